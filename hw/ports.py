@@ -1,0 +1,421 @@
+"""What a board offers to the agent: small protocols and value types.
+
+Nothing here knows OCPP, idTags or money. Times are monotonic seconds, handed in by the caller,
+so that a simulation can own the clock. Two kinds of caller exist:
+
+* the runtime (event loop thread) gives orders: ``arm``, ``close``, ``lock``, ``offer`` ...
+* the supervising thread calls ``step(now_s)`` of every part many times a second (production) or
+  when a timer says so (simulation) and collects what happened.
+
+So every part that has ``step`` must be safe to use from both threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class PilotState(Enum):
+    """Control pilot states of IEC 61851-1; see the table in docs for levels."""
+
+    A = "A"  # no vehicle
+    B = "B"  # vehicle connected, does not ask for energy
+    C = "C"  # vehicle asks for energy
+    D = "D"  # vehicle asks for energy, needs ventilation
+    E = "E"  # pilot shorted, no supply
+    F = "F"  # station not available
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+class HardwareError(Exception):
+    """Base class of everything a driver raises on purpose."""
+
+
+class BoardError(HardwareError):
+    """A part named in the settings cannot be opened: missing device, wrong rights, pin in use."""
+
+
+class ContactorRefused(HardwareError):
+    """``close`` was called on a contactor that is not armed, or ``arm`` over an unseen trip."""
+
+
+class MeterError(HardwareError):
+    """The meter did not answer, or answered nonsense."""
+
+
+# --- card reader -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CardArrived:
+    """A card came into the field and was read completely: 4, 7 or 10 bytes, first byte first."""
+
+    uid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CodeArrived:
+    """A reader with ready-made tags delivered one: printable ASCII, 1 to 20 characters."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardLeft:
+    """The card that arrived last is gone: missed several times in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardUnreadable:
+    """Something was presented that gave no whole UID; ``problem`` is a sentence for a person."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralCards:
+    """Two or more cards lie in the field; none of them was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderFailed:
+    """The reader does not work; it keeps trying by itself. ``problem`` is a sentence."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderRecovered:
+    """The reader works again."""
+
+
+ReaderEvent = (
+    CardArrived
+    | CodeArrived
+    | CardLeft
+    | CardUnreadable
+    | SeveralCards
+    | ReaderFailed
+    | ReaderRecovered
+)
+
+
+class CardReader(Protocol):
+    """Sees cards arrive. Works in a thread of its own between ``start`` and ``shut_down``."""
+
+    def start(self, report: Callable[[ReaderEvent], None]) -> None:
+        """Begin to look for cards; ``report`` is called from the reader's thread, never raises."""
+
+    def shut_down(self) -> None:
+        """Stop the thread (within a second) and release the device. Safe to repeat."""
+
+
+# --- contactor -------------------------------------------------------------------------------
+
+
+class Trip(Enum):
+    """Why a contactor opened by itself, or refuses to close."""
+
+    LEASE_EXPIRED = "lease expired"
+    DID_NOT_CLOSE = "did not close"
+    OPENED_BY_ITSELF = "opened by itself"
+    WELDED = "welded"
+    REFLEX = "reflex"  # the supervising thread saw a reason to open
+
+
+@dataclass(frozen=True, slots=True)
+class ContactorClosed:
+    """The feedback says closed, after ``close`` was ordered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactorOpened:
+    """The feedback says open, after it was closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactorTripped:
+    """The contactor was opened, or is refused, for ``reason``; ``trip_count`` acknowledges it."""
+
+    reason: Trip
+    trip_count: int
+
+
+ContactorEvent = ContactorClosed | ContactorOpened | ContactorTripped
+
+
+class Contactor(Protocol):
+    """Connects the vehicle to the mains, only while someone keeps saying so.
+
+    ``close(for_s)`` works only from the armed state; ``renew(for_s)`` never closes. When the lease
+    runs out, ``step`` opens. Every trip and every ``open`` disarms.
+    """
+
+    def arm(self, trips_seen: int) -> None:
+        """Make ready to close.
+
+        ``trips_seen`` is the ``trip_count`` of the last ContactorTripped the caller knows of
+        (0: none). Raises ContactorRefused after a later trip, and while the contactor is welded.
+        """
+
+    def close(self, for_s: float) -> None:
+        """Close for at most ``for_s`` seconds, unless renewed; ContactorRefused if not armed."""
+
+    def renew(self, for_s: float) -> None:
+        """Stay closed for at most ``for_s`` seconds from now. Never closes; no effect when open."""
+
+    def open(self) -> None:
+        """Open now and disarm. Always allowed, never raises, safe to repeat."""
+
+    def trip(self, reason: Trip) -> None:
+        """Open now, disarm and latch. Counts one trip, reported by the next ``step``."""
+
+    def step(self, now_s: float) -> list[ContactorEvent]:
+        """Check the lease and the feedback against the deadlines; say what happened since."""
+
+    def due_at(self) -> float | None:
+        """Monotonic time at which ``step`` has something to do by itself; None: nothing planned."""
+
+    @property
+    def is_closed(self) -> bool:
+        """What the feedback says (what was ordered, where there is no feedback)."""
+
+    @property
+    def trip_count(self) -> int:
+        """How often it tripped since it was opened as a device."""
+
+    def shut_down(self) -> None:
+        """Open and release the pins. Safe to repeat."""
+
+
+# --- connector lock --------------------------------------------------------------------------
+
+
+class LockState(Enum):
+    """Where the bolt is, by its feedback."""
+
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    MOVING = "moving"
+
+
+@dataclass(frozen=True, slots=True)
+class LockChanged:
+    """The lock reached a state and its feedback confirms it (also when moved by hand)."""
+
+    state: LockState
+
+
+@dataclass(frozen=True, slots=True)
+class LockJammed:
+    """The lock did not reach ``wanted`` after all its tries."""
+
+    wanted: LockState
+
+
+LockEvent = LockChanged | LockJammed
+
+
+class Lock(Protocol):
+    """Holds the plug in the socket. Orders return at once; ``step`` times pulses and retries."""
+
+    def lock(self) -> None:
+        """Begin to lock. Confirmed by LockChanged(LOCKED) from ``step``, or LockJammed."""
+
+    def unlock(self) -> None:
+        """Begin to unlock; wins over a lock order. Confirmed by LockChanged(UNLOCKED)."""
+
+    def step(self, now_s: float) -> list[LockEvent]:
+        """End pulses, look at the feedback, retry; say what happened since."""
+
+    def due_at(self) -> float | None:
+        """Monotonic time at which ``step`` has something to do by itself; None: nothing planned."""
+
+    @property
+    def state(self) -> LockState:
+        """What the feedback says now."""
+
+    def shut_down(self) -> None:
+        """De-energise the actuator and release the pins. Safe to repeat."""
+
+
+# --- plug, pilot, inputs -----------------------------------------------------------------------
+
+
+class PlugSensor(Protocol):
+    """Tells whether a plug is in the socket."""
+
+    @property
+    def is_present(self) -> bool:
+        """True while a plug is in."""
+
+    def shut_down(self) -> None:
+        """Release the pin. Safe to repeat."""
+
+
+class PilotController(Protocol):
+    """Owns the control pilot; the agent only tells it what to offer."""
+
+    def offer(self, current_a: float) -> None:
+        """Offer this current per phase to the vehicle (6 to 80 A)."""
+
+    def withdraw(self) -> None:
+        """Offer nothing (no PWM). Always allowed."""
+
+    @property
+    def state(self) -> PilotState:
+        """What the vehicle shows now."""
+
+    def shut_down(self) -> None:
+        """Withdraw and release the device. Safe to repeat."""
+
+
+class SafetyInput(Protocol):
+    """One contact that means "open now" while it is tripped (a broken wire trips it too)."""
+
+    @property
+    def is_tripped(self) -> bool:
+        """True while the contact asks to open."""
+
+    def shut_down(self) -> None:
+        """Release the pin. Safe to repeat."""
+
+
+# --- meter -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MeterReading:
+    """One consistent set of values of a meter. Tuples are per phase, L1 first; may be empty."""
+
+    import_wh: float  # running total of active energy grid -> vehicle, Wh, never decreases
+    power_w: float | None = None  # total active power now
+    voltage_v: tuple[float, ...] = ()
+    current_a: tuple[float, ...] = ()
+    power_phase_w: tuple[float, ...] = ()
+    frequency_hz: float | None = None
+    power_factor: float | None = None
+
+
+class EnergyMeter(Protocol):
+    """Counts the energy that went to the vehicle."""
+
+    def read(self) -> MeterReading:
+        """Read now. Blocks as long as the bus takes (call it in a thread); raises MeterError."""
+
+    def shut_down(self) -> None:
+        """Close the port. Safe to repeat."""
+
+
+# --- what people see ---------------------------------------------------------------------------
+
+
+class Signal(Enum):
+    """What the indicator tells a person at the box."""
+
+    FREE = "free"
+    CARD_READ = "card read"
+    CHECKING = "checking"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    WAITING_FOR_PLUG = "waiting for plug"
+    CHARGING = "charging"
+    PAUSED = "paused"
+    FAULT = "fault"
+
+
+class Indicator(Protocol):
+    """Shows signals. Never blocks, never raises."""
+
+    def show(self, signal: Signal) -> None:
+        """Show this signal from now on (short ones fall back by themselves)."""
+
+    def shut_down(self) -> None:
+        """Dark, and release the pins. Safe to repeat."""
+
+
+# --- simulation ------------------------------------------------------------------------------
+
+
+class SimulationControls(Protocol):
+    """Plays driver, car and bad luck on the simulated parts of a board.
+
+    Every method raises ValueError, with a sentence for a person, for an unknown connector, an
+    unknown fault, or a part that is not simulated on this board.
+    """
+
+    fault_names: tuple[str, ...]
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """``on_change`` is called after every lever that is pulled, so that idle costs nothing."""
+
+    def plug(self, connector_id: int) -> None:
+        """Plug the car in. By default it asks for energy as soon as current is offered."""
+
+    def unplug(self, connector_id: int) -> None:
+        """Pull the plug out; ValueError while the lock holds it."""
+
+    def tap(self, uid_or_code: str) -> None:
+        """Hold a card to the reader and take it away: hex of a UID, or a ready-made tag."""
+
+    def energy(self, connector_id: int, wanted: bool) -> None:
+        """The car begins or ceases to ask for energy."""
+
+    def fault(self, connector_id: int, name: str) -> None:
+        """Break something: one of ``fault_names``."""
+
+    def clear(self, connector_id: int) -> None:
+        """Mend everything that ``fault`` broke on this connector and on the whole box."""
+
+
+# --- the bundle --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorParts:
+    """The parts of one connector. ``None`` = this box has no such part."""
+
+    connector_id: int
+    contactor: Contactor
+    lock: Lock | None = None
+    plug: PlugSensor | None = None
+    pilot: PilotController | None = None
+    meter: EnergyMeter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Every part of the box, opened in its safe state. Made by ``hw.board.open_board``."""
+
+    connectors: tuple[ConnectorParts, ...]
+    reader: CardReader | None
+    safety_inputs: dict[str, SafetyInput]  # by name: emergency_stop, residual_current, door
+    indicator: Indicator
+    simulation: SimulationControls | None = None  # of the simulated parts, if there are any
+    is_polled: bool = True  # False: all parts are simulated, and call back when they change
+
+    def make_safe(self) -> None:
+        """Open every contactor, withdraw every offer. Never raises."""
+        for parts in self.connectors:
+            parts.contactor.open()
+            if parts.pilot is not None:
+                parts.pilot.withdraw()
+
+    def shut_down(self) -> None:
+        """Contactors first, then everything else, then release the devices."""
+        self.make_safe()
+        if self.reader is not None:
+            self.reader.shut_down()
+        for parts in self.connectors:
+            parts.contactor.shut_down()
+            for part in (parts.pilot, parts.lock, parts.plug, parts.meter):
+                if part is not None:
+                    part.shut_down()
+        for safety_input in self.safety_inputs.values():
+            safety_input.shut_down()
+        self.indicator.shut_down()
