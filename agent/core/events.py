@@ -1,0 +1,335 @@
+"""What happened: everything the core can be told. Past tense, frozen, units in the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.core.values import (
+    NO_FACTS,
+    IdTagInfo,
+    LockState,
+    PilotState,
+    Reading,
+    TagFacts,
+    Transaction,
+)
+
+# --- from the devices ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CardPresented:
+    """A card or code was presented at a reader that serves ``connectors``."""
+
+    id_tag: str
+    connectors: tuple[int, ...]
+    facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
+    random_uid: bool = False  # 4-byte UID beginning with 08: changes at every activation
+
+
+@dataclass(frozen=True, slots=True)
+class CardNotTaken:
+    """Something was presented that cannot be used: two cards, or an incomplete read."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderFailed:
+    """The card reader does not work."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderRecovered:
+    """The card reader works again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CablePluggedIn:
+    """A plug is in the socket."""
+
+    connector_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CableUnplugged:
+    """No plug is in the socket any more."""
+
+    connector_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PilotChanged:
+    """The vehicle shows another pilot state."""
+
+    connector_id: int
+    state: PilotState
+
+
+@dataclass(frozen=True, slots=True)
+class LockChanged:
+    """The lock reached a state, confirmed by its feedback."""
+
+    connector_id: int
+    state: LockState
+
+
+@dataclass(frozen=True, slots=True)
+class LockJammed:
+    """The lock did not reach ``wanted`` after all its tries."""
+
+    connector_id: int
+    wanted: LockState
+
+
+@dataclass(frozen=True, slots=True)
+class ContactorClosed:
+    """The feedback of the contactor says closed."""
+
+    connector_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContactorOpened:
+    """The feedback of the contactor says open."""
+
+    connector_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContactorTripped:
+    """The contactor opened by itself or refuses to close; ``reason`` names a hw.ports.Trip."""
+
+    connector_id: int
+    reason: str
+    trip_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyInputTripped:
+    """A contact that means "open now" tripped: emergency_stop, residual_current, door."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyInputCleared:
+    """That contact is in order again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRead:
+    """The meter of a connector was read."""
+
+    connector_id: int
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class MeterFailed:
+    """The meter of a connector could not be read, several times in a row or when asked."""
+
+    connector_id: int
+    problem: str
+
+
+# --- from time, journal and process --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process has started; these transactions were open when the last one ended."""
+
+    open_transactions: tuple[Transaction, ...] = ()
+    quarantined: str = ""  # a sentence, when the database was corrupt and a fresh one was begun
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A deadline that the core asked for has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFailed:
+    """A commit failed; its rows are kept and tried again."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecovered:
+    """Everything that waited has been committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownRequested:
+    """The process is told to end: stop what runs (reason Reboot); Restart(again=False) follows."""
+
+
+# --- from the link to the central system ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAccepted:
+    """Connected, and BootNotification accepted (now, or earlier in this boot)."""
+
+    heartbeat_interval_s: int | None = None  # from BootNotification.conf, when it came with one
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPending:
+    """Connected, BootNotification answered Pending or Rejected."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """Not connected any more (or not yet), or not accepted any more."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizeAnswered:
+    """Authorize.conf came, in time or late."""
+
+    id_tag: str
+    info: IdTagInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizeFailed:
+    """Authorize.req got no usable answer: time-out, CALLERROR, link lost."""
+
+    id_tag: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAnswered:
+    """The outbox row ``sequence`` was answered by the central system, in time or late."""
+
+    sequence: int
+    transaction_ref: int
+    action: str  # StartTransaction, MeterValues, StopTransaction
+    transaction_id: int | None = None  # only StartTransaction.conf
+    info: IdTagInfo | None = None
+    id_tag: str | None = None  # the tag that ``info`` is about
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFailed:
+    """The outbox row was refused (CALLERROR) or not answered on a live link: counts an attempt."""
+
+    sequence: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryInterrupted:
+    """The link went away while the row was in flight: no attempt counted."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxWasEmpty:
+    """DeliverNext found no row: the count of the core is corrected."""
+
+
+# --- asked by the central system; each is answered with Reply(request_id, ...) -------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStartRequested:
+    """RemoteStartTransaction.req; answered Accepted or Rejected."""
+
+    request_id: str
+    id_tag: str
+    connector_id: int | None = None
+    facts: TagFacts = NO_FACTS
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStopRequested:
+    """RemoteStopTransaction.req; answered Accepted or Rejected."""
+
+    request_id: str
+    transaction_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockRequested:
+    """UnlockConnector.req; answered Unlocked, UnlockFailed or NotSupported."""
+
+    request_id: str
+    connector_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRequested:
+    """Reset.req, ``hard`` or soft; answered Accepted, then the process restarts."""
+
+    request_id: str
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationChangeRequested:
+    """ChangeConfiguration.req; answered Accepted, Rejected, RebootRequired or NotSupported."""
+
+    request_id: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheClearRequested:
+    """ClearCache.req; answered Accepted, or Rejected when the cache is switched off."""
+
+    request_id: str
+
+
+Event = (
+    CardPresented
+    | CardNotTaken
+    | ReaderFailed
+    | ReaderRecovered
+    | CablePluggedIn
+    | CableUnplugged
+    | PilotChanged
+    | LockChanged
+    | LockJammed
+    | ContactorClosed
+    | ContactorOpened
+    | ContactorTripped
+    | SafetyInputTripped
+    | SafetyInputCleared
+    | MeterRead
+    | MeterFailed
+    | Started
+    | TimePassed
+    | JournalFailed
+    | JournalRecovered
+    | ShutdownRequested
+    | LinkAccepted
+    | LinkPending
+    | LinkLost
+    | AuthorizeAnswered
+    | AuthorizeFailed
+    | MessageAnswered
+    | MessageFailed
+    | DeliveryInterrupted
+    | OutboxWasEmpty
+    | RemoteStartRequested
+    | RemoteStopRequested
+    | UnlockRequested
+    | ResetRequested
+    | ConfigurationChangeRequested
+    | CacheClearRequested
+)

@@ -1,0 +1,224 @@
+"""Small values that the whole core shares: instants, idTags' information, meter readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """Now, on both clocks. Waiting uses ``monotonic_s``; only ``utc`` is written down."""
+
+    monotonic_s: float
+    utc: datetime
+
+
+class AuthorizationStatus(Enum):
+    """Status of an idTag, as named by OCPP 1.6 section 7.2."""
+
+    ACCEPTED = "Accepted"
+    BLOCKED = "Blocked"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+    CONCURRENT_TX = "ConcurrentTx"
+
+
+@dataclass(frozen=True, slots=True)
+class IdTagInfo:
+    """What somebody said about an idTag (OCPP 1.6 section 7.27). No expiry = no end."""
+
+    status: AuthorizationStatus
+    expires_at: datetime | None = None
+    parent_id_tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """An authorization cache entry, and when it was last heard."""
+
+    info: IdTagInfo
+    heard_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TagFacts:
+    """What the store knows about one idTag at the moment it was presented."""
+
+    list_entry: IdTagInfo | None = None
+    list_version: int = 0
+    cache_entry: CacheEntry | None = None
+
+
+NO_FACTS = TagFacts()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One consistent set of meter values. Tuples are per phase, L1 first; may be empty."""
+
+    import_wh: int  # register: running total, whole Wh rounded down, never decreases
+    read_at: datetime
+    power_w: float | None = None
+    voltage_v: tuple[float, ...] = ()
+    current_a: tuple[float, ...] = ()
+    power_phase_w: tuple[float, ...] = ()
+    frequency_hz: float | None = None
+    power_factor: float | None = None
+
+
+class PilotState(Enum):
+    """Control pilot states of IEC 61851-1."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+    E = "E"
+    F = "F"
+
+
+class LockState(Enum):
+    """Where the bolt of the connector lock is, by its feedback."""
+
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    MOVING = "moving"
+
+
+class Status(Enum):
+    """Connector status, as named by OCPP 1.6 section 7.7."""
+
+    AVAILABLE = "Available"
+    PREPARING = "Preparing"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    FINISHING = "Finishing"
+    RESERVED = "Reserved"
+    UNAVAILABLE = "Unavailable"
+    FAULTED = "Faulted"
+
+
+class StopReason(Enum):
+    """Why a transaction ended, as named by OCPP 1.6 section 7.36."""
+
+    DE_AUTHORIZED = "DeAuthorized"
+    EMERGENCY_STOP = "EmergencyStop"
+    EV_DISCONNECTED = "EVDisconnected"
+    HARD_RESET = "HardReset"
+    LOCAL = "Local"
+    OTHER = "Other"
+    POWER_LOSS = "PowerLoss"
+    REBOOT = "Reboot"
+    REMOTE = "Remote"
+    SOFT_RESET = "SoftReset"
+    UNLOCK_COMMAND = "UnlockCommand"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What a StatusNotification says about one connector (0 = the charge point itself)."""
+
+    connector_id: int
+    status: Status
+    error_code: str = "NoError"
+    info: str = ""  # at most 50 characters
+
+
+@dataclass(frozen=True, slots=True)
+class SampledValue:
+    """One value of a meter value, as OCPP 1.6 section 7.43 wants it."""
+
+    value: str
+    measurand: str
+    unit: str | None = None
+    phase: str | None = None
+    context: str = "Sample.Periodic"
+
+
+@dataclass(frozen=True, slots=True)
+class StartTransaction:
+    """OCPP 1.6 section 4.8, as it waits in the outbox."""
+
+    connector_id: int
+    id_tag: str
+    meter_start_wh: int
+    begun_at: datetime
+    reservation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterValues:
+    """OCPP 1.6 section 4.7: one sample of a running transaction, as it waits in the outbox."""
+
+    connector_id: int
+    sampled_at: datetime
+    values: tuple[SampledValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopTransaction:
+    """OCPP 1.6 section 4.10, as it waits in the outbox. ``id_tag`` None: nobody presented one."""
+
+    meter_stop_wh: int
+    ended_at: datetime
+    reason: StopReason
+    id_tag: str | None = None
+
+
+TransactionMessage = StartTransaction | MeterValues | StopTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One charging session while it runs; stored whole whenever it changes."""
+
+    ref: int  # our own name for it, from the first moment
+    connector_id: int
+    id_tag: str
+    begun_at: datetime
+    begun_monotonic_s: float  # of this boot; not stored
+    meter_start_wh: int
+    last_wh: int  # register at the last stored sample
+    last_at: datetime
+    parent_id_tag: str | None = None
+    transaction_id: int | None = None  # given by the central system; None while unknown
+    deauthorized: bool = False  # StartTransaction.conf was not Accepted
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A row of the outbox. ``transaction_id`` is filled in from the transaction when known."""
+
+    sequence: int
+    unique_id: str
+    transaction_ref: int
+    message: TransactionMessage
+    attempts: int
+    transaction_id: int | None
+
+
+class Verdict(Enum):
+    """The outcome of a card decision."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """Why a tag was accepted or refused, as it is stored and shown."""
+
+    decided_at: datetime
+    purpose: str  # "start", "stop", "remote start"
+    connector_id: int | None  # None: not known yet, or concerns none
+    id_tag: str
+    verdict: Verdict
+    rule: str  # name of a core.reasons.Rule
+    source: str  # "local list", "cache", "central system", "offline rule", "charge point"
+    status: str | None = None  # authorization status that was seen, if any
+    list_version: int | None = None
+    cache_age_s: int | None = None
+    detail: str = ""

@@ -1,0 +1,47 @@
+"""Every exception this agent raises on purpose, in one tree.
+
+AgentError
+    ConfigError         the configuration file cannot be used as written (exit status 78)
+    StoreError          the database did not do what it was told
+        StoreBusy       another process holds it
+        StoreFull       the disk is full, or the file cannot grow
+    LinkError           the connection to the central system failed; the link tries again
+    CallFailed          one call got no usable answer
+    ControlError        a command on the local control socket cannot be done
+"""
+
+
+class AgentError(Exception):
+    """Base class for everything this agent raises on purpose."""
+
+
+class ConfigError(AgentError, ValueError):
+    """The configuration file cannot be used as written; ``mistakes`` holds one sentence each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class StoreError(AgentError):
+    """The database did not do what it was told; nothing of that commit was kept."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the database."""
+
+
+class StoreFull(StoreError):
+    """The disk is full, or the database may not grow."""
+
+
+class LinkError(AgentError):
+    """The connection to the central system failed; the message is a sentence for a person."""
+
+
+class CallFailed(AgentError):
+    """A call to the central system got no usable answer: time-out, CALLERROR or nonsense."""
+
+
+class ControlError(AgentError):
+    """A command on the local control socket cannot be done; the message says why."""

@@ -1,0 +1,127 @@
+"""Settings of the agent itself: frozen, typed, units in the names. ``agent.config`` fills them.
+
+Each field carries its help text and limits (``hw.settings.setting``), so that the checks, the
+example file and the documentation come from one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hw.settings import (
+    BoardSettings,
+    ConnectorSettings,
+    InputsSettings,
+    ReaderSettings,
+    SimulationSettings,
+    setting,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargePointSettings:
+    """Who this box is."""
+
+    identity: str = setting(..., "the name the central system knows this box by (1 to 48 chars)")
+    charger_id: str = setting("", "name in the control API; empty = identity")
+    location_id: str = setting("", "a label for the site")
+    vendor: str = setting("chargepoint-agent", "told at boot, at most 20 characters")
+    model: str = setting("agent", "told at boot, at most 20 characters")
+    serial_number: str = setting("", "told at boot, at most 25 characters; empty = not told")
+    firmware_version: str = setting("", "told at boot; empty = version of this package")
+    max_current_a: float = setting(32.0, "what wiring and contactor can carry", low=6, high=80)
+    phases: int = setting(1, "phases wired to the sockets", low=1, high=3)
+    nominal_voltage_v: float = setting(230.0, "phase to neutral", low=100, high=300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentralSystemSettings:
+    """Where the central system is. An empty url means: there is none."""
+
+    url: str = setting("", "ws:// or wss:// address; the identity is appended to it")
+    security_profile: int = setting(0, "0 none, 1 password, 2 password and TLS", low=0, high=2)
+    authorization_key_file: str = setting(
+        "", "file with the password: 32 to 40 hex digits, or 16 to 20 characters"
+    )
+    ca_file: str = setting("", "PEM file with the certificates to trust for wss://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettings:
+    """Where the database is."""
+
+    path: str = setting(
+        "/var/lib/chargepoint-agent/agent.db", "database file; its directory must be writable"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationSettings:
+    """Local rules about cards that OCPP has no key for."""
+
+    authorize_timeout_s: float = setting(
+        5.0, "how long the central system may take before the offline rules decide", low=1, high=60
+    )
+    tap_guard_s: float = setting(
+        5.0, "a card cannot stop what it started until this time has passed", low=0, high=60
+    )
+    stop_by_second_tap: bool = setting(True, "the card that started a session stops it")
+    remote_start_without_connector: str = setting(
+        "first",
+        "RemoteStart without connector: refuse it, or take the first suitable one",
+        choices=("reject", "first"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcppSettings:
+    """Start values of OCPP configuration keys; what the central system changes later wins."""
+
+    configuration: Mapping[str, str] = field(
+        default_factory=dict, metadata={"help": "start values of OCPP configuration keys"}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration file, checked."""
+
+    charge_point: ChargePointSettings = field(metadata={"help": "who this box is"})
+    connectors: tuple[ConnectorSettings, ...] = field(metadata={"help": "the sockets"})
+    central_system: CentralSystemSettings = field(
+        default=CentralSystemSettings(), metadata={"help": "where the central system is"}
+    )
+    storage: StorageSettings = field(
+        default=StorageSettings(), metadata={"help": "where the database is"}
+    )
+    reader: ReaderSettings = field(default=ReaderSettings(), metadata={"help": "the card reader"})
+    inputs: InputsSettings = field(
+        default=InputsSettings(), metadata={"help": "contacts that mean open now"}
+    )
+    authorization: AuthorizationSettings = field(
+        default=AuthorizationSettings(), metadata={"help": "local rules about cards"}
+    )
+    simulation: SimulationSettings = field(
+        default=SimulationSettings(), metadata={"help": "the simulated charger"}
+    )
+    ocpp: OcppSettings = field(default=OcppSettings(), metadata={"help": "OCPP start values"})
+
+    @property
+    def board(self) -> BoardSettings:
+        """What ``hw.board.open_board`` needs."""
+        return BoardSettings(
+            connectors=self.connectors,
+            reader=self.reader,
+            inputs=self.inputs,
+            simulation=self.simulation,
+            max_current_a=self.charge_point.max_current_a,
+            phases=self.charge_point.phases,
+            nominal_voltage_v=self.charge_point.nominal_voltage_v,
+        )
+
+    @property
+    def storage_path(self) -> Path:
+        """The database file."""
+        return Path(self.storage.path)
