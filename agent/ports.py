@@ -27,7 +27,7 @@ class Inbox(Protocol):
         """Hand in an event; never blocks, callable from any thread."""
 
     async def request(self, make_event: Callable[[str], Event]) -> str:
-        """Post ``make_event(request_id)`` and wait for the core's Reply; its status is returned.
+        """Post ``make_event(request_id)``, wait for the core's Reply and return its status.
 
-        Raises TimeoutError when the core does not reply in time, RuntimeError when the process ends.
+        Raises TimeoutError when the core does not reply in time.
         """

@@ -135,6 +135,7 @@ class CloseContactor:
     """Arm and close, for at most ``for_s`` seconds. ``trips_seen``: trips the core knows of."""
 
     connector_id: int
+    transaction_ref: int
     trips_seen: int
     for_s: float
 

@@ -169,7 +169,7 @@ class Configuration:
 def start_values(given: Mapping[str, str]) -> dict[str, str]:
     """Check start values from the configuration file; read-only keys may be given too.
 
-    Returns them under their standard spelling. Raises ValueError naming the key and what is allowed.
+    Returns them under their standard spelling. Raises ValueError naming key and allowed values.
     """
     checked = {}
     for name, value in given.items():

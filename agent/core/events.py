@@ -24,7 +24,7 @@ class CardPresented:
     id_tag: str
     connectors: tuple[int, ...]
     facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
-    random_uid: bool = False  # 4-byte UID beginning with 08: changes at every activation
+    is_random: bool = False  # from a UID that changes at every activation (4 bytes, first 08)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""The charge point: one function of (state, event, now). It only routes.
+
+``handle`` never fails on an event that names an unknown connector: such an event changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.core import connector as connectors
+from agent.core import (
+    events as ev,
+)
+from agent.core import (
+    from_central_system,
+    from_devices,
+    from_process,
+    outbox,
+    presenting,
+    reporting,
+)
+from agent.core.commands import CloseContactor, Command, OfferCurrent, Restart
+from agent.core.events import Event
+from agent.core.state import ChargePoint, Phase, StopOrder
+from agent.core.turn import Turn
+from agent.core.values import Instant
+
+_ROUTES = {**from_devices.ROUTES, **from_process.ROUTES, **from_central_system.ROUTES}
+
+
+def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint, list[Command]]:
+    """Return the charge point after the event, and what the world must do about it."""
+    turn = Turn(state, now)
+    connector_id = getattr(event, "connector_id", None)
+    is_device_event = connector_id is not None and not isinstance(
+        event, ev.RemoteStartRequested | ev.UnlockRequested
+    )
+    if connector_id is None or not is_device_event or state.has_connector(connector_id):
+        _ROUTES[type(event)](turn, event)
+    _expire(turn)
+    for connector in turn.state.connectors:
+        connectors.settle(turn, connector.connector_id)
+    _answer_late_unlocks(turn)
+    outbox.deliver_when_possible(turn)
+    reporting.report_changes(turn)
+    reporting.show_signal(turn, state)
+    _restart_when_quiet(turn)
+    return turn.state, turn.commands
+
+
+def still_wanted(state: ChargePoint, command: Command) -> bool:
+    """True unless the state has moved on while the command waited for the journal."""
+    if isinstance(command, CloseContactor):
+        connector = state.connector(command.connector_id)
+        same_session = (
+            connector.transaction is not None
+            and connector.transaction.ref == command.transaction_ref
+        )
+        return (
+            same_session and connector.close_ordered and connector.trips_seen == command.trips_seen
+        )
+    if isinstance(command, OfferCurrent):
+        return state.connector(command.connector_id).offered
+    return True
+
+
+def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
+    """Monotonic time at which the core wants a TimePassed; None: it waits for nothing."""
+    times: list[float | None] = [grant.until_s for grant in state.waiting]
+    times += [check.by_s for check in state.checking]
+    if state.online and not state.outbox.in_flight and state.outbox.waiting:
+        times.append(state.outbox.not_before_s)
+    if state.restart is not None and not state.restart.ordered:
+        times.append(state.restart.by_s)
+    for connector in state.connectors:
+        if connector.close_ordered:
+            times.append(now.monotonic_s + state.rules.lease_s / 3)
+        if connector.phase is Phase.STARTING:
+            times.append(connector.give_up_s)
+        if connector.phase is Phase.CHARGING:
+            times.append(connector.next_sample_s)
+            if connector.settling_until_s > now.monotonic_s:
+                times.append(connector.settling_until_s)
+        if connector.stop is not None:
+            times += _stop_deadlines(connector.stop, now)
+        if connector.unlock_request is not None:
+            times.append(connector.unlock_request.by_s)
+    return min((time for time in times if time is not None), default=None)
+
+
+def _stop_deadlines(stop: StopOrder, now: Instant) -> list[float | None]:
+    if stop.open_by_s > now.monotonic_s:
+        return [stop.open_by_s]
+    return [stop.give_up_s]
+
+
+# --- after every event ----------------------------------------------------------------------------
+
+
+def _expire(turn: Turn) -> None:
+    """Whatever has waited long enough."""
+    presenting.give_up_checks(turn)
+    now_s = turn.now.monotonic_s
+    kept = tuple(g for g in turn.state.waiting if g.until_s is None or now_s < g.until_s)
+    if kept != turn.state.waiting:
+        # OCPP 1.6 section 9.1.6: authorization is void, Preparing -> Available (B1).
+        turn.change(waiting=kept)
+
+
+def _answer_late_unlocks(turn: Turn) -> None:
+    for connector in turn.state.connectors:
+        request = connector.unlock_request
+        if request is not None and turn.now.monotonic_s >= request.by_s:
+            connectors.answer_unlock(turn, connector.connector_id, "UnlockFailed")
+
+
+def _restart_when_quiet(turn: Turn) -> None:
+    order = turn.state.restart
+    if order is None or order.ordered:
+        return
+    busy = any(c.transaction is not None for c in turn.state.connectors)
+    draining = order.drain and turn.state.online and turn.state.outbox.waiting > 0
+    if (busy or draining) and turn.now.monotonic_s < order.by_s:
+        return
+    turn.change(restart=replace(order, ordered=True))
+    turn.order(Restart(order.again))

@@ -1,0 +1,276 @@
+"""The connector state machine: one table, phase by phase.
+
+An event only changes what is known (plugged, pilot, lock, contactor ...). ``settle`` then compares
+what is known with what is wanted and orders the difference, until nothing changes any more. So
+there is no way into a state that depends on which of two events came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from agent.core import faults, metering, transaction
+from agent.core.commands import (
+    CloseContactor,
+    LockConnector,
+    OfferCurrent,
+    OpenContactor,
+    ReadMeter,
+    RenewContactor,
+    Reply,
+    UnlockConnector,
+    WithdrawOffer,
+)
+from agent.core.faults import Fault
+from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.turn import Turn
+from agent.core.values import LockState, PilotState, StopReason
+
+_STEPS_MAX = 12  # phases in a row in one turn; more would be a circle
+
+
+def settle(turn: Turn, connector_id: int) -> None:
+    """Bring one connector to rest: take every step that is possible now."""
+    for _ in range(_STEPS_MAX):
+        before = turn.connector(connector_id)
+        _TABLE[before.phase](turn, before)
+        if turn.connector(connector_id) == before:
+            break
+    else:
+        raise AssertionError(f"connector {connector_id} does not come to rest")
+    _renew(turn, turn.connector(connector_id))
+
+
+def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
+    """The faults that concern this connector: its own and those of the whole box."""
+    return connector.faults | state.faults
+
+
+def may_start(state: ChargePoint, connector: Connector) -> bool:
+    """True if a new session could begin here now, were there a card and a plug."""
+    forbidding = [f for f in all_faults(state, connector) if faults.RULES[f].forbids_start]
+    return not forbidding and connector.phase in (Phase.IDLE, Phase.FINISHED)
+
+
+def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
+    """True while energy may flow: an authorized open transaction, lock confirmed, nothing wrong."""
+    return (
+        connector.phase is Phase.CHARGING
+        and connector.transaction is not None
+        and not connector.transaction.deauthorized
+        and connector.is_plugged
+        and connector.is_locked
+        and connector.pilot not in (PilotState.E, PilotState.F)
+        and not any(faults.RULES[f].stop_reason for f in all_faults(state, connector))
+    )
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+def _idle(turn: Turn, connector: Connector) -> None:
+    if _take_grant(turn, connector):
+        return
+    _open_and_withdraw(turn, connector)
+    _release(turn, turn.connector(connector.connector_id))
+
+
+def _starting(turn: Turn, connector: Connector) -> None:
+    grant = connector.grant
+    assert grant is not None
+    forbidding = [f for f in all_faults(turn.state, connector) if faults.RULES[f].forbids_start]
+    too_late = turn.now.monotonic_s >= connector.give_up_s
+    if not connector.is_plugged or forbidding or too_late or turn.state.restart:
+        turn.change_connector(connector.connector_id, phase=Phase.IDLE, grant=None)
+        return
+    if not connector.is_locked:
+        _order_lock(turn, connector)
+        return
+    if connector.traits.has_meter and connector.reading is None:
+        if not connector.meter_asked:
+            turn.change_connector(connector.connector_id, meter_asked=True)
+            turn.order(ReadMeter(connector.connector_id))
+        return
+    transaction.begin(turn, connector, grant)
+
+
+def _charging(turn: Turn, connector: Connector) -> None:
+    assert connector.transaction is not None
+    stop_reason = _reason_to_stop(turn.state, connector)
+    if stop_reason is not None:
+        transaction.order_stop(turn, connector.connector_id, stop_reason, at_once=True)
+        return
+    if not connector.is_locked:
+        _order_lock(turn, connector)
+    _drive_energy(turn, turn.connector(connector.connector_id))
+    _ask_for_sample(turn, turn.connector(connector.connector_id))
+
+
+def _stopping(turn: Turn, connector: Connector) -> None:
+    stop = connector.stop
+    assert stop is not None
+    now_s = turn.now.monotonic_s
+    if connector.offered:
+        turn.order(WithdrawOffer(connector.connector_id))
+        connector = turn.change_connector(connector.connector_id, offered=False)
+    draws = connector.contactor_closed and connector.asks_for_energy and connector.traits.has_pilot
+    if draws and now_s < stop.open_by_s and not _has_stopping_fault(turn.state, connector):
+        return  # the vehicle is given time to stop drawing: no switching under load
+    connector = _open(turn, connector)
+    if connector.contactor_closed and now_s < stop.give_up_s:
+        return
+    wants_meter = connector.traits.has_meter and not stop.meter_done
+    if wants_meter and not stop.meter_asked:
+        turn.change_connector(connector.connector_id, stop=replace(stop, meter_asked=True))
+        turn.order(ReadMeter(connector.connector_id))
+        return
+    if wants_meter and now_s < stop.give_up_s:
+        return
+    transaction.end(turn, connector)
+
+
+def _finished(turn: Turn, connector: Connector) -> None:
+    if not connector.plugged:
+        # Unplugged; or no plug sensor, and then nothing is left for the user to do.
+        turn.change_connector(
+            connector.connector_id,
+            phase=Phase.IDLE,
+            held_for=None,
+            faults=connector.faults - {Fault.CONTACTOR_FAILED},
+        )
+        return
+    if _take_grant(turn, connector):
+        return
+    _open_and_withdraw(turn, connector)
+    _release(turn, turn.connector(connector.connector_id))
+
+
+_TABLE: dict[Phase, Callable[[Turn, Connector], None]] = {
+    Phase.IDLE: _idle,
+    Phase.STARTING: _starting,
+    Phase.CHARGING: _charging,
+    Phase.STOPPING: _stopping,
+    Phase.FINISHED: _finished,
+}
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+def _take_grant(turn: Turn, connector: Connector) -> bool:
+    """An accepted card meets a plugged connector: the start begins."""
+    if not connector.is_plugged or not may_start(turn.state, connector):
+        return False
+    for grant in turn.state.waiting:
+        if connector.connector_id in grant.connectors:
+            turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+            turn.change_connector(
+                connector.connector_id,
+                phase=Phase.STARTING,
+                grant=grant,
+                give_up_s=turn.now.monotonic_s + turn.state.rules.start_s,
+                meter_asked=False,
+                held_for=None,
+            )
+            return True
+    return False
+
+
+def _reason_to_stop(state: ChargePoint, connector: Connector) -> StopReason | None:
+    fault = faults.worst(
+        frozenset(f for f in all_faults(state, connector) if faults.RULES[f].stop_reason)
+    )
+    if fault is not None:
+        return faults.RULES[fault].stop_reason
+    if connector.traits.has_plug and not connector.plugged:
+        return StopReason.EV_DISCONNECTED
+    return None
+
+
+def _has_stopping_fault(state: ChargePoint, connector: Connector) -> bool:
+    return any(faults.RULES[f].stop_reason for f in all_faults(state, connector))
+
+
+def _drive_energy(turn: Turn, connector: Connector) -> None:
+    """Offer and close, or open and withdraw, as the moment demands."""
+    connector_id = connector.connector_id
+    allowed = energy_allowed(turn.state, connector)
+    if not allowed:
+        _open_and_withdraw(turn, connector)
+        return
+    if not connector.offered:
+        turn.order(OfferCurrent(connector_id, connector.traits.max_current_a))
+        connector = turn.change_connector(connector_id, offered=True)
+    if not connector.asks_for_energy:
+        _open(turn, connector)
+    elif not connector.close_ordered:
+        assert connector.transaction is not None
+        turn.order(
+            CloseContactor(
+                connector_id,
+                connector.transaction.ref,
+                connector.trips_seen,
+                turn.state.rules.lease_s,
+            )
+        )
+        turn.change_connector(connector_id, close_ordered=True)
+
+
+def _open(turn: Turn, connector: Connector) -> Connector:
+    if not connector.close_ordered:
+        return connector
+    turn.order(OpenContactor(connector.connector_id))
+    return turn.change_connector(connector.connector_id, close_ordered=False)
+
+
+def _open_and_withdraw(turn: Turn, connector: Connector) -> None:
+    connector = _open(turn, connector)
+    if connector.offered:
+        turn.order(WithdrawOffer(connector.connector_id))
+        turn.change_connector(connector.connector_id, offered=False)
+
+
+def _order_lock(turn: Turn, connector: Connector) -> None:
+    if connector.lock_ordered is not LockState.LOCKED:
+        turn.order(LockConnector(connector.connector_id))
+        turn.change_connector(connector.connector_id, lock_ordered=LockState.LOCKED)
+
+
+def _release(turn: Turn, connector: Connector) -> None:
+    """Unlock when no session holds the plug; never while the contactor is closed."""
+    if not connector.traits.has_lock or connector.held_for is not None:
+        return
+    is_moving_to_locked = connector.lock_ordered is LockState.LOCKED
+    if connector.lock is LockState.UNLOCKED and not is_moving_to_locked:
+        return
+    if connector.contactor_closed or connector.lock_ordered is LockState.UNLOCKED:
+        return
+    turn.order(UnlockConnector(connector.connector_id))
+    turn.change_connector(connector.connector_id, lock_ordered=LockState.UNLOCKED)
+
+
+def _ask_for_sample(turn: Turn, connector: Connector) -> None:
+    due_s = connector.next_sample_s
+    if due_s is None or turn.now.monotonic_s < due_s or not connector.traits.has_meter:
+        return
+    interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
+    turn.change_connector(
+        connector.connector_id,
+        next_sample_s=metering.sample_after(due_s, turn.now.monotonic_s, interval_s),
+        sample_asked=True,
+    )
+    turn.order(ReadMeter(connector.connector_id))
+
+
+def _renew(turn: Turn, connector: Connector) -> None:
+    """Every turn says once more that the contactor may stay closed. Renewing never closes."""
+    if connector.close_ordered:
+        turn.order(RenewContactor(connector.connector_id, turn.state.rules.lease_s))
+
+
+def answer_unlock(turn: Turn, connector_id: int, status: str) -> None:
+    """Answer a waiting UnlockConnector.req."""
+    request = turn.connector(connector_id).unlock_request
+    if request is not None:
+        turn.change_connector(connector_id, unlock_request=None)
+        turn.order(Reply(request.request_id, status))

@@ -1,0 +1,145 @@
+"""What the central system says, and what it asks for. Requests are answered with ``Reply``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agent.core import connector as connectors
+from agent.core import events as ev
+from agent.core import outbox, presenting, transaction
+from agent.core.commands import (
+    ApplyConfiguration,
+    CacheTag,
+    ClearCache,
+    Reply,
+    SaveConfigurationKey,
+)
+from agent.core.configuration import ChangeStatus
+from agent.core.events import Event
+from agent.core.metering import first_sample_s
+from agent.core.state import Phase, UnlockRequest
+from agent.core.turn import Turn
+from agent.core.values import AuthorizationStatus, LockState, StopReason
+
+
+def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
+    # Errata 3.22: after the boot every connector is reported; after a reconnect we do the same.
+    turn.change(online=True, registration="Accepted", reported=())
+    interval_s = event.heartbeat_interval_s
+    if interval_s is None or interval_s <= 0:
+        return
+    changed, status, kept = turn.state.configuration.change("HeartbeatInterval", str(interval_s))
+    if status is ChangeStatus.ACCEPTED and changed != turn.state.configuration:
+        turn.change(configuration=changed)
+        turn.order(
+            SaveConfigurationKey("HeartbeatInterval", kept),
+            ApplyConfiguration("HeartbeatInterval", kept),
+        )
+
+
+def _link_pending(turn: Turn, event: ev.LinkPending) -> None:
+    turn.change(online=False, registration=event.status)
+
+
+def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
+    turn.change(online=False, registration="offline")
+
+
+def _message_answered(turn: Turn, event: ev.MessageAnswered) -> None:
+    outbox.answered(turn, event)
+    if event.info is not None and event.id_tag is not None:
+        # ConcurrentTx says something about the transaction, nothing about the tag.
+        says_something = event.info.status is not AuthorizationStatus.CONCURRENT_TX
+        if says_something and turn.state.configuration.boolean("AuthorizationCacheEnabled"):
+            turn.order(CacheTag(event.id_tag, event.info))
+    if event.action == "StartTransaction":
+        transaction.start_answered(turn, event.transaction_ref, event.transaction_id, event.info)
+
+
+def _message_failed(turn: Turn, event: ev.MessageFailed) -> None:
+    outbox.failed(turn, event)
+
+
+def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
+    outbox.interrupted(turn)
+
+
+def _outbox_was_empty(turn: Turn, event: ev.OutboxWasEmpty) -> None:
+    outbox.was_empty(turn)
+
+
+def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:
+    for connector in turn.state.connectors:
+        running = connector.transaction
+        if running is not None and running.transaction_id == event.transaction_id:
+            turn.order(Reply(event.request_id, "Accepted"))
+            transaction.order_stop(turn, connector.connector_id, StopReason.REMOTE)
+            return
+    turn.order(Reply(event.request_id, "Rejected"))
+
+
+def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
+    """Errata 3.87: NotSupported for an unknown connector and for one without lock."""
+    known = turn.state.has_connector(event.connector_id)
+    if not known or not turn.connector(event.connector_id).traits.has_lock:
+        turn.order(Reply(event.request_id, "NotSupported"))
+        return
+    connector = turn.connector(event.connector_id)
+    if connector.unlock_request is not None:
+        connectors.answer_unlock(turn, event.connector_id, "UnlockFailed")
+    if connector.transaction is None and connector.lock is LockState.UNLOCKED:
+        turn.order(Reply(event.request_id, "Unlocked"))
+        return
+    by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
+    turn.change_connector(
+        event.connector_id,
+        held_for=None,
+        unlock_request=UnlockRequest(event.request_id, by_s),
+    )
+    transaction.order_stop(turn, event.connector_id, StopReason.UNLOCK_COMMAND)
+
+
+def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeRequested) -> None:
+    changed, status, kept = turn.state.configuration.change(event.key, event.value)
+    if status is ChangeStatus.ACCEPTED:
+        found = changed.find(event.key)
+        assert found is not None
+        name = found[0].name
+        turn.change(configuration=changed)
+        turn.order(SaveConfigurationKey(name, kept), ApplyConfiguration(name, kept))
+        if name == "MeterValueSampleInterval":
+            _restart_sampling(turn, int(kept))
+    turn.order(Reply(event.request_id, status.value))
+
+
+def _restart_sampling(turn: Turn, interval_s: int) -> None:
+    for connector in turn.state.connectors:
+        if connector.phase is Phase.CHARGING:
+            due_s = first_sample_s(turn.now.monotonic_s, interval_s)
+            turn.change_connector(connector.connector_id, next_sample_s=due_s)
+
+
+def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:
+    if not turn.state.configuration.boolean("AuthorizationCacheEnabled"):
+        turn.order(Reply(event.request_id, "Rejected"))  # errata 3.23
+        return
+    turn.order(ClearCache(), Reply(event.request_id, "Accepted"))
+
+
+ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
+    ev.LinkAccepted: _link_accepted,
+    ev.LinkPending: _link_pending,
+    ev.LinkLost: _link_lost,
+    ev.AuthorizeAnswered: presenting.authorize_answered,
+    ev.AuthorizeFailed: presenting.authorize_failed,
+    ev.MessageAnswered: _message_answered,
+    ev.MessageFailed: _message_failed,
+    ev.DeliveryInterrupted: _delivery_interrupted,
+    ev.OutboxWasEmpty: _outbox_was_empty,
+    ev.RemoteStartRequested: presenting.remote_start_requested,
+    ev.RemoteStopRequested: _remote_stop_requested,
+    ev.UnlockRequested: _unlock_requested,
+    ev.ConfigurationChangeRequested: _configuration_change_requested,
+    ev.CacheClearRequested: _cache_clear_requested,
+}

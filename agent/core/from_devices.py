@@ -1,0 +1,151 @@
+"""What the devices say: an event changes what is known, ``connector.settle`` does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from agent.core import connector as connectors
+from agent.core import events as ev
+from agent.core import presenting, transaction
+from agent.core.commands import ShowSignal, Signal
+from agent.core.events import Event
+from agent.core.faults import SAFETY_INPUTS, Fault
+from agent.core.turn import Turn
+from agent.core.values import LockState
+
+
+def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
+    turn.order(ShowSignal(Signal.REFUSED))
+
+
+def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
+    turn.change(faults=turn.state.faults | {Fault.READER})
+
+
+def _reader_recovered(turn: Turn, event: ev.ReaderRecovered) -> None:
+    turn.change(faults=turn.state.faults - {Fault.READER})
+
+
+def _plugged_in(turn: Turn, event: ev.CablePluggedIn) -> None:
+    turn.change_connector(event.connector_id, plugged=True, plugged_at_s=turn.now.monotonic_s)
+
+
+def _unplugged(turn: Turn, event: ev.CableUnplugged) -> None:
+    connector = turn.connector(event.connector_id)
+    # A fault that belonged to this use of the connector goes with the plug.
+    mended = connector.faults - {Fault.CONTACTOR_FAILED, Fault.LOCK_FAILED}
+    turn.change_connector(event.connector_id, plugged=False, faults=mended)
+
+
+def _pilot_changed(turn: Turn, event: ev.PilotChanged) -> None:
+    turn.change_connector(event.connector_id, pilot=event.state)
+
+
+def _lock_changed(turn: Turn, event: ev.LockChanged) -> None:
+    connector = turn.connector(event.connector_id)
+    ordered = connector.lock_ordered
+    turn.change_connector(
+        event.connector_id,
+        lock=event.state,
+        lock_ordered=None if event.state is not LockState.MOVING else ordered,
+        faults=connector.faults - {Fault.LOCK_FAILED},
+    )
+    if event.state is LockState.UNLOCKED:
+        connectors.answer_unlock(turn, event.connector_id, "Unlocked")
+
+
+def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
+    connector = turn.connector(event.connector_id)
+    still_ordered = connector.lock_ordered if event.wanted is LockState.UNLOCKED else None
+    turn.change_connector(
+        event.connector_id,
+        lock_ordered=still_ordered,
+        faults=connector.faults | {Fault.LOCK_FAILED},
+    )
+    if event.wanted is LockState.UNLOCKED:
+        connectors.answer_unlock(turn, event.connector_id, "UnlockFailed")
+
+
+def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
+    turn.change_connector(event.connector_id, contactor_closed=True)
+
+
+def _contactor_opened(turn: Turn, event: ev.ContactorOpened) -> None:
+    connector = turn.connector(event.connector_id)
+    turn.change_connector(
+        event.connector_id,
+        contactor_closed=False,
+        faults=connector.faults - {Fault.CONTACTOR_WELDED},
+    )
+
+
+def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
+    """It opened by itself. What the reflex saw comes as an event of its own, and decides."""
+    connector = turn.connector(event.connector_id)
+    faults = connector.faults
+    if event.reason == "welded":
+        faults = faults | {Fault.CONTACTOR_WELDED}
+    elif event.reason in ("did not close", "opened by itself"):
+        faults = faults | {Fault.CONTACTOR_FAILED}
+    turn.change_connector(
+        event.connector_id,
+        close_ordered=False,
+        trips_seen=event.trip_count,
+        faults=faults,
+    )
+
+
+def _safety_input_tripped(turn: Turn, event: ev.SafetyInputTripped) -> None:
+    turn.change(faults=turn.state.faults | {SAFETY_INPUTS[event.name]})
+
+
+def _safety_input_cleared(turn: Turn, event: ev.SafetyInputCleared) -> None:
+    turn.change(faults=turn.state.faults - {SAFETY_INPUTS[event.name]})
+
+
+def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
+    connector = turn.connector(event.connector_id)
+    connector = turn.change_connector(
+        event.connector_id,
+        reading=event.reading,
+        faults=connector.faults - {Fault.METER},
+    )
+    if connector.sample_asked:
+        transaction.sample(turn, connector, event.reading)
+    _meter_answered(turn, event.connector_id)
+
+
+def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
+    connector = turn.connector(event.connector_id)
+    turn.change_connector(
+        event.connector_id, sample_asked=False, faults=connector.faults | {Fault.METER}
+    )
+    _meter_answered(turn, event.connector_id)
+
+
+def _meter_answered(turn: Turn, connector_id: int) -> None:
+    stop = turn.connector(connector_id).stop
+    if stop is not None and stop.meter_asked:
+        turn.change_connector(connector_id, stop=replace(stop, meter_done=True))
+
+
+ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
+    ev.CardPresented: presenting.card_presented,
+    ev.CardNotTaken: _card_not_taken,
+    ev.ReaderFailed: _reader_failed,
+    ev.ReaderRecovered: _reader_recovered,
+    ev.CablePluggedIn: _plugged_in,
+    ev.CableUnplugged: _unplugged,
+    ev.PilotChanged: _pilot_changed,
+    ev.LockChanged: _lock_changed,
+    ev.LockJammed: _lock_jammed,
+    ev.ContactorClosed: _contactor_closed,
+    ev.ContactorOpened: _contactor_opened,
+    ev.ContactorTripped: _contactor_tripped,
+    ev.SafetyInputTripped: _safety_input_tripped,
+    ev.SafetyInputCleared: _safety_input_cleared,
+    ev.MeterRead: _meter_read,
+    ev.MeterFailed: _meter_failed,
+}

@@ -1,0 +1,81 @@
+"""What happens to the process: start, journal, shutdown, reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agent.core import events as ev
+from agent.core import transaction
+from agent.core.commands import Reply
+from agent.core.events import Event
+from agent.core.faults import Fault
+from agent.core.state import Phase, RestartOrder, StopOrder
+from agent.core.turn import Turn
+from agent.core.values import StopReason, Transaction
+
+
+def _started(turn: Turn, event: ev.Started) -> None:
+    """Sessions that were open when the process ended are closed (OCPP 1.6 section 4.6)."""
+    if event.quarantined:
+        turn.change(faults=turn.state.faults | {Fault.QUARANTINED})
+    for found in event.open_transactions:
+        _recover(turn, found)
+
+
+def _recover(turn: Turn, found: Transaction) -> None:
+    rules = turn.state.rules
+    stop = StopOrder(
+        reason=StopReason.POWER_LOSS,
+        id_tag=None,
+        open_by_s=turn.now.monotonic_s,
+        give_up_s=turn.now.monotonic_s + rules.contactor_s + rules.meter_s,
+        # The end of the last stored sample is the last moment that is known for sure.
+        ended_at=found.last_at,
+    )
+    has_place = turn.state.has_connector(found.connector_id)
+    if not has_place or turn.connector(found.connector_id).transaction is not None:
+        transaction.queue_stop(turn, found, found.last_wh, found.last_at, stop)
+        return
+    turn.change_connector(found.connector_id, phase=Phase.STOPPING, transaction=found, stop=stop)
+
+
+def _time_passed(turn: Turn, event: ev.TimePassed) -> None:
+    pass
+
+
+def _journal_failed(turn: Turn, event: ev.JournalFailed) -> None:
+    turn.change(faults=turn.state.faults | {Fault.JOURNAL})
+
+
+def _journal_recovered(turn: Turn, event: ev.JournalRecovered) -> None:
+    turn.change(faults=turn.state.faults - {Fault.JOURNAL})
+
+
+def _shutdown_requested(turn: Turn, event: ev.ShutdownRequested) -> None:
+    by_s = turn.now.monotonic_s + turn.state.rules.shutdown_s
+    _stop_everything(turn, StopReason.REBOOT, RestartOrder(again=False, by_s=by_s))
+
+
+def _reset_requested(turn: Turn, event: ev.ResetRequested) -> None:
+    turn.order(Reply(event.request_id, "Accepted"))
+    reason = StopReason.HARD_RESET if event.hard else StopReason.SOFT_RESET
+    wait_s = turn.state.rules.shutdown_s if event.hard else turn.state.rules.reset_s
+    by_s = turn.now.monotonic_s + wait_s
+    _stop_everything(turn, reason, RestartOrder(again=True, by_s=by_s, drain=not event.hard))
+
+
+def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder) -> None:
+    turn.change(restart=order, waiting=(), checking=())
+    for connector in turn.state.connectors:
+        transaction.order_stop(turn, connector.connector_id, reason, at_once=not order.drain)
+
+
+ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
+    ev.Started: _started,
+    ev.TimePassed: _time_passed,
+    ev.JournalFailed: _journal_failed,
+    ev.JournalRecovered: _journal_recovered,
+    ev.ShutdownRequested: _shutdown_requested,
+    ev.ResetRequested: _reset_requested,
+}

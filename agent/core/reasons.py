@@ -1,0 +1,68 @@
+"""Why a tag was accepted or refused: one rule per branch of the decision, each in words.
+
+``Rule.says`` is the reason for a person; ``Rule.then`` is what a technician can do next.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Rule(Enum):
+    """The rule that decided. The name is stored and shown; the words may change."""
+
+    LISTED = "the local list accepts this card"
+    CACHED = "the central system accepted this card before, and the answer is still good"
+    CENTRAL_ACCEPTED = "the central system accepts this card"
+    CENTRAL_REFUSED = "the central system refuses this card"
+    LISTED_OFFLINE = "offline: the local list accepts this card"
+    LISTED_REFUSED = "offline: the local list does not accept this card"
+    CACHED_OFFLINE = "offline: the central system accepted this card before"
+    CACHED_REFUSED = "offline: the last answer of the central system was not an acceptance"
+    UNKNOWN_ALLOWED = "offline: unknown cards may charge here"
+    UNKNOWN_REFUSED = "offline: this card is neither in the local list nor remembered"
+    OFFLINE_OFF = "offline: the local list and the cache may not decide here"
+    REMOTE_TRUSTED = "the central system started this session itself"
+    SAME_CARD = "the card that started the session ends it"
+    SAME_GROUP = "a card of the same group ends the session"
+    OTHER_SESSION = "another card is charging, and this card belongs to no group of it"
+    OTHER_GROUP = "another card is charging, and this card belongs to another group"
+    GROUP_UNKNOWN = "another card is charging, and the group of this card could not be found out"
+    STOP_BY_CARD_OFF = "this box does not end a session by its card"
+    TOO_SOON = "the same card again, too soon after the start"
+    CANCELLED = "the same card again before a plug came: the start is called off"
+    CABLE_RELEASED = "the card that the cable waited for"
+    NO_CONNECTOR = "no connector is free for this card"
+    FAULTED = "the connector has a fault"
+    JOURNAL_FAILED = "the box cannot write its journal, so nothing may start"
+    TOO_MANY = "too many cards are being checked at the same time"
+    SHUTTING_DOWN = "the box is about to restart"
+
+    @property
+    def says(self) -> str:
+        """The reason in words."""
+        return self.value
+
+    @property
+    def then(self) -> str:
+        """What a technician can do next; empty when there is nothing to do."""
+        return _THEN.get(self, "")
+
+
+_THEN = {
+    Rule.CENTRAL_REFUSED: "look the card up in the central system: known, not blocked, valid?",
+    Rule.LISTED_REFUSED: "correct the card in the central system and let it send the list again",
+    Rule.CACHED_REFUSED: "restore the link, then tap again: the central system is asked anew",
+    Rule.UNKNOWN_REFUSED: "restore the link (see status), or put the card on the local list",
+    Rule.OFFLINE_OFF: "restore the link, or set LocalAuthorizeOffline to true",
+    Rule.OTHER_SESSION: "end it with the card that started it, or from the central system",
+    Rule.OTHER_GROUP: "end it with the card that started it, or from the central system",
+    Rule.GROUP_UNKNOWN: "restore the link, or end the session with the card that started it",
+    Rule.STOP_BY_CARD_OFF: "end the session from the car or the central system",
+    Rule.TOO_SOON: "wait a few seconds, then tap again to end the session",
+    Rule.NO_CONNECTOR: "see chargepoint-agent status: which connector is in use, and by what",
+    Rule.FAULTED: "see chargepoint-agent status: it names the fault",
+    Rule.JOURNAL_FAILED: "make room on the disk, or replace the SD card",
+    Rule.TOO_MANY: "wait until the cards before this one are decided",
+    Rule.SHUTTING_DOWN: "tap again after the restart",
+}

@@ -1,0 +1,214 @@
+"""The whole state of the charge point: frozen values, no behaviour beyond looking things up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from agent.core.configuration import Configuration
+from agent.core.faults import Fault
+from agent.core.values import (
+    NO_FACTS,
+    LockState,
+    PilotState,
+    Reading,
+    StatusReport,
+    StopReason,
+    TagFacts,
+    Transaction,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Local rules from the configuration file, and the time limits of this box. Seconds."""
+
+    authorize_timeout_s: float = 5.0
+    tap_guard_s: float = 5.0
+    stop_by_second_tap: bool = True
+    remote_start_takes_first: bool = True
+    lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long
+    settling_s: float = 5.0  # a vehicle may take this long to ask for energy before it counts idle
+    start_s: float = 60.0  # lock and first meter reading, with all retries
+    graceful_open_s: float = 3.0  # IEC 61851-1: the vehicle stops drawing within 3 s
+    contactor_s: float = 2.0  # feedback must have followed by then
+    meter_s: float = 3.0  # a last meter reading is waited for at most this long
+    unlock_s: float = 10.0  # UnlockConnector is answered by then
+    shutdown_s: float = 2.0  # sessions are ended within this time when the process must end
+    reset_s: float = 20.0  # a soft reset waits at most this long for the outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Which parts a connector has; does not change while the process lives."""
+
+    has_lock: bool = True
+    has_plug: bool = True
+    has_pilot: bool = True
+    has_meter: bool = True
+    max_current_a: float = 32.0
+
+
+class Phase(Enum):
+    """Where a connector is on the way from a card to the end of a session."""
+
+    IDLE = "idle"
+    STARTING = "starting"  # accepted and plugged: lock, first meter reading
+    CHARGING = "charging"  # a transaction is open
+    STOPPING = "stopping"  # a transaction is open and being ended
+    FINISHED = "finished"  # the transaction is over, the plug may still be in
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An accepted idTag that has not become a transaction yet."""
+
+    id_tag: str
+    parent_id_tag: str | None
+    connectors: tuple[int, ...]  # where it may start
+    granted_at_s: float
+    until_s: float | None  # ConnectionTimeOut; None: for ever
+    rule: str  # name of the rule that granted it
+
+
+class Purpose(Enum):
+    """What a tag was presented for."""
+
+    START = "start"
+    STOP = "stop"
+    REMOTE_START = "remote start"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A tag that the central system is being asked about."""
+
+    id_tag: str
+    purpose: Purpose
+    connectors: tuple[int, ...]  # START: where it may start; STOP: whose transaction
+    by_s: float  # after this the offline rules decide
+    facts: TagFacts = NO_FACTS
+    is_random: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopOrder:
+    """How a transaction is being ended."""
+
+    reason: StopReason
+    id_tag: str | None
+    open_by_s: float  # the contactor is opened at the latest then
+    give_up_s: float  # feedback and meter are waited for at most until then
+    ended_at: datetime | None = None  # known already (found open at start)
+    meter_asked: bool = False
+    meter_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockRequest:
+    """UnlockConnector.req that has not been answered yet."""
+
+    request_id: str
+    by_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One connector: what its parts say, and what is going on."""
+
+    connector_id: int
+    traits: Traits = Traits()
+    # what the parts say
+    plugged: bool = False
+    plugged_at_s: float = 0.0
+    pilot: PilotState = PilotState.A
+    lock: LockState = LockState.UNLOCKED
+    contactor_closed: bool = False
+    trips_seen: int = 0
+    reading: Reading | None = None
+    faults: frozenset[Fault] = frozenset()
+    # what we ordered
+    close_ordered: bool = False
+    offered: bool = False
+    lock_ordered: LockState | None = None  # MOVING is never ordered
+    # what is going on
+    phase: Phase = Phase.IDLE
+    grant: Grant | None = None  # STARTING
+    give_up_s: float = 0.0  # STARTING
+    meter_asked: bool = False  # STARTING
+    transaction: Transaction | None = None  # CHARGING, STOPPING
+    settling_until_s: float = 0.0  # CHARGING
+    next_sample_s: float | None = None  # CHARGING
+    sample_asked: bool = False  # CHARGING
+    stop: StopOrder | None = None  # STOPPING
+    held_for: Transaction | None = None  # FINISHED: the cable waits for this card or group
+    unlock_request: UnlockRequest | None = None
+
+    @property
+    def is_plugged(self) -> bool:
+        """True while a plug is in; a box without plug sensor cannot tell and says yes."""
+        return self.plugged or not self.traits.has_plug
+
+    @property
+    def asks_for_energy(self) -> bool:
+        """True while the vehicle wants energy; without a pilot, a plugged vehicle does."""
+        if not self.traits.has_pilot:
+            return self.is_plugged
+        return self.pilot in (PilotState.C, PilotState.D)
+
+    @property
+    def is_locked(self) -> bool:
+        """True while the lock is confirmed, or there is none."""
+        return not self.traits.has_lock or self.lock is LockState.LOCKED
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """What the core must know about the messages that wait."""
+
+    next_sequence: int = 1
+    waiting: int = 0
+    done: int = 0  # sequence of the last row that left the queue, answered or parked
+    in_flight: bool = False
+    attempts: int = 0  # of the oldest row
+    not_before_s: float | None = None  # the oldest row waits for its retry until then
+
+
+@dataclass(frozen=True, slots=True)
+class RestartOrder:
+    """The process is about to end or to start again."""
+
+    again: bool
+    by_s: float
+    drain: bool = False  # wait for the outbox first (soft reset)
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChargePoint:
+    """Everything the core knows. One owner: the runtime."""
+
+    rules: Rules
+    configuration: Configuration
+    connectors: tuple[Connector, ...]
+    online: bool = False
+    registration: str = "offline"  # offline, Pending, Rejected, Accepted
+    faults: frozenset[Fault] = frozenset()
+    waiting: tuple[Grant, ...] = ()  # accepted, no plug yet
+    checking: tuple[Check, ...] = ()
+    outbox: Outbox = Outbox()
+    next_transaction_ref: int = 1
+    reported: tuple[StatusReport, ...] = ()  # what the central system was told last
+    restart: RestartOrder | None = None
+
+    def connector(self, connector_id: int) -> Connector:
+        """The connector of that id; KeyError if there is none."""
+        for connector in self.connectors:
+            if connector.connector_id == connector_id:
+                return connector
+        raise KeyError(connector_id)
+
+    def has_connector(self, connector_id: int) -> bool:
+        """True if there is such a connector (0 is none)."""
+        return any(connector.connector_id == connector_id for connector in self.connectors)

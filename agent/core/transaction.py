@@ -1,0 +1,179 @@
+"""One charging session from start to stop, as a record and its messages (OCPP 1.6 chapter 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from agent.core import metering, outbox
+from agent.core.commands import EndTransaction, SaveTransaction
+from agent.core.id_tag import same_tag
+from agent.core.state import Connector, Grant, Phase, StopOrder
+from agent.core.turn import Turn
+from agent.core.values import (
+    AuthorizationStatus,
+    IdTagInfo,
+    MeterValues,
+    Reading,
+    StartTransaction,
+    StopReason,
+    StopTransaction,
+    Transaction,
+)
+
+
+def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
+    """Open a transaction: its record and StartTransaction go into the same commit."""
+    register_wh = 0 if connector.reading is None else connector.reading.import_wh
+    transaction = Transaction(
+        ref=turn.state.next_transaction_ref,
+        connector_id=connector.connector_id,
+        id_tag=grant.id_tag,
+        begun_at=turn.now.utc,
+        begun_monotonic_s=turn.now.monotonic_s,
+        meter_start_wh=register_wh,
+        last_wh=register_wh,
+        last_at=turn.now.utc,
+        parent_id_tag=grant.parent_id_tag,
+    )
+    turn.change(next_transaction_ref=transaction.ref + 1)
+    interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
+    turn.change_connector(
+        connector.connector_id,
+        phase=Phase.CHARGING,
+        grant=None,
+        transaction=transaction,
+        settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
+        next_sample_s=metering.first_sample_s(turn.now.monotonic_s, interval_s),
+        sample_asked=False,
+    )
+    turn.order(SaveTransaction(transaction))
+    outbox.queue(
+        turn,
+        transaction.ref,
+        StartTransaction(connector.connector_id, grant.id_tag, register_wh, transaction.begun_at),
+    )
+
+
+def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
+    """Queue one MeterValues, and keep the register for the case that power is lost."""
+    transaction = connector.transaction
+    assert transaction is not None
+    values = metering.sampled_values(
+        reading, turn.state.configuration.measurands("MeterValuesSampledData")
+    )
+    transaction = replace(
+        transaction, last_wh=max(transaction.last_wh, reading.import_wh), last_at=turn.now.utc
+    )
+    turn.change_connector(connector.connector_id, transaction=transaction, sample_asked=False)
+    turn.order(SaveTransaction(transaction))
+    if values:
+        outbox.queue(
+            turn,
+            transaction.ref,
+            MeterValues(connector.connector_id, reading.read_at, values),
+        )
+
+
+def order_stop(
+    turn: Turn,
+    connector_id: int,
+    reason: StopReason,
+    id_tag: str | None = None,
+    at_once: bool = False,
+    ended_at: datetime | None = None,
+) -> None:
+    """Begin to end the transaction of this connector; a second order changes nothing.
+
+    The contactor opens when the vehicle has stopped drawing, after 3 s at the latest, or at once.
+    """
+    connector = turn.connector(connector_id)
+    if connector.transaction is None or connector.phase is Phase.STOPPING:
+        return
+    now_s = turn.now.monotonic_s
+    rules = turn.state.rules
+    open_by_s = now_s if at_once else now_s + rules.graceful_open_s
+    turn.change_connector(
+        connector_id,
+        phase=Phase.STOPPING,
+        next_sample_s=None,
+        sample_asked=False,
+        stop=StopOrder(
+            reason=reason,
+            id_tag=id_tag,
+            open_by_s=open_by_s,
+            give_up_s=open_by_s + rules.contactor_s + rules.meter_s,
+            ended_at=ended_at,
+        ),
+    )
+
+
+def end(turn: Turn, connector: Connector) -> None:
+    """Close the transaction: StopTransaction and the end of the record in the same commit.
+
+    The register never runs backwards: not below the start, not below the last stored sample.
+    """
+    transaction, stop = connector.transaction, connector.stop
+    assert transaction is not None
+    assert stop is not None
+    register_wh = transaction.last_wh
+    if connector.reading is not None:
+        register_wh = max(register_wh, connector.reading.import_wh)
+    held = stop.reason is StopReason.DE_AUTHORIZED and connector.traits.has_lock
+    turn.change_connector(
+        connector.connector_id,
+        phase=Phase.FINISHED,
+        transaction=None,
+        stop=None,
+        # Errata 3.5: the cable stays locked until the same card or group is presented.
+        held_for=transaction if held else None,
+    )
+    queue_stop(turn, transaction, register_wh, stop.ended_at or turn.now.utc, stop)
+
+
+def queue_stop(
+    turn: Turn, transaction: Transaction, register_wh: int, ended_at: datetime, stop: StopOrder
+) -> None:
+    """Queue StopTransaction and end the record."""
+    turn.order(EndTransaction(transaction.ref))
+    outbox.queue(
+        turn,
+        transaction.ref,
+        StopTransaction(
+            meter_stop_wh=max(transaction.meter_start_wh, register_wh),
+            ended_at=max(transaction.begun_at, ended_at),
+            reason=stop.reason,
+            id_tag=stop.id_tag,
+        ),
+    )
+
+
+def start_answered(
+    turn: Turn, ref: int, transaction_id: int | None, info: IdTagInfo | None
+) -> None:
+    """StartTransaction.conf came: take the transactionId, the group, and the verdict.
+
+    OCPP 1.6 section 4.8 and errata 3.17: a status other than Accepted stops the transaction, or
+    only its energy, as StopTransactionOnInvalidId says; so also for sessions started offline.
+    """
+    for connector in turn.state.connectors:
+        transaction = connector.transaction
+        if transaction is None or transaction.ref != ref:
+            continue
+        if transaction_id is not None:
+            transaction = replace(transaction, transaction_id=transaction_id)
+        if info is not None and info.parent_id_tag is not None:
+            transaction = replace(transaction, parent_id_tag=info.parent_id_tag)
+        refused = info is not None and info.status is not AuthorizationStatus.ACCEPTED
+        transaction = replace(transaction, deauthorized=refused)
+        turn.change_connector(connector.connector_id, transaction=transaction)
+        turn.order(SaveTransaction(transaction))
+        if refused and turn.state.configuration.boolean("StopTransactionOnInvalidId"):
+            order_stop(turn, connector.connector_id, StopReason.DE_AUTHORIZED)
+
+
+def belongs_to(transaction: Transaction, id_tag: str, parent_id_tag: str | None) -> bool:
+    """True if the tag started this transaction, or is of its group."""
+    return same_tag(id_tag, transaction.id_tag) or same_tag(
+        parent_id_tag, transaction.parent_id_tag
+    )

@@ -1,0 +1,40 @@
+"""How long to wait before the next attempt to connect: a policy without a clock."""
+
+from __future__ import annotations
+
+from random import Random
+
+STABLE_AFTER_S = 30.0
+WAIT_MAX_S = 300.0
+_RETURN_WITHIN_S = 2.0
+_WAIT_MIN_S = 3.0
+_JITTER_S = 10.0
+
+
+class Backoff:
+    """Doubles from 3 s to at most 5 min, with jitter on every attempt, and never gives up.
+
+    A whole fleet must not return in step when its central system restarts, so even the longest
+    wait is not the same for two boxes. The formula is that of OCPP 2.0.1 (1.6 names none).
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._wait_s = 0.0
+
+    def first(self) -> float:
+        """Seconds before the first attempt of this process: boxes that got power back together."""
+        return self._random.uniform(0, _RETURN_WITHIN_S)
+
+    def next(self, *, was_stable: bool) -> float:
+        """Seconds to wait after an attempt or a link ended.
+
+        Only a link that had been accepted and stable starts the doubling anew: one that accepts and
+        closes again is no better than one that refuses.
+        """
+        if was_stable:
+            self._wait_s = 0.0
+            return self._random.uniform(0, _RETURN_WITHIN_S)
+        base = self._wait_s * 2 if self._wait_s else _WAIT_MIN_S
+        self._wait_s = min(base, WAIT_MAX_S - _JITTER_S) + self._random.uniform(0, _JITTER_S)
+        return self._wait_s

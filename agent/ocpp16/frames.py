@@ -1,0 +1,177 @@
+"""OCPP-J frames: parse what comes in without trust, write what goes out (OCPP-J 1.6, 4)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from agent.errors import AgentError
+from agent.redaction import redact_frame
+
+Payload = Mapping[str, Any]
+
+UNIQUE_ID_MAX = 36
+_DESCRIPTION_MAX = 255
+_ID_KEPT_MAX = 255  # an id of the other side is echoed even when it is longer than allowed
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_CALL: Final = 2
+_CALL_RESULT: Final = 3
+_CALL_ERROR: Final = 4
+
+_log = logging.getLogger(__name__)
+
+
+class CallRefused(AgentError):
+    """An incoming call is answered with a CALLERROR: ``code`` as OCPP-J 1.6 spells it."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of the other side. ``payload`` may be anything that JSON can say."""
+
+    unique_id: str
+    action: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """An answer to a call of ours."""
+
+    unique_id: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CallError:
+    """A refusal of a call of ours."""
+
+    unique_id: str
+    code: str
+    description: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BadCall:
+    """A request that is no proper call, but whose id is known: it is answered with a CALLERROR."""
+
+    unique_id: str
+    code: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadFrame:
+    """Something that cannot be answered: it is dropped and counted."""
+
+    problem: str
+
+
+Frame = Call | CallResult | CallError | BadCall | BadFrame
+
+
+def parse(data: str | bytes) -> Frame:
+    """Read one message from the wire. Never raises."""
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return BadFrame("it is not JSON")
+    if not isinstance(content, list) or not content:
+        return BadFrame("it is not a JSON array with something in it")
+    if "\\ud" in text.lower() and _has_lone_surrogate(content):
+        return BadFrame("it holds characters that do not exist")
+    if isinstance(content[0], bool):
+        return BadFrame("its message type is unknown")
+    match content[0]:
+        case 2:
+            return _parse_call(content)
+        case 3 | 4:
+            return _parse_answer(content)
+        case _:
+            # OCPP-J 1.6, 4.1.3: a message with an unknown type number is ignored.
+            return BadFrame("its message type is unknown")
+
+
+def _parse_call(content: list[Any]) -> Frame:
+    unique_id = content[1] if len(content) > 1 else None
+    if not isinstance(unique_id, str) or not 1 <= len(unique_id) <= _ID_KEPT_MAX:
+        return BadFrame("it is a call without a usable id")
+    if len(content) != 4:
+        return BadCall(
+            unique_id, "FormationViolation", f"a call has 4 elements, this has {len(content)}"
+        )
+    if not isinstance(content[2], str):
+        return BadCall(unique_id, "FormationViolation", "the action is not a string")
+    if len(unique_id) > UNIQUE_ID_MAX:
+        _log.info("A call came with an id of %d characters; it is answered anyway", len(unique_id))
+    return Call(unique_id, content[2], content[3])
+
+
+def _parse_answer(content: list[Any]) -> Frame:
+    # Answers are read leniently: what is missing at the end is taken as empty, what is too much is
+    # ignored, so that no transactionId is lost to a sloppy central system.
+    if len(content) < 2 or not isinstance(content[1], str):
+        return BadFrame("it is an answer without a usable id")
+    if content[0] == _CALL_RESULT:
+        return CallResult(content[1], content[2] if len(content) > 2 else {})
+    code, description, details = ([*content[2:5], None, None, None])[:3]
+    return CallError(
+        content[1],
+        str(code or "GenericError")[:50],
+        str(description or "")[:_DESCRIPTION_MAX],
+        details if isinstance(details, dict) else {},
+    )
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is out of range")
+    return number
+
+
+def _has_lone_surrogate(content: Any) -> bool:
+    return _LONE_SURROGATE.search(json.dumps(content, ensure_ascii=False)) is not None
+
+
+def call_text(unique_id: str, action: str, payload: Payload) -> str:
+    """A CALL as it goes over the wire."""
+    return _text([_CALL, unique_id, action, payload])
+
+
+def result_text(unique_id: str, payload: Payload) -> str:
+    """A CALLRESULT as it goes over the wire."""
+    return _text([_CALL_RESULT, unique_id, payload])
+
+
+def error_text(unique_id: str, code: str, description: str) -> str:
+    """A CALLERROR as it goes over the wire."""
+    return _text([_CALL_ERROR, unique_id, code, description[:_DESCRIPTION_MAX], {}])
+
+
+def _text(content: list[Any]) -> str:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def log_frame(direction: str, data: str | bytes) -> None:
+    """Write a frame to the log at DEBUG, redacted. ``direction``: sent or received."""
+    if _log.isEnabledFor(logging.DEBUG):
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        _log.debug("%s %s", direction, redact_frame(text))

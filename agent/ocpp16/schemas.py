@@ -1,0 +1,85 @@
+"""Checks incoming calls against the schemas, and names the fault as OCPP-J 1.6 does.
+
+The library's own codes are partly those of OCPP 2.0.1, so the mapping is made here.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from ocpp.messages import MessageType, get_validator  # type: ignore[import-untyped]
+from ocpp.v16.enums import Action  # type: ignore[import-untyped]
+
+from agent.ocpp16.frames import CallRefused, Payload
+
+KNOWN_ACTIONS: frozenset[str] = frozenset(str(action.value) for action in Action)
+# Their numbers have at most one decimal, which only Decimal can tell (multipleOf 0.1).
+_DECIMAL_ACTIONS = frozenset({"SetChargingProfile", "RemoteStartTransaction"})
+# Fields that are CiString, which is printable ASCII (OCPP 1.6 errata 3.58 to 3.62).
+_PRINTABLE_FIELDS = ("idTag", "parentIdTag", "key", "value")
+
+_CODES = {
+    "type": "TypeConstraintViolation",
+    "required": "ProtocolError",
+    "additionalProperties": "FormationViolation",
+    "enum": "PropertyConstraintViolation",
+    "maxLength": "PropertyConstraintViolation",
+    "multipleOf": "PropertyConstraintViolation",
+    "format": "PropertyConstraintViolation",
+    "minItems": "OccurenceConstraintViolation",
+    "maxItems": "OccurenceConstraintViolation",
+}
+
+
+def check_call(action: str, payload: Any) -> Payload:
+    """Return the payload of an incoming call, checked. Raises CallRefused naming field and fault.
+
+    ``action`` must be one of KNOWN_ACTIONS: it becomes part of a file name in the library.
+    """
+    assert action in KNOWN_ACTIONS
+    if payload is None:  # OCPP-J 1.6, 4.2.1: an empty payload may be written null
+        payload = {}
+    if not isinstance(payload, dict):
+        raise CallRefused("FormationViolation", "the payload is not an object")
+    _check_schema(action, payload)
+    for name in _PRINTABLE_FIELDS:
+        value = payload.get(name)
+        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+            raise CallRefused("PropertyConstraintViolation", f"{name} is not printable ASCII")
+    return payload
+
+
+def _check_schema(action: str, payload: dict[str, Any]) -> None:
+    checked: Any = payload
+    parse_float: Any = float
+    if action in _DECIMAL_ACTIONS:
+        parse_float = Decimal
+        checked = json.loads(json.dumps(payload), parse_float=Decimal)
+    validator = get_validator(MessageType.Call, action, "1.6", parse_float=parse_float)
+    try:
+        fault = next(validator.iter_errors(checked), None)
+    except ArithmeticError:  # a number so large that its decimals cannot be counted
+        raise CallRefused("PropertyConstraintViolation", "a number is out of range") from None
+    if fault is not None:
+        raise CallRefused(_CODES.get(fault.validator, "FormationViolation"), _sentence(fault))
+
+
+def _sentence(fault: Any) -> str:
+    # Never the value: it may be large, or a card.
+    where = ".".join(str(part) for part in fault.absolute_path)[:80] or "the payload"
+    match fault.validator:
+        case "type":
+            return f"{where} is not of type {fault.validator_value}"
+        case "required":
+            missing = [name for name in fault.validator_value if name not in fault.instance]
+            return f"{where} lacks {', '.join(missing)}"
+        case "additionalProperties":
+            known = fault.schema.get("properties", {})
+            extra = sorted(name for name in fault.instance if name not in known)
+            return f"{where} has unknown fields: {', '.join(extra)[:120]}"
+        case "maxLength":
+            return f"{where} is longer than {fault.validator_value} characters"
+        case _:
+            return f"{where} breaks the rule {fault.validator}"

@@ -1,0 +1,120 @@
+"""One WebSocket, and no more of it than we need, so that two queues can take its place."""
+
+from __future__ import annotations
+
+import ssl as ssl_module
+from collections.abc import Mapping
+from typing import Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from agent.errors import LinkError
+from agent.redaction import one_line
+
+SUBPROTOCOL = "ocpp1.6"
+# A local list of 10,000 entries is about 1.3 MB in one frame.
+_FRAME_BYTES_MAX = 2 * 1024 * 1024
+_CLOSE_TIMEOUT_S = 2.0
+
+
+class Wire(Protocol):
+    """A message connection. When it is gone, ``send``, ``receive`` and ``ping`` raise LinkError."""
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server chose; None when it chose nothing."""
+
+    async def send(self, text: str) -> None:
+        """Send one message; may wait while the line is jammed."""
+
+    async def receive(self) -> str | bytes:
+        """The next message."""
+
+    async def ping(self) -> None:
+        """Send a ping and wait for its pong, for ever if none comes."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close within a few seconds. Never raises, safe to repeat."""
+
+
+class Connector(Protocol):
+    """Opens a Wire; raises LinkError, OSError or what the WebSocket library raises."""
+
+    async def __call__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        ssl: ssl_module.SSLContext | None,
+        open_timeout_s: float,
+    ) -> Wire:
+        """Open a connection that offers the subprotocol ocpp1.6."""
+
+
+async def connect_websocket(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    ssl: ssl_module.SSLContext | None,
+    open_timeout_s: float,
+) -> Wire:
+    """Open a real WebSocket. No redirects, no proxy from the environment, no compression."""
+    connection = await _DirectConnect(
+        url,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        additional_headers=dict(headers),
+        ssl=ssl,
+        compression=None,
+        max_size=_FRAME_BYTES_MAX,
+        ping_interval=None,  # our own task pings, so that WebSocketPingInterval acts at once
+        proxy=None,
+        open_timeout=open_timeout_s,
+        close_timeout=_CLOSE_TIMEOUT_S,
+    )
+    return _WebSocketWire(connection)
+
+
+class _DirectConnect(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        # The password goes to the configured address and nowhere else.
+        return exc
+
+
+class _WebSocketWire:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    @property
+    def subprotocol(self) -> str | None:
+        return self._connection.subprotocol
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._connection.send(text)
+        except ConnectionClosed as problem:
+            raise LinkError(_why_closed(problem)) from None
+
+    async def receive(self) -> str | bytes:
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed as problem:
+            raise LinkError(_why_closed(problem)) from None
+
+    async def ping(self) -> None:
+        try:
+            pong = await self._connection.ping()
+            await pong
+        except ConnectionClosed as problem:
+            raise LinkError(_why_closed(problem)) from None
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._connection.close(code, reason)
+
+
+def _why_closed(problem: ConnectionClosed) -> str:
+    if problem.rcvd is None:
+        return "the connection broke off"
+    reason = f": {one_line(problem.rcvd.reason, 123)}" if problem.rcvd.reason else ""
+    return f"the central system closed the connection (code {problem.rcvd.code}{reason})"

@@ -1,0 +1,234 @@
+"""The database file: who owns it, is it sound, and what becomes of a damaged one.
+
+The file belongs to one process at a time, by a lock on ``<name>.lock`` beside it. A damaged file is
+set aside as ``<name>.corrupt-<UTC stamp>`` together with its log, and an empty one is begun. A lock,
+a missing permission or a failing disk is no damage: then nothing is moved.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent.errors import StoreBusy, StoreError
+from agent.store.migrations import bring_up_to_date
+from agent.store.problems import as_store_errors, means_damage
+
+CORRUPT_KEPT_MAX = 3
+BUSY_TIMEOUT_S = 0.25  # the runtime tries a commit again: it need not wait long here
+WAL_PAGES_MAX = 1000
+WAL_BYTES_KEPT = 8_000_000  # after a large list update the log is cut back to this
+
+_COMPANIONS = ("", "-wal", "-shm", "-journal")
+_FILE_MODE = 0o600  # idTags are nobody else's business
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFile:
+    """The open database: two connections, one thread each at a time, and the lock."""
+
+    writer: sqlite3.Connection
+    reader: sqlite3.Connection
+    lock_descriptor: int
+    quarantined: str  # a sentence, when a damaged file was set aside, else ""
+
+
+def open_database(path: Path, now: datetime) -> DatabaseFile:
+    """Open the database, begin a fresh one if there is none, or none that is sound.
+
+    Raises StoreBusy when another process has it, StoreFull when there is no room, StoreError when
+    it cannot be read and written, is of another program, or of a newer version of this one.
+    """
+    _check_place(path)
+    with ExitStack() as undo, as_store_errors(f"Cannot open the database {path}"):
+        lock_descriptor = _lock(path)
+        undo.callback(os.close, lock_descriptor)
+        quarantined = _quarantine_if_damaged(path, now)
+        writer = undo.enter_context(closing(_open_writer(path)))
+        bring_up_to_date(writer)
+        reader = _open_reader(path)
+        undo.pop_all()
+    return DatabaseFile(writer, reader, lock_descriptor, quarantined)
+
+
+def close_database(database: DatabaseFile) -> None:
+    """Bring the log home into the file, close it and let others have it."""
+    with ExitStack() as last:
+        last.callback(os.close, database.lock_descriptor)
+        last.callback(database.writer.close)
+        database.reader.close()
+        with as_store_errors("Cannot write the log of the database back; it is kept"):
+            database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+# --- whose it is ---------------------------------------------------------------------------------
+
+
+def _check_place(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise StoreError(
+            f"The directory {path.parent} for the database does not exist: "
+            "create it, owned by the user that runs the agent, or change storage.path"
+        )
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory: storage.path must name a file in it")
+
+
+def _lock(path: Path) -> int:
+    descriptor = _open_private(path.with_name(path.name + ".lock"))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreBusy(
+            f"The database {path} is in use: is another chargepoint-agent running?"
+        ) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open_private(path: Path) -> int:
+    """Open or create a file that belongs to the owner of its directory, whoever creates it.
+
+    Otherwise a command run once by root would leave files that the daemon cannot open.
+    """
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    if is_new and os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+# --- is it sound ---------------------------------------------------------------------------------
+
+
+def _quarantine_if_damaged(path: Path, now: datetime) -> str:
+    damage = _damage(path)
+    if not damage:
+        return ""
+    aside = _set_aside(path, now)
+    return (
+        f"The database {path} was damaged ({damage}): "
+        f"it was set aside as {aside.name} and an empty one begun"
+    )
+
+
+def _damage(path: Path) -> str:
+    """Say what is wrong with the content of the file, or "". Other troubles are raised."""
+    if _size(path) == 0:
+        # SQLite would throw away the log of an empty file, with all that was committed to it.
+        log_size = _size(path.with_name(path.name + "-wal"))
+        return "it is empty, and the log beside it is not" if log_size else ""
+    try:
+        with closing(_connect(path)) as connection:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as problem:
+        if means_damage(problem):
+            return str(problem)
+        raise
+    return "" if verdict == "ok" else " ".join(str(verdict).split())
+
+
+def _set_aside(path: Path, now: datetime) -> Path:
+    earlier = _set_aside_before(path)
+    aside = _free_name(path.with_name(f"{path.name}.corrupt-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"))
+    for companion in _COMPANIONS:
+        source = path.with_name(path.name + companion)
+        if source.exists():
+            source.rename(aside.with_name(aside.name + companion))
+    for old in earlier[: max(0, len(earlier) + 1 - CORRUPT_KEPT_MAX)]:
+        for companion in _COMPANIONS:
+            old.with_name(old.name + companion).unlink(missing_ok=True)
+    _sync_directory(path.parent)
+    return aside
+
+
+def _set_aside_before(path: Path) -> list[Path]:
+    """Find what was set aside earlier, oldest first."""
+    found = path.parent.glob(f"{path.name}.corrupt-*Z*")
+    return sorted({_without_companion(each) for each in found})
+
+
+def _without_companion(path: Path) -> Path:
+    for companion in _COMPANIONS[1:]:
+        if path.name.endswith(companion):
+            return path.with_name(path.name.removesuffix(companion))
+    return path
+
+
+def _free_name(path: Path) -> Path:
+    """Find a name that is free: without a battery clock, two boots may show the same time."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate, number = path.with_name(f"{path.name}.{number}"), number + 1
+    return candidate
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+
+def _open_writer(path: Path) -> sqlite3.Connection:
+    os.close(_open_private(path))
+    with _closed_on_failure(_connect(path)) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreError(f"Cannot keep a write-ahead log beside {path}: is it read-only?")
+        # FULL: in WAL mode a lower setting may forget the last commits at power loss.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+        # Some builds overwrite what is deleted with zeros: needless wear of a memory card.
+        connection.execute("PRAGMA secure_delete = OFF")
+        # SQLite falls back to reading only, silently: find out now, not at the first card.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+        return connection
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    with _closed_on_failure(_connect(path, "?mode=ro")) as connection:
+        connection.execute("SELECT version FROM local_list_version").fetchone()
+        return connection
+
+
+def _connect(path: Path, query: str = "?mode=rw") -> sqlite3.Connection:
+    return sqlite3.connect(
+        path.absolute().as_uri() + query,
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,  # transactions begin and end where we say so
+        check_same_thread=False,  # used by one thread at a time, not always the same
+    )
+
+
+@contextmanager
+def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise

@@ -1,0 +1,133 @@
+"""Outbox messages as the JSON that the database keeps, and back.
+
+Keys are the names of the fields; a field that is None, or has its usual value, is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import singledispatch
+from typing import Any
+
+from agent.core.values import (
+    MeterValues,
+    SampledValue,
+    StartTransaction,
+    StopReason,
+    StopTransaction,
+    TransactionMessage,
+)
+from agent.store.instants import instant_of, instant_text
+
+_USUAL_CONTEXT = "Sample.Periodic"
+
+
+def action_of(message: TransactionMessage) -> str:
+    """Name the OCPP action that carries this message."""
+    return type(message).__name__  # the three are named as OCPP 1.6 names them
+
+
+def encode_message(message: TransactionMessage) -> str:
+    """Write a message down as compact JSON, ASCII only."""
+    return json.dumps(_fields(message), separators=(",", ":"))
+
+
+def decode_message(action: str, payload: str) -> TransactionMessage:
+    """Read a message back. Raises ValueError when action or payload is not one of ours."""
+    try:
+        return _DECODERS[action](json.loads(payload))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(f"not a readable {action} message: {problem!r}") from problem
+
+
+@singledispatch
+def _fields(message: object) -> dict[str, Any]:
+    raise TypeError(f"not an outbox message: {message!r}")
+
+
+@_fields.register
+def _(message: StartTransaction) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "connector_id": message.connector_id,
+        "id_tag": message.id_tag,
+        "meter_start_wh": message.meter_start_wh,
+        "begun_at": instant_text(message.begun_at),
+    }
+    if message.reservation_id is not None:
+        fields["reservation_id"] = message.reservation_id
+    return fields
+
+
+@_fields.register
+def _(message: MeterValues) -> dict[str, Any]:
+    return {
+        "connector_id": message.connector_id,
+        "sampled_at": instant_text(message.sampled_at),
+        "values": [_sampled_fields(sampled) for sampled in message.values],
+    }
+
+
+@_fields.register
+def _(message: StopTransaction) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "meter_stop_wh": message.meter_stop_wh,
+        "ended_at": instant_text(message.ended_at),
+        "reason": message.reason.value,
+    }
+    if message.id_tag is not None:
+        fields["id_tag"] = message.id_tag
+    return fields
+
+
+def _sampled_fields(sampled: SampledValue) -> dict[str, str]:
+    fields = {"value": sampled.value, "measurand": sampled.measurand}
+    if sampled.unit is not None:
+        fields["unit"] = sampled.unit
+    if sampled.phase is not None:
+        fields["phase"] = sampled.phase
+    if sampled.context != _USUAL_CONTEXT:
+        fields["context"] = sampled.context
+    return fields
+
+
+def _start_transaction(fields: dict[str, Any]) -> StartTransaction:
+    return StartTransaction(
+        connector_id=fields["connector_id"],
+        id_tag=fields["id_tag"],
+        meter_start_wh=fields["meter_start_wh"],
+        begun_at=instant_of(fields["begun_at"]),
+        reservation_id=fields.get("reservation_id"),
+    )
+
+
+def _meter_values(fields: dict[str, Any]) -> MeterValues:
+    return MeterValues(
+        connector_id=fields["connector_id"],
+        sampled_at=instant_of(fields["sampled_at"]),
+        values=tuple(
+            SampledValue(
+                value=sampled["value"],
+                measurand=sampled["measurand"],
+                unit=sampled.get("unit"),
+                phase=sampled.get("phase"),
+                context=sampled.get("context", _USUAL_CONTEXT),
+            )
+            for sampled in fields["values"]
+        ),
+    )
+
+
+def _stop_transaction(fields: dict[str, Any]) -> StopTransaction:
+    return StopTransaction(
+        meter_stop_wh=fields["meter_stop_wh"],
+        ended_at=instant_of(fields["ended_at"]),
+        reason=StopReason(fields["reason"]),
+        id_tag=fields.get("id_tag"),
+    )
+
+
+_DECODERS = {
+    "StartTransaction": _start_transaction,
+    "MeterValues": _meter_values,
+    "StopTransaction": _stop_transaction,
+}

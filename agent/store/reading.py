@@ -1,0 +1,225 @@
+"""What is read back: plain SQL over one read-only connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agent.core.values import (
+    AuthorizationStatus,
+    CacheEntry,
+    DecisionRecord,
+    IdTagInfo,
+    QueuedMessage,
+    TagFacts,
+    Transaction,
+    Verdict,
+)
+from agent.errors import StoreError
+from agent.store.instants import instant_of, optional_instant_of
+from agent.store.messages import decode_message
+from agent.store.rows import DECISIONS_MAX
+
+PARKED_SHOWN_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """What the core needs to go on where the last process ended."""
+
+    configuration: dict[str, str]  # configuration keys that were ever saved
+    open_transactions: tuple[Transaction, ...]  # oldest first; begun_monotonic_s is 0.0
+    next_sequence: int
+    next_transaction_ref: int
+    queued_count: int
+    parked_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedMessage:
+    """A message that used all its attempts and waits for a person."""
+
+    sequence: int
+    transaction_ref: int
+    action: str
+    queued_at: datetime
+    parked_at: datetime
+    attempts: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSummary:
+    """The outbox at a glance. ``parked`` holds the newest ones, oldest of them first."""
+
+    queued_count: int
+    oldest_queued_at: datetime | None
+    parked_count: int
+    parked: tuple[ParkedMessage, ...]
+
+
+# One statement, so that list and cache are seen as they were at one moment.
+TAG_FACTS = """
+SELECT v.version,
+    l.status, l.expires_at, l.parent_id_tag,
+    c.status, c.expires_at, c.parent_id_tag, c.heard_at
+FROM local_list_version v
+LEFT JOIN local_list l ON l.id_tag = ?1
+LEFT JOIN authorization_cache c ON c.id_tag = ?1
+WHERE v.only_row = 1
+"""
+
+HEAD = """
+SELECT o.sequence, o.unique_id, o.transaction_ref, o.action, o.payload, o.attempts,
+    t.transaction_id
+FROM outbox o LEFT JOIN transactions t ON t.ref = o.transaction_ref
+WHERE o.parked_at IS NULL ORDER BY o.sequence LIMIT 1
+"""
+
+
+def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagFacts:
+    """Look one idTag up in the list and in the cache, without regard to case."""
+    version, listed, *rest = reader.execute(TAG_FACTS, (id_tag,)).fetchone()
+    list_expires_at, list_parent, cached, cache_expires_at, cache_parent, heard_at = rest
+    return TagFacts(
+        list_entry=None if listed is None else _info(listed, list_expires_at, list_parent),
+        list_version=version,
+        cache_entry=None
+        if cached is None
+        else CacheEntry(_info(cached, cache_expires_at, cache_parent), instant_of(heard_at)),
+    )
+
+
+def read_head(reader: sqlite3.Connection) -> QueuedMessage | None:
+    """Read the oldest message that waits. Raises StoreError when it cannot be understood."""
+    row = reader.execute(HEAD).fetchone()
+    if row is None:
+        return None
+    sequence, unique_id, ref, action, payload, attempts, transaction_id = row
+    try:
+        message = decode_message(action, payload)
+    except ValueError as problem:
+        raise StoreError(f"Outbox row {sequence} is unreadable: {problem}") from problem
+    return QueuedMessage(sequence, unique_id, ref, message, attempts, transaction_id)
+
+
+def read_durable(reader: sqlite3.Connection) -> Durable:
+    """Read everything that the core keeps in mind from one process to the next."""
+    open_transactions = reader.execute(
+        "SELECT ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at,"
+        " parent_id_tag, transaction_id, deauthorized"
+        " FROM transactions WHERE ended_at IS NULL ORDER BY ref"
+    ).fetchall()
+    queued_count, parked_count = _counts(reader)
+    return Durable(
+        configuration=dict(reader.execute("SELECT key, value FROM configuration_keys")),
+        open_transactions=tuple(_transaction(row) for row in open_transactions),
+        next_sequence=1 + _highest(reader, "outbox.sequence", "transactions.last_sequence"),
+        next_transaction_ref=1 + _highest(reader, "outbox.transaction_ref", "transactions.ref"),
+        queued_count=queued_count,
+        parked_count=parked_count,
+    )
+
+
+def read_decisions(
+    reader: sqlite3.Connection, id_tag: str | None, limit: int
+) -> list[DecisionRecord]:
+    """Read the newest decisions, of one idTag or of all; newest first."""
+    rows = reader.execute(
+        "SELECT decided_at, purpose, connector_id, id_tag, verdict, rule, source, status,"
+        " list_version, cache_age_s, detail FROM decisions"
+        " WHERE ?1 IS NULL OR id_tag = ?1 ORDER BY number DESC LIMIT ?2",
+        (id_tag, max(0, min(limit, DECISIONS_MAX))),
+    )
+    return [_decision(row) for row in rows.fetchall()]
+
+
+def read_outbox_summary(reader: sqlite3.Connection) -> OutboxSummary:
+    """Count what waits and show what is parked."""
+    queued_count, parked_count = _counts(reader)
+    oldest = reader.execute(
+        "SELECT queued_at FROM outbox WHERE parked_at IS NULL ORDER BY sequence LIMIT 1"
+    ).fetchone()
+    parked = reader.execute(
+        "SELECT sequence, transaction_ref, action, queued_at, parked_at, attempts, problem"
+        " FROM outbox WHERE parked_at IS NOT NULL ORDER BY sequence DESC LIMIT ?",
+        (PARKED_SHOWN_MAX,),
+    ).fetchall()
+    return OutboxSummary(
+        queued_count=queued_count,
+        oldest_queued_at=None if oldest is None else instant_of(oldest[0]),
+        parked_count=parked_count,
+        parked=tuple(_parked(row) for row in reversed(parked)),
+    )
+
+
+def _info(status: str, expires_at: str | None, parent_id_tag: str | None) -> IdTagInfo:
+    return IdTagInfo(AuthorizationStatus(status), optional_instant_of(expires_at), parent_id_tag)
+
+
+def _transaction(row: tuple[Any, ...]) -> Transaction:
+    ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at, *rest = row
+    parent_id_tag, transaction_id, deauthorized = rest
+    return Transaction(
+        ref=ref,
+        connector_id=connector_id,
+        id_tag=id_tag,
+        begun_at=instant_of(begun_at),
+        begun_monotonic_s=0.0,  # belonged to a boot that may be over
+        meter_start_wh=meter_start_wh,
+        last_wh=last_wh,
+        last_at=instant_of(last_at),
+        parent_id_tag=parent_id_tag,
+        transaction_id=transaction_id,
+        deauthorized=bool(deauthorized),
+    )
+
+
+def _counts(reader: sqlite3.Connection) -> tuple[int, int]:
+    all_count, parked_count = reader.execute(
+        "SELECT (SELECT count(*) FROM outbox),"
+        " (SELECT count(*) FROM outbox WHERE parked_at IS NOT NULL)"
+    ).fetchone()
+    return all_count - parked_count, parked_count
+
+
+def _highest(reader: sqlite3.Connection, *columns: str) -> int:
+    highest = 0
+    for column in columns:
+        table = column.partition(".")[0]
+        (found,) = reader.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()
+        highest = max(highest, found)
+    return highest
+
+
+def _decision(row: tuple[Any, ...]) -> DecisionRecord:
+    decided_at, purpose, connector_id, id_tag, verdict, rule, source, *rest = row
+    status, list_version, cache_age_s, detail = rest
+    return DecisionRecord(
+        decided_at=instant_of(decided_at),
+        purpose=purpose,
+        connector_id=connector_id,
+        id_tag=id_tag,
+        verdict=Verdict(verdict),
+        rule=rule,
+        source=source,
+        status=status,
+        list_version=list_version,
+        cache_age_s=cache_age_s,
+        detail=detail,
+    )
+
+
+def _parked(row: tuple[Any, ...]) -> ParkedMessage:
+    sequence, transaction_ref, action, queued_at, parked_at, attempts, problem = row
+    return ParkedMessage(
+        sequence=sequence,
+        transaction_ref=transaction_ref,
+        action=action,
+        queued_at=instant_of(queued_at),
+        parked_at=instant_of(parked_at),
+        attempts=attempts,
+        problem=problem,
+    )

@@ -1,0 +1,279 @@
+"""How each kind of row that the core orders is written. All run inside one transaction.
+
+Every table has a limit here. What is dropped at the limit is said, unless it is only a memory
+(old decisions, old ended transactions, cache entries).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import singledispatch
+
+from agent.core.commands import (
+    CacheTag,
+    ClearCache,
+    EndTransaction,
+    ParkMessage,
+    QueueMessage,
+    RecordAttempt,
+    RecordDecision,
+    RemoveMessage,
+    SaveConfigurationKey,
+    SaveTransaction,
+    SetTransactionId,
+)
+from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.store.instants import instant_text, optional_instant_text
+from agent.store.messages import action_of, encode_message
+
+CACHE_ENTRIES_MAX = 1000
+DECISIONS_MAX = 1000
+ENDED_TRANSACTIONS_MAX = 200
+PARKED_MESSAGES_MAX = 1000
+TEXT_LENGTH_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """One transaction being written: where, when, and what to tell when it is committed."""
+
+    connection: sqlite3.Connection
+    now: datetime
+    make_id: Callable[[], str]
+    warnings: list[str] = field(default_factory=list)
+
+
+@singledispatch
+def write_row(row: object, writing: Writing) -> None:
+    """Write one row. Raises sqlite3.Error when it cannot be written, TypeError when it is none."""
+    raise TypeError(f"not a row: {row!r}")
+
+
+# --- outbox --------------------------------------------------------------------------------------
+
+
+@write_row.register
+def _(row: QueueMessage, writing: Writing) -> None:
+    writing.connection.execute(
+        "INSERT INTO outbox (sequence, unique_id, transaction_ref, action, payload, queued_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            row.sequence,
+            writing.make_id(),
+            row.transaction_ref,
+            action_of(row.message),
+            encode_message(row.message),
+            instant_text(writing.now),
+        ),
+    )
+    writing.connection.execute(
+        "UPDATE transactions SET last_sequence = ? WHERE ref = ?",
+        (row.sequence, row.transaction_ref),
+    )
+
+
+@write_row.register
+def _(row: RemoveMessage, writing: Writing) -> None:
+    writing.connection.execute("DELETE FROM outbox WHERE sequence = ?", (row.sequence,))
+
+
+@write_row.register
+def _(row: RecordAttempt, writing: Writing) -> None:
+    writing.connection.execute(
+        "UPDATE outbox SET attempts = ? WHERE sequence = ?", (row.attempts, row.sequence)
+    )
+
+
+@write_row.register
+def _(row: ParkMessage, writing: Writing) -> None:
+    writing.connection.execute(
+        "UPDATE outbox SET parked_at = ?, problem = ? WHERE sequence = ?",
+        (instant_text(writing.now), _plain(row.problem), row.sequence),
+    )
+    _drop_parked_beyond_limit(writing)
+
+
+def _drop_parked_beyond_limit(writing: Writing) -> None:
+    (parked,) = writing.connection.execute(
+        "SELECT count(*) FROM outbox WHERE parked_at IS NOT NULL"
+    ).fetchone()
+    if parked <= PARKED_MESSAGES_MAX:
+        return
+    # Meter samples may go before a start or a stop does.
+    sequence, action, ref = writing.connection.execute(
+        "SELECT sequence, action, transaction_ref FROM outbox WHERE parked_at IS NOT NULL"
+        " ORDER BY action = 'MeterValues' DESC, sequence LIMIT 1"
+    ).fetchone()
+    writing.connection.execute("DELETE FROM outbox WHERE sequence = ?", (sequence,))
+    writing.warnings.append(
+        f"More than {PARKED_MESSAGES_MAX} parked messages: "
+        f"dropped {action} (sequence {sequence}, transaction {ref})"
+    )
+
+
+# --- transactions --------------------------------------------------------------------------------
+
+# A transactionId once known is never forgotten, and an ended transaction stays ended.
+_SAVE_TRANSACTION = """
+INSERT INTO transactions (
+    ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at,
+    parent_id_tag, transaction_id, deauthorized, last_sequence
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(sequence), 0) FROM outbox))
+ON CONFLICT (ref) DO UPDATE SET
+    connector_id = excluded.connector_id,
+    id_tag = excluded.id_tag,
+    begun_at = excluded.begun_at,
+    meter_start_wh = excluded.meter_start_wh,
+    last_wh = excluded.last_wh,
+    last_at = excluded.last_at,
+    parent_id_tag = excluded.parent_id_tag,
+    transaction_id = coalesce(excluded.transaction_id, transaction_id),
+    deauthorized = excluded.deauthorized
+"""
+
+
+@write_row.register
+def _(row: SaveTransaction, writing: Writing) -> None:
+    transaction = row.transaction
+    writing.connection.execute(
+        _SAVE_TRANSACTION,
+        (
+            transaction.ref,
+            transaction.connector_id,
+            transaction.id_tag,
+            instant_text(transaction.begun_at),
+            transaction.meter_start_wh,
+            transaction.last_wh,
+            instant_text(transaction.last_at),
+            transaction.parent_id_tag,
+            transaction.transaction_id,
+            int(transaction.deauthorized),
+        ),
+    )
+
+
+@write_row.register
+def _(row: EndTransaction, writing: Writing) -> None:
+    writing.connection.execute(
+        "UPDATE transactions SET ended_at = ? WHERE ref = ? AND ended_at IS NULL",
+        (instant_text(writing.now), row.ref),
+    )
+    # The outbox still needs the transactionId of those whose messages wait or are parked.
+    writing.connection.execute(
+        "DELETE FROM transactions WHERE ended_at IS NOT NULL AND ref <= ("
+        " SELECT ref FROM transactions WHERE ended_at IS NOT NULL"
+        " ORDER BY ref DESC LIMIT 1 OFFSET ?"
+        ") AND ref NOT IN (SELECT transaction_ref FROM outbox)",
+        (ENDED_TRANSACTIONS_MAX,),
+    )
+
+
+@write_row.register
+def _(row: SetTransactionId, writing: Writing) -> None:
+    writing.connection.execute(
+        "UPDATE transactions SET transaction_id = ? WHERE ref = ?", (row.transaction_id, row.ref)
+    )
+
+
+# --- what is known about idTags ------------------------------------------------------------------
+
+# OCPP 1.6, 3.5.3: a tag in the local list is not put into the cache.
+_CACHE_TAG = """
+INSERT INTO authorization_cache (id_tag, status, expires_at, parent_id_tag, heard_at)
+SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM local_list WHERE id_tag = ?1)
+ON CONFLICT (id_tag) DO UPDATE SET
+    status = excluded.status,
+    expires_at = excluded.expires_at,
+    parent_id_tag = excluded.parent_id_tag,
+    heard_at = excluded.heard_at
+"""
+
+# OCPP 1.6, 3.5.1: a full cache drops entries that are not valid first, then the oldest.
+_MAKE_ROOM_IN_CACHE = """
+DELETE FROM authorization_cache WHERE id_tag IN (
+    SELECT id_tag FROM authorization_cache WHERE id_tag <> ?1
+    ORDER BY status = 'Accepted' AND (expires_at IS NULL OR expires_at > ?2), heard_at
+    LIMIT max(0, (SELECT count(*) FROM authorization_cache) - ?3)
+)
+"""
+
+
+@write_row.register
+def _(row: CacheTag, writing: Writing) -> None:
+    if row.info.status is AuthorizationStatus.CONCURRENT_TX:
+        return  # says that the tag is busy elsewhere, nothing about the tag itself
+    now = instant_text(writing.now)
+    writing.connection.execute(_CACHE_TAG, (row.id_tag, *_info_columns(row.info), now))
+    writing.connection.execute(_MAKE_ROOM_IN_CACHE, (row.id_tag, now, CACHE_ENTRIES_MAX))
+
+
+@write_row.register
+def _(row: ClearCache, writing: Writing) -> None:
+    writing.connection.execute("DELETE FROM authorization_cache")
+
+
+def write_list(
+    version: int, entries: Iterable[tuple[str, IdTagInfo]], connection: sqlite3.Connection
+) -> None:
+    """Replace the whole local list. Raises sqlite3.IntegrityError when an idTag comes twice."""
+    connection.execute("DELETE FROM local_list")
+    connection.executemany(
+        "INSERT INTO local_list (id_tag, status, expires_at, parent_id_tag) VALUES (?, ?, ?, ?)",
+        ((id_tag, *_info_columns(info)) for id_tag, info in entries),
+    )
+    connection.execute("UPDATE local_list_version SET version = ?", (version,))
+    # OCPP 1.6, 3.5.3: list entries have priority; what is listed leaves the cache.
+    connection.execute(
+        "DELETE FROM authorization_cache WHERE EXISTS"
+        " (SELECT 1 FROM local_list WHERE local_list.id_tag = authorization_cache.id_tag)"
+    )
+
+
+def _info_columns(info: IdTagInfo) -> tuple[str, str | None, str | None]:
+    return info.status.value, optional_instant_text(info.expires_at), info.parent_id_tag
+
+
+# --- configuration keys and decisions ------------------------------------------------------------
+
+
+@write_row.register
+def _(row: SaveConfigurationKey, writing: Writing) -> None:
+    writing.connection.execute(
+        "INSERT INTO configuration_keys (key, value) VALUES (?, ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (row.key, row.value),
+    )
+
+
+@write_row.register
+def _(row: RecordDecision, writing: Writing) -> None:
+    record = row.record
+    cursor = writing.connection.execute(
+        "INSERT INTO decisions (decided_at, purpose, connector_id, id_tag, verdict, rule, source,"
+        " status, list_version, cache_age_s, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            instant_text(record.decided_at),
+            record.purpose,
+            record.connector_id,
+            record.id_tag,
+            record.verdict.value,
+            record.rule,
+            record.source,
+            record.status,
+            record.list_version,
+            record.cache_age_s,
+            _plain(record.detail),
+        ),
+    )
+    assert cursor.lastrowid is not None
+    writing.connection.execute(
+        "DELETE FROM decisions WHERE number <= ?", (cursor.lastrowid - DECISIONS_MAX,)
+    )
+
+
+def _plain(text: str) -> str:
+    """Limit a text that others may have written, and replace what UTF-8 cannot say."""
+    return text[:TEXT_LENGTH_MAX].encode("utf-8", "replace").decode("utf-8")
