@@ -1,0 +1,211 @@
+"""What a meter says is believed only if a real meter can have said it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from hw.ports import MeterError, MeterReading
+from hw.register_watch import RegisterWatch, WatchedMeter
+
+MAX_POWER_W = 3600.0  # 1 Wh per second, so that allowed steps are easy to read: 2 Wh/s + 20 Wh
+
+
+class Feed:
+    """Feeds a watch with registers at chosen times."""
+
+    def __init__(self, offset_wh: float = 0.0) -> None:
+        self.watch = RegisterWatch(MAX_POWER_W, offset_wh)
+
+    def __call__(self, register_wh: float, at_s: float) -> float:
+        return self.watch.check(MeterReading(import_wh=register_wh), at_s).import_wh
+
+
+def test_a_register_that_grows_is_reported_as_it_is() -> None:
+    feed = Feed()
+    assert [feed(1000, 0), feed(1002, 2), feed(1002, 4)] == [1000, 1002, 1002]
+    assert feed.watch.offset_wh == 0
+
+
+def test_the_rest_of_the_reading_passes_unchanged() -> None:
+    reading = MeterReading(10.0, 3600.0, (230.0,), (16.0,), (3600.0,), 50.0, 0.99)
+    assert RegisterWatch(MAX_POWER_W).check(reading, 0) == reading
+
+
+def test_registers_are_rounded_to_whole_wh() -> None:
+    feed = Feed()
+    assert [feed(1000.4, 0), feed(1000.6, 1)] == [1000, 1001]
+
+
+@pytest.mark.parametrize("back_to", [999.0, 999.4, 999.6])
+def test_a_step_back_by_rounding_is_reported_as_no_step(back_to: float) -> None:
+    feed = Feed()
+    assert [feed(1000, 0), feed(back_to, 1), feed(1001, 2)] == [1000, 1000, 1001]
+    assert feed.watch.offset_wh == 0
+
+
+def test_many_small_steps_back_do_not_creep() -> None:
+    feed = Feed()
+    feed(1000, 0)
+    assert feed(999, 1) == 1000
+    assert feed(998, 2) == 1000
+    assert feed.watch.offset_wh == 2
+
+
+def test_a_replaced_meter_goes_on_from_where_the_old_one_was() -> None:
+    feed = Feed()
+    feed(500_000, 0)
+    assert [feed(3, 600), feed(10, 610)] == [500_000, 500_007]
+    assert feed.watch.offset_wh == 499_997
+
+
+def test_a_meter_may_be_replaced_more_than_once() -> None:
+    feed = Feed()
+    feed(1000, 0)
+    feed(5, 10)
+    feed(10, 20)
+    assert [feed(0, 30), feed(4, 40)] == [1005, 1009]
+
+
+def test_the_offset_survives_a_restart_when_it_is_given_back() -> None:
+    before = Feed()
+    before(1000, 0)
+    before(5, 10)
+    after = Feed(before.watch.offset_wh)
+    assert after(7, 0) == 1002
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "step_wh", "is_possible"),
+    [
+        (0, 20, True),
+        (0, 21, False),
+        (10, 40, True),
+        (10, 41, False),
+        (3600, 7220, True),
+        (3600, 7221, False),
+        (-5, 20, True),
+        (-5, 21, False),
+    ],
+)
+def test_a_step_may_be_twice_what_the_fuse_allows_and_no_more(
+    elapsed_s: float, step_wh: float, is_possible: bool
+) -> None:
+    feed = Feed()
+    feed(1000, 100)
+    if is_possible:
+        assert feed(1000 + step_wh, 100 + elapsed_s) == 1000 + step_wh
+    else:
+        with pytest.raises(MeterError, match=f"jumped from 1000 to {1000 + step_wh} Wh"):
+            feed(1000 + step_wh, 100 + elapsed_s)
+
+
+def test_a_rejected_jump_leaves_no_trace() -> None:
+    feed = Feed()
+    feed(1000, 0)
+    with pytest.raises(MeterError):
+        feed(9_000_000, 2)
+    assert [feed(1004, 4), feed(1006, 6)] == [1004, 1006]
+    assert feed.watch.offset_wh == 0
+
+
+def test_a_used_meter_with_a_higher_register_is_believed_after_three_readings() -> None:
+    feed = Feed()
+    feed(1000, 0)
+    for register_wh, at_s in ((80_000, 2), (80_002, 4)):
+        with pytest.raises(MeterError):
+            feed(register_wh, at_s)
+    assert [feed(80_004, 6), feed(80_006, 8)] == [1000, 1002]
+
+
+def test_jumps_that_do_not_agree_with_each_other_are_never_believed() -> None:
+    feed = Feed()
+    feed(1000, 0)
+    for turn, register_wh in enumerate((80_000, 90_000, 70_000, 95_000, 60_000)):
+        with pytest.raises(MeterError):
+            feed(register_wh, 2 * turn)
+    assert feed(1010, 12) == 1010
+
+
+def test_a_good_reading_between_two_jumps_starts_the_count_again() -> None:
+    feed = Feed()
+    feed(1000, 0)
+    for at_s in (2, 4):
+        with pytest.raises(MeterError):
+            feed(80_000, at_s)
+    feed(1000, 6)
+    for at_s in (8, 10):
+        with pytest.raises(MeterError):
+            feed(80_000, at_s)
+
+
+def test_a_meter_that_shows_0_for_a_moment_costs_nobody_anything() -> None:
+    """It counts as replaced twice, down and up again; the reported register stands still."""
+    feed = Feed()
+    feed(500_000, 0)
+    assert feed(0, 2) == 500_000
+    for at_s in (4, 6):
+        with pytest.raises(MeterError):
+            feed(500_002, at_s)
+    assert [feed(500_002, 8), feed(500_004, 10)] == [500_000, 500_002]
+    assert feed.watch.offset_wh == -2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "field",
+    ["import_wh", "power_w", "voltage_v", "current_a", "power_phase_w", "frequency_hz"],
+)
+def test_a_value_that_is_no_number_is_rejected_by_name(field: str, value: float) -> None:
+    watch = RegisterWatch(MAX_POWER_W)
+    bad = (230.0, value) if field in ("voltage_v", "current_a", "power_phase_w") else value
+    with pytest.raises(MeterError, match=field):
+        watch.check(replace(MeterReading(import_wh=1000), **{field: bad}), 0)
+    assert watch.check(MeterReading(import_wh=5), 1).import_wh == 5
+
+
+def test_a_register_below_zero_is_rejected() -> None:
+    with pytest.raises(MeterError, match="below zero"):
+        Feed()(-5, 0)
+
+
+@pytest.mark.parametrize("max_power_w", [0, -1, math.nan, math.inf])
+def test_a_watch_without_a_sensible_power_is_refused(max_power_w: float) -> None:
+    with pytest.raises(ValueError, match="max_power_w must be above 0"):
+        RegisterWatch(max_power_w)
+
+
+class FakeMeter:
+    """Gives what it is told to, or fails."""
+
+    def __init__(self) -> None:
+        self.register_wh: float | None = 1000.0
+        self.is_open = True
+
+    def read(self) -> MeterReading:
+        if self.register_wh is None:
+            raise MeterError("silent")
+        return MeterReading(import_wh=self.register_wh)
+
+    def shut_down(self) -> None:
+        self.is_open = False
+
+
+def test_a_watched_meter_reports_a_register_that_never_decreases() -> None:
+    fake, now_s = FakeMeter(), 0.0
+    meter = WatchedMeter(fake, RegisterWatch(MAX_POWER_W), lambda: now_s)
+    assert meter.read().import_wh == 1000
+    fake.register_wh = 3.0
+    assert meter.read().import_wh == 1000
+    fake.register_wh = None
+    with pytest.raises(MeterError, match="silent"):
+        meter.read()
+    fake.register_wh = 1003.0
+    with pytest.raises(MeterError, match="jumped"):
+        meter.read()
+    now_s = 600.0
+    assert meter.read().import_wh == 2000
+    meter.shut_down()
+    assert not fake.is_open
