@@ -1,0 +1,106 @@
+# What one can ask for: run, test, check, bench; on a charge point, as root: install, uninstall.
+# Needs python3 (3.11 or newer), python3-venv and make. No compiler.
+
+VENV ?= .venv
+PYTHON ?= python3
+
+# Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
+PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
+
+.PHONY: help run test check bench clean install uninstall
+
+help:
+	@echo "make run        start the agent with a simulated charger and a demonstration central system"
+	@echo "make test       run the tests"
+	@echo "make check      formatting, lint, types and tests"
+	@echo "make bench      measure speed"
+	@echo "make install    (root) install on this machine as a service"
+	@echo "make uninstall  (root) remove the service; configuration and data stay"
+
+run: $(VENV)/.ready-to-run
+	$(VENV)/bin/chargepoint-agent demo
+
+test: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.ready-to-test
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest
+
+bench: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.ready-to-run: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+# mfrc522 is a step of its own: what it asks for (RPi.GPIO, spidev) would need a compiler.
+$(VENV)/.ready-to-test: $(VENV)/.ready-to-run
+	$(PIP_INSTALL) --editable '.[dev]'
+	$(PIP_INSTALL) --no-deps mfrc522
+	touch $@
+
+# --- on the charge point (docs/installation.md) --------------------------------------------------
+
+APP = /opt/chargepoint-agent
+APP_PIP = $(APP)/bin/python -m pip install --disable-pip-version-check --prefer-binary
+NAME = chargepoint-agent
+ETC = $(DESTDIR)/etc
+LINK = $(DESTDIR)/usr/local/bin/$(NAME)
+
+# With DESTDIR only files are staged, for a package: an environment cannot be moved.
+install: install-check $(if $(DESTDIR),,install-environment) install-files $(if $(DESTDIR),,install-activate)
+
+.PHONY: install-check install-environment install-files install-activate
+
+install-check:
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" != 0 ]; then echo "make install needs root: use sudo"; exit 1; fi
+	@if [ -z "$(DESTDIR)" ] && systemctl is-active --quiet $(NAME); then \
+	    echo "the agent is running; when nobody charges: sudo systemctl stop $(NAME)"; exit 1; fi
+
+# The system's packages are seen (python3-lgpio, python3-spidev): not all of them exist as wheels.
+# What pip builds in this folder goes: it would be root's, and old modules in it would be installed again.
+install-environment:
+	$(PYTHON) -m venv --clear --system-site-packages $(APP)
+	rm -rf build *.egg-info
+	$(APP_PIP) --only-binary lgpio '.[board]' || \
+	    { echo "if lgpio was not found: sudo apt install python3-lgpio"; exit 1; }
+	rm -rf build *.egg-info
+	$(APP_PIP) --no-deps mfrc522
+
+install-files:
+	install -d $(ETC)/systemd/system $(ETC)/sysusers.d $(ETC)/tmpfiles.d $(ETC)/udev/rules.d
+	install -d $(ETC)/$(NAME) $(dir $(LINK))
+	install -m 644 systemd/$(NAME).service $(ETC)/systemd/system/$(NAME).service
+	install -m 644 systemd/$(NAME).sysusers $(ETC)/sysusers.d/$(NAME).conf
+	install -m 644 systemd/$(NAME).tmpfiles $(ETC)/tmpfiles.d/$(NAME).conf
+	install -m 644 systemd/99-$(NAME).rules $(ETC)/udev/rules.d/99-$(NAME).rules
+	test -e $(ETC)/$(NAME)/config.toml || \
+	    install -m 644 config.example.toml $(ETC)/$(NAME)/config.toml
+	ln -sfn $(APP)/bin/$(NAME) $(LINK)
+
+install-activate:
+	systemd-sysusers $(NAME).conf
+	systemd-tmpfiles --create $(NAME).conf
+	-udevadm control --reload && udevadm trigger --subsystem-match=gpio --subsystem-match=spidev
+	systemctl daemon-reload
+	@echo
+	@echo "Installed. Next: edit /etc/$(NAME)/config.toml, then"
+	@echo "    $(NAME) check-config"
+	@echo "    sudo systemctl enable --now $(NAME)"
+
+# Configuration, data and the user that owns them stay.
+uninstall:
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" != 0 ]; then echo "make uninstall needs root: use sudo"; exit 1; fi
+	$(if $(DESTDIR),,-systemctl disable --now $(NAME))
+	rm -f $(ETC)/systemd/system/$(NAME).service $(ETC)/sysusers.d/$(NAME).conf
+	rm -f $(ETC)/tmpfiles.d/$(NAME).conf $(ETC)/udev/rules.d/99-$(NAME).rules $(LINK)
+	rm -rf $(DESTDIR)$(APP)
+	$(if $(DESTDIR),,-systemctl daemon-reload)
+	@echo "Removed. Still there: /etc/$(NAME) and /var/lib/$(NAME)"
