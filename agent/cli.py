@@ -1,0 +1,226 @@
+"""The commands. Each imports what it needs when it runs: ``status`` must not load the drivers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent import terminal
+from agent.errors import ConfigError, ControlError
+
+DEFAULT_CONFIG = Path("/etc/chargepoint-agent/config.toml")
+FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
+
+
+def run_command(arguments: list[str]) -> int:
+    """Parse the command line, run the command, return the exit status."""
+    options = parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``chargepoint-agent``."""
+    main = argparse.ArgumentParser(
+        prog="chargepoint-agent", description="The agent of one charge point (OCPP 1.6-J)."
+    )
+    common = _common_options()
+    commands = main.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, help: str, command: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help, parents=[common])
+        sub.set_defaults(command=command)
+        return sub
+
+    run = add("run", "run the daemon", _run)
+    run.add_argument("--simulate", action="store_true", help="replace every driver by a simulation")
+    add("demo", "run a simulated charger with a small demonstration central system", _demo)
+    add("check-config", "read the configuration file and name every mistake", _check_config)
+    add("status", "show connectors, link, queue, faults, and why it is not charging", _status)
+    why = add("why", "show the last card decisions with their reasons", _why)
+    why.add_argument("id_tag", nargs="?", metavar="TAG", help="only of this card")
+    why.add_argument("--limit", type=int, default=10, help="how many (10)")
+    add("safe-state", "open every output and exit", _safe_state)
+    sim = commands.add_parser("sim", help="play driver and car on simulated hardware")
+    sim.set_defaults(command=_sim)
+    _add_levers(sim, common)
+    return main
+
+
+def _common_options() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", type=Path, metavar="PATH", help=f"configuration file ({DEFAULT_CONFIG})"
+    )
+    common.add_argument("--json", action="store_true", help="answer as JSON, for scripts")
+    return common
+
+
+def _add_levers(sim: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--connector", type=int, default=1, metavar="N", help="connector (1)")
+    levers = sim.add_subparsers(title="what happens", required=True, dest="lever", metavar="WHAT")
+
+    def add(name: str, help: str) -> argparse.ArgumentParser:
+        return levers.add_parser(name, help=help, parents=[common, where])
+
+    add("plug", "the car is plugged in")
+    add("unplug", "the plug is pulled")
+    tap = add("tap", "a card is held to the reader")
+    tap.add_argument("card", metavar="UID", help="hex of its UID (8, 14 or 20 digits), or a tag")
+    energy = add("energy", "the car asks for energy, or ceases to")
+    energy.add_argument("wanted", choices=("on", "off"))
+    fault = add("fault", "something breaks")
+    fault.add_argument("name", help=FAULT_HELP)
+    add("clear", "everything that broke is mended")
+
+
+# --- the daemon ----------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    from agent.config import read_config
+    from agent.daemon import run_daemon
+
+    settings = read_config(options.config or DEFAULT_CONFIG)
+    return run_daemon(settings, simulate=options.simulate)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from agent.demo import run_demo
+
+    return run_demo(demo_directory())
+
+
+def _safe_state(options: argparse.Namespace) -> int:
+    from agent.config import read_config
+    from hw.safe_state import open_outputs
+
+    settings = read_config(options.config or DEFAULT_CONFIG)
+    problems = open_outputs(settings.board)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+# --- configuration -----------------------------------------------------------------------------
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from agent.config import read_config
+    from agent.config_pins import pin_table
+    from agent.config_warnings import warnings_for
+
+    path = options.config or DEFAULT_CONFIG
+    try:
+        settings = read_config(path)
+    except ConfigError as error:
+        if options.json:
+            _print_json({"ok": False, "mistakes": error.mistakes})
+            return 78
+        raise
+    pins = pin_table(settings)
+    warnings = warnings_for(settings)
+    if options.json:
+        _print_json({"ok": True, "warnings": warnings, "pins": dict(pins)})
+        return 0
+    for warning in warnings:
+        print(f"note: {warning}")
+    for pin, use in pins:
+        print(f"GPIO {pin:2}  {use}")
+    print(f"{path} is in order")
+    return 0
+
+
+# --- talking to the running agent ----------------------------------------------------------------
+
+
+def demo_directory(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the demonstration keeps its state."""
+    state = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(state) / "chargepoint-agent/demo"
+
+
+def find_socket(config: Path | None) -> Path:
+    """The control socket of the running agent.
+
+    The one of the given configuration; without one, of the installed service, else of the
+    demonstration.
+    """
+    if config is not None:
+        return _socket_of(config)
+    demo = demo_directory() / "control.sock"
+    if demo.exists() or not DEFAULT_CONFIG.exists():
+        return demo
+    return _socket_of(DEFAULT_CONFIG)
+
+
+def _socket_of(config: Path) -> Path:
+    from agent.config import read_config
+    from agent.control import socket_path
+
+    service = Path("/run/chargepoint-agent/control.sock")
+    if config == DEFAULT_CONFIG and service.exists():
+        return service
+    return socket_path(read_config(config).storage_path, {})
+
+
+def _ask(options: argparse.Namespace, **request: Any) -> Any:
+    from agent.control import ask
+
+    return ask(find_socket(options.config), request)
+
+
+def _status(options: argparse.Namespace) -> int:
+    status = _ask(options, do="status")
+    if options.json:
+        _print_json(status)
+    else:
+        print("\n".join(terminal.status_lines(status)))
+    return 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    decisions = _ask(options, do="why", id_tag=options.id_tag, limit=options.limit)
+    if options.json:
+        _print_json(decisions)
+    elif not decisions:
+        print("no card has been decided on yet" if options.id_tag is None else "never seen here")
+    else:
+        for decision in decisions:
+            print(f"{terminal.local_time(decision['decided_at'])}  {decision['line']}")
+    return 0
+
+
+def _sim(options: argparse.Namespace) -> int:
+    request = {"lever": options.lever, "connector": options.connector}
+    match options.lever:
+        case "tap":
+            request["card"] = options.card
+        case "energy":
+            request["wanted"] = options.wanted == "on"
+        case "fault":
+            request["name"] = options.name
+    answer = _ask(options, do="sim", **request)
+    if options.json:
+        _print_json(answer)
+        return 0
+    if options.lever == "tap":
+        decision = answer.get("decision")
+        if decision is None:
+            raise ControlError("the reader did not take the card; see status")
+        print(decision["line"])
+    else:
+        print("done; see: chargepoint-agent status")
+    return 0
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))

@@ -1,0 +1,156 @@
+"""What the control socket can do: a window. It reads snapshots and plays the simulated world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from agent.control import Action
+from agent.core.commands import Command, RecordDecision
+from agent.core.id_tag import mask
+from agent.core.reasons import Rule
+from agent.core.values import DecisionRecord
+from agent.diary import decision_line
+from agent.errors import ControlError, StoreError
+from agent.ports import Clock
+from agent.runtime import Runtime
+from agent.snapshot import charge_point_snapshot
+from agent.store import Store
+from hw.ports import SimulationControls
+
+if TYPE_CHECKING:
+    from agent.ocpp16.link import CentralSystemLink
+
+DECISIONS_MAX = 100
+_DECISION_WAIT_S = 1.5  # on top of what the central system may take
+
+Read = Callable[..., Awaitable[Any]]
+
+
+class ControlActions:
+    """The actions by name; each takes the request object and returns plain data."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        link: CentralSystemLink,
+        clock: Clock,
+        simulation: SimulationControls | None,
+        store: Store,
+        read: Read,
+        observers: list[Callable[[Sequence[Command]], None]],
+    ) -> None:
+        self._runtime = runtime
+        self._link = link
+        self._clock = clock
+        self._simulation = simulation
+        self._store = store
+        self._read = read
+        self._observers = observers
+
+    def by_name(self) -> Mapping[str, Action]:
+        """Every action under the name that a request uses."""
+        return {"status": self._status, "why": self._why, "sim": self._sim}
+
+    async def _status(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        now = self._clock.now()
+        status = charge_point_snapshot(self._runtime.state, now)
+        link = asdict(self._link.snapshot())
+        if link["connected_since"] is not None:
+            link["connected_since"] = link["connected_since"].isoformat(timespec="seconds")
+        status["link"] = link
+        status["simulated"] = self._simulation is not None
+        try:
+            summary = asdict(await self._read(self._store.outbox_summary))
+            status["outbox"] = _plain(summary)
+        except StoreError as problem:
+            status["outbox"] = {"problem": str(problem)}
+        return status
+
+    async def _why(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        id_tag = request.get("id_tag")
+        limit = request.get("limit", 10)
+        if id_tag is not None and not isinstance(id_tag, str):
+            raise ControlError("id_tag must be a text")
+        if not isinstance(limit, int) or not 1 <= limit <= DECISIONS_MAX:
+            raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
+        records = await self._read(self._store.decisions, id_tag, limit)
+        return [decision_as_data(record) for record in records]
+
+    async def _sim(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Pull one lever of the simulated world; a tap is answered with its decision."""
+        if self._simulation is None:
+            raise ControlError("this box has real hardware: nothing can be simulated on it")
+        try:
+            if request.get("lever") == "tap":
+                return await self._tap(str(request.get("card", "")))
+            self._pull(self._simulation, request)
+        except ValueError as problem:
+            raise ControlError(str(problem)) from problem
+        return {}
+
+    def _pull(self, simulation: SimulationControls, request: Mapping[str, Any]) -> None:
+        connector_id = request.get("connector", 1)
+        if not isinstance(connector_id, int):
+            raise ControlError("connector must be a number")
+        match request.get("lever"):
+            case "plug":
+                simulation.plug(connector_id)
+            case "unplug":
+                simulation.unplug(connector_id)
+            case "energy":
+                simulation.energy(connector_id, bool(request.get("wanted")))
+            case "fault":
+                simulation.fault(connector_id, str(request.get("name", "")))
+            case "clear":
+                simulation.clear(connector_id)
+            case other:
+                raise ControlError(f"there is no lever {other!r}")
+
+    async def _tap(self, card: str) -> dict[str, Any]:
+        assert self._simulation is not None
+        decided: asyncio.Future[DecisionRecord] = asyncio.get_running_loop().create_future()
+
+        def observe(commands: Sequence[Command]) -> None:
+            for command in commands:
+                if isinstance(command, RecordDecision) and not decided.done():
+                    decided.set_result(command.record)
+
+        self._observers.append(observe)
+        try:
+            self._simulation.tap(card)
+            limit_s = self._runtime.state.rules.authorize_timeout_s + _DECISION_WAIT_S
+            async with asyncio.timeout(limit_s):
+                return {"decision": decision_as_data(await decided)}
+        except TimeoutError:
+            return {"decision": None}
+        finally:
+            self._observers.remove(observe)
+
+
+def decision_as_data(record: DecisionRecord) -> dict[str, Any]:
+    """A decision as plain data, the tag masked, with its reason in words."""
+    rule = Rule[record.rule]
+    return {
+        **_plain(asdict(record)),
+        "id_tag": mask(record.id_tag),
+        "verdict": record.verdict.value,
+        "reason": rule.says,
+        "next": rule.then,
+        "line": decision_line(record),
+    }
+
+
+def _plain(data: Any) -> Any:
+    """Dates as text, tuples as lists."""
+    match data:
+        case dict():
+            return {key: _plain(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_plain(value) for value in data]
+        case None | bool() | int() | float() | str():
+            return data
+        case _:
+            return data.isoformat(timespec="seconds") if hasattr(data, "isoformat") else str(data)

@@ -1,0 +1,179 @@
+"""The diary: what one turn means, in sentences for the person at the box. Pure.
+
+No full idTag appears here: the diary is a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.core import events as ev
+from agent.core import faults
+from agent.core.commands import (
+    Authorize,
+    Command,
+    ParkMessage,
+    QueueMessage,
+    RecordDecision,
+    Restart,
+)
+from agent.core.events import Event
+from agent.core.id_tag import mask
+from agent.core.reasons import Rule
+from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.values import (
+    DecisionRecord,
+    LockState,
+    MeterValues,
+    SampledValue,
+    StartTransaction,
+    StopTransaction,
+    Verdict,
+)
+
+
+def sentences(
+    before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
+) -> list[str]:
+    """Tell what happened, in order: the event, the decisions, what follows."""
+    return [
+        *_about_event(event),
+        *_about_link(before, after),
+        *_about_faults(before, after),
+        *(
+            line
+            for old, new in zip(before.connectors, after.connectors, strict=True)
+            for line in _about_connector(old, new)
+        ),
+        *(line for command in commands for line in _about_command(before, command)),
+    ]
+
+
+def decision_line(record: DecisionRecord) -> str:
+    """One readable line about one decision, with the reason and what can be done next."""
+    rule = Rule[record.rule]
+    place = "" if record.connector_id is None else f" at connector {record.connector_id}"
+    facts = [f"by the {record.source}"]
+    if record.status is not None:
+        facts.append(record.status)
+    if record.list_version is not None:
+        facts.append(f"list version {record.list_version}")
+    if record.cache_age_s is not None:
+        facts.append(f"heard {_age(record.cache_age_s)} ago")
+    if record.detail:
+        facts.append(record.detail)
+    line = (
+        f"card {mask(record.id_tag)} {record.verdict.value}{place} ({record.purpose}): "
+        f"{rule.says} ({', '.join(facts)})"
+    )
+    if record.verdict is Verdict.REFUSED and rule.then:
+        line += f"; next: {rule.then}"
+    return line
+
+
+def _age(seconds: int) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _about_event(event: Event) -> Iterator[str]:
+    match event:
+        case ev.CardPresented(id_tag):
+            yield f"card {mask(id_tag)} presented"
+        case ev.CardNotTaken(problem):
+            yield f"card not taken: {problem}"
+        case ev.ReaderFailed(problem):
+            yield f"card reader: {problem}"
+        case ev.ReaderRecovered():
+            yield "card reader works again"
+        case ev.MeterFailed(connector_id, problem):
+            yield f"connector {connector_id}: meter: {problem}"
+        case ev.ContactorTripped(connector_id, reason) if reason != "reflex":
+            # What the reflex saw (plug out, pilot, emergency stop ...) is told by its own event.
+            yield f"connector {connector_id}: contactor opened by itself: {reason}"
+        case ev.LockJammed(connector_id, wanted):
+            yield f"connector {connector_id}: the lock did not become {wanted.value}"
+        case ev.LinkPending(status):
+            yield f"the central system answered the boot with {status}: waiting"
+        case ev.MessageFailed(sequence, problem):
+            yield f"message {sequence} not taken by the central system: {problem}"
+        case ev.ShutdownRequested():
+            yield "told to end: sessions are ended, everything is opened"
+        case ev.Started(open_transactions):
+            for transaction in open_transactions:
+                yield (
+                    f"connector {transaction.connector_id}: session {transaction.ref} was open "
+                    "when the last process ended; it is closed now"
+                )
+
+
+def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    if after.online and not before.online:
+        yield "the central system has accepted this charge point"
+    elif before.online and not after.online:
+        yield "the link to the central system is lost; the box goes on by itself"
+
+
+def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    for fault in sorted(after.faults - before.faults, key=lambda f: f.value):
+        yield f"fault: {faults.RULES[fault].words}"
+    for fault in sorted(before.faults - after.faults, key=lambda f: f.value):
+        yield f"fault is gone: {faults.RULES[fault].words}"
+
+
+def _about_command(before: ChargePoint, command: Command) -> Iterator[str]:
+    match command:
+        case RecordDecision(record):
+            yield decision_line(record)
+        case Authorize(id_tag):
+            yield f"asking the central system about card {mask(id_tag)}"
+        case QueueMessage(_, ref, StartTransaction(connector_id, _, meter_start_wh)):
+            yield f"connector {connector_id}: session {ref} begins at {meter_start_wh} Wh"
+        case QueueMessage(_, _, MeterValues(connector_id, _, values)):
+            yield f"connector {connector_id}: meter: {', '.join(map(_value, values))}"
+        case QueueMessage(_, ref, StopTransaction() as stop):
+            yield from _about_stop(before, ref, stop)
+        case ParkMessage(sequence, problem):
+            yield f"message {sequence} is set aside after its last attempt: {problem}"
+        case Restart(again):
+            yield "restarting" if again else "everything is open; goodbye"
+
+
+def _value(value: SampledValue) -> str:
+    phase = f" {value.phase}" if value.phase else ""
+    return f"{value.value} {value.unit or ''}".strip() + phase
+
+
+def _about_stop(before: ChargePoint, ref: int, stop: StopTransaction) -> Iterator[str]:
+    for connector in before.connectors:
+        transaction = connector.transaction
+        if transaction is not None and transaction.ref == ref:
+            energy_wh = stop.meter_stop_wh - transaction.meter_start_wh
+            yield (
+                f"connector {connector.connector_id}: session {ref} ends ({stop.reason.value}) "
+                f"at {stop.meter_stop_wh} Wh: {energy_wh} Wh"
+            )
+            return
+    yield f"session {ref} ends ({stop.reason.value}) at {stop.meter_stop_wh} Wh"
+
+
+def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
+    name = f"connector {new.connector_id}"
+    if new.plugged != old.plugged:
+        yield f"{name}: plug in" if new.plugged else f"{name}: plug out"
+    if new.lock is not old.lock and new.lock is not LockState.MOVING:
+        yield f"{name}: {new.lock.value}"
+    if new.contactor_closed and not old.contactor_closed:
+        yield f"{name}: contactor closed, energy flows"
+    elif old.contactor_closed and not new.contactor_closed:
+        yield f"{name}: contactor open, no energy"
+    if old.phase is Phase.STARTING and new.phase is Phase.IDLE:
+        yield f"{name}: the start is given up"
+    if new.held_for is not None and old.held_for is None:
+        yield f"{name}: the cable stays locked until the card that started is shown again"
+    for fault in sorted(new.faults - old.faults, key=lambda f: f.value):
+        yield f"{name}: fault: {faults.RULES[fault].words}"
+    for fault in sorted(old.faults - new.faults, key=lambda f: f.value):
+        yield f"{name}: fault is gone: {faults.RULES[fault].words}"

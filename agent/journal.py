@@ -1,0 +1,132 @@
+"""Writing before acting: rows are committed in order, and patient orders wait for them.
+
+What piles up while one commit runs goes into the next one together. A commit that fails is kept and
+tried again; until it succeeds, no order behind it is performed: nothing closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from agent.core.commands import PatientOrder, QueueMessage, Row
+from agent.core.events import Event, JournalFailed, JournalRecovered
+from agent.core.values import MeterValues
+from agent.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+ROWS_MAX = 5000  # rows that may wait for a disk that does not write; then meter values are dropped
+RETRY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    rows: tuple[Row, ...]
+    orders: tuple[PatientOrder, ...]
+
+
+class Journal:
+    """Commits the rows of each turn, then performs what waited for them."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Row]], None],
+        executor: Executor,
+        perform: Callable[[PatientOrder], None],
+        post: Callable[[Event], None],
+    ) -> None:
+        self._commit = commit
+        self._executor = executor
+        self._perform = perform
+        self._post = post
+        self._waiting: deque[_Batch] = deque()
+        self._is_committing = False
+        self._has_failed = False
+        self._arrived = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def submit(self, rows: Sequence[Row], orders: Sequence[PatientOrder]) -> None:
+        """Hand in what one turn decided. With no rows and nothing waiting, it acts at once."""
+        if not rows and not self._waiting and not self._is_committing:
+            for order in orders:
+                self._perform(order)
+            return
+        if rows or orders:
+            self._waiting.append(_Batch(tuple(rows), tuple(orders)))
+            self._quiet.clear()
+            self._arrived.set()
+
+    async def run(self) -> None:
+        """Commit for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                if not await self._commit_waiting():
+                    await asyncio.sleep(RETRY_S)
+            self._quiet.set()
+
+    async def wait_until_quiet(self, timeout_s: float) -> bool:
+        """Wait until everything handed in is committed; False when that took too long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._quiet.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _commit_waiting(self) -> bool:
+        batches = list(self._waiting)
+        self._waiting.clear()
+        rows = [row for batch in batches for row in batch.rows]
+        self._is_committing = True
+        try:
+            if rows:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._executor, self._commit, rows)
+        except StoreError as error:
+            self._keep(batches, error)
+            return False
+        except BaseException:
+            self._waiting.extendleft(reversed(batches))
+            raise
+        finally:
+            self._is_committing = False
+        self._recovered()
+        for batch in batches:
+            for order in batch.orders:
+                self._perform(order)
+        return True
+
+    def _keep(self, batches: list[_Batch], error: StoreError) -> None:
+        self._waiting.extendleft(reversed(batches))
+        if not self._has_failed:
+            self._has_failed = True
+            logger.error("the journal cannot be written: %s", error)
+            self._post(JournalFailed(str(error)))
+        if sum(len(batch.rows) for batch in self._waiting) > ROWS_MAX:
+            self._drop_meter_values()
+
+    def _recovered(self) -> None:
+        if self._has_failed:
+            self._has_failed = False
+            logger.info("the journal is written again")
+            self._post(JournalRecovered())
+
+    def _drop_meter_values(self) -> None:
+        kept = [
+            _Batch(tuple(row for row in batch.rows if not _is_meter_values(row)), batch.orders)
+            for batch in self._waiting
+        ]
+        self._waiting = deque(kept)
+        logger.warning("the disk does not write: meter values that waited for it are dropped")
+
+
+def _is_meter_values(row: Row) -> bool:
+    return isinstance(row, QueueMessage) and isinstance(row.message, MeterValues)

@@ -1,0 +1,137 @@
+"""The state of the agent as others see it: plain data for ``status``, with words. Pure.
+
+Full idTags do not leave the store: they are masked here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.core import connector as connectors
+from agent.core import faults
+from agent.core.id_tag import mask
+from agent.core.reporting import reports, status_of
+from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.values import Instant, LockState, PilotState, Reading, Status
+
+
+def charge_point_snapshot(state: ChargePoint, now: Instant) -> dict[str, Any]:
+    """Everything about the state that a person or a script may want to know."""
+    return {
+        "time": now.utc.isoformat(timespec="seconds"),
+        "online": state.online,
+        "registration": state.registration,
+        "faults": sorted(faults.RULES[fault].words for fault in state.faults),
+        "connectors": [_connector(state, connector, now) for connector in state.connectors],
+        "cards_waiting_for_a_plug": [
+            {"id_tag": mask(grant.id_tag), "connectors": list(grant.connectors)}
+            for grant in state.waiting
+        ],
+        "cards_being_checked": [mask(check.id_tag) for check in state.checking],
+        "messages_waiting": state.outbox.waiting,
+    }
+
+
+def _connector(state: ChargePoint, connector: Connector, now: Instant) -> dict[str, Any]:
+    report = next(r for r in reports(state, now) if r.connector_id == connector.connector_id)
+    return {
+        "id": connector.connector_id,
+        "status": report.status.value,
+        "error_code": report.error_code,
+        "info": report.info,
+        "in_words": _in_words(state, connector, now),
+        "plugged": connector.plugged if connector.traits.has_plug else None,
+        "lock": connector.lock.value if connector.traits.has_lock else None,
+        "pilot": connector.pilot.value if connector.traits.has_pilot else None,
+        "contactor": "closed" if connector.contactor_closed else "open",
+        "offered_current_a": connector.traits.max_current_a if connector.offered else 0.0,
+        "meter": _meter(connector.reading),
+        "session": _session(connector, now),
+    }
+
+
+def _meter(reading: Reading | None) -> dict[str, Any] | None:
+    if reading is None:
+        return None
+    return {
+        "import_wh": reading.import_wh,
+        "power_w": reading.power_w,
+        "voltage_v": list(reading.voltage_v),
+        "current_a": list(reading.current_a),
+        "read_at": reading.read_at.isoformat(timespec="seconds"),
+    }
+
+
+def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
+    transaction = connector.transaction
+    if transaction is None:
+        return None
+    register_wh = transaction.last_wh
+    if connector.reading is not None:
+        register_wh = max(register_wh, connector.reading.import_wh)
+    return {
+        "ref": transaction.ref,
+        "transaction_id": transaction.transaction_id,
+        "id_tag": mask(transaction.id_tag),
+        "begun_at": transaction.begun_at.isoformat(timespec="seconds"),
+        "duration_s": int((now.utc - transaction.begun_at).total_seconds()),
+        "energy_wh": register_wh - transaction.meter_start_wh,
+    }
+
+
+def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    """One line that says who holds it up, or that it charges."""
+    fault = faults.worst(
+        frozenset(
+            f for f in connectors.all_faults(state, connector) if faults.RULES[f].shows_faulted
+        )
+    )
+    if fault is not None and connector.phase is not Phase.CHARGING:
+        return f"out of order: {faults.RULES[fault].words}"
+    match connector.phase:
+        case Phase.STARTING:
+            return _words_while_starting(connector)
+        case Phase.CHARGING:
+            return _words_while_charging(state, connector, now)
+        case Phase.STOPPING:
+            return "the session is being ended"
+        case Phase.FINISHED:
+            if connector.held_for is not None:
+                return "session over; the cable is held until the card is shown again"
+            return "session over; the cable can be taken out"
+        case Phase.IDLE:
+            return _words_while_idle(state, connector, now)
+
+
+def _words_while_starting(connector: Connector) -> str:
+    if not connector.is_locked:
+        return "card accepted; waiting for the lock"
+    return "card accepted; waiting for the meter"
+
+
+def _words_while_charging(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    assert connector.transaction is not None
+    status = status_of(state, connector, now)
+    if status is Status.CHARGING:
+        return "charging"
+    if connector.transaction.deauthorized:
+        return "no energy: the central system does not accept this card"
+    if connector.pilot in (PilotState.E, PilotState.F):
+        return f"no energy: the control pilot is in state {connector.pilot.value}"
+    if connector.traits.has_lock and connector.lock is not LockState.LOCKED:
+        return "no energy: the lock is not confirmed"
+    if not connector.asks_for_energy:
+        return "waiting for the car: it does not ask for energy"
+    return "waiting for the contactor"
+
+
+def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    for grant in state.waiting:
+        if connector.connector_id in grant.connectors:
+            left_s = None if grant.until_s is None else grant.until_s - now.monotonic_s
+            return "card accepted; waiting for the plug" + (
+                "" if left_s is None else f", {max(0, round(left_s))} s left"
+            )
+    if state.checking:
+        return "a card is being checked"
+    return "plugged in; waiting for a card" if connector.plugged else "free"

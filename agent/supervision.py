@@ -1,0 +1,203 @@
+"""The supervising thread: watches the inputs, opens at once, and tells the runtime afterwards.
+
+It depends on nothing that may stall: not on the event loop, not on the disk, not on the link.
+Opening in here is the software's share; the 100 ms limits of IEC 61851-1 belong to a pilot
+controller or to the wiring.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.core import events as ev
+from agent.core.events import Event
+from agent.core.interlock import Readings, reason_to_open
+from agent.core.values import LockState, PilotState
+from hw.ports import (
+    Board,
+    ConnectorParts,
+    ContactorClosed,
+    ContactorEvent,
+    ContactorOpened,
+    ContactorTripped,
+    LockChanged,
+    LockEvent,
+    LockJammed,
+    Trip,
+)
+
+logger = logging.getLogger(__name__)
+
+PERIOD_BUSY_S = 0.02  # while a contactor is closed
+PERIOD_IDLE_S = 0.1
+DEBOUNCE_S = 0.05  # a plug bounces; the reflex does not wait for this, only the event does
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was reported last about one connector."""
+
+    plugged: bool | None = None
+    plug_changed_at_s: float | None = None
+    pilot: PilotState | None = None
+
+
+class Supervisor:
+    """One look at the whole board per ``step``."""
+
+    def __init__(self, board: Board, post: Callable[[Event], None]) -> None:
+        self._board = board
+        self._post = post
+        self._debounce_s = DEBOUNCE_S if board.is_polled else 0.0
+        self._seen = {parts.connector_id: _Seen() for parts in board.connectors}
+        self._tripped: frozenset[str] = frozenset()
+        self._has_failed = False
+
+    def first_look(self, now_s: float) -> None:
+        """Report where everything stands, before anything is decided."""
+        for parts in self._board.connectors:
+            if parts.lock is not None:
+                state = LockState[parts.lock.state.name]
+                self._post(ev.LockChanged(parts.connector_id, state))
+            if parts.contactor.is_closed:
+                # Nobody has ordered it: welded, or switched on by somebody else.
+                self._post(ev.ContactorClosed(parts.connector_id))
+                parts.contactor.trip(Trip.WELDED)
+        self.step(now_s)
+
+    def step(self, now_s: float) -> None:
+        """Look, open what must be open, report what has changed. Never raises."""
+        try:
+            self._step(now_s)
+            self._has_failed = False
+        except Exception as error:
+            self._board.make_safe()
+            if not self._has_failed:
+                self._has_failed = True
+                logger.exception("an input cannot be read: everything is opened (%s)", error)
+
+    def due_at(self) -> float | None:
+        """Monotonic time of the next thing that happens by itself; None: nothing planned."""
+        times: list[float | None] = []
+        for parts in self._board.connectors:
+            times.append(parts.contactor.due_at())
+            if parts.lock is not None:
+                times.append(parts.lock.due_at())
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while energy may flow somewhere."""
+        return any(parts.contactor.is_closed for parts in self._board.connectors)
+
+    def _step(self, now_s: float) -> None:
+        tripped = frozenset(
+            name for name, contact in self._board.safety_inputs.items() if contact.is_tripped
+        )
+        for name in sorted(tripped - self._tripped):
+            self._post(ev.SafetyInputTripped(name))
+        for parts in self._board.connectors:
+            self._watch(parts, tripped, now_s)
+        for name in sorted(self._tripped - tripped):
+            self._post(ev.SafetyInputCleared(name))
+        self._tripped = tripped
+
+    def _watch(self, parts: ConnectorParts, tripped: frozenset[str], now_s: float) -> None:
+        readings = Readings(
+            plugged=None if parts.plug is None else parts.plug.is_present,
+            pilot=None if parts.pilot is None else PilotState[parts.pilot.state.name],
+            lock=None if parts.lock is None else LockState[parts.lock.state.name],
+            tripped_inputs=tuple(sorted(tripped)),
+        )
+        was_closed = parts.contactor.is_closed
+        if was_closed and reason_to_open(readings) is not None:
+            parts.contactor.trip(Trip.REFLEX)
+        elif tripped - self._tripped:
+            # Also while it is open: an order to close that does not know of this must not win.
+            parts.contactor.trip(Trip.REFLEX)
+        # The causes are told before the trip, so that the core does not close over them.
+        connector_id = parts.connector_id
+        self._report(connector_id, readings, now_s, self._debounce_s if not was_closed else 0.0)
+        lock_events = [] if parts.lock is None else parts.lock.step(now_s)
+        for happened in (*lock_events, *parts.contactor.step(now_s)):
+            self._post(_translated(connector_id, happened))
+
+    def _report(
+        self, connector_id: int, readings: Readings, now_s: float, debounce_s: float
+    ) -> None:
+        seen = self._seen[connector_id]
+        if readings.plugged is not None:
+            self._report_plug(connector_id, seen, readings.plugged, now_s, debounce_s)
+        if readings.pilot is not None and readings.pilot is not seen.pilot:
+            seen.pilot = readings.pilot
+            self._post(ev.PilotChanged(connector_id, readings.pilot))
+
+    def _report_plug(
+        self, connector_id: int, seen: _Seen, plugged: bool, now_s: float, debounce_s: float
+    ) -> None:
+        if plugged is seen.plugged:
+            seen.plug_changed_at_s = None
+            return
+        if seen.plug_changed_at_s is None:
+            seen.plug_changed_at_s = now_s
+        if now_s - seen.plug_changed_at_s < debounce_s:
+            return
+        was_unknown = seen.plugged is None
+        seen.plugged, seen.plug_changed_at_s = plugged, None
+        if plugged:
+            self._post(ev.CablePluggedIn(connector_id))
+        elif not was_unknown:
+            self._post(ev.CableUnplugged(connector_id))
+
+
+def _translated(connector_id: int, happened: ContactorEvent | LockEvent) -> Event:
+    match happened:
+        case ContactorClosed():
+            return ev.ContactorClosed(connector_id)
+        case ContactorOpened():
+            return ev.ContactorOpened(connector_id)
+        case ContactorTripped(reason, trip_count):
+            return ev.ContactorTripped(connector_id, reason.value, trip_count)
+        case LockChanged(state):
+            return ev.LockChanged(connector_id, LockState[state.name])
+        case LockJammed(wanted):
+            return ev.LockJammed(connector_id, LockState[wanted.name])
+
+
+class SupervisionThread:
+    """Steps a supervisor in a thread of its own: 50 times a second while energy flows, else 10."""
+
+    def __init__(self, supervisor: Supervisor, monotonic: Callable[[], float]) -> None:
+        self._supervisor = supervisor
+        self._monotonic = monotonic
+        self._look_now = threading.Event()
+        self._must_end = False
+        self._thread = threading.Thread(target=self._run, name="supervision", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def look_now(self) -> None:
+        """Something was ordered: do not wait for the next round."""
+        self._look_now.set()
+
+    def shut_down(self) -> None:
+        """End the thread, within a second. Safe to repeat."""
+        self._must_end = True
+        self._look_now.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        while not self._must_end:
+            self._supervisor.step(self._monotonic())
+            period_s = PERIOD_BUSY_S if self._supervisor.is_busy else PERIOD_IDLE_S
+            due_s = self._supervisor.due_at()
+            if due_s is not None:
+                period_s = min(period_s, max(0.001, due_s - self._monotonic()))
+            if self._look_now.wait(period_s):
+                self._look_now.clear()

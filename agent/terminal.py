@@ -1,0 +1,93 @@
+"""How answers look in a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+
+def local_time(text: str) -> str:
+    """An ISO 8601 instant as this machine's local time, to the second."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def status_lines(status: Mapping[str, Any]) -> list[str]:
+    """The answer of ``status`` as lines for a person."""
+    lines = [*_link_lines(status["link"], status)]
+    lines += [f"fault        {words}" for words in status["faults"]]
+    for connector in status["connectors"]:
+        lines += _connector_lines(connector)
+    for card in status["cards_waiting_for_a_plug"]:
+        lines.append(f"card         {card['id_tag']} is accepted and waits for a plug")
+    lines += [f"card         {tag} is being checked" for tag in status["cards_being_checked"]]
+    lines += _outbox_lines(status["outbox"])
+    if status["simulated"]:
+        lines.append("hardware     simulated")
+    return lines
+
+
+def _link_lines(link: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[str]:
+    if not link["url"]:
+        yield "link         no central system is configured; the box decides by itself"
+        return
+    if link["is_accepted"]:
+        yield f"link         accepted by {link['url']}"
+        yield f"             connected since {local_time(link['connected_since'])}"
+    elif link["connected_since"]:
+        registration = link["registration"] or "no answer yet"
+        yield f"link         connected to {link['url']}, boot: {registration}"
+    else:
+        yield f"link         not connected to {link['url']}"
+        if link["next_try_in_s"] is not None:
+            yield f"             next try in {link['next_try_in_s']:.0f} s"
+    if link["last_problem"] and not link["is_accepted"]:
+        yield f"             {link['last_problem']}"
+    if link["in_flight"]:
+        yield f"             waiting for the answer to {link['in_flight']}"
+
+
+def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
+    yield f"connector {connector['id']}  {connector['status']}: {connector['in_words']}"
+    if connector["error_code"] != "NoError":
+        yield f"             {connector['error_code']}: {connector['info']}"
+    parts = [
+        None if connector["plugged"] is None else f"plug {'in' if connector['plugged'] else 'out'}",
+        connector["lock"],
+        None if connector["pilot"] is None else f"pilot {connector['pilot']}",
+        f"contactor {connector['contactor']}",
+    ]
+    if connector["offered_current_a"]:
+        parts.append(f"{connector['offered_current_a']:g} A offered")
+    yield "             " + ", ".join(part for part in parts if part)
+    session = connector["session"]
+    if session is not None:
+        number = session["transaction_id"]
+        known_as = "no number yet" if number is None else f"number {number}"
+        minutes, seconds = divmod(session["duration_s"], 60)
+        yield (
+            f"             session {session['ref']} ({known_as}) of card {session['id_tag']}: "
+            f"{session['energy_wh']} Wh in {minutes}:{seconds:02}"
+        )
+    meter = connector["meter"]
+    if meter is not None:
+        power = "" if meter["power_w"] is None else f", {meter['power_w']:.0f} W"
+        yield f"             meter {meter['import_wh']} Wh{power}"
+
+
+def _outbox_lines(outbox: Mapping[str, Any]) -> Iterator[str]:
+    if "problem" in outbox:
+        yield f"queue        {outbox['problem']}"
+        return
+    if outbox["queued_count"]:
+        since = local_time(outbox["oldest_queued_at"])
+        yield f"queue        {outbox['queued_count']} messages wait, the oldest since {since}"
+    else:
+        yield "queue        empty"
+    if outbox["parked_count"]:
+        yield f"             {outbox['parked_count']} messages were set aside after their attempts"
+    for parked in outbox["parked"][-3:]:
+        yield (
+            f"             {parked['action']} of session {parked['transaction_ref']}: "
+            + (parked["problem"])
+        )
