@@ -1,8 +1,8 @@
 """The database file: who owns it, is it sound, and what becomes of a damaged one.
 
-The file belongs to one process at a time, by a lock on ``<name>.lock`` beside it. A damaged file is
-set aside as ``<name>.corrupt-<UTC stamp>`` together with its log, and an empty one is begun. A lock,
-a missing permission or a failing disk is no damage: then nothing is moved.
+The file belongs to one process at a time, by a lock on ``<name>.lock`` beside it. A damaged file
+is set aside as ``<name>.corrupt-<UTC stamp>`` together with its log, and an empty one is begun.
+A lock, a missing permission or a failing disk is no damage: then nothing is moved.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from agent.store.problems import as_store_errors, means_damage
 
 CORRUPT_KEPT_MAX = 3
 BUSY_TIMEOUT_S = 0.25  # the runtime tries a commit again: it need not wait long here
+PAGE_BYTES = 1024  # measured: a message costs about half as many bytes written as with 4096
+READER_CACHE_KIB = 8000  # the upper levels of a list of 100,000 tags, and many of its leaves
 WAL_PAGES_MAX = 1000
 WAL_BYTES_KEPT = 8_000_000  # after a large list update the log is cut back to this
 
@@ -112,30 +114,33 @@ def _open_private(path: Path) -> int:
 
 
 def _quarantine_if_damaged(path: Path, now: datetime) -> str:
-    damage = _damage(path)
-    if not damage:
-        return ""
-    aside = _set_aside(path, now)
-    return (
-        f"The database {path} was damaged ({damage}): "
-        f"it was set aside as {aside.name} and an empty one begun"
-    )
-
-
-def _damage(path: Path) -> str:
-    """Say what is wrong with the content of the file, or "". Other troubles are raised."""
     if _size(path) == 0:
         # SQLite would throw away the log of an empty file, with all that was committed to it.
         log_size = _size(path.with_name(path.name + "-wal"))
-        return "it is empty, and the log beside it is not" if log_size else ""
+        return _quarantine(path, now, "it is empty, its log is not") if log_size else ""
+    with closing(_connect(path)) as connection:
+        damage = _damage(connection)
+        # Moved while it is open: at closing, SQLite would delete the log under its own name.
+        return _quarantine(path, now, damage) if damage else ""
+
+
+def _damage(connection: sqlite3.Connection) -> str:
+    """Say what is wrong with the content of the file, or "". Other troubles are raised."""
     try:
-        with closing(_connect(path)) as connection:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as problem:
         if means_damage(problem):
             return str(problem)
         raise
     return "" if verdict == "ok" else " ".join(str(verdict).split())
+
+
+def _quarantine(path: Path, now: datetime, damage: str) -> str:
+    aside = _set_aside(path, now)
+    return (
+        f"The database {path} was damaged ({damage}): "
+        f"it was set aside as {aside.name} and an empty one begun"
+    )
 
 
 def _set_aside(path: Path, now: datetime) -> Path:
@@ -194,6 +199,7 @@ def _size(path: Path) -> int:
 def _open_writer(path: Path) -> sqlite3.Connection:
     os.close(_open_private(path))
     with _closed_on_failure(_connect(path)) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is still empty
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreError(f"Cannot keep a write-ahead log beside {path}: is it read-only?")
@@ -211,6 +217,7 @@ def _open_writer(path: Path) -> sqlite3.Connection:
 
 def _open_reader(path: Path) -> sqlite3.Connection:
     with _closed_on_failure(_connect(path, "?mode=ro")) as connection:
+        connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
         connection.execute("SELECT version FROM local_list_version").fetchone()
         return connection
 

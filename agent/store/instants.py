@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+
 
 def instant_text(instant: datetime) -> str:
     """Write an aware instant down, as ``2026-03-01T12:00:00.000000Z``."""
@@ -31,5 +34,4 @@ def _in_utc(instant: datetime) -> datetime:
         return instant.astimezone(UTC)
     except OverflowError:
         # "Until the end of time", said in a zone where UTC has no such year any more (or not yet).
-        end_of_time = datetime.max if instant.year > 1 else datetime.min
-        return end_of_time.replace(tzinfo=UTC)
+        return _LAST if instant.year > 1 else _FIRST

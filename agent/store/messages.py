@@ -6,6 +6,7 @@ Keys are the names of the fields; a field that is None, or has its usual value, 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
@@ -126,7 +127,7 @@ def _stop_transaction(fields: dict[str, Any]) -> StopTransaction:
     )
 
 
-_DECODERS = {
+_DECODERS: dict[str, Callable[[dict[str, Any]], TransactionMessage]] = {
     "StartTransaction": _start_transaction,
     "MeterValues": _meter_values,
     "StopTransaction": _stop_transaction,

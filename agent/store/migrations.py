@@ -7,6 +7,7 @@ Instants are text as ``agent.store.instants`` writes it.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 from sqlite_utils import Database, Migrations
 
@@ -25,14 +26,18 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
     """
     _claim(connection)
     database = Database(connection, execute_plugins=False)
-    known = {migration.name for migration in migrations._migrations}
-    unknown = {migration.name for migration in migrations.applied(database)} - known
+    unknown = {migration.name for migration in migrations.applied(database)} - _known_steps()
     if unknown:
         raise StoreError(
             "The database was written by a newer version of this program "
             f"(it knows {', '.join(sorted(unknown))}): install that version again"
         )
     migrations.apply(database)
+
+
+def _known_steps() -> set[str]:
+    with closing(Database(memory=True, execute_plugins=False)) as empty:
+        return {migration.name for migration in migrations.pending(empty)}
 
 
 def _claim(connection: sqlite3.Connection) -> None:

@@ -66,8 +66,8 @@ SELECT v.version,
     l.status, l.expires_at, l.parent_id_tag,
     c.status, c.expires_at, c.parent_id_tag, c.heard_at
 FROM local_list_version v
-LEFT JOIN local_list l ON l.id_tag = ?1
-LEFT JOIN authorization_cache c ON c.id_tag = ?1
+LEFT JOIN local_list l ON l.id_tag = :id_tag
+LEFT JOIN authorization_cache c ON c.id_tag = :id_tag
 WHERE v.only_row = 1
 """
 
@@ -81,7 +81,7 @@ WHERE o.parked_at IS NULL ORDER BY o.sequence LIMIT 1
 
 def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagFacts:
     """Look one idTag up in the list and in the cache, without regard to case."""
-    version, listed, *rest = reader.execute(TAG_FACTS, (id_tag,)).fetchone()
+    version, listed, *rest = reader.execute(TAG_FACTS, {"id_tag": id_tag}).fetchone()
     list_expires_at, list_parent, cached, cache_expires_at, cache_parent, heard_at = rest
     return TagFacts(
         list_entry=None if listed is None else _info(listed, list_expires_at, list_parent),
@@ -130,8 +130,8 @@ def read_decisions(
     rows = reader.execute(
         "SELECT decided_at, purpose, connector_id, id_tag, verdict, rule, source, status,"
         " list_version, cache_age_s, detail FROM decisions"
-        " WHERE ?1 IS NULL OR id_tag = ?1 ORDER BY number DESC LIMIT ?2",
-        (id_tag, max(0, min(limit, DECISIONS_MAX))),
+        " WHERE :id_tag IS NULL OR id_tag = :id_tag ORDER BY number DESC LIMIT :limit",
+        {"id_tag": id_tag, "limit": max(0, min(limit, DECISIONS_MAX))},
     )
     return [_decision(row) for row in rows.fetchall()]
 

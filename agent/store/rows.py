@@ -183,7 +183,8 @@ def _(row: SetTransactionId, writing: Writing) -> None:
 # OCPP 1.6, 3.5.3: a tag in the local list is not put into the cache.
 _CACHE_TAG = """
 INSERT INTO authorization_cache (id_tag, status, expires_at, parent_id_tag, heard_at)
-SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM local_list WHERE id_tag = ?1)
+SELECT :id_tag, :status, :expires_at, :parent_id_tag, :now
+WHERE NOT EXISTS (SELECT 1 FROM local_list WHERE id_tag = :id_tag)
 ON CONFLICT (id_tag) DO UPDATE SET
     status = excluded.status,
     expires_at = excluded.expires_at,
@@ -194,9 +195,9 @@ ON CONFLICT (id_tag) DO UPDATE SET
 # OCPP 1.6, 3.5.1: a full cache drops entries that are not valid first, then the oldest.
 _MAKE_ROOM_IN_CACHE = """
 DELETE FROM authorization_cache WHERE id_tag IN (
-    SELECT id_tag FROM authorization_cache WHERE id_tag <> ?1
-    ORDER BY status = 'Accepted' AND (expires_at IS NULL OR expires_at > ?2), heard_at
-    LIMIT max(0, (SELECT count(*) FROM authorization_cache) - ?3)
+    SELECT id_tag FROM authorization_cache WHERE id_tag <> :id_tag
+    ORDER BY status = 'Accepted' AND (expires_at IS NULL OR expires_at > :now), heard_at
+    LIMIT max(0, (SELECT count(*) FROM authorization_cache) - :entries_max)
 )
 """
 
@@ -206,8 +207,17 @@ def _(row: CacheTag, writing: Writing) -> None:
     if row.info.status is AuthorizationStatus.CONCURRENT_TX:
         return  # says that the tag is busy elsewhere, nothing about the tag itself
     now = instant_text(writing.now)
-    writing.connection.execute(_CACHE_TAG, (row.id_tag, *_info_columns(row.info), now))
-    writing.connection.execute(_MAKE_ROOM_IN_CACHE, (row.id_tag, now, CACHE_ENTRIES_MAX))
+    status, expires_at, parent_id_tag = _info_columns(row.info)
+    entry = {
+        "id_tag": row.id_tag,
+        "status": status,
+        "expires_at": expires_at,
+        "parent_id_tag": parent_id_tag,
+        "now": now,
+    }
+    writing.connection.execute(_CACHE_TAG, entry)
+    room = {"id_tag": row.id_tag, "now": now, "entries_max": CACHE_ENTRIES_MAX}
+    writing.connection.execute(_MAKE_ROOM_IN_CACHE, room)
 
 
 @write_row.register

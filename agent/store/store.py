@@ -3,8 +3,8 @@
 One writer, one reader, each used by one thread at a time:
 
 * ``commit``, ``replace_list`` belong to the writer's thread;
-* ``facts``, ``head``, ``load``, ``decisions``, ``outbox_summary`` belong to the reader's thread, see
-  what was committed before they were called, and never wait for the writer;
+* ``facts``, ``head``, ``load``, ``decisions``, ``outbox_summary`` belong to the reader's thread,
+  see what was committed before they were called, and never wait for the writer;
 * ``close`` is called when both are done.
 """
 
