@@ -115,8 +115,8 @@ def _safe_state(options: argparse.Namespace) -> int:
 
 def _check_config(options: argparse.Namespace) -> int:
     from agent.config import read_config
-    from agent.config_pins import pin_table
-    from agent.config_warnings import warnings_for
+    from agent.config.advice import warnings_for
+    from agent.config.pins import pin_table
 
     path = options.config or DEFAULT_CONFIG
     try:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from agent.application import Application
+from agent.config.demo_settings import demo_settings
 from agent.daemon import serve, start_again
-from agent.demo_settings import demo_settings
 
 _GREETING = """\
 A simulated charger and a small demonstration central system are running.

@@ -27,6 +27,11 @@ def without_tag(text: str, id_tag: str | None) -> str:
     return re.sub(re.escape(id_tag), lambda _: masked, text, flags=re.IGNORECASE)
 
 
+def shown_url(url: str) -> str:
+    """An address as it may be shown: user name and password gone."""
+    return _USER_INFO.sub("***@", url)
+
+
 def one_line(text: str, at_most: int) -> str:
     """Text of a stranger, fit for a log line: printable, on one line, not too long."""
     shown = "".join(char if char.isprintable() else "?" for char in text[: at_most + 1])
@@ -58,7 +63,7 @@ def _redacted(content: Any) -> Any:
     if isinstance(content, list):
         return [_redacted(item) for item in content]
     if isinstance(content, str):
-        return _USER_INFO.sub("***@", content)
+        return shown_url(content)
     return content
 
 

@@ -112,7 +112,8 @@ class Supervisor:
             lock=None if parts.lock is None else LockState[parts.lock.state.name],
             tripped_inputs=tuple(sorted(tripped)),
         )
-        was_closed = parts.contactor.is_closed
+        # From the order on: the feedback of a contactor that is just closing does not say so yet.
+        was_closed = parts.contactor.is_closed or parts.contactor.is_ordered_closed
         if was_closed and reason_to_open(readings) is not None:
             parts.contactor.trip(Trip.REFLEX)
         elif tripped - self._tripped:

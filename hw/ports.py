@@ -186,6 +186,10 @@ class Contactor(Protocol):
         """What the feedback says (what was ordered, where there is no feedback)."""
 
     @property
+    def is_ordered_closed(self) -> bool:
+        """True from the order to close until it is opened or trips, wherever the contacts are."""
+
+    @property
     def trip_count(self) -> int:
         """How often it tripped since it was opened as a device."""
 

@@ -2,7 +2,7 @@
 
 ``agent.config`` fills these from the configuration file and checks type, choice, range and unknown
 keys from the annotations and the ``setting`` metadata; rules that need two fields stand in
-``__post_init__`` and raise ValueError with one clear sentence.
+``__post_init__`` and raise ValueError: one clear sentence a line, which begins with the key.
 """
 
 from __future__ import annotations
@@ -121,12 +121,17 @@ class LockSettings:
     retry_s: float = setting(5.0, "pause between two tries", low=0.5, high=60)
 
     def __post_init__(self) -> None:
+        problems = []
         if self.driver == "solenoid" and self.pin is None:
-            raise ValueError('pin is missing; driver = "solenoid" needs it')
-        if self.driver == "motor" and (self.lock_pin is None or self.unlock_pin is None):
-            raise ValueError('lock_pin and unlock_pin are needed by driver = "motor"')
+            problems.append('pin is missing; driver = "solenoid" needs it')
+        if self.driver == "motor" and self.lock_pin is None:
+            problems.append('lock_pin is missing; driver = "motor" needs it')
+        if self.driver == "motor" and self.unlock_pin is None:
+            problems.append('unlock_pin is missing; driver = "motor" needs it')
         if self.driver in ("solenoid", "motor") and self.feedback_pin is None:
-            raise ValueError("feedback_pin is missing; energy flows only with the lock confirmed")
+            problems.append("feedback_pin is missing; energy flows only with the lock confirmed")
+        if problems:
+            raise ValueError("\n".join(problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

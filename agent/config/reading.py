@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from agent.config_mistakes import KeyPath, Mistakes, nearest, number_text, shown
+from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
 from agent.settings import Settings
 
 T = TypeVar("T")
+_KINDS: dict[type[Any], tuple[tuple[Field[Any], Any], ...]] = {}
 
 LIST_MAX = 64
 TEXT_MAX = 500
+FREE_KEYS_MAX = 200
 UNKNOWN_MAX = 20
 """Unknown keys told one by one in a table; the rest is counted."""
 
@@ -38,11 +39,12 @@ def read_table(cls: type[T], table: Mapping[str, Any], path: KeyPath, mistakes: 
     return _build(cls, values, path, mistakes)
 
 
-@cache
 def kinds(cls: type[Any]) -> tuple[tuple[Field[Any], Any], ...]:
     """The fields of a settings class, each with its type without ``None``."""
-    hints = get_type_hints(cls)
-    return tuple((field, _without_none(hints[field.name])) for field in fields(cls))
+    if cls not in _KINDS:
+        hints = get_type_hints(cls)
+        _KINDS[cls] = tuple((field, _without_none(hints[field.name])) for field in fields(cls))
+    return _KINDS[cls]
 
 
 def every_setting(
@@ -155,6 +157,8 @@ def _read_list(
             read.append(_read_value(kind, item, metadata, here, mistakes))
         except ValueError as problem:
             mistakes.add(here, str(problem))
+            if is_dataclass(kind):  # keeps its place, so that the others keep their names
+                read.append(read_table(kind, {}, (), Mistakes()))  # type: ignore[arg-type]
     return tuple(read)
 
 
@@ -162,6 +166,8 @@ def _read_texts(value: Any, path: KeyPath, mistakes: Mistakes) -> dict[str, str]
     """A table of free keys, its values as the text that OCPP writes."""
     if not isinstance(value, dict):
         raise ValueError(f"must be a table, got {shown(value)}")
+    if len(value) > FREE_KEYS_MAX:
+        raise ValueError(f"must have at most {FREE_KEYS_MAX} keys, got {len(value)}")
     texts = {}
     for name, given in value.items():
         try:
@@ -174,16 +180,14 @@ def _read_texts(value: Any, path: KeyPath, mistakes: Mistakes) -> dict[str, str]
 def _ocpp_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        if abs(value) >= 10**18:
-            raise ValueError(f"must be a smaller number, got {shown(value)}")
+    if isinstance(value, int) and abs(value) < 10**18:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)
-    if isinstance(value, str):
-        return value
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ",".join(value)
+        return _read_str(",".join(value), {})
+    if isinstance(value, str):
+        return _read_str(value, {})
     raise ValueError(
         f"must be true, false, a number, a text or a list of texts, got {shown(value)}"
     )
@@ -196,14 +200,14 @@ def _read_bool(value: Any, _metadata: Mapping[str, Any]) -> bool:
 
 
 def _read_int(value: Any, metadata: Mapping[str, Any]) -> int:
-    wanted = f"must be a whole number{_range_text(metadata)}"
+    wanted = f"must be a whole number{range_text(metadata)}"
     if isinstance(value, bool) or not isinstance(value, int) or not _in_range(value, metadata):
         raise ValueError(f"{wanted}, got {shown(value)}{_quotes_hint(value)}")
     return value
 
 
 def _read_float(value: Any, metadata: Mapping[str, Any]) -> float:
-    wanted = f"must be a number{_range_text(metadata)}"
+    wanted = f"must be a number{range_text(metadata)}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{wanted}, got {shown(value)}{_quotes_hint(value)}")
     try:
@@ -227,7 +231,7 @@ def _read_str(value: Any, metadata: Mapping[str, Any]) -> str:
     if len(value) > TEXT_MAX:
         raise ValueError(f"must have at most {TEXT_MAX} characters, got {len(value)}")
     if not value.isprintable():
-        raise ValueError(f"must not have control characters in it, got {shown(value)}")
+        raise ValueError(f"must not have invisible characters in it, got {shown(value)}")
     return value
 
 
@@ -239,17 +243,14 @@ def _in_range(value: float, metadata: Mapping[str, Any]) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
-def _range_text(metadata: Mapping[str, Any]) -> str:
+def range_text(metadata: Mapping[str, Any]) -> str:
+    """The limits of a number, as the end of a phrase: `` from 0 to 53``."""
     low, high = metadata.get("low"), metadata.get("high")
-    if low is None and high is None:
-        return ""
-    if high is None:
+    if low is not None and high is not None:
+        return f" from {number_text(low)} to {number_text(high)}"
+    if low is not None:
         return f", {number_text(low)} or more"
-    return (
-        f" from {number_text(low)} to {number_text(high)}"
-        if low is not None
-        else (f", {number_text(high)} or less")
-    )
+    return "" if high is None else f", {number_text(high)} or less"
 
 
 def _quotes_hint(value: object) -> str:

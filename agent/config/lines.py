@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
-from agent.config_mistakes import KeyPath
+from agent.config.mistakes import KeyPath
 
 _SKIP = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _KEY_PART = re.compile(r"""[ \t]*([A-Za-z0-9_-]+|"[^"\\\n]*"|'[^'\n]*')[ \t]*""")

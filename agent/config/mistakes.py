@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent.config_lines import Lines
+    from agent.config.lines import Lines
 
 KeyPath = tuple[str | int, ...]
 """Where a key stands: ("connectors", 0, "contactor", "pin"); numbers count list entries from 0."""

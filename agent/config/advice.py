@@ -1,0 +1,133 @@
+"""What the configuration file may say, but a technician should look at twice."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from posixpath import isabs, normpath
+
+from agent.config.mistakes import key_name
+from agent.config.pins import pin_uses
+from agent.settings import Settings
+from hw.settings import ConnectorSettings
+
+PULLED_UP_PINS = range(9)
+"""BCM 0 to 8 are pulled up from power-on until the agent takes them, 9 to 27 down."""
+HEADER_PINS_MAX = 27
+UART_PINS = (14, 15)
+HEADER_UARTS = ("/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0")
+
+
+def warnings_for(settings: Settings) -> list[str]:
+    """One sentence for each thing worth a look. Looks at modes of files, opens none."""
+    return [
+        *_central_system(settings),
+        *_files(settings),
+        *_reader(settings),
+        *_pins(settings),
+        *(
+            sentence
+            for connector in settings.connectors
+            for sentence in _connector(connector, settings.charge_point.phases)
+        ),
+    ]
+
+
+def _central_system(settings: Settings) -> Iterator[str]:
+    identity = settings.charge_point.identity
+    if identity != identity.strip():
+        yield "charge_point.identity begins or ends with a space"
+    central = settings.central_system
+    if not central.url:
+        yield "central_system.url is empty: this box works without a central system"
+    if central.url and central.authorization_key_file and not central.security_profile:
+        yield "central_system.authorization_key_file is not used: security_profile is 0"
+    is_tls = central.url.lower().startswith("wss://")
+    if central.ca_file and not is_tls:
+        yield "central_system.ca_file is not used: the url does not begin with wss://"
+    if central.security_profile == 1 and not is_tls:
+        yield "central_system.security_profile = 1 sends the password readably: only within a VPN"
+
+
+def _files(settings: Settings) -> Iterator[str]:
+    named = {
+        "central_system.authorization_key_file": settings.central_system.authorization_key_file,
+        "central_system.ca_file": settings.central_system.ca_file,
+    }
+    for key, path in named.items():
+        if path:
+            yield from _file(key, path, is_secret=key.endswith("key_file"))
+    for key, path in {**named, "storage.path": settings.storage.path}.items():
+        if path and not isabs(path):
+            yield f"{key} = {path} is relative: it depends on where the agent is started"
+
+
+def _file(key: str, path: str, *, is_secret: bool) -> Iterator[str]:
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        yield f"{key}: there is no file {path}"
+        return
+    except OSError:
+        return  # not for this user to see; the daemon's user may
+    if not stat.S_ISREG(mode):
+        yield f"{key}: {path} is not a plain file"
+    elif is_secret and mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield f"{key}: everybody on this machine can read or change {path}; use chmod o= on it"
+
+
+def _reader(settings: Settings) -> Iterator[str]:
+    if settings.reader.driver == "none":
+        yield 'reader.driver = "none": no card can start a session here'
+
+
+def _pins(settings: Settings) -> Iterator[str]:
+    ids = [connector.id for connector in settings.connectors]
+    ports = {normpath(connector.meter.port) for connector in settings.connectors}
+    uart = sorted(ports.union({normpath(settings.reader.port)}).intersection(HEADER_UARTS))
+    is_spi = settings.reader.driver == "mfrc522" and settings.reader.spi_bus == 0
+    for use in pin_uses(settings):
+        name = f"{key_name(use.path, ids)} = {use.pin}"
+        if use.role:
+            continue
+        if use.is_output and use.pin in PULLED_UP_PINS:
+            yield f"{name}: BCM 0 to 8 are high at power-on, so this output may switch on by itself"
+        if use.pin > HEADER_PINS_MAX:
+            yield f"{name}: the 40-pin header ends at BCM {HEADER_PINS_MAX}"
+        if use.pin in UART_PINS and uart:
+            yield f"{name}: BCM 14 and 15 belong to the serial port {uart[0]}, which is in use"
+        if use.pin in (7, 8) and is_spi:
+            taken = "the kernel takes BCM 7 and 8 for SPI unless dtoverlay=spi0-1cs is set"
+            yield f"{name}: {taken}"
+
+
+def _connector(connector: ConnectorSettings, phases: int) -> Iterator[str]:
+    name = f"connectors[id={connector.id}]"
+    contactor = connector.contactor
+    if contactor.driver == "gpio":
+        if not contactor.active_high:
+            glitch = "the output goes low for a moment at start, and may be low from power-on"
+            yield f"{name}.contactor.active_high = false: {glitch}: the contactor may pull in"
+        if contactor.feedback_pin is None:
+            yield f"{name}.contactor.feedback_pin is missing: a welded contactor is not noticed"
+    if connector.lock.driver == "none":
+        yield f'{name}.lock.driver = "none": nothing holds the plug (right for a fixed cable only)'
+    if connector.plug.driver == "none":
+        yield f'{name}.plug.driver = "none": a card alone starts, and unplugging is not seen'
+    if connector.meter.driver == "none":
+        yield f'{name}.meter.driver = "none": energy is not counted'
+    if connector.meter.driver in ("modbus_sdm120", "modbus_sdm230") and phases > 1:
+        counted = f"counts one phase, charge_point.phases is {phases}"
+        yield f'{name}.meter.driver = "{connector.meter.driver}" {counted}'
+    yield from _simulated_parts(connector, name)
+
+
+def _simulated_parts(connector: ConnectorSettings, name: str) -> Iterator[str]:
+    drivers = {
+        part: getattr(connector, part).driver
+        for part in ("contactor", "lock", "plug", "pilot", "meter")
+    }
+    simulated = [part for part, driver in drivers.items() if driver == "simulated"]
+    if simulated and not {"simulated", "none"}.issuperset(drivers.values()):
+        yield f"{name}: {', '.join(simulated)} only simulated, next to real devices"

@@ -1,0 +1,244 @@
+"""The rules that need more than one table of the configuration file.
+
+Each rule looks only at keys in which nothing else was found wrong: a second mistake that only
+follows from a first one would send people looking in the wrong place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import combinations
+from posixpath import normpath
+from urllib.parse import urlsplit
+
+from agent.config.mistakes import KeyPath, Mistakes, nearest, shown
+from agent.config.pins import PinUse, pin_uses
+from agent.core.configuration import KEYS, start_values
+from agent.settings import ChargePointSettings, Settings
+from hw.settings import MeterSettings
+
+IDENTITY_MAX = 48
+TEXT_LIMITS = {"vendor": (1, 20), "model": (1, 20), "serial_number": (0, 25)}
+"""OCPP 1.6 BootNotification.req: CiString20, CiString20, CiString25."""
+FIRMWARE_VERSION_MAX = 50
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(%\w+)?")  # a name or number, or IPv6 (zone)
+
+
+def check_rules(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
+    """Note what breaks a rule; return the OCPP start values under their standard names."""
+    _check_charge_point(settings.charge_point, mistakes)
+    _check_central_system(settings, mistakes)
+    _check_storage(settings, mistakes)
+    _check_connector_ids(settings, mistakes)
+    _check_reader(settings, mistakes)
+    _check_pins(settings, mistakes)
+    _check_serial_ports(settings, mistakes)
+    return _checked_start_values(settings, mistakes)
+
+
+def _check_charge_point(box: ChargePointSettings, mistakes: Mistakes) -> None:
+    limits = {
+        "identity": (1, IDENTITY_MAX),
+        **TEXT_LIMITS,
+        "firmware_version": (0, FIRMWARE_VERSION_MAX),
+    }
+    for name, (low, high) in limits.items():
+        path: KeyPath = ("charge_point", name)
+        value = getattr(box, name)
+        if not mistakes.is_sound(path):
+            continue
+        if not low <= len(value) <= high or not value.isascii():
+            wanted = f"must have {low} to {high} characters, plain ASCII"
+            mistakes.add(path, f"{wanted}, got {shown(value)} ({len(value)} characters)")
+        elif name == "identity" and ":" in value:
+            # RFC 7617 section 2: a colon ends the user name of HTTP Basic authentication.
+            mistakes.add(path, f"must not have a colon in it, got {shown(value)}")
+
+
+def _check_central_system(settings: Settings, mistakes: Mistakes) -> None:
+    central = settings.central_system
+    url: KeyPath = ("central_system", "url")
+    profile: KeyPath = ("central_system", "security_profile")
+    key_file: KeyPath = ("central_system", "authorization_key_file")
+    problem = _url_problem(central.url) if central.url else None
+    if problem and mistakes.is_sound(url):
+        mistakes.add(url, problem)
+    if not mistakes.is_sound(profile):
+        return
+    scheme = central.url.partition(":")[0].lower()
+    wanted = {1: ("ws", "wss"), 2: ("wss",)}.get(central.security_profile, (scheme,))
+    if mistakes.is_sound(url) and scheme not in wanted:
+        need = " or ".join(f"{name}://" for name in wanted)
+        sentence = f"{mistakes.name(profile)} = {central.security_profile} needs a {need} address"
+        mistakes.add_sentence(f"{sentence} in {mistakes.name(url)}", profile, url)
+    if (
+        mistakes.is_sound(key_file)
+        and central.security_profile
+        and not central.authorization_key_file
+    ):
+        need = f"security_profile = {central.security_profile} needs it"
+        mistakes.add(key_file, f"is missing; {need}")
+
+
+def _url_problem(url: str) -> str | None:
+    """What is wrong with the address; never repeats a password that stands in it."""
+    try:
+        parts = urlsplit(url)
+        has_port_zero = parts.port == 0
+    except ValueError:
+        return "is not an address: host or port is malformed"
+    if parts.scheme not in ("ws", "wss"):
+        return "must begin with ws:// or wss://"
+    if "@" in parts.netloc:
+        return "must not have a user name or password in it; use authorization_key_file"
+    has_host = parts.hostname is not None and _HOST.fullmatch(parts.hostname) is not None
+    if not has_host or has_port_zero or not url.isascii() or " " in url:
+        return f"must be ws://host or wss://host with an optional port and path, got {shown(url)}"
+    if "?" in url or "#" in url:
+        return f'must not have "?" or "#" in it: the identity is appended, got {shown(url)}'
+    return None
+
+
+def _check_storage(settings: Settings, mistakes: Mistakes) -> None:
+    path: KeyPath = ("storage", "path")
+    if mistakes.is_sound(path) and (not settings.storage.path or settings.storage.path[-1] == "/"):
+        mistakes.add(path, f"must name a file, got {shown(settings.storage.path)}")
+
+
+def _check_connector_ids(settings: Settings, mistakes: Mistakes) -> None:
+    if not mistakes.is_sound(("connectors",)):
+        return
+    if not settings.connectors:
+        mistakes.add(("connectors",), "must have at least one table [[connectors]]")
+    paths: dict[int, list[KeyPath]] = defaultdict(list)
+    for index, connector in enumerate(settings.connectors):
+        path: KeyPath = ("connectors", index, "id")
+        if mistakes.is_sound(path):
+            paths[connector.id].append(path)
+    for connector_id, same in paths.items():
+        if len(same) > 1:
+            names = _and(mistakes.name(path) for path in same)
+            mistakes.add_sentence(f"{names} have the same id {connector_id}", *same)
+    count = len(settings.connectors)
+    is_complete = sum(map(len, paths.values())) == count
+    if is_complete and len(paths) == count and set(paths) != set(range(1, count + 1)):
+        given = ", ".join(map(str, sorted(paths)))
+        outside = [path for number, same in paths.items() if number > count for path in same]
+        sentence = f"connectors must have the ids 1 to {count} without gaps, got {given}"
+        mistakes.add_sentence(sentence, *outside)
+
+
+def _check_reader(settings: Settings, mistakes: Mistakes) -> None:
+    reader = settings.reader
+    port: KeyPath = ("reader", "port")
+    if reader.driver == "serial" and not reader.port and mistakes.is_sound(port):
+        mistakes.add(port, 'is missing; driver = "serial" needs it')
+    served: KeyPath = ("reader", "connectors")
+    ids = {connector.id for connector in settings.connectors}
+    all_ids_known = mistakes.is_sound(
+        ("connectors",), *(("connectors", index, "id") for index in range(len(settings.connectors)))
+    )
+    if not mistakes.is_sound(served):
+        return
+    unknown = sorted(set(reader.connectors) - ids)
+    if unknown and ids and all_ids_known:
+        mistakes.add(served, f"names {_and(map(str, unknown))}, but no connector has that id")
+    if len(set(reader.connectors)) < len(reader.connectors):
+        mistakes.add(served, f"names a connector twice, got {shown(list(reader.connectors))}")
+
+
+def _check_pins(settings: Settings, mistakes: Mistakes) -> None:
+    uses: dict[int, list[PinUse]] = defaultdict(list)
+    for use in pin_uses(settings):
+        is_spi = bool(use.role)  # where SPI pins are depends on both keys
+        depends: list[KeyPath] = [("reader", "spi_bus")] if is_spi else []
+        if mistakes.is_sound(use.path, *depends):
+            uses[use.pin].append(use)
+    for pin, same in sorted(uses.items()):
+        if len(same) > 1:
+            names = _and(
+                mistakes.name(use.path) + (f" ({use.role})" if use.role else "") for use in same
+            )
+            sentence = f"BCM pin {pin} is used by {names}; a pin can serve one of them"
+            mistakes.add_sentence(sentence, *(use.path for use in same))
+
+
+def _check_serial_ports(settings: Settings, mistakes: Mistakes) -> None:
+    meters: dict[str, list[tuple[KeyPath, MeterSettings]]] = defaultdict(list)
+    for index, connector in enumerate(settings.connectors):
+        path: KeyPath = ("connectors", index, "meter")
+        meter = connector.meter
+        if meter.driver.startswith("modbus_") and meter.port and mistakes.is_sound((*path, "port")):
+            meters[normpath(meter.port)].append((path, meter))
+    reader = settings.reader
+    if reader.driver == "serial" and reader.port and mistakes.is_sound(("reader", "port")):
+        for path, _meter in meters.get(normpath(reader.port), ()):
+            _note_shared_port(("reader", "port"), (*path, "port"), normpath(reader.port), mistakes)
+    for port, sharing in meters.items():
+        for first, second in combinations(sharing, 2):
+            _check_shared_bus(port, first, second, mistakes)
+
+
+def _note_shared_port(one: KeyPath, other: KeyPath, port: str, mistakes: Mistakes) -> None:
+    sentence = f"{mistakes.name(one)} and {mistakes.name(other)} are both {shown(port)}"
+    mistakes.add_sentence(f"{sentence}; a card reader and a meter cannot share a port", one, other)
+
+
+def _check_shared_bus(
+    port: str,
+    first: tuple[KeyPath, MeterSettings],
+    second: tuple[KeyPath, MeterSettings],
+    mistakes: Mistakes,
+) -> None:
+    for key in ("baud", "parity", "unit_id"):
+        one, other = (*first[0], key), (*second[0], key)
+        is_same = getattr(first[1], key) == getattr(second[1], key)
+        if is_same != (key == "unit_id") or not mistakes.is_sound(one, other):
+            continue
+        must = "must differ" if key == "unit_id" else "must be the same"
+        values = f"got {shown(getattr(first[1], key))} and {shown(getattr(second[1], key))}"
+        sentence = f"{mistakes.name(one)} and {mistakes.name(other)} {must} on one port"
+        mistakes.add_sentence(f"{sentence} ({port}), {values}", one, other)
+
+
+def _checked_start_values(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
+    standard_names = {key.name.lower(): key.name for key in KEYS}
+    checked: dict[str, str] = {}
+    for name, value in settings.ocpp.configuration.items():
+        path: KeyPath = ("ocpp", "configuration", name)
+        if name.lower() not in standard_names:
+            near = nearest(name, standard_names.values())
+            hint = f"; did you mean {near}?" if near else ""
+            mistakes.add(path, f"is not an OCPP configuration key of this agent{hint}")
+            continue
+        standard = standard_names[name.lower()]
+        if standard in checked:
+            mistakes.add(path, f"stands twice: {standard} is the same key")
+            continue
+        checked[standard] = value
+        try:
+            checked.update(start_values({name: value}))
+        except ValueError as problem:
+            claim = str(problem).removeprefix(f"{standard} ")
+            mistakes.add(path, claim if claim.startswith("must ") else f"is wrong: {claim}")
+    _check_number_of_connectors(settings, checked, mistakes)
+    return checked
+
+
+def _check_number_of_connectors(
+    settings: Settings, checked: dict[str, str], mistakes: Mistakes
+) -> None:
+    count = str(len(settings.connectors))
+    given = checked.get("NumberOfConnectors", count)
+    names = [name for name in settings.ocpp.configuration if name.lower() == "numberofconnectors"]
+    path: KeyPath = ("ocpp", "configuration", *names)
+    if given != count and mistakes.is_sound(path, ("connectors",)):
+        claim = f"is counted from the tables [[connectors]]: {count}, got {shown(given)}"
+        mistakes.add(path, claim)
+
+
+def _and(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,0 +1,261 @@
+"""Settings -> Board: opens the parts that are named, in their safe state, or none at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Protocol, TypeVar
+
+from hw.ports import (
+    Board,
+    BoardError,
+    CardReader,
+    ConnectorParts,
+    Contactor,
+    EnergyMeter,
+    Lock,
+    PlugSensor,
+    SafetyInput,
+    Signal,
+)
+from hw.register_watch import RegisterWatch, WatchedMeter
+from hw.settings import BoardSettings, ConnectorSettings, MeterSettings, SafetyInputSettings
+from hw.simulated.controls import SimulatedControls, Subscribers
+from hw.simulated.outlet import SimulatedOutlet
+from hw.simulated.panel import SimulatedIndicator, SimulatedInput
+from hw.simulated.part import Fault
+from hw.simulated.reader import SimulatedReader
+
+logger = logging.getLogger(__name__)
+
+SAFETY_FAULTS = {
+    "emergency_stop": Fault.EMERGENCY_STOP,
+    "residual_current": Fault.RESIDUAL_CURRENT,
+    "door": Fault.DOOR,
+}
+
+
+def open_board(
+    settings: BoardSettings,
+    clock: Callable[[], float],
+    pin_factory: Any = None,
+    simulate: bool = False,
+) -> Board:
+    """Open every part that the settings name; BoardError, and nothing left open, if one fails.
+
+    ``clock`` gives monotonic seconds, the same as ``step`` will be told. ``pin_factory`` is a
+    gpiozero factory; without one the board's own is opened when the first pin is needed.
+    ``simulate`` puts a simulated twin in the place of every part, also of those that the settings
+    leave out, except a lock that is left out: then the cable is fixed.
+    """
+    with ExitStack() as opened:
+        board = _Assembly(settings, clock, pin_factory, simulate, opened).assemble()
+        opened.pop_all()
+        return board
+
+
+class NoIndicator:
+    """A box without lights."""
+
+    def show(self, signal: Signal) -> None:
+        """Log it, for whoever looks for a light."""
+        logger.debug("No indicator is fitted to show: %s", signal.value)
+
+    def shut_down(self) -> None:
+        """Nothing to release."""
+
+
+class _Part(Protocol):
+    def shut_down(self) -> None: ...
+
+
+_P = TypeVar("_P", bound=_Part)
+
+
+class _Assembly:
+    """One board being put together."""
+
+    def __init__(
+        self,
+        settings: BoardSettings,
+        clock: Callable[[], float],
+        pin_factory: Any,
+        simulate: bool,
+        opened: ExitStack,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._pin_factory = pin_factory
+        self._simulate = simulate
+        self._opened = opened
+        self._subscribers = Subscribers()
+        self._real_count = 0
+        self._simulated_count = 0
+
+    def assemble(self) -> Board:
+        outlets: dict[int, SimulatedOutlet] = {}
+        connectors = tuple(self._connector(c, outlets) for c in self._settings.connectors)
+        reader = self._reader()
+        inputs = self._inputs()
+        is_simulated = self._real_count == 0
+        if is_simulated:  # a simulated box has everything that can go wrong
+            for name, fault in SAFETY_FAULTS.items():
+                inputs.setdefault(name, SimulatedInput(self._clock, fault))
+        return Board(
+            connectors=connectors,
+            reader=reader,
+            safety_inputs=inputs,
+            indicator=SimulatedIndicator(self._clock) if is_simulated else NoIndicator(),
+            simulation=self._controls(outlets, reader, inputs),
+            is_polled=not is_simulated,
+        )
+
+    def _controls(
+        self,
+        outlets: dict[int, SimulatedOutlet],
+        reader: CardReader | None,
+        inputs: dict[str, SafetyInput],
+    ) -> SimulatedControls | None:
+        if self._simulated_count == 0:
+            return None
+        return SimulatedControls(
+            outlets,
+            reader if isinstance(reader, SimulatedReader) else None,
+            {name: part for name, part in inputs.items() if isinstance(part, SimulatedInput)},
+            self._subscribers,
+        )
+
+    def _connector(
+        self, settings: ConnectorSettings, outlets: dict[int, SimulatedOutlet]
+    ) -> ConnectorParts:
+        outlet = SimulatedOutlet(settings, self._settings, self._clock, self._subscribers.notify)
+        outlets[settings.id] = outlet
+        outlet.contactor = contactor = self._contactor(settings, outlet)
+        outlet.lock = lock = self._lock(settings, outlet)
+        outlet.plug = plug = self._plug(settings, outlet)
+        outlet.pilot = pilot = (
+            self._simulated(outlet.make_pilot()) if self._is_simulated(settings.pilot) else None
+        )
+        meter = self._watched_meter(settings.meter, settings.id, outlet)
+        return ConnectorParts(settings.id, contactor, lock, plug, pilot, meter)
+
+    def _contactor(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> Contactor:
+        if self._is_simulated(settings.contactor):
+            return self._simulated(outlet.make_contactor())
+        from hw.gpio import open_contactor
+
+        contactor = open_contactor(settings.id, settings.contactor, self._clock, self._pins())
+        return self._real(contactor)
+
+    def _lock(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> Lock | None:
+        if settings.lock.driver == "none":
+            return None
+        if self._is_simulated(settings.lock):
+            return self._simulated(outlet.make_lock())
+        from hw.gpio import open_lock
+
+        return self._real(open_lock(settings.id, settings.lock, self._clock, self._pins()))
+
+    def _plug(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> PlugSensor | None:
+        if self._is_simulated(settings.plug):
+            return self._simulated(outlet.make_plug())
+        if settings.plug.driver == "none":
+            return None
+        from hw.gpio import GpioPlugSensor
+
+        return self._real(GpioPlugSensor(settings.id, settings.plug, self._pins()))
+
+    def _watched_meter(
+        self, settings: MeterSettings, connector_id: int, outlet: SimulatedOutlet
+    ) -> EnergyMeter | None:
+        """Every meter is watched: its register never runs backwards, nonsense is an error."""
+        meter = self._meter(settings, connector_id, outlet)
+        outlet.meter = meter
+        if meter is None:
+            return None
+        box = self._settings
+        max_power_w = box.max_current_a * box.phases * box.nominal_voltage_v
+        return WatchedMeter(meter, RegisterWatch(max_power_w), self._clock)
+
+    def _meter(
+        self, settings: MeterSettings, connector_id: int, outlet: SimulatedOutlet
+    ) -> EnergyMeter | None:
+        if self._is_simulated(settings):
+            return self._simulated(outlet.make_meter())
+        if settings.driver == "none":
+            return None
+
+        def open_meter() -> EnergyMeter:
+            from hw.modbus_meter import ModbusMeter
+
+            return ModbusMeter(settings)
+
+        return self._real(_opened(f"connector {connector_id} meter", open_meter))
+
+    def _reader(self) -> CardReader | None:
+        settings = self._settings.reader
+        if self._is_simulated(settings):
+            return self._simulated(SimulatedReader(self._clock))
+        if settings.driver == "none":
+            return None
+
+        def open_reader() -> CardReader:
+            if settings.driver == "mfrc522":
+                from hw.mfrc522_reader import Mfrc522Reader
+
+                return Mfrc522Reader(settings, self._clock, self._pins())
+            from hw.serial_reader import SerialReader
+
+            return SerialReader(settings, self._clock)
+
+        return self._real(_opened(f"reader ({settings.driver})", open_reader))
+
+    def _inputs(self) -> dict[str, SafetyInput]:
+        inputs: dict[str, SafetyInput] = {}
+        for name, fault in SAFETY_FAULTS.items():
+            settings: SafetyInputSettings | None = getattr(self._settings.inputs, name)
+            if settings is None:
+                continue
+            if self._is_simulated(settings):
+                inputs[name] = self._simulated(SimulatedInput(self._clock, fault))
+            else:
+                from hw.gpio import GpioSafetyInput
+
+                inputs[name] = self._real(GpioSafetyInput(name, settings, self._pins()))
+        return inputs
+
+    def _is_simulated(self, settings: Any) -> bool:
+        return self._simulate or settings.driver == "simulated"
+
+    def _simulated(self, part: _P) -> _P:
+        self._simulated_count += 1
+        return self._keep(part)
+
+    def _real(self, part: _P) -> _P:
+        self._real_count += 1
+        return self._keep(part)
+
+    def _keep(self, part: _P) -> _P:
+        self._opened.callback(part.shut_down)
+        return part
+
+    def _pins(self) -> Any:
+        if self._pin_factory is None:
+            from hw.gpio import open_pin_factory
+
+            self._pin_factory = open_pin_factory()
+            self._opened.callback(self._pin_factory.close)
+        return self._pin_factory
+
+
+def _opened(part: str, open_part: Callable[[], _P]) -> _P:
+    """Open a part; whatever keeps it from opening becomes a BoardError that names it."""
+    try:
+        return open_part()
+    except BoardError:
+        raise
+    except ImportError as error:
+        raise BoardError(f"{part}: a package is missing: {error}") from error
+    except (OSError, ValueError) as error:
+        raise BoardError(f"{part}: {error}") from error

@@ -1,0 +1,283 @@
+"""Contactor, lock, plug and safety contacts on GPIO pins, through gpiozero.
+
+Pins are numbered as BCM. Nothing here imports gpiozero before a pin is really needed. The pin
+factory is always named, never left to gpiozero: its silent fall-back would change what happens to
+the contactor pin when the process dies.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from hw.contactor import LeasedContactor
+from hw.lock import PulsedLock, SolenoidLock
+from hw.lock_sequence import LockTiming
+from hw.ports import BoardError, Lock
+from hw.settings import ContactorSettings, LockSettings, PlugSettings, SafetyInputSettings
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+
+
+def open_pin_factory() -> Any:
+    """Return gpiozero's lgpio factory; BoardError, with the reason, when it cannot be had."""
+    _check_working_directory()
+    with _named("GPIO (is this a Raspberry Pi, is the user in the group gpio?)"):
+        from gpiozero.pins.lgpio import LGPIOFactory
+
+        factory = LGPIOFactory()
+        factory.pin_class = _blip_free_pin_class()
+        return factory
+
+
+def _check_working_directory() -> None:
+    """Importing lgpio makes a pipe in the working directory (or LG_WD), and dies without it."""
+    if "lgpio" in sys.modules:
+        return
+    directory = os.environ.get("LG_WD") or "."
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        place = f"LG_WD ({directory})" if directory != "." else "the working directory"
+        raise BoardError(
+            f"GPIO: {place} is not writable, and lgpio keeps a pipe there: start in a writable "
+            f"directory, for example WorkingDirectory= of the unit ({error.strerror})"
+        ) from error
+
+
+def _blip_free_pin_class() -> Any:
+    """Return an lgpio pin that becomes an output at its final level.
+
+    gpiozero's own claims the line as output *low* and sets the level afterwards: a real "on" blip
+    on boards that switch on with a low level.
+    """
+    import lgpio
+    from gpiozero.pins.lgpio import LGPIOPin
+
+    class BlipFreePin(LGPIOPin):  # type: ignore[misc]
+        def output_with_state(self, state: bool) -> None:
+            lgpio.gpio_claim_output(self.factory._handle, self._number, int(state))
+
+    return BlipFreePin
+
+
+@contextmanager
+def _named(part: str) -> Iterator[None]:
+    """Turn what gpiozero and lgpio raise into a BoardError that names the part."""
+    try:
+        yield
+    except BoardError:
+        raise
+    except ImportError as error:
+        raise BoardError(f"{part}: a package is missing: {error}") from error
+    except Exception as error:
+        if not isinstance(error, OSError | ValueError) and not _is_gpio_error(error):
+            raise
+        raise BoardError(f"{part}: {error}") from error
+
+
+def _is_gpio_error(error: Exception) -> bool:
+    from gpiozero import GPIOZeroError
+
+    lgpio = sys.modules.get("lgpio")
+    return isinstance(error, GPIOZeroError) or (lgpio is not None and type(error) is lgpio.error)
+
+
+def _close(part: str, device: Any) -> None:
+    """Close a gpiozero device; a line that is gone must not keep the others from closing."""
+    try:
+        device.close()
+    except Exception:
+        logger.exception("%s: its pin could not be released", part)
+
+
+class GpioOutput:
+    """One output pin; off from the moment it is an output."""
+
+    def __init__(self, part: str, pin: int, pin_factory: Any, active_high: bool = True) -> None:
+        """Claim the pin, switched off. BoardError names ``part`` and pin."""
+        self._part = part
+        with _named(f"{part}, pin {pin}"):
+            from gpiozero import DigitalOutputDevice
+
+            self._device = DigitalOutputDevice(
+                pin, active_high=active_high, initial_value=False, pin_factory=pin_factory
+            )
+
+    def set(self, is_on: bool) -> None:
+        """Switch on or off; raises what gpiozero raises."""
+        self._device.value = is_on
+
+    def close(self) -> None:
+        """Release the pin: it becomes an input. Never raises, safe to repeat."""
+        _close(self._part, self._device)
+
+
+class GpioInput:
+    """One input pin, read when asked.
+
+    Levels are polled, not taken from edges: debouncing differs between pin factories, so an edge
+    can be missed.
+    """
+
+    def __init__(
+        self, part: str, pin: int, active_level: str, pin_factory: Any, pull: str | None = None
+    ) -> None:
+        """Claim the pin. ``active_level`` and ``pull`` are "low"/"high" and "down"/"up".
+
+        Without ``pull``, the pin is pulled to the level that is not active, so that a broken wire
+        reads as not active. BoardError names ``part`` and pin.
+        """
+        self._part = part
+        self._active_level = active_level == "high"
+        self._has_failed = False
+        pull = pull or ("up" if active_level == "low" else "down")
+        with _named(f"{part}, pin {pin}"):
+            from gpiozero import InputDevice
+
+            self._device = InputDevice(pin, pull_up=pull == "up", pin_factory=pin_factory)
+
+    @property
+    def is_active(self) -> bool:
+        """True while the pin is at its active level; raises what gpiozero raises."""
+        return bool(self._device.pin.state) == self._active_level
+
+    def is_active_or(self, if_unreadable: bool) -> bool:
+        """As ``is_active``, but never raises."""
+        try:
+            is_active = self.is_active
+        except Exception:
+            if not self._has_failed:  # once, not at every look
+                logger.exception("%s: its pin cannot be read", self._part)
+            self._has_failed = True
+            return if_unreadable
+        self._has_failed = False
+        return is_active
+
+    def close(self) -> None:
+        """Release the pin. Never raises, safe to repeat."""
+        _close(self._part, self._device)
+
+
+def open_contactor(
+    connector_id: int, settings: ContactorSettings, clock: Clock, pin_factory: Any
+) -> LeasedContactor:
+    """Open the contactor of a connector, switched off; BoardError names the pin that fails.
+
+    The feedback pin is always pulled up, for a contact to ground: a normally open one reads low
+    while closed, a mirror contact (hardware.md 6.2) reads high, and a broken wire is found with
+    both: "did not close", or "welded".
+    """
+    part = f"connector {connector_id} contactor"
+    assert settings.pin is not None
+    with ExitStack() as opened:
+        coil = GpioOutput(part, settings.pin, pin_factory, settings.active_high)
+        opened.callback(coil.close)
+        feedback = None
+        if settings.feedback_pin is not None:
+            feedback = GpioInput(
+                f"{part} feedback",
+                settings.feedback_pin,
+                settings.feedback_closed_level,
+                pin_factory,
+                pull="up",
+            )
+            opened.callback(feedback.close)
+        return LeasedContactor(
+            part,
+            settings,
+            clock,
+            set_coil=coil.set,
+            read_feedback=lambda: None if feedback is None else feedback.is_active,
+            release=opened.pop_all().close,
+        )
+
+
+def open_lock(connector_id: int, settings: LockSettings, clock: Clock, pin_factory: Any) -> Lock:
+    """Open a motor or solenoid lock, nothing energised; BoardError names the pin that fails.
+
+    The feedback pin is pulled to the level that means unlocked: a broken wire never confirms.
+    """
+    part = f"connector {connector_id} lock"
+    timing = LockTiming.of(settings)
+    with ExitStack() as opened:
+
+        def output(pin: int | None) -> GpioOutput:
+            assert pin is not None
+            opened_output = GpioOutput(part, pin, pin_factory)
+            opened.callback(opened_output.close)
+            return opened_output
+
+        assert settings.feedback_pin is not None
+        level = settings.feedback_locked_level
+        feedback = GpioInput(f"{part} feedback", settings.feedback_pin, level, pin_factory)
+        opened.callback(feedback.close)
+
+        def read_locked() -> bool:
+            return feedback.is_active
+
+        if settings.driver == "solenoid":
+            solenoid = output(settings.pin)
+            release = opened.pop_all().close
+            return SolenoidLock(part, timing, clock, solenoid.set, read_locked, release)
+        locking, unlocking = output(settings.lock_pin), output(settings.unlock_pin)
+        release = opened.pop_all().close
+        return PulsedLock(
+            part, timing, clock, locking.set, unlocking.set, read_locked, call_later, release
+        )
+
+
+def call_later(delay_s: float, function: Callable[[], None]) -> Callable[[], None]:
+    """Call ``function`` from a thread of its own after the delay; returns what cancels it."""
+    timer = threading.Timer(delay_s, function)
+    timer.daemon = True
+    timer.start()
+    return timer.cancel
+
+
+class GpioPlugSensor:
+    """The contact that tells whether a plug is in; a broken wire means no plug."""
+
+    def __init__(self, connector_id: int, settings: PlugSettings, pin_factory: Any) -> None:
+        """Claim the pin; BoardError names it."""
+        assert settings.pin is not None
+        self._input = GpioInput(
+            f"connector {connector_id} plug", settings.pin, settings.present_level, pin_factory
+        )
+
+    @property
+    def is_present(self) -> bool:
+        """True while a plug is in; False when the contact cannot be read."""
+        return self._input.is_active_or(if_unreadable=False)
+
+    def shut_down(self) -> None:
+        """Release the pin. Safe to repeat."""
+        self._input.close()
+
+
+class GpioSafetyInput:
+    """A contact to ground that means "open now"; a normally closed one trips on a broken wire."""
+
+    def __init__(self, name: str, settings: SafetyInputSettings, pin_factory: Any) -> None:
+        """Claim the pin; BoardError names it."""
+        assert settings.pin is not None
+        tripped_level = "high" if settings.normally_closed else "low"
+        self._input = GpioInput(f"input {name}", settings.pin, tripped_level, pin_factory, "up")
+
+    @property
+    def is_tripped(self) -> bool:
+        """True while the contact asks to open, or cannot be read."""
+        return self._input.is_active_or(if_unreadable=True)
+
+    def shut_down(self) -> None:
+        """Release the pin. Safe to repeat."""
+        self._input.close()

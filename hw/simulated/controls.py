@@ -1,0 +1,134 @@
+"""The levers of the simulated world: driver, car and bad luck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hw.simulated.outlet import SimulatedOutlet
+from hw.simulated.panel import SimulatedInput
+from hw.simulated.part import Fault, SimulatedPart
+from hw.simulated.reader import SimulatedReader
+from hw.simulated.vehicle import SimulatedPilot, SimulatedPlug
+
+
+class Subscribers:
+    """Who wants to know that something in the simulated world has changed."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[], None]] = []
+
+    def add(self, on_change: Callable[[], None]) -> None:
+        """Call this from now on, after each change."""
+        self._callbacks.append(on_change)
+
+    def notify(self) -> None:
+        """Something has changed."""
+        for on_change in tuple(self._callbacks):
+            on_change()
+
+
+class SimulatedControls:
+    """See ``SimulationControls`` in hw.ports.
+
+    ``on_change`` is called after every lever, and when an order to a simulated pilot changed what
+    the car shows; it should only wake whoever steps the board, since it may be called from within
+    an order. What changes later by itself is told by ``due_at`` of contactor and lock.
+    """
+
+    fault_names: tuple[str, ...] = tuple(fault.value for fault in Fault)
+
+    def __init__(
+        self,
+        outlets: Mapping[int, SimulatedOutlet],
+        reader: SimulatedReader | None,
+        inputs: Mapping[str, SimulatedInput],
+        subscribers: Subscribers,
+    ) -> None:
+        self._outlets = outlets
+        self._reader = reader
+        self._inputs = inputs
+        self._subscribers = subscribers
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` after each change of the simulated world."""
+        self._subscribers.add(on_change)
+
+    def plug(self, connector_id: int) -> None:
+        """Plug the car in. No effect while it is plugged in."""
+        outlet = self._outlet_with_socket(connector_id)
+        if not outlet.vehicle.is_plugged:
+            outlet.settle()
+            outlet.vehicle.plug()
+        self._subscribers.notify()
+
+    def unplug(self, connector_id: int) -> None:
+        """Pull the plug out; ValueError while the lock holds it. No effect without a plug."""
+        outlet = self._outlet_with_socket(connector_id)
+        if outlet.vehicle.is_plugged:
+            if outlet.holds_plug():
+                raise ValueError(f"connector {connector_id}: the lock holds the plug")
+            outlet.settle()
+            outlet.vehicle.unplug()
+        self._subscribers.notify()
+
+    def tap(self, uid_or_code: str) -> None:
+        """Hold a card to the reader and take it away; ValueError for what no card can be."""
+        if self._reader is None:
+            raise ValueError("the card reader is not simulated")
+        self._reader.tap(uid_or_code)
+        self._subscribers.notify()
+
+    def energy(self, connector_id: int, wanted: bool) -> None:
+        """The car begins or ceases to ask for energy, until it is unplugged."""
+        outlet = self._outlet(connector_id)
+        if not isinstance(outlet.pilot, SimulatedPilot):
+            raise ValueError(
+                f"connector {connector_id}: its pilot is not simulated, so the car cannot ask"
+            )
+        if outlet.vehicle.wants_energy != wanted:
+            outlet.settle()
+            outlet.vehicle.want_energy(wanted)
+        self._subscribers.notify()
+
+    def fault(self, connector_id: int, name: str) -> None:
+        """Break what this fault breaks, on the connector or on the whole box."""
+        outlet = self._outlet(connector_id)
+        if name not in self.fault_names:
+            names = ", ".join(self.fault_names)
+            raise ValueError(f"there is no fault {name[:40]!r}; the faults are {names}")
+        fault = Fault(name)
+        part = outlet.part_with(fault)
+        if part is None:
+            part = next((part for part in self._shared_parts() if fault in part.can_fail), None)
+        if part is None:
+            raise ValueError(
+                f"connector {connector_id}: no simulated part of it can have the fault {name}"
+            )
+        part.fail(fault)
+        self._subscribers.notify()
+
+    def clear(self, connector_id: int) -> None:
+        """Mend this connector and what the whole box shares."""
+        outlet = self._outlet(connector_id)
+        for part in [*outlet.simulated_parts(), *self._shared_parts()]:
+            part.mend()
+        self._subscribers.notify()
+
+    def _outlet(self, connector_id: int) -> SimulatedOutlet:
+        outlet = self._outlets.get(connector_id)
+        if outlet is None:
+            ids = ", ".join(str(known) for known in self._outlets)
+            raise ValueError(f"there is no connector {connector_id}; this box has {ids}")
+        return outlet
+
+    def _outlet_with_socket(self, connector_id: int) -> SimulatedOutlet:
+        outlet = self._outlet(connector_id)
+        if not isinstance(outlet.plug, SimulatedPlug) and not isinstance(
+            outlet.pilot, SimulatedPilot
+        ):
+            raise ValueError(f"connector {connector_id}: neither plug nor pilot is simulated")
+        return outlet
+
+    def _shared_parts(self) -> list[SimulatedPart]:
+        reader = [] if self._reader is None else [self._reader]
+        return [*reader, *self._inputs.values()]

@@ -1,0 +1,43 @@
+"""Safety contacts and indicator on the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hw.ports import Signal
+from hw.simulated.part import Fault, SimulatedPart
+
+
+class SimulatedInput(SimulatedPart):
+    """A safety contact that trips while its own fault stands."""
+
+    def __init__(self, clock: Callable[[], float], fault: Fault) -> None:
+        super().__init__(clock)
+        self.can_fail = frozenset({fault})
+
+    @property
+    def is_tripped(self) -> bool:
+        """True while the contact asks to open."""
+        return bool(self.faults)
+
+    def shut_down(self) -> None:
+        """Nothing to release."""
+        self.note("shut down")
+
+
+class SimulatedIndicator(SimulatedPart):
+    """Remembers what it was told to show."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.signal: Signal | None = None  # None: dark
+
+    def show(self, signal: Signal) -> None:
+        """Show this signal from now on."""
+        self.signal = signal
+        self.note(signal.value)
+
+    def shut_down(self) -> None:
+        """Dark. Safe to repeat."""
+        self.signal = None
+        self.note("dark")

@@ -1,0 +1,68 @@
+"""A card reader on the desk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from hw.ports import CardArrived, CardLeft, CodeArrived, ReaderEvent, ReaderFailed, ReaderRecovered
+from hw.simulated.part import Fault, SimulatedPart
+
+CODE_LENGTH_MAX = 20
+_UID = re.compile(r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{14}|[0-9A-Fa-f]{20})")
+
+
+class SimulatedReader(SimulatedPart):
+    """Reports the cards that ``tap`` holds to it, in the caller's thread. May hang."""
+
+    can_fail = frozenset({Fault.READER_HANG})
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self._report: Callable[[ReaderEvent], None] | None = None
+
+    def start(self, report: Callable[[ReaderEvent], None]) -> None:
+        """Begin to report."""
+        self._report = report
+        self.note("started")
+        if Fault.READER_HANG in self.faults:
+            self._faults_changed()
+
+    def shut_down(self) -> None:
+        """Report nothing any more. Safe to repeat."""
+        self._report = None
+        self.note("shut down")
+
+    def tap(self, uid_or_code: str) -> None:
+        """Hold a card to it and take it away: a UID in 8, 14 or 20 hex digits, or a ready tag.
+
+        A tag is 1 to 20 printable ASCII characters. ValueError for anything else, and before
+        ``start``. A reader that hangs sees nothing.
+        """
+        events = _what_it_reads(uid_or_code)
+        if self._report is None:
+            raise ValueError("the reader is not started")
+        if Fault.READER_HANG in self.faults:
+            self.note("a card was not seen")
+            return
+        self.note("a card was seen")
+        for event in events:
+            self._report(event)
+
+    def _faults_changed(self) -> None:
+        if self._report is not None:
+            hangs = Fault.READER_HANG in self.faults
+            problem = "The reader does not answer (simulated)."
+            self._report(ReaderFailed(problem) if hangs else ReaderRecovered())
+
+
+def _what_it_reads(uid_or_code: str) -> list[ReaderEvent]:
+    if _UID.fullmatch(uid_or_code):
+        return [CardArrived(bytes.fromhex(uid_or_code)), CardLeft()]
+    is_printable = uid_or_code.isascii() and uid_or_code.isprintable()
+    if not is_printable or not 1 <= len(uid_or_code) <= CODE_LENGTH_MAX or uid_or_code.isspace():
+        raise ValueError(
+            "a card is a UID of 8, 14 or 20 hex digits, or a tag of 1 to 20 printable ASCII "
+            f"characters; got {uid_or_code[:40]!r}"
+        )
+    return [CodeArrived(uid_or_code)]

@@ -1,0 +1,112 @@
+"""A car on the desk, and the two parts of the charge point that see it: plug sensor and pilot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hw.ports import PilotState
+from hw.simulated.part import Fault, SimulatedPart
+
+CURRENT_A_MIN = 6.0  # IEC 61851-1: the pilot can offer 6 to 80 A, or nothing
+CURRENT_A_MAX = 80.0
+
+
+class SimulatedVehicle(SimulatedPart):
+    """A car that can be plugged in, and that asks for energy unless told not to."""
+
+    def __init__(self, clock: Callable[[], float], power_w: float) -> None:
+        super().__init__(clock)
+        self.power_w = power_w
+        self.is_plugged = False
+        self.wants_energy = True
+
+    def plug(self) -> None:
+        """Plug in."""
+        self.is_plugged = True
+        self.note("plugged in")
+
+    def unplug(self) -> None:
+        """Pull the plug; the next car asks for energy again."""
+        self.is_plugged, self.wants_energy = False, True
+        self.note("unplugged")
+
+    def want_energy(self, wanted: bool) -> None:
+        """Begin or cease to ask for energy."""
+        self.wants_energy = wanted
+        self.note("wants energy" if wanted else "wants no energy")
+
+
+class SimulatedPlug(SimulatedPart):
+    """A contact that sees the simulated car's plug."""
+
+    def __init__(self, clock: Callable[[], float], vehicle: SimulatedVehicle) -> None:
+        super().__init__(clock)
+        self._vehicle = vehicle
+
+    @property
+    def is_present(self) -> bool:
+        """True while the car is plugged in."""
+        return self._vehicle.is_plugged
+
+    def shut_down(self) -> None:
+        """Nothing to release."""
+        self.note("shut down")
+
+
+class SimulatedPilot(SimulatedPart):
+    """A pilot controller wired to the simulated car. ``pilot_short`` shows state E.
+
+    ``before_change`` is called before each change of what is offered or shown, ``on_change`` after
+    the state has changed by an order.
+    """
+
+    can_fail = frozenset({Fault.PILOT_SHORT})
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        vehicle: SimulatedVehicle,
+        before_change: Callable[[], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        super().__init__(clock)
+        self.offered_a = 0.0
+        self._vehicle = vehicle
+        self._tell_before = before_change
+        self._on_change = on_change
+
+    @property
+    def state(self) -> PilotState:
+        """What the car shows: C as long as it asks for energy and is offered some."""
+        if Fault.PILOT_SHORT in self.faults:
+            return PilotState.E
+        if not self._vehicle.is_plugged:
+            return PilotState.A
+        return PilotState.C if self.offered_a and self._vehicle.wants_energy else PilotState.B
+
+    def offer(self, current_a: float) -> None:
+        """Offer this current; ValueError outside 6 to 80 A."""
+        if not CURRENT_A_MIN <= current_a <= CURRENT_A_MAX:
+            raise ValueError(f"a pilot offers 6 to 80 A, not {current_a}")
+        self._set_offer(current_a, f"offers {current_a:g} A")
+
+    def withdraw(self) -> None:
+        """Offer nothing."""
+        self._set_offer(0.0, "offers nothing")
+
+    def shut_down(self) -> None:
+        """Withdraw. Safe to repeat."""
+        self.withdraw()
+
+    def _set_offer(self, current_a: float, what: str) -> None:
+        if current_a == self.offered_a:
+            return
+        before = self.state
+        self._tell_before()
+        self.offered_a = current_a
+        self.note(what)
+        if self.state is not before:
+            self._on_change()
+
+    def _before_change(self) -> None:
+        self._tell_before()

@@ -1,0 +1,132 @@
+"""What is allowed in the file, but worth a look."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.config import parse_config, warnings_for
+
+QUIET = """\
+[charge_point]
+identity = "CP-1"
+phases = {phases}
+[central_system]
+{central}
+[storage]
+path = "{storage}"
+[reader]
+{reader}
+[[connectors]]
+id = 1
+[connectors.contactor]
+{contactor}
+[connectors.lock]
+{lock}
+[connectors.plug]
+{plug}
+[connectors.meter]
+{meter}
+{more}
+"""
+DEFAULTS = {
+    "phases": "1",
+    "central": 'url = "wss://cs"',
+    "storage": "/var/lib/agent.db",
+    "reader": 'driver = "mfrc522"',
+    "contactor": 'driver = "gpio"\npin = 17\nfeedback_pin = 5',
+    "lock": 'driver = "solenoid"\npin = 22\nfeedback_pin = 6',
+    "plug": 'driver = "gpio"\npin = 4',
+    "meter": 'driver = "modbus_sdm120"\nport = "/dev/ttyUSB0"',
+    "more": "",
+}
+
+
+def warnings_of(**changes: str) -> list[str]:
+    return warnings_for(parse_config(QUIET.format(**DEFAULTS | changes)))
+
+
+def test_a_sound_box_gives_no_warning():
+    assert warnings_of() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"central": ""}, "central_system.url is empty: this box works without a central system"),
+        ({"central": 'url = "ws://cs"\nca_file = "/etc/passwd"'}, "ca_file is not used"),
+        ({"storage": "agent.db"}, "storage.path = agent.db is relative"),
+        ({"reader": ""}, 'reader.driver = "none": no card can start a session here'),
+        ({"contactor": 'driver = "gpio"\npin = 17'}, "feedback_pin is missing: a welded contactor"),
+        (
+            {"contactor": 'driver = "gpio"\npin = 17\nfeedback_pin = 5\nactive_high = false'},
+            "connectors[id=1].contactor.active_high = false: the output goes low for a moment",
+        ),
+        (
+            {"contactor": 'driver = "gpio"\npin = 3\nfeedback_pin = 5'},
+            "connectors[id=1].contactor.pin = 3: BCM 0 to 8 are high at power-on",
+        ),
+        (
+            {"lock": 'driver = "motor"\nlock_pin = 16\nunlock_pin = 2\nfeedback_pin = 6'},
+            "connectors[id=1].lock.unlock_pin = 2: BCM 0 to 8 are high at power-on",
+        ),
+        ({"plug": 'driver = "gpio"\npin = 28'}, "plug.pin = 28: the 40-pin header ends at BCM 27"),
+        (
+            {"plug": 'driver = "gpio"\npin = 7'},
+            "plug.pin = 7: the kernel takes BCM 7 and 8 for SPI",
+        ),
+        ({"lock": ""}, 'connectors[id=1].lock.driver = "none": nothing holds the plug'),
+        ({"plug": ""}, 'connectors[id=1].plug.driver = "none": a card alone starts'),
+        ({"meter": ""}, 'connectors[id=1].meter.driver = "none": energy is not counted'),
+        ({"phases": "3"}, 'driver = "modbus_sdm120" counts one phase, charge_point.phases is 3'),
+        ({"meter": 'driver = "simulated"'}, "connectors[id=1]: meter only simulated, next to real"),
+    ],
+)
+def test_each_thing_worth_a_look_is_told(changes, told):
+    (sentence,) = warnings_of(**changes)
+    assert told in sentence
+
+
+def test_a_pin_of_the_header_serial_port_is_told_while_the_port_is_in_use():
+    meter = 'driver = "modbus_sdm120"\nport = "/dev/serial0"'
+    (sentence,) = warnings_of(plug='driver = "gpio"\npin = 15', meter=meter)
+    assert sentence.endswith(
+        "BCM 14 and 15 belong to the serial port /dev/serial0, which is in use"
+    )
+    assert warnings_of(plug='driver = "gpio"\npin = 15') == []
+
+
+def test_an_identity_that_ends_in_a_space_is_told():
+    text = QUIET.format(**DEFAULTS).replace('"CP-1"', '"CP-1 "')
+    assert warnings_for(parse_config(text)) == ["charge_point.identity begins or ends with a space"]
+
+
+def with_key_file(path: object, profile: int, url: str = "wss://cs") -> list[str]:
+    key = f'authorization_key_file = "{path}"'
+    return warnings_of(central=f'url = "{url}"\nsecurity_profile = {profile}\n{key}')
+
+
+def test_the_file_with_the_password_is_looked_at_but_not_opened(tmp_path):
+    key = tmp_path / "authorization.key"
+    name = "central_system.authorization_key_file"
+    assert with_key_file(key, 2) == [f"{name}: there is no file {key}"]
+    key.write_text("secret")
+    key.chmod(0o600)
+    assert with_key_file(key, 2) == []
+    key.chmod(0o640)
+    assert with_key_file(key, 2) == []
+    key.chmod(0o604)
+    (sentence,) = with_key_file(key, 2)
+    assert sentence.startswith(f"{name}: everybody on this machine can read or change {key}")
+    assert with_key_file(tmp_path, 2) == [f"{name}: {tmp_path} is not a plain file"]
+
+
+def test_a_password_that_is_not_used_or_sent_readably_is_told(tmp_path):
+    key = tmp_path / "authorization.key"
+    key.touch(mode=0o600)
+    assert with_key_file(key, 0) == [
+        "central_system.authorization_key_file is not used: security_profile is 0"
+    ]
+    assert with_key_file(key, 1) == []
+    assert with_key_file(key, 1, "ws://cs") == [
+        "central_system.security_profile = 1 sends the password readably: only within a VPN"
+    ]

@@ -1,0 +1,275 @@
+"""The whole agent with its real drivers, on emulated parts, from the card in the field to the last
+answer of the central system.
+
+Real: the mfrc522 package, gpiozero, pymodbus and pyserial, SQLite, a WebSocket, the ocpp package.
+Emulated: the MFRC522 chip behind spidev, the wiring behind the pins, the meter behind a pty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from agent.application import Application, World
+from agent.config import parse_config
+from agent.control import ask
+from tests.emulators.central_system import FakeCentralSystem, Silence
+from tests.emulators.mfrc522_chip import Card, Mfrc522Chip, install_fake_spidev
+from tests.emulators.modbus_meter import SdmOnPty
+from tests.emulators.wired_box import AUXILIARY, BOLT, COIL, PLUG, RESET, SOLENOID, WiredBox
+
+CARD = bytes.fromhex("044943121F1A80")
+TAG = "044943121F1A80"
+TRANSACTION_ID = 1000  # the first that the emulated central system gives
+LIMIT_S = 20.0  # a backstop; every wait below ends when the thing happens
+
+CONFIG = """
+[charge_point]
+identity = "Garage 7/B"
+vendor = "Example"
+model = "Wallbox"
+serial_number = "SN-1"
+
+[central_system]
+url = "{url}"
+
+[storage]
+path = "{directory}/agent.db"
+
+[reader]
+driver = "mfrc522"
+poll_ms = 20
+reset_pin = {reset}
+
+[[connectors]]
+id = 1
+contactor = {{ driver = "gpio", pin = {coil}, feedback_pin = {auxiliary}, min_off_s = 0 }}
+plug = {{ driver = "gpio", pin = {plug} }}
+meter = {{ driver = "modbus_sdm630", port = "{meter}", poll_s = 0.5 }}
+
+[connectors.lock]
+driver = "solenoid"
+pin = {solenoid}
+feedback_pin = {bolt}
+settle_ms = 10
+
+[authorization]
+authorize_timeout_s = 1
+tap_guard_s = 0
+
+[ocpp.configuration]
+MeterValueSampleInterval = 1
+MeterValuesSampledData = ["Energy.Active.Import.Register", "Power.Active.Import", "Voltage"]
+"""
+
+
+@dataclass
+class Box:
+    """Everything a test can touch."""
+
+    chip: Mfrc522Chip
+    wires: WiredBox
+    meter: SdmOnPty
+    central_system: FakeCentralSystem
+    application: Application
+    control: Path
+
+    def present(self) -> None:
+        self.chip.field.present(Card(CARD))
+
+    def take_away(self) -> None:
+        self.chip.field.remove_all()
+
+    async def ask(self, **request) -> dict:
+        return await asyncio.to_thread(ask, self.control, request)
+
+    async def until(self, claim: Callable[[], bool]) -> None:
+        """Wait for a claim about the emulated parts; they change in threads."""
+        async with asyncio.timeout(LIMIT_S):
+            while not claim():
+                await asyncio.sleep(0.005)
+
+    async def status(self) -> dict:
+        return (await self.ask(do="status"))["connectors"][0]
+
+
+@contextlib.asynccontextmanager
+async def running_box(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Box]:
+    chip, wires, central_system = Mfrc522Chip(), WiredBox(), FakeCentralSystem()
+    install_fake_spidev(monkeypatch, chip)
+    with SdmOnPty("sdm630") as meter:
+        meter.set(import_kwh=1234.567, power_w=0.0)
+        async with central_system.serve() as url:
+            settings = parse_config(
+                CONFIG.format(
+                    url=url,
+                    directory=directory,
+                    meter=meter.path,
+                    coil=COIL,
+                    auxiliary=AUXILIARY,
+                    solenoid=SOLENOID,
+                    bolt=BOLT,
+                    plug=PLUG,
+                    reset=RESET,
+                )
+            )
+            control = directory / "control.sock"
+            application = Application(
+                settings, world=World(pin_factory=wires.factory, control_path=control)
+            )
+            box = Box(chip, wires, meter, central_system, application, control)
+            run = asyncio.create_task(application.run())
+            try:
+                await _or_fail(run, central_system.received("StatusNotification", 2))
+                async with asyncio.timeout(LIMIT_S):
+                    yield box
+            finally:
+                application.shut_down()
+                async with asyncio.timeout(LIMIT_S):
+                    await run
+                wires.close()
+
+
+async def _or_fail(run: asyncio.Task, waiting) -> None:
+    """Wait for something, unless the application ends first: then its error is shown."""
+    waiter = asyncio.ensure_future(waiting)
+    await asyncio.wait([run, waiter], timeout=LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
+    if not waiter.done():
+        waiter.cancel()
+        run.result()
+        raise AssertionError("nothing came")
+
+
+@pytest.mark.real_time
+async def test_a_card_opens_and_closes_a_session_through_every_real_driver(tmp_path, monkeypatch):
+    async with running_box(tmp_path, monkeypatch) as box:
+        boot = box.central_system.of("BootNotification")[0]
+        assert boot.payload["chargePointVendor"] == "Example"
+        assert "Garage%207%2FB" in box.central_system.attempts[0].url
+        box.wires.plug_in()
+        await box.central_system.received("StatusNotification", 3)  # Preparing
+        assert not box.wires.energy_flows
+
+        box.present()
+        authorize = await box.central_system.received("Authorize")
+        assert authorize.payload == {"idTag": TAG}
+        start = await box.central_system.received("StartTransaction")
+        assert start.payload["idTag"] == TAG
+        assert start.payload["meterStart"] == 1_234_567
+        await box.until(lambda: box.wires.energy_flows)
+        assert box.wires.is_locked
+
+        box.meter.set(import_kwh=1234.580, power_w=7360.0)
+        values = await box.central_system.received("MeterValues")
+        assert values.payload["transactionId"] == TRANSACTION_ID
+        sampled = values.payload["meterValue"][0]["sampledValue"]
+        assert {one["measurand"] for one in sampled} == {
+            "Energy.Active.Import.Register",
+            "Power.Active.Import",
+            "Voltage",
+        }
+
+        box.take_away()  # left lying until now: that was one tap
+        assert len(box.central_system.of("Authorize")) == 1
+        await _card_gone(box)
+        box.present()
+        stop = await box.central_system.received("StopTransaction")
+        assert stop.payload["transactionId"] == TRANSACTION_ID
+        assert stop.payload["meterStop"] == 1_234_580
+        assert stop.payload["idTag"] == TAG
+        assert stop.payload.get("reason", "Local") == "Local"
+        assert not box.wires.energy_flows
+        await box.until(lambda: not box.wires.is_locked)
+        assert box.wires.coil_history() == [False, True, False]
+
+        box.wires.unplug()
+        await _status_is(box, "Available")
+        queue = (await box.ask(do="status"))["outbox"]
+        assert queue["queued_count"] == 0
+        actions = [call.action for call in box.central_system.calls]
+        assert actions.index("StartTransaction") < actions.index("MeterValues")
+        assert actions.index("MeterValues") < actions.index("StopTransaction")
+        reasons = await box.ask(do="why")
+        assert [reason["rule"] for reason in reasons] == ["SAME_CARD", "CENTRAL_ACCEPTED"]
+
+
+@pytest.mark.real_time
+async def test_a_refused_card_moves_nothing(tmp_path, monkeypatch):
+    async with running_box(tmp_path, monkeypatch) as box:
+        box.central_system.accepted_tags = {"DEADBEEF"}
+        box.wires.plug_in()
+        await box.central_system.received("StatusNotification", 3)
+        box.present()
+        await box.central_system.received("Authorize")
+        async with asyncio.timeout(LIMIT_S):
+            while not await box.ask(do="why"):
+                await asyncio.sleep(0.005)
+        assert (await box.ask(do="why"))[0]["rule"] == "CENTRAL_REFUSED"
+        assert box.wires.coil_history() == [False]
+        assert not box.wires.is_locked
+
+
+@pytest.mark.real_time
+async def test_a_central_system_that_is_silent_leaves_the_offline_rules(tmp_path, monkeypatch):
+    async with running_box(tmp_path, monkeypatch) as box:
+        box.central_system.always("Authorize", Silence())
+        box.wires.plug_in()
+        box.present()
+        await box.central_system.received("Authorize")
+        async with asyncio.timeout(LIMIT_S):
+            while not await box.ask(do="why"):
+                await asyncio.sleep(0.005)
+        decision = (await box.ask(do="why"))[0]
+        assert decision["rule"] == "UNKNOWN_REFUSED"
+        assert "1 s" in decision["detail"]
+
+
+@pytest.mark.real_time
+async def test_pulling_the_plug_opens_at_once_and_ends_the_session(tmp_path, monkeypatch):
+    async with running_box(tmp_path, monkeypatch) as box:
+        box.wires.plug_in()
+        box.present()
+        await box.central_system.received("StartTransaction")
+        await box.until(lambda: box.wires.energy_flows)
+        box.wires.unplug()  # by force: the bolt broke
+        await box.until(lambda: not box.wires.energy_flows)
+        stop = await box.central_system.received("StopTransaction")
+        assert stop.payload["reason"] == "EVDisconnected"
+
+
+@pytest.mark.real_time
+async def test_the_box_ends_with_every_output_open_and_the_session_recorded(tmp_path, monkeypatch):
+    async with running_box(tmp_path, monkeypatch) as box:
+        box.wires.plug_in()
+        box.present()
+        await box.central_system.received("StartTransaction")
+        await box.until(lambda: box.wires.energy_flows)
+        box.application.shut_down()
+        stop = await box.central_system.received("StopTransaction")
+        assert stop.payload["reason"] == "Reboot"
+        assert datetime.fromisoformat(stop.payload["timestamp"]).tzinfo is not None
+    assert box.wires.coil_history()[:3] == [False, True, False]
+    assert "RPi" not in sys.modules
+
+
+async def _card_gone(box: Box) -> None:
+    """The reader needs three misses and a second of real time before a card counts as gone."""
+    started = box.chip.transfers
+    deadline_s = asyncio.get_running_loop().time() + 1.3
+    await box.until(
+        lambda: asyncio.get_running_loop().time() > deadline_s
+        and box.chip.transfers > started + 300
+    )
+
+
+async def _status_is(box: Box, status: str) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while (await box.status())["status"] != status:
+            await asyncio.sleep(0.005)
