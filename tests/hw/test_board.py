@@ -143,8 +143,10 @@ def test_simulating_a_real_box_replaces_every_driver(monkeypatch):
     one, two = board.connectors
     assert one.lock is not None
     assert two.lock is None, "a fixed cable stays a fixed cable"
-    for part in (one.plug, one.pilot, one.meter, two.plug, two.pilot, two.meter, board.reader):
+    for part in (one.plug, one.pilot, two.plug, two.pilot, board.reader):
         assert type(part).__module__.startswith("hw.simulated")
+    for meter in (one.meter, two.meter):
+        assert meter.read().import_wh == 0, "no port is opened: it is a simulated meter"
     assert not board.is_polled
 
 

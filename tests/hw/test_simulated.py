@@ -305,13 +305,15 @@ def test_a_silent_meter_raises_and_counts_on():
     assert world.one.meter.read().import_wh == pytest.approx(1000)
 
 
-def test_a_lying_meter_reads_nonsense_or_less_than_before():
+def test_a_lying_meter_is_caught_by_the_watch_that_every_board_puts_on_its_meters():
     world = World(simulation=SimulationSettings(meter_start_wh=5000))
+    assert world.one.meter.read().import_wh == 5000
     world.controls.fault(1, "meter_nan")
-    assert math.isnan(world.one.meter.read().import_wh)
+    with pytest.raises(MeterError, match="nan"):
+        world.one.meter.read()
     world.controls.clear(1)
     world.controls.fault(1, "meter_backwards")
-    assert world.one.meter.read().import_wh == 4000
+    assert world.one.meter.read().import_wh == 5000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""What every test can use: ``async def`` tests run in virtual time without a plugin."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Generator
+
+import pytest
+
+from tests.virtual_time import run_test
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "real_time: an async test that needs sockets or threads, and so the real clock"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    real_time = pyfuncitem.get_closest_marker("real_time") is not None
+    run_test(pyfuncitem.obj, arguments, real_time=real_time)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where the tests' own tools are installed (CI), a test that skips is a test that fails."""
+    report = yield
+    if report.skipped and os.environ.get("TESTS_MAY_SKIP") == "no":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but nothing may be skipped here: {report.longrepr}"
+    return report
