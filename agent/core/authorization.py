@@ -106,12 +106,11 @@ def decide_offline(facts: TagFacts, policy: Policy, utc: datetime, detail: str) 
         if policy.allow_unknown_offline:
             return Decision(Verdict.ACCEPTED, Rule.UNKNOWN_ALLOWED, "offline rule", detail=detail)
         return Decision(Verdict.REFUSED, Rule.UNKNOWN_REFUSED, "offline rule", detail=detail)
-    listed = known.source == "local list"
     if not _is_accepted(known, utc):
-        rule = Rule.LISTED_REFUSED if listed else Rule.CACHED_REFUSED
-        return known.decide(Verdict.REFUSED, rule, detail)
+        return known.decide(Verdict.REFUSED, _refused_offline(known), detail)
     if policy.authorize_offline or policy.allow_unknown_offline:
         # A known good tag is never worse off than an unknown one.
+        listed = known.source == "local list"
         rule = Rule.LISTED_OFFLINE if listed else Rule.CACHED_OFFLINE
         return known.decide(Verdict.ACCEPTED, rule, detail)
     return known.decide(Verdict.REFUSED, Rule.OFFLINE_OFF, detail)
@@ -140,7 +139,11 @@ def decide_stop(
         return _by_group(transaction, known.info, known.source, known)
     if online:
         return None
-    return Decision(Verdict.REFUSED, Rule.GROUP_UNKNOWN, "offline rule")
+    if known is None:
+        return Decision(Verdict.REFUSED, Rule.GROUP_UNKNOWN, "offline rule")
+    if not _is_accepted(known, utc):
+        return known.decide(Verdict.REFUSED, _refused_offline(known))
+    return known.decide(Verdict.REFUSED, Rule.OFFLINE_OFF)
 
 
 def decide_stop_answer(transaction: Transaction, info: IdTagInfo, utc: datetime) -> Decision:
@@ -159,6 +162,10 @@ def _by_group(
     if known is not None:
         return known.decide(verdict, rule)
     return Decision(verdict, rule, source, info)
+
+
+def _refused_offline(known: _Known) -> Rule:
+    return Rule.LISTED_REFUSED if known.source == "local list" else Rule.CACHED_REFUSED
 
 
 def _look_up(facts: TagFacts, policy: Policy, utc: datetime) -> _Known | None:

@@ -15,6 +15,7 @@ from agent.core import (
     from_central_system,
     from_devices,
     from_process,
+    local_list,
     outbox,
     presenting,
     reporting,
@@ -25,17 +26,20 @@ from agent.core.state import ChargePoint, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import Instant
 
-_ROUTES = {**from_devices.ROUTES, **from_process.ROUTES, **from_central_system.ROUTES}
+_ROUTES = {
+    **from_devices.ROUTES,
+    **from_process.ROUTES,
+    **from_central_system.ROUTES,
+    **local_list.ROUTES,
+}
 
 
 def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint, list[Command]]:
     """Return the charge point after the event, and what the world must do about it."""
     turn = Turn(state, now)
     connector_id = getattr(event, "connector_id", None)
-    is_device_event = connector_id is not None and not isinstance(
-        event, ev.RemoteStartRequested | ev.UnlockRequested
-    )
-    if connector_id is None or not is_device_event or state.has_connector(connector_id):
+    has_answer_for_any = isinstance(event, ev.RemoteStartRequested | ev.UnlockRequested)
+    if connector_id is None or has_answer_for_any or state.has_connector(connector_id):
         _ROUTES[type(event)](turn, event)
     _expire(turn)
     for connector in turn.state.connectors:

@@ -91,6 +91,16 @@ class ClearCache:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivateList:
+    """Let the staged generation be the local list from now on; listed tags leave the cache."""
+
+    version: int
+    base: int
+    generation: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
 class SaveConfigurationKey:
     """Keep the value of a configuration key."""
 
@@ -115,6 +125,7 @@ Row = (
     | SetTransactionId
     | CacheTag
     | ClearCache
+    | ActivateList
     | SaveConfigurationKey
     | RecordDecision
 )

@@ -19,6 +19,8 @@ MEASURANDS = (
 )
 PHASED_MEASURANDS = ("Power.Active.Import", "Current.Import", "Voltage")
 MEASURANDS_MAX = 10
+LIST_ENTRIES_MAX = 100_000  # of the local list
+SEND_ENTRIES_MAX = 10_000  # of one SendLocalList.req: about 1.3 MB; the wire takes 2 MiB
 
 
 class ChangeStatus(Enum):
@@ -92,6 +94,7 @@ KEYS: tuple[Key, ...] = (
     Key("GetConfigurationMaxKeys", "100", _integer(1, 1000), readonly=True),
     Key("HeartbeatInterval", "300", _integer(0, 7 * _DAY_S)),
     Key("LocalAuthListEnabled", "true", _boolean),
+    Key("LocalAuthListMaxLength", str(LIST_ENTRIES_MAX), _integer(1, 1_000_000), readonly=True),
     Key("LocalAuthorizeOffline", "true", _boolean),
     Key("LocalPreAuthorize", "true", _boolean),
     Key("MessageTimeout", "30", _integer(1, 600)),
@@ -105,11 +108,12 @@ KEYS: tuple[Key, ...] = (
     Key("MeterValueSampleInterval", "60", _integer(0, _DAY_S)),
     Key("NumberOfConnectors", "1", _integer(1, 16), readonly=True),
     Key("ResetRetries", "0", _integer(0, 0), readonly=True),
+    Key("SendLocalListMaxLength", str(SEND_ENTRIES_MAX), _integer(1, SEND_ENTRIES_MAX), True),
     Key("StopTransactionOnEVSideDisconnect", "true", _boolean, readonly=True),
     Key("StopTransactionOnInvalidId", "true", _boolean),
     Key("StopTxnAlignedData", "", _measurands, readonly=True),
     Key("StopTxnSampledData", "", _measurands, readonly=True),
-    Key("SupportedFeatureProfiles", "Core", _any_text, readonly=True),
+    Key("SupportedFeatureProfiles", "Core,LocalAuthListManagement", _any_text, readonly=True),
     Key("TransactionMessageAttempts", "3", _integer(0, 100)),
     Key("TransactionMessageRetryInterval", "60", _integer(0, _DAY_S)),
     Key("UnlockConnectorOnEVSideDisconnect", "true", _boolean, readonly=True),

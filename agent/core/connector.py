@@ -23,22 +23,23 @@ from agent.core.commands import (
     WithdrawOffer,
 )
 from agent.core.faults import Fault
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Connector, Grant, Phase
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, StopReason
 
-_STEPS_MAX = 12  # phases in a row in one turn; more would be a circle
+_STEPS_MAX = 12  # steps in a row in one turn; more would be a circle
 
 
 def settle(turn: Turn, connector_id: int) -> None:
     """Bring one connector to rest: take every step that is possible now."""
-    for _ in range(_STEPS_MAX):
+    steps = 0
+    while True:
         before = turn.connector(connector_id)
         _TABLE[before.phase](turn, before)
         if turn.connector(connector_id) == before:
             break
-    else:
-        raise AssertionError(f"connector {connector_id} does not come to rest")
+        steps += 1
+        assert steps < _STEPS_MAX, f"connector {connector_id} does not come to rest"
     _renew(turn, turn.connector(connector_id))
 
 
@@ -49,8 +50,13 @@ def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
 
 def may_start(state: ChargePoint, connector: Connector) -> bool:
     """True if a new session could begin here now, were there a card and a plug."""
-    forbidding = [f for f in all_faults(state, connector) if faults.RULES[f].forbids_start]
-    return not forbidding and connector.phase in (Phase.IDLE, Phase.FINISHED)
+    free = connector.phase in (Phase.IDLE, Phase.FINISHED)
+    return free and not has_forbidding_fault(state, connector)
+
+
+def has_forbidding_fault(state: ChargePoint, connector: Connector) -> bool:
+    """True while a fault stands here that lets no session begin."""
+    return any(faults.RULES[f].forbids_start for f in all_faults(state, connector))
 
 
 def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
@@ -62,7 +68,7 @@ def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
         and connector.is_plugged
         and connector.is_locked
         and connector.pilot not in (PilotState.E, PilotState.F)
-        and not any(faults.RULES[f].stop_reason for f in all_faults(state, connector))
+        and not _has_stopping_fault(state, connector)
     )
 
 
@@ -79,9 +85,9 @@ def _idle(turn: Turn, connector: Connector) -> None:
 def _starting(turn: Turn, connector: Connector) -> None:
     grant = connector.grant
     assert grant is not None
-    forbidding = [f for f in all_faults(turn.state, connector) if faults.RULES[f].forbids_start]
+    forbidden = has_forbidding_fault(turn.state, connector) or turn.state.restart is not None
     too_late = turn.now.monotonic_s >= connector.give_up_s
-    if not connector.is_plugged or forbidding or too_late or turn.state.restart:
+    if not connector.is_plugged or forbidden or too_late:
         turn.change_connector(connector.connector_id, phase=Phase.IDLE, grant=None)
         return
     if not connector.is_locked:
@@ -114,8 +120,7 @@ def _stopping(turn: Turn, connector: Connector) -> None:
     if connector.offered:
         turn.order(WithdrawOffer(connector.connector_id))
         connector = turn.change_connector(connector.connector_id, offered=False)
-    draws = connector.contactor_closed and connector.asks_for_energy and connector.traits.has_pilot
-    if draws and now_s < stop.open_by_s and not _has_stopping_fault(turn.state, connector):
+    if now_s < stop.open_by_s and _may_still_draw(turn.state, connector):
         return  # the vehicle is given time to stop drawing: no switching under load
     connector = _open(turn, connector)
     if connector.contactor_closed and now_s < stop.give_up_s:
@@ -131,8 +136,9 @@ def _stopping(turn: Turn, connector: Connector) -> None:
 
 
 def _finished(turn: Turn, connector: Connector) -> None:
-    if not connector.plugged:
-        # Unplugged; or no plug sensor, and then nothing is left for the user to do.
+    unplugged = connector.traits.has_plug and not connector.plugged
+    nothing_left = not connector.traits.has_plug and connector.held_for is None
+    if unplugged or nothing_left:  # nothing_left: nobody will tell when the plug goes
         turn.change_connector(
             connector.connector_id,
             phase=Phase.IDLE,
@@ -163,17 +169,28 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
         return False
     for grant in turn.state.waiting:
         if connector.connector_id in grant.connectors:
-            turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+            turn.change(waiting=_without(turn.state.waiting, grant, connector.connector_id))
             turn.change_connector(
                 connector.connector_id,
                 phase=Phase.STARTING,
                 grant=grant,
                 give_up_s=turn.now.monotonic_s + turn.state.rules.start_s,
+                reading=None,  # the session begins on a fresh one
                 meter_asked=False,
                 held_for=None,
             )
             return True
     return False
+
+
+def _without(waiting: tuple[Grant, ...], taken: Grant, connector_id: int) -> tuple[Grant, ...]:
+    """The others wait on for other connectors: no second card begins on this plug."""
+    others = (
+        replace(grant, connectors=tuple(c for c in grant.connectors if c != connector_id))
+        for grant in waiting
+        if grant is not taken
+    )
+    return tuple(grant for grant in others if grant.connectors)
 
 
 def _reason_to_stop(state: ChargePoint, connector: Connector) -> StopReason | None:
@@ -187,6 +204,18 @@ def _reason_to_stop(state: ChargePoint, connector: Connector) -> StopReason | No
     return None
 
 
+def _may_still_draw(state: ChargePoint, connector: Connector) -> bool:
+    """True while the vehicle draws and nothing speaks against a moment more."""
+    return (
+        connector.contactor_closed
+        and connector.traits.has_pilot
+        and connector.asks_for_energy
+        and connector.is_plugged
+        and connector.is_locked
+        and not _has_stopping_fault(state, connector)
+    )
+
+
 def _has_stopping_fault(state: ChargePoint, connector: Connector) -> bool:
     return any(faults.RULES[f].stop_reason for f in all_faults(state, connector))
 
@@ -194,8 +223,7 @@ def _has_stopping_fault(state: ChargePoint, connector: Connector) -> bool:
 def _drive_energy(turn: Turn, connector: Connector) -> None:
     """Offer and close, or open and withdraw, as the moment demands."""
     connector_id = connector.connector_id
-    allowed = energy_allowed(turn.state, connector)
-    if not allowed:
+    if not energy_allowed(turn.state, connector):
         _open_and_withdraw(turn, connector)
         return
     if not connector.offered:
@@ -241,7 +269,8 @@ def _release(turn: Turn, connector: Connector) -> None:
     if not connector.traits.has_lock or connector.held_for is not None:
         return
     is_moving_to_locked = connector.lock_ordered is LockState.LOCKED
-    if connector.lock is LockState.UNLOCKED and not is_moving_to_locked:
+    is_asked_for = connector.unlock_request is not None
+    if connector.lock is LockState.UNLOCKED and not is_moving_to_locked and not is_asked_for:
         return
     if connector.contactor_closed or connector.lock_ordered is LockState.UNLOCKED:
         return
@@ -251,7 +280,7 @@ def _release(turn: Turn, connector: Connector) -> None:
 
 def _ask_for_sample(turn: Turn, connector: Connector) -> None:
     due_s = connector.next_sample_s
-    if due_s is None or turn.now.monotonic_s < due_s or not connector.traits.has_meter:
+    if due_s is None or turn.now.monotonic_s < due_s:
         return
     interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
     turn.change_connector(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agent.core.values import (
     NO_FACTS,
     IdTagInfo,
+    ListUpdate,
     LockState,
     PilotState,
     Reading,
@@ -200,6 +201,7 @@ class AuthorizeAnswered:
 
     id_tag: str
     info: IdTagInfo
+    facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,7 @@ class MessageAnswered:
     transaction_id: int | None = None  # only StartTransaction.conf
     info: IdTagInfo | None = None
     id_tag: str | None = None  # the tag that ``info`` is about
+    facts: TagFacts = NO_FACTS  # about that tag; filled in by the runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,23 @@ class CacheClearRequested:
     request_id: str
 
 
+# --- from the local authorization list -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListStaged:
+    """An update of the list is checked and in the store; answered with a ListStatus.
+
+    It counts only when it is activated. ``entries``: how many the list would have then.
+    """
+
+    request_id: str
+    update: ListUpdate
+    base: int  # which rows of the store the list would be made of
+    generation: int
+    entries: int
+
+
 Event = (
     CardPresented
     | CardNotTaken
@@ -332,4 +352,5 @@ Event = (
     | ResetRequested
     | ConfigurationChangeRequested
     | CacheClearRequested
+    | ListStaged
 )

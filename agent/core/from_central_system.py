@@ -7,23 +7,23 @@ from typing import Any
 
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core import outbox, presenting, transaction
+from agent.core import local_list, outbox, presenting, transaction
 from agent.core.commands import (
     ApplyConfiguration,
-    CacheTag,
     ClearCache,
     Reply,
     SaveConfigurationKey,
 )
 from agent.core.configuration import ChangeStatus
 from agent.core.events import Event
-from agent.core.metering import first_sample_s
-from agent.core.state import Phase, UnlockRequest
+from agent.core.faults import Fault
+from agent.core.state import Connector, Phase, UnlockRequest
 from agent.core.turn import Turn
-from agent.core.values import AuthorizationStatus, LockState, StopReason
+from agent.core.values import LockState, StopReason
 
 
 def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
+    outbox.interrupted(turn)
     # Errata 3.22: after the boot every connector is reported; after a reconnect we do the same.
     turn.change(online=True, registration="Accepted", reported=())
     interval_s = event.heartbeat_interval_s
@@ -39,20 +39,20 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
 
 
 def _link_pending(turn: Turn, event: ev.LinkPending) -> None:
+    outbox.interrupted(turn)
     turn.change(online=False, registration=event.status)
 
 
 def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
+    outbox.interrupted(turn)
     turn.change(online=False, registration="offline")
 
 
 def _message_answered(turn: Turn, event: ev.MessageAnswered) -> None:
     outbox.answered(turn, event)
     if event.info is not None and event.id_tag is not None:
-        # ConcurrentTx says something about the transaction, nothing about the tag.
-        says_something = event.info.status is not AuthorizationStatus.CONCURRENT_TX
-        if says_something and turn.state.configuration.boolean("AuthorizationCacheEnabled"):
-            turn.order(CacheTag(event.id_tag, event.info))
+        presenting.remember(turn, event.id_tag, event.info)
+        local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
     if event.action == "StartTransaction":
         transaction.start_answered(turn, event.transaction_ref, event.transaction_id, event.info)
 
@@ -62,7 +62,8 @@ def _message_failed(turn: Turn, event: ev.MessageFailed) -> None:
 
 
 def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
-    outbox.interrupted(turn)
+    if event.sequence > turn.state.outbox.done:
+        outbox.interrupted(turn)
 
 
 def _outbox_was_empty(turn: Turn, event: ev.OutboxWasEmpty) -> None:
@@ -85,19 +86,31 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
     if not known or not turn.connector(event.connector_id).traits.has_lock:
         turn.order(Reply(event.request_id, "NotSupported"))
         return
+    connectors.answer_unlock(turn, event.connector_id, "UnlockFailed")  # one that waits still
     connector = turn.connector(event.connector_id)
-    if connector.unlock_request is not None:
-        connectors.answer_unlock(turn, event.connector_id, "UnlockFailed")
-    if connector.transaction is None and connector.lock is LockState.UNLOCKED:
+    if _is_at_rest_unlocked(connector):
         turn.order(Reply(event.request_id, "Unlocked"))
         return
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
+    is_starting = connector.phase is Phase.STARTING
     turn.change_connector(
         event.connector_id,
+        phase=Phase.IDLE if is_starting else connector.phase,  # a start is called off
+        grant=None,
         held_for=None,
+        lock_ordered=None,  # a lock that has jammed is tried again
         unlock_request=UnlockRequest(event.request_id, by_s),
     )
     transaction.order_stop(turn, event.connector_id, StopReason.UNLOCK_COMMAND)
+
+
+def _is_at_rest_unlocked(connector: Connector) -> bool:
+    return (
+        connector.phase in (Phase.IDLE, Phase.FINISHED)
+        and connector.lock is LockState.UNLOCKED
+        and connector.lock_ordered is None
+        and Fault.LOCK_FAILED not in connector.faults
+    )
 
 
 def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeRequested) -> None:
@@ -109,14 +122,14 @@ def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeReq
         turn.change(configuration=changed)
         turn.order(SaveConfigurationKey(name, kept), ApplyConfiguration(name, kept))
         if name == "MeterValueSampleInterval":
-            _restart_sampling(turn, int(kept))
+            _restart_sampling(turn)
     turn.order(Reply(event.request_id, status.value))
 
 
-def _restart_sampling(turn: Turn, interval_s: int) -> None:
+def _restart_sampling(turn: Turn) -> None:
     for connector in turn.state.connectors:
         if connector.phase is Phase.CHARGING:
-            due_s = first_sample_s(turn.now.monotonic_s, interval_s)
+            due_s = transaction.first_sample_s(turn, connector)
             turn.change_connector(connector.connector_id, next_sample_s=due_s)
 
 

@@ -69,7 +69,9 @@ def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
 
 
 def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
-    turn.change_connector(event.connector_id, contactor_closed=True)
+    turn.change_connector(
+        event.connector_id, contactor_closed=True, settling_until_s=turn.now.monotonic_s
+    )
 
 
 def _contactor_opened(turn: Turn, event: ev.ContactorOpened) -> None:

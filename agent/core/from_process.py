@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agent.core import events as ev
@@ -54,21 +55,32 @@ def _journal_recovered(turn: Turn, event: ev.JournalRecovered) -> None:
 
 def _shutdown_requested(turn: Turn, event: ev.ShutdownRequested) -> None:
     by_s = turn.now.monotonic_s + turn.state.rules.shutdown_s
-    _stop_everything(turn, StopReason.REBOOT, RestartOrder(again=False, by_s=by_s))
+    order = RestartOrder(again=False, by_s=by_s, drain=True)
+    _stop_everything(turn, StopReason.REBOOT, order, at_once=True)
 
 
 def _reset_requested(turn: Turn, event: ev.ResetRequested) -> None:
     turn.order(Reply(event.request_id, "Accepted"))
+    if turn.state.restart is not None:
+        return  # on the way already; being told to end wins over starting again
     reason = StopReason.HARD_RESET if event.hard else StopReason.SOFT_RESET
     wait_s = turn.state.rules.shutdown_s if event.hard else turn.state.rules.reset_s
     by_s = turn.now.monotonic_s + wait_s
-    _stop_everything(turn, reason, RestartOrder(again=True, by_s=by_s, drain=not event.hard))
+    order = RestartOrder(again=True, by_s=by_s, drain=not event.hard)
+    _stop_everything(turn, reason, order, at_once=event.hard)
 
 
-def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder) -> None:
+def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_once: bool) -> None:
     turn.change(restart=order, waiting=(), checking=())
     for connector in turn.state.connectors:
-        transaction.order_stop(turn, connector.connector_id, reason, at_once=not order.drain)
+        transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)
+        stop = turn.connector(connector.connector_id).stop
+        if stop is not None:  # ended before the process is, whatever does not answer
+            by_s = order.by_s
+            sooner = replace(
+                stop, open_by_s=min(stop.open_by_s, by_s), give_up_s=min(stop.give_up_s, by_s)
+            )
+            turn.change_connector(connector.connector_id, stop=sooner)
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {

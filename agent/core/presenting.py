@@ -6,7 +6,10 @@ are looked at is the order of the functions below ``card_presented``.
 
 from __future__ import annotations
 
-from agent.core import authorization, connector, transaction
+from collections.abc import Callable
+from dataclasses import replace
+
+from agent.core import authorization, choosing, connector, local_list, transaction
 from agent.core.authorization import Decision
 from agent.core.commands import Authorize, CacheTag, RecordDecision, Reply, ShowSignal, Signal
 from agent.core.events import (
@@ -15,13 +18,14 @@ from agent.core.events import (
     CardPresented,
     RemoteStartRequested,
 )
-from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
 from agent.core.state import Check, Connector, Grant, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import (
+    AuthorizationStatus,
     DecisionRecord,
+    IdTagInfo,
     StopReason,
     TagFacts,
     Transaction,
@@ -29,11 +33,15 @@ from agent.core.values import (
 )
 
 CHECKS_MAX = 8  # tags that may be asked about at the same time; one more is refused
+RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case that it does not
 
 
 def card_presented(turn: Turn, event: CardPresented) -> None:
     """Somebody presented a tag at the reader."""
+    if event.is_random:
+        tags = (*turn.state.random_tags, event.id_tag)
+        turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
     if turn.state.restart is not None:
         _refuse(turn, Purpose.START, event.id_tag, None, Rule.SHUTTING_DOWN)
         return
@@ -46,13 +54,13 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
         return
     if _releases_cable(turn, event, served):
         return
-    targets = _where_to_start(turn, served)
+    targets = choosing.for_card(turn.state, served)
     if targets:
-        _decide_start(turn, Purpose.START, event.id_tag, targets, event.facts, event.is_random)
+        _decide_start(turn, Purpose.START, event.id_tag, targets, event.facts)
         return
     if _ends_other_session(turn, event, served):
         return
-    _refuse(turn, Purpose.START, event.id_tag, None, _why_nowhere(turn, served))
+    _refuse(turn, Purpose.START, event.id_tag, None, choosing.why_nowhere(turn.state, served))
 
 
 def _ends_own_session(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
@@ -106,25 +114,6 @@ def _releases_cable(turn: Turn, event: CardPresented, served: list[Connector]) -
     return False
 
 
-def _where_to_start(turn: Turn, served: list[Connector]) -> tuple[int, ...]:
-    """The connector plugged in last, else every one that a plug may still come to."""
-    taken = {c for check in turn.state.checking for c in check.connectors if _starts(check)}
-    free = [
-        c
-        for c in served
-        if connector.may_start(turn.state, c) and c.connector_id not in taken and not c.held_for
-    ]
-    plugged = [c for c in free if c.is_plugged]
-    if plugged:
-        return (max(plugged, key=lambda c: c.plugged_at_s).connector_id,)
-    promised = len(turn.state.waiting)
-    return tuple(c.connector_id for c in free) if len(free) > promised else ()
-
-
-def _starts(check: Check) -> bool:
-    return check.purpose is not Purpose.STOP and len(check.connectors) == 1
-
-
 def _ends_other_session(turn: Turn, event: CardPresented, served: list[Connector]) -> bool:
     """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
     running = [c for c in served if c.phase is Phase.CHARGING and c.transaction is not None]
@@ -144,7 +133,7 @@ def _ends_other_session(turn: Turn, event: CardPresented, served: list[Connector
         )
         if decision is None:
             ids = tuple(c.connector_id for c in running)
-            _ask(turn, Purpose.STOP, event.id_tag, ids, event.facts, event.is_random)
+            _ask(turn, Purpose.STOP, event.id_tag, ids, event.facts)
             return True
         if decision.verdict is Verdict.ACCEPTED:
             _stop(turn, event.id_tag, candidate.transaction, decision)
@@ -154,48 +143,22 @@ def _ends_other_session(turn: Turn, event: CardPresented, served: list[Connector
     return True
 
 
-def _why_nowhere(turn: Turn, served: list[Connector]) -> Rule:
-    if Fault.JOURNAL in turn.state.faults:
-        return Rule.JOURNAL_FAILED
-    if served and all(connector.all_faults(turn.state, c) for c in served):
-        return Rule.FAULTED
-    return Rule.NO_CONNECTOR
-
-
 # --- remote start --------------------------------------------------------------------------------
 
 
 def remote_start_requested(turn: Turn, event: RemoteStartRequested) -> None:
     """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32)."""
-    targets = _remote_targets(turn, event)
-    if not targets or turn.state.restart is not None:
+    targets = choosing.for_remote_start(turn.state, event.connector_id)
+    is_pending = turn.state.registration in ("Pending", "Rejected")
+    if not targets or is_pending or turn.state.restart is not None:
         turn.order(Reply(event.request_id, "Rejected"))
         return
     turn.order(Reply(event.request_id, "Accepted"))
     if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
-        _decide_start(turn, Purpose.REMOTE_START, event.id_tag, targets, event.facts, False)
+        _decide_start(turn, Purpose.REMOTE_START, event.id_tag, targets, event.facts)
         return
     decision = Decision(Verdict.ACCEPTED, Rule.REMOTE_TRUSTED, "central system")
     _grant(turn, Purpose.REMOTE_START, event.id_tag, targets, decision)
-
-
-def _remote_targets(turn: Turn, event: RemoteStartRequested) -> tuple[int, ...]:
-    candidates = list(turn.state.connectors)
-    if event.connector_id is None and not turn.state.rules.remote_start_takes_first:
-        return ()
-    if event.connector_id is not None:
-        candidates = [c for c in candidates if c.connector_id == event.connector_id]
-    busy = {c for grant in turn.state.waiting for c in grant.connectors}
-    busy |= {c for check in turn.state.checking if _starts(check) for c in check.connectors}
-    usable = [
-        c
-        for c in candidates
-        if c.phase is Phase.IDLE
-        and connector.may_start(turn.state, c)
-        and c.connector_id not in busy
-    ]
-    usable.sort(key=lambda c: (not c.is_plugged, c.connector_id))
-    return (usable[0].connector_id,) if usable else ()
 
 
 # --- asking and answering ------------------------------------------------------------------------
@@ -203,17 +166,24 @@ def _remote_targets(turn: Turn, event: RemoteStartRequested) -> tuple[int, ...]:
 
 def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
     """Authorize.conf came: remember it (late ones too), and decide what waited for it."""
-    checks = _take_checks(turn, event.id_tag)
-    if turn.state.configuration.boolean("AuthorizationCacheEnabled") and not any(
-        check.is_random for check in checks
-    ):
-        turn.order(CacheTag(event.id_tag, event.info))
-    for check in checks:
+    remember(turn, event.id_tag, event.info)
+    local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
+    for check in _take_checks(turn, event.id_tag):
         if check.purpose is Purpose.STOP:
             _answered_stop(turn, check, event)
             continue
         decision = authorization.decide_answer(event.info, turn.now.utc)
         _decided_start(turn, check.purpose, check.id_tag, check.connectors, decision)
+
+
+def remember(turn: Turn, id_tag: str, info: IdTagInfo) -> None:
+    """Put what the central system said about a tag into the cache, if it says something."""
+    # ConcurrentTx says something about a transaction, nothing about the tag.
+    says_something = info.status is not AuthorizationStatus.CONCURRENT_TX
+    is_random = any(same_tag(tag, id_tag) for tag in turn.state.random_tags)
+    is_enabled = turn.state.configuration.boolean("AuthorizationCacheEnabled")
+    if says_something and is_enabled and not is_random:
+        turn.order(CacheTag(id_tag, info))
 
 
 def authorize_failed(turn: Turn, event: AuthorizeFailed) -> None:
@@ -226,7 +196,7 @@ def give_up_checks(turn: Turn) -> None:
     """Checks whose time is over are decided by the offline rules."""
     for check in turn.state.checking:
         if turn.now.monotonic_s >= check.by_s:
-            _take_checks(turn, check.id_tag)
+            turn.change(checking=tuple(c for c in turn.state.checking if c is not check))
             limit_s = turn.state.rules.authorize_timeout_s
             _decide_unanswered(turn, check, f"no answer within {limit_s:g} s")
 
@@ -243,27 +213,34 @@ def _decide_unanswered(turn: Turn, check: Check, problem: str) -> None:
         decision = authorization.decide_offline(check.facts, policy, turn.now.utc, problem)
         _decided_start(turn, check.purpose, check.id_tag, check.connectors, decision)
         return
-    for candidate in _running(turn, check.connectors):
-        stop = authorization.decide_stop(
-            candidate, check.id_tag, check.facts, policy, False, turn.now.utc
+
+    def decide(running: Transaction) -> Decision:
+        decision = authorization.decide_stop(
+            running, check.id_tag, check.facts, policy, False, turn.now.utc
         )
-        assert stop is not None  # only asked about while online
-        if stop.verdict is Verdict.ACCEPTED:
-            _stop(turn, check.id_tag, candidate, stop)
-            return
-    refusal = Decision(Verdict.REFUSED, Rule.GROUP_UNKNOWN, "offline rule", detail=problem)
-    _record(turn, Purpose.STOP, check.id_tag, check.connectors[0], refusal)
+        assert decision is not None  # only asked about while online
+        return replace(decision, detail=problem)
+
+    _decided_stop(turn, check, decide)
 
 
 def _answered_stop(turn: Turn, check: Check, event: AuthorizeAnswered) -> None:
-    decision: Decision | None = None
-    for candidate in _running(turn, check.connectors):
-        decision = authorization.decide_stop_answer(candidate, event.info, turn.now.utc)
+    _decided_stop(
+        turn,
+        check,
+        lambda running: authorization.decide_stop_answer(running, event.info, turn.now.utc),
+    )
+
+
+def _decided_stop(turn: Turn, check: Check, decide: Callable[[Transaction], Decision]) -> None:
+    """End the first session that the tag may end; else keep the last reason why not."""
+    decision = _local(Verdict.REFUSED, Rule.SESSION_OVER)
+    for running in _running(turn, check.connectors):
+        decision = decide(running)
         if decision.verdict is Verdict.ACCEPTED:
-            _stop(turn, check.id_tag, candidate, decision)
+            _stop(turn, check.id_tag, running, decision)
             return
-    if decision is not None:
-        _record(turn, Purpose.STOP, check.id_tag, check.connectors[0], decision)
+    _record(turn, Purpose.STOP, check.id_tag, check.connectors[0], decision)
 
 
 def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
@@ -281,7 +258,6 @@ def _decide_start(
     id_tag: str,
     targets: tuple[int, ...],
     facts: TagFacts,
-    is_random: bool,
 ) -> None:
     decision = authorization.decide_start(
         facts,
@@ -291,31 +267,20 @@ def _decide_start(
         turn.state.registration,
     )
     if decision is None:
-        _ask(turn, purpose, id_tag, targets, facts, is_random)
+        _ask(turn, purpose, id_tag, targets, facts)
     else:
         _decided_start(turn, purpose, id_tag, targets, decision)
 
 
 def _ask(
-    turn: Turn,
-    purpose: Purpose,
-    id_tag: str,
-    targets: tuple[int, ...],
-    facts: TagFacts,
-    is_random: bool,
+    turn: Turn, purpose: Purpose, id_tag: str, targets: tuple[int, ...], facts: TagFacts
 ) -> None:
     if len(turn.state.checking) >= CHECKS_MAX:
         _refuse(turn, purpose, id_tag, None, Rule.TOO_MANY)
         return
     timeout_s = turn.state.rules.authorize_timeout_s
-    check = Check(
-        id_tag,
-        purpose,
-        targets,
-        by_s=turn.now.monotonic_s + timeout_s + _BACKSTOP_S,
-        facts=facts,
-        is_random=is_random,
-    )
+    by_s = turn.now.monotonic_s + timeout_s + _BACKSTOP_S
+    check = Check(id_tag, purpose, targets, by_s, facts)
     turn.change(checking=(*turn.state.checking, check))
     turn.order(ShowSignal(Signal.CHECKING), Authorize(id_tag, timeout_s))
 
@@ -336,12 +301,17 @@ def _grant(
     turn: Turn, purpose: Purpose, id_tag: str, targets: tuple[int, ...], decision: Decision
 ) -> None:
     """Accepted: the tag waits for its plug, at most ConnectionTimeOut seconds (section 9.1.6)."""
+    asked_for = [turn.connector(connector_id) for connector_id in targets]
+    still_free = [c for c in asked_for if connector.may_start(turn.state, c)]
+    if not still_free:  # taken, or out of order, while the tag was being checked
+        _refuse(turn, purpose, id_tag, targets[0], choosing.why_nowhere(turn.state, asked_for))
+        return
     timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
     now_s = turn.now.monotonic_s
     grant = Grant(
         id_tag=id_tag,
         parent_id_tag=None if decision.info is None else decision.info.parent_id_tag,
-        connectors=targets,
+        connectors=tuple(c.connector_id for c in still_free),
         granted_at_s=now_s,
         until_s=now_s + timeout_s if timeout_s > 0 else None,
         rule=decision.rule.name,

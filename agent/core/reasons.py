@@ -29,6 +29,7 @@ class Rule(Enum):
     OTHER_GROUP = "another card is charging, and this card belongs to another group"
     GROUP_UNKNOWN = "another card is charging, and the group of this card could not be found out"
     STOP_BY_CARD_OFF = "this box does not end a session by its card"
+    SESSION_OVER = "the session was over before this card was decided on"
     TOO_SOON = "the same card again, too soon after the start"
     CANCELLED = "the same card again before a plug came: the start is called off"
     CABLE_RELEASED = "the card that the cable waited for"

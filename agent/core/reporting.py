@@ -73,26 +73,25 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
         case Phase.CHARGING:
             return _status_while_charging(state, connector, now)
         case Phase.STOPPING | Phase.FINISHED:
-            return Status.FINISHING if connector.plugged else Status.AVAILABLE
+            return Status.FINISHING
         case Phase.STARTING:
             return Status.PREPARING
-        case Phase.IDLE:
-            in_use = connector.plugged or _is_promised(state, connector)
-            return Status.PREPARING if in_use else Status.AVAILABLE
+    in_use = connector.plugged or _is_promised(state, connector)
+    return Status.PREPARING if in_use else Status.AVAILABLE
 
 
 def _status_while_charging(state: ChargePoint, connector: Connector, now: Instant) -> Status:
+    if now.monotonic_s < connector.settling_until_s:
+        return Status.PREPARING  # the vehicle has just been offered current; ends with the closing
     if not connectors.energy_allowed(state, connector):
         return Status.SUSPENDED_EVSE  # wins over SuspendedEV (section 4.9)
     if connector.asks_for_energy and connector.contactor_closed:
         return Status.CHARGING
-    if now.monotonic_s < connector.settling_until_s:
-        return Status.PREPARING  # the vehicle has just been offered current
     return Status.SUSPENDED_EVSE if connector.asks_for_energy else Status.SUSPENDED_EV
 
 
 def _is_promised(state: ChargePoint, connector: Connector) -> bool:
-    """True if an accepted tag, or one being checked, can only mean this connector."""
+    """True if an accepted tag can only mean this connector."""
     only_here = (connector.connector_id,)
     return any(grant.connectors == only_here for grant in state.waiting)
 

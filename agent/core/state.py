@@ -10,6 +10,9 @@ from agent.core.configuration import Configuration
 from agent.core.faults import Fault
 from agent.core.values import (
     NO_FACTS,
+    AuthorizationStatus,
+    ListOwner,
+    LocalList,
     LockState,
     PilotState,
     Reading,
@@ -28,6 +31,7 @@ class Rules:
     tap_guard_s: float = 5.0
     stop_by_second_tap: bool = True
     remote_start_takes_first: bool = True
+    list_owner: ListOwner = ListOwner.SHARED
     lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long
     settling_s: float = 5.0  # a vehicle may take this long to ask for energy before it counts idle
     start_s: float = 60.0  # lock and first meter reading, with all retries
@@ -89,7 +93,6 @@ class Check:
     connectors: tuple[int, ...]  # START: where it may start; STOP: whose transaction
     by_s: float  # after this the offline rules decide
     facts: TagFacts = NO_FACTS
-    is_random: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,9 @@ class Connector:
 
     @property
     def is_locked(self) -> bool:
-        """True while the lock is confirmed, or there is none."""
-        return not self.traits.has_lock or self.lock is LockState.LOCKED
+        """True while the lock is confirmed and was not told to open, or there is none."""
+        is_confirmed = self.lock is LockState.LOCKED and self.lock_ordered is None
+        return is_confirmed or not self.traits.has_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +180,22 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True)
+class ListConflict:
+    """The central system contradicted the list about a tag, and was told so."""
+
+    id_tag: str  # folded
+    listed: AuthorizationStatus
+    heard: AuthorizationStatus
+    heard_parent: str  # folded; empty: none
+
+
+@dataclass(frozen=True, slots=True)
 class RestartOrder:
     """The process is about to end or to start again."""
 
     again: bool
     by_s: float
-    drain: bool = False  # wait for the outbox first (soft reset)
+    drain: bool = False  # while online, wait for the outbox first
     ordered: bool = False
 
 
@@ -197,7 +211,10 @@ class ChargePoint:
     faults: frozenset[Fault] = frozenset()
     waiting: tuple[Grant, ...] = ()  # accepted, no plug yet
     checking: tuple[Check, ...] = ()
+    random_tags: tuple[str, ...] = ()  # tags presented lately that nobody may remember
     outbox: Outbox = Outbox()
+    local_list: LocalList = LocalList()
+    conflicts: tuple[ListConflict, ...] = ()  # told already
     next_transaction_ref: int = 1
     reported: tuple[StatusReport, ...] = ()  # what the central system was told last
     restart: RestartOrder | None = None

@@ -37,14 +37,13 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         parent_id_tag=grant.parent_id_tag,
     )
     turn.change(next_transaction_ref=transaction.ref + 1)
-    interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
     turn.change_connector(
         connector.connector_id,
         phase=Phase.CHARGING,
         grant=None,
         transaction=transaction,
         settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
-        next_sample_s=metering.first_sample_s(turn.now.monotonic_s, interval_s),
+        next_sample_s=first_sample_s(turn, connector),
         sample_asked=False,
     )
     turn.order(SaveTransaction(transaction))
@@ -53,6 +52,14 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         transaction.ref,
         StartTransaction(connector.connector_id, grant.id_tag, register_wh, transaction.begun_at),
     )
+
+
+def first_sample_s(turn: Turn, connector: Connector) -> float | None:
+    """Monotonic time of the first sample of a grid that begins now; None without a meter."""
+    if not connector.traits.has_meter:
+        return None
+    interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
+    return metering.first_sample_s(turn.now.monotonic_s, interval_s)
 
 
 def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
@@ -119,7 +126,11 @@ def end(turn: Turn, connector: Connector) -> None:
     register_wh = transaction.last_wh
     if connector.reading is not None:
         register_wh = max(register_wh, connector.reading.import_wh)
-    held = stop.reason is StopReason.DE_AUTHORIZED and connector.traits.has_lock
+    held = (
+        stop.reason is StopReason.DE_AUTHORIZED
+        and connector.traits.has_lock
+        and connector.unlock_request is None
+    )
     turn.change_connector(
         connector.connector_id,
         phase=Phase.FINISHED,
@@ -162,14 +173,21 @@ def start_answered(
             continue
         if transaction_id is not None:
             transaction = replace(transaction, transaction_id=transaction_id)
-        if info is not None and info.parent_id_tag is not None:
-            transaction = replace(transaction, parent_id_tag=info.parent_id_tag)
-        refused = info is not None and info.status is not AuthorizationStatus.ACCEPTED
-        transaction = replace(transaction, deauthorized=refused)
+        if info is not None:
+            transaction = _informed(transaction, info)
         turn.change_connector(connector.connector_id, transaction=transaction)
         turn.order(SaveTransaction(transaction))
-        if refused and turn.state.configuration.boolean("StopTransactionOnInvalidId"):
+        must_stop = turn.state.configuration.boolean("StopTransactionOnInvalidId")
+        if transaction.deauthorized and must_stop:
             order_stop(turn, connector.connector_id, StopReason.DE_AUTHORIZED)
+
+
+def _informed(transaction: Transaction, info: IdTagInfo) -> Transaction:
+    return replace(
+        transaction,
+        parent_id_tag=info.parent_id_tag or transaction.parent_id_tag,
+        deauthorized=info.status is not AuthorizationStatus.ACCEPTED,
+    )
 
 
 def belongs_to(transaction: Transaction, id_tag: str, parent_id_tag: str | None) -> bool:

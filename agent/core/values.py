@@ -54,6 +54,73 @@ class TagFacts:
 NO_FACTS = TagFacts()
 
 
+class ListOwner(Enum):
+    """Who may change the local authorization list."""
+
+    CSMS = "csms"  # the central system alone
+    SHARED = "shared"  # both: the later one wins
+    LOCAL = "local"  # the operator alone
+
+
+class ListUpdateKind(Enum):
+    """How an update changes the list; the first two as named by OCPP 1.6 section 7.46."""
+
+    FULL = "Full"
+    DIFFERENTIAL = "Differential"
+    CLEAR = "Clear"  # only by operators: all entries go, and the version becomes 0
+
+
+class ListOrigin(Enum):
+    """Who sent an update of the list."""
+
+    CENTRAL_SYSTEM = "the central system"
+    CONTROL_API = "the control API"
+    COMMAND_LINE = "the command line"
+
+
+class ListStatus(Enum):
+    """What became of an update; the first four as named by OCPP 1.6 section 7.47."""
+
+    ACCEPTED = "Accepted"
+    FAILED = "Failed"
+    NOT_SUPPORTED = "NotSupported"  # the list is switched off, or is not the sender's business
+    VERSION_MISMATCH = "VersionMismatch"
+    INVALID = "Invalid"  # an operator sent what no list may hold
+    MANAGED = "Managed"  # an operator may not change the list of the central system
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntry:
+    """One entry of an update. ``info`` None: the idTag leaves the list."""
+
+    id_tag: str
+    info: IdTagInfo | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListUpdate:
+    """An update without its entries."""
+
+    kind: ListUpdateKind
+    version: int  # of the list after it; 0 for CLEAR
+    origin: ListOrigin
+    received: int  # how many entries came with it
+
+
+@dataclass(frozen=True, slots=True)
+class LocalList:
+    """The local authorization list without its entries, which only the store has."""
+
+    version: int = 0  # the last one that was set, also while the list is empty
+    entries: int = 0
+    generation: int = 0  # the store's own number; grows with every update
+
+    @property
+    def reported_version(self) -> int:
+        """The version as OCPP tells it: 0 for an empty list (section 5.10)."""
+        return self.version if self.entries else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One consistent set of meter values. Tuples are per phase, L1 first; may be empty."""

@@ -1,0 +1,349 @@
+"""Any sequence of events, in any order: nothing raises, and no promise is broken."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.core import charge_point
+from agent.core import events as ev
+from agent.core.commands import (
+    Authorize,
+    CloseContactor,
+    Command,
+    DeliverNext,
+    LockConnector,
+    OpenContactor,
+    QueueMessage,
+    ReadMeter,
+    UnlockConnector,
+)
+from agent.core.configuration import KEYS
+from agent.core.events import Event
+from agent.core.faults import SAFETY_INPUTS
+from agent.core.state import ChargePoint, Rules, Traits
+from agent.core.values import (
+    AuthorizationStatus,
+    IdTagInfo,
+    LockState,
+    PilotState,
+    StartTransaction,
+    TransactionMessage,
+)
+from tests.core.witness import Witness
+from tests.core.world import (
+    BOOT_S,
+    NOON,
+    a_charge_point,
+    a_transaction,
+    at,
+    cached,
+    listed,
+    reading,
+)
+
+TAGS = ("ANNA", "anna", "BERT", "CLEO", "08DDDDDD")
+INFOS = tuple(
+    IdTagInfo(status, parent_id_tag=parent)
+    for status in AuthorizationStatus
+    for parent in (None, "FLEET")
+)
+HOSTILE_ID = 77  # a transactionId that nobody gave
+
+
+class Anything:
+    """A charge point with its parts and its link, which obey one order when they are asked to."""
+
+    def __init__(self, state: ChargePoint) -> None:
+        self.state = state
+        self.seconds = 0.0
+        self.witness = Witness()
+        self.orders: deque[Command] = deque(maxlen=50)
+        self.outbox: dict[int, tuple[int, TransactionMessage]] = {}
+        self.register_wh = 1000
+        self.requests = 0
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, ev.CablePluggedIn | ev.CableUnplugged) and not self._senses(event):
+            return
+        self.state, commands = charge_point.handle(self.state, event, at(self.seconds))
+        self.witness.watch(event, self.state, commands)
+        self.orders.extend(commands)
+        for command in commands:
+            if isinstance(command, QueueMessage):
+                self.outbox[command.sequence] = (command.transaction_ref, command.message)
+
+    def _senses(self, event: ev.CablePluggedIn | ev.CableUnplugged) -> bool:
+        connectors = self.state.connectors
+        return all(c.traits.has_plug or c.connector_id != event.connector_id for c in connectors)
+
+    def ask(self, make: Callable[[str], Event]) -> None:
+        self.requests += 1
+        self.tell(make(f"r{self.requests}"))
+
+    def wait(self, seconds: float) -> None:
+        """Time passes; each deadline that was handled must be gone."""
+        until_s = BOOT_S + self.seconds + seconds
+        while True:
+            deadline_s = charge_point.next_deadline_s(self.state, at(self.seconds))
+            if deadline_s is None or deadline_s > until_s:
+                self.seconds = until_s - BOOT_S
+                return
+            assert deadline_s >= BOOT_S + self.seconds, "a deadline in the past"
+            self.seconds = deadline_s - BOOT_S
+            self.tell(ev.TimePassed())
+            later_s = charge_point.next_deadline_s(self.state, at(self.seconds))
+            assert later_s is None or later_s > deadline_s, "a deadline that does not go away"
+
+    def obey(self, info: IdTagInfo) -> None:
+        """The oldest order that a part or the link can carry out is carried out."""
+        while self.orders:
+            event = self._outcome(self.orders.popleft(), info)
+            if event is not None:
+                self.tell(event)
+                return
+
+    def _outcome(self, order: Command, info: IdTagInfo) -> Event | None:
+        match order:
+            case LockConnector(connector_id):
+                return ev.LockChanged(connector_id, LockState.LOCKED)
+            case UnlockConnector(connector_id):
+                return ev.LockChanged(connector_id, LockState.UNLOCKED)
+            case ReadMeter(connector_id):
+                self.register_wh += 10
+                return ev.MeterRead(connector_id, reading(self.register_wh))
+            case CloseContactor(connector_id):
+                is_wanted = charge_point.still_wanted(self.state, order)
+                return ev.ContactorClosed(connector_id) if is_wanted else None
+            case OpenContactor(connector_id):
+                return ev.ContactorOpened(connector_id)
+            case Authorize(id_tag):
+                return ev.AuthorizeAnswered(id_tag, info)
+            case DeliverNext():
+                return self.answer(info)
+        return None
+
+    def answer(self, info: IdTagInfo) -> Event | None:
+        """The central system answers the oldest message, if one is in flight."""
+        if not self.state.outbox.in_flight or not self.outbox:
+            return None
+        sequence = min(self.outbox)
+        ref, message = self.outbox.pop(sequence)
+        if isinstance(message, StartTransaction):
+            return ev.MessageAnswered(
+                sequence, ref, "StartTransaction", ref + 100, info, message.id_tag
+            )
+        return ev.MessageAnswered(sequence, ref, "MeterValues")
+
+    def fail(self, interrupted: bool) -> None:
+        """The oldest message fails, if one is in flight."""
+        if not self.state.outbox.in_flight or not self.outbox:
+            return
+        sequence = min(self.outbox)
+        if interrupted:
+            self.tell(ev.DeliveryInterrupted(sequence))
+            return
+        self.tell(ev.MessageFailed(sequence, "no answer"))
+        if self.state.outbox.done == sequence:
+            del self.outbox[sequence]  # parked
+
+
+Step = Callable[[Anything], None]
+
+connector_ids = st.integers(1, 2)
+tags = st.sampled_from(TAGS)
+infos = st.sampled_from(INFOS)
+facts = st.one_of(
+    st.builds(listed, infos), st.builds(cached, infos), st.just(ev.NO_FACTS), st.builds(listed)
+)
+lock_states = st.sampled_from(LockState)
+inputs = st.sampled_from(sorted(SAFETY_INPUTS))
+trips = st.sampled_from(["lease expired", "did not close", "opened by itself", "welded", "reflex"])
+
+
+def told(events: st.SearchStrategy[Event]) -> st.SearchStrategy[Step]:
+    return events.map(lambda event: lambda story: story.tell(event))
+
+
+def asked(event_type: type[Event], *fields: st.SearchStrategy[object]) -> st.SearchStrategy[Step]:
+    return st.tuples(*fields).map(
+        lambda values: lambda story: story.ask(lambda rid: event_type(rid, *values))
+    )
+
+
+def tripped(story: Anything, connector_id: int, reason: str) -> None:
+    if not story.state.has_connector(connector_id):
+        return
+    count = story.state.connector(connector_id).trips_seen + 1
+    story.tell(ev.ContactorTripped(connector_id, reason, count))
+
+
+FROM_PARTS = st.one_of(
+    told(st.builds(ev.CablePluggedIn, connector_ids)),
+    told(st.builds(ev.CableUnplugged, connector_ids)),
+    told(st.builds(ev.PilotChanged, connector_ids, st.sampled_from(PilotState))),
+    told(st.builds(ev.PilotChanged, connector_ids, st.just(PilotState.C))),
+    told(st.builds(ev.LockChanged, connector_ids, lock_states)),
+    told(
+        st.builds(
+            ev.LockJammed, connector_ids, st.sampled_from([LockState.LOCKED, LockState.UNLOCKED])
+        )
+    ),
+    told(st.builds(ev.ContactorOpened, connector_ids)),
+    st.builds(lambda c, r: lambda story: tripped(story, c, r), connector_ids, trips),
+    told(st.builds(ev.SafetyInputTripped, inputs)),
+    told(st.builds(ev.SafetyInputCleared, inputs)),
+    told(st.builds(ev.MeterRead, connector_ids, st.builds(reading, st.integers(0, 5000)))),
+    told(st.builds(ev.MeterFailed, connector_ids, st.just("silent"))),
+    told(st.sampled_from([ev.ReaderFailed("dead"), ev.ReaderRecovered(), ev.CardNotTaken("two")])),
+)
+FROM_PEOPLE = told(
+    st.builds(
+        ev.CardPresented,
+        tags,
+        st.sampled_from([(1,), (2,), (1, 2)]),
+        facts,
+        st.booleans(),
+    )
+)
+FROM_LINK = st.one_of(
+    told(st.sampled_from([ev.LinkAccepted(), ev.LinkAccepted(120)])),
+    told(st.sampled_from([ev.LinkPending("Pending"), ev.LinkPending("Rejected")])),
+    told(st.builds(ev.LinkLost, st.just("gone"))),
+    told(st.builds(ev.AuthorizeAnswered, tags, infos)),
+    told(st.builds(ev.AuthorizeFailed, tags, st.just("no answer"))),
+    st.booleans().map(lambda interrupted: lambda story: story.fail(interrupted)),
+    told(st.sampled_from([ev.JournalFailed("full"), ev.JournalRecovered()])),
+)
+FROM_CENTRAL_SYSTEM = st.one_of(
+    asked(ev.RemoteStartRequested, tags, st.sampled_from([None, 0, 1, 2, 3]), facts),
+    asked(ev.RemoteStopRequested, st.sampled_from([101, 102, 103, HOSTILE_ID, -1])),
+    asked(ev.UnlockRequested, st.integers(0, 3)),
+    asked(
+        ev.ConfigurationChangeRequested,
+        st.sampled_from([key.name for key in KEYS]),
+        st.sampled_from(["true", "false", "0", "1", "30", "-1", ""]),
+    ),
+    asked(ev.CacheClearRequested),
+)
+TIME = st.sampled_from([0.5, 1.0, 3.0, 6.0, 60.0, 400.0]).map(
+    lambda seconds: lambda story: story.wait(seconds)
+)
+OBEY = infos.map(lambda info: lambda story: story.obey(info))
+OBEY_WELL = st.just(lambda story: story.obey(INFOS[0]))
+END = st.one_of(told(st.just(ev.ShutdownRequested())), asked(ev.ResetRequested, st.booleans()))
+
+step = st.one_of(FROM_PARTS, FROM_PEOPLE, FROM_LINK, FROM_CENTRAL_SYSTEM, TIME, OBEY, OBEY_WELL)
+all_traits = st.builds(Traits, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+all_rules = st.builds(
+    Rules,
+    tap_guard_s=st.sampled_from([0.0, 5.0]),
+    stop_by_second_tap=st.booleans(),
+    remote_start_takes_first=st.booleans(),
+)
+keys = st.fixed_dictionaries(
+    {},
+    optional={
+        "LocalPreAuthorize": st.sampled_from(["true", "false"]),
+        "LocalAuthorizeOffline": st.sampled_from(["true", "false"]),
+        "AllowOfflineTxForUnknownId": st.sampled_from(["true", "false"]),
+        "AuthorizeRemoteTxRequests": st.sampled_from(["true", "false"]),
+        "StopTransactionOnInvalidId": st.sampled_from(["true", "false"]),
+        "ConnectionTimeOut": st.sampled_from(["0", "30"]),
+        "MeterValueSampleInterval": st.sampled_from(["0", "10"]),
+        "TransactionMessageAttempts": st.sampled_from(["0", "1", "3"]),
+    },
+)
+
+MANY = settings(
+    max_examples=250,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def any_charge_point(connectors: int, traits: Traits, rules: Rules, given: dict) -> ChargePoint:
+    return a_charge_point(connectors, traits, rules, **given)
+
+
+@MANY
+@given(
+    state=st.builds(any_charge_point, connector_ids, all_traits, all_rules, keys),
+    steps=st.lists(step, max_size=60),
+    end=st.none() | END,
+)
+def test_no_story_breaks_a_promise(state, steps, end):
+    story = Anything(state)
+    story.tell(ev.Started())
+    for one in steps:
+        one(story)
+    if end is not None:
+        end(story)
+    story.wait(120)
+    story.witness.is_content(story.state)
+
+
+def a_good_session(story: Anything) -> None:
+    """What usually happens first, so that a story begins in the middle of a session."""
+    story.tell(ev.CablePluggedIn(1))
+    story.tell(ev.CardPresented("ANNA", (1,), listed(INFOS[1])))
+    for _ in range(4):
+        story.obey(INFOS[1])
+    story.tell(ev.PilotChanged(1, PilotState.C))
+    for _ in range(4):
+        story.obey(INFOS[1])
+
+
+@MANY
+@given(
+    state=st.builds(any_charge_point, connector_ids, all_traits, all_rules, keys),
+    steps=st.lists(step, max_size=40),
+    end=st.none() | END,
+)
+def test_no_story_that_begins_in_a_session_breaks_a_promise(state, steps, end):
+    story = Anything(state)
+    a_good_session(story)
+    assert story.state.connectors[0].transaction is not None
+    for one in steps:
+        one(story)
+    if end is not None:
+        end(story)
+    story.wait(120)
+    story.witness.is_content(story.state)
+
+
+@MANY
+@given(
+    state=st.builds(any_charge_point, connector_ids, all_traits, all_rules, keys),
+    left_open=st.lists(st.integers(1, 3), max_size=3),
+    steps=st.lists(step, max_size=20),
+)
+def test_no_story_after_a_power_loss_breaks_a_promise(state, left_open, steps):
+    state = replace(state, next_transaction_ref=11)
+    found = tuple(
+        a_transaction(ref=number, connector_id=connector_id, last_at=NOON)
+        for number, connector_id in enumerate(left_open, 1)
+    )
+    story = Anything(state)
+    story.tell(ev.Started(found))
+    for one in steps:
+        one(story)
+    story.wait(120)
+    story.witness.is_content(story.state)
+    assert story.witness.stopped >= {transaction.ref for transaction in found}
+
+
+def test_the_witness_is_awake():
+    story = Anything(a_charge_point())
+    a_good_session(story)
+    connector = replace(story.state.connectors[0], lock=LockState.UNLOCKED)
+    with pytest.raises(AssertionError, match="the lock is not confirmed"):
+        story.witness.watch(
+            ev.TimePassed(), replace(story.state, connectors=(connector,)), commands=[]
+        )

@@ -1,0 +1,143 @@
+"""Which connector a tag, or a remote start, can mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent.core import choosing
+from agent.core.faults import Fault
+from agent.core.reasons import Rule
+from agent.core.state import ChargePoint, Check, Grant, Phase, Purpose, Rules
+from tests.core.world import BARE, a_charge_point, a_transaction
+
+
+def a_row(*changes: dict[str, object], **fields: object) -> ChargePoint:
+    """A charge point with one connector for each of ``changes``."""
+    state = a_charge_point(connectors=len(changes))
+    connectors = zip(state.connectors, changes, strict=True)
+    return replace(
+        state, connectors=tuple(replace(c, **change) for c, change in connectors), **fields
+    )
+
+
+def a_grant(*connectors: int) -> Grant:
+    return Grant("OTHER", None, connectors, 0.0, None, "LISTED")
+
+
+def a_check(*connectors: int, purpose: Purpose = Purpose.START) -> Check:
+    return Check("OTHER", purpose, connectors, by_s=99.0)
+
+
+FREE: dict[str, object] = {}
+PLUGGED = {"plugged": True, "plugged_at_s": 10.0}
+PLUGGED_LATER = {"plugged": True, "plugged_at_s": 20.0}
+BUSY = {"plugged": True, "phase": Phase.CHARGING, "transaction": a_transaction()}
+OVER = {"plugged": True, "plugged_at_s": 30.0, "phase": Phase.FINISHED}
+HELD = {**OVER, "held_for": a_transaction()}
+BROKEN = {"plugged": True, "faults": frozenset({Fault.METER})}
+
+
+@pytest.mark.parametrize(
+    ("connectors", "chosen"),
+    [
+        ((FREE,), (1,)),
+        ((PLUGGED,), (1,)),
+        ((FREE, FREE), (1, 2)),
+        ((FREE, PLUGGED), (2,)),
+        ((PLUGGED_LATER, PLUGGED), (1,)),
+        ((BUSY, FREE), (2,)),
+        ((BUSY,), ()),
+        ((BROKEN, FREE), (2,)),
+        ((BROKEN,), ()),
+        ((OVER,), (1,)),  # tapped again: the next session on the same plug
+        ((OVER, PLUGGED), (2,)),
+        ((OVER, FREE), (2,)),  # the plug in 1 may be somebody else's
+        ((OVER, BUSY), (1,)),
+        ((HELD,), ()),
+        ((HELD, FREE), (2,)),
+    ],
+)
+def test_a_card_means_the_plug_that_came_last_else_any_free_connector(connectors, chosen):
+    state = a_row(*connectors)
+    assert choosing.for_card(state, state.connectors) == chosen
+
+
+def test_without_a_plug_sensor_a_free_connector_counts_as_plugged():
+    state = a_row(FREE, {"traits": BARE})
+    assert choosing.for_card(state, state.connectors) == (2,)
+
+
+@pytest.mark.parametrize(
+    ("connectors", "promises", "chosen"),
+    [
+        ((FREE,), {"waiting": (a_grant(1),)}, ()),
+        ((FREE, FREE), {"waiting": (a_grant(1, 2),)}, (1, 2)),
+        ((FREE, FREE), {"waiting": (a_grant(1, 2), a_grant(1, 2))}, ()),
+        ((FREE,), {"checking": (a_check(1),)}, ()),
+        ((FREE, FREE), {"checking": (a_check(1),)}, (2,)),
+        ((FREE, FREE), {"checking": (a_check(1, 2), a_check(1, 2))}, ()),
+        ((FREE, FREE), {"checking": (a_check(1, 2),), "waiting": (a_grant(1, 2),)}, ()),
+        ((FREE, PLUGGED), {"checking": (a_check(1, 2),)}, ()),  # that plug belongs to the check
+        ((FREE,), {"checking": (a_check(1, purpose=Purpose.STOP),)}, (1,)),
+    ],
+)
+def test_a_connector_is_not_promised_to_more_cards_than_it_can_serve(connectors, promises, chosen):
+    state = a_row(*connectors, **promises)
+    assert choosing.for_card(state, state.connectors) == chosen
+
+
+@pytest.mark.parametrize(
+    ("connectors", "asked_for", "chosen"),
+    [
+        ((FREE, FREE), 2, (2,)),
+        ((FREE, FREE), None, (1,)),
+        ((FREE, PLUGGED), None, (2,)),
+        ((BUSY, FREE), None, (2,)),
+        ((BUSY, FREE), 1, ()),
+        ((OVER,), 1, ()),  # Finishing: refused, as other charge points do
+        ((BROKEN,), 1, ()),
+        ((FREE,), 0, ()),
+        ((FREE,), 9, ()),
+    ],
+)
+def test_a_remote_start_gets_its_connector_or_the_first_suitable_one(connectors, asked_for, chosen):
+    assert choosing.for_remote_start(a_row(*connectors), asked_for) == chosen
+
+
+def test_a_remote_start_without_connector_is_refused_where_the_site_wants_it():
+    strict = a_charge_point(rules=Rules(remote_start_takes_first=False))
+    assert choosing.for_remote_start(strict, None) == ()
+    assert choosing.for_remote_start(strict, 1) == (1,)
+
+
+@pytest.mark.parametrize(
+    "promises",
+    [
+        {"waiting": (a_grant(1),)},
+        {"checking": (a_check(1, purpose=Purpose.REMOTE_START),)},
+    ],
+)
+def test_a_remote_start_does_not_take_a_connector_that_is_promised(promises):
+    assert choosing.for_remote_start(a_row(FREE, **promises), 1) == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "rule"),
+    [
+        (a_row(BUSY), Rule.NO_CONNECTOR),
+        (a_row(BROKEN), Rule.FAULTED),
+        (a_row(BROKEN, BUSY), Rule.NO_CONNECTOR),
+        (a_row(BUSY, faults=frozenset({Fault.DOOR})), Rule.FAULTED),
+        (a_row(BUSY, faults=frozenset({Fault.QUARANTINED})), Rule.NO_CONNECTOR),
+        (a_row(BUSY, faults=frozenset({Fault.JOURNAL})), Rule.JOURNAL_FAILED),
+    ],
+)
+def test_the_reason_why_nothing_can_begin_is_the_one_that_stands_in_the_way(state, rule):
+    assert choosing.why_nowhere(state, state.connectors) is rule
+
+
+def test_a_reader_that_serves_no_connector_finds_none():
+    assert choosing.why_nowhere(a_charge_point(), ()) is Rule.NO_CONNECTOR
+    assert choosing.for_card(a_charge_point(), ()) == ()

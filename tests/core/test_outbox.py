@@ -1,0 +1,167 @@
+"""Which message goes next, when to retry, when to park."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent.core import events as ev
+from agent.core.commands import (
+    CacheTag,
+    DeliverNext,
+    ParkMessage,
+    RecordAttempt,
+    RemoveMessage,
+    SetTransactionId,
+)
+from agent.core.state import Outbox
+from tests.core.world import ACCEPTED, CARD, Story, a_charge_point, deeds, of
+
+
+def waiting(count: int, online: bool = True, **keys: str) -> Story:
+    """A charge point with so many messages in its outbox."""
+    state = a_charge_point(online=online, **keys)
+    return Story(replace(state, outbox=Outbox(next_sequence=count + 1, waiting=count)))
+
+
+def answered(sequence: int) -> ev.MessageAnswered:
+    return ev.MessageAnswered(sequence, 1, "MeterValues")
+
+
+def in_flight(count: int = 2, **keys: str) -> Story:
+    """The first of the messages is on its way."""
+    story = waiting(count, **keys)
+    assert deeds(story.tell(ev.TimePassed())) == [DeliverNext()]
+    return story
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+
+def test_nothing_is_delivered_while_the_link_is_down_or_not_accepted():
+    story = waiting(2, online=False)
+    assert deeds(story.tell(ev.TimePassed(), ev.LinkPending("Pending"))) == []
+    assert of(DeliverNext, story.tell(ev.LinkAccepted())) == [DeliverNext()]
+
+
+def test_one_message_is_in_flight_at_a_time_and_the_next_follows_its_answer():
+    story = in_flight(2)
+    assert deeds(story.tell(ev.TimePassed())) == []
+    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext()]
+    assert deeds(story.tell(answered(2))) == [RemoveMessage(2)]
+    assert story.state.outbox.waiting == 0
+
+
+def test_an_answer_that_comes_twice_removes_the_row_and_counts_once():
+    story = in_flight(3)
+    story.tell(answered(1))
+    assert deeds(story.tell(answered(1))) == [RemoveMessage(1)]
+    assert story.state.outbox.waiting == 2
+    assert story.state.outbox.in_flight
+
+
+def test_a_late_answer_counts_and_its_failure_afterwards_does_not():
+    story = in_flight(2)
+    story.tell(ev.MessageFailed(1, "no answer"))
+    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext()]
+    assert deeds(story.tell(ev.MessageFailed(1, "no answer"))) == []
+    assert story.state.outbox.in_flight
+
+
+def test_the_answer_to_a_start_is_kept_even_when_the_start_was_parked():
+    story = in_flight(2, TransactionMessageAttempts="1")
+    story.tell(ev.MessageFailed(1, "CALLERROR"))
+    answer = ev.MessageAnswered(1, 1, "StartTransaction", 0, ACCEPTED, CARD)
+    assert deeds(story.tell(answer)) == [
+        RemoveMessage(1),
+        SetTransactionId(1, 0),  # errata 3.54: zero and negative ids have no special meaning
+        CacheTag(CARD, ACCEPTED),
+    ]
+    assert story.state.outbox.waiting == 1
+
+
+# --- retry arithmetic ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attempts", "interval_s", "sent_at_s", "parked_at_s"),
+    [
+        ("3", "60", [0, 60, 180], 180),
+        ("3", "0", [0, 0, 0], 0),
+        ("1", "60", [0], 0),
+        ("0", "60", [0], 0),  # not defined: taken as one transmission
+        ("4", "10", [0, 10, 30, 60], 60),
+    ],
+)
+def test_the_wait_before_each_transmission_grows_by_one_interval(
+    attempts, interval_s, sent_at_s, parked_at_s
+):
+    story = waiting(
+        1, TransactionMessageAttempts=attempts, TransactionMessageRetryInterval=interval_s
+    )
+    sent, commands = [], story.tell(ev.TimePassed())
+    while not of(ParkMessage, commands):
+        if not of(DeliverNext, commands):
+            commands = story.wait(1)
+            continue
+        sent.append(story.seconds)
+        commands = story.tell(ev.MessageFailed(1, "CALLERROR"))
+    assert (sent, story.seconds) == (sent_at_s, parked_at_s)
+    assert of(ParkMessage, commands) == [ParkMessage(1, "CALLERROR")]
+    assert story.state.outbox.waiting == 0
+
+
+def test_each_failure_is_recorded_so_that_a_restart_does_not_forget_it():
+    story = in_flight(1)
+    assert deeds(story.tell(ev.MessageFailed(1, "no answer"))) == [RecordAttempt(1, 1)]
+    story.wait(60)
+    assert deeds(story.tell(ev.MessageFailed(1, "no answer"))) == [RecordAttempt(1, 2)]
+
+
+def test_the_queue_behind_a_message_waits_for_its_retry():
+    story = in_flight(2)
+    story.tell(ev.MessageFailed(1, "no answer"))
+    assert deeds(story.wait(59.9)) == []
+    assert deeds(story.wait(0.1)) == [DeliverNext()]
+
+
+def test_a_parked_message_lets_the_next_one_go_with_its_own_count():
+    story = in_flight(2, TransactionMessageAttempts="2")
+    story.tell(ev.MessageFailed(1, "CALLERROR"))
+    story.wait(60)
+    assert deeds(story.tell(ev.MessageFailed(1, "CALLERROR"))) == [
+        ParkMessage(1, "CALLERROR"),
+        DeliverNext(),
+    ]
+    assert deeds(story.tell(ev.MessageFailed(2, "CALLERROR"))) == [RecordAttempt(2, 1)]
+
+
+def test_new_values_of_the_keys_apply_from_the_next_failure_on():
+    story = in_flight(1)
+    story.tell(ev.ConfigurationChangeRequested("r1", "TransactionMessageRetryInterval", "5"))
+    story.tell(ev.MessageFailed(1, "no answer"))
+    assert of(DeliverNext, story.wait(5)) == [DeliverNext()]
+
+
+# --- the link goes away --------------------------------------------------------------------------
+
+
+def test_a_link_that_goes_away_costs_no_attempt_and_the_message_goes_again():
+    story = in_flight(2)
+    story.tell(ev.DeliveryInterrupted(1), ev.LinkLost("gone"))
+    assert story.state.outbox.attempts == 0
+    assert of(DeliverNext, story.tell(ev.LinkAccepted())) == [DeliverNext()]
+
+
+def test_an_interruption_of_a_message_that_was_answered_meanwhile_means_nothing():
+    story = in_flight(3)
+    story.tell(answered(1))
+    assert deeds(story.tell(ev.DeliveryInterrupted(1))) == []
+    assert story.state.outbox.in_flight
+
+
+def test_an_outbox_that_turns_out_empty_corrects_the_count():
+    story = in_flight(2)
+    assert deeds(story.tell(ev.OutboxWasEmpty())) == []
+    assert story.state.outbox == Outbox(next_sequence=3)

@@ -1,0 +1,166 @@
+"""Every reason is reached by a card at the reader, and says something to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from agent.core import events as ev
+from agent.core.commands import Command
+from agent.core.presenting import CHECKS_MAX
+from agent.core.reasons import Rule
+from agent.core.state import Rules
+from agent.core.values import TagFacts, Verdict
+from tests.core.world import (
+    ACCEPTED,
+    BLOCKED,
+    CARD,
+    OTHER_CARD,
+    Story,
+    a_charge_point,
+    cached,
+    charging,
+    decisions,
+    finish,
+    listed,
+    of_group,
+    tap,
+)
+
+
+def tapped(facts: TagFacts, online: bool, **keys: str) -> list[Command]:
+    return Story(a_charge_point(online=online, **keys)).tell(tap(facts=facts))
+
+
+def online(facts: TagFacts, **keys: str) -> Callable[[], list[Command]]:
+    return lambda: tapped(facts, True, **keys)
+
+
+def offline(facts: TagFacts, **keys: str) -> Callable[[], list[Command]]:
+    return lambda: tapped(facts, False, **keys)
+
+
+def answered(info) -> Callable[[], list[Command]]:
+    return lambda: Story(a_charge_point()).tell(tap(), ev.AuthorizeAnswered(CARD, info))
+
+
+def while_charging(
+    *events: ev.Event, facts: TagFacts | None = None, **given
+) -> Callable[[], list[Command]]:
+    return lambda: charging(facts=facts, **given).tell(*events)
+
+
+def group_stop(other: TagFacts, online: bool = True) -> Callable[[], list[Command]]:
+    return while_charging(tap(OTHER_CARD, other), facts=listed(of_group("FLEET")), online=online)
+
+
+def the_session_is_over_before_the_answer() -> list[Command]:
+    story = charging(facts=listed(of_group("FLEET")))
+    story.tell(tap(OTHER_CARD))
+    story.tell(ev.CableUnplugged(1))
+    return story.tell(ev.AuthorizeAnswered(OTHER_CARD, of_group("FLEET")))
+
+
+def the_same_card_too_soon() -> list[Command]:
+    return charging(rules=Rules(tap_guard_s=30.0)).tell(tap())
+
+
+def the_same_card_before_a_plug_came() -> list[Command]:
+    story = Story(a_charge_point())
+    story.tell(tap(facts=listed()))
+    story.wait(6)
+    return story.tell(tap(facts=listed()))
+
+
+def the_card_comes_for_its_cable() -> list[Command]:
+    story = charging()
+    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    finish(story)
+    return story.tell(tap())
+
+
+def a_fault_stands() -> list[Command]:
+    return Story(a_charge_point()).tell(ev.SafetyInputTripped("door"), tap(facts=listed()))
+
+
+def the_journal_is_dead() -> list[Command]:
+    return Story(a_charge_point()).tell(ev.JournalFailed("disk full"), tap(facts=listed()))
+
+
+def too_many_cards_are_being_checked() -> list[Command]:
+    story = Story(a_charge_point(connectors=CHECKS_MAX + 1))
+    served = tuple(range(1, CHECKS_MAX + 2))
+    commands = []
+    for number in range(CHECKS_MAX + 1):
+        commands = story.tell(tap(f"CARD-{number}", connectors=served))
+    return commands
+
+
+def the_box_restarts() -> list[Command]:
+    return Story(a_charge_point()).tell(ev.ShutdownRequested(), tap(facts=listed()))
+
+
+def a_remote_start() -> list[Command]:
+    return Story(a_charge_point()).tell(ev.RemoteStartRequested("r1", CARD, 1))
+
+
+YES, NO = Verdict.ACCEPTED, Verdict.REFUSED
+IN_GROUP, IN_OTHER_GROUP = listed(of_group("FLEET")), listed(of_group("OTHER"))
+NOT_OFFLINE = {"LocalAuthorizeOffline": "false"}
+
+STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
+    Rule.LISTED: (YES, online(listed())),
+    Rule.CACHED: (YES, online(cached())),
+    Rule.CENTRAL_ACCEPTED: (YES, answered(ACCEPTED)),
+    Rule.CENTRAL_REFUSED: (NO, answered(BLOCKED)),
+    Rule.LISTED_OFFLINE: (YES, offline(listed())),
+    Rule.LISTED_REFUSED: (NO, offline(listed(BLOCKED))),
+    Rule.CACHED_OFFLINE: (YES, offline(cached())),
+    Rule.CACHED_REFUSED: (NO, offline(cached(BLOCKED))),
+    Rule.UNKNOWN_ALLOWED: (YES, offline(TagFacts(), AllowOfflineTxForUnknownId="true")),
+    Rule.UNKNOWN_REFUSED: (NO, offline(TagFacts())),
+    Rule.OFFLINE_OFF: (NO, offline(listed(), **NOT_OFFLINE)),
+    Rule.REMOTE_TRUSTED: (YES, a_remote_start),
+    Rule.SAME_CARD: (YES, while_charging(tap())),
+    Rule.SAME_GROUP: (YES, group_stop(IN_GROUP)),
+    Rule.OTHER_SESSION: (NO, while_charging(tap(OTHER_CARD, listed()))),
+    Rule.OTHER_GROUP: (NO, group_stop(IN_OTHER_GROUP)),
+    Rule.GROUP_UNKNOWN: (NO, group_stop(TagFacts(), online=False)),
+    Rule.STOP_BY_CARD_OFF: (NO, while_charging(tap(), rules=Rules(stop_by_second_tap=False))),
+    Rule.SESSION_OVER: (NO, the_session_is_over_before_the_answer),
+    Rule.TOO_SOON: (NO, the_same_card_too_soon),
+    Rule.CANCELLED: (NO, the_same_card_before_a_plug_came),
+    Rule.CABLE_RELEASED: (YES, the_card_comes_for_its_cable),
+    Rule.NO_CONNECTOR: (NO, lambda: Story(a_charge_point()).tell(tap(connectors=()))),
+    Rule.FAULTED: (NO, a_fault_stands),
+    Rule.JOURNAL_FAILED: (NO, the_journal_is_dead),
+    Rule.TOO_MANY: (NO, too_many_cards_are_being_checked),
+    Rule.SHUTTING_DOWN: (NO, the_box_restarts),
+}
+
+
+@pytest.mark.parametrize("rule", list(Rule), ids=lambda rule: rule.name)
+def test_every_reason_is_recorded_by_the_story_that_leads_to_it(rule):
+    verdict, story = STORIES[rule]
+    record = decisions(story())[-1]
+    assert (record.rule, record.verdict) == (rule.name, verdict)
+
+
+@pytest.mark.parametrize("rule", list(Rule), ids=lambda rule: rule.name)
+def test_every_reason_says_something_and_every_refusal_that_can_be_mended_says_how(rule):
+    verdict, _ = STORIES[rule]
+    assert rule.says
+    nothing_to_do = {Rule.CANCELLED, Rule.SESSION_OVER}
+    assert bool(rule.then) is (verdict is Verdict.REFUSED and rule not in nothing_to_do)
+
+
+def test_a_record_carries_everything_that_was_known():
+    story = Story(a_charge_point(online=False))
+    entry = replace(BLOCKED, parent_id_tag="FLEET")
+    (record,) = decisions(story.tell(tap(facts=listed(entry, version=42), connectors=(1,))))
+    assert record.decided_at == story.now.utc
+    assert (record.purpose, record.connector_id, record.id_tag) == ("start", 1, CARD)
+    assert (record.source, record.status, record.list_version) == ("local list", "Blocked", 42)
+    assert (record.cache_age_s, record.detail) == (None, "offline")

@@ -1,0 +1,193 @@
+"""One charging session as a record: what the central system says about it, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agent.core import events as ev
+from agent.core.commands import EndTransaction, SaveTransaction, SetTransactionId, UnlockConnector
+from agent.core.state import Phase
+from agent.core.transaction import belongs_to
+from agent.core.values import (
+    AuthorizationStatus,
+    IdTagInfo,
+    StopReason,
+    StopTransaction,
+)
+from tests.core.world import (
+    ACCEPTED,
+    BLOCKED,
+    CARD,
+    NOON,
+    OTHER_CARD,
+    a_transaction,
+    charging,
+    deeds,
+    finish,
+    listed,
+    messages,
+    of,
+    of_group,
+    reading,
+    tap,
+)
+
+
+def start_answered(info: IdTagInfo | None, transaction_id: int | None = 55) -> ev.MessageAnswered:
+    return ev.MessageAnswered(1, 1, "StartTransaction", transaction_id, info, CARD)
+
+
+# --- StartTransaction.conf -----------------------------------------------------------------------
+
+
+def test_the_answer_to_the_start_names_the_transaction_and_its_group():
+    story = charging(facts=listed(of_group("OLD")))
+    commands = story.tell(start_answered(of_group("NEW")))
+    (saved,) = of(SaveTransaction, commands)
+    assert saved.transaction == story.connector.transaction
+    assert (saved.transaction.transaction_id, saved.transaction.parent_id_tag) == (55, "NEW")
+    assert SetTransactionId(1, 55) in commands
+
+
+def test_an_answer_without_a_group_leaves_the_known_one():
+    story = charging(facts=listed(of_group("OLD")))
+    story.tell(start_answered(ACCEPTED))
+    assert story.connector.transaction is not None
+    assert story.connector.transaction.parent_id_tag == "OLD"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [status for status in AuthorizationStatus if status is not AuthorizationStatus.ACCEPTED],
+)
+def test_a_card_that_the_central_system_refuses_afterwards_ends_its_session(status):
+    story = charging()
+    story.tell(start_answered(IdTagInfo(status)))
+    assert story.connector.phase is Phase.STOPPING
+    (stop,) = messages(finish(story))
+    assert isinstance(stop, StopTransaction)
+    assert (stop.reason, stop.id_tag) == (StopReason.DE_AUTHORIZED, None)
+    assert of(UnlockConnector, story.commands) == []
+
+
+def test_where_the_key_says_so_a_refused_card_only_loses_its_energy():
+    story = charging(StopTransactionOnInvalidId="false")
+    story.tell(start_answered(BLOCKED))
+    assert story.connector.phase is Phase.CHARGING
+    assert story.connector.transaction is not None
+    assert story.connector.transaction.deauthorized
+    assert not story.connector.close_ordered
+    story.tell(tap())
+    (stop,) = messages(finish(story))
+    assert isinstance(stop, StopTransaction)
+    assert stop.reason is StopReason.LOCAL
+
+
+def test_a_second_answer_that_says_nothing_about_the_card_does_not_forgive_it():
+    story = charging(StopTransactionOnInvalidId="false")
+    story.tell(start_answered(BLOCKED), start_answered(None))
+    assert story.connector.transaction is not None
+    assert story.connector.transaction.deauthorized
+
+
+def test_an_answer_without_transaction_id_is_taken_for_what_it_says():
+    story = charging()
+    commands = story.tell(start_answered(ACCEPTED, transaction_id=None))
+    assert of(SetTransactionId, commands) == []
+    assert story.connector.transaction is not None
+    assert story.connector.transaction.transaction_id is None
+
+
+def test_an_answer_that_comes_after_the_session_names_it_for_its_messages_only():
+    story = charging()
+    story.tell(tap())
+    finish(story)
+    commands = story.tell(start_answered(BLOCKED))
+    assert SetTransactionId(1, 55) in commands
+    assert of(SaveTransaction, commands) == []
+    assert story.connector.held_for is None
+
+
+def test_an_answer_while_the_session_is_being_ended_does_not_change_the_reason():
+    story = charging()
+    story.tell(tap(), start_answered(BLOCKED))
+    (stop,) = messages(finish(story))
+    assert isinstance(stop, StopTransaction)
+    assert stop.reason is StopReason.LOCAL
+
+
+def test_a_box_without_lock_holds_no_cable_of_a_refused_card():
+    traits = replace(charging().connector.traits, has_lock=False)
+    story = charging(traits=traits)
+    story.tell(start_answered(BLOCKED))
+    finish(story)
+    assert story.connector.held_for is None
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+
+def test_record_and_message_of_the_end_stand_in_the_same_turn():
+    story = charging()
+    story.tell(tap())
+    finish(story)
+    assert [type(command) for command in deeds(story.tell(ev.TimePassed()))] == []
+    kinds = [type(command).__name__ for command in deeds(story.commands)]
+    assert kinds.index("QueueMessage") == kinds.index("EndTransaction") + 1
+
+
+@pytest.mark.parametrize(
+    ("last_sample_wh", "meter_wh", "stop_wh"),
+    [
+        (None, 1500, 1500),
+        (1800, 1500, 1800),  # not below the last stored sample
+        (None, 500, 1000),  # not below the start
+    ],
+)
+def test_the_register_of_a_session_never_runs_backwards(last_sample_wh, meter_wh, stop_wh):
+    story = charging(meter_wh=1000)
+    if last_sample_wh is not None:
+        story.wait(50)
+        story.tell(ev.MeterRead(1, reading(last_sample_wh)))
+    story.tell(tap())
+    (stop,) = messages(finish(story, meter_wh))
+    assert isinstance(stop, StopTransaction)
+    assert stop.meter_stop_wh == stop_wh
+
+
+def test_a_clock_that_was_set_back_does_not_end_a_session_before_it_began():
+    story = charging()
+    begun = replace(story.connector.transaction, begun_at=NOON + timedelta(days=1))
+    story.state = replace(story.state, connectors=(replace(story.connector, transaction=begun),))
+    story.tell(tap())
+    (stop,) = messages(finish(story))
+    assert isinstance(stop, StopTransaction)
+    assert stop.ended_at == begun.begun_at
+
+
+def test_a_second_order_to_stop_changes_nothing():
+    story = charging()
+    story.tell(tap(), ev.CableUnplugged(1))
+    (stop,) = messages(finish(story))
+    assert isinstance(stop, StopTransaction)
+    assert (stop.reason, len(of(EndTransaction, story.commands))) == (StopReason.LOCAL, 1)
+
+
+@pytest.mark.parametrize(
+    ("id_tag", "parent", "belongs"),
+    [
+        (CARD.lower(), None, True),
+        (OTHER_CARD, "fleet", True),
+        (OTHER_CARD, "OTHER", False),
+        (OTHER_CARD, None, False),
+    ],
+)
+def test_a_session_belongs_to_its_card_and_its_group(id_tag, parent, belongs):
+    assert belongs_to(a_transaction(parent_id_tag="FLEET"), id_tag, parent) is belongs
+
+
+def test_no_group_at_all_is_no_common_group():
+    assert not belongs_to(a_transaction(), OTHER_CARD, None)
