@@ -36,6 +36,10 @@ _CIPHERS = (
 )
 
 
+# What an attempt to connect may raise without being a mistake of ours.
+CONNECT_PROBLEMS = (LinkError, OSError, EOFError, ValueError, WebSocketException)
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Everything a connection attempt needs. ``headers`` may hold a secret: never log them."""
@@ -152,10 +156,12 @@ def explain(problem: BaseException, url: str, now: datetime) -> str:
         case ssl.SSLCertVerificationError():
             return _explain_certificate(problem, host, now)
         case ssl.SSLError():
-            reason = problem.reason or "handshake failed"
+            reason = getattr(problem, "reason", None) or "no reason given"
             return f"{host} and this box found no common TLS version or cipher ({reason})"
         case ConnectionRefusedError():
             return f"{host} refuses the connection: nothing listens on that port"
+        case ConnectionResetError() | ConnectionAbortedError():
+            return f"{host} cut the connection before it was open"
         case InvalidStatus():
             return _explain_status(problem.response.status_code, host, url)
         case TimeoutError():
@@ -167,7 +173,8 @@ def explain(problem: BaseException, url: str, now: datetime) -> str:
 
 
 def _explain_certificate(problem: ssl.SSLCertVerificationError, host: str, now: datetime) -> str:
-    sentence = f"the TLS certificate of {host} was not accepted: {problem.verify_message}"
+    reason = getattr(problem, "verify_message", None) or "no reason given"
+    sentence = f"the TLS certificate of {host} was not accepted: {reason}"
     if now.year < CLOCK_TRUSTED_FROM_YEAR:
         sentence += f"; the clock of this box may be wrong (it says {now.year})"
     return sentence

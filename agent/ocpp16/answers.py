@@ -7,6 +7,7 @@ nulls are ignored, numbers may come as text, an unknown status is read as Invali
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +36,9 @@ from agent.redaction import mask_tag, one_line
 INT64_MAX = 2**63 - 1
 _STATUSES = {status.value.lower(): status for status in AuthorizationStatus}
 
-_log = logging.getLogger(__name__)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +138,15 @@ def _transaction_id(value: Any) -> int:
     if number is None:
         raise CallFailed("the answer to StartTransaction has no usable transactionId")
     if not isinstance(value, int):
-        _log.warning("The central system sent the transactionId %d in an odd form", number)
+        logger.warning("The central system sent the transactionId %d in an odd form", number)
     return number
 
 
 def _whole_number(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and len(value) <= 20:
-        try:
-            value = int(value)
-        except ValueError:
-            return None
+    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value.strip()):
+        value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and abs(value) <= INT64_MAX else None
@@ -166,7 +166,7 @@ def read_id_tag_info(value: Any, id_tag: str) -> IdTagInfo | None:
 def _authorization_status(value: Any, id_tag: str) -> AuthorizationStatus:
     status = _STATUSES.get(str(value).strip().lower())
     if status is None:
-        _log.warning(
+        logger.warning(
             "The central system says %s about %s, which is no status; it is read as Invalid",
             one_line(repr(value), 40),
             mask_tag(id_tag),
@@ -180,7 +180,7 @@ def _expiry(value: Any, id_tag: str) -> datetime | None:
         return None
     expires_at = read_time(value)
     if expires_at is None:
-        _log.warning("The expiry date of %s cannot be read and is ignored", mask_tag(id_tag))
+        logger.warning("The expiry date of %s cannot be read and is ignored", mask_tag(id_tag))
     return expires_at
 
 
@@ -190,7 +190,7 @@ def _parent(value: Any, id_tag: str) -> str | None:
     parent = str(value) if isinstance(value, str | int) else ""
     if 1 <= len(parent) <= ID_TAG_MAX and parent.isascii() and parent.isprintable():
         return parent
-    _log.warning("The parentIdTag of %s cannot be used and is ignored", mask_tag(id_tag))
+    logger.warning("The parentIdTag of %s cannot be used and is ignored", mask_tag(id_tag))
     return None
 
 
@@ -214,7 +214,7 @@ def read_current_time(payload: Any) -> datetime | None:
         return None
     told = read_time(value)
     if told is None or not 2024 <= told.year <= 2099:
-        _log.warning("The central system's currentTime makes no sense and is ignored")
+        logger.warning("The central system's currentTime makes no sense and is ignored")
         return None
     return told
 

@@ -24,7 +24,7 @@ _CALL: Final = 2
 _CALL_RESULT: Final = 3
 _CALL_ERROR: Final = 4
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class CallRefused(AgentError):
@@ -116,7 +116,7 @@ def _parse_call(content: list[Any]) -> Frame:
     if not isinstance(content[2], str):
         return BadCall(unique_id, "FormationViolation", "the action is not a string")
     if len(unique_id) > UNIQUE_ID_MAX:
-        _log.info("A call came with an id of %d characters; it is answered anyway", len(unique_id))
+        logger.info("A call has an id of %d characters; it is answered anyway", len(unique_id))
     return Call(unique_id, content[2], content[3])
 
 
@@ -172,6 +172,6 @@ def _text(content: list[Any]) -> str:
 
 def log_frame(direction: str, data: str | bytes) -> None:
     """Write a frame to the log at DEBUG, redacted. ``direction``: sent or received."""
-    if _log.isEnabledFor(logging.DEBUG):
+    if logger.isEnabledFor(logging.DEBUG):
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-        _log.debug("%s %s", direction, redact_frame(text))
+        logger.debug("%s %s", direction, redact_frame(text))

@@ -33,7 +33,7 @@ NO_TRANSACTION_ID = -1
 _DECIMAL_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _ERROR_CODES = frozenset(str(code.value) for code in ChargePointErrorCode)
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def boot_notification(charge_point: ChargePointSettings) -> Payload:
@@ -136,7 +136,7 @@ def _is_number(value: SampledValue) -> bool:
     # OCPP 1.6, 7.43: a decimal number, no exponent, no NaN. A missing reading is left out.
     if _DECIMAL_NUMBER.fullmatch(value.value):
         return True
-    _log.warning("A meter value of %s is not a number; it is left out", value.measurand)
+    logger.warning("A meter value of %s is not a number; it is left out", value.measurand)
     return False
 
 

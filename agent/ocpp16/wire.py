@@ -110,7 +110,10 @@ class _WebSocketWire:
             raise LinkError(_why_closed(problem)) from None
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        await self._connection.close(code, reason)
+        try:
+            await self._connection.close(code, reason)
+        finally:
+            self._connection.transport.abort()  # nothing is left of a line that does not answer
 
 
 def _why_closed(problem: ConnectionClosed) -> str:

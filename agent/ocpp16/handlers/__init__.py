@@ -1,0 +1,1 @@
+"""Answers to the calls of the central system, one module per feature profile."""

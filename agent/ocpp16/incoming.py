@@ -1,0 +1,129 @@
+"""Calls of the central system: each is a bounded task, so that a slow one holds up nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+from agent.errors import LinkError
+from agent.ocpp16.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
+from agent.ocpp16.registration import Registration
+from agent.ocpp16.schemas import KNOWN_ACTIONS, check_call
+from agent.redaction import one_line
+
+Handler = Callable[[Payload], Awaitable[Payload]]
+
+AT_ONCE_MAX = 16
+_TASKS_MAX = 2 * AT_ONCE_MAX  # those beyond AT_ONCE_MAX only say that there are too many
+_ANSWERS_KEPT_MAX = 50
+_REMOTE_START_STOP = ("RemoteStartTransaction", "RemoteStopTransaction")
+
+logger = logging.getLogger(__name__)
+
+
+class IncomingCalls:
+    """Answers the calls that come in over one connection."""
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        registration: Registration,
+        send: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._handlers = handlers
+        self._registration = registration
+        self._send = send
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_work: set[str] = set()
+        self._answers: OrderedDict[str, tuple[int, str]] = OrderedDict()
+
+    def take(self, call: Call | BadCall) -> None:
+        """Begin to answer the call. Never raises, returns at once."""
+        if not self._registration.answers_calls:
+            # OCPP 1.6, 4.2: a rejected charge point does not answer; before the first answer to
+            # BootNotification nothing but that may flow.
+            logger.info("A call came before this charge point was accepted; it is not answered")
+            return
+        if isinstance(call, BadCall):
+            self._start(self._reply(error_text(call.unique_id, call.code, call.description)))
+            return
+        known = self._answers.get(call.unique_id)
+        if call.unique_id in self._in_work:
+            self._refuse(call, "a call with this id is still in work")
+        elif known is not None and known[0] == _fingerprint(call):
+            self._start(self._reply(known[1]))
+        elif len(self._in_work) >= AT_ONCE_MAX:
+            self._refuse(call, "too many calls at once")
+        else:
+            self._in_work.add(call.unique_id)
+            self._start(self._serve(call))
+
+    async def finish(self, within_s: float) -> None:
+        """Let answers that are nearly ready go out, then give up the others."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _refuse(self, call: Call, description: str) -> None:
+        self._start(self._reply(error_text(call.unique_id, "GenericError", description)))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._tasks) >= _TASKS_MAX:
+            work.close()
+            logger.warning("The central system sends calls faster than they go; one is dropped")
+            return
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, call: Call) -> None:
+        try:
+            text = await self._answer(call)
+            self._answers[call.unique_id] = (_fingerprint(call), text)
+            if len(self._answers) > _ANSWERS_KEPT_MAX:
+                self._answers.popitem(last=False)
+        finally:
+            self._in_work.discard(call.unique_id)
+        await self._reply(text)
+
+    async def _reply(self, text: str) -> None:
+        try:
+            await self._send(text)
+        except LinkError:
+            logger.info("The link was lost before a call could be answered")
+
+    async def _answer(self, call: Call) -> str:
+        try:
+            return result_text(call.unique_id, await self._result(call))
+        except CallRefused as refusal:
+            return error_text(call.unique_id, refusal.code, refusal.description)
+        except TimeoutError:
+            logger.warning("%s was not decided in time", call.action)
+            return error_text(call.unique_id, "InternalError", "not decided in time")
+        except Exception:
+            logger.exception("%s could not be answered", call.action)
+            return error_text(call.unique_id, "InternalError", "the charge point has a problem")
+
+    async def _result(self, call: Call) -> Payload:
+        # Known or not is meant as in OCPP-J 1.6, 4.2.3; the library has the two codes swapped.
+        if call.action not in KNOWN_ACTIONS:
+            raise CallRefused("NotImplemented", f"unknown action {one_line(call.action, 50)}")
+        handler = self._handlers.get(call.action)
+        if handler is None:
+            raise CallRefused("NotSupported", f"{call.action} is not supported")
+        payload = check_call(call.action, call.payload)
+        if call.action in _REMOTE_START_STOP and not self._registration.is_accepted:
+            # OCPP 1.6, 4.2: not allowed while Pending.
+            return {"status": "Rejected"}
+        return await handler(payload)
+
+
+def _fingerprint(call: Call) -> int:
+    # A central system that counts its ids anew must not get the answer to another question.
+    return hash((call.action, json.dumps(call.payload)))

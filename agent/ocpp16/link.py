@@ -1,0 +1,202 @@
+"""The link to the central system: connect, talk, wait, again; one socket, one owner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, NotifyStatus
+from agent.core.configuration import Configuration
+from agent.core.events import AuthorizeFailed, LinkLost
+from agent.core.values import QueuedMessage
+from agent.errors import LinkError
+from agent.ocpp16.access import CONNECT_PROBLEMS, connection_url, explain, prepare_access
+from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
+from agent.ocpp16.exchange import SentCalls
+from agent.ocpp16.handlers.core import core_handlers
+from agent.ocpp16.registration import Registration
+from agent.ocpp16.session import Session
+from agent.ocpp16.surroundings import Surroundings
+from agent.ocpp16.wire import SUBPROTOCOL, Connector, Wire, connect_websocket
+from agent.ports import Clock, Inbox
+from agent.redaction import shown_url
+from agent.settings import CentralSystemSettings, ChargePointSettings
+
+_OPEN_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 5.0
+
+LinkCommand = Authorize | NotifyStatus | DeliverNext | ApplyConfiguration
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSnapshot:
+    """How the link is doing, as it may be shown: no secrets, no idTags."""
+
+    url: str  # with the identity; empty: no central system is configured
+    connected_since: datetime | None
+    is_accepted: bool
+    registration: str  # Accepted, Pending, Rejected; empty: not answered yet
+    last_problem: str  # why the last attempt or link ended; empty: there was none yet
+    next_try_in_s: float | None
+    in_flight: str | None  # action of the call that waits for its answer
+    waiting: int  # calls that wait for their turn
+
+
+class CentralSystemLink:
+    """Keeps the charge point connected to its central system, whatever that does."""
+
+    def __init__(
+        self,
+        settings: CentralSystemSettings,
+        identity_of: ChargePointSettings,
+        *,
+        inbox: Inbox,
+        configuration: Callable[[], Configuration],
+        next_message: Callable[[], Awaitable[QueuedMessage | None]],
+        clock: Clock,
+        random: Random,
+        connect: Connector = connect_websocket,
+    ) -> None:
+        """``next_message`` gives the oldest row of the outbox, or None."""
+        self._settings = settings
+        self._charge_point = identity_of
+        self._inbox = inbox
+        self._clock = clock
+        self._connect = connect
+        self._backoff = Backoff(random)
+        self._around = Surroundings(
+            charge_point=identity_of,
+            inbox=inbox,
+            configuration=configuration,
+            next_message=next_message,
+            clock=clock,
+            random=random,
+            handlers=core_handlers(inbox, configuration),
+            registration=Registration(random),
+            sent=SentCalls(),
+        )
+        self._session: Session | None = None
+        self._connected_since: datetime | None = None
+        self._last_problem = ""
+        self._next_try_at_s: float | None = None
+
+    async def run(self) -> None:
+        """Connect and talk for ever; ends only by being cancelled."""
+        if not self._settings.url:
+            self._note_problem("no central system is configured", is_news=True)
+            await asyncio.Event().wait()
+        await self._pause(self._backoff.first())
+        while True:
+            was_stable = await self._attempt()
+            wait_s = self._backoff.next(was_stable=was_stable)
+            logger.info("Next attempt to reach the central system in %.0f s", wait_s)
+            await self._pause(wait_s)
+
+    def perform(self, command: LinkCommand) -> None:
+        """Do what the core has ordered; called on the loop's thread, returns at once."""
+        sender = self._session.sender if self._session is not None else None
+        match command:
+            case Authorize():
+                if sender is None:
+                    self._inbox.post(AuthorizeFailed(command.id_tag, "there is no link"))
+                else:
+                    sender.authorize(command)
+            case NotifyStatus() if sender is not None:
+                sender.notify(command)
+            case DeliverNext(up_to) if sender is not None:
+                sender.deliver(up_to)
+            case ApplyConfiguration() if self._session is not None:
+                self._session.configuration_changed()
+            case _:
+                pass  # lost with the link, by design: the core asks again when it is accepted
+
+    def snapshot(self) -> LinkSnapshot:
+        """How the link is doing now."""
+        sender = self._session.sender if self._session is not None else None
+        wait_s = None
+        if self._next_try_at_s is not None:
+            wait_s = max(self._next_try_at_s - asyncio.get_running_loop().time(), 0.0)
+        return LinkSnapshot(
+            url=self._shown_url(),
+            connected_since=self._connected_since,
+            is_accepted=sender is not None and sender.accepted_at_s is not None,
+            registration=self._around.registration.status,
+            last_problem=self._last_problem,
+            next_try_in_s=wait_s,
+            in_flight=sender.in_flight if sender is not None else None,
+            waiting=sender.waiting if sender is not None else 0,
+        )
+
+    async def _attempt(self) -> bool:
+        """Connect and talk until that ends; True when the link had been accepted and stable."""
+        try:
+            wire = await self._open()
+        except LinkError as problem:
+            self._note_problem(str(problem), is_news=str(problem) != self._last_problem)
+            return False
+        session = self._begin(wire)
+        try:
+            await session.run()
+        except LinkError as problem:
+            self._note_problem(str(problem), is_news=True)
+        except Exception:
+            logger.exception("The session with the central system failed")
+            self._note_problem("the session failed inside the agent, see its log", is_news=True)
+        finally:
+            self._session = None
+            self._connected_since = None
+            await _close(wire)
+        return session.sender.stood_accepted_s >= STABLE_AFTER_S
+
+    async def _open(self) -> Wire:
+        url = self._settings.url
+        try:
+            access = prepare_access(self._settings, self._charge_point)
+            url = access.url
+            async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # a backstop: nothing waits for ever
+                wire = await self._connect(
+                    url, headers=access.headers, ssl=access.tls, open_timeout_s=_OPEN_TIMEOUT_S
+                )
+        except CONNECT_PROBLEMS as problem:
+            raise LinkError(explain(problem, url, self._clock.now().utc)) from problem
+        if wire.subprotocol != SUBPROTOCOL:
+            # OCPP-J 1.6, 3.2: a server that chose no subprotocol does not speak OCPP 1.6.
+            await _close(wire)
+            raise LinkError("the server does not speak OCPP 1.6 (it chose no subprotocol ocpp1.6)")
+        return wire
+
+    def _begin(self, wire: Wire) -> Session:
+        logger.info("Connected to %s", self._shown_url())
+        self._connected_since = self._clock.now().utc
+        self._session = Session(wire, self._around)
+        return self._session
+
+    def _note_problem(self, problem: str, *, is_news: bool) -> None:
+        logger.warning("No link to the central system: %s", problem)
+        self._last_problem = problem
+        if is_news:
+            self._inbox.post(LinkLost(problem))
+
+    async def _pause(self, wait_s: float) -> None:
+        self._next_try_at_s = asyncio.get_running_loop().time() + wait_s
+        await asyncio.sleep(wait_s)
+        self._next_try_at_s = None
+
+    def _shown_url(self) -> str:
+        if not self._settings.url:
+            return ""
+        return shown_url(connection_url(self._settings.url, self._charge_point.identity))
+
+
+async def _close(wire: Wire) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await wire.close()
+    except TimeoutError:
+        logger.info("The old connection did not close in time; it is left behind")

@@ -1,0 +1,57 @@
+"""Whether the central system has accepted this charge point, for as long as this process lives."""
+
+from __future__ import annotations
+
+from random import Random
+
+from agent.ocpp16.answers import BootAnswer
+
+_OWN_RETRY_S = 60.0
+_JITTER_S = 10.0
+_WAIT_MAX_S = 86_400.0
+
+
+class Registration:
+    """Status after BootNotification, and when the next one may go. Times are the loop's."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._asked_at_s: float | None = None
+        self.status = ""  # Accepted, Pending, Rejected; empty: not answered yet
+        self.ask_not_before_s = float("-inf")
+
+    @property
+    def is_accepted(self) -> bool:
+        """Everything may flow."""
+        return self.status == "Accepted"
+
+    @property
+    def answers_calls(self) -> bool:
+        """Calls of the central system are answered (OCPP 1.6, 4.2)."""
+        return self.status in ("Accepted", "Pending")
+
+    def asked(self, now_s: float) -> None:
+        """A BootNotification goes out now."""
+        self._asked_at_s = now_s
+
+    def answered(self, answer: BootAnswer, now_s: float) -> None:
+        """BootNotification.conf came."""
+        self.status = answer.status
+        wait_s = answer.interval_s or 0
+        if wait_s <= 0:  # OCPP 1.6, 4.2: then the charge point chooses, without flooding
+            wait_s = int(_OWN_RETRY_S)
+        self.ask_not_before_s = now_s + self._jittered(min(wait_s, _WAIT_MAX_S))
+
+    def not_answered(self, now_s: float) -> None:
+        """Silence, CALLERROR or nonsense: ask again after our own interval."""
+        self.ask_not_before_s = now_s + self._jittered(_OWN_RETRY_S)
+
+    def forgotten(self) -> None:
+        """The central system answers a call as if it had never accepted us: register again."""
+        self.status = ""
+        if self._asked_at_s is not None:
+            self.ask_not_before_s = self._asked_at_s + self._jittered(_OWN_RETRY_S)
+
+    def _jittered(self, wait_s: float) -> float:
+        # The interval is a minimum; boxes that were told the same must not return in step.
+        return wait_s + self._random.uniform(0, min(_JITTER_S, wait_s / 10))

@@ -1,0 +1,317 @@
+"""What goes out over one connection: registration first, then one call at a time by priority."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agent.core.commands import Authorize, NotifyStatus
+from agent.core.events import (
+    AuthorizeFailed,
+    Event,
+    LinkAccepted,
+    LinkLost,
+    LinkPending,
+    MessageFailed,
+    OutboxWasEmpty,
+)
+from agent.errors import AgentError, CallFailed
+from agent.ocpp16 import answers, messages
+from agent.ocpp16.exchange import CallErrorReceived, Exchange, OwnCall
+from agent.ocpp16.surroundings import Surroundings
+from agent.ocpp16.waiting import (
+    Due,
+    WaitingAuthorize,
+    WaitingCalls,
+    WaitingStatus,
+    wait_at_most,
+)
+
+_DAY_S = 86_400.0
+_OUTBOX_RETRY_S = 5.0
+# OCPP-J 1.6 errata 3.10: the answer to a charge point that is not accepted.
+_FORGOTTEN = "SecurityError"
+
+logger = logging.getLogger(__name__)
+
+
+class Sender:
+    """Sends our own calls and tells the core what came of each."""
+
+    def __init__(self, around: Surroundings, send: Callable[[str], Awaitable[None]]) -> None:
+        """``send`` writes one frame, or raises LinkError."""
+        self._around = around
+        self._registration = around.registration
+        self._write = send
+        self._loop = asyncio.get_running_loop()
+        self._waiting = WaitingCalls()
+        self._timers: dict[WaitingAuthorize, asyncio.TimerHandle] = {}
+        self._outbox_timer: asyncio.TimerHandle | None = None
+        self._wake = asyncio.Event()
+        self._under_way: object = None  # subject of the call that is being sent or in flight
+        self._is_delivering = False
+        self._newest_row = 0
+        self._last_sent_s = self._loop.time()
+        self._last_asked_time_s = self._loop.time()
+        self.exchange = Exchange(self.send, around.sent, self._take_late_answer)
+        self.accepted_at_s: float | None = None
+        self.stood_accepted_s = 0.0  # how long the link was accepted, once it is over
+
+    # --- from the runtime, on the loop's thread -------------------------------------------------
+
+    def authorize(self, command: Authorize) -> None:
+        """Ask about a card; its time-out runs from now, not from its turn."""
+        if self.accepted_at_s is None:
+            self._post(AuthorizeFailed(command.id_tag, "the link is not accepted yet"))
+            return
+        waiting = WaitingAuthorize(command, self._loop.time() + command.timeout_s)
+        if not self._waiting.add_authorize(waiting):
+            self._post(AuthorizeFailed(command.id_tag, "too many cards are being asked about"))
+            return
+        self._timers[waiting] = self._loop.call_at(waiting.deadline_s, self._give_up, waiting)
+        self._wake.set()
+
+    def notify(self, command: NotifyStatus) -> None:
+        """Report a status; it is dropped while the link is not accepted."""
+        if self.accepted_at_s is not None:
+            changed_at = self._around.clock.now().utc
+            self._waiting.add_status(WaitingStatus(command.report, changed_at))
+            self._wake.set()
+
+    def deliver(self, up_to: int) -> None:
+        """Send the oldest outbox row. While one is under way its outcome tells the core instead.
+
+        ``up_to`` is the newest row there was: told back when there turns out to be none.
+        """
+        self._newest_row = up_to
+        if self.accepted_at_s is not None and not self._is_delivering:
+            self._waiting.want_delivery()
+            self._wake.set()
+
+    def configuration_changed(self) -> None:
+        """Let the timers follow the configuration keys at once."""
+        self._wake.set()
+
+    @property
+    def in_flight(self) -> str | None:
+        """The action of the call that waits for its answer."""
+        return self.exchange.in_flight.action if self.exchange.in_flight else None
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return len(self._waiting)
+
+    # --- begin and end of the connection ---------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send what is due, for ever; raises LinkError when the connection is lost."""
+        if self._registration.is_accepted:
+            # OCPP-J 1.6, 5.4: no BootNotification after a mere reconnect.
+            self._accepted(None)
+        while True:
+            if self._registration.is_accepted:
+                await self._send_next()
+            else:
+                await self._register()
+
+    def end(self, problem: str) -> None:
+        """Tell the core what the end of the connection interrupts."""
+        if self._outbox_timer is not None:
+            self._outbox_timer.cancel()
+        self._post(answers.interrupted(self._under_way, problem))
+        self._under_way = None
+        self._not_accepted(problem)
+
+    def _accepted(self, heartbeat_interval_s: int | None) -> None:
+        self.accepted_at_s = self._loop.time()
+        self._post(LinkAccepted(heartbeat_interval_s))
+        self._wake.set()
+
+    def _not_accepted(self, problem: str) -> None:
+        if self.accepted_at_s is not None:
+            self.stood_accepted_s = self._loop.time() - self.accepted_at_s
+            self.accepted_at_s = None
+        for waiting in self._waiting.clear():
+            self._cancel_timer(waiting)
+            self._post(AuthorizeFailed(waiting.command.id_tag, problem))
+
+    # --- what goes out ---------------------------------------------------------------------------
+
+    async def _send_next(self) -> None:
+        match await self._next_due():
+            case WaitingAuthorize() as waiting:
+                await self._send_authorize(waiting)
+            case WaitingStatus() as waiting:
+                await self._send_status(waiting)
+            case Due.DELIVERY:
+                await self._send_row()
+            case Due.HEARTBEAT:
+                await self._send_heartbeat()
+
+    async def _next_due(self) -> WaitingAuthorize | WaitingStatus | Due:
+        while True:
+            self._wake.clear()
+            due = self._waiting.next()
+            if due is not None:
+                return due
+            wait_s = self._heartbeat_due_s() - self._loop.time()
+            if wait_s <= 0:
+                return Due.HEARTBEAT
+            await wait_at_most(self._wake, wait_s)
+
+    def _heartbeat_due_s(self) -> float:
+        # OCPP 1.6, 4.6: after an interval of our own silence; and once a day for the time anyway.
+        interval_s = self._integer("HeartbeatInterval") or _DAY_S
+        return min(self._last_sent_s + interval_s, self._last_asked_time_s + _DAY_S)
+
+    async def _register(self) -> None:
+        wait_s = self._registration.ask_not_before_s - self._loop.time()
+        if wait_s > 0:
+            self._wake.clear()
+            await wait_at_most(self._wake, wait_s)
+            return
+        self._registration.asked(self._loop.time())
+        payload = messages.boot_notification(self._around.charge_point)
+        call = OwnCall(self._new_id(), "BootNotification", payload, self._message_timeout_s())
+        try:
+            answer = answers.read_boot(await self.exchange.perform(call))
+        except CallFailed as problem:
+            logger.warning("BootNotification was not answered as it should be: %s", problem)
+            self._registration.not_answered(self._loop.time())
+            return
+        if answer.current_time is not None:
+            self._around.clock.learn(answer.current_time)
+        self._boot_answered(answer)
+
+    def _boot_answered(self, answer: answers.BootAnswer) -> None:
+        if self._registration.is_accepted:
+            return  # a late answer to an earlier request
+        self._registration.answered(answer, self._loop.time())
+        if answer.status == "Accepted":
+            logger.info("The central system has accepted this charge point")
+            interval_s = answer.interval_s or 0
+            self._accepted(interval_s if interval_s > 0 else None)
+        else:
+            logger.warning("The central system answers BootNotification with %s", answer.status)
+            self._post(LinkPending(answer.status))
+
+    async def _send_authorize(self, waiting: WaitingAuthorize) -> None:
+        self._cancel_timer(waiting)
+        command = waiting.command
+        try:
+            payload = messages.authorize(command.id_tag)
+        except ValueError as problem:
+            self._post(AuthorizeFailed(command.id_tag, f"Authorize cannot be sent: {problem}"))
+            return
+        left_s = max(waiting.deadline_s - self._loop.time(), 0.001)
+        await self._perform(
+            OwnCall(self._new_id(), "Authorize", payload, left_s, command, is_urgent=True)
+        )
+
+    async def _send_status(self, waiting: WaitingStatus) -> None:
+        payload = messages.status_notification(waiting.report, waiting.changed_at)
+        await self._perform(
+            OwnCall(self._new_id(), "StatusNotification", payload, self._message_timeout_s())
+        )
+
+    async def _send_row(self) -> None:
+        self._is_delivering = True
+        newest_row = self._newest_row
+        try:
+            row = await self._around.next_message()
+        except AgentError as problem:
+            logger.warning("The outbox cannot be read, it is tried again soon: %s", problem)
+            self._outbox_timer = self._loop.call_later(
+                _OUTBOX_RETRY_S, self.deliver, self._newest_row
+            )
+            return
+        finally:
+            self._is_delivering = False
+        if row is None:
+            self._post(OutboxWasEmpty(newest_row))
+            return
+        try:
+            action, payload = messages.transaction_call(row)
+        except (ValueError, TypeError, AttributeError, OverflowError) as problem:
+            # A row that cannot be sent must not hold up the queue: it counts its attempts.
+            self._post(MessageFailed(row.sequence, f"the row cannot be sent: {problem}"))
+            return
+        self._is_delivering = True
+        await self._perform(OwnCall(row.unique_id, action, payload, self._message_timeout_s(), row))
+
+    async def _send_heartbeat(self) -> None:
+        self._last_asked_time_s = self._loop.time()
+        call = OwnCall(self._new_id(), "Heartbeat", {}, self._message_timeout_s())
+        payload = await self._perform(call)
+        told = answers.read_current_time(payload)
+        if told is not None:
+            self._around.clock.learn(told)
+
+    async def _perform(self, call: OwnCall) -> Any:
+        """Send the call and tell the core what came of it; returns the answer, None if none."""
+        self._under_way = call.subject
+        payload, is_forgotten = None, False
+        try:
+            payload = await self.exchange.perform(call)
+            event = answers.answered(call.subject, payload)
+        except CallFailed as problem:
+            logger.warning("%s", problem)
+            event = answers.failed(call.subject, str(problem))
+            is_forgotten = isinstance(problem, CallErrorReceived) and problem.code == _FORGOTTEN
+        self._under_way = None
+        self._is_delivering = False
+        self._post(event)
+        if is_forgotten:
+            self._register_anew()
+        return payload
+
+    def _register_anew(self) -> None:
+        sentence = "the central system does not know this charge point any more"
+        logger.warning("%s; it is registered again", sentence)
+        self._registration.forgotten()
+        self._not_accepted(sentence)
+        self._post(LinkLost(sentence))
+
+    def _give_up(self, waiting: WaitingAuthorize) -> None:
+        self._timers.pop(waiting, None)
+        if self._waiting.drop_authorize(waiting):
+            problem = "another message was not answered in time, so this was not even asked"
+            self._post(AuthorizeFailed(waiting.command.id_tag, problem))
+
+    def _cancel_timer(self, waiting: WaitingAuthorize) -> None:
+        timer = self._timers.pop(waiting, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _take_late_answer(self, call: OwnCall, payload: Any) -> None:
+        try:
+            if call.action == "BootNotification":
+                self._boot_answered(answers.read_boot(payload))
+            else:
+                self._post(answers.answered(call.subject, payload))
+        except CallFailed as problem:
+            logger.warning("A late answer cannot be used: %s", problem)
+
+    async def send(self, text: str) -> None:
+        """Write a frame, an answer too: whatever we say puts the heartbeat off."""
+        await self._write(text)
+        self._last_sent_s = self._loop.time()
+
+    # --- small things ----------------------------------------------------------------------------
+
+    def _post(self, event: Event | None) -> None:
+        if event is not None:
+            self._around.inbox.post(event)
+
+    def _integer(self, key: str) -> int:
+        return self._around.configuration().integer(key)
+
+    def _message_timeout_s(self) -> float:
+        return float(self._integer("MessageTimeout"))
+
+    def _new_id(self) -> str:
+        return str(uuid.UUID(int=self._around.random.getrandbits(128), version=4))

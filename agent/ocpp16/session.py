@@ -1,0 +1,116 @@
+"""One connection from its first message to its last: it reads, pings, and ends as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from agent.errors import LinkError
+from agent.ocpp16.frames import BadCall, BadFrame, Call, CallError, CallResult, log_frame, parse
+from agent.ocpp16.incoming import IncomingCalls
+from agent.ocpp16.sender import Sender
+from agent.ocpp16.surroundings import Surroundings
+from agent.ocpp16.waiting import wait_at_most
+from agent.ocpp16.wire import Wire
+
+_DAY_S = 86_400.0
+_SEND_TIMEOUT_S = 10.0
+_PONG_TIMEOUT_S = 10.0
+_GOODBYE_S = 0.5
+_BAD_IN_A_ROW_MAX = 100
+_POLICY_VIOLATION = 1008
+
+logger = logging.getLogger(__name__)
+
+
+class Session:
+    """The conversation over one connection. Opening and closing the wire is the caller's."""
+
+    def __init__(self, wire: Wire, around: Surroundings) -> None:
+        self._wire = wire
+        self._around = around
+        self.sender = Sender(around, self._write)
+        self._incoming = IncomingCalls(around.handlers, around.registration, self.sender.send)
+        self._ping_changed = asyncio.Event()
+        self._bad_in_a_row = 0
+
+    async def run(self) -> None:
+        """Talk until the connection ends; raises LinkError with the reason."""
+        problem = "the agent ends the connection"
+        grace_s = _GOODBYE_S  # a Reset that was accepted must be seen to be accepted
+        try:
+            await _until_one_fails(self._read(), self.sender.run(), self._ping())
+        except LinkError as reason:
+            problem, grace_s = str(reason), 0.0
+            raise
+        finally:
+            self.sender.end(problem)
+            await self._incoming.finish(grace_s)
+
+    def configuration_changed(self) -> None:
+        """Let the timers follow the configuration keys at once."""
+        self._ping_changed.set()
+        self.sender.configuration_changed()
+
+    async def _read(self) -> None:
+        while True:
+            data = await self._wire.receive()
+            log_frame("received", data)
+            self.sender.exchange.heard()
+            frame = parse(data)
+            match frame:
+                case CallResult() | CallError():
+                    self.sender.exchange.take_answer(frame)
+                case Call() | BadCall():
+                    self._incoming.take(frame)
+                case BadFrame():
+                    pass
+            await self._count_bad(frame)
+
+    async def _count_bad(self, frame: object) -> None:
+        if not isinstance(frame, BadFrame | BadCall):
+            self._bad_in_a_row = 0
+            return
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row in (1, 10):
+            problem = frame.problem if isinstance(frame, BadFrame) else frame.description
+            logger.warning("A bad message came (%d in a row): %s", self._bad_in_a_row, problem)
+        if self._bad_in_a_row > _BAD_IN_A_ROW_MAX:
+            await self._wire.close(_POLICY_VIOLATION, "too many bad messages")
+            raise LinkError(f"the central system sent {self._bad_in_a_row} bad messages in a row")
+
+    async def _write(self, text: str) -> None:
+        log_frame("sent", text)
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT_S):
+                await self._wire.send(text)
+        except TimeoutError:
+            raise LinkError(f"nothing could be sent for {_SEND_TIMEOUT_S:.0f} s") from None
+
+    async def _ping(self) -> None:
+        while True:
+            interval_s = self._around.configuration().integer("WebSocketPingInterval")
+            self._ping_changed.clear()
+            if await wait_at_most(self._ping_changed, interval_s or _DAY_S) or not interval_s:
+                continue
+            timeout_s = min(float(interval_s), _PONG_TIMEOUT_S)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._wire.ping()
+            except TimeoutError:
+                raise LinkError(f"no answer to a ping within {timeout_s:.0f} s") from None
+
+
+async def _until_one_fails(*works: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        failed = [task for task in tasks if task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in failed:
+        task.result()

@@ -1,0 +1,30 @@
+"""What outlives one connection to the central system."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from agent.core.configuration import Configuration
+from agent.core.values import QueuedMessage
+from agent.ocpp16.exchange import SentCalls
+from agent.ocpp16.incoming import Handler
+from agent.ocpp16.registration import Registration
+from agent.ports import Clock, Inbox
+from agent.settings import ChargePointSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every session of this process works with."""
+
+    charge_point: ChargePointSettings
+    inbox: Inbox
+    configuration: Callable[[], Configuration]
+    next_message: Callable[[], Awaitable[QueuedMessage | None]]
+    clock: Clock
+    random: Random
+    handlers: Mapping[str, Handler]
+    registration: Registration
+    sent: SentCalls

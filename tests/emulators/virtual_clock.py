@@ -1,0 +1,26 @@
+"""The two clocks of a box whose time is that of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from agent.core.values import Instant
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class VirtualClock:
+    """Virtual time as both clocks; it is noon when the loop begins. Remembers what it was told."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.start = start
+        self.learned: list[datetime] = []
+        self._loop = asyncio.get_running_loop()
+
+    def now(self) -> Instant:
+        elapsed_s = self._loop.time()
+        return Instant(elapsed_s, self.start + timedelta(seconds=elapsed_s))
+
+    def learn(self, utc: datetime) -> None:
+        self.learned.append(utc)

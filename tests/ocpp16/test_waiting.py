@@ -1,0 +1,81 @@
+"""Who goes next."""
+
+from __future__ import annotations
+
+from agent.core.commands import Authorize
+from agent.core.values import Status, StatusReport
+from agent.ocpp16.waiting import (
+    AUTHORIZES_MAX,
+    Due,
+    WaitingAuthorize,
+    WaitingCalls,
+    WaitingStatus,
+)
+from tests.ocpp16.rig import NOON
+
+
+def card(tag: str = "A") -> WaitingAuthorize:
+    return WaitingAuthorize(Authorize(tag, 5.0), 5.0)
+
+
+def status(connector_id: int, what: Status = Status.AVAILABLE) -> WaitingStatus:
+    return WaitingStatus(StatusReport(connector_id, what), NOON)
+
+
+def test_cards_go_before_statuses_and_statuses_before_the_outbox():
+    waiting = WaitingCalls()
+    waiting.want_delivery()
+    waiting.add_status(status(1))
+    asked = card()
+    waiting.add_authorize(asked)
+    assert len(waiting) == 3
+    assert [waiting.next() for _ in range(4)] == [asked, status(1), Due.DELIVERY, None]
+
+
+def test_of_a_connector_only_the_newest_status_waits_and_it_goes_last():
+    waiting = WaitingCalls()
+    waiting.add_status(status(1, Status.PREPARING))
+    waiting.add_status(status(2))
+    waiting.add_status(status(1, Status.CHARGING))
+    assert [waiting.next() for _ in range(3)] == [status(2), status(1, Status.CHARGING), None]
+
+
+def test_at_most_eight_cards_wait():
+    waiting = WaitingCalls()
+    assert all(waiting.add_authorize(card()) for _ in range(AUTHORIZES_MAX))
+    assert not waiting.add_authorize(card())
+
+
+def test_a_card_can_be_taken_back_until_its_turn_comes():
+    waiting = WaitingCalls()
+    first, second = card(), card()
+    waiting.add_authorize(first)
+    waiting.add_authorize(second)
+    assert waiting.next() is first
+    assert not waiting.drop_authorize(first)
+    assert waiting.drop_authorize(second)
+    assert waiting.next() is None
+
+
+def test_after_ten_others_the_outbox_has_its_turn():
+    waiting = WaitingCalls()
+    waiting.want_delivery()
+    turns = []
+    for _ in range(22):
+        waiting.add_authorize(card())
+        turns.append(waiting.next())
+        if turns[-1] is Due.DELIVERY:
+            waiting.next()
+            waiting.want_delivery()
+    assert turns.index(Due.DELIVERY) == 10
+    assert turns.count(Due.DELIVERY) == 2
+
+
+def test_clearing_gives_back_the_cards_and_forgets_the_rest():
+    waiting = WaitingCalls()
+    asked = card()
+    waiting.add_authorize(asked)
+    waiting.add_status(status(1))
+    waiting.want_delivery()
+    assert waiting.clear() == [asked]
+    assert (len(waiting), waiting.next()) == (0, None)

@@ -1,0 +1,211 @@
+"""The thin shell around the real WebSocket, on the loopback address."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.core.commands import Authorize
+from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
+from agent.errors import LinkError
+from agent.ocpp16.access import CONNECT_PROBLEMS, explain, tls_context
+from agent.ocpp16.wire import Wire, connect_websocket
+from agent.settings import CentralSystemSettings
+from tests.emulators.central_system import FakeCentralSystem
+from tests.ocpp16.rig import NOON, TAG, Rig, running
+
+pytestmark = pytest.mark.real_time
+
+
+async def open_wire(url: str, tls: ssl.SSLContext | None = None) -> Wire:
+    return await connect_websocket(url, headers={}, ssl=tls, open_timeout_s=5)
+
+
+async def failure(url: str, tls: ssl.SSLContext | None = None) -> str:
+    """Why this address cannot be reached, in words."""
+    try:
+        wire = await open_wire(url, tls)
+    except CONNECT_PROBLEMS as problem:
+        return explain(problem, url, NOON)
+    await wire.close()
+    return ""
+
+
+def real_rig(system: FakeCentralSystem, url: str, **settings: object) -> Rig:
+    rig = Rig(system, settings=CentralSystemSettings(url=url, **settings))  # type: ignore[arg-type]
+    rig.link = rig.make_link(connect_websocket)
+    return rig
+
+
+async def test_the_whole_way_works_over_a_real_websocket(tmp_path: Path):
+    (tmp_path / "key").write_text("000102030405060708090A0B0C0D0E0F")
+    system = FakeCentralSystem()
+    async with system.serve() as url, asyncio.timeout(20):
+        rig = real_rig(
+            system, url, security_profile=1, authorization_key_file=str(tmp_path / "key")
+        )
+        async with running(rig):
+            await rig.inbox.posted(LinkAccepted)
+            rig.link.perform(Authorize(TAG, 5.0))
+            await rig.inbox.posted(AuthorizeAnswered)
+            assert (await system.send_call("GetConfiguration", {}))[0] == 3
+        attempt = system.attempts[0]
+        assert attempt.url == "/CP7"
+        headers = {name.lower(): value for name, value in attempt.headers.items()}
+        assert headers["authorization"] == "Basic Q1A3OgABAgMEBQYHCAkKCwwNDg8="
+        assert headers["sec-websocket-protocol"] == "ocpp1.6"
+        assert "sec-websocket-extensions" not in headers  # no compression
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "password"), (403, "HTTP 403"), (404, "HTTP 404"), (503, "trouble")]
+)
+async def test_a_refusal_by_http_status_is_told_in_words(status: int, words: str):
+    system = FakeCentralSystem(http_status=status)
+    async with system.serve() as url:
+        assert words in await failure(f"{url}/CP7")
+
+
+async def test_a_redirect_is_not_followed():
+    system = FakeCentralSystem(http_status=302)
+    async with system.serve() as url:
+        assert "not followed" in await failure(f"{url}/CP7")
+        assert len(system.attempts) == 1
+
+
+async def test_a_server_without_subprotocol_is_seen_by_the_link():
+    system = FakeCentralSystem(subprotocol=None)
+    async with system.serve() as url, asyncio.timeout(20):
+        rig = real_rig(system, url)
+        async with running(rig):
+            assert "does not speak OCPP 1.6" in (await rig.inbox.posted(LinkLost)).problem
+        assert system.frames == []
+
+
+async def test_a_port_where_nobody_listens_is_told_in_words():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    assert "nothing listens" in await failure(f"ws://127.0.0.1:{port}/CP7")
+
+
+async def test_a_closed_connection_says_who_closed_it_and_why():
+    system = FakeCentralSystem()
+    async with system.serve() as url:
+        wire = await open_wire(f"{url}/CP7")
+        await wire.ping()
+        await wire.send('[2,"x","Heartbeat",{}]')
+        assert str(await wire.receive()).startswith('[3,"x"')
+        await system._talks[-1].end.close(1001, "maintenance\n")
+        for use in (wire.receive(), wire.send("x"), wire.ping()):
+            with pytest.raises(LinkError, match=r"code 1001: maintenance\?"):
+                await use
+        await wire.close()
+        await wire.close()
+
+
+async def test_a_frame_of_a_large_local_list_is_taken_and_a_larger_one_ends_the_connection():
+    system = FakeCentralSystem()
+    async with system.serve() as url:
+        wire = await open_wire(f"{url}/CP7")
+        await wire.send('[2,"x","Heartbeat",{}]')
+        await wire.receive()
+        end = system._talks[-1].end
+        await end.send("x" * (2 * 1024 * 1024))
+        assert len(await wire.receive()) == 2 * 1024 * 1024
+        await end.send("x" * (2 * 1024 * 1024 + 1))
+        with pytest.raises(LinkError):
+            await wire.receive()
+
+
+# --- TLS -----------------------------------------------------------------------------------------
+
+
+def certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext]:
+    """A certificate that is its own authority, and a server's context with it."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=test", "-keyout", str(key), "-out", str(cert)]
+    command += ["-addext", "subjectAltName=" + ",".join(names)]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return cert, context
+
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+
+
+@needs_openssl
+async def test_a_trusted_certificate_with_the_right_name_is_taken(tmp_path: Path):
+    trusted, context = certificate(tmp_path, "IP:127.0.0.1")
+    (tmp_path / "key").write_text("sixteen chars ok")
+    system = FakeCentralSystem()
+    async with system.serve(context) as url, asyncio.timeout(20):
+        rig = real_rig(
+            system,
+            url,
+            security_profile=2,
+            authorization_key_file=str(tmp_path / "key"),
+            ca_file=str(trusted),
+        )
+        async with running(rig):
+            await rig.inbox.posted(LinkAccepted)
+
+
+@needs_openssl
+@pytest.mark.parametrize("name", ["DNS:cs.example.net", "IP:127.0.0.2"])
+async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, name: str):
+    trusted, context = certificate(tmp_path, name)
+    system = FakeCentralSystem()
+    async with system.serve(context) as url:
+        problem = await failure(f"{url}/CP7", tls_context(str(trusted)))
+        assert "the TLS certificate of 127.0.0.1 was not accepted" in problem
+        assert system.attempts == []
+
+
+@needs_openssl
+async def test_a_certificate_of_a_stranger_is_refused(tmp_path: Path):
+    _, context = certificate(tmp_path, "IP:127.0.0.1")
+    async with FakeCentralSystem().serve(context) as url:
+        assert "was not accepted" in await failure(f"{url}/CP7", tls_context(""))
+
+
+async def answering(data: bytes) -> asyncio.Server:
+    """A server that says this, whatever it hears, and hangs up."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(data)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    return await asyncio.start_server(answer, "127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", "no common TLS version"),  # alert: protocol version
+        (b"\x15\x03\x03\x00\x02\x02\x28", "no common TLS version"),  # alert: handshake failure
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no common TLS version"),
+        (b"", "cut the connection"),
+    ],
+)
+async def test_a_handshake_that_fails_is_told_in_words(data: bytes, words: str):
+    async with await answering(data) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert words in await failure(f"wss://127.0.0.1:{port}/CP7", tls_context(""))
+
+
+async def test_something_that_is_no_web_server_is_told_in_words():
+    async with await answering(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as server:
+        port = server.sockets[0].getsockname()[1]
+        assert "does not answer like a WebSocket" in await failure(f"ws://127.0.0.1:{port}/CP7")
