@@ -20,6 +20,9 @@ from agent.core.values import (
     Verdict,
 )
 
+# ConcurrentTx counts as valid in the list (section 3.5.2), and is no acceptance anywhere else.
+_VALID = (AuthorizationStatus.ACCEPTED, AuthorizationStatus.CONCURRENT_TX)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -70,8 +73,8 @@ def policy_of(configuration: Configuration) -> Policy:
 
 
 def effective(info: IdTagInfo, utc: datetime) -> AuthorizationStatus:
-    """The status now: an accepted tag whose expiry has passed is Expired (section 7.27)."""
-    if info.status is AuthorizationStatus.ACCEPTED and info.expires_at is not None:
+    """The status now: a valid tag whose expiry has passed is Expired (section 7.27)."""
+    if info.status in _VALID and info.expires_at is not None:
         return AuthorizationStatus.EXPIRED if info.expires_at <= utc else info.status
     return info.status
 

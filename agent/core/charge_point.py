@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core import connector as connectors
 from agent.core import (
-    events as ev,
-)
-from agent.core import (
+    asking,
     from_central_system,
     from_devices,
     from_process,
     local_list,
     outbox,
-    presenting,
     reporting,
+)
+from agent.core import connector as connectors
+from agent.core import (
+    events as ev,
 )
 from agent.core.commands import CloseContactor, Command, OfferCurrent, Restart
 from agent.core.events import Event
@@ -103,7 +103,7 @@ def _stop_deadlines(stop: StopOrder, now: Instant) -> list[float | None]:
 
 def _expire(turn: Turn) -> None:
     """Whatever has waited long enough."""
-    presenting.give_up_checks(turn)
+    asking.give_up_checks(turn)
     now_s = turn.now.monotonic_s
     kept = tuple(g for g in turn.state.waiting if g.until_s is None or now_s < g.until_s)
     if kept != turn.state.waiting:

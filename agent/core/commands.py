@@ -153,15 +153,22 @@ class CloseContactor:
 
 @dataclass(frozen=True, slots=True)
 class DeliverNext:
-    """Send the oldest row of the outbox to the central system."""
+    """Send the oldest row of the outbox to the central system; ``up_to`` is the newest row."""
+
+    up_to: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer a request that came with this id."""
+    """Answer a request that came with this id, once.
+
+    ``detail`` explains a refusal to a person; ``info`` is what the central system said about a tag.
+    """
 
     request_id: str
     status: str
+    detail: str = ""
+    info: IdTagInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,13 +92,12 @@ def _starting(turn: Turn, connector: Connector) -> None:
         return
     if not connector.is_locked:
         _order_lock(turn, connector)
-        return
-    if connector.traits.has_meter and connector.reading is None:
-        if not connector.meter_asked:
-            turn.change_connector(connector.connector_id, meter_asked=True)
-            turn.order(ReadMeter(connector.connector_id))
-        return
-    transaction.begin(turn, connector, grant)
+    wants_meter = connector.traits.has_meter and connector.reading is None
+    if wants_meter and not connector.meter_asked:  # while the bolt moves
+        turn.change_connector(connector.connector_id, meter_asked=True)
+        turn.order(ReadMeter(connector.connector_id))
+    if turn.connector(connector.connector_id).is_locked and not wants_meter:
+        transaction.begin(turn, connector, grant)
 
 
 def _charging(turn: Turn, connector: Connector) -> None:
@@ -198,7 +197,7 @@ def _reason_to_stop(state: ChargePoint, connector: Connector) -> StopReason | No
         frozenset(f for f in all_faults(state, connector) if faults.RULES[f].stop_reason)
     )
     if fault is not None:
-        return faults.RULES[fault].stop_reason
+        return faults.rule_of(fault, connector.part_fault).stop_reason
     if connector.traits.has_plug and not connector.plugged:
         return StopReason.EV_DISCONNECTED
     return None
@@ -224,12 +223,14 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
     """Offer and close, or open and withdraw, as the moment demands."""
     connector_id = connector.connector_id
     if not energy_allowed(turn.state, connector):
+        connector = turn.change_connector(connector_id, vehicle_paused=False)
         _open_and_withdraw(turn, connector)
         return
     if not connector.offered:
         turn.order(OfferCurrent(connector_id, connector.traits.max_current_a))
         connector = turn.change_connector(connector_id, offered=True)
     if not connector.asks_for_energy:
+        connector = turn.change_connector(connector_id, vehicle_paused=True)
         _open(turn, connector)
     elif not connector.close_ordered:
         assert connector.transaction is not None

@@ -9,6 +9,7 @@ from agent.core.values import (
     IdTagInfo,
     ListUpdate,
     LockState,
+    PartFault,
     PilotState,
     Reading,
     TagFacts,
@@ -120,6 +121,14 @@ class SafetyInputCleared:
     """That contact is in order again."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartFaultChanged:
+    """A part of the connector reports another fault by itself; None: that is mended."""
+
+    connector_id: int
+    fault: PartFault | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +251,9 @@ class DeliveryInterrupted:
 
 @dataclass(frozen=True, slots=True)
 class OutboxWasEmpty:
-    """DeliverNext found no row: the count of the core is corrected."""
+    """DeliverNext found no row at all up to this sequence: the core is corrected."""
+
+    up_to: int
 
 
 # --- asked by the central system; each is answered with Reply(request_id, ...) -------------------
@@ -293,9 +304,13 @@ class ConfigurationChangeRequested:
 
 @dataclass(frozen=True, slots=True)
 class CacheClearRequested:
-    """ClearCache.req; answered Accepted, or Rejected when the cache is switched off."""
+    """ClearCache.req; answered Accepted, or Rejected when the cache is switched off.
+
+    An operator's is always accepted: what is left in a cache that is switched off goes too.
+    """
 
     request_id: str
+    by_operator: bool = False
 
 
 # --- from the local authorization list -----------------------------------------------------------
@@ -315,6 +330,63 @@ class ListStaged:
     entries: int
 
 
+# --- asked by the operator (control API); each is answered with Reply(request_id, ...) -----------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAsked:
+    """Somebody with the right to do so asks for a session, as a card would.
+
+    Answered when the outcome is known: ``applied`` (StartTransaction accepted; offline: stored),
+    ``rejected`` (``info`` or ``detail`` says why), ``expired`` (no plug within ConnectionTimeOut),
+    or at once with a refusal: ``not_plugged``, ``transaction_active``, ``connector_faulted``.
+    """
+
+    request_id: str
+    connector_id: int
+    id_tag: str
+    must_be_plugged: bool = False  # True: no waiting for a plug
+    is_trusted: bool = False  # True: no authorization (simulated hardware only)
+    duration_s: int | None = None  # the session ends by itself after this time
+    energy_wh: int | None = None  # or after this energy
+    facts: TagFacts = NO_FACTS
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """End the transaction with our reference; answered ``applied`` when StopTransaction is stored.
+
+    ``no_transaction`` when there is none with that reference.
+    """
+
+    request_id: str
+    transaction_ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagQuestioned:
+    """Ask the central system about a tag, and start nothing.
+
+    Answered ``applied`` or ``rejected`` with ``info``, ``not_connected``, or ``failed``.
+    An accepted answer counts as a decision for SessionAsked for ConnectionTimeOut seconds.
+    """
+
+    request_id: str
+    id_tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitAsked:
+    """A local current limit for the running transaction; None lifts it.
+
+    Answered ``applied``, ``no_transaction``.
+    """
+
+    request_id: str
+    connector_id: int
+    current_a: float | None
+
+
 Event = (
     CardPresented
     | CardNotTaken
@@ -330,6 +402,7 @@ Event = (
     | ContactorTripped
     | SafetyInputTripped
     | SafetyInputCleared
+    | PartFaultChanged
     | MeterRead
     | MeterFailed
     | Started
@@ -352,5 +425,9 @@ Event = (
     | ResetRequested
     | ConfigurationChangeRequested
     | CacheClearRequested
+    | SessionAsked
+    | StopAsked
+    | TagQuestioned
+    | LimitAsked
     | ListStaged
 )

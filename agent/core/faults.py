@@ -5,10 +5,10 @@ One table, so that reflex, OCPP error code, status and words never disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from agent.core.values import StopReason
+from agent.core.values import PartFault, StopReason
 
 
 class Fault(Enum):
@@ -17,6 +17,7 @@ class Fault(Enum):
     EMERGENCY_STOP = "emergency_stop"
     RESIDUAL_CURRENT = "residual_current"
     DOOR = "door"
+    PART = "part"
     CONTACTOR_WELDED = "contactor_welded"
     CONTACTOR_FAILED = "contactor_failed"
     LOCK_FAILED = "lock_failed"
@@ -35,6 +36,7 @@ class FaultRule:
     forbids_start: bool = True
     stop_reason: StopReason | None = None  # None: a running session goes on
     shows_faulted: bool = True  # False: a warning, the status stays
+    vendor_error_code: str = ""
 
 
 RULES: dict[Fault, FaultRule] = {
@@ -45,6 +47,8 @@ RULES: dict[Fault, FaultRule] = {
         "GroundFailure", "residual current device tripped", stop_reason=StopReason.OTHER
     ),
     Fault.DOOR: FaultRule("OtherError", "cabinet door open", stop_reason=StopReason.OTHER),
+    # Its error code, words and stop reason are those that the part reports: see rule_of.
+    Fault.PART: FaultRule("OtherError", "a part reports a fault", stop_reason=StopReason.OTHER),
     Fault.CONTACTOR_WELDED: FaultRule(
         "PowerSwitchFailure", "contactor does not open (welded)", stop_reason=StopReason.OTHER
     ),
@@ -73,6 +77,20 @@ SAFETY_INPUTS: dict[str, Fault] = {
     "residual_current": Fault.RESIDUAL_CURRENT,
     "door": Fault.DOOR,
 }
+
+
+def rule_of(fault: Fault, part_fault: PartFault | None) -> FaultRule:
+    """What a fault of a connector means; ``part_fault`` is what its parts report by themselves."""
+    rule = RULES[fault]
+    if fault is not Fault.PART or part_fault is None:
+        return rule
+    stops = StopReason.EMERGENCY_STOP if part_fault.is_emergency_stop else StopReason.OTHER
+    return replace(
+        rule,
+        error_code=part_fault.error_code,
+        stop_reason=stops,
+        vendor_error_code=part_fault.text,
+    )
 
 
 def worst(faults: frozenset[Fault]) -> Fault | None:

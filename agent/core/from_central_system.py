@@ -51,7 +51,7 @@ def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
 def _message_answered(turn: Turn, event: ev.MessageAnswered) -> None:
     outbox.answered(turn, event)
     if event.info is not None and event.id_tag is not None:
-        presenting.remember(turn, event.id_tag, event.info)
+        asking.remember(turn, event.id_tag, event.info)
         local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
     if event.action == "StartTransaction":
         transaction.start_answered(turn, event.transaction_ref, event.transaction_id, event.info)
@@ -67,7 +67,7 @@ def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
 
 
 def _outbox_was_empty(turn: Turn, event: ev.OutboxWasEmpty) -> None:
-    outbox.was_empty(turn)
+    outbox.was_empty(turn, event)
 
 
 def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:
@@ -134,7 +134,8 @@ def _restart_sampling(turn: Turn) -> None:
 
 
 def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:
-    if not turn.state.configuration.boolean("AuthorizationCacheEnabled"):
+    is_enabled = turn.state.configuration.boolean("AuthorizationCacheEnabled")
+    if not is_enabled and not event.by_operator:
         turn.order(Reply(event.request_id, "Rejected"))  # errata 3.23
         return
     turn.order(ClearCache(), Reply(event.request_id, "Accepted"))
@@ -144,8 +145,8 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.LinkAccepted: _link_accepted,
     ev.LinkPending: _link_pending,
     ev.LinkLost: _link_lost,
-    ev.AuthorizeAnswered: presenting.authorize_answered,
-    ev.AuthorizeFailed: presenting.authorize_failed,
+    ev.AuthorizeAnswered: asking.authorize_answered,
+    ev.AuthorizeFailed: asking.authorize_failed,
     ev.MessageAnswered: _message_answered,
     ev.MessageFailed: _message_failed,
     ev.DeliveryInterrupted: _delivery_interrupted,

@@ -70,7 +70,10 @@ def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
 
 def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
     turn.change_connector(
-        event.connector_id, contactor_closed=True, settling_until_s=turn.now.monotonic_s
+        event.connector_id,
+        contactor_closed=True,
+        settling_until_s=turn.now.monotonic_s,
+        vehicle_paused=False,
     )
 
 
@@ -94,6 +97,7 @@ def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
     turn.change_connector(
         event.connector_id,
         close_ordered=False,
+        vehicle_paused=False,  # we opened; ``settle`` knows better if the vehicle has paused too
         trips_seen=event.trip_count,
         faults=faults,
     )
@@ -105,6 +109,13 @@ def _safety_input_tripped(turn: Turn, event: ev.SafetyInputTripped) -> None:
 
 def _safety_input_cleared(turn: Turn, event: ev.SafetyInputCleared) -> None:
     turn.change(faults=turn.state.faults - {SAFETY_INPUTS[event.name]})
+
+
+def _part_fault_changed(turn: Turn, event: ev.PartFaultChanged) -> None:
+    faults = turn.connector(event.connector_id).faults - {Fault.PART}
+    if event.fault is not None:
+        faults = faults | {Fault.PART}
+    turn.change_connector(event.connector_id, faults=faults, part_fault=event.fault)
 
 
 def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
@@ -148,6 +159,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.ContactorTripped: _contactor_tripped,
     ev.SafetyInputTripped: _safety_input_tripped,
     ev.SafetyInputCleared: _safety_input_cleared,
+    ev.PartFaultChanged: _part_fault_changed,
     ev.MeterRead: _meter_read,
     ev.MeterFailed: _meter_failed,
 }

@@ -179,9 +179,7 @@ def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagFacts) -> 
         turn.order(NotifyStatus(replace(report, error_code="LocalListConflict", info=words)))
 
 
-def _conflict(
-    turn: Turn, id_tag: str, info: IdTagInfo, listed: IdTagInfo
-) -> ListConflict | None:
+def _conflict(turn: Turn, id_tag: str, info: IdTagInfo, listed: IdTagInfo) -> ListConflict | None:
     list_status = _comparable(effective(listed, turn.now.utc))
     status = _comparable(effective(info, turn.now.utc))
     parent = (info.parent_id_tag or "").casefold()

@@ -15,7 +15,7 @@ from agent.core.commands import (
     RemoveMessage,
     SetTransactionId,
 )
-from agent.core.events import MessageAnswered, MessageFailed
+from agent.core.events import MessageAnswered, MessageFailed, OutboxWasEmpty
 from agent.core.turn import Turn
 from agent.core.values import TransactionMessage
 
@@ -24,9 +24,7 @@ def queue(turn: Turn, transaction_ref: int, message: TransactionMessage) -> None
     """Append a message, durably, in this turn's commit."""
     outbox = turn.state.outbox
     turn.order(QueueMessage(outbox.next_sequence, transaction_ref, message))
-    turn.change(
-        outbox=replace(outbox, next_sequence=outbox.next_sequence + 1, waiting=outbox.waiting + 1)
-    )
+    turn.change(outbox=replace(outbox, next_sequence=outbox.next_sequence + 1))
 
 
 def deliver_when_possible(turn: Turn) -> None:
@@ -37,7 +35,7 @@ def deliver_when_possible(turn: Turn) -> None:
     if outbox.not_before_s is not None and turn.now.monotonic_s < outbox.not_before_s:
         return
     turn.change(outbox=replace(outbox, in_flight=True, not_before_s=None))
-    turn.order(DeliverNext())
+    turn.order(DeliverNext(up_to=outbox.next_sequence - 1))
 
 
 def answered(turn: Turn, event: MessageAnswered) -> None:
@@ -80,9 +78,12 @@ def interrupted(turn: Turn) -> None:
     turn.change(outbox=replace(turn.state.outbox, in_flight=False, not_before_s=None))
 
 
-def was_empty(turn: Turn) -> None:
-    """The store has no row although one was counted."""
-    turn.change(outbox=replace(turn.state.outbox, waiting=0, in_flight=False))
+def was_empty(turn: Turn, event: OutboxWasEmpty) -> None:
+    """The store has no row, up to the newest one at the time of asking."""
+    if event.up_to > turn.state.outbox.done:
+        _advance(turn, event.up_to)
+    else:
+        interrupted(turn)
 
 
 def _advance(turn: Turn, sequence: int) -> None:
@@ -90,7 +91,6 @@ def _advance(turn: Turn, sequence: int) -> None:
     turn.change(
         outbox=replace(
             outbox,
-            waiting=max(0, outbox.waiting - 1),
             done=sequence,
             in_flight=False,
             attempts=0,

@@ -30,7 +30,12 @@ class Rule(Enum):
     GROUP_UNKNOWN = "another card is charging, and the group of this card could not be found out"
     STOP_BY_CARD_OFF = "this box does not end a session by its card"
     SESSION_OVER = "the session was over before this card was decided on"
+    RANDOM_UID = "this card shows another number each time it is read: it cannot be recognised"
+    FREE = "free charging is switched on: whoever plugs in charges"
+    VOUCHED = "the central system accepted this tag when it was asked a moment ago"
+    TRUSTED = "simulated hardware: started as asked, without a check"
     TOO_SOON = "the same card again, too soon after the start"
+    JUST_ENDED = "the same card again, too soon after it ended the session"
     CANCELLED = "the same card again before a plug came: the start is called off"
     CABLE_RELEASED = "the card that the cable waited for"
     NO_CONNECTOR = "no connector is free for this card"
@@ -61,6 +66,8 @@ _THEN = {
     Rule.GROUP_UNKNOWN: "restore the link, or end the session with the card that started it",
     Rule.STOP_BY_CARD_OFF: "end the session from the car or the central system",
     Rule.TOO_SOON: "wait a few seconds, then tap again to end the session",
+    Rule.RANDOM_UID: "use another card: phones and some bank cards and badges do this by design",
+    Rule.JUST_ENDED: "wait a few seconds, then tap again to start anew",
     Rule.NO_CONNECTOR: "see chargepoint-agent status: which connector is in use, and by what",
     Rule.FAULTED: "see chargepoint-agent status: it names the fault",
     Rule.JOURNAL_FAILED: "make room on the disk, or replace the SD card",

@@ -52,8 +52,10 @@ def _connector_report(state: ChargePoint, connector: Connector, now: Instant) ->
         )
     )
     if fault is not None:
-        rule = faults.RULES[fault]
-        return StatusReport(connector.connector_id, status, rule.error_code, rule.words)
+        rule = faults.rule_of(fault, connector.part_fault)
+        return StatusReport(
+            connector.connector_id, status, rule.error_code, rule.words, rule.vendor_error_code
+        )
     if connector.pilot in (PilotState.E, PilotState.F):
         words = f"control pilot in state {connector.pilot.value}"
         return StatusReport(connector.connector_id, status, "EVCommunicationError", words)
@@ -87,7 +89,10 @@ def _status_while_charging(state: ChargePoint, connector: Connector, now: Instan
         return Status.SUSPENDED_EVSE  # wins over SuspendedEV (section 4.9)
     if connector.asks_for_energy and connector.contactor_closed:
         return Status.CHARGING
-    return Status.SUSPENDED_EVSE if connector.asks_for_energy else Status.SUSPENDED_EV
+    # Asking again after a pause, and the contactor on its way: still what it was in the pause.
+    is_coming_back = connector.vehicle_paused and connector.close_ordered
+    is_waiting_for_us = connector.asks_for_energy and not is_coming_back
+    return Status.SUSPENDED_EVSE if is_waiting_for_us else Status.SUSPENDED_EV
 
 
 def _is_promised(state: ChargePoint, connector: Connector) -> bool:

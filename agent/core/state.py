@@ -10,10 +10,13 @@ from agent.core.configuration import Configuration
 from agent.core.faults import Fault
 from agent.core.values import (
     NO_FACTS,
+    NO_LIST,
     AuthorizationStatus,
+    IdTagInfo,
     ListOwner,
     LocalList,
     LockState,
+    PartFault,
     PilotState,
     Reading,
     StatusReport,
@@ -31,6 +34,8 @@ class Rules:
     tap_guard_s: float = 5.0
     stop_by_second_tap: bool = True
     remote_start_takes_first: bool = True
+    allow_random_uid: bool = False
+    free_charging_id_tag: str = ""  # not empty: whoever plugs in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long
     settling_s: float = 5.0  # a vehicle may take this long to ask for energy before it counts idle
@@ -65,6 +70,17 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """When a session ends by itself, counted from its StartTransaction."""
+
+    duration_s: int | None = None
+    energy_wh: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """An accepted idTag that has not become a transaction yet."""
 
@@ -74,6 +90,8 @@ class Grant:
     granted_at_s: float
     until_s: float | None  # ConnectionTimeOut; None: for ever
     rule: str  # name of the rule that granted it
+    request_id: str | None = None  # of the operator who waits for the outcome
+    limits: Limits = NO_LIMITS
 
 
 class Purpose(Enum):
@@ -82,17 +100,37 @@ class Purpose(Enum):
     START = "start"
     STOP = "stop"
     REMOTE_START = "remote start"
+    OPERATOR_START = "operator start"
+    QUESTION = "question"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A tag, what it was presented for, and where."""
+
+    purpose: Purpose
+    id_tag: str
+    connectors: tuple[int, ...] = ()  # START: where it may start; STOP: whose transaction
+    facts: TagFacts = NO_FACTS
+    request_id: str | None = None  # of the operator who waits for the outcome
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A tag that the central system is being asked about."""
+    """An attempt that the central system is being asked about."""
+
+    attempt: Attempt
+    by_s: float  # after this the offline rules decide
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A tag that the operator asked about and that the central system accepted."""
 
     id_tag: str
-    purpose: Purpose
-    connectors: tuple[int, ...]  # START: where it may start; STOP: whose transaction
-    by_s: float  # after this the offline rules decide
-    facts: TagFacts = NO_FACTS
+    info: IdTagInfo
+    until_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +144,7 @@ class StopOrder:
     ended_at: datetime | None = None  # known already (found open at start)
     meter_asked: bool = False
     meter_done: bool = False
+    request_id: str | None = None  # of the operator who waits for the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +170,7 @@ class Connector:
     trips_seen: int = 0
     reading: Reading | None = None
     faults: frozenset[Fault] = frozenset()
+    part_fault: PartFault | None = None  # with Fault.PART
     # what we ordered
     close_ordered: bool = False
     offered: bool = False
@@ -142,10 +182,17 @@ class Connector:
     meter_asked: bool = False  # STARTING
     transaction: Transaction | None = None  # CHARGING, STOPPING
     settling_until_s: float = 0.0  # CHARGING
+    vehicle_paused: bool = False  # CHARGING: no energy because the vehicle did not ask for any
+    request_id: str | None = None  # CHARGING: of the operator who waits for its acceptance
+    limits: Limits = NO_LIMITS  # CHARGING
+    limit_a: float | None = None  # CHARGING: asked for by the operator; None: none
+    grace_until_wh: int | None = None  # CHARGING, deauthorized: energy up to this register
     next_sample_s: float | None = None  # CHARGING
     sample_asked: bool = False  # CHARGING
     stop: StopOrder | None = None  # STOPPING
     held_for: Transaction | None = None  # FINISHED: the cable waits for this card or group
+    ended_by: str | None = None  # the tag that ended the last session, if a tag did
+    ended_at_s: float = 0.0
     unlock_request: UnlockRequest | None = None
 
     @property
@@ -172,11 +219,15 @@ class Outbox:
     """What the core must know about the messages that wait."""
 
     next_sequence: int = 1
-    waiting: int = 0
     done: int = 0  # sequence of the last row that left the queue, answered or parked
     in_flight: bool = False
     attempts: int = 0  # of the oldest row
     not_before_s: float | None = None  # the oldest row waits for its retry until then
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait, at most."""
+        return self.next_sequence - 1 - self.done
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +262,10 @@ class ChargePoint:
     faults: frozenset[Fault] = frozenset()
     waiting: tuple[Grant, ...] = ()  # accepted, no plug yet
     checking: tuple[Check, ...] = ()
+    vouched: tuple[Vouched, ...] = ()
     random_tags: tuple[str, ...] = ()  # tags presented lately that nobody may remember
     outbox: Outbox = Outbox()
-    local_list: LocalList = LocalList()
+    local_list: LocalList = NO_LIST
     conflicts: tuple[ListConflict, ...] = ()  # told already
     next_transaction_ref: int = 1
     reported: tuple[StatusReport, ...] = ()  # what the central system was told last

@@ -43,6 +43,7 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         grant=None,
         transaction=transaction,
         settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
+        vehicle_paused=False,
         next_sample_s=first_sample_s(turn, connector),
         sample_asked=False,
     )
@@ -138,6 +139,8 @@ def end(turn: Turn, connector: Connector) -> None:
         stop=None,
         # Errata 3.5: the cable stays locked until the same card or group is presented.
         held_for=transaction if held else None,
+        ended_by=stop.id_tag,
+        ended_at_s=turn.now.monotonic_s,
     )
     queue_stop(turn, transaction, register_wh, stop.ended_at or turn.now.utc, stop)
 

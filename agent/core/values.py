@@ -121,6 +121,9 @@ class LocalList:
         return self.version if self.entries else 0
 
 
+NO_LIST = LocalList()
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One consistent set of meter values. Tuples are per phase, L1 first; may be empty."""
@@ -192,6 +195,16 @@ class StatusReport:
     status: Status
     error_code: str = "NoError"
     info: str = ""  # at most 50 characters
+    vendor_error_code: str = ""  # at most 50 characters
+
+
+@dataclass(frozen=True, slots=True)
+class PartFault:
+    """A fault that a part of a connector reports by itself, in words of its own."""
+
+    error_code: str  # OCPP 1.6 section 7.6
+    text: str = ""  # becomes vendorErrorCode
+    is_emergency_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def test_an_offer_is_dropped_when_it_was_withdrawn_meanwhile():
 
 
 def test_every_other_order_is_always_wanted():
-    assert charge_point.still_wanted(a_charge_point(), DeliverNext())
+    assert charge_point.still_wanted(a_charge_point(), DeliverNext(up_to=1))
 
 
 # --- deadlines -----------------------------------------------------------------------------------
@@ -161,7 +161,8 @@ def test_a_stop_waits_first_for_the_vehicle_and_then_for_contactor_and_meter():
 def test_a_retry_is_waited_for_only_while_online():
     story = Story(a_charge_point())
     story.state = replace(
-        story.state, outbox=replace(story.state.outbox, waiting=1, not_before_s=at(7).monotonic_s)
+        story.state,
+        outbox=replace(story.state.outbox, next_sequence=2, not_before_s=at(7).monotonic_s),
     )
     assert deadline_in(story) == 7.0
     story.tell(ev.LinkLost("gone"))

@@ -22,7 +22,7 @@ from agent.core.commands import (
     UnlockConnector,
     WithdrawOffer,
 )
-from agent.core.state import Phase, Rules
+from agent.core.state import Phase
 from agent.core.values import (
     LockState,
     PilotState,
@@ -40,9 +40,9 @@ from tests.core.world import (
     a_charge_point,
     a_started_story,
     a_transaction,
+    at,
     charging,
     deeds,
-    finish,
     listed,
     messages,
     of,
@@ -96,6 +96,8 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         give_up_s=story.connector.give_up_s,
         settling_until_s=story.connector.settling_until_s,
         meter_asked=True,
+        ended_by=CARD,
+        ended_at_s=at(30).monotonic_s,
     )
 
 
@@ -105,14 +107,6 @@ def test_closing_is_ordered_after_the_rows_that_it_must_wait_for():
     commands = story.tell(ev.MeterRead(1, reading(1000)))
     kinds = [type(command) for command in deeds(commands)]
     assert kinds[:4] == [SaveTransaction, QueueMessage, OfferCurrent, CloseContactor]
-
-
-def test_nothing_is_begun_before_the_lock_is_confirmed():
-    story = a_started_story()
-    story.tell(ev.MeterRead(1, reading(1000)), ev.PilotChanged(1, PilotState.C))
-    story.tell(ev.LockChanged(1, LockState.MOVING))
-    story.wait(59)
-    assert deeds(story.commands) == [LockConnector(1)]
 
 
 def test_a_box_with_no_parts_but_a_contactor_charges_as_soon_as_the_card_is_accepted():
@@ -133,8 +127,8 @@ def test_a_box_with_no_parts_but_a_contactor_charges_as_soon_as_the_card_is_acce
     [
         ("has_lock", [ReadMeter(1)]),
         ("has_meter", [LockConnector(1)]),
-        ("has_pilot", [LockConnector(1)]),
-        ("has_plug", [LockConnector(1)]),
+        ("has_pilot", [LockConnector(1), ReadMeter(1)]),
+        ("has_plug", [LockConnector(1), ReadMeter(1)]),
     ],
 )
 def test_each_part_a_box_does_not_have_is_not_waited_for(missing, first_orders):
@@ -156,100 +150,6 @@ def test_a_box_without_meter_takes_no_samples_and_asks_for_no_time_to_take_them(
     assert story.connector.next_sample_s is None
 
 
-# --- starting ------------------------------------------------------------------------------------
-
-
-def test_a_lock_that_jams_starts_nothing_and_is_reported():
-    story = a_started_story()
-    commands = story.tell(ev.LockJammed(1, LockState.LOCKED))
-    assert messages(story.commands) == []
-    (report,) = [c.report for c in of(NotifyStatus, commands)]
-    assert (report.status, report.error_code) == (Status.FAULTED, "ConnectorLockFailure")
-    assert story.connector.phase is Phase.IDLE
-
-
-def test_a_jammed_lock_is_mended_by_taking_the_plug_out():
-    story = a_started_story()
-    story.tell(ev.LockJammed(1, LockState.LOCKED))
-    assert statuses(story.tell(ev.CableUnplugged(1))) == [Status.AVAILABLE]
-    assert story.connector.faults == frozenset()
-
-
-def test_a_bolt_that_stands_half_way_after_a_jam_is_pulled_back():
-    story = a_started_story()
-    story.tell(ev.LockChanged(1, LockState.MOVING))
-    assert deeds(story.tell(ev.LockJammed(1, LockState.LOCKED))) == [UnlockConnector(1)]
-
-
-def test_a_silent_meter_starts_nothing_and_is_reported():
-    story = a_started_story()
-    story.tell(ev.LockChanged(1, LockState.LOCKED))
-    commands = story.tell(ev.MeterFailed(1, "no answer"))
-    assert messages(story.commands) == []
-    (report,) = [c.report for c in of(NotifyStatus, commands)]
-    assert (report.status, report.error_code) == (Status.FAULTED, "PowerMeterFailure")
-    assert deeds(commands) == [UnlockConnector(1)]
-
-
-def test_a_meter_that_answers_again_mends_the_connector():
-    story = a_started_story()
-    story.tell(ev.MeterFailed(1, "no answer"))
-    commands = story.tell(ev.MeterRead(1, reading(1000)))
-    assert statuses(commands) == [Status.PREPARING]
-    assert story.connector.faults == frozenset()
-
-
-def test_a_session_never_begins_on_a_reading_from_before_the_card():
-    story = Story(a_charge_point())
-    story.tell(ev.MeterRead(1, reading(900)), ev.CablePluggedIn(1), tap(facts=listed()))
-    commands = story.tell(ev.LockChanged(1, LockState.LOCKED))
-    assert deeds(commands) == [ReadMeter(1)]
-    story.tell(ev.MeterRead(1, reading(1000)))
-    (start,) = messages(story.commands)
-    assert isinstance(start, StartTransaction)
-    assert start.meter_start_wh == 1000
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        ev.CableUnplugged(1),
-        ev.SafetyInputTripped("residual_current"),
-        ev.JournalFailed("disk full"),
-        ev.ShutdownRequested(),
-    ],
-)
-def test_a_start_is_given_up_when_its_conditions_go(event):
-    story = a_started_story()
-    story.tell(ev.LockChanged(1, LockState.LOCKED))
-    commands = story.tell(event)
-    assert UnlockConnector(1) in commands
-    assert story.connector.phase is Phase.IDLE
-    story.tell(ev.MeterRead(1, reading(1000)))
-    assert messages(story.commands) == []
-
-
-def test_a_start_that_takes_too_long_is_given_up():
-    story = a_started_story(rules=Rules(start_s=20.0))
-    story.wait(19)
-    assert story.connector.phase is Phase.STARTING
-    commands = story.wait(1)
-    assert story.connector.phase is Phase.IDLE
-    assert deeds(commands) == [UnlockConnector(1)]
-
-
-def test_a_card_while_the_cable_is_being_released_waits_for_a_new_confirmation_of_the_lock():
-    story = charging()
-    story.tell(tap())
-    assert UnlockConnector(1) in finish(story)
-    commands = story.tell(tap(facts=listed()))
-    assert LockConnector(1) in commands
-    commands = story.tell(ev.LockChanged(1, LockState.UNLOCKED))
-    assert deeds(commands) == [LockConnector(1)]
-    assert story.connector.phase is Phase.STARTING
-    assert deeds(story.tell(ev.LockChanged(1, LockState.LOCKED))) == [ReadMeter(1)]
-
-
 # --- energy --------------------------------------------------------------------------------------
 
 
@@ -268,7 +168,9 @@ def test_a_vehicle_that_pauses_opens_and_closes_again_within_one_session():
     assert deeds(paused) == [OpenContactor(1)]
     assert statuses(paused) == [Status.SUSPENDED_EV]
     story.tell(ev.ContactorOpened(1))
-    assert deeds(story.tell(ev.PilotChanged(1, PilotState.C))) == [CLOSE]
+    asking = story.tell(ev.PilotChanged(1, PilotState.C))
+    assert deeds(asking) == [CLOSE]
+    assert statuses(asking) == []  # the contactor is on its way: still the pause of the vehicle
     assert statuses(story.tell(ev.ContactorClosed(1))) == [Status.CHARGING]
     assert messages(story.commands) == []
 
@@ -295,8 +197,11 @@ def test_a_pilot_error_stops_the_energy_and_is_told_as_a_warning(state):
     assert deeds(commands) == [OpenContactor(1), WithdrawOffer(1)]
     (report,) = [c.report for c in of(NotifyStatus, commands)]
     assert (report.status, report.error_code) == (Status.SUSPENDED_EVSE, "EVCommunicationError")
-    commands = story.tell(ev.PilotChanged(1, PilotState.C))
+    commands = story.tell(ev.ContactorOpened(1), ev.PilotChanged(1, PilotState.C))
     assert deeds(commands) == [OfferCurrent(1, 32.0), CLOSE]
+    (report,) = [c.report for c in of(NotifyStatus, commands)]
+    assert (report.status, report.error_code) == (Status.SUSPENDED_EVSE, "NoError")
+    assert statuses(story.tell(ev.ContactorClosed(1))) == [Status.CHARGING]
 
 
 def test_a_lock_moved_by_hand_stops_the_energy_and_is_locked_again():
@@ -304,8 +209,10 @@ def test_a_lock_moved_by_hand_stops_the_energy_and_is_locked_again():
     commands = story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     assert deeds(commands) == [LockConnector(1), OpenContactor(1), WithdrawOffer(1)]
     assert statuses(commands) == [Status.SUSPENDED_EVSE]
-    commands = story.tell(ev.LockChanged(1, LockState.LOCKED))
+    commands = story.tell(ev.ContactorOpened(1), ev.LockChanged(1, LockState.LOCKED))
     assert deeds(commands) == [OfferCurrent(1, 32.0), CLOSE]
+    assert statuses(commands) == []  # until energy flows it is we who interrupt
+    assert statuses(story.tell(ev.ContactorClosed(1))) == [Status.CHARGING]
 
 
 # --- samples -------------------------------------------------------------------------------------

@@ -169,8 +169,9 @@ def test_the_next_card_on_the_same_plug_begins_the_next_session():
     story.tell(tap())
     finish(story)
     story.tell(ev.LockChanged(1, LockState.UNLOCKED))
+    story.wait(5)
     commands = story.tell(tap(facts=listed()))
-    assert LockConnector(1) in commands
+    assert deeds(commands) == [LockConnector(1), ReadMeter(1)]
     assert statuses(commands) == [Status.PREPARING]
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(2100)))
     assert story.connector.transaction is not None

@@ -11,18 +11,30 @@ from agent.core.commands import (
     CacheTag,
     DeliverNext,
     ParkMessage,
+    QueueMessage,
     RecordAttempt,
     RemoveMessage,
+    Restart,
     SetTransactionId,
 )
 from agent.core.state import Outbox
-from tests.core.world import ACCEPTED, CARD, Story, a_charge_point, deeds, of
+from tests.core.world import (
+    ACCEPTED,
+    CARD,
+    Story,
+    a_charge_point,
+    charging,
+    deeds,
+    finish,
+    of,
+    tap,
+)
 
 
 def waiting(count: int, online: bool = True, **keys: str) -> Story:
     """A charge point with so many messages in its outbox."""
     state = a_charge_point(online=online, **keys)
-    return Story(replace(state, outbox=Outbox(next_sequence=count + 1, waiting=count)))
+    return Story(replace(state, outbox=Outbox(next_sequence=count + 1)))
 
 
 def answered(sequence: int) -> ev.MessageAnswered:
@@ -32,7 +44,7 @@ def answered(sequence: int) -> ev.MessageAnswered:
 def in_flight(count: int = 2, **keys: str) -> Story:
     """The first of the messages is on its way."""
     story = waiting(count, **keys)
-    assert deeds(story.tell(ev.TimePassed())) == [DeliverNext()]
+    assert deeds(story.tell(ev.TimePassed())) == [DeliverNext(up_to=count)]
     return story
 
 
@@ -42,15 +54,35 @@ def in_flight(count: int = 2, **keys: str) -> Story:
 def test_nothing_is_delivered_while_the_link_is_down_or_not_accepted():
     story = waiting(2, online=False)
     assert deeds(story.tell(ev.TimePassed(), ev.LinkPending("Pending"))) == []
-    assert of(DeliverNext, story.tell(ev.LinkAccepted())) == [DeliverNext()]
+    assert of(DeliverNext, story.tell(ev.LinkAccepted())) == [DeliverNext(up_to=2)]
 
 
 def test_one_message_is_in_flight_at_a_time_and_the_next_follows_its_answer():
     story = in_flight(2)
     assert deeds(story.tell(ev.TimePassed())) == []
-    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext()]
+    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext(up_to=2)]
     assert deeds(story.tell(answered(2))) == [RemoveMessage(2)]
     assert story.state.outbox.waiting == 0
+
+
+def test_after_each_answer_the_queue_goes_on_by_itself_until_it_is_empty():
+    story = in_flight(4)
+    for sequence in (1, 2, 3):
+        commands = story.tell(answered(sequence))
+        assert deeds(commands) == [RemoveMessage(sequence), DeliverNext(up_to=4)]
+        assert story.state.outbox.waiting == 4 - sequence
+    assert deeds(story.tell(answered(4))) == [RemoveMessage(4)]
+    assert story.state.outbox == Outbox(next_sequence=5, done=4)
+
+
+def test_a_delivery_names_the_newest_row_of_its_own_moment():
+    story = charging()
+    assert of(DeliverNext, story.tell(ev.TimePassed())) == []  # the start is on its way
+    story.tell(tap())
+    queued = of(QueueMessage, finish(story))
+    assert [row.sequence for row in queued] == [2]
+    assert of(DeliverNext, story.commands) == []
+    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext(up_to=2)]
 
 
 def test_an_answer_that_comes_twice_removes_the_row_and_counts_once():
@@ -64,7 +96,7 @@ def test_an_answer_that_comes_twice_removes_the_row_and_counts_once():
 def test_a_late_answer_counts_and_its_failure_afterwards_does_not():
     story = in_flight(2)
     story.tell(ev.MessageFailed(1, "no answer"))
-    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext()]
+    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext(up_to=2)]
     assert deeds(story.tell(ev.MessageFailed(1, "no answer"))) == []
     assert story.state.outbox.in_flight
 
@@ -79,6 +111,95 @@ def test_the_answer_to_a_start_is_kept_even_when_the_start_was_parked():
         CacheTag(CARD, ACCEPTED),
     ]
     assert story.state.outbox.waiting == 1
+
+
+# --- rows that are not there ---------------------------------------------------------------------
+
+
+def test_a_gap_at_the_head_of_the_queue_does_not_block_it():
+    story = in_flight(4)
+    assert deeds(story.tell(answered(3))) == [RemoveMessage(3), DeliverNext(up_to=4)]
+    assert story.state.outbox.waiting == 1
+    assert deeds(story.tell(answered(4))) == [RemoveMessage(4)]
+    assert story.state.outbox.waiting == 0
+
+
+def test_a_row_behind_a_gap_has_its_attempts_counted_and_is_parked_like_any_other():
+    story = in_flight(4, TransactionMessageAttempts="2")
+    assert deeds(story.tell(ev.MessageFailed(3, "CALLERROR"))) == [RecordAttempt(3, 1)]
+    assert deeds(story.wait(60)) == [DeliverNext(up_to=4)]
+    assert deeds(story.tell(ev.MessageFailed(3, "CALLERROR"))) == [
+        ParkMessage(3, "CALLERROR"),
+        DeliverNext(up_to=4),
+    ]
+    assert story.state.outbox.done == 3
+
+
+def test_a_row_behind_a_gap_that_was_interrupted_goes_again():
+    story = in_flight(4)
+    assert deeds(story.tell(ev.DeliveryInterrupted(3))) == [DeliverNext(up_to=4)]
+
+
+def test_a_gap_at_the_end_of_the_queue_is_found_out_and_ends_the_delivery():
+    story = in_flight(3)
+    assert deeds(story.tell(answered(1))) == [RemoveMessage(1), DeliverNext(up_to=3)]
+    assert deeds(story.tell(ev.OutboxWasEmpty(up_to=3))) == []
+    assert story.state.outbox == Outbox(next_sequence=4, done=3)
+    assert deeds(story.tell(ev.TimePassed(), ev.LinkLost("gone"), ev.LinkAccepted())) == []
+
+
+def test_an_outbox_that_turns_out_empty_is_empty():
+    story = in_flight(2)
+    assert deeds(story.tell(ev.OutboxWasEmpty(up_to=2))) == []
+    assert story.state.outbox == Outbox(next_sequence=3, done=2)
+
+
+def test_a_message_queued_while_the_outbox_was_found_empty_is_delivered():
+    story = charging()
+    story.tell(tap())
+    finish(story)
+    assert deeds(story.tell(ev.OutboxWasEmpty(up_to=1))) == [DeliverNext(up_to=2)]
+    assert deeds(story.tell(answered(2))) == [RemoveMessage(2)]
+    assert story.state.outbox.waiting == 0
+
+
+def test_rows_that_turn_out_not_to_exist_take_their_attempts_along():
+    story = in_flight(1)
+    story.tell(ev.MessageFailed(1, "no answer"))
+    story.wait(60)
+    story.tell(ev.OutboxWasEmpty(up_to=1))
+    assert story.state.outbox == Outbox(next_sequence=2, done=1)
+
+
+def test_an_outbox_found_empty_when_the_link_has_gone_is_empty_all_the_same():
+    story = in_flight(2)
+    story.tell(ev.LinkLost("gone"))
+    assert deeds(story.tell(ev.OutboxWasEmpty(up_to=2))) == []
+    assert of(DeliverNext, story.tell(ev.LinkAccepted())) == []
+
+
+@pytest.mark.parametrize("up_to", [0, 1])
+def test_an_old_word_about_an_empty_outbox_only_ends_the_delivery(up_to):
+    story = in_flight(2)
+    story.tell(answered(1))
+    story.tell(ev.MessageFailed(2, "no answer"))
+    assert deeds(story.wait(60)) == [DeliverNext(up_to=2)]
+    assert deeds(story.tell(ev.OutboxWasEmpty(up_to))) == [DeliverNext(up_to=2)]
+    assert story.state.outbox == Outbox(next_sequence=3, done=1, in_flight=True, attempts=1)
+
+
+def test_an_old_word_when_nothing_waits_changes_nothing():
+    story = in_flight(1)
+    story.tell(answered(1))
+    before = story.state
+    assert story.tell(ev.OutboxWasEmpty(up_to=1)) == []
+    assert story.state == before
+
+
+def test_a_soft_reset_does_not_wait_for_rows_that_do_not_exist():
+    story = in_flight(2)
+    assert of(Restart, story.tell(ev.ResetRequested("r1", hard=False))) == []
+    assert of(Restart, story.tell(ev.OutboxWasEmpty(up_to=2))) == [Restart(again=True)]
 
 
 # --- retry arithmetic ----------------------------------------------------------------------------
@@ -123,7 +244,7 @@ def test_the_queue_behind_a_message_waits_for_its_retry():
     story = in_flight(2)
     story.tell(ev.MessageFailed(1, "no answer"))
     assert deeds(story.wait(59.9)) == []
-    assert deeds(story.wait(0.1)) == [DeliverNext()]
+    assert deeds(story.wait(0.1)) == [DeliverNext(up_to=2)]
 
 
 def test_a_parked_message_lets_the_next_one_go_with_its_own_count():
@@ -132,7 +253,7 @@ def test_a_parked_message_lets_the_next_one_go_with_its_own_count():
     story.wait(60)
     assert deeds(story.tell(ev.MessageFailed(1, "CALLERROR"))) == [
         ParkMessage(1, "CALLERROR"),
-        DeliverNext(),
+        DeliverNext(up_to=2),
     ]
     assert deeds(story.tell(ev.MessageFailed(2, "CALLERROR"))) == [RecordAttempt(2, 1)]
 
@@ -141,7 +262,7 @@ def test_new_values_of_the_keys_apply_from_the_next_failure_on():
     story = in_flight(1)
     story.tell(ev.ConfigurationChangeRequested("r1", "TransactionMessageRetryInterval", "5"))
     story.tell(ev.MessageFailed(1, "no answer"))
-    assert of(DeliverNext, story.wait(5)) == [DeliverNext()]
+    assert of(DeliverNext, story.wait(5)) == [DeliverNext(up_to=1)]
 
 
 # --- the link goes away --------------------------------------------------------------------------
@@ -151,7 +272,7 @@ def test_a_link_that_goes_away_costs_no_attempt_and_the_message_goes_again():
     story = in_flight(2)
     story.tell(ev.DeliveryInterrupted(1), ev.LinkLost("gone"))
     assert story.state.outbox.attempts == 0
-    assert of(DeliverNext, story.tell(ev.LinkAccepted())) == [DeliverNext()]
+    assert of(DeliverNext, story.tell(ev.LinkAccepted())) == [DeliverNext(up_to=2)]
 
 
 def test_an_interruption_of_a_message_that_was_answered_meanwhile_means_nothing():
@@ -159,9 +280,3 @@ def test_an_interruption_of_a_message_that_was_answered_meanwhile_means_nothing(
     story.tell(answered(1))
     assert deeds(story.tell(ev.DeliveryInterrupted(1))) == []
     assert story.state.outbox.in_flight
-
-
-def test_an_outbox_that_turns_out_empty_corrects_the_count():
-    story = in_flight(2)
-    assert deeds(story.tell(ev.OutboxWasEmpty())) == []
-    assert story.state.outbox == Outbox(next_sequence=3)

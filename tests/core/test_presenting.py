@@ -11,6 +11,7 @@ from agent.core.commands import (
     Authorize,
     CacheTag,
     LockConnector,
+    ReadMeter,
     Reply,
     ShowSignal,
     Signal,
@@ -50,7 +51,7 @@ CONCURRENT = IdTagInfo(AuthorizationStatus.CONCURRENT_TX)
 def test_a_listed_card_on_a_plugged_connector_begins_to_lock_at_once():
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
-    assert deeds(story.tell(tap(facts=listed()))) == [LockConnector(1)]
+    assert deeds(story.tell(tap(facts=listed()))) == [LockConnector(1), ReadMeter(1)]
     assert story.connector.phase is Phase.STARTING
 
 
@@ -63,7 +64,7 @@ def test_a_card_before_the_plug_waits_for_it_and_the_connector_shows_preparing()
         ShowSignal(Signal.ACCEPTED),
         ShowSignal(Signal.WAITING_FOR_PLUG),
     ]
-    assert deeds(story.tell(ev.CablePluggedIn(1))) == [LockConnector(1)]
+    assert deeds(story.tell(ev.CablePluggedIn(1))) == [LockConnector(1), ReadMeter(1)]
     assert story.state.waiting == ()
 
 
@@ -102,7 +103,7 @@ def test_a_connection_time_out_of_zero_waits_for_ever():
     story = Story(a_charge_point(ConnectionTimeOut="0"))
     story.tell(tap(facts=listed()))
     story.wait(100_000)
-    assert deeds(story.tell(ev.CablePluggedIn(1))) == [LockConnector(1)]
+    assert deeds(story.tell(ev.CablePluggedIn(1))) == [LockConnector(1), ReadMeter(1)]
 
 
 def test_a_card_is_not_asked_about_twice_while_the_answer_is_on_its_way():
@@ -303,7 +304,7 @@ def test_a_remote_start_is_accepted_and_waits_for_the_plug_without_a_question():
     commands = story.tell(ev.RemoteStartRequested("r1", "APP-7", 1))
     assert deeds(commands) == [Reply("r1", "Accepted")]
     assert statuses(commands) == [Status.PREPARING]
-    assert deeds(story.tell(ev.CablePluggedIn(1))) == [LockConnector(1)]
+    assert deeds(story.tell(ev.CablePluggedIn(1))) == [LockConnector(1), ReadMeter(1)]
 
 
 def test_a_remote_start_is_authorized_like_a_card_where_the_key_says_so():

@@ -9,6 +9,10 @@ import pytest
 from agent.core import events as ev
 from agent.core.commands import (
     Authorize,
+    LockConnector,
+    ReadMeter,
+    ShowSignal,
+    Signal,
     UnlockConnector,
 )
 from agent.core.state import Phase, Rules
@@ -18,11 +22,14 @@ from agent.core.values import (
     StopTransaction,
 )
 from tests.core.world import (
+    ACCEPTED,
+    BARE,
     BLOCKED,
     CARD,
     OTHER_CARD,
     Story,
     a_charge_point,
+    a_transaction,
     cached,
     charging,
     decisions,
@@ -32,6 +39,7 @@ from tests.core.world import (
     messages,
     of,
     of_group,
+    reading,
     rules_of,
     tap,
 )
@@ -107,6 +115,119 @@ def test_the_group_member_is_matched_with_the_right_one_of_two_sessions():
     story.tell(ev.LockChanged(2, LockState.LOCKED), ev.MeterRead(2, story.connector.reading))
     assert rules_of(story.tell(tap(OTHER_CARD, listed(of_group("TAXI"))))) == ["SAME_GROUP"]
     assert [c.phase for c in story.state.connectors] == [Phase.CHARGING, Phase.STOPPING]
+
+
+# --- the card that has just ended a session ------------------------------------------------------
+
+
+def just_ended(by: str = CARD, **given) -> Story:
+    """A session of CARD, of the group FLEET, was ended by a card a moment ago; plug still in."""
+    story = charging(facts=listed(of_group("FLEET")), **given)
+    story.tell(tap(by, listed(of_group("FLEET"))))
+    finish(story)
+    assert story.connector.phase is Phase.FINISHED
+    return story
+
+
+@pytest.mark.parametrize("id_tag", [CARD, CARD.lower()])
+def test_the_card_that_has_just_ended_a_session_is_refused_within_the_guard_time(id_tag):
+    story = just_ended(rules=Rules(tap_guard_s=8.0))
+    story.wait(7.9)
+    commands = story.tell(tap(id_tag, listed()))
+    assert deeds(commands) == []
+    assert of(ShowSignal, commands) == [ShowSignal(Signal.REFUSED)]
+    (record,) = decisions(commands)
+    assert (record.purpose, record.connector_id, record.rule) == ("start", 1, "JUST_ENDED")
+    assert story.connector.phase is Phase.FINISHED
+    assert story.state.waiting == ()
+
+
+def test_an_unknown_card_that_has_just_ended_a_session_is_not_even_asked_about():
+    assert of(Authorize, just_ended().tell(tap())) == []
+
+
+def test_after_the_guard_time_the_same_card_starts_anew_on_the_same_plug():
+    story = just_ended(rules=Rules(tap_guard_s=8.0))
+    story.tell(ev.LockChanged(1, LockState.UNLOCKED))
+    story.wait(8)
+    commands = story.tell(tap(facts=listed()))
+    assert rules_of(commands) == ["LISTED"]
+    assert deeds(commands) == [LockConnector(1), ReadMeter(1)]
+    assert story.connector.phase is Phase.STARTING
+
+
+def test_refusing_does_not_make_the_guard_time_longer():
+    story = just_ended()
+    story.wait(4)
+    assert rules_of(story.tell(tap(facts=listed()))) == ["JUST_ENDED"]
+    story.wait(1)
+    assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
+
+
+def test_the_guard_time_runs_from_the_end_of_the_session_not_from_the_tap_that_ended_it():
+    story = charging()
+    story.tell(tap())
+    story.wait(4)
+    finish(story)
+    story.wait(4.9)
+    assert rules_of(story.tell(tap(facts=listed()))) == ["JUST_ENDED"]
+
+
+def test_without_a_guard_time_the_same_card_starts_anew_at_once():
+    story = just_ended(rules=Rules(tap_guard_s=0.0))
+    assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
+
+
+def test_another_card_starts_at_once_where_a_session_has_just_ended():
+    story = just_ended()
+    assert rules_of(story.tell(tap(OTHER_CARD, listed()))) == ["LISTED"]
+    assert story.connector.phase is Phase.STARTING
+
+
+def test_of_a_group_only_the_card_that_ended_the_session_is_held_off():
+    story = just_ended(by=OTHER_CARD)
+    assert rules_of(story.tell(tap(OTHER_CARD, listed()))) == ["JUST_ENDED"]
+    assert rules_of(story.tell(tap(CARD, listed()))) == ["LISTED"]
+
+
+def test_the_card_of_a_session_that_the_central_system_ended_starts_anew_at_once():
+    story = charging()
+    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, ACCEPTED, CARD))
+    story.tell(ev.RemoteStopRequested("r1", 55))
+    finish(story)
+    assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
+
+
+def test_the_card_of_a_session_that_a_power_loss_ended_starts_anew_at_once():
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1), ev.Started((a_transaction(),)))
+    story.tell(ev.MeterRead(1, reading(1500)))
+    assert story.connector.phase is Phase.FINISHED
+    assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
+
+
+def test_the_card_that_has_just_ended_a_session_starts_at_once_at_the_reader_of_another_connector():
+    story = just_ended(connectors=2)
+    assert rules_of(story.tell(tap(facts=listed(), connectors=(2,)))) == ["LISTED"]
+
+
+def test_with_the_plug_out_the_use_is_over_and_the_same_card_may_start_the_next():
+    story = just_ended()
+    story.tell(ev.CableUnplugged(1))
+    assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
+
+
+def test_a_box_without_plug_sensor_holds_the_card_off_too_instead_of_starting_again_at_once():
+    story = charging(traits=BARE)
+    story.tell(tap())
+    story.tell(ev.ContactorOpened(1))
+    assert story.connector.phase is Phase.IDLE
+    commands = story.tell(tap(facts=listed()))
+    assert (rules_of(commands), deeds(commands)) == (["JUST_ENDED"], [])
+    story.wait(5)
+    assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
+    assert story.connector.phase is Phase.CHARGING
+    assert rules_of(story.tell(tap())) == ["TOO_SOON"]
 
 
 # --- the held cable ------------------------------------------------------------------------------

@@ -67,6 +67,13 @@ def the_same_card_too_soon() -> list[Command]:
     return charging(rules=Rules(tap_guard_s=30.0)).tell(tap())
 
 
+def the_same_card_right_after_the_end() -> list[Command]:
+    story = charging()
+    story.tell(tap())
+    finish(story)
+    return story.tell(tap(facts=listed()))
+
+
 def the_same_card_before_a_plug_came() -> list[Command]:
     story = Story(a_charge_point())
     story.tell(tap(facts=listed()))
@@ -131,6 +138,7 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.STOP_BY_CARD_OFF: (NO, while_charging(tap(), rules=Rules(stop_by_second_tap=False))),
     Rule.SESSION_OVER: (NO, the_session_is_over_before_the_answer),
     Rule.TOO_SOON: (NO, the_same_card_too_soon),
+    Rule.JUST_ENDED: (NO, the_same_card_right_after_the_end),
     Rule.CANCELLED: (NO, the_same_card_before_a_plug_came),
     Rule.CABLE_RELEASED: (YES, the_card_comes_for_its_cable),
     Rule.NO_CONNECTOR: (NO, lambda: Story(a_charge_point()).tell(tap(connectors=()))),

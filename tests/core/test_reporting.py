@@ -45,6 +45,7 @@ RUNNING = {
     "pilot": PilotState.C,
     "contactor_closed": True,
 }
+COMING_BACK = {**RUNNING, "contactor_closed": False, "close_ordered": True, "vehicle_paused": True}
 STOP = StopOrder(StopReason.LOCAL, None, open_by_s=0.0, give_up_s=0.0)
 
 
@@ -70,6 +71,10 @@ def a_grant(*connectors: int) -> Grant:
         ({**RUNNING, "pilot": PilotState.D}, Status.CHARGING),
         ({**RUNNING, "pilot": PilotState.B}, Status.SUSPENDED_EV),
         ({**RUNNING, "contactor_closed": False}, Status.SUSPENDED_EVSE),
+        (COMING_BACK, Status.SUSPENDED_EV),
+        ({**COMING_BACK, "close_ordered": False}, Status.SUSPENDED_EVSE),
+        ({**COMING_BACK, "vehicle_paused": False}, Status.SUSPENDED_EVSE),
+        ({**COMING_BACK, "lock": LockState.MOVING}, Status.SUSPENDED_EVSE),
         ({**RUNNING, "lock": LockState.UNLOCKED}, Status.SUSPENDED_EVSE),
         ({**RUNNING, "pilot": PilotState.E}, Status.SUSPENDED_EVSE),
         ({**RUNNING, "transaction": a_transaction(deauthorized=True)}, Status.SUSPENDED_EVSE),
@@ -184,7 +189,6 @@ def test_the_statuses_of_a_whole_session_in_their_order():
     assert statuses(ordered) == [
         Status.PREPARING,
         Status.SUSPENDED_EV,
-        Status.SUSPENDED_EVSE,
         Status.CHARGING,
         Status.FINISHING,
         Status.AVAILABLE,
@@ -221,6 +225,76 @@ def test_a_session_that_has_just_begun_never_goes_back_to_preparing(begin, event
     story = begin()
     assert statuses(story.tell(event)) == [after]
     assert Status.PREPARING not in statuses(story.wait(10))
+
+
+# --- whose pause it is ---------------------------------------------------------------------------
+
+
+def paused() -> Story:
+    """The vehicle has paused, and its contactor is open."""
+    story = charging()
+    story.tell(ev.PilotChanged(1, PilotState.B), ev.ContactorOpened(1))
+    return story
+
+
+def test_a_vehicle_that_asks_again_is_suspended_by_itself_until_energy_flows():
+    story = paused()
+    assert statuses(story.tell(ev.PilotChanged(1, PilotState.C))) == []
+    assert story.connector.close_ordered
+    assert statuses(story.wait(1.9)) == []
+    assert statuses(story.tell(ev.ContactorClosed(1))) == [Status.CHARGING]
+
+
+def test_feedback_that_comes_when_the_vehicle_has_paused_again_is_still_its_pause():
+    story = paused()
+    story.tell(ev.PilotChanged(1, PilotState.C), ev.PilotChanged(1, PilotState.B))
+    assert statuses(story.tell(ev.ContactorClosed(1), ev.ContactorOpened(1))) == []
+    assert statuses(story.tell(ev.PilotChanged(1, PilotState.C))) == []
+
+
+def test_an_interruption_of_our_own_after_a_pause_of_the_vehicle_is_our_own():
+    story = paused()
+    story.tell(ev.PilotChanged(1, PilotState.C), ev.ContactorClosed(1))
+    commands = story.tell(
+        ev.ContactorTripped(1, "lease expired", 1), ev.ContactorOpened(1), ev.TimePassed()
+    )
+    assert statuses(commands) == [Status.SUSPENDED_EVSE]
+    assert statuses(story.tell(ev.ContactorClosed(1))) == [Status.CHARGING]
+
+
+def test_a_contactor_that_trips_on_its_way_after_a_pause_makes_the_waiting_our_own():
+    story = paused()
+    story.tell(ev.PilotChanged(1, PilotState.C))
+    commands = story.tell(ev.ContactorTripped(1, "lease expired", 1))
+    assert statuses(commands) == [Status.SUSPENDED_EVSE]
+
+
+@pytest.mark.parametrize("trip_first", [True, False])
+def test_what_the_reflex_opens_when_the_vehicle_pauses_is_the_pause_of_the_vehicle(trip_first):
+    story = charging()
+    trip, pause = ev.ContactorTripped(1, "reflex", 1), ev.PilotChanged(1, PilotState.B)
+    story.tell(*((trip, pause) if trip_first else (pause, trip)), ev.ContactorOpened(1))
+    assert statuses(story.commands) == [Status.SUSPENDED_EV]
+    assert statuses(story.tell(ev.PilotChanged(1, PilotState.C))) == []
+
+
+def test_a_lock_that_moves_in_a_pause_of_the_vehicle_is_our_interruption_until_it_is_back():
+    story = paused()
+    commands = story.tell(ev.LockChanged(1, LockState.UNLOCKED))
+    assert statuses(commands) == [Status.SUSPENDED_EVSE]
+    assert statuses(story.tell(ev.PilotChanged(1, PilotState.C))) == []
+    assert statuses(story.tell(ev.LockChanged(1, LockState.LOCKED))) == []
+    assert statuses(story.tell(ev.ContactorClosed(1))) == [Status.CHARGING]
+
+
+def test_the_pause_of_one_session_is_not_the_pause_of_the_next():
+    story = paused()
+    story.tell(tap(), ev.MeterRead(1, reading(2000)), ev.LockChanged(1, LockState.UNLOCKED))
+    story.wait(5)
+    story.tell(tap(facts=listed()), ev.PilotChanged(1, PilotState.C))
+    story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(2000)))
+    assert story.connector.close_ordered
+    assert statuses(story.wait(5)) == [Status.SUSPENDED_EVSE]
 
 
 def test_a_plug_that_comes_back_while_its_session_is_being_ended_stays_finishing():

@@ -75,7 +75,8 @@ class Witness:
                 case Reply(request_id):
                     assert request_id in self.requests - self.replied, "an answer nobody waits for"
                     self.replied.add(request_id)
-                case DeliverNext():
+                case DeliverNext(up_to):
+                    assert up_to == self.last_sequence, "rows that the delivery does not know of"
                     assert after.online, "a delivery while offline"
                     assert not self.is_delivering, "two messages in flight"
                     self.is_delivering = True
