@@ -11,10 +11,12 @@ from agent.core import (
     asking,
     from_central_system,
     from_devices,
+    from_operator,
     from_process,
     local_list,
     outbox,
     reporting,
+    transaction,
 )
 from agent.core import connector as connectors
 from agent.core import (
@@ -29,6 +31,7 @@ from agent.core.values import Instant
 _ROUTES = {
     **from_devices.ROUTES,
     **from_process.ROUTES,
+    **from_operator.ROUTES,
     **from_central_system.ROUTES,
     **local_list.ROUTES,
 }
@@ -64,7 +67,7 @@ def still_wanted(state: ChargePoint, command: Command) -> bool:
             same_session and connector.close_ordered and connector.trips_seen == command.trips_seen
         )
     if isinstance(command, OfferCurrent):
-        return state.connector(command.connector_id).offered
+        return state.connector(command.connector_id).offered_a == command.current_a
     return True
 
 
@@ -83,6 +86,7 @@ def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
             times.append(connector.give_up_s)
         if connector.phase is Phase.CHARGING:
             times.append(connector.next_sample_s)
+            times.append(transaction.limit_s(connector))
             if connector.settling_until_s > now.monotonic_s:
                 times.append(connector.settling_until_s)
         if connector.stop is not None:
@@ -104,11 +108,11 @@ def _stop_deadlines(stop: StopOrder, now: Instant) -> list[float | None]:
 def _expire(turn: Turn) -> None:
     """Whatever has waited long enough."""
     asking.give_up_checks(turn)
-    now_s = turn.now.monotonic_s
-    kept = tuple(g for g in turn.state.waiting if g.until_s is None or now_s < g.until_s)
-    if kept != turn.state.waiting:
-        # OCPP 1.6 section 9.1.6: authorization is void, Preparing -> Available (B1).
-        turn.change(waiting=kept)
+    for grant in turn.state.waiting:
+        if grant.until_s is not None and turn.now.monotonic_s >= grant.until_s:
+            # OCPP 1.6 section 9.1.6: authorization is void, Preparing -> Available (B1).
+            turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+            connectors.give_back(turn, grant, "expired", "no plug came in time")
 
 
 def _answer_late_unlocks(turn: Turn) -> None:

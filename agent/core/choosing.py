@@ -28,7 +28,9 @@ def for_card(state: ChargePoint, served: Sequence[Connector]) -> tuple[int, ...]
     if arrived or not empty:
         plugged = arrived or free
         return (max(plugged, key=lambda c: c.plugged_at_s).connector_id,) if plugged else ()
-    promised = len(state.waiting) + sum(len(check.connectors) > 1 for check in _starts(state))
+    promised = len(state.waiting) + sum(
+        len(check.attempt.connectors) > 1 for check in _starts(state)
+    )
     return tuple(c.connector_id for c in empty) if len(empty) > promised else ()
 
 
@@ -59,7 +61,7 @@ def why_nowhere(state: ChargePoint, served: Sequence[Connector]) -> Rule:
 
 
 def _starts(state: ChargePoint) -> list[Check]:
-    return [check for check in state.checking if check.purpose is not Purpose.STOP]
+    return [check for check in state.checking if check.attempt.purpose is not Purpose.STOP]
 
 
 def _taken(state: ChargePoint) -> set[int]:
@@ -67,6 +69,6 @@ def _taken(state: ChargePoint) -> set[int]:
     return {
         connector_id
         for check in _starts(state)
-        for connector_id in check.connectors
-        if len(check.connectors) == 1 or state.connector(connector_id).is_plugged
+        for connector_id in check.attempt.connectors
+        if len(check.attempt.connectors) == 1 or state.connector(connector_id).is_plugged
     }

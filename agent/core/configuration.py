@@ -97,6 +97,7 @@ KEYS: tuple[Key, ...] = (
     Key("LocalAuthListMaxLength", str(LIST_ENTRIES_MAX), _integer(1, 1_000_000), readonly=True),
     Key("LocalAuthorizeOffline", "true", _boolean),
     Key("LocalPreAuthorize", "true", _boolean),
+    Key("MaxEnergyOnInvalidId", "0", _integer(0, 1_000_000)),
     Key("MessageTimeout", "30", _integer(1, 600)),
     Key("MeterValuesAlignedData", "", _measurands, readonly=True),
     Key(

@@ -27,6 +27,7 @@ from agent.core.state import ChargePoint, Connector, Grant, Phase
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, StopReason
 
+CURRENT_MIN_A = 6.0  # IEC 61851-1: nothing between 0 and 6 A can be offered; below means pause
 _STEPS_MAX = 12  # steps in a row in one turn; more would be a circle
 
 
@@ -64,7 +65,8 @@ def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
     return (
         connector.phase is Phase.CHARGING
         and connector.transaction is not None
-        and not connector.transaction.deauthorized
+        and not connector.is_deauthorized
+        and connector.current_a >= CURRENT_MIN_A
         and connector.is_plugged
         and connector.is_locked
         and connector.pilot not in (PilotState.E, PilotState.F)
@@ -88,6 +90,7 @@ def _starting(turn: Turn, connector: Connector) -> None:
     forbidden = has_forbidding_fault(turn.state, connector) or turn.state.restart is not None
     too_late = turn.now.monotonic_s >= connector.give_up_s
     if not connector.is_plugged or forbidden or too_late:
+        give_back(turn, grant, "rejected", "the start was given up: plug, lock, meter or a fault")
         turn.change_connector(connector.connector_id, phase=Phase.IDLE, grant=None)
         return
     if not connector.is_locked:
@@ -106,6 +109,10 @@ def _charging(turn: Turn, connector: Connector) -> None:
     if stop_reason is not None:
         transaction.order_stop(turn, connector.connector_id, stop_reason, at_once=True)
         return
+    wanted_end = transaction.reason_to_end(turn, connector)
+    if wanted_end is not None:
+        transaction.order_stop(turn, connector.connector_id, wanted_end)
+        return
     if not connector.is_locked:
         _order_lock(turn, connector)
     _drive_energy(turn, turn.connector(connector.connector_id))
@@ -116,9 +123,9 @@ def _stopping(turn: Turn, connector: Connector) -> None:
     stop = connector.stop
     assert stop is not None
     now_s = turn.now.monotonic_s
-    if connector.offered:
+    if connector.offered_a is not None:
         turn.order(WithdrawOffer(connector.connector_id))
-        connector = turn.change_connector(connector.connector_id, offered=False)
+        connector = turn.change_connector(connector.connector_id, offered_a=None)
     if now_s < stop.open_by_s and _may_still_draw(turn.state, connector):
         return  # the vehicle is given time to stop drawing: no switching under load
     connector = _open(turn, connector)
@@ -168,7 +175,7 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
         return False
     for grant in turn.state.waiting:
         if connector.connector_id in grant.connectors:
-            turn.change(waiting=_without(turn.state.waiting, grant, connector.connector_id))
+            _take_from_others(turn, grant, connector.connector_id)
             turn.change_connector(
                 connector.connector_id,
                 phase=Phase.STARTING,
@@ -182,14 +189,16 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
     return False
 
 
-def _without(waiting: tuple[Grant, ...], taken: Grant, connector_id: int) -> tuple[Grant, ...]:
+def _take_from_others(turn: Turn, taken: Grant, connector_id: int) -> None:
     """The others wait on for other connectors: no second card begins on this plug."""
-    others = (
-        replace(grant, connectors=tuple(c for c in grant.connectors if c != connector_id))
-        for grant in waiting
-        if grant is not taken
-    )
-    return tuple(grant for grant in others if grant.connectors)
+    kept = []
+    for grant in turn.state.waiting:
+        elsewhere = tuple(c for c in grant.connectors if c != connector_id)
+        if grant is not taken and elsewhere:
+            kept.append(replace(grant, connectors=elsewhere))
+        elif grant is not taken:
+            give_back(turn, grant, "rejected", "another card was first")
+    turn.change(waiting=tuple(kept))
 
 
 def _reason_to_stop(state: ChargePoint, connector: Connector) -> StopReason | None:
@@ -226,9 +235,9 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
         connector = turn.change_connector(connector_id, vehicle_paused=False)
         _open_and_withdraw(turn, connector)
         return
-    if not connector.offered:
-        turn.order(OfferCurrent(connector_id, connector.traits.max_current_a))
-        connector = turn.change_connector(connector_id, offered=True)
+    if connector.offered_a != connector.current_a:
+        turn.order(OfferCurrent(connector_id, connector.current_a))
+        connector = turn.change_connector(connector_id, offered_a=connector.current_a)
     if not connector.asks_for_energy:
         connector = turn.change_connector(connector_id, vehicle_paused=True)
         _open(turn, connector)
@@ -254,9 +263,9 @@ def _open(turn: Turn, connector: Connector) -> Connector:
 
 def _open_and_withdraw(turn: Turn, connector: Connector) -> None:
     connector = _open(turn, connector)
-    if connector.offered:
+    if connector.offered_a is not None:
         turn.order(WithdrawOffer(connector.connector_id))
-        turn.change_connector(connector.connector_id, offered=False)
+        turn.change_connector(connector.connector_id, offered_a=None)
 
 
 def _order_lock(turn: Turn, connector: Connector) -> None:
@@ -296,6 +305,12 @@ def _renew(turn: Turn, connector: Connector) -> None:
     """Every turn says once more that the contactor may stay closed. Renewing never closes."""
     if connector.close_ordered:
         turn.order(RenewContactor(connector.connector_id, turn.state.rules.lease_s))
+
+
+def give_back(turn: Turn, grant: Grant, status: str, detail: str = "") -> None:
+    """A grant comes to nothing: whoever waits for its outcome is told."""
+    if grant.request_id is not None:
+        turn.order(Reply(grant.request_id, status, detail))
 
 
 def answer_unlock(turn: Turn, connector_id: int, status: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from agent.core import asking, local_list, outbox, presenting, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core import local_list, outbox, presenting, transaction
 from agent.core.commands import (
     ApplyConfiguration,
     ClearCache,
@@ -44,6 +44,9 @@ def _link_pending(turn: Turn, event: ev.LinkPending) -> None:
 
 
 def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
+    for connector in turn.state.connectors:
+        detail = "stored, to be delivered later"
+        transaction.answer_session(turn, connector.connector_id, "applied", detail)
     outbox.interrupted(turn)
     turn.change(online=False, registration="offline")
 
@@ -93,6 +96,8 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
         return
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
     is_starting = connector.phase is Phase.STARTING
+    if connector.grant is not None:
+        connectors.give_back(turn, connector.grant, "rejected", "the connector was unlocked")
     turn.change_connector(
         event.connector_id,
         phase=Phase.IDLE if is_starting else connector.phase,  # a start is called off

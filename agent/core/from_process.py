@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from agent.core import asking, transaction
+from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core import transaction
 from agent.core.commands import Reply
 from agent.core.events import Event
 from agent.core.faults import Fault
@@ -71,6 +72,10 @@ def _reset_requested(turn: Turn, event: ev.ResetRequested) -> None:
 
 
 def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_once: bool) -> None:
+    for grant in turn.state.waiting:
+        connectors.give_back(turn, grant, "rejected", "the box restarts")
+    for check in turn.state.checking:
+        asking.answer(turn, check.attempt, "rejected", "the box restarts")
     turn.change(restart=order, waiting=(), checking=())
     for connector in turn.state.connectors:
         transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)

@@ -6,7 +6,7 @@ are looked at is the order of the functions below ``card_presented``.
 
 from __future__ import annotations
 
-from agent.core import asking, authorization, choosing, transaction
+from agent.core import asking, authorization, choosing, connector, transaction
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
 from agent.core.events import CardPresented, RemoteStartRequested
@@ -89,6 +89,7 @@ def _calls_off(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
         if same_tag(grant.id_tag, id_tag):
             if turn.now.monotonic_s - grant.granted_at_s >= turn.state.rules.tap_guard_s:
                 turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+                connector.give_back(turn, grant, "rejected", Rule.CANCELLED.says)
                 _refuse(turn, Purpose.START, id_tag, (), Rule.CANCELLED)
             return True
     return any(

@@ -173,7 +173,7 @@ class Connector:
     part_fault: PartFault | None = None  # with Fault.PART
     # what we ordered
     close_ordered: bool = False
-    offered: bool = False
+    offered_a: float | None = None  # None: nothing is offered
     lock_ordered: LockState | None = None  # MOVING is never ordered
     # what is going on
     phase: Phase = Phase.IDLE
@@ -199,6 +199,21 @@ class Connector:
     def is_plugged(self) -> bool:
         """True while a plug is in; a box without plug sensor cannot tell and says yes."""
         return self.plugged or not self.traits.has_plug
+
+    @property
+    def current_a(self) -> float:
+        """What may be offered now: the box's own limit, or less."""
+        most_a = self.traits.max_current_a
+        return most_a if self.limit_a is None else min(most_a, self.limit_a)
+
+    @property
+    def is_deauthorized(self) -> bool:
+        """True when the central system refused the running session and no grace is left."""
+        if self.transaction is None or not self.transaction.deauthorized:
+            return False
+        if self.grace_until_wh is None or self.reading is None:
+            return True
+        return self.reading.import_wh >= self.grace_until_wh
 
     @property
     def asks_for_energy(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from agent.core import metering, outbox
-from agent.core.commands import EndTransaction, SaveTransaction
+from agent.core.commands import EndTransaction, Reply, SaveTransaction
 from agent.core.id_tag import same_tag
 from agent.core.state import Connector, Grant, Phase, StopOrder
 from agent.core.turn import Turn
@@ -44,6 +44,10 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         transaction=transaction,
         settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
         vehicle_paused=False,
+        request_id=grant.request_id,
+        limits=grant.limits,
+        limit_a=None,
+        grace_until_wh=None,
         next_sample_s=first_sample_s(turn, connector),
         sample_asked=False,
     )
@@ -53,6 +57,8 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         transaction.ref,
         StartTransaction(connector.connector_id, grant.id_tag, register_wh, transaction.begun_at),
     )
+    if not turn.state.online:
+        answer_session(turn, connector.connector_id, "applied", "stored, to be delivered later")
 
 
 def first_sample_s(turn: Turn, connector: Connector) -> float | None:
@@ -180,9 +186,10 @@ def start_answered(
             transaction = _informed(transaction, info)
         turn.change_connector(connector.connector_id, transaction=transaction)
         turn.order(SaveTransaction(transaction))
-        must_stop = turn.state.configuration.boolean("StopTransactionOnInvalidId")
-        if transaction.deauthorized and must_stop:
-            order_stop(turn, connector.connector_id, StopReason.DE_AUTHORIZED)
+        if transaction.deauthorized:
+            _grant_grace(turn, connector)
+        status = "rejected" if transaction.deauthorized else "applied"
+        answer_session(turn, connector.connector_id, status, info=info)
 
 
 def _informed(transaction: Transaction, info: IdTagInfo) -> Transaction:
@@ -191,6 +198,47 @@ def _informed(transaction: Transaction, info: IdTagInfo) -> Transaction:
         parent_id_tag=info.parent_id_tag or transaction.parent_id_tag,
         deauthorized=info.status is not AuthorizationStatus.ACCEPTED,
     )
+
+
+def _grant_grace(turn: Turn, connector: Connector) -> None:
+    """MaxEnergyOnInvalidId: this much may still flow, counted from now (section 9.1.15)."""
+    most_wh = turn.state.configuration.integer("MaxEnergyOnInvalidId")
+    if most_wh > 0 and connector.reading is not None and connector.grace_until_wh is None:
+        until_wh = connector.reading.import_wh + most_wh
+        turn.change_connector(connector.connector_id, grace_until_wh=until_wh)
+
+
+def reason_to_end(turn: Turn, connector: Connector) -> StopReason | None:
+    """Why a session that works well ends by itself now; None: it goes on."""
+    transaction, limits = connector.transaction, connector.limits
+    assert transaction is not None
+    if connector.is_deauthorized and turn.state.configuration.boolean("StopTransactionOnInvalidId"):
+        return StopReason.DE_AUTHORIZED
+    ends_s = limit_s(connector)
+    if ends_s is not None and turn.now.monotonic_s >= ends_s:
+        return StopReason.LOCAL
+    if limits.energy_wh is not None and connector.reading is not None:
+        used_wh = connector.reading.import_wh - transaction.meter_start_wh
+        if used_wh >= limits.energy_wh:
+            return StopReason.LOCAL
+    return None
+
+
+def limit_s(connector: Connector) -> float | None:
+    """Monotonic time at which the session ends by itself; None: no such limit."""
+    if connector.transaction is None or connector.limits.duration_s is None:
+        return None
+    return connector.transaction.begun_monotonic_s + connector.limits.duration_s
+
+
+def answer_session(
+    turn: Turn, connector_id: int, status: str, detail: str = "", info: IdTagInfo | None = None
+) -> None:
+    """Tell the operator who asked for this session how it turned out, once."""
+    request_id = turn.connector(connector_id).request_id
+    if request_id is not None:
+        turn.change_connector(connector_id, request_id=None)
+        turn.order(Reply(request_id, status, detail, info))
 
 
 def belongs_to(transaction: Transaction, id_tag: str, parent_id_tag: str | None) -> bool:

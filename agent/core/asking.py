@@ -1,0 +1,254 @@
+"""Deciding about a tag, with or without the central system, and what follows from it.
+
+``decide_start`` begins; the central system's answer, its silence or the offline rules end in a
+grant or a refusal, and always in a stored reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from agent.core import authorization, choosing, connector, local_list, transaction
+from agent.core.authorization import Decision
+from agent.core.commands import Authorize, CacheTag, RecordDecision, Reply, ShowSignal, Signal
+from agent.core.events import AuthorizeAnswered, AuthorizeFailed
+from agent.core.id_tag import same_tag
+from agent.core.reasons import Rule
+from agent.core.state import Attempt, Check, Grant, Phase, Purpose, Vouched
+from agent.core.turn import Turn
+from agent.core.values import (
+    AuthorizationStatus,
+    DecisionRecord,
+    IdTagInfo,
+    StopReason,
+    Transaction,
+    Verdict,
+)
+
+CHECKS_MAX = 8  # tags that may be asked about at the same time; one more is refused
+VOUCHED_MAX = 32  # tags the operator asked about lately, with an accepted answer
+_BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case that it does not
+
+
+def decide_start(turn: Turn, attempt: Attempt) -> None:
+    """Decide about a tag presented to start, or ask the central system."""
+    decision = authorization.decide_start(
+        attempt.facts,
+        authorization.policy_of(turn.state.configuration),
+        turn.state.online,
+        turn.now.utc,
+        turn.state.registration,
+    )
+    if decision is None:
+        ask(turn, attempt)
+    else:
+        _decided_start(turn, attempt, decision)
+
+
+def ask(turn: Turn, attempt: Attempt) -> None:
+    """Ask the central system; one question serves everybody who wants to know about this tag."""
+    if len(turn.state.checking) >= CHECKS_MAX:
+        refuse(turn, attempt, Rule.TOO_MANY)
+        return
+    timeout_s = turn.state.rules.authorize_timeout_s
+    check = Check(attempt, by_s=turn.now.monotonic_s + timeout_s + _BACKSTOP_S)
+    turn.change(checking=(*turn.state.checking, check))
+    if attempt.purpose is not Purpose.QUESTION:
+        turn.order(ShowSignal(Signal.CHECKING))
+    turn.order(Authorize(attempt.id_tag, timeout_s))
+
+
+# --- the answer ----------------------------------------------------------------------------------
+
+
+def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
+    """Authorize.conf came: remember it (late ones too), and decide what waited for it."""
+    remember(turn, event.id_tag, event.info)
+    local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
+    for check in _take_checks(turn, event.id_tag):
+        match check.attempt.purpose:
+            case Purpose.STOP:
+                _answered_stop(turn, check.attempt, event)
+            case Purpose.QUESTION:
+                _answered_question(turn, check.attempt, event)
+            case _:
+                decision = authorization.decide_answer(event.info, turn.now.utc)
+                _decided_start(turn, check.attempt, decision)
+
+
+def remember(turn: Turn, id_tag: str, info: IdTagInfo) -> None:
+    """Put what the central system said about a tag into the cache, if it says something."""
+    # ConcurrentTx says something about a transaction, nothing about the tag.
+    says_something = info.status is not AuthorizationStatus.CONCURRENT_TX
+    is_random = any(same_tag(tag, id_tag) for tag in turn.state.random_tags)
+    is_enabled = turn.state.configuration.boolean("AuthorizationCacheEnabled")
+    if says_something and is_enabled and not is_random:
+        turn.order(CacheTag(id_tag, info))
+
+
+def authorize_failed(turn: Turn, event: AuthorizeFailed) -> None:
+    """No usable answer: the offline rules decide on this presentation."""
+    for check in _take_checks(turn, event.id_tag):
+        _decide_unanswered(turn, check.attempt, event.problem)
+
+
+def give_up_checks(turn: Turn) -> None:
+    """Checks whose time is over are decided by the offline rules."""
+    for check in turn.state.checking:
+        if turn.now.monotonic_s >= check.by_s:
+            turn.change(checking=tuple(c for c in turn.state.checking if c is not check))
+            limit_s = turn.state.rules.authorize_timeout_s
+            _decide_unanswered(turn, check.attempt, f"no answer within {limit_s:g} s")
+
+
+def _take_checks(turn: Turn, id_tag: str) -> list[Check]:
+    mine = [check for check in turn.state.checking if same_tag(check.attempt.id_tag, id_tag)]
+    turn.change(checking=tuple(check for check in turn.state.checking if check not in mine))
+    return mine
+
+
+def _decide_unanswered(turn: Turn, attempt: Attempt, problem: str) -> None:
+    if attempt.purpose is Purpose.QUESTION:
+        answer(turn, attempt, "failed", problem)
+        return
+    policy = authorization.policy_of(turn.state.configuration)
+    if attempt.purpose is not Purpose.STOP:
+        decision = authorization.decide_offline(attempt.facts, policy, turn.now.utc, problem)
+        _decided_start(turn, attempt, decision)
+        return
+
+    def decide(running: Transaction) -> Decision:
+        decision = authorization.decide_stop(
+            running, attempt.id_tag, attempt.facts, policy, False, turn.now.utc
+        )
+        assert decision is not None  # only asked about while online
+        return replace(decision, detail=problem)
+
+    _decided_stop(turn, attempt, decide)
+
+
+def _answered_stop(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> None:
+    _decided_stop(
+        turn,
+        attempt,
+        lambda running: authorization.decide_stop_answer(running, event.info, turn.now.utc),
+    )
+
+
+def _decided_stop(turn: Turn, attempt: Attempt, decide: Callable[[Transaction], Decision]) -> None:
+    """End the first session that the tag may end; else keep the last reason why not."""
+    decision = local(Verdict.REFUSED, Rule.SESSION_OVER)
+    for running in _running(turn, attempt.connectors):
+        decision = decide(running)
+        if decision.verdict is Verdict.ACCEPTED:
+            stop(turn, attempt.id_tag, running, decision)
+            return
+    record(turn, replace(attempt, connectors=attempt.connectors[:1]), decision)
+
+
+def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
+    found = []
+    for connector_id in connector_ids:
+        candidate = turn.connector(connector_id)
+        if candidate.phase is Phase.CHARGING and candidate.transaction is not None:
+            found.append(candidate.transaction)
+    return found
+
+
+def _answered_question(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> None:
+    decision = authorization.decide_answer(event.info, turn.now.utc)
+    accepted = decision.verdict is Verdict.ACCEPTED
+    if accepted:
+        timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
+        vouched = Vouched(attempt.id_tag, event.info, turn.now.monotonic_s + timeout_s)
+        turn.change(vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
+    record(turn, attempt, decision)
+    answer(turn, attempt, "applied" if accepted else "rejected", info=event.info)
+
+
+# --- what follows --------------------------------------------------------------------------------
+
+
+def _decided_start(turn: Turn, attempt: Attempt, decision: Decision) -> None:
+    if decision.verdict is Verdict.ACCEPTED:
+        grant(turn, attempt, decision)
+        return
+    record(turn, attempt, decision)
+    answer(turn, attempt, "rejected", decision.rule.says, decision.info)
+
+
+def grant(turn: Turn, attempt: Attempt, decision: Decision) -> None:
+    """Accepted: the tag waits for its plug, at most ConnectionTimeOut seconds (section 9.1.6)."""
+    asked_for = [turn.connector(connector_id) for connector_id in attempt.connectors]
+    still_free = [c for c in asked_for if connector.may_start(turn.state, c)]
+    if not still_free:  # taken, or out of order, while the tag was being checked
+        one = replace(attempt, connectors=attempt.connectors[:1])
+        refuse(turn, one, choosing.why_nowhere(turn.state, asked_for))
+        return
+    timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
+    now_s = turn.now.monotonic_s
+    granted = Grant(
+        id_tag=attempt.id_tag,
+        parent_id_tag=None if decision.info is None else decision.info.parent_id_tag,
+        connectors=tuple(c.connector_id for c in still_free),
+        granted_at_s=now_s,
+        until_s=now_s + timeout_s if timeout_s > 0 else None,
+        rule=decision.rule.name,
+        request_id=attempt.request_id,
+        limits=attempt.limits,
+    )
+    turn.change(waiting=(*turn.state.waiting, granted))
+    record(turn, attempt, decision)
+
+
+def stop(turn: Turn, id_tag: str, running: Transaction, decision: Decision) -> None:
+    """End this session by a tag."""
+    transaction.order_stop(turn, running.connector_id, StopReason.LOCAL, id_tag)
+    record(turn, Attempt(Purpose.STOP, id_tag, (running.connector_id,)), decision)
+
+
+def local(verdict: Verdict, rule: Rule) -> Decision:
+    """A decision of the charge point itself."""
+    return Decision(verdict, rule, "charge point")
+
+
+def refuse(turn: Turn, attempt: Attempt, rule: Rule) -> None:
+    """Refuse by a rule of the charge point itself."""
+    record(turn, attempt, local(Verdict.REFUSED, rule))
+    answer(turn, attempt, "rejected", rule.says)
+
+
+def answer(
+    turn: Turn, attempt: Attempt, status: str, detail: str = "", info: IdTagInfo | None = None
+) -> None:
+    """Answer the request behind this attempt, if there is one."""
+    if attempt.request_id is not None:
+        turn.order(Reply(attempt.request_id, status, detail, info))
+
+
+def record(turn: Turn, attempt: Attempt, decision: Decision) -> None:
+    """Keep the reason, and let the person at the box see the verdict."""
+    accepted = decision.verdict is Verdict.ACCEPTED
+    if attempt.purpose is not Purpose.QUESTION:
+        turn.order(ShowSignal(Signal.ACCEPTED if accepted else Signal.REFUSED))
+    status = None
+    if decision.info is not None:
+        status = authorization.effective(decision.info, turn.now.utc).value
+    turn.order(
+        RecordDecision(
+            DecisionRecord(
+                decided_at=turn.now.utc,
+                purpose=attempt.purpose.value,
+                connector_id=attempt.connectors[0] if len(attempt.connectors) == 1 else None,
+                id_tag=attempt.id_tag,
+                verdict=decision.verdict,
+                rule=decision.rule.name,
+                source=decision.source,
+                status=status,
+                list_version=decision.list_version,
+                cache_age_s=decision.cache_age_s,
+                detail=decision.detail,
+            )
+        )
+    )

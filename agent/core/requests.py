@@ -1,0 +1,140 @@
+"""What somebody asks of the charge point: the central system, or the operator.
+
+Requests are events. Each carries a ``request_id`` and is answered with one ``Reply``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.core.values import NO_FACTS, ListUpdate, TagFacts
+
+# --- asked by the central system; each is answered with Reply(request_id, ...) -------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStartRequested:
+    """RemoteStartTransaction.req; answered Accepted or Rejected."""
+
+    request_id: str
+    id_tag: str
+    connector_id: int | None = None
+    facts: TagFacts = NO_FACTS
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStopRequested:
+    """RemoteStopTransaction.req; answered Accepted or Rejected."""
+
+    request_id: str
+    transaction_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockRequested:
+    """UnlockConnector.req; answered Unlocked, UnlockFailed or NotSupported."""
+
+    request_id: str
+    connector_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRequested:
+    """Reset.req, ``hard`` or soft; answered Accepted, then the process restarts."""
+
+    request_id: str
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationChangeRequested:
+    """ChangeConfiguration.req; answered Accepted, Rejected, RebootRequired or NotSupported."""
+
+    request_id: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheClearRequested:
+    """ClearCache.req; answered Accepted, or Rejected when the cache is switched off.
+
+    An operator's is always accepted: what is left in a cache that is switched off goes too.
+    """
+
+    request_id: str
+    by_operator: bool = False
+
+
+# --- from the local authorization list -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListStaged:
+    """An update of the list is checked and in the store; answered with a ListStatus.
+
+    It counts only when it is activated. ``entries``: how many the list would have then.
+    """
+
+    request_id: str
+    update: ListUpdate
+    base: int  # which rows of the store the list would be made of
+    generation: int
+    entries: int
+
+
+# --- asked by the operator (control API); each is answered with Reply(request_id, ...) -----------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAsked:
+    """Somebody with the right to do so asks for a session, as a card would.
+
+    Answered when the outcome is known: ``applied`` (StartTransaction accepted; offline: stored),
+    ``rejected`` (``info`` or ``detail`` says why), ``expired`` (no plug within ConnectionTimeOut),
+    or at once with a refusal: ``not_plugged``, ``transaction_active``, ``connector_faulted``.
+    """
+
+    request_id: str
+    connector_id: int
+    id_tag: str
+    must_be_plugged: bool = False  # True: no waiting for a plug
+    is_trusted: bool = False  # True: no authorization (simulated hardware only)
+    duration_s: int | None = None  # the session ends by itself after this time
+    energy_wh: int | None = None  # or after this energy
+    facts: TagFacts = NO_FACTS
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """End the transaction with our reference; answered ``applied`` when StopTransaction is stored.
+
+    ``no_transaction`` when there is none with that reference.
+    """
+
+    request_id: str
+    transaction_ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagQuestioned:
+    """Ask the central system about a tag, and start nothing.
+
+    Answered ``applied`` or ``rejected`` with ``info``, ``not_connected``, or ``failed``.
+    An accepted answer counts as a decision for SessionAsked for ConnectionTimeOut seconds.
+    """
+
+    request_id: str
+    id_tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitAsked:
+    """A local current limit for the running transaction; None lifts it.
+
+    Answered ``applied``, ``no_transaction``.
+    """
+
+    request_id: str
+    connector_id: int
+    current_a: float | None
