@@ -52,6 +52,7 @@ def open_board(
     with ExitStack() as opened:
         board = _Assembly(settings, clock, pin_factory, simulate, opened).assemble()
         opened.pop_all()
+        logger.info("outputs are safe")
         return board
 
 
@@ -94,8 +95,11 @@ class _Assembly:
         self._simulated_count = 0
 
     def assemble(self) -> Board:
-        outlets: dict[int, SimulatedOutlet] = {}
-        connectors = tuple(self._connector(c, outlets) for c in self._settings.connectors)
+        outlets = {c.id: self._outlet(c) for c in self._settings.connectors}
+        # Every contactor before anything else: a meter's package takes long to import.
+        for settings in self._settings.connectors:
+            outlets[settings.id].contactor = self._contactor(settings, outlets[settings.id])
+        connectors = tuple(self._connector(c, outlets[c.id]) for c in self._settings.connectors)
         reader = self._reader()
         inputs = self._inputs()
         is_simulated = self._real_count == 0
@@ -126,19 +130,18 @@ class _Assembly:
             self._subscribers,
         )
 
-    def _connector(
-        self, settings: ConnectorSettings, outlets: dict[int, SimulatedOutlet]
-    ) -> ConnectorParts:
-        outlet = SimulatedOutlet(settings, self._settings, self._clock, self._subscribers.notify)
-        outlets[settings.id] = outlet
-        outlet.contactor = contactor = self._contactor(settings, outlet)
+    def _outlet(self, settings: ConnectorSettings) -> SimulatedOutlet:
+        return SimulatedOutlet(settings, self._settings, self._clock, self._subscribers.notify)
+
+    def _connector(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> ConnectorParts:
+        assert outlet.contactor is not None
         outlet.lock = lock = self._lock(settings, outlet)
         outlet.plug = plug = self._plug(settings, outlet)
         outlet.pilot = pilot = (
             self._simulated(outlet.make_pilot()) if self._is_simulated(settings.pilot) else None
         )
         meter = self._watched_meter(settings.meter, settings.id, outlet)
-        return ConnectorParts(settings.id, contactor, lock, plug, pilot, meter)
+        return ConnectorParts(settings.id, outlet.contactor, lock, plug, pilot, meter)
 
     def _contactor(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> Contactor:
         if self._is_simulated(settings.contactor):

@@ -248,7 +248,9 @@ class LeasedContactor:
         self._trips.pop(reason, None)  # the latest count goes last
         self._trips[reason] = self._trip_count
         if self._phase is not Phase.TRIPPED:  # a standing reason trips many times a second
-            logger.warning("%s: tripped: %s", self.name, reason.value)
+            # The reflex is part of daily life: a car that has had enough opens it, too.
+            level = logging.DEBUG if reason is Trip.REFLEX else logging.WARNING
+            logger.log(level, "%s: tripped: %s", self.name, reason.value)
         self._leave(_Order.TRIP, now_s)
 
     def _leave(self, order: _Order, now_s: float) -> None:
@@ -261,7 +263,7 @@ class LeasedContactor:
         self._switch_off(now_s)
 
     def _switch_on_if_ready(self, now_s: float) -> None:
-        # hardware.md 6.2: the contacts must be seen apart before each closing.
+        # Welded contacts: they must be seen apart before each closing.
         if now_s < self._may_close_at or self._says_closed():
             return
         if self._reported_closed:  # opened and closed again between two steps

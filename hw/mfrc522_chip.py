@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 MI_COLLISION = 3  # beside the package's MI_OK 0, MI_NOTAGERR 1 (nobody answered), MI_ERR 2
 
 LOOK_S = 0.001  # between two looks at ComIrqReg
-LOOKS = 40  # the chip's timer speaks after 5 ms; a chip still silent after 40 looks is dead
+# A card answers 0.1 ms after the frame (ISO 14443-3, 6.2.1), the chip's timer speaks after 5 ms. So
+# one early look for the answer, one late look for the silence: an empty field costs two, not six.
+SILENCE_S = 0.0045
+LOOKS = 40  # a chip still silent after 40 looks is dead
 READY_LOOKS = 50  # oscillator start after a reset (8.8): generous
 FIELD_ON_S = 0.005  # cards need up to 5 ms of field before they listen (ISO 14443-3)
 RESET_LOW_S = 0.01
@@ -145,8 +148,8 @@ class _RightExchange:
 
     def _wait_for_answer(self) -> bool:
         """True: something was received. False: the chip's timer ran out, nobody is there."""
-        for _ in range(LOOKS):
-            self._sleep(LOOK_S)
+        for pause_s in (LOOK_S, SILENCE_S, *[LOOK_S] * (LOOKS - 2)):
+            self._sleep(pause_s)
             irq = self.Read_MFRC522(self.CommIrqReg)
             if irq & IRQ_SET1:
                 raise ChipFailure(f"The card reader's SPI bus is stuck high. {self._what_to_check}")

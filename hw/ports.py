@@ -346,6 +346,15 @@ class Indicator(Protocol):
 # --- simulation ------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class InjectedFault:
+    """A fault that a simulated connector reports by itself; ``code`` and ``text`` are passed on."""
+
+    code: str
+    text: str = ""
+    is_emergency_stop: bool = False
+
+
 class SimulationControls(Protocol):
     """Plays driver, car and bad luck on the simulated parts of a board.
 
@@ -358,23 +367,38 @@ class SimulationControls(Protocol):
     def subscribe(self, on_change: Callable[[], None]) -> None:
         """``on_change`` is called after every lever that is pulled, so that idle costs nothing."""
 
-    def plug(self, connector_id: int) -> None:
-        """Plug the car in. By default it asks for energy as soon as current is offered."""
+    def plug(self, connector_id: int, asks: bool = True) -> None:
+        """Plug the car in. If it ``asks``, it does so as soon as current is offered."""
 
-    def unplug(self, connector_id: int) -> None:
-        """Pull the plug out; ValueError while the lock holds it."""
+    def unplug(self, connector_id: int, by_force: bool = False) -> None:
+        """Pull the plug out; ValueError while the lock holds it, unless ``by_force``."""
 
-    def tap(self, uid_or_code: str) -> None:
-        """Hold a card to the reader and take it away: hex of a UID, or a ready-made tag."""
+    def tap(self, uid_or_code: str, is_code: bool = False) -> None:
+        """Tap a card: hex of a UID, or a ready-made tag; ``is_code``: a tag, whatever it looks."""
 
     def energy(self, connector_id: int, wanted: bool) -> None:
         """The car begins or ceases to ask for energy."""
+
+    def power(self, connector_id: int, power_w: float) -> None:
+        """Let the car draw this much from now on, if it may; with 0 it does not ask any more."""
 
     def fault(self, connector_id: int, name: str) -> None:
         """Break something: one of ``fault_names``."""
 
     def clear(self, connector_id: int) -> None:
-        """Mend everything that ``fault`` broke on this connector and on the whole box."""
+        """Mend what ``fault`` and ``inject`` broke on this connector and on the whole box."""
+
+    def inject(self, connector_id: int, fault: InjectedFault) -> None:
+        """Let the connector report this fault, instead of one that it reports already."""
+
+    def injected(self, connector_id: int) -> InjectedFault | None:
+        """The fault that the connector reports; None: none was injected, or it is mended."""
+
+    def is_broken(self, connector_id: int) -> bool:
+        """True while there is something for ``clear`` to mend."""
+
+    def simulated_parts(self, connector_id: int) -> frozenset[str]:
+        """The simulated ones of contactor, lock, plug, pilot, meter; and the box's reader."""
 
 
 # --- the bundle --------------------------------------------------------------------------------

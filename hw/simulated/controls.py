@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from hw.ports import InjectedFault
 from hw.simulated.outlet import SimulatedOutlet
 from hw.simulated.panel import SimulatedInput
 from hw.simulated.part import Fault, SimulatedPart
@@ -53,29 +54,32 @@ class SimulatedControls:
         """Call ``on_change`` after each change of the simulated world."""
         self._subscribers.add(on_change)
 
-    def plug(self, connector_id: int) -> None:
+    def plug(self, connector_id: int, asks: bool = True) -> None:
         """Plug the car in. No effect while it is plugged in."""
         outlet = self._outlet_with_socket(connector_id)
         if not outlet.vehicle.is_plugged:
             outlet.settle()
-            outlet.vehicle.plug()
+            outlet.vehicle.plug(asks)
         self._subscribers.notify()
 
-    def unplug(self, connector_id: int) -> None:
-        """Pull the plug out; ValueError while the lock holds it. No effect without a plug."""
+    def unplug(self, connector_id: int, by_force: bool = False) -> None:
+        """Pull the plug out; ValueError while the lock holds it, unless ``by_force``.
+
+        No effect without a plug.
+        """
         outlet = self._outlet_with_socket(connector_id)
         if outlet.vehicle.is_plugged:
-            if outlet.holds_plug():
+            if outlet.holds_plug() and not by_force:
                 raise ValueError(f"connector {connector_id}: the lock holds the plug")
             outlet.settle()
             outlet.vehicle.unplug()
         self._subscribers.notify()
 
-    def tap(self, uid_or_code: str) -> None:
+    def tap(self, uid_or_code: str, is_code: bool = False) -> None:
         """Hold a card to the reader and take it away; ValueError for what no card can be."""
         if self._reader is None:
             raise ValueError("the card reader is not simulated")
-        self._reader.tap(uid_or_code)
+        self._reader.tap(uid_or_code, is_code)
         self._subscribers.notify()
 
     def energy(self, connector_id: int, wanted: bool) -> None:
@@ -89,6 +93,38 @@ class SimulatedControls:
             outlet.settle()
             outlet.vehicle.want_energy(wanted)
         self._subscribers.notify()
+
+    def power(self, connector_id: int, power_w: float) -> None:
+        """Let the car draw this much from now on; ValueError below 0, and without a car."""
+        if power_w < 0:
+            raise ValueError(f"a car draws 0 W or more, not {power_w:g}")
+        outlet = self._outlet_with_socket(connector_id)
+        outlet.settle()
+        outlet.vehicle.draw(power_w)
+        self._subscribers.notify()
+
+    def inject(self, connector_id: int, fault: InjectedFault) -> None:
+        """Let the connector report this fault; ValueError when its contactor is real."""
+        outlet = self._outlet(connector_id)
+        if "contactor" not in outlet.simulated_names():
+            raise ValueError(f"connector {connector_id}: its contactor is not simulated")
+        outlet.inject(fault)
+        self._subscribers.notify()
+
+    def injected(self, connector_id: int) -> InjectedFault | None:
+        """The fault that was injected into this connector and is not mended."""
+        return self._outlet(connector_id).injected
+
+    def is_broken(self, connector_id: int) -> bool:
+        """True while ``clear`` has something to mend."""
+        outlet = self._outlet(connector_id)
+        parts = [*outlet.simulated_parts(), *self._shared_parts()]
+        return outlet.injected is not None or any(part.faults for part in parts)
+
+    def simulated_parts(self, connector_id: int) -> frozenset[str]:
+        """Names of the parts that are simulated, the reader of the box among them."""
+        names = self._outlet(connector_id).simulated_names()
+        return names if self._reader is None else names | {"reader"}
 
     def fault(self, connector_id: int, name: str) -> None:
         """Break what this fault breaks, on the connector or on the whole box."""
@@ -112,6 +148,7 @@ class SimulatedControls:
         outlet = self._outlet(connector_id)
         for part in [*outlet.simulated_parts(), *self._shared_parts()]:
             part.mend()
+        outlet.inject(None)
         self._subscribers.notify()
 
     def _outlet(self, connector_id: int) -> SimulatedOutlet:

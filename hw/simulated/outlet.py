@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hw.ports import (
     Contactor,
     EnergyMeter,
+    InjectedFault,
     Lock,
     LockState,
     PilotController,
@@ -42,6 +43,7 @@ class SimulatedOutlet:
         self.plug: PlugSensor | None = None
         self.pilot: PilotController | None = None
         self.meter: EnergyMeter | None = None
+        self.injected: InjectedFault | None = None
         self._settings = settings
         self._board = board
         self._clock = clock
@@ -96,6 +98,24 @@ class SimulatedOutlet:
         if isinstance(self.lock, SimulatedLock):
             return self.lock.bolt.is_locked
         return self.lock is not None and self.lock.state is LockState.LOCKED
+
+    def inject(self, fault: InjectedFault | None) -> None:
+        """Report this fault from now on, on a simulated pilot too; None: all is well again."""
+        self.settle()
+        self.injected = fault
+        if isinstance(self.pilot, SimulatedPilot):
+            self.pilot.has_failed = fault is not None
+
+    def simulated_names(self) -> frozenset[str]:
+        """Which parts here are simulated: contactor, lock, plug, pilot, meter."""
+        kinds = {
+            "contactor": (self.contactor, SimulatedContactor),
+            "lock": (self.lock, SimulatedLock),
+            "plug": (self.plug, SimulatedPlug),
+            "pilot": (self.pilot, SimulatedPilot),
+            "meter": (self.meter, SimulatedMeter),
+        }
+        return frozenset(name for name, (part, kind) in kinds.items() if isinstance(part, kind))
 
     def part_with(self, fault: Fault) -> SimulatedPart | None:
         """The simulated part of this connector that can have this fault; None if there is none."""

@@ -20,9 +20,9 @@ class SimulatedVehicle(SimulatedPart):
         self.is_plugged = False
         self.wants_energy = True
 
-    def plug(self) -> None:
-        """Plug in."""
-        self.is_plugged = True
+    def plug(self, asks: bool = True) -> None:
+        """Plug in; unless it ``asks``, it wants no energy for now."""
+        self.is_plugged, self.wants_energy = True, self.wants_energy and asks
         self.note("plugged in")
 
     def unplug(self) -> None:
@@ -34,6 +34,11 @@ class SimulatedVehicle(SimulatedPart):
         """Begin or cease to ask for energy."""
         self.wants_energy = wanted
         self.note("wants energy" if wanted else "wants no energy")
+
+    def draw(self, power_w: float) -> None:
+        """Draw this much from now on, if it may."""
+        self.power_w = power_w
+        self.note(f"draws {power_w:g} W")
 
 
 class SimulatedPlug(SimulatedPart):
@@ -56,6 +61,8 @@ class SimulatedPlug(SimulatedPart):
 class SimulatedPilot(SimulatedPart):
     """A pilot controller wired to the simulated car. ``pilot_short`` shows state E.
 
+    While ``has_failed`` it shows state F: the charge point has a fault.
+
     ``before_change`` is called before each change of what is offered or shown, ``on_change`` after
     the state has changed by an order.
     """
@@ -71,6 +78,7 @@ class SimulatedPilot(SimulatedPart):
     ) -> None:
         super().__init__(clock)
         self.offered_a = 0.0
+        self.has_failed = False
         self._vehicle = vehicle
         self._tell_before = before_change
         self._on_change = on_change
@@ -80,9 +88,12 @@ class SimulatedPilot(SimulatedPart):
         """What the car shows: C as long as it asks for energy and is offered some."""
         if Fault.PILOT_SHORT in self.faults:
             return PilotState.E
+        if self.has_failed:
+            return PilotState.F
         if not self._vehicle.is_plugged:
             return PilotState.A
-        return PilotState.C if self.offered_a and self._vehicle.wants_energy else PilotState.B
+        asks = self._vehicle.wants_energy and self._vehicle.power_w > 0
+        return PilotState.C if self.offered_a and asks else PilotState.B
 
     def offer(self, current_a: float) -> None:
         """Offer this current; ValueError outside 6 to 80 A."""

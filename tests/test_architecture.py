@@ -1,0 +1,548 @@
+"""The house keeps its shape: who may import whom, who may read a clock, how long a file may be.
+
+Every rule is a function from sources to complaints. It is asked about the real tree, where it must
+find nothing, and about a small broken example, where it must find something. The picture that these
+rules hold up is in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+
+PURE = {
+    "__future__",
+    "bisect",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "functools",
+    "itertools",
+    "math",
+    "re",
+    "typing",
+}
+
+# Who may use a library. Those of the board are imported inside functions: a box without that part
+# does not need the package, and a command like ``status`` does not pay for it.
+LIBRARY_OWNERS = {
+    "ocpp": ("agent.ocpp16",),
+    "websockets": ("agent.ocpp16",),
+    "sqlite_utils": ("agent.store",),
+    "sqlite3": ("agent.store",),
+    "gpiozero": ("hw.gpio", "hw.gpio_stand_in"),
+    "lgpio": ("hw.gpio",),
+    "mfrc522": ("hw.mfrc522_chip", "hw.mfrc522_reader"),
+    "spidev": ("hw.mfrc522_chip", "hw.mfrc522_reader"),
+    "serial": ("hw.serial_reader",),
+    "pymodbus": ("hw.modbus_meter",),
+    "fastapi": ("agent.api",),
+    "uvicorn": ("agent.api",),
+    "prometheus_client": ("agent.api",),
+}
+LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus"}
+
+# What a room may import of the house. A room that is not here may import whatever makes no circle.
+MAY_IMPORT = {
+    "agent.core": ("agent.core",),
+    "agent.errors": (),
+    "agent.redaction": (),
+    "agent.terminal": (),
+    "agent.watchdog": (),
+    "agent.ports": ("agent.core",),
+    "agent.clock": ("agent.core",),
+    "agent.inbox": ("agent.core",),
+    "agent.settings": ("hw.settings",),
+    "agent.config": (
+        "agent.config",
+        "agent.core",
+        "agent.errors",
+        "agent.settings",
+        "hw.settings",
+    ),
+    "agent.store": ("agent.store", "agent.core", "agent.errors"),
+    "agent.ocpp16": (
+        "agent.ocpp16",
+        "agent.core",
+        "agent.errors",
+        "agent.list_updates",
+        "agent.ports",
+        "agent.redaction",
+        "agent.settings",
+    ),
+    "agent.list_updates": (
+        "agent.core",
+        "agent.errors",
+        "agent.ports",
+        "agent.settings",
+        "agent.store",
+    ),
+    "agent.runtime": (
+        "agent.core",
+        "agent.errors",
+        "agent.inbox",
+        "agent.journal",
+        "agent.ports",
+    ),
+    "agent.journal": ("agent.core", "agent.errors"),
+    "agent.devices": ("agent.core", "agent.ports", "hw.ports", "hw.settings"),
+    "agent.supervision": ("agent.core", "hw.ports"),
+    "hw": ("hw",),
+}
+
+# What only these may import. Real parts are chosen in one place.
+ONLY_FOR = {
+    "hw.board": ("agent.application", "agent.daemon"),
+    "hw.safe_state": ("agent.cli",),
+    "hw.settings": ("agent.settings", "agent.config", "agent.devices", "hw"),
+    "agent.application": ("agent.daemon", "agent.demo"),
+    "agent.cli": ("agent.__main__",),
+    "agent.__main__": (),
+}
+OPEN_TO_AGENT = ("hw.ports", "hw.settings", "hw.board", "hw.safe_state")
+
+# Where clocks, sleep and chance may be named. In hw only as a default that a test replaces.
+SOURCES_OF_TIME_AND_CHANCE = {
+    "datetime.datetime.now": ("agent.clock", "agent.ocpp16.demo_central_system"),
+    "time.monotonic": ("agent.clock", "hw.register_watch", "hw.modbus_meter"),
+    "time.sleep": ("hw.mfrc522_reader", "hw.modbus_meter"),
+    "uuid.uuid4": ("agent.application", "agent.list_alone"),
+    "os.urandom": ("agent.list_command",),
+    "random.SystemRandom": ("agent.application",),
+}
+# A generator and a number are handed in; these only name their types.
+HARMLESS = {"random.Random", "uuid.UUID"}
+WATCHED_MODULES = ("time", "random", "uuid", "secrets")
+WATCHED_NAMES = {
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.datetime.today",
+    "datetime.date.today",
+    "os.urandom",
+}
+
+# "except Exception" swallows mistakes of our own, so each place is named, with what it protects.
+BROAD_EXCEPTS = {
+    "agent.control:_answer": "one command is answered with an error, the agent goes on",
+    "agent.devices:_read": "a meter that fails oddly counts as failed, polling goes on",
+    "agent.supervision:step": "an input that cannot be read opens everything",
+    "agent.ocpp16.link:_attempt": "a mistake in one session must not end the link for ever",
+    "agent.ocpp16.incoming:_answer": "one call is answered InternalError, the others go on",
+    "hw.contactor:_switch_on_if_ready": "whatever the output raises, the coil goes off",
+    "hw.contactor:_switch_off": "opening never raises",
+    "hw.contactor:_says_closed": "a feedback that cannot be read counts as the bad case",
+    "hw.gpio:_named": "lgpio has an error tree of its own; what is not GPIO is raised on",
+    "hw.gpio:_close": "one pin that cannot be released must not keep the others",
+    "hw.gpio:is_active_or": "an input that cannot be read counts as the bad case",
+    "hw.gpio_stand_in:setup": "lgpio and RPi.GPIO have error trees of their own",
+    "hw.lock_sequence:_start_drive": "a failed output is a failed try: the feedback tells",
+    "hw.lock_sequence:_says_locked": "step never raises",
+    "hw.lock_sequence:_switch_off": "the other output must go off all the same",
+    "hw.mfrc522_reader:_run": "a listener that fails must not end the reader's thread",
+    "hw.mfrc522_reader:poll_once": "the reader is tried again, and says that it failed",
+    "hw.safe_state:_switch_off": "the other outputs must go off all the same",
+    "hw.serial_reader:_run": "a listener that fails must not end the reader's thread",
+    "hw.serial_reader:poll_once": "the port is opened again, and the reader says that it failed",
+}
+
+# Only contracts: small protocols, mostly docstrings, that are read together.
+LONG_FILES = {"hw.ports": 450}
+
+Modules = Mapping[str, str]
+Rule = Callable[[Modules], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement's meaning."""
+
+    of: str
+    by: str
+    line: int
+    is_late: bool  # inside a function
+    is_for_types: bool  # inside ``if TYPE_CHECKING``
+
+    def __str__(self) -> str:
+        return f"{self.by} imports {self.of} (line {self.line})"
+
+
+def the_tree() -> Modules:
+    """Every module of agent and hw by its dotted name, as text."""
+    found = {}
+    for package in ("agent", "hw"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = path.read_text()
+    return found
+
+
+@cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+def is_in(module: str, rooms: tuple[str, ...]) -> bool:
+    """True when the module is one of these, or inside one."""
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+def imports(modules: Modules) -> Iterator[Import]:
+    """Every import of every module, those inside functions too."""
+    for name, source in modules.items():
+        yield from _imports_below(parsed(source), name, modules, False, False)
+
+
+def _imports_below(
+    node: ast.AST, by: str, modules: Modules, is_late: bool, is_for_types: bool
+) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        for of in _imported(child, modules):
+            yield Import(of, by, getattr(child, "lineno", 0), is_late, is_for_types)
+        late = is_late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        types = is_for_types or (
+            isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        )
+        yield from _imports_below(child, by, modules, late, types)
+
+
+def _imported(node: ast.AST, modules: Modules) -> list[str]:
+    match node:
+        case ast.Import(names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module, names, 0) if module is not None:
+            # ``from agent.core import faults`` names a module, ``from agent.errors import X`` not.
+            inner = [f"{module}.{alias.name}" for alias in names]
+            found = [name for name in inner if name in modules]
+            return found if len(found) == len(inner) else [module, *found]
+        case ast.ImportFrom():
+            return ["(relative)"]
+        case ast.Call(ast.Name("import_module") | ast.Attribute(attr="import_module"), [first, *_]):
+            return [first.value] if isinstance(first, ast.Constant) else []
+        case _:
+            return []
+
+
+# --- imports -------------------------------------------------------------------------------------
+
+
+def core_is_pure(modules: Modules) -> list[str]:
+    return [
+        str(found)
+        for found in imports(modules)
+        if is_in(found.by, ("agent.core",))
+        and not is_in(found.of, ("agent.core",))
+        and found.of.split(".")[0] not in PURE
+    ]
+
+
+def rooms_import_only_what_they_may(modules: Modules) -> list[str]:
+    complaints = []
+    for found in imports(modules):
+        if not is_in(found.of, ("agent", "hw")):
+            continue
+        rooms = [room for room in MAY_IMPORT if is_in(found.by, (room,))]
+        if rooms and not is_in(found.of, MAY_IMPORT[max(rooms, key=len)]):
+            complaints.append(str(found))
+    return complaints
+
+
+def some_rooms_have_few_visitors(modules: Modules) -> list[str]:
+    complaints = []
+    for found in imports(modules):
+        visitors = ONLY_FOR.get(found.of)
+        if visitors is not None and not is_in(found.by, visitors):
+            complaints.append(str(found))
+    return complaints
+
+
+def agent_knows_no_driver(modules: Modules) -> list[str]:
+    return [
+        str(found)
+        for found in imports(modules)
+        if is_in(found.by, ("agent",))
+        and is_in(found.of, ("hw",))
+        and found.of not in OPEN_TO_AGENT
+    ]
+
+
+def libraries_stay_with_their_owners(modules: Modules) -> list[str]:
+    complaints = []
+    for found in imports(modules):
+        library = found.of.split(".")[0]
+        if library in ("agent", "hw") or found.is_for_types:
+            continue
+        if library not in LIBRARY_OWNERS:
+            if library not in sys.stdlib_module_names:
+                complaints.append(f"{found}: nobody owns this library")
+        elif not is_in(found.by, LIBRARY_OWNERS[library]):
+            complaints.append(str(found))
+        elif library in LATE_LIBRARIES and not found.is_late:
+            complaints.append(f"{found}: outside a function")
+    return complaints
+
+
+def nothing_imports_in_a_circle(modules: Modules) -> list[str]:
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for found in imports(modules):
+        if found.of in modules and not found.is_for_types and found.of != found.by:
+            graph[found.by].add(found.of)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        return [" -> ".join(reversed(circle.args[1]))]
+    return []
+
+
+# --- time and chance -----------------------------------------------------------------------------
+
+
+def time_and_chance_are_handed_in(modules: Modules) -> list[str]:
+    complaints = []
+    for name, source in modules.items():
+        tree = parsed(source)
+        defaults = _default_arguments(tree)
+        for node, dotted in _dotted_names(tree):
+            if not _is_watched(dotted) or _is_only_a_type(node, dotted, tree):
+                continue
+            if not is_in(name, SOURCES_OF_TIME_AND_CHANCE.get(dotted, ())):
+                complaints.append(f"{name} uses {dotted} (line {node.lineno})")
+            elif is_in(name, ("hw",)) and node not in defaults:
+                complaints.append(f"{name}: {dotted} cannot be replaced (line {node.lineno})")
+    return complaints
+
+
+def _is_watched(dotted: str) -> bool:
+    return dotted in WATCHED_NAMES or (dotted.split(".")[0] in WATCHED_MODULES and "." in dotted)
+
+
+def _is_only_a_type(node: ast.expr, dotted: str, tree: ast.Module) -> bool:
+    """``random: Random`` is a type, ``Random()`` is chance, ``UUID(int=...)`` is a number."""
+    if dotted == "random.Random":
+        return not any(isinstance(call, ast.Call) and call.func is node for call in ast.walk(tree))
+    return dotted in HARMLESS
+
+
+def _default_arguments(tree: ast.Module) -> set[ast.AST]:
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arguments):
+            found.update(node.defaults)
+            found.update(default for default in node.kw_defaults if default is not None)
+    return found
+
+
+def _dotted_names(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
+    """Every name that comes from an import, in full: ``datetime.now`` is datetime.datetime.now."""
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names):
+                known |= {(a.asname or a.name).split(".")[0]: a.name.split(".")[0] for a in names}
+                known |= {a.asname: a.name for a in names if a.asname}
+            case ast.ImportFrom(str() as module, names):
+                known |= {a.asname or a.name: f"{module}.{a.name}" for a in names}
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name) and id(node) not in inner:
+            first, dot, rest = ast.unparse(node).partition(".")
+            if first in known:
+                yield node, f"{known[first]}{dot}{rest}"
+
+
+# --- errors, lengths -----------------------------------------------------------------------------
+
+
+def broad_excepts_are_named(modules: Modules) -> list[str]:
+    return [
+        f"{place} (line {handler.lineno})"
+        for place, handler in _broad_handlers(modules)
+        if place not in BROAD_EXCEPTS and not _raises_on(handler)
+    ]
+
+
+def _broad_handlers(modules: Modules) -> Iterator[tuple[str, ast.ExceptHandler]]:
+    for name, source in modules.items():
+        for function in ast.walk(parsed(source)):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for node in ast.walk(function):
+                if isinstance(node, ast.ExceptHandler) and _is_broad(node):
+                    yield f"{name}:{function.name}", node
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    named = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+    return bool(named & {"Exception", "BaseException"})
+
+
+def _raises_on(handler: ast.ExceptHandler) -> bool:
+    """It only tidies up: the last thing it does is to raise the same again."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def files_fit_in_the_head(modules: Modules) -> list[str]:
+    return [
+        f"{name} has {len(source.splitlines())} lines"
+        for name, source in modules.items()
+        if len(source.splitlines()) > LONG_FILES.get(name, FILE_LINES_MAX)
+    ]
+
+
+def functions_are_short(modules: Modules) -> list[str]:
+    complaints = []
+    for name, source in modules.items():
+        for node in ast.walk(parsed(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > FUNCTION_LINES_MAX:
+                    complaints.append(f"{name}.{node.name} has {lines} lines")
+    return complaints
+
+
+RULES: tuple[Rule, ...] = (
+    core_is_pure,
+    rooms_import_only_what_they_may,
+    some_rooms_have_few_visitors,
+    agent_knows_no_driver,
+    libraries_stay_with_their_owners,
+    nothing_imports_in_a_circle,
+    time_and_chance_are_handed_in,
+    broad_excepts_are_named,
+    files_fit_in_the_head,
+    functions_are_short,
+)
+
+SWALLOW = "def read():\n    try:\n        pass\n    except {}:\n        pass\n"
+
+BROKEN: tuple[tuple[Rule, dict[str, str]], ...] = (
+    (core_is_pure, {"agent.core.x": "import asyncio"}),
+    (core_is_pure, {"agent.core.x": "import logging"}),
+    (core_is_pure, {"agent.core.x": "def f():\n    from time import monotonic"}),
+    (core_is_pure, {"agent.core.x": "from agent.store import Store"}),
+    (core_is_pure, {"agent.core.x": "from hw.ports import Board"}),
+    (core_is_pure, {"agent.core.x": "from . import y"}),
+    (rooms_import_only_what_they_may, {"hw.x": "from agent.errors import AgentError"}),
+    (rooms_import_only_what_they_may, {"agent.store.x": "from agent.runtime import Runtime"}),
+    (rooms_import_only_what_they_may, {"agent.ocpp16.handlers.x": "import agent.store"}),
+    (
+        some_rooms_have_few_visitors,
+        {"agent.devices": "from hw.board import open_board", "hw.board": ""},
+    ),
+    (some_rooms_have_few_visitors, {"agent.x": "from hw import board", "hw.board": ""}),
+    (agent_knows_no_driver, {"agent.application": "def f():\n    import hw.contactor"}),
+    (agent_knows_no_driver, {"agent.x": "from hw.simulated.part import Fault"}),
+    (libraries_stay_with_their_owners, {"agent.runtime": "import sqlite3"}),
+    (libraries_stay_with_their_owners, {"agent.store.x": "from ocpp.v16 import call"}),
+    (libraries_stay_with_their_owners, {"agent.control": "import websockets"}),
+    (libraries_stay_with_their_owners, {"hw.serial_reader": "import serial"}),
+    (libraries_stay_with_their_owners, {"hw.lock": "def f():\n    import gpiozero"}),
+    (libraries_stay_with_their_owners, {"hw.x": "m = import_module('mfrc522')"}),
+    (libraries_stay_with_their_owners, {"agent.x": "import requests"}),
+    (nothing_imports_in_a_circle, {"agent.a": "import agent.b", "agent.b": "from agent import a"}),
+    (
+        nothing_imports_in_a_circle,
+        {"agent.a": "import agent.b", "agent.b": "def f():\n    import agent.a"},
+    ),
+    (
+        time_and_chance_are_handed_in,
+        {"agent.core.x": "from datetime import datetime as d\nd.now()"},
+    ),
+    (time_and_chance_are_handed_in, {"agent.x": "import datetime\ndatetime.datetime.now()"}),
+    (time_and_chance_are_handed_in, {"agent.x": "import time\nprint(time.time())"}),
+    (time_and_chance_are_handed_in, {"agent.x": "from time import monotonic\nmonotonic()"}),
+    (time_and_chance_are_handed_in, {"agent.x": "import random\nrandom.random()"}),
+    (time_and_chance_are_handed_in, {"agent.x": "from random import Random\nRandom()"}),
+    (time_and_chance_are_handed_in, {"agent.x": "from uuid import uuid4\nuuid4()"}),
+    (time_and_chance_are_handed_in, {"agent.x": "import os\nos.urandom(4)"}),
+    (time_and_chance_are_handed_in, {"hw.modbus_meter": "import time\ntime.sleep(1)"}),
+    (broad_excepts_are_named, {"agent.x": SWALLOW.format("Exception")}),
+    (broad_excepts_are_named, {"agent.x": SWALLOW.format("BaseException")}),
+    (broad_excepts_are_named, {"agent.x": SWALLOW.format("(ValueError, Exception)")}),
+    (broad_excepts_are_named, {"agent.x": SWALLOW.replace(" {}", "")}),
+    (files_fit_in_the_head, {"agent.x": "\n" * (FILE_LINES_MAX + 1)}),
+    (functions_are_short, {"agent.x": "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX}),
+)
+
+FINE: tuple[tuple[Rule, dict[str, str]], ...] = (
+    (core_is_pure, {"agent.core.x": "from collections.abc import Mapping\nimport agent.core.y"}),
+    (libraries_stay_with_their_owners, {"hw.serial_reader": "def f():\n    import serial"}),
+    (
+        libraries_stay_with_their_owners,
+        {"hw.x": "if TYPE_CHECKING:\n    from pymodbus.client import ModbusSerialClient"},
+    ),
+    (
+        nothing_imports_in_a_circle,
+        {"agent.a": "import agent.b", "agent.b": "if TYPE_CHECKING:\n    import agent.a"},
+    ),
+    (time_and_chance_are_handed_in, {"agent.x": "from random import Random\nx: Random"}),
+    (
+        time_and_chance_are_handed_in,
+        {"hw.modbus_meter": "import time\ndef f(sleep=time.sleep): sleep(1)"},
+    ),
+    (time_and_chance_are_handed_in, {"agent.core.x": "def f(turn): return turn.now"}),
+    (broad_excepts_are_named, {"agent.x": SWALLOW.format("Exception")[:-5] + "raise"}),
+    (broad_excepts_are_named, {"agent.x": SWALLOW.format("ValueError")}),
+)
+
+
+def _name(value: object) -> str | None:
+    return value.__name__ if callable(value) else None
+
+
+@pytest.mark.parametrize("rule", RULES, ids=_name)
+def test_the_house_keeps_its_shape(rule: Rule):
+    assert rule(the_tree()) == []
+
+
+@pytest.mark.parametrize(("rule", "modules"), BROKEN, ids=_name)
+def test_a_broken_rule_would_be_noticed(rule: Rule, modules: dict[str, str]):
+    assert rule(modules) != []
+
+
+@pytest.mark.parametrize(("rule", "modules"), FINE, ids=_name)
+def test_what_is_allowed_is_not_complained_about(rule: Rule, modules: dict[str, str]):
+    assert rule(modules) == []
+
+
+def test_every_rule_is_shown_to_bite():
+    assert {rule for rule, _ in BROKEN} == set(RULES)
+
+
+def test_the_tables_name_only_what_exists():
+    tree = the_tree()
+    rooms = {*MAY_IMPORT, *ONLY_FOR, *OPEN_TO_AGENT, *LONG_FILES}
+    rooms |= {place for places in SOURCES_OF_TIME_AND_CHANCE.values() for place in places}
+    assert sorted(room for room in rooms if room not in tree) == []
+    handlers = {place for place, _ in _broad_handlers(tree)}
+    assert sorted(place for place in BROAD_EXCEPTS if place not in handlers) == []
+
+
+def test_every_library_that_is_declared_has_an_owner():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["board"]]
+    imported_as = {
+        "pyserial": "serial",
+        "sqlite-utils": "sqlite_utils",
+        "prometheus-client": "prometheus_client",
+    }
+    names = {line.split(">")[0].split(";")[0].strip() for line in declared}
+    assert names
+    assert {imported_as.get(name, name) for name in names} <= set(LIBRARY_OWNERS)
