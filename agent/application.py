@@ -1,6 +1,7 @@
 """The composition root: puts the rooms of the house together, and takes them apart again.
 
-Outputs are safe before anything else is opened or imported; they are opened first at the end.
+Outputs are safe before anything else is opened (``agent.daemon``: before this is even imported);
+they are opened first at the end.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent import diary
 from agent.clock import SystemClock
-from agent.control import ControlServer, socket_path
-from agent.control_actions import ControlActions
+from agent.control import Action, ControlServer, socket_path
+from agent.control_actions import ControlActions, Observer
 from agent.core import commands as co
 from agent.core import events as ev
 from agent.core.commands import Command
@@ -28,25 +29,33 @@ from agent.core.events import Event
 from agent.core.state import ChargePoint, Connector, Outbox, Rules, Traits
 from agent.core.values import QueuedMessage
 from agent.devices import Devices
+from agent.list_actions import ListActions
+from agent.list_updates import ListUpdates, owner_of
+from agent.ocpp16.frame_log import FrameLog
+from agent.ocpp16.handlers.local_auth import local_auth_handlers
+from agent.ocpp16.link import CentralSystemLink
+from agent.ocpp16.off_loop import OffLoop
+from agent.ocpp16.wire import Connector as Connect
+from agent.ocpp16.wire import connect_websocket
 from agent.ports import Clock
 from agent.runtime import Runtime
 from agent.settings import Settings
 from agent.store import Durable, Store
 from agent.supervision import SupervisionThread, Supervisor
 from agent.supervision_timer import SupervisionTimer
+from agent.threads import Threads
 from agent.watchdog import ServiceManager
 from hw.board import open_board
 from hw.ports import Board, ConnectorParts
 
 if TYPE_CHECKING:
-    from agent.ocpp16.link import CentralSystemLink
-    from agent.ocpp16.wire import Connector as Connect
+    from agent.api.server import ApiServer
 
 logger = logging.getLogger(__name__)
 diary_logger = logging.getLogger("agent.diary")
 
 GOODBYE_S = 0.5  # the journal and the link get this long at the end
-FORCED_S = 2.6  # after this the process ends even if a session could not be ended in order
+FORCED_S = 2.4  # after this the process ends even if a session could not be ended in order
 
 
 def _threads(name: str) -> Executor:
@@ -62,6 +71,7 @@ class World:
     make_id: Callable[[], str] = lambda: str(uuid.uuid4())
     make_executor: Callable[[str], Executor] = _threads
     connect: Connect | None = None  # None: a websocket
+    board: Board | None = None  # None: opened by the application, as the settings say
     pin_factory: Any = None  # None: the board's own
     control_path: Path | None = None  # None: see control.socket_path
 
@@ -81,22 +91,24 @@ class Application:
         self._world = world or World()
         clock = self._world.clock
         self._service = service or ServiceManager(lambda: clock.now().monotonic_s)
-        self._observers: list[Callable[[Sequence[Command]], None]] = []
+        self._observers: list[Observer] = []
         self._must_end: asyncio.Future[bool] | None = None
+        # Set while it runs: who owns the state, the parts, and what the control socket can do.
         self.runtime: Runtime | None = None
+        self.board: Board | None = None
+        self.actions: Mapping[str, Action] = {}
+        self._supervision: SupervisionThread | SupervisionTimer | None = None
+        self._frame_log: FrameLog | None = None
+        if settings.api.enabled:
+            self._frame_log = FrameLog(lambda: clock.now().utc)
+        self.api: ApiServer | None = None
 
     async def run(self) -> bool:
         """Run until told to end; True: start again (Reset). Raises AgentError or BoardError."""
         self._must_end = asyncio.get_running_loop().create_future()
         async with AsyncExitStack() as stack:
-            board = open_board(
-                self.settings.board,
-                lambda: self._world.clock.now().monotonic_s,
-                pin_factory=self._world.pin_factory,
-                simulate=self._simulate,
-            )
+            board = self._world.board or self._open_board()
             stack.callback(board.shut_down)
-            logger.info("outputs are safe")
             return await self._run_with(board, stack)
 
     def shut_down(self) -> None:
@@ -112,52 +124,55 @@ class Application:
 
     # --- putting together ----------------------------------------------------------------------
 
-    async def _run_with(self, board: Board, stack: AsyncExitStack) -> bool:
-        clock = self._world.clock
-        writer = self._executor("journal", stack)
-        reader = self._executor("store-reader", stack)
-        meters = self._executor("meters", stack)
-        store = Store.open(
-            self.settings.storage_path, now=clock.now().utc, make_id=self._world.make_id
+    def _open_board(self) -> Board:
+        return open_board(
+            self.settings.board,
+            lambda: self._world.clock.now().monotonic_s,
+            pin_factory=self._world.pin_factory,
+            simulate=self._simulate,
         )
+
+    async def _run_with(self, board: Board, stack: AsyncExitStack) -> bool:
+        """Open the store, put the rooms together, and run them."""
+        now = self._world.clock.now()
+        self.board = board
+        threads = Threads(self._world.make_executor, stack)
+        store = Store.open(self.settings.storage_path, now=now.utc, make_id=self._world.make_id)
         stack.callback(store.close)
         durable = store.load()
-        loop = asyncio.get_running_loop()
-
-        async def read(function: Callable[..., Any], *arguments: Any) -> Any:
-            return await loop.run_in_executor(reader, function, *arguments)
-
-        runtime = Runtime(
-            state=initial_state(self.settings, board, durable, store.head()),
-            clock=clock,
-            facts=lambda id_tag: read(store.facts, id_tag),
-            commit=lambda rows: store.commit(rows, clock.now().utc),
-            executor=writer,
-            observe=self._observe,
-            on_turn=self._service.alive,
-            turn_at_least_every_s=self._service.period_s,
-        )
-        self.runtime = runtime
+        runtime = self._make_runtime(board, store, durable, threads)
         supervisor = Supervisor(board, runtime.post)
-        supervision = self._supervise(board, supervisor, stack)
-        devices = Devices(
-            board, self.settings.reader, clock, runtime.post, meters, supervision.look_now
+        supervision = self._supervise(board, supervisor)
+        devices = self._make_devices(board, runtime, threads, supervision)
+        lists = ListUpdates(
+            store,
+            runtime,
+            lambda: runtime.state,
+            write=threads.write,
+            read=threads.read,
+            check=threads.check,
         )
-        link = self._link(runtime, lambda: read(store.head))
-        runtime.use(devices.performers)
+        stack.push_async_callback(lists.close)
+        link = self._make_link(runtime, lambda: threads.read(store.head), lists, threads.check)
+        runtime.use({**devices.performers, co.Restart: self._restart})
         runtime.use(dict.fromkeys(LINK_ORDERS, link.perform))
-        runtime.use({co.Restart: self._restart})
 
-        supervisor.first_look(clock.now().monotonic_s)
+        supervisor.first_look(now.monotonic_s)
         runtime.post(ev.Started(tuple(durable.open_transactions), store.quarantined))
-        control = ControlServer(
-            self._world.control_path or socket_path(self.settings.storage_path),
-            ControlActions(
-                runtime, link, clock, board.simulation, store, read, self._observers
-            ).by_name(),
+        window = ControlActions(
+            runtime,
+            link,
+            self._world.clock,
+            board.simulation,
+            store,
+            threads.read,
+            self._observers,
         )
-        await control.start()
-        stack.push_async_callback(control.close)
+        self.actions = {
+            **window.by_name(),
+            **ListActions(lists, lambda: runtime.state).by_name(),
+        }
+        await self._open_control_socket(stack)
         tasks = [
             asyncio.create_task(runtime.run(), name="runtime"),
             asyncio.create_task(link.run(), name="link"),
@@ -167,7 +182,84 @@ class Application:
         stack.callback(supervision.shut_down)
         devices.start()
         self._service.ready()
+        if self.settings.api.enabled:
+            self._serve_api(
+                stack,
+                runtime=runtime,
+                link=link,
+                board=board,
+                store=store,
+                read=threads.read,
+                lists=lists,
+                tap=window.tap,
+            )
         return await self._until_the_end(tasks, runtime, board)
+
+    def _make_runtime(
+        self, board: Board, store: Store, durable: Durable, threads: Threads
+    ) -> Runtime:
+        clock = self._world.clock
+        self.runtime = Runtime(
+            state=initial_state(self.settings, board, durable, store.head()),
+            clock=clock,
+            facts=lambda id_tag: threads.read(store.facts, id_tag),
+            commit=lambda rows: store.commit(rows, clock.now().utc),
+            executor=threads.journal,
+            observe=self._observe,
+            on_turn=self._tell_that_we_are_alive,
+            turn_at_least_every_s=self._service.period_s,
+        )
+        return self.runtime
+
+    def _tell_that_we_are_alive(self) -> None:
+        """Only while the runtime turns and the reflex looks."""
+        if self._supervision is not None and self._supervision.is_looking:
+            self._service.alive()
+
+    def _make_devices(
+        self,
+        board: Board,
+        runtime: Runtime,
+        threads: Threads,
+        supervision: SupervisionThread | SupervisionTimer,
+    ) -> Devices:
+        return Devices(
+            board,
+            self.settings.reader,
+            self._world.clock,
+            runtime.post,
+            threads.meters,
+            supervision.look_now,
+            lambda: supervision.is_looking,
+        )
+
+    def _serve_api(self, stack: AsyncExitStack, **inside: Any) -> None:
+        """Begin to serve the control API; it has a thread of its own, which holds up nobody."""
+        # Imported here: not needed when it is off. The framework comes later still, in the thread.
+        from agent.api.server import ApiServer
+        from agent.api.station import Inside, Station
+
+        assert self._frame_log is not None
+        station = Station(
+            Inside(
+                settings=self.settings,
+                clock=self._world.clock,
+                make_id=self._world.make_id,
+                observers=self._observers,
+                frame_log=self._frame_log,
+                **inside,
+            )
+        )
+        stack.callback(station.shut_down)
+        self.api = ApiServer(station)
+        self.api.start()
+        stack.callback(self.api.shut_down)
+
+    async def _open_control_socket(self, stack: AsyncExitStack) -> None:
+        path = self._world.control_path or socket_path(self.settings.storage_path)
+        control = ControlServer(path, self.actions)
+        await control.start()
+        stack.push_async_callback(control.close)
 
     async def _until_the_end(
         self, tasks: list[asyncio.Task[None]], runtime: Runtime, board: Board
@@ -190,29 +282,23 @@ class Application:
                 task.cancel()
             await asyncio.wait(tasks, timeout=GOODBYE_S)
 
-    def _executor(self, name: str, stack: AsyncExitStack) -> Executor:
-        executor = self._world.make_executor(name)
-        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-        return executor
-
     def _supervise(
-        self, board: Board, supervisor: Supervisor, stack: AsyncExitStack
+        self, board: Board, supervisor: Supervisor
     ) -> SupervisionThread | SupervisionTimer:
         def now_s() -> float:
             return self._world.clock.now().monotonic_s
 
         if board.is_polled:
-            return SupervisionThread(supervisor, now_s)
+            self._supervision = SupervisionThread(supervisor, now_s)
+            return self._supervision
         assert board.simulation is not None
-        timer = SupervisionTimer(supervisor, now_s)
+        timer = self._supervision = SupervisionTimer(supervisor, now_s)
         board.simulation.subscribe(timer.look_now)
         return timer
 
-    def _link(self, runtime: Runtime, head: Callable[[], Any]) -> CentralSystemLink:
-        # Imported late: outputs are safe long before the schemas of OCPP are loaded.
-        from agent.ocpp16.link import CentralSystemLink
-        from agent.ocpp16.wire import connect_websocket
-
+    def _make_link(
+        self, runtime: Runtime, head: Callable[[], Any], lists: ListUpdates, off_loop: OffLoop
+    ) -> CentralSystemLink:
         return CentralSystemLink(
             self.settings.central_system,
             self.settings.charge_point,
@@ -222,6 +308,9 @@ class Application:
             clock=self._world.clock,
             random=self._world.random,
             connect=self._world.connect or connect_websocket,
+            more_handlers=local_auth_handlers(lists, lambda: runtime.state, off_loop),
+            off_loop=off_loop,
+            frame_log=self._frame_log,
         )
 
     async def _poll_meters(self, devices: Devices, runtime: Runtime) -> None:
@@ -243,8 +332,8 @@ class Application:
     ) -> None:
         for line in diary.sentences(before, event, after, commands):
             diary_logger.info("%s", line)
-        for observer in self._observers:
-            observer(commands)
+        for observer in tuple(self._observers):
+            observer(event, commands)
 
     def _restart(self, order: co.Restart) -> None:
         self._end(order.again)
@@ -271,8 +360,11 @@ def initial_state(
         rules=Rules(
             authorize_timeout_s=authorization.authorize_timeout_s,
             tap_guard_s=authorization.tap_guard_s,
+            allow_random_uid=authorization.allow_random_uid,
+            free_charging_id_tag=authorization.free_charging_id_tag,
             stop_by_second_tap=authorization.stop_by_second_tap,
             remote_start_takes_first=authorization.remote_start_without_connector == "first",
+            list_owner=owner_of(settings, is_simulated=not board.is_polled),
         ),
         configuration=configuration(
             len(settings.connectors), settings.ocpp.configuration, durable.configuration
@@ -282,10 +374,10 @@ def initial_state(
         ),
         outbox=Outbox(
             next_sequence=durable.next_sequence,
-            waiting=durable.queued_count,
             done=(durable.next_sequence if oldest is None else oldest.sequence) - 1,
             attempts=0 if oldest is None else oldest.attempts,
         ),
+        local_list=durable.local_list,
         next_transaction_ref=durable.next_transaction_ref,
     )
 

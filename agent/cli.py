@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agent import terminal
+from agent import places, terminal
 from agent.errors import ConfigError, ControlError
+from agent.list_command import add_list_command
 
-DEFAULT_CONFIG = Path("/etc/chargepoint-agent/config.toml")
 FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
 
 
@@ -47,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     why = add("why", "show the last card decisions with their reasons", _why)
     why.add_argument("id_tag", nargs="?", metavar="TAG", help="only of this card")
     why.add_argument("--limit", type=int, default=10, help="how many (10)")
+    add_list_command(commands, common)
     add("safe-state", "open every output and exit", _safe_state)
     sim = commands.add_parser("sim", help="play driver and car on simulated hardware")
     sim.set_defaults(command=_sim)
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 def _common_options() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--config", type=Path, metavar="PATH", help=f"configuration file ({DEFAULT_CONFIG})"
+        "--config", type=Path, metavar="PATH", help=f"configuration file ({places.DEFAULT_CONFIG})"
     )
     common.add_argument("--json", action="store_true", help="answer as JSON, for scripts")
     return common
@@ -89,21 +89,21 @@ def _run(options: argparse.Namespace) -> int:
     from agent.config import read_config
     from agent.daemon import run_daemon
 
-    settings = read_config(options.config or DEFAULT_CONFIG)
+    settings = read_config(options.config or places.DEFAULT_CONFIG)
     return run_daemon(settings, simulate=options.simulate)
 
 
 def _demo(options: argparse.Namespace) -> int:
     from agent.demo import run_demo
 
-    return run_demo(demo_directory())
+    return run_demo(places.demo_directory())
 
 
 def _safe_state(options: argparse.Namespace) -> int:
     from agent.config import read_config
     from hw.safe_state import open_outputs
 
-    settings = read_config(options.config or DEFAULT_CONFIG)
+    settings = read_config(options.config or places.DEFAULT_CONFIG)
     problems = open_outputs(settings.board)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
@@ -118,7 +118,7 @@ def _check_config(options: argparse.Namespace) -> int:
     from agent.config.advice import warnings_for
     from agent.config.pins import pin_table
 
-    path = options.config or DEFAULT_CONFIG
+    path = options.config or places.DEFAULT_CONFIG
     try:
         settings = read_config(path)
     except ConfigError as error:
@@ -142,40 +142,10 @@ def _check_config(options: argparse.Namespace) -> int:
 # --- talking to the running agent ----------------------------------------------------------------
 
 
-def demo_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the demonstration keeps its state."""
-    state = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    return Path(state) / "chargepoint-agent/demo"
-
-
-def find_socket(config: Path | None) -> Path:
-    """The control socket of the running agent.
-
-    The one of the given configuration; without one, of the installed service, else of the
-    demonstration.
-    """
-    if config is not None:
-        return _socket_of(config)
-    demo = demo_directory() / "control.sock"
-    if demo.exists() or not DEFAULT_CONFIG.exists():
-        return demo
-    return _socket_of(DEFAULT_CONFIG)
-
-
-def _socket_of(config: Path) -> Path:
-    from agent.config import read_config
-    from agent.control import socket_path
-
-    service = Path("/run/chargepoint-agent/control.sock")
-    if config == DEFAULT_CONFIG and service.exists():
-        return service
-    return socket_path(read_config(config).storage_path, {})
-
-
 def _ask(options: argparse.Namespace, **request: Any) -> Any:
     from agent.control import ask
 
-    return ask(find_socket(options.config), request)
+    return ask(places.find_socket(options.config), request)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -215,7 +185,7 @@ def _sim(options: argparse.Namespace) -> int:
     if options.lever == "tap":
         decision = answer.get("decision")
         if decision is None:
-            raise ControlError("the reader did not take the card; see status")
+            raise ControlError("nothing was decided about the card; see chargepoint-agent status")
         print(decision["line"])
     else:
         print("done; see: chargepoint-agent status")

@@ -52,8 +52,11 @@ class SystemClock:
         if self._is_synchronized():
             self._learned = None
             return
-        off = utc - self.now().utc
+        now = self.now()
+        off = utc - now.utc
         if abs(off) <= _NOISE:
+            # Confirmed: from here on the monotonic clock carries it, however the wall clock jumps.
+            self._learned = self._learned or (now.monotonic_s, now.utc)
             return
         logger.info("clock set by the central system, it was off by %.0f s", off.total_seconds())
-        self._learned = (self._monotonic(), utc)
+        self._learned = (now.monotonic_s, utc)

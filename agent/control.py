@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.errors import ControlError
+from agent.errors import AgentError, ControlError, NoAgent
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +50,8 @@ class ControlServer:
             raise ControlError(
                 f"the path of the control socket is too long ({_PATH_MAX} bytes fit): {self._path}"
             )
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()  # of a process that died; the database's lock says it is ours
         try:
+            # The socket of a process that died is replaced; the database's lock says that it did.
             self._server = await asyncio.start_unix_server(
                 self._serve, str(self._path), limit=LINE_MAX
             )
@@ -64,18 +63,18 @@ class ControlServer:
         """Stop listening and remove the socket. Safe to repeat."""
         if self._server is None:
             return
-        self._server.close()
+        server, self._server = self._server, None
+        server.close()
         for client in self._clients:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
-        self._server = None
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._clients) >= CLIENTS_MAX:
+        if self._server is None or len(self._clients) >= CLIENTS_MAX:
             writer.close()
             return
         self._clients.add(task)
@@ -108,16 +107,19 @@ class ControlServer:
                 raise ControlError(f"the running agent does not know {request['do']!r}")
             async with asyncio.timeout(ANSWER_S):
                 return {"ok": True, "result": await action(request)}
-        except (ControlError, RecursionError, ValueError) as problem:
+        except (AgentError, RecursionError, ValueError) as problem:
             return {"ok": False, "error": str(problem) or "the request cannot be read"}
         except TimeoutError:
             return {"ok": False, "error": f"no answer within {ANSWER_S:g} s"}
+        except Exception:
+            logger.exception("a command on the control socket failed")
+            return {"ok": False, "error": "the agent failed at this; see its log"}
 
 
-def ask(path: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_S) -> Any:
+def ask(path: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_S + 5) -> Any:
     """Send one request to the running agent and return its result.
 
-    Raises ControlError with a sentence when no agent answers there, or when it refuses.
+    Raises NoAgent when nobody listens there, ControlError with a sentence when it refuses.
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
@@ -127,7 +129,7 @@ def ask(path: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_S) -> 
             with channel.makefile("rb") as answers:
                 line = answers.readline()
     except (FileNotFoundError, ConnectionRefusedError):
-        raise ControlError(f"no agent is running (nothing answers at {path})") from None
+        raise NoAgent(f"no agent is running (nothing answers at {path})") from None
     except PermissionError:
         raise ControlError(
             f"no right to use {path}: run this as root, or join the agent's group"
@@ -136,7 +138,12 @@ def ask(path: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_S) -> 
         raise ControlError(f"the agent at {path} does not answer: {error}") from None
     if not line:
         raise ControlError("the agent closed the connection without an answer")
-    answer = json.loads(line)
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise ControlError(f"what answers at {path} cannot be read: is it a chargepoint-agent?")
     if not answer.get("ok"):
         raise ControlError(str(answer.get("error", "refused without a reason")))
     return answer.get("result")

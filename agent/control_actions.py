@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent.control import Action
 from agent.core.commands import Command, RecordDecision
-from agent.core.id_tag import mask
+from agent.core.events import CardNotTaken, CardPresented, Event
+from agent.core.id_tag import mask, same_tag
 from agent.core.reasons import Rule
 from agent.core.values import DecisionRecord
 from agent.diary import decision_line
@@ -27,6 +28,7 @@ DECISIONS_MAX = 100
 _DECISION_WAIT_S = 1.5  # on top of what the central system may take
 
 Read = Callable[..., Awaitable[Any]]
+Observer = Callable[[Event, Sequence[Command]], None]  # told of every turn
 
 
 class ControlActions:
@@ -40,7 +42,7 @@ class ControlActions:
         simulation: SimulationControls | None,
         store: Store,
         read: Read,
-        observers: list[Callable[[Sequence[Command]], None]],
+        observers: list[Observer],
     ) -> None:
         self._runtime = runtime
         self._link = link
@@ -49,6 +51,7 @@ class ControlActions:
         self._store = store
         self._read = read
         self._observers = observers
+        self._one_tap = asyncio.Lock()
 
     def by_name(self) -> Mapping[str, Action]:
         """Every action under the name that a request uses."""
@@ -74,7 +77,7 @@ class ControlActions:
         limit = request.get("limit", 10)
         if id_tag is not None and not isinstance(id_tag, str):
             raise ControlError("id_tag must be a text")
-        if not isinstance(limit, int) or not 1 <= limit <= DECISIONS_MAX:
+        if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
         records = await self._read(self._store.decisions, id_tag, limit)
         return [decision_as_data(record) for record in records]
@@ -93,7 +96,7 @@ class ControlActions:
 
     def _pull(self, simulation: SimulationControls, request: Mapping[str, Any]) -> None:
         connector_id = request.get("connector", 1)
-        if not isinstance(connector_id, int):
+        if not _is_whole_number(connector_id):
             raise ControlError("connector must be a number")
         match request.get("lever"):
             case "plug":
@@ -110,24 +113,54 @@ class ControlActions:
                 raise ControlError(f"there is no lever {other!r}")
 
     async def _tap(self, card: str) -> dict[str, Any]:
-        assert self._simulation is not None
-        decided: asyncio.Future[DecisionRecord] = asyncio.get_running_loop().create_future()
+        record = await self.tap(card)
+        return {"decision": None if record is None else decision_as_data(record)}
 
-        def observe(commands: Sequence[Command]) -> None:
-            for command in commands:
-                if isinstance(command, RecordDecision) and not decided.done():
-                    decided.set_result(command.record)
+    async def tap(self, card: str, is_code: bool = False) -> DecisionRecord | None:
+        """Hold a card to the simulated reader, and return the decision about it, if one comes.
 
-        self._observers.append(observe)
-        try:
-            self._simulation.tap(card)
+        ``is_code`` as for ``SimulationControls.tap``. Raises ValueError for what no card can be.
+        """
+        async with self._one_tap:  # so that the next card at the reader is this one
             limit_s = self._runtime.state.rules.authorize_timeout_s + _DECISION_WAIT_S
-            async with asyncio.timeout(limit_s):
-                return {"decision": decision_as_data(await decided)}
-        except TimeoutError:
-            return {"decision": None}
-        finally:
-            self._observers.remove(observe)
+            decided: asyncio.Future[DecisionRecord | None]
+            decided = asyncio.get_running_loop().create_future()
+            observe = _observer_of_next_card(decided)
+            self._observers.append(observe)
+            try:
+                assert self._simulation is not None
+                self._simulation.tap(card, is_code)
+                async with asyncio.timeout(limit_s):
+                    return await decided
+            except TimeoutError:
+                return None
+            finally:
+                self._observers.remove(observe)
+
+
+def _observer_of_next_card(decided: asyncio.Future[DecisionRecord | None]) -> Observer:
+    """Waits for the next card that is presented, then for the decision about it."""
+    id_tag: str | None = None
+
+    def observe(event: Event, commands: Sequence[Command]) -> None:
+        nonlocal id_tag
+        if decided.done():
+            return
+        match event:
+            case CardPresented() if id_tag is None:
+                id_tag = event.id_tag
+            case CardNotTaken() if id_tag is None:
+                decided.set_result(None)
+        for command in commands:
+            if isinstance(command, RecordDecision) and same_tag(command.record.id_tag, id_tag):
+                decided.set_result(command.record)
+                return
+
+    return observe
+
+
+def _is_whole_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def decision_as_data(record: DecisionRecord) -> dict[str, Any]:

@@ -1,15 +1,22 @@
-"""The daemon: signals, logging, and starting again after a Reset."""
+"""The daemon: safe outputs first, then everything else; signals, logging, starting again."""
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
-from agent.application import Application
+from agent.clock import SystemClock
 from agent.settings import Settings
+from hw.board import open_board
+from hw.ports import Board
+
+if TYPE_CHECKING:
+    from agent.application import Application
+    from agent.ports import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +32,33 @@ def set_up_logging(level: int = logging.INFO) -> None:
 def run_daemon(settings: Settings, simulate: bool = False) -> int:
     """Run until SIGTERM or SIGINT; after a Reset the program is started again in its place."""
     set_up_logging()
-    if asyncio.run(serve(Application(settings, simulate))):
+    clock = SystemClock()
+    board = open_board(settings.board, lambda: clock.now().monotonic_s, simulate=simulate)
+    try:
+        must_start_again = _run_on(board, settings, clock)
+    finally:
+        board.shut_down()
+    if must_start_again:
         start_again()
     return 0
 
 
+def _run_on(board: Board, settings: Settings, clock: Clock) -> bool:
+    # Imported here: on a small board this takes seconds, and the outputs are safe by now.
+    gc.disable()  # nothing of it becomes garbage, and looking for some would cost a fifth of it
+    import asyncio
+
+    from agent.application import Application, World
+
+    gc.freeze()  # nor will it later: the collector's pauses stay short
+    gc.enable()
+    return asyncio.run(serve(Application(settings, world=World(clock=clock, board=board))))
+
+
 async def serve(application: Application) -> bool:
     """Run an application, and end it in order when a signal says so."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, application.shut_down)

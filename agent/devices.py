@@ -43,6 +43,7 @@ class Devices:
     """Performs orders on the board, and turns what its reader and meters say into events.
 
     ``look_now`` is called after every order, so that its effect is noticed without delay.
+    ``is_watched`` says whether somebody looks at the inputs; without that nothing is kept closed.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Devices:
         post: Callable[[Event], None],
         meter_executor: Executor,
         look_now: Callable[[], None],
+        is_watched: Callable[[], bool] = lambda: True,
     ) -> None:
         self._board = board
         self._reader = reader
@@ -60,6 +62,8 @@ class Devices:
         self._post = post
         self._meter_executor = meter_executor
         self._look_now = look_now
+        self._is_watched = is_watched
+        self._was_watched = True
         self._parts = {parts.connector_id: parts for parts in board.connectors}
         self._served = reader.connectors or tuple(self._parts)
         self._meter_failures = dict.fromkeys(self._parts, 0)
@@ -93,6 +97,8 @@ class Devices:
 
     def _close(self, order: co.CloseContactor) -> None:
         contactor = self._parts[order.connector_id].contactor
+        if self._is_blind():
+            return
         try:
             contactor.arm(order.trips_seen)
             contactor.close(order.for_s)
@@ -102,7 +108,17 @@ class Devices:
         self._look_now()
 
     def _renew(self, order: co.RenewContactor) -> None:
-        self._parts[order.connector_id].contactor.renew(order.for_s)
+        contactor = self._parts[order.connector_id].contactor
+        if self._is_blind():
+            contactor.open()
+        else:
+            contactor.renew(order.for_s)
+
+    def _is_blind(self) -> bool:
+        was_watched, self._was_watched = self._was_watched, self._is_watched()
+        if was_watched and not self._was_watched:
+            logger.error("nobody looks at the inputs any more: everything is opened")
+        return not self._was_watched
 
     def _offer(self, order: co.OfferCurrent) -> None:
         pilot = self._parts[order.connector_id].pilot
@@ -146,10 +162,12 @@ class Devices:
         self, poll_s: Mapping[int, float], is_busy: Callable[[int], bool]
     ) -> None:
         """Read each meter for ever: in its own rhythm during a session, every 30 s without one."""
+        metered = [parts for parts in self._board.connectors if parts.meter is not None]
+        if not metered:
+            await asyncio.Event().wait()  # for ever means for ever
         async with asyncio.TaskGroup() as group:
-            for parts in self._board.connectors:
-                if parts.meter is not None:
-                    group.create_task(self._poll(parts, poll_s[parts.connector_id], is_busy))
+            for parts in metered:
+                group.create_task(self._poll(parts, poll_s[parts.connector_id], is_busy))
 
     async def _poll(
         self, parts: ConnectorParts, poll_s: float, is_busy: Callable[[int], bool]
@@ -171,15 +189,22 @@ class Devices:
         try:
             reading = await loop.run_in_executor(self._meter_executor, parts.meter.read)
         except HardwareError as problem:
-            self._meter_failures[connector_id] += 1
-            count = self._meter_failures[connector_id]
-            if count == 1:
-                logger.warning("connector %d: meter: %s", connector_id, problem)
-            if not is_poll or count >= METER_FAILURES_MAX:
-                self._post(ev.MeterFailed(connector_id, str(problem)))
-            return
-        self._meter_failures[connector_id] = 0
-        self._post(ev.MeterRead(connector_id, _reading(reading, self._clock.now().utc)))
+            self._meter_failed(connector_id, str(problem), is_poll)
+        except Exception as mistake:  # in a driver: it must neither end the box nor get lost
+            if self._meter_failures[connector_id] == 0:
+                logger.exception("connector %d: the meter's driver failed", connector_id)
+            self._meter_failed(connector_id, f"its driver failed: {mistake!r}", is_poll)
+        else:
+            self._meter_failures[connector_id] = 0
+            self._post(ev.MeterRead(connector_id, _reading(reading, self._clock.now().utc)))
+
+    def _meter_failed(self, connector_id: int, problem: str, is_poll: bool) -> None:
+        self._meter_failures[connector_id] += 1
+        count = self._meter_failures[connector_id]
+        if count == 1:
+            logger.warning("connector %d: meter: %s", connector_id, problem)
+        if not is_poll or count >= METER_FAILURES_MAX:
+            self._post(ev.MeterFailed(connector_id, problem))
 
     # --- reader ------------------------------------------------------------------------------
 

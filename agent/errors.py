@@ -8,6 +8,8 @@ AgentError
     LinkError           the connection to the central system failed; the link tries again
     CallFailed          one call got no usable answer
     ControlError        a command on the local control socket cannot be done
+        NoAgent         nobody listens on the control socket
+    ListFileError       a file with a local list cannot be used as written
 """
 
 
@@ -45,3 +47,15 @@ class CallFailed(AgentError):
 
 class ControlError(AgentError):
     """A command on the local control socket cannot be done; the message says why."""
+
+
+class NoAgent(ControlError):
+    """Nobody listens on the control socket."""
+
+
+class ListFileError(AgentError, ValueError):
+    """A file with a local list cannot be used as written; ``mistakes`` holds one sentence each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -59,6 +59,7 @@ class Journal:
             return
         if rows or orders:
             self._waiting.append(_Batch(tuple(rows), tuple(orders)))
+            self._make_room()  # the commit before may hang, not only fail
             self._quiet.clear()
             self._arrived.set()
 
@@ -110,8 +111,7 @@ class Journal:
             self._has_failed = True
             logger.error("the journal cannot be written: %s", error)
             self._post(JournalFailed(str(error)))
-        if sum(len(batch.rows) for batch in self._waiting) > ROWS_MAX:
-            self._drop_meter_values()
+        self._make_room()
 
     def _recovered(self) -> None:
         if self._has_failed:
@@ -119,13 +119,20 @@ class Journal:
             logger.info("the journal is written again")
             self._post(JournalRecovered())
 
-    def _drop_meter_values(self) -> None:
-        kept = [
+    def _make_room(self) -> None:
+        if _count(self._waiting) <= ROWS_MAX:
+            return
+        kept = deque(
             _Batch(tuple(row for row in batch.rows if not _is_meter_values(row)), batch.orders)
             for batch in self._waiting
-        ]
-        self._waiting = deque(kept)
-        logger.warning("the disk does not write: meter values that waited for it are dropped")
+        )
+        if _count(kept) < _count(self._waiting):
+            logger.warning("the disk does not write: meter values that waited for it are dropped")
+        self._waiting = deque(batch for batch in kept if batch.rows or batch.orders)
+
+
+def _count(batches: Iterable[_Batch]) -> int:
+    return sum(len(batch.rows) for batch in batches)
 
 
 def _is_meter_values(row: Row) -> bool:

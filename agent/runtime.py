@@ -12,9 +12,18 @@ from typing import Any, get_args
 
 from agent.core import charge_point
 from agent.core.commands import Command, PatientOrder, Reply, Row
-from agent.core.events import CardPresented, Event, RemoteStartRequested, TimePassed
+from agent.core.events import (
+    AuthorizeAnswered,
+    CardNotTaken,
+    CardPresented,
+    Event,
+    MessageAnswered,
+    RemoteStartRequested,
+    TimePassed,
+)
 from agent.core.state import ChargePoint
 from agent.core.values import TagFacts
+from agent.errors import StoreError
 from agent.inbox import EventQueue
 from agent.journal import Journal
 from agent.ports import Clock
@@ -24,6 +33,7 @@ logger = logging.getLogger(__name__)
 REQUEST_S = 60.0  # the core answers requests within its own limits; this is the backstop
 _ROWS = frozenset(get_args(Row))
 _PATIENT = frozenset(get_args(PatientOrder))
+_ABOUT_A_TAG = (CardPresented, RemoteStartRequested, AuthorizeAnswered, MessageAnswered)
 
 Perform = Callable[[Any], None]
 Observe = Callable[[ChargePoint, Event, ChargePoint, Sequence[Command]], None]
@@ -56,7 +66,7 @@ class Runtime:
         self._on_turn = on_turn
         self._longest_wait_s = turn_at_least_every_s
         self._queue = EventQueue()
-        self._replies: dict[str, asyncio.Future[str]] = {}
+        self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._request_ids = itertools.count(1)
         self.journal = Journal(commit, executor, self._perform_patient, self.post)
 
@@ -75,12 +85,21 @@ class Runtime:
 
         Raises TimeoutError when the core does not reply in time.
         """
+        return (await self.ask(make_event)).status
+
+    async def ask(
+        self, make_event: Callable[[str], Event], within_s: float | None = REQUEST_S
+    ) -> Reply:
+        """Post ``make_event(request_id)`` and return the whole Reply; ``within_s`` None: no limit.
+
+        Raises TimeoutError when the core does not reply in time.
+        """
         request_id = f"r{next(self._request_ids)}"
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[request_id] = future
         try:
             self.post(make_event(request_id))
-            async with asyncio.timeout(REQUEST_S):
+            async with asyncio.timeout(within_s):
                 return await future
         finally:
             del self._replies[request_id]
@@ -90,6 +109,7 @@ class Runtime:
     async def run(self) -> None:
         """Take events until cancelled. An error in here is a mistake in the program: it ends."""
         journal = asyncio.create_task(self.journal.run())
+        journal.add_done_callback(lambda _: self.post(TimePassed()))  # its end is noticed at once
         try:
             while not journal.done():
                 event = await self._queue.get(self._seconds_to_wait())
@@ -127,9 +147,15 @@ class Runtime:
 
     async def _with_facts(self, event: Event) -> Event:
         """The core does no I/O: what the store knows about a tag is looked up before."""
-        if isinstance(event, CardPresented | RemoteStartRequested):
+        if not isinstance(event, _ABOUT_A_TAG) or event.id_tag is None:
+            return event
+        try:
             return replace(event, facts=await self._facts(event.id_tag))
-        return event
+        except StoreError as problem:
+            logger.warning("a card cannot be looked up: %s", problem)
+            if isinstance(event, CardPresented):
+                return CardNotTaken(str(problem))  # not on a guess: it may be a blocked one
+            return event  # the others come from one who knows the card
 
     def _perform_patient(self, order: PatientOrder) -> None:
         """Closing waits for the journal, and is forgotten if it is not wanted any more."""
@@ -139,4 +165,4 @@ class Runtime:
     def _reply(self, reply: Reply) -> None:
         future = self._replies.get(reply.request_id)
         if future is not None and not future.done():
-            future.set_result(reply.status)
+            future.set_result(reply)

@@ -27,7 +27,7 @@ def charge_point_snapshot(state: ChargePoint, now: Instant) -> dict[str, Any]:
             {"id_tag": mask(grant.id_tag), "connectors": list(grant.connectors)}
             for grant in state.waiting
         ],
-        "cards_being_checked": [mask(check.id_tag) for check in state.checking],
+        "cards_being_checked": [mask(check.attempt.id_tag) for check in state.checking],
         "messages_waiting": state.outbox.waiting,
     }
 
@@ -44,7 +44,7 @@ def _connector(state: ChargePoint, connector: Connector, now: Instant) -> dict[s
         "lock": connector.lock.value if connector.traits.has_lock else None,
         "pilot": connector.pilot.value if connector.traits.has_pilot else None,
         "contactor": "closed" if connector.contactor_closed else "open",
-        "offered_current_a": connector.traits.max_current_a if connector.offered else 0.0,
+        "offered_current_a": connector.offered_a or 0.0,
         "meter": _meter(connector.reading),
         "session": _session(connector, now),
     }

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.core import events as ev
 from agent.core.events import Event
 from agent.core.interlock import Readings, reason_to_open
-from agent.core.values import LockState, PilotState
+from agent.core.values import LockState, PartFault, PilotState
 from hw.ports import (
     Board,
     ConnectorParts,
@@ -23,6 +23,7 @@ from hw.ports import (
     ContactorEvent,
     ContactorOpened,
     ContactorTripped,
+    InjectedFault,
     LockChanged,
     LockEvent,
     LockJammed,
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 PERIOD_BUSY_S = 0.02  # while a contactor is closed
 PERIOD_IDLE_S = 0.1
+BLIND_S = 2.0  # not looked for so long: the thread hangs, nothing may rely on it
 DEBOUNCE_S = 0.05  # a plug bounces; the reflex does not wait for this, only the event does
 
 
@@ -43,6 +45,7 @@ class _Seen:
     plugged: bool | None = None
     plug_changed_at_s: float | None = None
     pilot: PilotState | None = None
+    injected: InjectedFault | None = None
 
 
 class Supervisor:
@@ -74,10 +77,10 @@ class Supervisor:
             self._step(now_s)
             self._has_failed = False
         except Exception as error:
-            self._board.make_safe()
             if not self._has_failed:
                 self._has_failed = True
                 logger.exception("an input cannot be read: everything is opened (%s)", error)
+                self._open_everything()
 
     def due_at(self) -> float | None:
         """Monotonic time of the next thing that happens by itself; None: nothing planned."""
@@ -97,32 +100,46 @@ class Supervisor:
         tripped = frozenset(
             name for name, contact in self._board.safety_inputs.items() if contact.is_tripped
         )
+        # Every input is read before anything is stepped: while one cannot be, nothing moves.
+        readings = [_readings(parts, tripped) for parts in self._board.connectors]
         for name in sorted(tripped - self._tripped):
             self._post(ev.SafetyInputTripped(name))
-        for parts in self._board.connectors:
-            self._watch(parts, tripped, now_s)
+        for parts, reading in zip(self._board.connectors, readings, strict=True):
+            self._watch(parts, reading, tripped, now_s)
         for name in sorted(self._tripped - tripped):
             self._post(ev.SafetyInputCleared(name))
         self._tripped = tripped
 
-    def _watch(self, parts: ConnectorParts, tripped: frozenset[str], now_s: float) -> None:
-        readings = Readings(
-            plugged=None if parts.plug is None else parts.plug.is_present,
-            pilot=None if parts.pilot is None else PilotState[parts.pilot.state.name],
-            lock=None if parts.lock is None else LockState[parts.lock.state.name],
-            tripped_inputs=tuple(sorted(tripped)),
-        )
+    def _open_everything(self) -> None:
+        """Open, and latch: what cannot be seen is not closed over, whatever the core orders.
+
+        The trips are told when the inputs can be read again; until then the core knows that the
+        contactors are open and waits.
+        """
+        for parts in self._board.connectors:
+            parts.contactor.trip(Trip.REFLEX)
+        self._board.make_safe()
+        for parts in self._board.connectors:
+            if not parts.contactor.is_closed:
+                self._post(ev.ContactorOpened(parts.connector_id))
+
+    def _watch(
+        self, parts: ConnectorParts, readings: Readings, tripped: frozenset[str], now_s: float
+    ) -> None:
+        lock_events: list[LockEvent] = []
+        if parts.lock is not None:
+            lock_events = parts.lock.step(now_s)  # first: only this reads its feedback anew
+            readings = replace(readings, lock=LockState[parts.lock.state.name])
         # From the order on: the feedback of a contactor that is just closing does not say so yet.
         was_closed = parts.contactor.is_closed or parts.contactor.is_ordered_closed
         if was_closed and reason_to_open(readings) is not None:
             parts.contactor.trip(Trip.REFLEX)
-        elif tripped - self._tripped:
+        elif tripped - self._tripped or self._has_new_fault(parts.connector_id):
             # Also while it is open: an order to close that does not know of this must not win.
             parts.contactor.trip(Trip.REFLEX)
         # The causes are told before the trip, so that the core does not close over them.
         connector_id = parts.connector_id
         self._report(connector_id, readings, now_s, self._debounce_s if not was_closed else 0.0)
-        lock_events = [] if parts.lock is None else parts.lock.step(now_s)
         for happened in (*lock_events, *parts.contactor.step(now_s)):
             self._post(_translated(connector_id, happened))
 
@@ -130,11 +147,30 @@ class Supervisor:
         self, connector_id: int, readings: Readings, now_s: float, debounce_s: float
     ) -> None:
         seen = self._seen[connector_id]
+        self._report_injected(connector_id, seen)
         if readings.plugged is not None:
             self._report_plug(connector_id, seen, readings.plugged, now_s, debounce_s)
         if readings.pilot is not None and readings.pilot is not seen.pilot:
             seen.pilot = readings.pilot
             self._post(ev.PilotChanged(connector_id, readings.pilot))
+
+    def _has_new_fault(self, connector_id: int) -> bool:
+        injected = self._injected(connector_id)
+        return injected is not None and injected != self._seen[connector_id].injected
+
+    def _report_injected(self, connector_id: int, seen: _Seen) -> None:
+        injected = self._injected(connector_id)
+        if injected == seen.injected:
+            return
+        seen.injected = injected
+        fault = None
+        if injected is not None:
+            fault = PartFault(injected.code, injected.text, injected.is_emergency_stop)
+        self._post(ev.PartFaultChanged(connector_id, fault))
+
+    def _injected(self, connector_id: int) -> InjectedFault | None:
+        simulation = self._board.simulation
+        return None if simulation is None else simulation.injected(connector_id)
 
     def _report_plug(
         self, connector_id: int, seen: _Seen, plugged: bool, now_s: float, debounce_s: float
@@ -152,6 +188,14 @@ class Supervisor:
             self._post(ev.CablePluggedIn(connector_id))
         elif not was_unknown:
             self._post(ev.CableUnplugged(connector_id))
+
+
+def _readings(parts: ConnectorParts, tripped: frozenset[str]) -> Readings:
+    return Readings(
+        plugged=None if parts.plug is None else parts.plug.is_present,
+        pilot=None if parts.pilot is None else PilotState[parts.pilot.state.name],
+        tripped_inputs=tuple(sorted(tripped)),
+    )
 
 
 def _translated(connector_id: int, happened: ContactorEvent | LockEvent) -> Event:
@@ -176,15 +220,23 @@ class SupervisionThread:
         self._monotonic = monotonic
         self._look_now = threading.Event()
         self._must_end = False
+        self._looked_at_s: float | None = None
         self._thread = threading.Thread(target=self._run, name="supervision", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
+        self._looked_at_s = self._monotonic()
         self._thread.start()
 
     def look_now(self) -> None:
         """Something was ordered: do not wait for the next round."""
         self._look_now.set()
+
+    @property
+    def is_looking(self) -> bool:
+        """False when it should have looked and has not: then nothing may be kept closed."""
+        looked_at_s = self._looked_at_s
+        return looked_at_s is None or self._monotonic() - looked_at_s < BLIND_S
 
     def shut_down(self) -> None:
         """End the thread, within a second. Safe to repeat."""
@@ -195,7 +247,9 @@ class SupervisionThread:
 
     def _run(self) -> None:
         while not self._must_end:
-            self._supervisor.step(self._monotonic())
+            now_s = self._monotonic()
+            self._supervisor.step(now_s)
+            self._looked_at_s = now_s
             period_s = PERIOD_BUSY_S if self._supervisor.is_busy else PERIOD_IDLE_S
             due_s = self._supervisor.due_at()
             if due_s is not None:

@@ -32,6 +32,11 @@ class SupervisionTimer:
         if self._soon is None and not self._has_ended:
             self._soon = self._loop.call_soon(self._step)
 
+    @property
+    def is_looking(self) -> bool:
+        """It runs on the loop that asks, and cannot hang without it."""
+        return True
+
     def shut_down(self) -> None:
         """Look no more. Safe to repeat."""
         self._has_ended = True

@@ -20,16 +20,12 @@ class ServiceManager:
     ) -> None:
         self._monotonic = monotonic
         self._address = environment.get("NOTIFY_SOCKET", "")
-        interval_us = int(environment.get("WATCHDOG_USEC", "0") or 0)
+        told = environment.get("WATCHDOG_USEC", "")
+        interval_us = int(told) if told.isascii() and told.isdigit() else 0
         is_for_us = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         # Half of the interval, as sd_watchdog_enabled(3) recommends.
         self._period_s = interval_us / 2e6 if interval_us and is_for_us else None
         self._fed_at_s = float("-inf")
-
-    @property
-    def is_present(self) -> bool:
-        """True when a service manager started this process."""
-        return bool(self._address)
 
     @property
     def period_s(self) -> float | None:

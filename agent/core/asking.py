@@ -52,11 +52,13 @@ def ask(turn: Turn, attempt: Attempt) -> None:
         refuse(turn, attempt, Rule.TOO_MANY)
         return
     timeout_s = turn.state.rules.authorize_timeout_s
+    is_asked = any(same_tag(c.attempt.id_tag, attempt.id_tag) for c in turn.state.checking)
     check = Check(attempt, by_s=turn.now.monotonic_s + timeout_s + _BACKSTOP_S)
     turn.change(checking=(*turn.state.checking, check))
     if attempt.purpose is not Purpose.QUESTION:
         turn.order(ShowSignal(Signal.CHECKING))
-    turn.order(Authorize(attempt.id_tag, timeout_s))
+    if not is_asked:
+        turn.order(Authorize(attempt.id_tag, timeout_s))
 
 
 # --- the answer ----------------------------------------------------------------------------------
@@ -66,6 +68,8 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
     """Authorize.conf came: remember it (late ones too), and decide what waited for it."""
     remember(turn, event.id_tag, event.info)
     local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
+    if authorization.effective(event.info, turn.now.utc) is not AuthorizationStatus.ACCEPTED:
+        _forget_vouched(turn, event.id_tag)
     for check in _take_checks(turn, event.id_tag):
         match check.attempt.purpose:
             case Purpose.STOP:
@@ -161,10 +165,15 @@ def _answered_question(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -
     accepted = decision.verdict is Verdict.ACCEPTED
     if accepted:
         timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
+        _forget_vouched(turn, attempt.id_tag)
         vouched = Vouched(attempt.id_tag, event.info, turn.now.monotonic_s + timeout_s)
         turn.change(vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
     record(turn, attempt, decision)
     answer(turn, attempt, "applied" if accepted else "rejected", info=event.info)
+
+
+def _forget_vouched(turn: Turn, id_tag: str) -> None:
+    turn.change(vouched=tuple(v for v in turn.state.vouched if not same_tag(v.id_tag, id_tag)))
 
 
 # --- what follows --------------------------------------------------------------------------------
@@ -182,7 +191,8 @@ def grant(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     """Accepted: the tag waits for its plug, at most ConnectionTimeOut seconds (section 9.1.6)."""
     asked_for = [turn.connector(connector_id) for connector_id in attempt.connectors]
     still_free = [c for c in asked_for if connector.may_start(turn.state, c)]
-    if not still_free:  # taken, or out of order, while the tag was being checked
+    # Taken, promised, or out of order, while the tag was being checked.
+    if not still_free or choosing.is_promised_away(turn.state):
         one = replace(attempt, connectors=attempt.connectors[:1])
         refuse(turn, one, choosing.why_nowhere(turn.state, asked_for))
         return
@@ -216,7 +226,13 @@ def local(verdict: Verdict, rule: Rule) -> Decision:
 def refuse(turn: Turn, attempt: Attempt, rule: Rule) -> None:
     """Refuse by a rule of the charge point itself."""
     record(turn, attempt, local(Verdict.REFUSED, rule))
-    answer(turn, attempt, "rejected", rule.says)
+    answer_undecided(turn, attempt, rule.says)
+
+
+def answer_undecided(turn: Turn, attempt: Attempt, detail: str) -> None:
+    """Nothing comes of it, and nobody has said anything about the tag."""
+    is_question = attempt.purpose is Purpose.QUESTION
+    answer(turn, attempt, "failed" if is_question else "rejected", detail)
 
 
 def answer(

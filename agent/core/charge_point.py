@@ -35,13 +35,19 @@ _ROUTES = {
     **from_central_system.ROUTES,
     **local_list.ROUTES,
 }
+_ANSWERED_FOR_ANY_CONNECTOR = (
+    ev.RemoteStartRequested,
+    ev.UnlockRequested,
+    ev.SessionAsked,
+    ev.LimitAsked,
+)
 
 
 def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint, list[Command]]:
     """Return the charge point after the event, and what the world must do about it."""
     turn = Turn(state, now)
     connector_id = getattr(event, "connector_id", None)
-    has_answer_for_any = isinstance(event, ev.RemoteStartRequested | ev.UnlockRequested)
+    has_answer_for_any = isinstance(event, _ANSWERED_FOR_ANY_CONNECTOR)
     if connector_id is None or has_answer_for_any or state.has_connector(connector_id):
         _ROUTES[type(event)](turn, event)
     _expire(turn)

@@ -60,6 +60,12 @@ def why_nowhere(state: ChargePoint, served: Sequence[Connector]) -> Rule:
     return Rule.NO_CONNECTOR
 
 
+def is_promised_away(state: ChargePoint) -> bool:
+    """True if there is no more room than for those who wait for a plug already."""
+    free = {c.connector_id for c in state.connectors if connectors.may_start(state, c)}
+    return sum(not free.isdisjoint(grant.connectors) for grant in state.waiting) >= len(free)
+
+
 def _starts(state: ChargePoint) -> list[Check]:
     return [check for check in state.checking if check.attempt.purpose is not Purpose.STOP]
 

@@ -39,14 +39,13 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
 
 
 def _link_pending(turn: Turn, event: ev.LinkPending) -> None:
+    transaction.starts_stored(turn)
     outbox.interrupted(turn)
     turn.change(online=False, registration=event.status)
 
 
 def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
-    for connector in turn.state.connectors:
-        detail = "stored, to be delivered later"
-        transaction.answer_session(turn, connector.connector_id, "applied", detail)
+    transaction.starts_stored(turn)
     outbox.interrupted(turn)
     turn.change(online=False, registration="offline")
 
@@ -62,6 +61,7 @@ def _message_answered(turn: Turn, event: ev.MessageAnswered) -> None:
 
 def _message_failed(turn: Turn, event: ev.MessageFailed) -> None:
     outbox.failed(turn, event)
+    transaction.starts_given_up(turn, event.problem)
 
 
 def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
@@ -71,6 +71,7 @@ def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
 
 def _outbox_was_empty(turn: Turn, event: ev.OutboxWasEmpty) -> None:
     outbox.was_empty(turn, event)
+    transaction.starts_given_up(turn, "it is not in the outbox any more")
 
 
 def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:

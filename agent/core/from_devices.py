@@ -31,8 +31,10 @@ def _reader_recovered(turn: Turn, event: ev.ReaderRecovered) -> None:
 
 
 def _plugged_in(turn: Turn, event: ev.CablePluggedIn) -> None:
+    was_plugged = turn.connector(event.connector_id).plugged
     turn.change_connector(event.connector_id, plugged=True, plugged_at_s=turn.now.monotonic_s)
-    _charge_freely(turn, event.connector_id)
+    if not was_plugged and turn.state.restart is None:
+        _charge_freely(turn, event.connector_id)
 
 
 def _charge_freely(turn: Turn, connector_id: int) -> None:

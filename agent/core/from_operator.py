@@ -9,16 +9,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, connector, transaction
+from agent.core import asking, authorization, connector, transaction
 from agent.core import events as ev
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
 from agent.core.events import Event
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
-from agent.core.state import Attempt, Connector, Limits, Phase, Purpose
+from agent.core.state import Attempt, Connector, Limits, Phase, Purpose, Vouched
 from agent.core.turn import Turn
-from agent.core.values import StopReason, Verdict
+from agent.core.values import AuthorizationStatus, StopReason, Verdict
 
 
 def _session_asked(turn: Turn, event: ev.SessionAsked) -> None:
@@ -66,9 +66,14 @@ def _decided_already(turn: Turn, event: ev.SessionAsked) -> Decision | None:
     if event.is_trusted:
         return asking.local(Verdict.ACCEPTED, Rule.TRUSTED)
     for vouched in turn.state.vouched:
-        if same_tag(vouched.id_tag, event.id_tag) and turn.now.monotonic_s < vouched.until_s:
+        if same_tag(vouched.id_tag, event.id_tag) and _still_counts(turn, vouched):
             return Decision(Verdict.ACCEPTED, Rule.VOUCHED, "central system", vouched.info)
     return None
+
+
+def _still_counts(turn: Turn, vouched: Vouched) -> bool:
+    status = authorization.effective(vouched.info, turn.now.utc)
+    return turn.now.monotonic_s < vouched.until_s and status is AuthorizationStatus.ACCEPTED
 
 
 def _stop_asked(turn: Turn, event: ev.StopAsked) -> None:
@@ -91,11 +96,16 @@ def _tag_questioned(turn: Turn, event: ev.TagQuestioned) -> None:
     if not turn.state.online:
         turn.order(Reply(event.request_id, "not_connected"))
         return
-    asking.ask(turn, Attempt(Purpose.QUESTION, event.id_tag, request_id=event.request_id))
+    attempt = Attempt(Purpose.QUESTION, event.id_tag, request_id=event.request_id)
+    if turn.state.restart is not None:
+        asking.refuse(turn, attempt, Rule.SHUTTING_DOWN)
+        return
+    asking.ask(turn, attempt)
 
 
 def _limit_asked(turn: Turn, event: ev.LimitAsked) -> None:
-    if turn.connector(event.connector_id).phase is not Phase.CHARGING:
+    is_known = turn.state.has_connector(event.connector_id)
+    if not is_known or turn.connector(event.connector_id).phase is not Phase.CHARGING:
         turn.order(Reply(event.request_id, "no_transaction"))
         return
     turn.change_connector(event.connector_id, limit_a=event.current_a)

@@ -75,7 +75,7 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
     for grant in turn.state.waiting:
         connectors.give_back(turn, grant, "rejected", "the box restarts")
     for check in turn.state.checking:
-        asking.answer(turn, check.attempt, "rejected", "the box restarts")
+        asking.answer_undecided(turn, check.attempt, "the box restarts")
     turn.change(restart=order, waiting=(), checking=())
     for connector in turn.state.connectors:
         transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)

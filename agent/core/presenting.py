@@ -30,7 +30,7 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
     if event.is_random and not turn.state.rules.allow_random_uid:
         _refuse(turn, Purpose.START, event.id_tag, (), Rule.RANDOM_UID)
         return
-    if any(same_tag(check.attempt.id_tag, event.id_tag) for check in turn.state.checking):
+    if _is_being_checked(turn, event.id_tag):
         return  # already being asked about: one answer serves both taps
     served = [c for c in turn.state.connectors if c.connector_id in event.connectors]
     if _ends_own_session(turn, event.id_tag, served):
@@ -47,6 +47,13 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
     if _ends_other_session(turn, event, served):
         return
     _refuse(turn, Purpose.START, event.id_tag, (), choosing.why_nowhere(turn.state, served))
+
+
+def _is_being_checked(turn: Turn, id_tag: str) -> bool:
+    return any(
+        same_tag(check.attempt.id_tag, id_tag) and check.attempt.purpose is not Purpose.QUESTION
+        for check in turn.state.checking
+    )
 
 
 def _ends_own_session(turn: Turn, id_tag: str, served: list[Connector]) -> bool:

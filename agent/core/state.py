@@ -184,6 +184,7 @@ class Connector:
     settling_until_s: float = 0.0  # CHARGING
     vehicle_paused: bool = False  # CHARGING: no energy because the vehicle did not ask for any
     request_id: str | None = None  # CHARGING: of the operator who waits for its acceptance
+    start_sequence: int = 0  # CHARGING: of its StartTransaction in the outbox
     limits: Limits = NO_LIMITS  # CHARGING
     limit_a: float | None = None  # CHARGING: asked for by the operator; None: none
     grace_until_wh: int | None = None  # CHARGING, deauthorized: energy up to this register
@@ -211,8 +212,8 @@ class Connector:
         """True when the central system refused the running session and no grace is left."""
         if self.transaction is None or not self.transaction.deauthorized:
             return False
-        if self.grace_until_wh is None or self.reading is None:
-            return True
+        if self.grace_until_wh is None or self.reading is None or Fault.METER in self.faults:
+            return True  # nobody counts what flows
         return self.reading.import_wh >= self.grace_until_wh
 
     @property

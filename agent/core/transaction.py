@@ -21,6 +21,8 @@ from agent.core.values import (
     Transaction,
 )
 
+STORED = "stored, to be delivered later"
+
 
 def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
     """Open a transaction: its record and StartTransaction go into the same commit."""
@@ -36,6 +38,7 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         last_at=turn.now.utc,
         parent_id_tag=grant.parent_id_tag,
     )
+    start_sequence = turn.state.outbox.next_sequence
     turn.change(next_transaction_ref=transaction.ref + 1)
     turn.change_connector(
         connector.connector_id,
@@ -45,6 +48,7 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
         vehicle_paused=False,
         request_id=grant.request_id,
+        start_sequence=start_sequence,
         limits=grant.limits,
         limit_a=None,
         grace_until_wh=None,
@@ -58,7 +62,7 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         StartTransaction(connector.connector_id, grant.id_tag, register_wh, transaction.begun_at),
     )
     if not turn.state.online:
-        answer_session(turn, connector.connector_id, "applied", "stored, to be delivered later")
+        answer_session(turn, connector.connector_id, "applied", STORED)
 
 
 def first_sample_s(turn: Turn, connector: Connector) -> float | None:
@@ -149,6 +153,10 @@ def end(turn: Turn, connector: Connector) -> None:
         ended_at_s=turn.now.monotonic_s,
     )
     queue_stop(turn, transaction, register_wh, stop.ended_at or turn.now.utc, stop)
+    if stop.request_id is not None:
+        turn.order(Reply(stop.request_id, "applied"))
+    detail = "over before the central system answered StartTransaction"
+    answer_session(turn, connector.connector_id, "applied", detail)
 
 
 def queue_stop(
@@ -190,6 +198,20 @@ def start_answered(
             _grant_grace(turn, connector)
         status = "rejected" if transaction.deauthorized else "applied"
         answer_session(turn, connector.connector_id, status, info=info)
+
+
+def starts_stored(turn: Turn) -> None:
+    """The link is gone: sessions go on, and their starts wait in the outbox."""
+    for connector in turn.state.connectors:
+        answer_session(turn, connector.connector_id, "applied", STORED)
+
+
+def starts_given_up(turn: Turn, problem: str) -> None:
+    """The outbox has moved on: sessions whose StartTransaction was never answered go on."""
+    for connector in turn.state.connectors:
+        if connector.start_sequence <= turn.state.outbox.done:
+            detail = f"StartTransaction was given up: {problem}"
+            answer_session(turn, connector.connector_id, "applied", detail)
 
 
 def _informed(transaction: Transaction, info: IdTagInfo) -> Transaction:

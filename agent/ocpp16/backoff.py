@@ -1,4 +1,7 @@
-"""How long to wait before the next attempt to connect: a policy without a clock."""
+"""How long to wait before the next attempt to connect: a policy without a clock.
+
+The very first attempt of a process is not waited for (``link``).
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,6 @@ class Backoff:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._wait_s = 0.0
-
-    def first(self) -> float:
-        """Seconds before the first attempt of this process: boxes that got power back together."""
-        return self._random.uniform(0, _RETURN_WITHIN_S)
 
     def next(self, *, was_stable: bool) -> float:
         """Seconds to wait after an attempt or a link ended.

@@ -73,13 +73,11 @@ class Exchange:
         self._sent = sent
         self._late = late
         self._answer: asyncio.Future[Any] | None = None
-        self._heard = 0
         self._silent_timeouts = 0
         self.in_flight: OwnCall | None = None
 
     def heard(self) -> None:
         """The other side has said something, whatever it was."""
-        self._heard += 1
         self._silent_timeouts = 0
 
     async def perform(self, call: OwnCall) -> Any:
@@ -89,7 +87,6 @@ class Exchange:
         connection is gone or has been silent through several calls.
         """
         assert self.in_flight is None, "one call at a time"
-        heard_before = self._heard
         self._answer = asyncio.get_running_loop().create_future()
         self.in_flight = call
         self._sent.remember(call)
@@ -98,7 +95,7 @@ class Exchange:
                 await self._send(call_text(call.unique_id, call.action, call.payload))
                 return await self._answer
         except TimeoutError:
-            self._timed_out(call, was_silent=self._heard == heard_before)
+            self._count_silence(call)
             raise CallFailed(f"no answer to {call.action} within {call.timeout_s:.0f} s") from None
         finally:
             self.in_flight = None
@@ -129,8 +126,8 @@ class Exchange:
         message = one_line(f"{call.action} was refused: {frame.code} {description}", _PROBLEM_MAX)
         answer.set_exception(CallErrorReceived(frame.code, message.strip()))
 
-    def _timed_out(self, call: OwnCall, *, was_silent: bool) -> None:
-        if call.is_urgent or not was_silent:
+    def _count_silence(self, call: OwnCall) -> None:
+        if call.is_urgent:
             return
         self._silent_timeouts += 1
         if self._silent_timeouts >= _SILENT_TIMEOUTS_MAX:

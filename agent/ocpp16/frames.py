@@ -7,7 +7,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from agent.errors import AgentError
@@ -16,6 +16,7 @@ from agent.redaction import redact_frame
 Payload = Mapping[str, Any]
 
 UNIQUE_ID_MAX = 36
+LARGE_FRAME = 64 * 1024  # characters; what is larger is parsed off the loop
 _DESCRIPTION_MAX = 255
 _ID_KEPT_MAX = 255  # an id of the other side is echoed even when it is longer than allowed
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -43,6 +44,12 @@ class Call:
     unique_id: str
     action: str
     payload: Any
+    text_hash: int | None = None  # of a large call
+
+    @property
+    def is_large(self) -> bool:
+        """True when it is so large that nothing slow may be done with it on the loop."""
+        return self.text_hash is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ def parse(data: str | bytes) -> Frame:
     """Read one message from the wire. Never raises."""
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
-        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        content = _decoder(len(text)).decode(text)
     except (ValueError, RecursionError):
         return BadFrame("it is not JSON")
     if not isinstance(content, list) or not content:
@@ -97,12 +104,33 @@ def parse(data: str | bytes) -> Frame:
         return BadFrame("its message type is unknown")
     match content[0]:
         case 2:
-            return _parse_call(content)
+            frame = _parse_call(content)
+            if isinstance(frame, Call) and len(text) > LARGE_FRAME:
+                return replace(frame, text_hash=hash(text))
+            return frame
         case 3 | 4:
             return _parse_answer(content)
         case _:
             # OCPP-J 1.6, 4.1.3: a message with an unknown type number is ignored.
             return BadFrame("its message type is unknown")
+
+
+class _PatientDecoder(json.JSONDecoder):
+    """Takes its time: it gives way to other threads, which the fast one, written in C, does not.
+
+    That one would hold up the reflex and the loop for as long as a large list takes.
+    """
+
+    def __init__(self, **hooks: Any) -> None:
+        super().__init__(**hooks)
+        self.parse_object = json.decoder.JSONObject  # type: ignore[attr-defined]
+        self.parse_array = json.decoder.JSONArray  # type: ignore[attr-defined]
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
+
+
+def _decoder(length: int) -> json.JSONDecoder:
+    kind = _PatientDecoder if length > LARGE_FRAME else json.JSONDecoder
+    return kind(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _parse_call(content: list[Any]) -> Frame:

@@ -11,8 +11,9 @@ from typing import Any
 
 from agent.errors import LinkError
 from agent.ocpp16.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
+from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
-from agent.ocpp16.schemas import KNOWN_ACTIONS, check_call
+from agent.ocpp16.schemas import CHECKED_BY_HANDLER, KNOWN_ACTIONS, check_call
 from agent.redaction import one_line
 
 Handler = Callable[[Payload], Awaitable[Payload]]
@@ -33,7 +34,10 @@ class IncomingCalls:
         handlers: Mapping[str, Handler],
         registration: Registration,
         send: Callable[[str], Awaitable[None]],
+        off_loop: OffLoop = at_once,
     ) -> None:
+        """``off_loop`` runs what is slow with a large call on another thread."""
+        self._off_loop = off_loop
         self._handlers = handlers
         self._registration = registration
         self._send = send
@@ -117,13 +121,24 @@ class IncomingCalls:
         handler = self._handlers.get(call.action)
         if handler is None:
             raise CallRefused("NotSupported", f"{call.action} is not supported")
-        payload = check_call(call.action, call.payload)
+        payload = await self._checked(call)
         if call.action in _REMOTE_START_STOP and not self._registration.is_accepted:
             # OCPP 1.6, 4.2: not allowed while Pending.
             return {"status": "Rejected"}
         return await handler(payload)
 
+    async def _checked(self, call: Call) -> Payload:
+        payload: Payload = call.payload
+        if call.action in CHECKED_BY_HANDLER:
+            return payload
+        if call.is_large:
+            payload = await self._off_loop(check_call, call.action, call.payload)
+            return payload
+        return check_call(call.action, payload)
+
 
 def _fingerprint(call: Call) -> int:
     # A central system that counts its ids anew must not get the answer to another question.
+    if call.text_hash is not None:
+        return call.text_hash
     return hash((call.action, json.dumps(call.payload)))

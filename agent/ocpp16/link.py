@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
+from typing import Any
 
 from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, NotifyStatus
 from agent.core.configuration import Configuration
 from agent.core.events import AuthorizeFailed, LinkLost
 from agent.core.values import QueuedMessage
-from agent.errors import LinkError
+from agent.errors import CallFailed, LinkError
 from agent.ocpp16.access import CONNECT_PROBLEMS, connection_url, explain, prepare_access
 from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
 from agent.ocpp16.exchange import SentCalls
+from agent.ocpp16.frame_log import FrameLog
+from agent.ocpp16.frames import Payload
 from agent.ocpp16.handlers.core import core_handlers
+from agent.ocpp16.incoming import Handler
+from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.session import Session
 from agent.ocpp16.surroundings import Surroundings
@@ -62,8 +67,15 @@ class CentralSystemLink:
         clock: Clock,
         random: Random,
         connect: Connector = connect_websocket,
+        more_handlers: Mapping[str, Handler] | None = None,
+        off_loop: OffLoop = at_once,
+        frame_log: FrameLog | None = None,
     ) -> None:
-        """``next_message`` gives the oldest row of the outbox, or None."""
+        """``next_message`` gives the oldest row of the outbox, or None.
+
+        ``more_handlers`` answer calls beyond the core profile; ``off_loop`` runs what is slow;
+        ``frame_log`` keeps what was said.
+        """
         self._settings = settings
         self._charge_point = identity_of
         self._inbox = inbox
@@ -77,9 +89,11 @@ class CentralSystemLink:
             next_message=next_message,
             clock=clock,
             random=random,
-            handlers=core_handlers(inbox, configuration),
+            handlers={**core_handlers(inbox, configuration), **(more_handlers or {})},
             registration=Registration(random),
             sent=SentCalls(),
+            off_loop=off_loop,
+            frame_log=frame_log,
         )
         self._session: Session | None = None
         self._connected_since: datetime | None = None
@@ -91,7 +105,8 @@ class CentralSystemLink:
         if not self._settings.url:
             self._note_problem("no central system is configured", is_news=True)
             await asyncio.Event().wait()
-        await self._pause(self._backoff.first())
+        # The first attempt comes at once: boxes that get power back together boot at different
+        # speeds, and differ by more than a draw of lots would make them.
         while True:
             was_stable = await self._attempt()
             wait_s = self._backoff.next(was_stable=was_stable)
@@ -115,6 +130,15 @@ class CentralSystemLink:
                 self._session.configuration_changed()
             case _:
                 pass  # lost with the link, by design: the core asks again when it is accepted
+
+    async def call(self, action: str, payload: Payload) -> Any:
+        """Send a call of an operator now and return what answers it; it is never stored.
+
+        Raises CallFailed when there is no link, on a CALLERROR, and when no answer comes.
+        """
+        if self._session is None:
+            raise CallFailed("there is no link to the central system")
+        return await self._session.sender.proxy(action, payload)
 
     def snapshot(self) -> LinkSnapshot:
         """How the link is doing now."""

@@ -68,6 +68,7 @@ def status_notification(report: StatusReport, changed_at: datetime) -> Payload:
             status=report.status.value,
             timestamp=timestamp(changed_at) if clock_is_set else None,
             info=_ci_string(report.info, 50) or None,
+            vendor_error_code=_ci_string(report.vendor_error_code, 50) or None,
         )
     )
 

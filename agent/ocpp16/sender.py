@@ -21,11 +21,13 @@ from agent.core.events import (
 from agent.errors import AgentError, CallFailed
 from agent.ocpp16 import answers, messages
 from agent.ocpp16.exchange import CallErrorReceived, Exchange, OwnCall
+from agent.ocpp16.frames import Payload
 from agent.ocpp16.surroundings import Surroundings
 from agent.ocpp16.waiting import (
     Due,
     WaitingAuthorize,
     WaitingCalls,
+    WaitingProxied,
     WaitingStatus,
     wait_at_most,
 )
@@ -91,6 +93,17 @@ class Sender:
             self._waiting.want_delivery()
             self._wake.set()
 
+    def proxy(self, action: str, payload: Payload) -> asyncio.Future[Any]:
+        """Send a call of an operator, never stored; its answer, or CallFailed, comes later."""
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        waiting = WaitingProxied(action, payload, answer)
+        if self.accepted_at_s is None:
+            waiting.fail("the link is not accepted yet")
+        elif not self._waiting.add_proxied(waiting):
+            waiting.fail("too many messages wait already")
+        self._wake.set()
+        return answer
+
     def configuration_changed(self) -> None:
         """Let the timers follow the configuration keys at once."""
         self._wake.set()
@@ -147,12 +160,14 @@ class Sender:
                 await self._send_authorize(waiting)
             case WaitingStatus() as waiting:
                 await self._send_status(waiting)
+            case WaitingProxied() as waiting:
+                await self._send_proxied(waiting)
             case Due.DELIVERY:
                 await self._send_row()
             case Due.HEARTBEAT:
                 await self._send_heartbeat()
 
-    async def _next_due(self) -> WaitingAuthorize | WaitingStatus | Due:
+    async def _next_due(self) -> WaitingAuthorize | WaitingStatus | WaitingProxied | Due:
         while True:
             self._wake.clear()
             due = self._waiting.next()
@@ -192,7 +207,6 @@ class Sender:
             return  # a late answer to an earlier request
         self._registration.answered(answer, self._loop.time())
         if answer.status == "Accepted":
-            logger.info("The central system has accepted this charge point")
             interval_s = answer.interval_s or 0
             self._accepted(interval_s if interval_s > 0 else None)
         else:
@@ -217,6 +231,20 @@ class Sender:
         await self._perform(
             OwnCall(self._new_id(), "StatusNotification", payload, self._message_timeout_s())
         )
+
+    async def _send_proxied(self, waiting: WaitingProxied) -> None:
+        timeout_s = self._message_timeout_s()
+        call = OwnCall(self._new_id(), waiting.action, waiting.payload, timeout_s)
+        try:
+            payload = await self.exchange.perform(call)
+        except CallFailed as problem:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(problem)
+        else:
+            if not waiting.answer.done():
+                waiting.answer.set_result(payload)
+        finally:
+            waiting.fail("the link was lost before it was answered")
 
     async def _send_row(self) -> None:
         self._is_delivering = True

@@ -8,7 +8,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 from agent.errors import LinkError
-from agent.ocpp16.frames import BadCall, BadFrame, Call, CallError, CallResult, log_frame, parse
+from agent.ocpp16.frames import (
+    LARGE_FRAME,
+    BadCall,
+    BadFrame,
+    Call,
+    CallError,
+    CallResult,
+    log_frame,
+    parse,
+)
 from agent.ocpp16.incoming import IncomingCalls
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.surroundings import Surroundings
@@ -32,7 +41,9 @@ class Session:
         self._wire = wire
         self._around = around
         self.sender = Sender(around, self._write)
-        self._incoming = IncomingCalls(around.handlers, around.registration, self.sender.send)
+        self._incoming = IncomingCalls(
+            around.handlers, around.registration, self.sender.send, around.off_loop
+        )
         self._ping_changed = asyncio.Event()
         self._bad_in_a_row = 0
 
@@ -57,9 +68,10 @@ class Session:
     async def _read(self) -> None:
         while True:
             data = await self._wire.receive()
-            log_frame("received", data)
+            self._log("received", data)
             self.sender.exchange.heard()
-            frame = parse(data)
+            is_large = len(data) > LARGE_FRAME
+            frame = await self._around.off_loop(parse, data) if is_large else parse(data)
             match frame:
                 case CallResult() | CallError():
                     self.sender.exchange.take_answer(frame)
@@ -82,12 +94,17 @@ class Session:
             raise LinkError(f"the central system sent {self._bad_in_a_row} bad messages in a row")
 
     async def _write(self, text: str) -> None:
-        log_frame("sent", text)
+        self._log("sent", text)
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
                 await self._wire.send(text)
         except TimeoutError:
             raise LinkError(f"nothing could be sent for {_SEND_TIMEOUT_S:.0f} s") from None
+
+    def _log(self, direction: str, data: str | bytes) -> None:
+        log_frame(direction, data)
+        if self._around.frame_log is not None:
+            self._around.frame_log.note(direction, data)
 
     async def _ping(self) -> None:
         while True:

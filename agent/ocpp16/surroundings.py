@@ -9,7 +9,9 @@ from random import Random
 from agent.core.configuration import Configuration
 from agent.core.values import QueuedMessage
 from agent.ocpp16.exchange import SentCalls
+from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.incoming import Handler
+from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
 from agent.ports import Clock, Inbox
 from agent.settings import ChargePointSettings
@@ -28,3 +30,5 @@ class Surroundings:
     handlers: Mapping[str, Handler]
     registration: Registration
     sent: SentCalls
+    off_loop: OffLoop = at_once
+    frame_log: FrameLog | None = None

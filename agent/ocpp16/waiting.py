@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from agent.core.commands import Authorize
 from agent.core.values import StatusReport
+from agent.errors import CallFailed
 
 AUTHORIZES_MAX = 8
+PROXIED_MAX = 8
 _OTHERS_BEFORE_A_ROW = 10
 
 
@@ -31,6 +35,20 @@ class WaitingStatus:
     changed_at: datetime
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class WaitingProxied:
+    """A call of an operator; ``answer`` gets the payload that answers it, or CallFailed."""
+
+    action: str
+    payload: Mapping[str, Any]
+    answer: asyncio.Future[Any]
+
+    def fail(self, problem: str) -> None:
+        """It will not be answered any more. No effect when it has been."""
+        if not self.answer.done():
+            self.answer.set_exception(CallFailed(problem))
+
+
 class Due(Enum):
     """What is due without further words."""
 
@@ -43,12 +61,15 @@ class WaitingCalls:
 
     def __init__(self) -> None:
         self._authorizes: deque[WaitingAuthorize] = deque()
-        self._statuses: dict[int, WaitingStatus] = {}  # one per connector, oldest first
+        # One per connector, oldest first; and the conflicts of the list.
+        self._statuses: dict[tuple[int, str], WaitingStatus] = {}
+        self._proxied: deque[WaitingProxied] = deque()
         self._delivery_wanted = False
         self._others_sent = 0  # since a delivery is wanted
 
     def __len__(self) -> int:
-        return len(self._authorizes) + len(self._statuses) + self._delivery_wanted
+        others = len(self._authorizes) + len(self._statuses) + len(self._proxied)
+        return others + self._delivery_wanted
 
     def add_authorize(self, waiting: WaitingAuthorize) -> bool:
         """Let a card wait for its turn; False when too many wait already."""
@@ -66,14 +87,25 @@ class WaitingCalls:
 
     def add_status(self, waiting: WaitingStatus) -> None:
         """Let a status wait; it replaces an older one of its connector."""
-        self._statuses.pop(waiting.report.connector_id, None)
-        self._statuses[waiting.report.connector_id] = waiting
+        report = waiting.report
+        # A conflict is an event, no status: it neither hides a status nor is hidden by one.
+        conflict = report.info if report.error_code == "LocalListConflict" else ""
+        key = (report.connector_id, conflict)
+        self._statuses.pop(key, None)
+        self._statuses[key] = waiting
+
+    def add_proxied(self, waiting: WaitingProxied) -> bool:
+        """Let a call of an operator wait for its turn; False when too many wait already."""
+        if len(self._proxied) >= PROXIED_MAX:
+            return False
+        self._proxied.append(waiting)
+        return True
 
     def want_delivery(self) -> None:
         """Let the oldest row of the outbox have its turn."""
         self._delivery_wanted = True
 
-    def next(self) -> WaitingAuthorize | WaitingStatus | Due | None:
+    def next(self) -> WaitingAuthorize | WaitingStatus | WaitingProxied | Due | None:
         """Take out what goes next; None when nothing waits."""
         if self._delivery_wanted and self._others_sent >= _OTHERS_BEFORE_A_ROW:
             return self._delivery()
@@ -83,6 +115,9 @@ class WaitingCalls:
         if self._statuses:
             self._count_other()
             return self._statuses.pop(next(iter(self._statuses)))
+        if self._proxied:
+            self._count_other()
+            return self._proxied.popleft()
         return self._delivery() if self._delivery_wanted else None
 
     def clear(self) -> list[WaitingAuthorize]:
@@ -90,8 +125,9 @@ class WaitingCalls:
         authorizes = list(self._authorizes)
         self._authorizes.clear()
         self._statuses.clear()
+        while self._proxied:
+            self._proxied.popleft().fail("the link was lost before it could be sent")
         self._delivery_wanted = False
-        self._others_sent = 0
         return authorizes
 
     def _delivery(self) -> Due:

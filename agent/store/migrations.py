@@ -1,21 +1,26 @@
-"""The tables, step by step. A step that has been released is never edited: the next corrects it.
+"""Brings a database up to date: claims a fresh one, refuses a foreign one, applies what is missing.
 
-Plain SQL, because collations and WITHOUT ROWID (one page written instead of two) matter here.
-Instants are text as ``agent.store.instants`` writes it.
+An up-to-date database is recognized with plain SQL: sqlite_utils, which takes longer to import than
+everything else in here takes to run, is needed only when there is a step to apply.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
-
-from sqlite_utils import Database, Migrations
 
 from agent.errors import StoreError
 
-migrations = Migrations("agent")
-
 APPLICATION_ID = 0x43504147  # "CPAG": this file is ours
+
+# The names of the functions in ``agent.store.steps``, in their order.
+STEPS = (
+    "create_outbox",
+    "create_transactions",
+    "create_authorization_cache",
+    "create_local_list",
+    "create_configuration_keys",
+    "create_decisions",
+)
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -25,19 +30,28 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
     sqlite3.Error when a step cannot be written: that step is then undone.
     """
     _claim(connection)
-    database = Database(connection, execute_plugins=False)
-    unknown = {migration.name for migration in migrations.applied(database)} - _known_steps()
+    applied = _applied(connection)
+    unknown = applied.difference(STEPS)
     if unknown:
         raise StoreError(
             "The database was written by a newer version of this program "
             f"(it knows {', '.join(sorted(unknown))}): install that version again"
         )
-    migrations.apply(database)
+    if applied != set(STEPS):
+        from agent.store.steps import apply_steps
+
+        apply_steps(connection)
 
 
-def _known_steps() -> set[str]:
-    with closing(Database(memory=True, execute_plugins=False)) as empty:
-        return {migration.name for migration in migrations.pending(empty)}
+def _applied(connection: sqlite3.Connection) -> set[str]:
+    """Names of the steps that sqlite_utils has noted as applied."""
+    (has_notes,) = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name = '_sqlite_migrations'"
+    ).fetchone()
+    if not has_notes:
+        return set()
+    rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'agent'")
+    return {name for (name,) in rows}
 
 
 def _claim(connection: sqlite3.Connection) -> None:
@@ -48,127 +62,3 @@ def _claim(connection: sqlite3.Connection) -> None:
     if found or tables:
         raise StoreError("The file is the database of another program: change storage.path")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
-
-@migrations()
-def create_outbox(database: Database) -> None:
-    """Create the outbox. A parked row keeps its place, but is out of the queue."""
-    database.execute(
-        """
-        CREATE TABLE outbox (
-            sequence INTEGER PRIMARY KEY,
-            unique_id TEXT NOT NULL,
-            transaction_ref INTEGER NOT NULL,
-            action TEXT NOT NULL,
-            payload TEXT NOT NULL,
-            queued_at TEXT NOT NULL,
-            attempts INTEGER NOT NULL DEFAULT 0,
-            parked_at TEXT,
-            problem TEXT NOT NULL DEFAULT ''
-        ) STRICT
-        """
-    )
-    # Only parked rows are in this index: the others pay nothing for it.
-    database.execute("CREATE INDEX outbox_parked ON outbox (sequence) WHERE parked_at IS NOT NULL")
-
-
-@migrations()
-def create_transactions(database: Database) -> None:
-    """Create the transactions. ``last_sequence`` keeps sequences growing when the outbox is empty.
-
-    It costs nothing: the row is written anyway whenever one of its messages is queued.
-    """
-    database.execute(
-        """
-        CREATE TABLE transactions (
-            ref INTEGER PRIMARY KEY,
-            connector_id INTEGER NOT NULL,
-            id_tag TEXT NOT NULL COLLATE NOCASE,
-            begun_at TEXT NOT NULL,
-            meter_start_wh INTEGER NOT NULL,
-            last_wh INTEGER NOT NULL,
-            last_at TEXT NOT NULL,
-            parent_id_tag TEXT COLLATE NOCASE,
-            transaction_id INTEGER,
-            deauthorized INTEGER NOT NULL DEFAULT 0,
-            last_sequence INTEGER NOT NULL DEFAULT 0,
-            ended_at TEXT
-        ) STRICT
-        """
-    )
-
-
-@migrations()
-def create_authorization_cache(database: Database) -> None:
-    """Create the authorization cache. idTags compare without regard to case (OCPP 1.6, 7.28)."""
-    database.execute(
-        """
-        CREATE TABLE authorization_cache (
-            id_tag TEXT NOT NULL COLLATE NOCASE PRIMARY KEY,
-            status TEXT NOT NULL,
-            expires_at TEXT,
-            parent_id_tag TEXT COLLATE NOCASE,
-            heard_at TEXT NOT NULL
-        ) STRICT, WITHOUT ROWID
-        """
-    )
-
-
-@migrations()
-def create_local_list(database: Database) -> None:
-    """Create the local authorization list and its one version number; 0 while there is no list."""
-    database.execute(
-        """
-        CREATE TABLE local_list (
-            id_tag TEXT NOT NULL COLLATE NOCASE PRIMARY KEY,
-            status TEXT NOT NULL,
-            expires_at TEXT,
-            parent_id_tag TEXT COLLATE NOCASE
-        ) STRICT, WITHOUT ROWID
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE local_list_version (
-            only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-            version INTEGER NOT NULL
-        ) STRICT
-        """
-    )
-    database.execute("INSERT INTO local_list_version VALUES (1, 0)")
-
-
-@migrations()
-def create_configuration_keys(database: Database) -> None:
-    """Create the configuration keys; their names compare without regard to case (CiString)."""
-    database.execute(
-        """
-        CREATE TABLE configuration_keys (
-            key TEXT NOT NULL COLLATE NOCASE PRIMARY KEY,
-            value TEXT NOT NULL
-        ) STRICT, WITHOUT ROWID
-        """
-    )
-
-
-@migrations()
-def create_decisions(database: Database) -> None:
-    """Create the record of card decisions."""
-    database.execute(
-        """
-        CREATE TABLE decisions (
-            number INTEGER PRIMARY KEY,
-            decided_at TEXT NOT NULL,
-            purpose TEXT NOT NULL,
-            connector_id INTEGER,
-            id_tag TEXT NOT NULL COLLATE NOCASE,
-            verdict TEXT NOT NULL,
-            rule TEXT NOT NULL,
-            source TEXT NOT NULL,
-            status TEXT,
-            list_version INTEGER,
-            cache_age_s INTEGER,
-            detail TEXT NOT NULL DEFAULT ''
-        ) STRICT
-        """
-    )

@@ -8,17 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from agent.core.values import (
-    AuthorizationStatus,
+    NO_LIST,
     CacheEntry,
     DecisionRecord,
-    IdTagInfo,
+    LocalList,
     QueuedMessage,
     TagFacts,
     Transaction,
     Verdict,
 )
 from agent.errors import StoreError
-from agent.store.instants import instant_of, optional_instant_of
+from agent.store.instants import instant_of
+from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message
 from agent.store.rows import DECISIONS_MAX
 
@@ -35,6 +36,7 @@ class Durable:
     next_transaction_ref: int
     queued_count: int
     parked_count: int
+    local_list: LocalList = NO_LIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,10 @@ SELECT v.version,
     l.status, l.expires_at, l.parent_id_tag,
     c.status, c.expires_at, c.parent_id_tag, c.heard_at
 FROM local_list_version v
-LEFT JOIN local_list l ON l.id_tag = :id_tag
+LEFT JOIN local_list l ON l.base = v.base AND l.id_tag = :id_tag AND l.generation = (
+    SELECT max(generation) FROM local_list
+    WHERE base = v.base AND id_tag = :id_tag AND generation <= v.generation
+)
 LEFT JOIN authorization_cache c ON c.id_tag = :id_tag
 WHERE v.only_row = 1
 """
@@ -84,11 +89,11 @@ def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagFacts:
     version, listed, *rest = reader.execute(TAG_FACTS, {"id_tag": id_tag}).fetchone()
     list_expires_at, list_parent, cached, cache_expires_at, cache_parent, heard_at = rest
     return TagFacts(
-        list_entry=None if listed is None else _info(listed, list_expires_at, list_parent),
+        list_entry=None if listed is None else info_of(listed, list_expires_at, list_parent),
         list_version=version,
         cache_entry=None
         if cached is None
-        else CacheEntry(_info(cached, cache_expires_at, cache_parent), instant_of(heard_at)),
+        else CacheEntry(info_of(cached, cache_expires_at, cache_parent), instant_of(heard_at)),
     )
 
 
@@ -120,6 +125,7 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
         next_transaction_ref=1 + _highest(reader, "outbox.transaction_ref", "transactions.ref"),
         queued_count=queued_count,
         parked_count=parked_count,
+        local_list=read_local_list(reader),
     )
 
 
@@ -134,6 +140,12 @@ def read_decisions(
         {"id_tag": id_tag, "limit": max(0, min(limit, DECISIONS_MAX))},
     )
     return [_decision(row) for row in rows.fetchall()]
+
+
+def read_cache_count(reader: sqlite3.Connection) -> int:
+    """Count the entries of the authorization cache."""
+    (count,) = reader.execute("SELECT count(*) FROM authorization_cache").fetchone()
+    return int(count)
 
 
 def read_outbox_summary(reader: sqlite3.Connection) -> OutboxSummary:
@@ -153,10 +165,6 @@ def read_outbox_summary(reader: sqlite3.Connection) -> OutboxSummary:
         parked_count=parked_count,
         parked=tuple(_parked(row) for row in reversed(parked)),
     )
-
-
-def _info(status: str, expires_at: str | None, parent_id_tag: str | None) -> IdTagInfo:
-    return IdTagInfo(AuthorizationStatus(status), optional_instant_of(expires_at), parent_id_tag)
 
 
 def _transaction(row: tuple[Any, ...]) -> Transaction:

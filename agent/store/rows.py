@@ -7,12 +7,13 @@ Every table has a limit here. What is dropped at the limit is said, unless it is
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import singledispatch
 
 from agent.core.commands import (
+    ActivateList,
     CacheTag,
     ClearCache,
     EndTransaction,
@@ -25,8 +26,9 @@ from agent.core.commands import (
     SaveTransaction,
     SetTransactionId,
 )
-from agent.core.values import AuthorizationStatus, IdTagInfo
-from agent.store.instants import instant_text, optional_instant_text
+from agent.core.values import AuthorizationStatus
+from agent.store.instants import instant_text
+from agent.store.local_list import info_columns, listed_status
 from agent.store.messages import action_of, encode_message
 
 CACHE_ENTRIES_MAX = 1000
@@ -181,10 +183,10 @@ def _(row: SetTransactionId, writing: Writing) -> None:
 # --- what is known about idTags ------------------------------------------------------------------
 
 # OCPP 1.6, 3.5.3: a tag in the local list is not put into the cache.
-_CACHE_TAG = """
+_CACHE_TAG = f"""
 INSERT INTO authorization_cache (id_tag, status, expires_at, parent_id_tag, heard_at)
 SELECT :id_tag, :status, :expires_at, :parent_id_tag, :now
-WHERE NOT EXISTS (SELECT 1 FROM local_list WHERE id_tag = :id_tag)
+WHERE {listed_status(":id_tag")} IS NULL
 ON CONFLICT (id_tag) DO UPDATE SET
     status = excluded.status,
     expires_at = excluded.expires_at,
@@ -207,7 +209,7 @@ def _(row: CacheTag, writing: Writing) -> None:
     if row.info.status is AuthorizationStatus.CONCURRENT_TX:
         return  # says that the tag is busy elsewhere, nothing about the tag itself
     now = instant_text(writing.now)
-    status, expires_at, parent_id_tag = _info_columns(row.info)
+    status, expires_at, parent_id_tag = info_columns(row.info)
     entry = {
         "id_tag": row.id_tag,
         "status": status,
@@ -225,25 +227,16 @@ def _(row: ClearCache, writing: Writing) -> None:
     writing.connection.execute("DELETE FROM authorization_cache")
 
 
-def write_list(
-    version: int, entries: Iterable[tuple[str, IdTagInfo]], connection: sqlite3.Connection
-) -> None:
-    """Replace the whole local list. Raises sqlite3.IntegrityError when an idTag comes twice."""
-    connection.execute("DELETE FROM local_list")
-    connection.executemany(
-        "INSERT INTO local_list (id_tag, status, expires_at, parent_id_tag) VALUES (?, ?, ?, ?)",
-        ((id_tag, *_info_columns(info)) for id_tag, info in entries),
+@write_row.register
+def _(row: ActivateList, writing: Writing) -> None:
+    writing.connection.execute(
+        "UPDATE local_list_version SET version = ?, base = ?, generation = ?, entries = ?",
+        (row.version, row.base, row.generation, row.entries),
     )
-    connection.execute("UPDATE local_list_version SET version = ?", (version,))
     # OCPP 1.6, 3.5.3: list entries have priority; what is listed leaves the cache.
-    connection.execute(
-        "DELETE FROM authorization_cache WHERE EXISTS"
-        " (SELECT 1 FROM local_list WHERE local_list.id_tag = authorization_cache.id_tag)"
+    writing.connection.execute(
+        f"DELETE FROM authorization_cache AS c WHERE {listed_status('c.id_tag')} IS NOT NULL"
     )
-
-
-def _info_columns(info: IdTagInfo) -> tuple[str, str | None, str | None]:
-    return info.status.value, optional_instant_text(info.expires_at), info.parent_id_tag
 
 
 # --- configuration keys and decisions ------------------------------------------------------------

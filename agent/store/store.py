@@ -2,9 +2,11 @@
 
 One writer, one reader, each used by one thread at a time:
 
-* ``commit``, ``replace_list`` belong to the writer's thread;
-* ``facts``, ``head``, ``load``, ``decisions``, ``outbox_summary`` belong to the reader's thread,
-  see what was committed before they were called, and never wait for the writer;
+* ``commit``, ``begin_list``, ``stage_list``, ``tidying`` (each step of it) and ``replace_list``
+  belong to the writer's thread;
+* ``facts``, ``head``, ``load``, ``decisions``, ``outbox_summary``, ``local_list``, ``list_page``
+  belong to the reader's thread, see what was committed before they were called, and never wait for
+  the writer;
 * ``close`` is called when both are done.
 """
 
@@ -14,26 +16,39 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.core.commands import Row
-from agent.core.values import DecisionRecord, IdTagInfo, QueuedMessage, TagFacts
+from agent.core.commands import ActivateList, Row
+from agent.core.values import (
+    DecisionRecord,
+    IdTagInfo,
+    ListEntry,
+    LocalList,
+    QueuedMessage,
+    TagFacts,
+)
 from agent.errors import StoreError
+from agent.store import local_list as lists
 from agent.store.database_file import DatabaseFile, close_database, open_database
+from agent.store.local_list import AT_ONCE_MAX, ListHead, ListStaging
 from agent.store.problems import as_store_errors
 from agent.store.reading import (
     Durable,
     OutboxSummary,
+    read_cache_count,
     read_decisions,
     read_durable,
     read_facts,
     read_head,
     read_outbox_summary,
 )
-from agent.store.rows import Writing, write_list, write_row
+from agent.store.rows import Writing, write_row
 
 logger = logging.getLogger(__name__)
+
+_WRITING_LIST = "Cannot write the local list"
+_NO_TIME = datetime.min.replace(tzinfo=UTC)  # no time is written with a list
 
 
 class Store:
@@ -51,7 +66,13 @@ class Store:
         A damaged file is set aside (see ``quarantined``). Raises StoreBusy when another process
         has it, StoreFull when the disk is full, StoreError for everything else that prevents it.
         """
-        return cls(open_database(path, now), make_id)
+        store = cls(open_database(path, now), make_id)
+        try:
+            for _ in store.tidying():  # an update that a power cut ended
+                pass
+        except StoreError as problem:
+            logger.warning("%s; what is left of an update stays for now", problem)
+        return store
 
     @property
     def quarantined(self) -> str:
@@ -73,14 +94,90 @@ class Store:
         for warning in writing.warnings:
             logger.warning("%s", warning)
 
-    def replace_list(self, version: int, entries: Iterable[tuple[str, IdTagInfo]]) -> None:
-        """Replace the whole local authorization list, all or nothing.
+    # --- the local list: begin_list, stage_list, commit([ActivateList(...)]), tidying ---
 
-        Listed tags leave the cache. Raises StoreError when an idTag comes twice (in whatever
-        case) or the list cannot be written: the old list and version stay.
+    def begin_list(self, *, is_full: bool) -> ListStaging:
+        """Begin an update of the local list beside the one that counts.
+
+        Nothing of an earlier update may be left: see ``tidying``. Raises StoreError.
         """
-        with self._transaction("Cannot replace the local list"):
-            write_list(version, entries, self._database.writer)
+        with self._transaction(_WRITING_LIST):
+            return lists.begin(self._database.writer, is_full=is_full)
+
+    def stage_list(self, staging: ListStaging, entries: Sequence[ListEntry]) -> None:
+        """Write some hundred entries of an update, durable when this returns; or none of them.
+
+        Raises StoreError when an idTag comes twice, or nothing can be written.
+        """
+        with self._transaction(_WRITING_LIST):
+            staged = lists.stage(self._database.writer, staging, entries)
+        staging.take(staged)
+
+    def tidying(self, staging: ListStaging | None = None) -> Iterator[None]:
+        """Remove what does not count, of this update or of one that nobody remembers, in steps.
+
+        Each step is a transaction of its own. An update that has not been activated is abandoned.
+        Each step may raise StoreError: what is left stays for another time.
+        """
+        writer = self._database.writer
+        with as_store_errors(_WRITING_LIST):
+            head = lists.read_list_head(writer)
+        if not head.is_untidy:
+            return
+        is_more = True
+        while is_more:
+            with self._transaction(_WRITING_LIST):
+                is_more = lists.remove_other_bases(writer, head.base)
+            yield
+        yield from self._removing_of(head, staging) if staging else self._removing_all(head)
+        with self._transaction(_WRITING_LIST):
+            lists.is_tidy_now(writer)
+        yield
+
+    def _removing_of(self, head: ListHead, staging: ListStaging) -> Iterator[None]:
+        for tags in lists.tags_to_tidy(head, staging):
+            with self._transaction(_WRITING_LIST):
+                lists.remove_dead_of(self._database.writer, head, tags)
+            yield
+
+    def _removing_all(self, head: ListHead) -> Iterator[None]:
+        behind: str | None = ""
+        while behind is not None:
+            with self._transaction(_WRITING_LIST):
+                behind = lists.remove_dead_behind(self._database.writer, head, behind)
+            yield
+
+    def replace_list(self, version: int, entries: Iterable[tuple[str, IdTagInfo]]) -> None:
+        """Replace the whole local list in one go, on a store that nobody else is using.
+
+        Raises StoreError when an idTag comes twice (in whatever case) or the list cannot be
+        written: the old list and version stay.
+        """
+        for _ in self.tidying():
+            pass
+        staging = self.begin_list(is_full=True)
+        try:
+            ordered = sorted(entries, key=lambda entry: entry[0].lower())
+            for start in range(0, len(ordered), AT_ONCE_MAX):
+                piece = ordered[start : start + AT_ONCE_MAX]
+                self.stage_list(staging, [ListEntry(*entry) for entry in piece])
+            row = ActivateList(version, staging.base, staging.generation, staging.entries)
+            self.commit([row], _NO_TIME)
+        finally:
+            for _ in self.tidying(staging):
+                pass
+
+    def local_list(self) -> LocalList:
+        """Return version, number of entries and generation of the local list."""
+        with as_store_errors("Cannot read the local list"):
+            return lists.read_local_list(self._database.reader)
+
+    def list_page(self, after: str, offset: int, limit: int) -> list[tuple[str, IdTagInfo]]:
+        """Return entries of the local list in the order of their idTags, those behind ``after``."""
+        with as_store_errors("Cannot read the local list"):
+            return lists.read_list_page(self._database.reader, after, offset, limit)
+
+    # --- reading ---
 
     def facts(self, id_tag: str) -> TagFacts:
         """Tell what list and cache know about an idTag, compared without regard to case."""
@@ -104,6 +201,11 @@ class Store:
         """Return the last card decisions, of one idTag or of all; newest first."""
         with as_store_errors("Cannot read the decisions"):
             return read_decisions(self._database.reader, id_tag, limit)
+
+    def cache_count(self) -> int:
+        """Return how many idTags the authorization cache holds."""
+        with as_store_errors("Cannot read the authorization cache"):
+            return read_cache_count(self._database.reader)
 
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""

@@ -117,6 +117,20 @@ def test_a_driver_whose_package_is_missing_is_named(pins, monkeypatch):
     assert functions(pins) == {"input"}
 
 
+def test_every_contactor_is_open_before_a_meter_is_looked_for(pins, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hw.modbus_meter", None)
+    meter = MeterSettings(driver="modbus_sdm120", port="/dev/null")
+    connectors = tuple(
+        ConnectorSettings(
+            id=number, contactor=ContactorSettings(driver="gpio", pin=pin), meter=meter
+        )
+        for number, pin in ((1, 17), (2, 27))
+    )
+    with pytest.raises(BoardError, match="connector 1 meter"):
+        open_board(BoardSettings(connectors=connectors), clock, pin_factory=pins)
+    assert {pin.name for pin in pins.pins} == {"GPIO17", "GPIO27"}
+
+
 def test_a_fully_simulated_board_needs_no_polling_and_no_pins(monkeypatch):
     def no_gpio():
         raise AssertionError("nothing here needs a pin")

@@ -150,15 +150,33 @@ def test_an_empty_poll_costs_tens_of_transfers(bench: Bench) -> None:
     assert transfers_of_one_poll(bench) < 40  # with 5 ms of waiting, a look every millisecond
 
 
-def test_the_thread_sleeps_between_two_looks_at_the_chip(bench: Bench) -> None:
+def test_an_empty_field_costs_an_early_look_for_the_answer_and_a_late_one_for_the_silence(
+    bench: Bench,
+) -> None:
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        bench.chip.now_s += seconds
+
+    bench.monkeypatch.setattr(bench.chip, "sleep", nap)
+    reader = bench.reader()
+    reader.poll_once()
+    naps.clear()
+    reader.poll_once()
+    assert naps == [0.001, 0.0045]
+
+
+def test_a_chip_that_never_reports_its_timer_is_looked_at_only_so_often(bench: Bench) -> None:
     naps: list[float] = []
     bench.monkeypatch.setattr(bench.chip, "sleep", naps.append)
     reader = bench.reader()
     reader.poll_once()
     naps.clear()
+    bench.chip.is_deaf_until = "reopen"
     reader.poll_once()
-    assert len(naps) >= 8
-    assert set(naps) == {0.001}
+    assert len(naps) == 40
+    assert set(naps[2:]) == {0.001}
 
 
 @pytest.mark.parametrize(("uid", "limit"), [(FOUR, 80), (SEVEN, 120), (TEN, 160)])

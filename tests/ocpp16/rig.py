@@ -8,14 +8,12 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from agent.core.commands import ApplyConfiguration, DeliverNext
 from agent.core.configuration import Configuration, configuration
 from agent.core.events import Event, LinkAccepted
 from agent.core.values import (
-    Instant,
     MeterValues,
     QueuedMessage,
     SampledValue,
@@ -29,29 +27,14 @@ from agent.ocpp16.link import CentralSystemLink
 from agent.ocpp16.wire import Connector
 from agent.settings import CentralSystemSettings, ChargePointSettings
 from tests.emulators.central_system import FakeCentralSystem
+from tests.emulators.virtual_clock import NOON, VirtualClock
 
-NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TAG = "044943121F1A80"
 Kind = TypeVar("Kind")
 
 
-class LoopClock:
-    """Virtual time as both clocks; remembers what it was taught."""
-
-    def __init__(self, start: datetime = NOON) -> None:
-        self.start = start
-        self.learned: list[datetime] = []
-
-    def now(self) -> Instant:
-        elapsed_s = asyncio.get_running_loop().time()
-        return Instant(elapsed_s, self.start + timedelta(seconds=elapsed_s))
-
-    def learn(self, utc: datetime) -> None:
-        self.learned.append(utc)
-
-
 class FakeInbox:
-    """Keeps what is posted; answers requests with ``replies`` or what a test sets later."""
+    """Keeps what is posted; answers requests with ``reply``, which may be an exception."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -118,7 +101,7 @@ class Rig:
 
     system: FakeCentralSystem
     inbox: FakeInbox = field(default_factory=FakeInbox)
-    clock: LoopClock = field(default_factory=LoopClock)
+    clock: VirtualClock = field(default_factory=VirtualClock)
     outbox: deque[QueuedMessage | AgentError] = field(default_factory=deque)
     keys: Configuration = field(default_factory=lambda: configuration(2, {}, {}))
     settings: CentralSystemSettings = field(
@@ -128,6 +111,7 @@ class Rig:
         default_factory=lambda: ChargePointSettings(identity="CP7", serial_number="SN1")
     )
     seed: int = 1
+    lookup_s: float = 0.0  # how long the outbox takes to look up a row
 
     def __post_init__(self) -> None:
         self.link = self.make_link(self.system.connect)
@@ -145,7 +129,7 @@ class Rig:
         )
 
     async def next_message(self) -> QueuedMessage | None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.lookup_s)
         if self.outbox and isinstance(self.outbox[0], AgentError):
             raise self.outbox.popleft()
         return self.outbox[0] if self.outbox else None

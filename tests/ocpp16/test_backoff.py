@@ -48,9 +48,3 @@ def test_even_the_longest_waits_of_two_boxes_differ():
     waits = {tenth_wait(seed) for seed in range(20)}
     assert len(waits) == 20
     assert all(290 <= wait <= 300 for wait in waits)
-
-
-def test_the_very_first_attempt_is_spread_over_2_s():
-    firsts = [Backoff(random.Random(seed)).first() for seed in range(50)]
-    assert 0 <= min(firsts) < 0.5
-    assert 1.5 < max(firsts) <= 2

@@ -13,7 +13,8 @@ from agent.ocpp16.demo_central_system import DemoCentralSystem
 from agent.ocpp16.wire import connect_websocket
 from agent.settings import CentralSystemSettings, ChargePointSettings
 from tests.emulators.central_system import FakeCentralSystem
-from tests.ocpp16.rig import NOON, SAMPLE, START, STOP, Rig, row, running
+from tests.emulators.virtual_clock import NOON
+from tests.ocpp16.rig import SAMPLE, START, STOP, Rig, row, running
 
 pytestmark = pytest.mark.real_time
 

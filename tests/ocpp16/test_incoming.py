@@ -178,13 +178,6 @@ async def test_a_reply_that_does_not_come_in_time_is_an_internal_error():
         assert answer[2:4] == ["InternalError", "not decided in time"]
 
 
-async def test_a_process_that_ends_says_so():
-    async with accepted() as rig:
-        rig.inbox.reply = RuntimeError("the runtime has ended")
-        answer = await rig.system.send_call("ClearCache", {})
-        assert answer[2:4] == ["InternalError", "the charge point is going down"]
-
-
 async def test_a_mistake_of_ours_costs_one_answer_and_not_the_link(
     caplog: pytest.LogCaptureFixture,
 ):
@@ -300,6 +293,15 @@ async def test_more_than_100_bad_messages_in_a_row_close_the_connection():
         assert "101 bad messages" in lost.problem
         assert rig.system.wires[0].close_code == 1008
         await rig.inbox.posted(LinkAccepted, 2)
+
+
+async def test_one_good_message_makes_up_for_the_bad_ones_before():
+    async with accepted() as rig:
+        for _ in range(3):
+            for _ in range(60):
+                await rig.system.send_raw("hello")
+            assert (await rig.system.send_call("ClearCache", {}))[0] == 3
+        assert rig.inbox.of(LinkLost) == []
 
 
 async def test_bytes_are_read_as_text():

@@ -19,7 +19,8 @@ from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
 from agent.core.values import Status, StatusReport
 from agent.settings import CentralSystemSettings, ChargePointSettings
 from tests.emulators.central_system import FakeCentralSystem, HangUp, MemoryWire, Silence
-from tests.ocpp16.rig import TAG, LoopClock, Rig, accepted, running
+from tests.emulators.virtual_clock import VirtualClock
+from tests.ocpp16.rig import TAG, Rig, accepted, running
 
 NEVER_RESOLVED = InvalidStatus(Response(404, "Not Found", Headers()))
 
@@ -44,6 +45,13 @@ async def test_the_address_carries_the_identity_and_the_header_the_password(tmp_
         assert attempt.url == "ws://cs.example.net/ocpp/CP7"
         assert attempt.headers == {"Authorization": "Basic Q1A3Ok9DQV9PQ1RUX2FkbWluX3Rlc3Q="}
         assert attempt.ssl is None
+
+
+async def test_the_very_first_attempt_comes_at_once():
+    async with running(Rig(FakeCentralSystem())) as rig:
+        begun_s = asyncio.get_running_loop().time()
+        await rig.inbox.posted(LinkAccepted)
+        assert rig.system.attempts[0].at_s == begun_s
 
 
 async def test_a_password_file_that_appears_later_is_used_without_a_restart(tmp_path: Path):
@@ -228,6 +236,18 @@ async def test_the_loss_is_told_before_the_old_connection_is_closed():
         assert asyncio.get_running_loop().time() - dropped_s < 8
 
 
+async def test_the_loss_is_told_at_once_although_a_call_is_still_in_work():
+    async with accepted() as rig:
+        rig.inbox.reply_after_s = 100
+        asked = asyncio.ensure_future(rig.system.send_call("ClearCache", {}))
+        await asyncio.sleep(50)
+        dropped_s = asyncio.get_running_loop().time()
+        await rig.system.drop()
+        await rig.inbox.posted(LinkLost)
+        assert asyncio.get_running_loop().time() - dropped_s < 0.1
+        asked.cancel()
+
+
 # --- what is not sent while there is no link -----------------------------------------------------
 
 
@@ -320,7 +340,7 @@ async def test_a_certificate_refused_in_1970_is_blamed_on_the_clock():
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     rig = Rig(
         FakeCentralSystem(refuse_always=error),
-        clock=LoopClock(datetime(1970, 1, 1, tzinfo=UTC)),
+        clock=VirtualClock(datetime(1970, 1, 1, tzinfo=UTC)),
     )
     async with running(rig):
         assert "clock of this box may be wrong" in (await rig.inbox.posted(LinkLost)).problem

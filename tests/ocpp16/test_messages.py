@@ -19,7 +19,8 @@ from agent.core.values import (
 from agent.ocpp16 import messages
 from agent.ocpp16.schemas import check_call
 from agent.settings import ChargePointSettings
-from tests.ocpp16.rig import NOON, SAMPLE, START, STOP, TAG, row
+from tests.emulators.virtual_clock import NOON
+from tests.ocpp16.rig import SAMPLE, START, STOP, TAG, row
 
 PHASED = MeterValues(
     connector_id=2,

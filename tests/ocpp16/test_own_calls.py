@@ -248,6 +248,16 @@ async def test_an_order_to_deliver_while_a_row_is_in_flight_sends_nothing_twice(
         assert len(rig.system.of("StartTransaction")) == 1
 
 
+async def test_an_empty_outbox_is_told_for_the_order_that_was_looked_up_and_no_newer_one():
+    async with accepted() as rig:
+        rig.lookup_s = 1.0
+        rig.link.perform(DeliverNext(up_to=9))
+        await asyncio.sleep(0.5)
+        rig.link.perform(DeliverNext(up_to=10))
+        await asyncio.sleep(10)
+        assert rig.inbox.of(OutboxWasEmpty) == [OutboxWasEmpty(up_to=9)]
+
+
 async def test_an_outbox_that_cannot_be_read_is_tried_again():
     async with accepted() as rig:
         rig.outbox.append(StoreBusy("database is locked"))
@@ -374,7 +384,7 @@ async def test_cards_that_get_no_answer_do_not_end_the_connection():
             rig.link.perform(Authorize(TAG, 1.0))
             await asyncio.sleep(2)
         assert len(rig.inbox.of(AuthorizeFailed)) == 5
-        assert rig.link.snapshot().is_accepted
+        assert rig.inbox.of(LinkLost) == []
 
 
 async def test_a_central_system_that_talks_is_not_dead_when_it_leaves_calls_unanswered():
@@ -386,50 +396,3 @@ async def test_a_central_system_that_talks_is_not_dead_when_it_leaves_calls_unan
             await rig.system.send_call("ClearCache", {})
             await asyncio.sleep(30)
         assert rig.inbox.of(LinkLost) == []
-
-
-# --- heartbeat -----------------------------------------------------------------------------------
-
-
-async def test_a_heartbeat_follows_an_interval_of_our_own_silence():
-    async with accepted() as rig:
-        await asyncio.sleep(200)
-        await rig.system.send_call("ClearCache", {})  # our answer breaks our silence
-        spoken_s = asyncio.get_running_loop().time()
-        heartbeat = await rig.system.received("Heartbeat")
-        assert heartbeat.at_s - spoken_s == pytest.approx(300, abs=0.1)
-        second = await rig.system.received("Heartbeat", 2)
-        assert second.at_s - heartbeat.at_s == pytest.approx(300, abs=0.1)
-        await asyncio.sleep(1)
-        assert len(rig.clock.learned) == 3
-
-
-async def test_the_heartbeat_interval_acts_at_once():
-    async with accepted() as rig:
-        await asyncio.sleep(5)
-        rig.set_key("HeartbeatInterval", "10")
-        heartbeat = await rig.system.received("Heartbeat")
-        assert heartbeat.at_s < 15
-
-
-async def test_interval_0_leaves_one_heartbeat_a_day():
-    async with accepted() as rig:
-        rig.set_key("HeartbeatInterval", "0")
-        await asyncio.sleep(3 * 86_400 + 60)
-        assert len(rig.system.of("Heartbeat")) == 3
-
-
-async def test_a_talkative_charge_point_still_asks_for_the_time_once_a_day():
-    async with accepted() as rig:
-        for _ in range(300):
-            rig.link.perform(NotifyStatus(StatusReport(1, Status.AVAILABLE)))
-            await asyncio.sleep(290)
-        assert len(rig.system.of("Heartbeat")) == 1
-
-
-async def test_a_heartbeat_without_usable_time_is_no_reason_to_hurry():
-    async with accepted() as rig:
-        rig.system.always("Heartbeat", Answer({"currentTime": "yesterday"}))
-        await asyncio.sleep(3000)
-        assert len(rig.system.of("Heartbeat")) in (9, 10)
-        assert len(rig.clock.learned) == 1

@@ -11,7 +11,7 @@ from agent.ocpp16.waiting import (
     WaitingCalls,
     WaitingStatus,
 )
-from tests.ocpp16.rig import NOON
+from tests.emulators.virtual_clock import NOON
 
 
 def card(tag: str = "A") -> WaitingAuthorize:
@@ -38,6 +38,20 @@ def test_of_a_connector_only_the_newest_status_waits_and_it_goes_last():
     waiting.add_status(status(2))
     waiting.add_status(status(1, Status.CHARGING))
     assert [waiting.next() for _ in range(3)] == [status(2), status(1, Status.CHARGING), None]
+
+
+def test_a_conflict_of_the_list_neither_hides_a_status_nor_is_hidden_by_one():
+    def conflict(words: str) -> WaitingStatus:
+        report = StatusReport(0, Status.FAULTED, "LocalListConflict", words)
+        return WaitingStatus(report, NOON)
+
+    waiting = WaitingCalls()
+    for one in (status(0, Status.FAULTED), conflict("04..01"), conflict("04..02")):
+        waiting.add_status(one)
+    waiting.add_status(status(0, Status.FAULTED))
+    waiting.add_status(conflict("04..01"))
+    sent = [waiting.next() for _ in range(4)]
+    assert sent == [conflict("04..02"), status(0, Status.FAULTED), conflict("04..01"), None]
 
 
 def test_at_most_eight_cards_wait():

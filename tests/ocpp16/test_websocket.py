@@ -18,7 +18,8 @@ from agent.ocpp16.access import CONNECT_PROBLEMS, explain, tls_context
 from agent.ocpp16.wire import Wire, connect_websocket
 from agent.settings import CentralSystemSettings
 from tests.emulators.central_system import FakeCentralSystem
-from tests.ocpp16.rig import NOON, TAG, Rig, running
+from tests.emulators.virtual_clock import NOON
+from tests.ocpp16.rig import TAG, Rig, running
 
 pytestmark = pytest.mark.real_time
 
@@ -73,10 +74,18 @@ async def test_a_refusal_by_http_status_is_told_in_words(status: int, words: str
 
 
 async def test_a_redirect_is_not_followed():
-    system = FakeCentralSystem(http_status=302)
+    system = FakeCentralSystem(http_status=302, http_location="/elsewhere")
     async with system.serve() as url:
         assert "not followed" in await failure(f"{url}/CP7")
         assert len(system.attempts) == 1
+
+
+async def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ws_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with FakeCentralSystem().serve() as url:
+        assert await failure(f"{url}/CP7") == ""
 
 
 async def test_a_server_without_subprotocol_is_seen_by_the_link():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
+from sqlite_utils import Database
 
 from agent.errors import StoreError
-from agent.store.migrations import bring_up_to_date
+from agent.store.migrations import STEPS, bring_up_to_date
+from agent.store.steps import migrations
 
 
 @pytest.fixture
@@ -36,6 +40,44 @@ def test_the_steps_are_applied_once(connection):
         "configuration_keys",
         "decisions",
     } <= tables
+
+
+def test_the_list_of_names_is_that_of_the_steps(connection):
+    steps = migrations.pending(Database(connection, execute_plugins=False))
+    assert tuple(step.name for step in steps) == STEPS
+
+
+def test_a_database_of_an_older_version_gets_the_steps_it_lacks(connection):
+    bring_up_to_date(connection)
+    complete = schema(connection)
+    connection.execute("DROP TABLE decisions")
+    connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'create_decisions'")
+    bring_up_to_date(connection)
+    assert schema(connection) == complete
+
+
+OPEN_AND_TELL = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from agent.store import Store
+Store.open(Path(sys.argv[1]), now=datetime(2026, 3, 1, tzinfo=UTC), make_id=str).close()
+print("sqlite_utils" in sys.modules)
+"""
+
+
+def test_sqlite_utils_is_imported_only_when_there_is_a_step_to_apply(tmp_path):
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", OPEN_AND_TELL, str(tmp_path / "agent.db")],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert told == ["True", "False"]
 
 
 def test_a_database_of_a_newer_version_is_left_alone(connection):

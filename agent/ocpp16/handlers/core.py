@@ -97,10 +97,7 @@ class _Core:
         return {"status": "UnknownVendorId"}
 
     async def _ask(self, make_event: Callable[[str], Event]) -> Payload:
-        try:
-            return {"status": await self._inbox.request(make_event)}
-        except RuntimeError:
-            raise CallRefused("InternalError", "the charge point is going down") from None
+        return {"status": await self._inbox.request(make_event)}
 
 
 def _described(key: Key, value: str) -> dict[str, object]:

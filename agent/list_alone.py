@@ -1,0 +1,72 @@
+"""The local list without a running agent: the same checks and the same core, on the store alone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from agent.clock import SystemClock
+from agent.core import charge_point
+from agent.core.commands import ActivateList, Reply
+from agent.core.configuration import configuration
+from agent.core.events import Event
+from agent.core.state import ChargePoint, Rules
+from agent.list_actions import ListActions
+from agent.list_updates import ListUpdates, owner_of
+from agent.ports import Clock
+from agent.settings import Settings
+from agent.store import Store
+
+
+@contextmanager
+def open_alone(settings: Settings) -> Iterator[ListActions]:
+    """Open the database for this process only. Raises StoreError; StoreBusy when it is in use."""
+    clock = SystemClock()
+    path = settings.storage_path
+    store = Store.open(path, now=clock.now().utc, make_id=lambda: str(uuid.uuid4()))
+    try:
+        core = _Core(_state(settings, store), store, clock)
+        lists = ListUpdates(store, core, lambda: core.state, write=_here, read=_here, check=_here)
+        yield ListActions(lists, lambda: core.state)
+    finally:
+        store.close()
+
+
+class _Core:
+    """Decides as the runtime does, one request after the other."""
+
+    def __init__(self, state: ChargePoint, store: Store, clock: Clock) -> None:
+        self.state = state
+        self._store = store
+        self._clock = clock
+
+    def post(self, event: Event) -> None:
+        """Nothing happens here but requests."""
+        raise AssertionError(f"nobody posts {event!r}")
+
+    async def request(self, make_event: Callable[[str], Event]) -> str:
+        """Let the core decide, write what it orders, and return its reply."""
+        now = self._clock.now()
+        state, commands = charge_point.handle(self.state, make_event("alone"), now)
+        rows = [command for command in commands if isinstance(command, ActivateList)]
+        self._store.commit(rows, now.utc)
+        self.state = state
+        (reply,) = [command for command in commands if isinstance(command, Reply)]
+        return reply.status
+
+
+def _state(settings: Settings, store: Store) -> ChargePoint:
+    durable = store.load()
+    given = settings.ocpp.configuration
+    return ChargePoint(
+        rules=Rules(list_owner=owner_of(settings, is_simulated=False)),
+        configuration=configuration(len(settings.connectors), given, durable.configuration),
+        connectors=(),
+        local_list=durable.local_list,
+    )
+
+
+async def _here(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)

@@ -1,0 +1,259 @@
+"""``chargepoint-agent list``: the local authorization list, for people and scripts.
+
+It asks the running agent. When none is running it opens the database itself, alone, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from agent.errors import AgentError, NoAgent
+
+if TYPE_CHECKING:
+    from agent.core.values import IdTagInfo, ListEntry
+    from agent.settings import Settings
+
+Ask = Callable[..., Any]
+
+_SHOWN = 50
+
+
+def add_list_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add ``list`` with what it can do."""
+    words = "show and change the local authorization list"
+    main = commands.add_parser("list", help=words, description=words)
+    main.set_defaults(command=run_list_command)
+    actions = main.add_subparsers(title="actions", required=True, dest="what", metavar="ACTION")
+
+    def add(name: str, help: str) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = actions.add_parser(name, help=help, parents=[common])
+        return sub
+
+    show = add("show", "show version and entries")
+    show.add_argument("--limit", type=_count, default=_SHOWN, metavar="N", help=f"({_SHOWN})")
+    show.add_argument("--offset", type=_count, default=0, metavar="N", help="begin there (0)")
+    entry = add("add", "put a card on the list, or change what the list says about it")
+    entry.add_argument("id_tag", metavar="TAG", help="1 to 20 characters")
+    entry.add_argument("--expires", default="", metavar="DATE", help="2027-12-31: to its end, UTC")
+    entry.add_argument("--parent", default="", metavar="TAG", help="the group of the card")
+    add("remove", "take a card off the list").add_argument("id_tag", metavar="TAG")
+    read = add("import", "read a CSV file: all of it, or nothing when a line is wrong")
+    read.add_argument("file", metavar="FILE.csv", help="id_tag,expires_at,parent_id_tag,status")
+    read.add_argument("--replace", action="store_true", help="forget what was on the list before")
+    write = add("export", "write the whole list as CSV")
+    write.add_argument("file", metavar="FILE.csv", help='"-" for standard output')
+
+
+def run_list_command(options: argparse.Namespace) -> int:
+    """Run one of the actions; raises AgentError with a sentence when it cannot be done."""
+    with _access(options) as ask:
+        _ACTIONS[options.what](options, ask)
+    return 0
+
+
+# --- the actions ---------------------------------------------------------------------------------
+
+
+def _show(options: argparse.Namespace, ask: Ask) -> None:
+    from agent.list_actions import PAGE_MAX
+
+    shown: list[Mapping[str, str]] = []
+    while True:
+        limit = max(1, min(options.limit - len(shown), PAGE_MAX))
+        page = ask("show", offset=options.offset + len(shown), limit=limit)
+        shown += page["shown"][: options.limit - len(shown)]
+        if len(shown) >= options.limit or len(page["shown"]) < limit:
+            break
+    if options.json:
+        _print_json({**page, "shown": shown})
+        return
+    state = "" if page["is_enabled"] else ", switched off (LocalAuthListEnabled is false)"
+    print(f"version {page['version']}, {_entries(page['entries'])}, owner {page['owner']}{state}")
+    for entry in shown:
+        until = f"until {entry['expires_at']}" if "expires_at" in entry else ""
+        group = f"group {entry['parent_id_tag']}" if "parent_id_tag" in entry else ""
+        print(f"{entry['id_tag']:20}  {entry['status']:12}  {until:28}  {group}".rstrip())
+    left = page["entries"] - options.offset - len(shown)
+    if left > 0:
+        print(f"... {left} more: --offset {options.offset + len(shown)}")
+
+
+def _add(options: argparse.Namespace, ask: Ask) -> None:
+    request = {"id_tag": options.id_tag, "parent_id_tag": options.parent}
+    _tell(options, ask("add", **request, expires_at=options.expires), "added")
+
+
+def _remove(options: argparse.Namespace, ask: Ask) -> None:
+    _tell(options, ask("remove", id_tag=options.id_tag), "removed")
+
+
+def _import(options: argparse.Namespace, ask: Ask) -> None:
+    from agent.list_actions import PIECE_MAX, entry_as_data
+    from agent.list_file import read_list_csv
+
+    content = _content_of(options.file)
+    entries = read_list_csv(content, ask("show", limit=1)["entries_max"])
+    if not entries and not options.replace:
+        raise AgentError(f"{options.file} has no entries: the list stays as it is")
+    token = os.urandom(8).hex()
+    for start in range(0, max(1, len(entries)), PIECE_MAX):
+        piece = [_as_data(entry, entry_as_data) for entry in entries[start : start + PIECE_MAX]]
+        ask("upload", token=token, is_first=start == 0, entries=piece)
+    result = ask("import", token=token, replace=options.replace)
+    while not result["is_done"]:
+        result = ask("import", token=token)
+    _tell(options, result, f"imported {_entries(result['received'])}")
+
+
+def _as_data(
+    entry: ListEntry, as_data: Callable[[str, IdTagInfo], dict[str, Any]]
+) -> dict[str, Any]:
+    assert entry.info is not None
+    return as_data(entry.id_tag, entry.info)
+
+
+def _export(options: argparse.Namespace, ask: Ask) -> None:
+    from agent.list_file import list_as_csv
+
+    entries = list(_every_entry(ask))
+    text = list_as_csv(entries)
+    if options.file == "-":
+        sys.stdout.write(text)
+        return
+    _write_private(Path(options.file), text)
+    if options.json:
+        _print_json({"exported": len(entries)})
+    else:
+        print(f"exported {_entries(len(entries))} to {options.file}")
+
+
+def _every_entry(ask: Ask) -> Iterator[tuple[str, IdTagInfo]]:
+    from agent.list_actions import PAGE_MAX, entry_of
+
+    after, first = "", None
+    while True:
+        page = ask("show", after=after, limit=PAGE_MAX)
+        version = (page["version"], page["entries"])
+        first = first or version
+        if version != first:
+            raise AgentError("the list was changed while it was read: try again")
+        for data in page["shown"]:
+            entry = entry_of(data)
+            assert entry.info is not None
+            yield entry.id_tag, entry.info
+        if len(page["shown"]) < PAGE_MAX:
+            return
+        after = page["shown"][-1]["id_tag"]
+
+
+_ACTIONS: Mapping[str, Callable[[argparse.Namespace, Ask], None]] = {
+    "show": _show,
+    "add": _add,
+    "remove": _remove,
+    "import": _import,
+    "export": _export,
+}
+
+
+def _tell(options: argparse.Namespace, result: Mapping[str, Any], done: str) -> None:
+    if options.json:
+        _print_json({key: value for key, value in result.items() if key != "is_done"})
+    else:
+        print(f"{done}; the list has version {result['version']} and {_entries(result['entries'])}")
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise argparse.ArgumentTypeError("must be a whole number, 0 or more")
+    return int(text)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _content_of(name: str) -> bytes:
+    from agent.list_file import FILE_BYTES_MAX
+
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
+        with open(name, "rb") as file:
+            return file.read(FILE_BYTES_MAX + 1)
+    except OSError as problem:
+        _cannot("read", name, problem)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write the file whole or not at all, readable for its owner only."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii", newline="") as file:
+            file.write(text)
+        beside.replace(path)
+    except OSError as problem:
+        beside.unlink(missing_ok=True)
+        _cannot("write", str(path), problem)
+
+
+def _cannot(verb: str, name: str, problem: OSError) -> NoReturn:
+    raise AgentError(f"cannot {verb} {name}: {problem.strerror}") from None
+
+
+# --- the running agent, or the database alone ----------------------------------------------------
+
+
+@contextmanager
+def _access(options: argparse.Namespace) -> Iterator[Ask]:
+    from agent.control import ask
+    from agent.places import find_socket
+
+    path = find_socket(options.config)
+
+    def ask_agent(what: str, **request: Any) -> Any:
+        return ask(path, {"do": "list", "what": what, **request})
+
+    try:
+        ask_agent("show", limit=1)
+    except NoAgent:
+        with _alone(_settings_of(options)) as ask_store:
+            yield ask_store
+    else:
+        yield ask_agent
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[Ask]:
+    import asyncio
+
+    from agent.list_alone import open_alone
+
+    with open_alone(settings) as actions, asyncio.Runner() as runner:
+        note = f"no agent is running: working on the database {settings.storage.path} alone"
+        print(f"note: {note}", file=sys.stderr)
+        yield lambda what, **request: runner.run(actions.do({"what": what, **request}))
+
+
+def _settings_of(options: argparse.Namespace) -> Settings:
+    from agent.config import read_config
+    from agent.config.demo_settings import demo_settings
+    from agent.places import DEFAULT_CONFIG, demo_directory
+
+    if options.config is None and not DEFAULT_CONFIG.exists():
+        return demo_settings(demo_directory(), "")
+    return read_config(options.config or DEFAULT_CONFIG)

@@ -1,0 +1,64 @@
+"""The last frames of the conversation, redacted, for whoever asks what was said."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.redaction import redact_frame
+
+FRAMES_KEPT = 500
+_PAIRS_KEPT = 100  # calls whose answer has not come yet
+_LOOKED_INTO = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFrame:
+    """One frame as it may be shown: idTags masked, secrets gone, at most 2000 characters."""
+
+    sent_by_us: bool
+    action: str  # of an answer: that of its call; empty when it cannot be told
+    message: str
+    at: datetime
+
+
+class FrameLog:
+    """A ring of frames; the oldest makes room. Written on the loop, read from any thread."""
+
+    def __init__(self, utc: Callable[[], datetime]) -> None:
+        self._utc = utc
+        self._frames: deque[LoggedFrame] = deque(maxlen=FRAMES_KEPT)
+        self._actions: OrderedDict[str, str] = OrderedDict()
+
+    def note(self, direction: str, data: str | bytes) -> None:
+        """Keep a frame; ``direction``: sent or received. Never raises."""
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        frame = LoggedFrame(
+            direction == "sent", self._action(text), redact_frame(text), self._utc()
+        )
+        self._frames.append(frame)
+
+    def frames(self) -> tuple[LoggedFrame, ...]:
+        """Everything that is kept, oldest first."""
+        return tuple(self._frames.copy())
+
+    def _action(self, text: str) -> str:
+        if len(text) > _LOOKED_INTO:  # [2,"id","Action",... stands at its begin
+            return text[:200].split('"')[3] if text[:200].count('"') > 3 else ""
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            return ""
+        match content:
+            case [2, str(unique_id), str(action), *_]:
+                self._actions[unique_id] = action
+                if len(self._actions) > _PAIRS_KEPT:
+                    self._actions.popitem(last=False)
+                return action[:50]
+            case [3 | 4, str(unique_id), *_]:
+                return self._actions.pop(unique_id, "")[:50]
+            case _:
+                return ""

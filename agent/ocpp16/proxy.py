@@ -1,0 +1,130 @@
+"""Calls that an operator wants to send as the charge point, checked before they go out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent.core.state import ChargePoint
+from agent.core.values import Instant, StatusReport
+from agent.ocpp16.frames import CallRefused, Payload
+from agent.ocpp16.messages import boot_notification, status_notification, timestamp
+from agent.ocpp16.schemas import check_call
+from agent.settings import ChargePointSettings
+
+VERSION = "ocpp1.6"
+ACTIONS: Mapping[str, str] = {
+    "authorize": "Authorize",
+    "boot_notification": "BootNotification",
+    "data_transfer": "DataTransfer",
+    "diagnostics_status_notification": "DiagnosticsStatusNotification",
+    "firmware_status_notification": "FirmwareStatusNotification",
+    "heartbeat": "Heartbeat",
+    "meter_values": "MeterValues",
+    "security_event_notification": "SecurityEventNotification",
+    "start_transaction": "StartTransaction",
+    "status_notification": "StatusNotification",
+    "stop_transaction": "StopTransaction",
+}
+ACTIONS_OF_OTHER_VERSIONS = frozenset(
+    {
+        "notify_customer_information",
+        "notify_event",
+        "notify_report",
+        "publish_firmware_status_notification",
+        "report_charging_profiles",
+        "reservation_status_update",
+        "transaction_event",
+    }
+)
+# What carries money or safety facts comes from the state machine, on real hardware.
+AS_GIVEN = frozenset({"heartbeat", "data_transfer", "security_event_notification"})
+ONLY_TRUE = frozenset(
+    {
+        "boot_notification",
+        "status_notification",
+        "meter_values",
+        "diagnostics_status_notification",
+        "firmware_status_notification",
+    }
+)
+
+
+def check_action(action: str, version: str) -> None:
+    """Raises ValueError, with a sentence, for what OCPP 1.6 does not know."""
+    if version != VERSION:
+        raise ValueError(f"this charge point speaks {VERSION}, not {version}")
+    if action in ACTIONS_OF_OTHER_VERSIONS:
+        raise ValueError(f"{action} does not exist in OCPP 1.6")
+    if action not in ACTIONS:
+        raise ValueError(f"unknown action; known are {', '.join(sorted(ACTIONS))}")
+
+
+def proxied_call(action: str, payload: Mapping[str, Any]) -> tuple[str, Payload]:
+    """Action and payload as OCPP spells them; ValueError for what the schema forbids."""
+    try:
+        return ACTIONS[action], check_call(ACTIONS[action], _camel_case(payload))
+    except CallRefused as refusal:
+        raise ValueError(refusal.description) from None
+
+
+def true_calls(
+    action: str,
+    state: ChargePoint,
+    reports: tuple[StatusReport, ...],
+    now: Instant,
+    charge_point: ChargePointSettings,
+) -> list[tuple[str, Payload]]:
+    """What the charge point has to say by itself, as TriggerMessage would make it (ONLY_TRUE).
+
+    Empty when there is nothing to say: no meter has been read yet.
+    """
+    name = ACTIONS[action]
+    match action:
+        case "boot_notification":
+            return [(name, boot_notification(charge_point))]
+        case "status_notification":
+            return [(name, status_notification(report, now.utc)) for report in reports]
+        case "meter_values":
+            return [(name, payload) for payload in _meter_values(state)]
+        case _:  # diagnostics and firmware: nothing of that kind is ever under way
+            return [(name, {"status": "Idle"})]
+
+
+def _meter_values(state: ChargePoint) -> list[Payload]:
+    payloads: list[Payload] = []
+    for connector in state.connectors:
+        reading = connector.reading
+        if reading is None:
+            continue
+        sampled = {
+            "value": str(reading.import_wh),
+            "context": "Trigger",
+            "measurand": "Energy.Active.Import.Register",
+            "unit": "Wh",
+        }
+        payload: dict[str, Any] = {
+            "connectorId": connector.connector_id,
+            "meterValue": [{"timestamp": timestamp(reading.read_at), "sampledValue": [sampled]}],
+        }
+        running = connector.transaction
+        if running is not None and running.transaction_id is not None:
+            payload["transactionId"] = running.transaction_id
+        payloads.append(payload)
+    return payloads
+
+
+def _camel_case(value: Any) -> Any:
+    """Keys in snake_case become camelCase, at every depth; ValueError when two become the same."""
+    if isinstance(value, list):
+        return [_camel_case(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    renamed: dict[str, Any] = {}
+    for name, inner in value.items():
+        first, *others = name.split("_")
+        camel = first + "".join(other[:1].upper() + other[1:] for other in others)
+        if camel in renamed:
+            raise ValueError(f"{camel[:50]} stands twice in the payload")
+        renamed[camel] = _camel_case(inner)
+    return renamed

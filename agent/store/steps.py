@@ -1,0 +1,155 @@
+"""The tables, step by step. A step that has been released is never edited: the next corrects it.
+
+Plain SQL, because collations and WITHOUT ROWID (one page written instead of two) matter here.
+Instants are text as ``agent.store.instants`` writes it. A new step also goes into the list of names
+in ``agent.store.migrations``, which imports this only when there is a step to apply.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("agent")
+
+
+def apply_steps(connection: sqlite3.Connection) -> None:
+    """Apply, in order, the steps that this database does not have yet."""
+    migrations.apply(Database(connection, execute_plugins=False))
+
+
+@migrations()
+def create_outbox(database: Database) -> None:
+    """Create the outbox. A parked row keeps its place, but is out of the queue."""
+    database.execute(
+        """
+        CREATE TABLE outbox (
+            sequence INTEGER PRIMARY KEY,
+            unique_id TEXT NOT NULL,
+            transaction_ref INTEGER NOT NULL,
+            action TEXT NOT NULL,
+            payload TEXT NOT NULL,
+            queued_at TEXT NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            parked_at TEXT,
+            problem TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """
+    )
+    # Only parked rows are in this index: the others pay nothing for it.
+    database.execute("CREATE INDEX outbox_parked ON outbox (sequence) WHERE parked_at IS NOT NULL")
+
+
+@migrations()
+def create_transactions(database: Database) -> None:
+    """Create the transactions. ``last_sequence`` keeps sequences growing when the outbox is empty.
+
+    It costs nothing: the row is written anyway whenever one of its messages is queued.
+    """
+    database.execute(
+        """
+        CREATE TABLE transactions (
+            ref INTEGER PRIMARY KEY,
+            connector_id INTEGER NOT NULL,
+            id_tag TEXT NOT NULL COLLATE NOCASE,
+            begun_at TEXT NOT NULL,
+            meter_start_wh INTEGER NOT NULL,
+            last_wh INTEGER NOT NULL,
+            last_at TEXT NOT NULL,
+            parent_id_tag TEXT COLLATE NOCASE,
+            transaction_id INTEGER,
+            deauthorized INTEGER NOT NULL DEFAULT 0,
+            last_sequence INTEGER NOT NULL DEFAULT 0,
+            ended_at TEXT
+        ) STRICT
+        """
+    )
+
+
+@migrations()
+def create_authorization_cache(database: Database) -> None:
+    """Create the authorization cache. idTags compare without regard to case (OCPP 1.6, 7.28)."""
+    database.execute(
+        """
+        CREATE TABLE authorization_cache (
+            id_tag TEXT NOT NULL COLLATE NOCASE PRIMARY KEY,
+            status TEXT NOT NULL,
+            expires_at TEXT,
+            parent_id_tag TEXT COLLATE NOCASE,
+            heard_at TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+@migrations()
+def create_local_list(database: Database) -> None:
+    """Create the local authorization list, and the one row that says what of it counts.
+
+    A row counts when its base is the one that counts, its generation is no later than the one that
+    counts, and no later such row has the same idTag. No status: the idTag is not listed any more.
+    So an update can be written while the list before it is in use. ``agent.store.local_list``.
+    """
+    database.execute(
+        """
+        CREATE TABLE local_list (
+            base INTEGER NOT NULL,
+            id_tag TEXT NOT NULL COLLATE NOCASE,
+            generation INTEGER NOT NULL,
+            status TEXT,
+            expires_at TEXT,
+            parent_id_tag TEXT COLLATE NOCASE,
+            PRIMARY KEY (base, id_tag, generation)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    database.execute(
+        """
+        CREATE TABLE local_list_version (
+            only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+            version INTEGER NOT NULL DEFAULT 0,
+            base INTEGER NOT NULL DEFAULT 0,
+            generation INTEGER NOT NULL DEFAULT 0,
+            entries INTEGER NOT NULL DEFAULT 0,
+            is_untidy INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """
+    )
+    database.execute("INSERT INTO local_list_version (only_row) VALUES (1)")
+
+
+@migrations()
+def create_configuration_keys(database: Database) -> None:
+    """Create the configuration keys; their names compare without regard to case (CiString)."""
+    database.execute(
+        """
+        CREATE TABLE configuration_keys (
+            key TEXT NOT NULL COLLATE NOCASE PRIMARY KEY,
+            value TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+@migrations()
+def create_decisions(database: Database) -> None:
+    """Create the record of card decisions."""
+    database.execute(
+        """
+        CREATE TABLE decisions (
+            number INTEGER PRIMARY KEY,
+            decided_at TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            connector_id INTEGER,
+            id_tag TEXT NOT NULL COLLATE NOCASE,
+            verdict TEXT NOT NULL,
+            rule TEXT NOT NULL,
+            source TEXT NOT NULL,
+            status TEXT,
+            list_version INTEGER,
+            cache_age_s INTEGER,
+            detail TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """
+    )

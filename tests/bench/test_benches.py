@@ -1,0 +1,45 @@
+"""The benches still run. What they measure is for ``make bench``, on a machine that is quiet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.bench import bench_tap
+
+LIMIT_S = 120
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.bench", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+
+
+def test_a_tap_is_timed_from_the_reader_to_the_coil_with_the_share_of_each_part():
+    figures = dict(bench_tap.run(taps=2))
+    for kind in ("listed card:", "listed card, box", "card that"):
+        shares_ms = [
+            float(figure.split()[0])
+            for label, figure in figures.items()
+            if label.startswith(kind) and "of it" in label
+        ]
+        assert len(shares_ms) == 4
+        assert min(shares_ms) > 0
+
+
+def test_the_table_begins_with_the_machine_and_has_a_line_for_each_figure():
+    done = bench("--only", "reader")
+    assert done.returncode == 0, done.stderr
+    assert "cores" in done.stdout.splitlines()[0]
+    assert "SPI transfers per poll of an empty field" in done.stdout
+
+
+def test_a_bench_that_does_not_exist_is_named():
+    done = bench("--only", "reader,rader")
+    assert done.returncode == 1
+    assert "rader" in done.stderr
+    assert "imports" in done.stderr
