@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from agent.core.id_tag import mask
+
 _TAG_FIELDS = frozenset({"idtag", "parentidtag", "id_tag", "parent_id_tag"})
 _SECRET_KEYS = frozenset({"authorizationkey"})
 _SECRET_FIELDS = frozenset({"authorization", "password", "authorizationkey"})
@@ -16,7 +18,7 @@ _SHOWN_UP_TO = 2000
 
 def mask_tag(id_tag: str) -> str:
     """The idTag as it may be shown: its first two and last two characters (``04..80``)."""
-    return f"{id_tag[:2]}..{id_tag[-2:]}" if len(id_tag) > 4 else ".."
+    return mask(id_tag)
 
 
 def without_tag(text: str, id_tag: str | None) -> str:

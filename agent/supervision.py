@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 PERIOD_BUSY_S = 0.02  # while a contactor is closed
 PERIOD_IDLE_S = 0.1
 BLIND_S = 2.0  # not looked for so long: the thread hangs, nothing may rely on it
+UNREADABLE = "unreadable_input"  # told like a contact that tripped
 DEBOUNCE_S = 0.05  # a plug bounces; the reflex does not wait for this, only the event does
 
 
@@ -75,10 +76,13 @@ class Supervisor:
         """Look, open what must be open, report what has changed. Never raises."""
         try:
             self._step(now_s)
-            self._has_failed = False
+            if self._has_failed:
+                self._has_failed = False
+                self._post(ev.SafetyInputCleared(UNREADABLE))
         except Exception as error:
             if not self._has_failed:
                 self._has_failed = True
+                self._post(ev.SafetyInputTripped(UNREADABLE))
                 logger.exception("an input cannot be read: everything is opened (%s)", error)
                 self._open_everything()
 

@@ -28,9 +28,9 @@ def for_card(state: ChargePoint, served: Sequence[Connector]) -> tuple[int, ...]
     if arrived or not empty:
         plugged = arrived or free
         return (max(plugged, key=lambda c: c.plugged_at_s).connector_id,) if plugged else ()
-    promised = len(state.waiting) + sum(
-        len(check.attempt.connectors) > 1 for check in _starts(state)
-    )
+    places = {c.connector_id for c in empty}
+    promised = sum(not places.isdisjoint(grant.connectors) for grant in state.waiting)
+    promised += sum(len(check.attempt.connectors) > 1 for check in _starts(state))
     return tuple(c.connector_id for c in empty) if len(empty) > promised else ()
 
 

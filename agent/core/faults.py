@@ -17,6 +17,7 @@ class Fault(Enum):
     EMERGENCY_STOP = "emergency_stop"
     RESIDUAL_CURRENT = "residual_current"
     DOOR = "door"
+    UNREADABLE_INPUT = "unreadable_input"
     PART = "part"
     CONTACTOR_WELDED = "contactor_welded"
     CONTACTOR_FAILED = "contactor_failed"
@@ -45,6 +46,9 @@ RULES: dict[Fault, FaultRule] = {
     ),
     Fault.RESIDUAL_CURRENT: FaultRule(
         "GroundFailure", "residual current device tripped", stop_reason=StopReason.OTHER
+    ),
+    Fault.UNREADABLE_INPUT: FaultRule(
+        "InternalError", "an input cannot be read", stop_reason=StopReason.OTHER
     ),
     Fault.DOOR: FaultRule("OtherError", "cabinet door open", stop_reason=StopReason.OTHER),
     # Its error code, words and stop reason are those that the part reports: see rule_of.
@@ -76,6 +80,7 @@ SAFETY_INPUTS: dict[str, Fault] = {
     "emergency_stop": Fault.EMERGENCY_STOP,
     "residual_current": Fault.RESIDUAL_CURRENT,
     "door": Fault.DOOR,
+    "unreadable_input": Fault.UNREADABLE_INPUT,
 }
 
 

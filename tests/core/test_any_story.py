@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,19 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.core import charge_point
 from agent.core import events as ev
-from agent.core.commands import (
-    Authorize,
-    CloseContactor,
-    Command,
-    DeliverNext,
-    LockConnector,
-    OpenContactor,
-    QueueMessage,
-    ReadMeter,
-    UnlockConnector,
-)
 from agent.core.configuration import KEYS
 from agent.core.events import Event
 from agent.core.faults import SAFETY_INPUTS
@@ -31,18 +18,14 @@ from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
     LockState,
-    MeterValues,
+    PartFault,
     PilotState,
-    StartTransaction,
-    TransactionMessage,
 )
-from tests.core.witness import Witness
+from tests.core.anything import Anything
 from tests.core.world import (
-    BOOT_S,
     NOON,
     a_charge_point,
     a_transaction,
-    at,
     cached,
     listed,
     reading,
@@ -57,122 +40,6 @@ INFOS = tuple(
 HOSTILE_ID = 77  # a transactionId that nobody gave
 
 
-class Anything:
-    """A charge point with its parts and its link, which obey one order when they are asked to."""
-
-    def __init__(self, state: ChargePoint) -> None:
-        self.state = state
-        self.seconds = 0.0
-        self.witness = Witness()
-        self.orders: deque[Command] = deque(maxlen=50)
-        self.outbox: dict[int, tuple[int, TransactionMessage]] = {}
-        self.asked_up_to = 0
-        self.register_wh = 1000
-        self.requests = 0
-
-    def tell(self, event: Event) -> None:
-        if isinstance(event, ev.CablePluggedIn | ev.CableUnplugged) and not self._senses(event):
-            return
-        self.state, commands = charge_point.handle(self.state, event, at(self.seconds))
-        self.witness.watch(event, self.state, commands)
-        self.orders.extend(commands)
-        for command in commands:
-            if isinstance(command, QueueMessage):
-                self.outbox[command.sequence] = (command.transaction_ref, command.message)
-            if isinstance(command, DeliverNext):
-                self.asked_up_to = command.up_to
-
-    def _senses(self, event: ev.CablePluggedIn | ev.CableUnplugged) -> bool:
-        connectors = self.state.connectors
-        return all(c.traits.has_plug or c.connector_id != event.connector_id for c in connectors)
-
-    def ask(self, make: Callable[[str], Event]) -> None:
-        self.requests += 1
-        self.tell(make(f"r{self.requests}"))
-
-    def wait(self, seconds: float) -> None:
-        """Time passes; each deadline that was handled must be gone."""
-        until_s = BOOT_S + self.seconds + seconds
-        while True:
-            deadline_s = charge_point.next_deadline_s(self.state, at(self.seconds))
-            if deadline_s is None or deadline_s > until_s:
-                self.seconds = until_s - BOOT_S
-                return
-            assert deadline_s >= BOOT_S + self.seconds, "a deadline in the past"
-            self.seconds = deadline_s - BOOT_S
-            self.tell(ev.TimePassed())
-            later_s = charge_point.next_deadline_s(self.state, at(self.seconds))
-            assert later_s is None or later_s > deadline_s, "a deadline that does not go away"
-
-    def obey(self, info: IdTagInfo) -> None:
-        """The oldest order that a part or the link can carry out is carried out."""
-        while self.orders:
-            event = self._outcome(self.orders.popleft(), info)
-            if event is not None:
-                self.tell(event)
-                return
-
-    def _outcome(self, order: Command, info: IdTagInfo) -> Event | None:
-        match order:
-            case LockConnector(connector_id):
-                return ev.LockChanged(connector_id, LockState.LOCKED)
-            case UnlockConnector(connector_id):
-                return ev.LockChanged(connector_id, LockState.UNLOCKED)
-            case ReadMeter(connector_id):
-                self.register_wh += 10
-                return ev.MeterRead(connector_id, reading(self.register_wh))
-            case CloseContactor(connector_id):
-                is_wanted = charge_point.still_wanted(self.state, order)
-                return ev.ContactorClosed(connector_id) if is_wanted else None
-            case OpenContactor(connector_id):
-                return ev.ContactorOpened(connector_id)
-            case Authorize(id_tag):
-                return ev.AuthorizeAnswered(id_tag, info)
-            case DeliverNext():
-                return self.answer(info)
-        return None
-
-    def answer(self, info: IdTagInfo) -> Event | None:
-        """The central system answers the oldest message, if one is in flight and there is one."""
-        if not self.state.outbox.in_flight:
-            return None
-        sequence = min(self.outbox, default=self.asked_up_to + 1)
-        if sequence > self.asked_up_to:
-            return ev.OutboxWasEmpty(self.asked_up_to)
-        ref, message = self.outbox.pop(sequence)
-        if isinstance(message, StartTransaction):
-            return ev.MessageAnswered(
-                sequence, ref, "StartTransaction", ref + 100, info, message.id_tag
-            )
-        return ev.MessageAnswered(sequence, ref, "MeterValues")
-
-    def fail(self, interrupted: bool) -> None:
-        """The oldest message fails, if one is in flight."""
-        if not self.state.outbox.in_flight or not self.outbox:
-            return
-        sequence = min(self.outbox)
-        if interrupted:
-            self.tell(ev.DeliveryInterrupted(sequence))
-            return
-        self.tell(ev.MessageFailed(sequence, "no answer"))
-        if self.state.outbox.done == sequence:
-            del self.outbox[sequence]  # parked
-
-    def drop_samples(self) -> None:
-        """A full disk: the journal drops samples, and the core is not told."""
-        for sequence, (_, message) in list(self.outbox.items()):
-            if isinstance(message, MeterValues):
-                del self.outbox[sequence]
-
-    def deliver_everything(self) -> None:
-        """In the end the link is there, and the central system answers whatever it gets."""
-        self.tell(ev.LinkAccepted())
-        while (event := self.answer(INFOS[0])) is not None:
-            self.tell(event)
-        assert self.outbox == {}, "messages that nobody delivers"
-        assert self.state.outbox.waiting == 0
-
-
 Step = Callable[[Anything], None]
 
 connector_ids = st.integers(1, 2)
@@ -181,6 +48,7 @@ infos = st.sampled_from(INFOS)
 facts = st.one_of(
     st.builds(listed, infos), st.builds(cached, infos), st.just(ev.NO_FACTS), st.builds(listed)
 )
+part_faults = st.builds(PartFault, st.just("OtherError"), st.just("made up"), st.booleans())
 lock_states = st.sampled_from(LockState)
 inputs = st.sampled_from(sorted(SAFETY_INPUTS))
 trips = st.sampled_from(["lease expired", "did not close", "opened by itself", "welded", "reflex"])
@@ -216,6 +84,7 @@ FROM_PARTS = st.one_of(
     ),
     told(st.builds(ev.ContactorOpened, connector_ids)),
     st.builds(lambda c, r: lambda story: tripped(story, c, r), connector_ids, trips),
+    told(st.builds(ev.PartFaultChanged, connector_ids, st.none() | part_faults)),
     told(st.builds(ev.SafetyInputTripped, inputs)),
     told(st.builds(ev.SafetyInputCleared, inputs)),
     told(st.builds(ev.MeterRead, connector_ids, st.builds(reading, st.integers(0, 5000)))),
@@ -253,6 +122,21 @@ FROM_CENTRAL_SYSTEM = st.one_of(
     ),
     asked(ev.CacheClearRequested),
 )
+FROM_OPERATOR = st.one_of(
+    asked(
+        ev.SessionAsked,
+        st.integers(0, 3),
+        tags,
+        st.booleans(),  # only when plugged
+        st.sampled_from([False, False, True]),  # trusted
+        st.sampled_from([None, 0, 1, 45]),
+        st.sampled_from([None, 0, 10, 500]),
+        facts,
+    ),
+    asked(ev.StopAsked, st.sampled_from([1, 2, 3, 11, HOSTILE_ID])),
+    asked(ev.TagQuestioned, tags),
+    asked(ev.LimitAsked, st.integers(0, 3), st.sampled_from([None, 0.0, 5.9, 6.0, 16.0, 99.0])),
+)
 TIME = st.sampled_from([0.5, 1.0, 3.0, 6.0, 60.0, 400.0]).map(
     lambda seconds: lambda story: story.wait(seconds)
 )
@@ -260,13 +144,18 @@ OBEY = infos.map(lambda info: lambda story: story.obey(info))
 OBEY_WELL = st.just(lambda story: story.obey(INFOS[0]))
 END = st.one_of(told(st.just(ev.ShutdownRequested())), asked(ev.ResetRequested, st.booleans()))
 
-step = st.one_of(FROM_PARTS, FROM_PEOPLE, FROM_LINK, FROM_CENTRAL_SYSTEM, TIME, OBEY, OBEY_WELL)
+step = st.one_of(
+    *(FROM_PARTS, FROM_PEOPLE, FROM_LINK, FROM_CENTRAL_SYSTEM, FROM_OPERATOR),
+    *(TIME, OBEY, OBEY_WELL),
+)
 all_traits = st.builds(Traits, st.booleans(), st.booleans(), st.booleans(), st.booleans())
 all_rules = st.builds(
     Rules,
     tap_guard_s=st.sampled_from([0.0, 5.0]),
     stop_by_second_tap=st.booleans(),
     remote_start_takes_first=st.booleans(),
+    allow_random_uid=st.booleans(),
+    free_charging_id_tag=st.sampled_from(["", "", "FREE"]),
 )
 keys = st.fixed_dictionaries(
     {},
@@ -275,6 +164,7 @@ keys = st.fixed_dictionaries(
         "LocalAuthorizeOffline": st.sampled_from(["true", "false"]),
         "AllowOfflineTxForUnknownId": st.sampled_from(["true", "false"]),
         "AuthorizeRemoteTxRequests": st.sampled_from(["true", "false"]),
+        "MaxEnergyOnInvalidId": st.sampled_from(["0", "25", "500"]),
         "StopTransactionOnInvalidId": st.sampled_from(["true", "false"]),
         "ConnectionTimeOut": st.sampled_from(["0", "30"]),
         "MeterValueSampleInterval": st.sampled_from(["0", "10"]),
@@ -307,9 +197,7 @@ def test_no_story_breaks_a_promise(state, steps, end):
         one(story)
     if end is not None:
         end(story)
-    story.wait(120)
-    story.witness.is_content(story.state)
-    story.deliver_everything()
+    story.settle_down()
 
 
 def a_good_session(story: Anything) -> None:
@@ -337,9 +225,7 @@ def test_no_story_that_begins_in_a_session_breaks_a_promise(state, steps, end):
         one(story)
     if end is not None:
         end(story)
-    story.wait(120)
-    story.witness.is_content(story.state)
-    story.deliver_everything()
+    story.settle_down()
 
 
 @MANY
@@ -358,9 +244,7 @@ def test_no_story_after_a_power_loss_breaks_a_promise(state, left_open, steps):
     story.tell(ev.Started(found))
     for one in steps:
         one(story)
-    story.wait(120)
-    story.witness.is_content(story.state)
-    story.deliver_everything()
+    story.settle_down()
     assert story.witness.stopped >= {transaction.ref for transaction in found}
 
 

@@ -9,7 +9,7 @@ import pytest
 from agent.core import choosing
 from agent.core.faults import Fault
 from agent.core.reasons import Rule
-from agent.core.state import ChargePoint, Check, Grant, Phase, Purpose, Rules
+from agent.core.state import Attempt, ChargePoint, Check, Grant, Phase, Purpose, Rules
 from tests.core.world import BARE, a_charge_point, a_transaction
 
 
@@ -27,7 +27,7 @@ def a_grant(*connectors: int) -> Grant:
 
 
 def a_check(*connectors: int, purpose: Purpose = Purpose.START) -> Check:
-    return Check("OTHER", purpose, connectors, by_s=99.0)
+    return Check(Attempt(purpose, "OTHER", connectors), by_s=99.0)
 
 
 FREE: dict[str, object] = {}
@@ -86,6 +86,22 @@ def test_without_a_plug_sensor_a_free_connector_counts_as_plugged():
 def test_a_connector_is_not_promised_to_more_cards_than_it_can_serve(connectors, promises, chosen):
     state = a_row(*connectors, **promises)
     assert choosing.for_card(state, state.connectors) == chosen
+
+
+@pytest.mark.parametrize(
+    ("connectors", "waiting", "is_full"),
+    [
+        ((FREE,), (), False),
+        ((BUSY,), (), True),
+        ((FREE,), (a_grant(1),), True),
+        ((FREE, FREE), (a_grant(1, 2),), False),
+        ((FREE, FREE), (a_grant(1, 2), a_grant(1, 2)), True),
+        ((BROKEN, FREE), (a_grant(1, 2),), True),
+        ((BROKEN, FREE), (a_grant(1),), False),  # who waits there takes no place here
+    ],
+)
+def test_there_is_no_room_when_everything_free_is_promised(connectors, waiting, is_full):
+    assert choosing.is_promised_away(a_row(*connectors, waiting=waiting)) is is_full
 
 
 @pytest.mark.parametrize(

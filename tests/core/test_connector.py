@@ -96,6 +96,7 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         give_up_s=story.connector.give_up_s,
         settling_until_s=story.connector.settling_until_s,
         meter_asked=True,
+        start_sequence=1,
         ended_by=CARD,
         ended_at_s=at(30).monotonic_s,
     )

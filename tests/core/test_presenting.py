@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core import events as ev
+from agent.core.asking import CHECKS_MAX
 from agent.core.commands import (
     Authorize,
     CacheTag,
@@ -16,8 +17,8 @@ from agent.core.commands import (
     ShowSignal,
     Signal,
 )
-from agent.core.presenting import CHECKS_MAX, RANDOM_TAGS_MAX
-from agent.core.state import Phase
+from agent.core.presenting import RANDOM_TAGS_MAX
+from agent.core.state import Phase, Rules
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -43,6 +44,7 @@ from tests.core.world import (
 )
 
 CONCURRENT = IdTagInfo(AuthorizationStatus.CONCURRENT_TX)
+RANDOM_ALLOWED = Rules(allow_random_uid=True)
 
 
 # --- to start ------------------------------------------------------------------------------------
@@ -110,6 +112,12 @@ def test_a_card_is_not_asked_about_twice_while_the_answer_is_on_its_way():
     story = Story(a_charge_point())
     story.tell(tap())
     assert story.tell(tap(CARD.lower())) == []
+
+
+def test_one_question_serves_a_card_and_a_remote_start_of_the_same_tag():
+    story = Story(a_charge_point(connectors=2, AuthorizeRemoteTxRequests="true"))
+    commands = story.tell(ev.CablePluggedIn(1), tap(), ev.RemoteStartRequested("r1", CARD, 2))
+    assert of(Authorize, commands) == [Authorize(CARD, 5.0)]
 
 
 def test_a_second_card_is_not_promised_the_connector_of_one_that_is_being_checked():
@@ -264,16 +272,42 @@ def test_concurrent_tx_says_nothing_about_the_card_and_is_not_remembered():
     assert rules_of(commands) == ["CENTRAL_REFUSED"]
 
 
+@pytest.mark.parametrize("online", [True, False])
+def test_a_random_uid_is_refused_and_nobody_is_asked_about_it(online):
+    story = Story(a_charge_point(online=online, AllowOfflineTxForUnknownId="true"))
+    commands = story.tell(tap("08A2B3C4", listed(), is_random=True))
+    assert deeds(commands) == []
+    assert rules_of(commands) == ["RANDOM_UID"]
+
+
+def test_a_random_uid_ends_no_session_and_calls_no_start_off():
+    story = Story(a_charge_point())
+    story.tell(tap(facts=listed()))
+    story.wait(10)
+    assert rules_of(story.tell(tap(is_random=True))) == ["RANDOM_UID"]
+    assert len(story.state.waiting) == 1
+    assert rules_of(charging().tell(tap(is_random=True))) == ["RANDOM_UID"]
+
+
+def test_a_random_uid_charges_like_any_card_where_the_configuration_allows_it():
+    story = Story(a_charge_point(rules=RANDOM_ALLOWED))
+    story.tell(ev.CablePluggedIn(1))
+    assert Authorize("08A2B3C4", 5.0) in story.tell(tap("08A2B3C4", is_random=True))
+    story.tell(ev.AuthorizeAnswered("08A2B3C4", ACCEPTED))
+    assert story.connector.phase is Phase.STARTING
+
+
 @pytest.mark.parametrize("waited_s", [1, 7])
 def test_a_random_uid_is_never_remembered_in_time_or_late(waited_s):
-    story = Story(a_charge_point())
+    story = Story(a_charge_point(rules=RANDOM_ALLOWED))
     story.tell(tap("08A2B3C4", is_random=True))
     story.wait(waited_s)
     assert of(CacheTag, story.tell(ev.AuthorizeAnswered("08A2B3C4", ACCEPTED))) == []
 
 
-def test_a_random_uid_is_not_remembered_from_the_answer_to_its_transaction_either():
-    story = Story(a_charge_point())
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_a_random_uid_is_not_remembered_from_the_answer_to_its_transaction_either(is_allowed):
+    story = Story(a_charge_point(rules=Rules(allow_random_uid=is_allowed)))
     story.tell(tap("08A2B3C4", is_random=True))
     answer = ev.MessageAnswered(1, 1, "StartTransaction", 55, ACCEPTED, "08A2B3C4")
     assert of(CacheTag, story.tell(answer)) == []

@@ -1,4 +1,4 @@
-"""Every reason is reached by a card at the reader, and says something to a person."""
+"""Every reason is reached by a story, and says something to a person."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from agent.core import events as ev
+from agent.core.asking import CHECKS_MAX
 from agent.core.commands import Command
-from agent.core.presenting import CHECKS_MAX
 from agent.core.reasons import Rule
 from agent.core.state import Rules
 from agent.core.values import TagFacts, Verdict
@@ -113,6 +113,25 @@ def a_remote_start() -> list[Command]:
     return Story(a_charge_point()).tell(ev.RemoteStartRequested("r1", CARD, 1))
 
 
+def a_card_that_is_another_each_time() -> list[Command]:
+    return Story(a_charge_point()).tell(tap("08A2B3C4", listed(), is_random=True))
+
+
+def a_plug_where_charging_is_free() -> list[Command]:
+    rules = Rules(free_charging_id_tag="FREE")
+    return Story(a_charge_point(rules=rules)).tell(ev.CablePluggedIn(1))
+
+
+def a_session_of_a_tag_that_was_just_asked_about() -> list[Command]:
+    story = Story(a_charge_point())
+    story.tell(ev.TagQuestioned("q1", CARD), ev.AuthorizeAnswered(CARD, ACCEPTED))
+    return story.tell(ev.SessionAsked("s1", 1, CARD))
+
+
+def a_session_on_simulated_hardware() -> list[Command]:
+    return Story(a_charge_point()).tell(ev.SessionAsked("s1", 1, CARD, is_trusted=True))
+
+
 YES, NO = Verdict.ACCEPTED, Verdict.REFUSED
 IN_GROUP, IN_OTHER_GROUP = listed(of_group("FLEET")), listed(of_group("OTHER"))
 NOT_OFFLINE = {"LocalAuthorizeOffline": "false"}
@@ -137,6 +156,10 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.GROUP_UNKNOWN: (NO, group_stop(TagFacts(), online=False)),
     Rule.STOP_BY_CARD_OFF: (NO, while_charging(tap(), rules=Rules(stop_by_second_tap=False))),
     Rule.SESSION_OVER: (NO, the_session_is_over_before_the_answer),
+    Rule.RANDOM_UID: (NO, a_card_that_is_another_each_time),
+    Rule.FREE: (YES, a_plug_where_charging_is_free),
+    Rule.VOUCHED: (YES, a_session_of_a_tag_that_was_just_asked_about),
+    Rule.TRUSTED: (YES, a_session_on_simulated_hardware),
     Rule.TOO_SOON: (NO, the_same_card_too_soon),
     Rule.JUST_ENDED: (NO, the_same_card_right_after_the_end),
     Rule.CANCELLED: (NO, the_same_card_before_a_plug_came),

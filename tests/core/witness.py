@@ -10,33 +10,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent.core import events as ev
+from agent.core.asking import CHECKS_MAX, VOUCHED_MAX
 from agent.core.commands import (
+    CacheTag,
     CloseContactor,
     Command,
     DeliverNext,
     EndTransaction,
     NotifyStatus,
+    OfferCurrent,
     QueueMessage,
+    RecordDecision,
     Reply,
     SaveTransaction,
     UnlockConnector,
+    WithdrawOffer,
 )
 from agent.core.events import Event
-from agent.core.faults import RULES
+from agent.core.faults import RULES, Fault
 from agent.core.interlock import ENERGY_STATES, Readings, reason_to_open
-from agent.core.presenting import CHECKS_MAX, RANDOM_TAGS_MAX
+from agent.core.presenting import RANDOM_TAGS_MAX
 from agent.core.state import ChargePoint, Connector, Phase
-from agent.core.values import MeterValues, StartTransaction, Status, StopTransaction
+from agent.core.values import (
+    DecisionRecord,
+    MeterValues,
+    StartTransaction,
+    Status,
+    StopTransaction,
+    Verdict,
+)
 from tests.core.transitions import is_legal
 
-ANSWERED_REQUESTS = (
-    ev.RemoteStartRequested,
-    ev.RemoteStopRequested,
-    ev.UnlockRequested,
-    ev.ResetRequested,
-    ev.ConfigurationChangeRequested,
-    ev.CacheClearRequested,
-)
+ANSWERS: dict[type[Event], set[str]] = {
+    ev.RemoteStartRequested: {"Accepted", "Rejected"},
+    ev.RemoteStopRequested: {"Accepted", "Rejected"},
+    ev.UnlockRequested: {"Unlocked", "UnlockFailed", "NotSupported"},
+    ev.ResetRequested: {"Accepted"},
+    ev.ConfigurationChangeRequested: {"Accepted", "Rejected", "RebootRequired", "NotSupported"},
+    ev.CacheClearRequested: {"Accepted", "Rejected"},
+    ev.SessionAsked: {
+        *("applied", "rejected", "expired"),
+        *("not_plugged", "transaction_active", "connector_faulted", "unknown_connector"),
+    },
+    ev.StopAsked: {"applied", "no_transaction"},
+    ev.TagQuestioned: {"applied", "rejected", "not_connected", "failed"},
+    ev.LimitAsked: {"applied", "no_transaction"},
+}
+STARTS = ("start", "remote start", "operator start")
 
 
 @dataclass
@@ -49,17 +69,36 @@ class Witness:
     ended: set[int] = field(default_factory=set)
     last_sequence: int = 0
     told: dict[int, Status] = field(default_factory=dict)
-    requests: set[str] = field(default_factory=set)
+    requests: dict[str, Event] = field(default_factory=dict)
     replied: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)  # tags, folded, that something said yes to
+    random_tags: set[str] = field(default_factory=set)  # folded
+    grace: dict[int, int | None] = field(default_factory=dict)  # refused session: up to this Wh
+    offered: dict[int, float] = field(default_factory=dict)
     is_delivering: bool = False
 
     def watch(self, event: Event, after: ChargePoint, commands: Sequence[Command]) -> None:
         """Look at one turn; AssertionError names the promise that it breaks."""
-        self._note(event)
+        self._note(event, after)
         for command in commands:
             match command:
+                case RecordDecision(record):
+                    self._note_decision(record)
+                    is_refused_tag = _is_random_card(event) and not after.rules.allow_random_uid
+                    assert not is_refused_tag or record.verdict is Verdict.REFUSED
                 case SaveTransaction(transaction):
+                    if transaction.ref not in self.journalled:
+                        assert transaction.id_tag.casefold() in self.accepted, "nobody said yes"
                     self.journalled.add(transaction.ref)
+                case CacheTag(id_tag):
+                    assert id_tag.casefold() not in self.random_tags, "remembered for nobody"
+                case OfferCurrent(connector_id, current_a):
+                    most_a = after.connector(connector_id).traits.max_current_a
+                    assert 6 <= current_a <= most_a, "an offer that no vehicle may get"
+                    assert self.offered.get(connector_id) != current_a, "offered twice"
+                    self.offered[connector_id] = current_a
+                case WithdrawOffer(connector_id):
+                    del self.offered[connector_id]
                 case CloseContactor():
                     self._may_close(after, command)
                 case UnlockConnector(connector_id):
@@ -72,9 +111,8 @@ class Witness:
                 case NotifyStatus(report):
                     assert after.online, "a status told while offline"
                     self._is_legal_change(report.connector_id, report.status)
-                case Reply(request_id):
-                    assert request_id in self.requests - self.replied, "an answer nobody waits for"
-                    self.replied.add(request_id)
+                case Reply():
+                    self._is_expected(command)
                 case DeliverNext(up_to):
                     assert up_to == self.last_sequence, "rows that the delivery does not know of"
                     assert after.online, "a delivery while offline"
@@ -84,18 +122,30 @@ class Witness:
                     pass
         for connector in after.connectors:
             self._is_safe(after, connector)
+            self._keeps_limits(connector)
         self._is_bounded(after)
 
     def is_content(self, after: ChargePoint) -> None:
         """Look at the end, when everything had time to settle."""
-        assert self.replied == self.requests, "a request without an answer"
+        still_open = {grant.request_id for grant in after.waiting if grant.until_s is None}
+        still_open |= {connector.request_id for connector in after.connectors}
+        left = self.requests.keys() - self.replied
+        assert left <= still_open, "a request without an answer"
         assert self.ended == self.stopped, "record and message of the end do not go together"
         for connector in after.connectors:
             assert connector.phase in (Phase.IDLE, Phase.CHARGING, Phase.FINISHED), connector.phase
 
-    def _note(self, event: Event) -> None:
-        if isinstance(event, ANSWERED_REQUESTS):
-            self.requests.add(event.request_id)
+    def has_answered_everybody(self) -> None:
+        """Look after the very end: the central system has answered, and the process may go."""
+        assert self.replied == self.requests.keys(), "a request without an answer"
+
+    def _note(self, event: Event, after: ChargePoint) -> None:
+        if type(event) in ANSWERS:
+            self.requests[event.request_id] = event
+        if _is_random_card(event):
+            self.random_tags.add(event.id_tag.casefold())
+        if isinstance(event, ev.MessageAnswered) and event.action == "StartTransaction":
+            self._note_grace(event, after)
         if isinstance(event, ev.LinkAccepted):
             self.told.clear()  # what came before is history: not told, and no predecessor
         ends_delivery = (
@@ -114,6 +164,35 @@ class Witness:
                 self.journalled.add(found.ref)
                 self.started[found.ref] = None
 
+    def _note_decision(self, record: DecisionRecord) -> None:
+        if record.verdict is Verdict.ACCEPTED and record.purpose in STARTS:
+            self.accepted.add(record.id_tag.casefold())
+
+    def _note_grace(self, event: ev.MessageAnswered, after: ChargePoint) -> None:
+        most_wh = after.configuration.integer("MaxEnergyOnInvalidId")
+        for connector in after.connectors:
+            transaction, reading = connector.transaction, connector.reading
+            if transaction is not None and transaction.ref == event.transaction_ref:
+                is_counted = most_wh > 0 and reading is not None
+                until_wh = reading.import_wh + most_wh if is_counted else None
+                self.grace.setdefault(transaction.ref, until_wh)
+
+    def _is_refused(self, connector: Connector) -> bool:
+        """True when the central system refused the session, and no grace is left."""
+        assert connector.transaction is not None
+        if not connector.transaction.deauthorized:
+            return False
+        until_wh = self.grace[connector.transaction.ref]
+        is_counted = until_wh is not None and Fault.METER not in connector.faults
+        return not is_counted or connector.reading.import_wh >= until_wh
+
+    def _is_expected(self, reply: Reply) -> None:
+        waiting = self.requests.keys() - self.replied
+        assert reply.request_id in waiting, "an answer nobody waits for"
+        self.replied.add(reply.request_id)
+        request = self.requests[reply.request_id]
+        assert reply.status in ANSWERS[type(request)], f"{reply.status} to {request}"
+
     def _may_close(self, state: ChargePoint, order: CloseContactor) -> None:
         connector = state.connector(order.connector_id)
         transaction = connector.transaction
@@ -121,10 +200,10 @@ class Witness:
         assert transaction.ref == order.transaction_ref
         assert transaction.ref in self.journalled, "closed before the journal knows of the session"
         assert self.started.get(transaction.ref) is not None, "closed before the start is queued"
-        assert not transaction.deauthorized, "closed for a refused card"
+        assert not self._is_refused(connector), "closed for a refused card"
         assert connector.phase is Phase.CHARGING
         assert connector.trips_seen == order.trips_seen
-        assert connector.offered, "closed without an offer"
+        assert connector.offered_a == self.offered[connector.connector_id], "without an offer"
 
     def _is_safe(self, state: ChargePoint, connector: Connector) -> None:
         """After any reason to open, nothing is ordered closed any more."""
@@ -142,11 +221,19 @@ class Witness:
             assert RULES[fault].stop_reason is None, f"closed in spite of {fault}"
         assert connector.transaction is not None
         if connector.phase is Phase.CHARGING:
-            assert not connector.transaction.deauthorized
+            assert not self._is_refused(connector)
+            assert connector.limit_a is None or connector.limit_a >= 6, "below what can be offered"
         else:
             assert connector.phase is Phase.STOPPING
             assert connector.contactor_closed
             assert connector.pilot in ENERGY_STATES
+
+    def _keeps_limits(self, connector: Connector) -> None:
+        if connector.phase is Phase.CHARGING and connector.limits.energy_wh is not None:
+            used_wh = 0
+            if connector.reading is not None:
+                used_wh = connector.reading.import_wh - connector.transaction.meter_start_wh
+            assert used_wh < connector.limits.energy_wh, "more energy than was asked for"
 
     def _is_in_order(self, row: QueueMessage) -> None:
         """One start, samples, at most one stop; sequences without a gap."""
@@ -179,4 +266,9 @@ class Witness:
         assert len(state.waiting) <= len(state.connectors), "more promises than connectors"
         assert len(state.checking) <= CHECKS_MAX
         assert len(state.random_tags) <= RANDOM_TAGS_MAX
+        assert len(state.vouched) <= VOUCHED_MAX
         assert state.outbox.waiting >= 0
+
+
+def _is_random_card(event: Event) -> bool:
+    return isinstance(event, ev.CardPresented) and event.is_random

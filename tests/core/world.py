@@ -18,6 +18,7 @@ from agent.core.commands import (
     QueueMessage,
     RecordDecision,
     RenewContactor,
+    Reply,
     ShowSignal,
 )
 from agent.core.configuration import configuration
@@ -238,6 +239,11 @@ def statuses(commands: Iterable[Command], connector_id: int = 1) -> list[Status]
 def rules_of(commands: Iterable[Command]) -> list[str]:
     """The rules of the card decisions that were recorded."""
     return [record.rule for record in decisions(commands)]
+
+
+def replies(commands: Iterable[Command]) -> list[tuple[str, str]]:
+    """The requests that were answered, each with its status."""
+    return [(reply.request_id, reply.status) for reply in of(Reply, commands)]
 
 
 def stop_of(commands: Iterable[Command]) -> StopTransaction:

@@ -205,6 +205,7 @@ class FakeCentralSystem:
     closes_at_once: bool = False
     subprotocol: str | None = "ocpp1.6"
     http_status: int | None = None  # real WebSocket only
+    http_location: str = ""  # where that status points to
 
     attempts: list[Attempt] = field(default_factory=list)
     calls: list[ReceivedCall] = field(default_factory=list)
@@ -331,7 +332,10 @@ class FakeCentralSystem:
         self.attempts.append(Attempt(request.path, dict(request.headers.raw_items()), None, now_s))
         if self.http_status is None:
             return None
-        return connection.respond(http.HTTPStatus(self.http_status), "no\n")
+        response = connection.respond(http.HTTPStatus(self.http_status), "no\n")
+        if self.http_location:
+            response.headers["Location"] = self.http_location
+        return response
 
     async def _converse(self, end: Any) -> None:
         talk = _Talk(end, self)

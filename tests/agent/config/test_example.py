@@ -99,7 +99,7 @@ def test_each_setting_behind_a_number_sign_can_be_switched_on_as_written(block):
 
 def test_a_default_behind_a_number_sign_is_the_default():
     examples = {"location_id", "ca_file", "evse_id", "connectors", "port", "lock_pin"}
-    examples |= {"unlock_pin", "driver", "pin"}
+    examples |= {"unlock_pin", "driver", "pin", "name", "secret_file", "scopes"}
     defaults = {(".".join(s), field.name): field.default for s, field, _ in every_setting()}
     section = ""
     for line in LINES:

@@ -1,0 +1,182 @@
+"""The real process: how it ends, how it is killed, how it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.store import Store
+from tests.agent.box import CARD, TRANSACTION_ID
+from tests.agent.process import LIMIT_S, Agent, running_agent, write_config
+from tests.emulators.central_system import FakeCentralSystem
+from tests.emulators.virtual_clock import NOON
+
+pytestmark = pytest.mark.real_time
+
+ENDS_WITHIN_S = 3.0
+
+
+def put_on_list(database: Path, *tags: str) -> None:
+    store = Store.open(database, now=NOON, make_id=lambda: "unused")
+    accepted = IdTagInfo(AuthorizationStatus.ACCEPTED)
+    store.replace_list(1, [(tag, accepted) for tag in tags])
+    store.close()
+
+
+def queued(database: Path) -> list[str]:
+    """The actions that wait in the outbox."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT action FROM outbox ORDER BY sequence").fetchall()
+        return [action for (action,) in rows]
+
+
+def run_simulated(directory: Path, url: str = "") -> Any:
+    config = write_config(directory, url)
+    return running_agent(directory / "control.sock", "run", "--simulate", "--config", str(config))
+
+
+async def received(system: FakeCentralSystem, action: str, count: int = 1) -> Any:
+    async with asyncio.timeout(LIMIT_S):
+        return await system.received(action, count)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_in_mid_session_ends_it_in_order_within_three_seconds(tmp_path, number):
+    system = FakeCentralSystem()
+    async with system.serve() as url, run_simulated(tmp_path, url) as agent:
+        await received(system, "StatusNotification", 3)
+        await agent.charge(CARD)
+        await received(system, "MeterValues")
+        status, errors = await agent.ends(number, within_s=ENDS_WITHIN_S)
+        assert status == 0
+        assert "Traceback" not in errors
+        assert "everything is open; goodbye" in errors
+        assert CARD not in errors
+        stop = system.of("StopTransaction")[0]
+        assert (stop.payload["reason"], stop.payload["transactionId"]) == ("Reboot", TRANSACTION_ID)
+        assert not (tmp_path / "control.sock").exists()
+        assert queued(tmp_path / "agent.db") == []
+
+
+async def test_a_signal_without_central_system_leaves_the_stop_in_the_database(tmp_path):
+    put_on_list(tmp_path / "agent.db", CARD)
+    async with run_simulated(tmp_path) as agent:
+        await agent.charge(CARD)
+        status, errors = await agent.ends(signal.SIGTERM, within_s=ENDS_WITHIN_S)
+        assert status == 0
+        assert "Traceback" not in errors
+    actions = queued(tmp_path / "agent.db")
+    assert (actions[0], actions[-1]) == ("StartTransaction", "StopTransaction")
+
+
+async def test_a_process_that_is_killed_recovers_at_its_next_start(tmp_path):
+    system = FakeCentralSystem()
+    async with system.serve() as url:
+        async with run_simulated(tmp_path, url) as agent:
+            await received(system, "StatusNotification", 3)
+            await agent.charge(CARD)
+            await received(system, "MeterValues", 2)
+            agent.process.kill()
+            await agent.process.communicate()
+        assert (tmp_path / "control.sock").exists()  # nobody could tidy up
+        assert system.of("StopTransaction") == []
+        async with run_simulated(tmp_path, url) as agent:
+            stop = await received(system, "StopTransaction")
+            assert stop.payload["reason"] == "PowerLoss"
+            assert stop.payload["transactionId"] == TRANSACTION_ID
+            values = system.of("MeterValues")[-1].payload["meterValue"][0]
+            assert stop.payload["meterStop"] == int(values["sampledValue"][0]["value"])
+            assert (await agent.status())["contactor"] == "open"
+            status, errors = await agent.ends(signal.SIGTERM, within_s=ENDS_WITHIN_S)
+            assert status == 0
+            assert "Traceback" not in errors
+        starts = {call.unique_id for call in system.of("StartTransaction")}
+        stops = {call.unique_id for call in system.of("StopTransaction")}
+        assert (len(starts), len(stops)) == (1, 1)
+
+
+async def test_a_reset_starts_the_process_again_in_its_place(tmp_path):
+    system = FakeCentralSystem()
+    async with system.serve() as url, run_simulated(tmp_path, url) as agent:
+        await received(system, "StatusNotification", 3)
+        async with asyncio.timeout(LIMIT_S):
+            answer = await system.send_call("Reset", {"type": "Hard"})
+        assert answer[2] == {"status": "Accepted"}
+        await received(system, "BootNotification", 2)
+        assert agent.process.returncode is None  # the same process
+        await received(system, "StatusNotification", 6)
+        status, errors = await agent.ends(signal.SIGTERM, within_s=ENDS_WITHIN_S)
+        assert status == 0
+        assert "Traceback" not in errors
+        assert "starting again" in errors
+
+
+async def run_to_its_end(directory: Path, **limits: Any) -> tuple[int | None, list[str]]:
+    """Run the daemon where it cannot start; returns status and the lines on standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent", "run", "--simulate"),
+        *("--config", str(directory / "config.toml")),
+        stderr=asyncio.subprocess.PIPE,
+        **limits,
+    )
+    async with asyncio.timeout(LIMIT_S):
+        _, errors = await process.communicate()
+    return process.returncode, errors.decode().splitlines()
+
+
+def no_room() -> None:
+    """As on a full disk: no file of this process can grow."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+async def test_a_full_disk_at_the_start_is_one_line_and_status_1(tmp_path):
+    write_config(tmp_path)
+    status, lines = await run_to_its_end(tmp_path, preexec_fn=no_room)
+    assert status == 1
+    assert [line for line in lines if "INFO" not in line] == lines[-1:]
+    assert lines[-1].startswith("error: Cannot open the database")
+
+
+async def test_a_second_agent_on_the_same_database_is_one_line_and_status_1(tmp_path):
+    async with run_simulated(tmp_path) as agent:
+        status, lines = await run_to_its_end(tmp_path)
+        assert status == 1
+        assert [line for line in lines if "INFO" not in line] == lines[-1:]
+        assert "is another chargepoint-agent running?" in lines[-1]
+        assert (await agent.status())["in_words"] == "free"  # the first goes on undisturbed
+
+
+# --- the demonstration ---------------------------------------------------------------------------
+
+
+async def test_ctrl_c_ends_the_demonstration_in_mid_session_within_three_seconds(tmp_path):
+    control = tmp_path / "chargepoint-agent/demo/control.sock"
+    async with running_agent(control, "demo", XDG_STATE_HOME=str(tmp_path)) as agent:
+        await _until_online(agent)
+        await agent.charge(CARD)
+        agent.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            output, errors = await agent.process.communicate()
+        assert agent.process.returncode == 0
+        assert errors == b""
+        told = output.decode()
+        assert "sim tap 044943121F1A80" in told  # what to try
+        assert "central system: " in told
+        assert "session 1 ends (Reboot)" in told
+        assert not control.exists()
+
+
+async def _until_online(agent: Agent) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not (await agent.do("status"))["online"]:
+            await asyncio.sleep(0.05)

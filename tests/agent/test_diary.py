@@ -1,0 +1,305 @@
+"""The diary tells a charging day in sentences, and no whole idTag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from agent.core import charge_point
+from agent.core import events as ev
+from agent.core.commands import ParkMessage, QueueMessage
+from agent.core.events import Event
+from agent.core.faults import RULES, SAFETY_INPUTS
+from agent.core.reasons import Rule
+from agent.core.state import ChargePoint
+from agent.core.values import (
+    DecisionRecord,
+    LockState,
+    MeterValues,
+    PilotState,
+    SampledValue,
+    StopReason,
+    StopTransaction,
+    Verdict,
+)
+from agent.diary import decision_line, sentences
+from tests.core.world import (
+    BLOCKED,
+    CARD,
+    NOON,
+    Story,
+    a_charge_point,
+    a_started_story,
+    a_transaction,
+    at,
+    charging,
+    listed,
+    reading,
+    tap,
+)
+
+
+def told(state: ChargePoint, event: Event, seconds: float = 59.0) -> list[str]:
+    """What the diary says about one turn."""
+    after, commands = charge_point.handle(state, event, at(seconds))
+    return sentences(state, event, after, commands)
+
+
+def free() -> ChargePoint:
+    return a_charge_point()
+
+
+def offline() -> ChargePoint:
+    return a_charge_point(online=False)
+
+
+def plugged() -> ChargePoint:
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1))
+    return story.state
+
+
+def starting() -> ChargePoint:
+    return a_started_story().state
+
+
+def in_session() -> ChargePoint:
+    return charging().state
+
+
+def stopping() -> ChargePoint:
+    story = charging()
+    story.tell(tap())
+    story.tell(ev.PilotChanged(1, PilotState.B))
+    story.tell(ev.ContactorOpened(1))
+    return story.state
+
+
+def sampling() -> ChargePoint:
+    story = charging()
+    story.wait(50)
+    return story.state
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "expected"),
+    [
+        (free, tap(), ["card 04..C4 presented", "asking the central system about card 04..C4"]),
+        (free, ev.CardNotTaken("two cards"), ["card not taken: two cards"]),
+        (
+            free,
+            ev.ReaderFailed("it is silent"),
+            ["card reader: it is silent", "fault: card reader does not work"],
+        ),
+        (free, ev.CablePluggedIn(1), ["connector 1: plug in"]),
+        (plugged, ev.CableUnplugged(1), ["connector 1: plug out"]),
+        (starting, ev.LockChanged(1, LockState.LOCKED), ["connector 1: locked"]),
+        (
+            starting,
+            ev.CableUnplugged(1),
+            ["connector 1: plug out", "connector 1: the start is given up"],
+        ),
+        (
+            in_session,
+            ev.ContactorTripped(1, "lease expired", 1),
+            ["connector 1: contactor opened by itself: lease expired"],
+        ),
+        (in_session, ev.ContactorTripped(1, "reflex", 1), []),
+        (in_session, ev.ContactorOpened(1), ["connector 1: contactor open, no energy"]),
+        (
+            in_session,
+            ev.MeterFailed(1, "no answer"),
+            ["connector 1: meter: no answer", "connector 1: fault: energy meter does not answer"],
+        ),
+        (in_session, ev.SafetyInputTripped("door"), ["fault: cabinet door open"]),
+        (
+            in_session,
+            ev.LinkLost("gone"),
+            ["the link to the central system is lost; the box goes on by itself"],
+        ),
+        (offline, ev.LinkAccepted(), ["the central system has accepted this charge point"]),
+        (
+            offline,
+            ev.LinkPending("Pending"),
+            ["the central system answered the boot with Pending: waiting"],
+        ),
+        (free, ev.JournalFailed("full"), ["fault: the journal cannot be written"]),
+        (free, ev.TimePassed(), []),
+        (in_session, ev.MeterRead(1, reading(1100)), []),
+        (sampling, ev.MeterRead(1, reading(1100)), ["connector 1: meter: 1100 Wh"]),
+        (
+            stopping,
+            ev.MeterRead(1, reading(1100)),
+            ["connector 1: session 1 ends (Local) at 1100 Wh: 100 Wh"],
+        ),
+        (
+            free,
+            ev.Started((a_transaction(),)),
+            [
+                "connector 1: session 1 was open when the last process ended; it is closed now",
+            ],
+        ),
+        (
+            free,
+            ev.Started((a_transaction(connector_id=9),)),
+            [
+                "connector 9: session 1 was open when the last process ended; it is closed now",
+                "session 1 ends (PowerLoss) at 1000 Wh",
+            ],
+        ),
+        (free, ev.Started((), "set aside"), ["fault: database was corrupt, set aside, begun anew"]),
+        (
+            free,
+            ev.ShutdownRequested(),
+            [
+                "told to end: sessions are ended, everything is opened",
+                "everything is open; goodbye",
+            ],
+        ),
+        (free, ev.ResetRequested("r1", hard=True), ["restarting"]),
+        (
+            in_session,
+            ev.LockJammed(1, LockState.UNLOCKED),
+            [
+                "connector 1: the lock did not become unlocked",
+                "connector 1: fault: connector lock does not move",
+            ],
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if not callable(value) else value.__name__,
+)
+def test_a_turn_is_told_in_sentences(state: Callable[[], ChargePoint], event, expected):
+    assert told(state(), event) == expected
+
+
+def test_a_start_is_told_with_the_register():
+    story = a_started_story()
+    story.tell(ev.LockChanged(1, LockState.LOCKED))
+    lines = told(story.state, ev.MeterRead(1, reading(1234)))
+    assert lines == ["connector 1: session 1 begins at 1234 Wh"]
+
+
+def test_energy_that_begins_to_flow_is_told():
+    story = a_started_story()
+    story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1)))
+    story.tell(ev.PilotChanged(1, PilotState.C))
+    assert told(story.state, ev.ContactorClosed(1)) == [
+        "connector 1: contactor closed, energy flows"
+    ]
+
+
+def test_a_fault_that_is_gone_is_told():
+    story = Story(a_charge_point())
+    story.tell(ev.SafetyInputTripped("emergency_stop"))
+    assert told(story.state, ev.SafetyInputCleared("emergency_stop")) == [
+        "fault is gone: emergency stop pressed"
+    ]
+
+
+def test_a_message_that_is_set_aside_is_told():
+    state = a_charge_point()
+    lines = sentences(state, ev.MessageFailed(7, "InternalError"), state, [ParkMessage(7, "it")])
+    assert lines == [
+        "message 7 not taken by the central system: InternalError",
+        "message 7 is set aside after its last attempt: it",
+    ]
+
+
+def test_values_are_told_with_unit_and_phase():
+    state = a_charge_point()
+    values = (
+        SampledValue("1000", "Energy.Active.Import.Register", "Wh"),
+        SampledValue("230.0", "Voltage", "V", "L1-N"),
+        SampledValue("0.98", "Power.Factor"),
+    )
+    message = QueueMessage(1, 1, MeterValues(2, NOON, values))
+    assert sentences(state, ev.TimePassed(), state, [message]) == [
+        "connector 2: meter: 1000 Wh, 230.0 V L1-N, 0.98"
+    ]
+
+
+def test_a_stop_of_a_session_that_nobody_knows_any_more_is_told_with_its_register():
+    state = a_charge_point()
+    stop = QueueMessage(1, 5, StopTransaction(77, NOON, StopReason.POWER_LOSS))
+    assert sentences(state, ev.TimePassed(), state, [stop]) == [
+        "session 5 ends (PowerLoss) at 77 Wh"
+    ]
+
+
+def test_every_safety_input_and_every_fault_has_words():
+    for name in SAFETY_INPUTS:
+        (line,) = told(a_charge_point(), ev.SafetyInputTripped(name))
+        assert line.startswith("fault: ")
+    assert all(rule.words for rule in RULES.values())
+
+
+# --- decisions -----------------------------------------------------------------------------------
+
+RECORD = DecisionRecord(
+    decided_at=NOON,
+    purpose="start",
+    connector_id=1,
+    id_tag=CARD,
+    verdict=Verdict.ACCEPTED,
+    rule="LISTED",
+    source="local list",
+    status="Accepted",
+    list_version=7,
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (
+            RECORD,
+            "card 04..C4 accepted at connector 1 (start): the local list accepts this card "
+            "(by the local list, Accepted, list version 7)",
+        ),
+        (
+            replace(
+                RECORD,
+                connector_id=None,
+                verdict=Verdict.REFUSED,
+                rule="UNKNOWN_REFUSED",
+                source="offline rule",
+                status=None,
+                list_version=None,
+                detail="there is no link",
+            ),
+            "card 04..C4 refused (start): offline: this card is neither in the local list nor "
+            "remembered (by the offline rule, there is no link); next: restore the link (see "
+            "status), or put the card on the local list",
+        ),
+        *(
+            (
+                replace(
+                    RECORD, rule="CACHED", source="cache", list_version=None, cache_age_s=seconds
+                ),
+                "card 04..C4 accepted at connector 1 (start): the central system accepted this "
+                "card before, and the answer is still good (by the cache, Accepted, heard "
+                f"{age} ago)",
+            )
+            for seconds, age in [(59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")]
+        ),
+    ],
+)
+def test_a_decision_is_one_line_with_reason_and_what_to_do(record, line):
+    assert decision_line(record) == line
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_every_rule_makes_a_line_without_the_whole_tag(rule):
+    line = decision_line(replace(RECORD, rule=rule.name, verdict=Verdict.REFUSED))
+    assert rule.says in line
+    assert CARD not in line
+
+
+def test_a_card_that_is_refused_is_told_with_its_reason():
+    story = Story(a_charge_point(online=False))
+    lines = told(story.state, tap(facts=listed(BLOCKED)))
+    assert lines[0] == "card 04..C4 presented"
+    assert lines[1].startswith("card 04..C4 refused")
+    assert "Blocked" in lines[1]

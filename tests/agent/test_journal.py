@@ -1,0 +1,225 @@
+"""Closing waits for the journal; opening waits for nothing; nothing is lost but meter values."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+import agent.journal
+from agent.core.commands import (
+    CloseContactor,
+    EndTransaction,
+    PatientOrder,
+    QueueMessage,
+    RemoveMessage,
+    Reply,
+    Row,
+)
+from agent.core.events import Event, JournalFailed, JournalRecovered
+from agent.core.values import MeterValues, StopReason, StopTransaction
+from agent.errors import StoreFull
+from agent.journal import RETRY_S, Journal
+from tests.emulators.inline_executor import InlineExecutor
+from tests.emulators.virtual_clock import NOON
+
+CLOSE = CloseContactor(1, 1, 0, 5.0)
+REPLY = Reply("r1", "Accepted")
+
+
+def row(number: int) -> Row:
+    return RemoveMessage(number)
+
+
+@dataclass
+class Desk:
+    """A journal with everything around it written down."""
+
+    committed: list[list[Row]] = field(default_factory=list)
+    performed: list[PatientOrder] = field(default_factory=list)
+    posted: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.executor = InlineExecutor("journal")
+        self.journal = Journal(
+            self._commit, self.executor, self.performed.append, self.posted.append
+        )
+
+    def _commit(self, rows: Sequence[Row]) -> None:
+        self.committed.append(list(rows))
+
+    @property
+    def rows(self) -> list[Row]:
+        return [one for commit in self.committed for one in commit]
+
+
+@contextlib.asynccontextmanager
+async def a_desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    run = asyncio.create_task(desk.journal.run())
+    try:
+        yield desk
+    finally:
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+
+
+async def test_an_order_without_rows_is_performed_at_once():
+    async with a_desk() as desk:
+        desk.journal.submit([], [CLOSE])
+        assert desk.performed == [CLOSE]
+        assert desk.committed == []
+
+
+async def test_an_order_waits_until_its_rows_are_committed():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [CLOSE, REPLY])
+        await asyncio.sleep(3600)
+        assert desk.performed == []
+        desk.executor.release()
+        await asyncio.sleep(0.01)
+        assert desk.committed == [[row(1)]]
+        assert desk.performed == [CLOSE, REPLY]
+
+
+async def test_an_order_without_rows_waits_behind_the_rows_before_it():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(1)
+        desk.journal.submit([], [CLOSE])
+        await asyncio.sleep(1)
+        assert desk.performed == []
+        desk.executor.release()
+        await asyncio.sleep(1)
+        assert desk.performed == [CLOSE]
+        assert desk.committed == [[row(1)]]  # nothing to write for the second
+
+
+async def test_what_piles_up_goes_into_the_next_commit_together_and_in_order():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(1)  # under way
+        desk.journal.submit([row(2), row(3)], [REPLY])
+        desk.journal.submit([row(4)], [CLOSE])
+        desk.executor.release()
+        await asyncio.sleep(1)
+        assert desk.committed == [[row(1)], [row(2), row(3), row(4)]]
+        assert desk.performed == [REPLY, CLOSE]
+
+
+async def test_a_commit_that_fails_is_tried_again_and_told_once():
+    async with a_desk() as desk:
+        desk.executor.problem = StoreFull("no room on the disk")
+        desk.journal.submit([row(1)], [CLOSE])
+        await asyncio.sleep(10 * RETRY_S)
+        desk.journal.submit([row(2)], [REPLY])
+        await asyncio.sleep(10 * RETRY_S)
+        assert desk.performed == []
+        assert desk.executor.count > 15
+        assert desk.posted == [JournalFailed("no room on the disk")]
+        desk.executor.problem = None
+        await asyncio.sleep(RETRY_S)
+        assert desk.committed == [[row(1), row(2)]]
+        assert desk.performed == [CLOSE, REPLY]
+        assert desk.posted[1:] == [JournalRecovered()]
+
+
+async def test_rows_stay_in_their_order_through_one_failure_after_the_other():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [CLOSE])
+        await asyncio.sleep(1)  # under way
+        desk.executor.problem = StoreFull("no room on the disk")
+        desk.journal.submit([row(2)], [])
+        desk.journal.submit([row(3)], [REPLY])
+        desk.executor.release()
+        await asyncio.sleep(3 * RETRY_S)
+        desk.journal.submit([row(4)], [])
+        await asyncio.sleep(3 * RETRY_S)
+        desk.executor.problem = None
+        await asyncio.sleep(RETRY_S)
+        assert desk.committed == [[row(1), row(2), row(3), row(4)]]
+        assert desk.performed == [CLOSE, REPLY]
+
+
+async def test_a_second_failure_is_told_again():
+    async with a_desk() as desk:
+        for number in (1, 2):
+            desk.executor.problem = StoreFull("no room on the disk")
+            desk.journal.submit([row(number)], [])
+            await asyncio.sleep(1)
+            desk.executor.problem = None
+            await asyncio.sleep(RETRY_S)
+        kinds = [type(event) for event in desk.posted]
+        assert kinds == [JournalFailed, JournalRecovered] * 2
+
+
+async def test_a_failed_commit_is_not_overtaken_by_an_order_without_rows():
+    async with a_desk() as desk:
+        desk.executor.problem = StoreFull("no room on the disk")
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(0.01)
+        desk.journal.submit([], [CLOSE])
+        assert desk.performed == []
+
+
+def meter_values(number: int) -> QueueMessage:
+    return QueueMessage(number, 1, MeterValues(1, NOON, ()))
+
+
+def a_stop(number: int) -> QueueMessage:
+    return QueueMessage(number, 1, StopTransaction(0, NOON, StopReason.LOCAL))
+
+
+@pytest.mark.parametrize("disk", ["fails", "hangs"])
+async def test_too_many_rows_cost_meter_values_and_nothing_else(monkeypatch, caplog, disk):
+    monkeypatch.setattr(agent.journal, "ROWS_MAX", 10)
+    async with a_desk() as desk:
+        if disk == "fails":
+            desk.executor.problem = StoreFull("no room on the disk")
+        else:
+            desk.executor.is_stuck = True
+        desk.journal.submit([row(0)], [])
+        await asyncio.sleep(1)
+        for number in range(1, 30):
+            desk.journal.submit([meter_values(number)], [])
+        desk.journal.submit([a_stop(30), EndTransaction(1)], [REPLY])
+        await asyncio.sleep(2 * RETRY_S)
+        desk.executor.problem = None
+        desk.executor.release()
+        await asyncio.sleep(2 * RETRY_S)
+        kept = [one for one in desk.rows if isinstance(one, QueueMessage)]
+        assert kept[-1] == a_stop(30)
+        assert len(kept) <= 11
+        assert desk.rows[0] == row(0)
+        assert desk.rows[-1] == EndTransaction(1)
+        assert desk.performed == [REPLY]
+        assert "meter values that waited for it are dropped" in caplog.text
+
+
+async def test_quiet_means_that_everything_is_committed():
+    async with a_desk() as desk:
+        assert await desk.journal.wait_until_quiet(1)
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        assert not await desk.journal.wait_until_quiet(1)
+        desk.executor.release()
+        assert await desk.journal.wait_until_quiet(1)
+        assert desk.rows == [row(1)]
+
+
+async def test_a_mistake_in_the_program_ends_the_journal():
+    desk = Desk()
+    desk.executor.problem = TypeError("not a row")
+    run = asyncio.create_task(desk.journal.run())
+    desk.journal.submit([row(1)], [CLOSE])
+    with pytest.raises(TypeError, match="not a row"):
+        await run
+    assert desk.performed == []

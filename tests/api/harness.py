@@ -1,0 +1,233 @@
+"""A running charge point with its control API, reached over real HTTP.
+
+The agent runs in a thread of its own, in real time, with simulated hardware and a fake central
+system behind two queues; the API listens on a free port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from agent.api.tokens import TokenFile
+from agent.application import Application, World
+from agent.core.state import ChargePoint
+from agent.settings import ApiSettings, AuthorizationSettings, Settings
+from hw.ports import Board
+from tests.agent.box import box_settings
+from tests.emulators.central_system import FakeCentralSystem
+
+T = TypeVar("T")
+ALL = ("read", "operate", "configure", "simulate")
+SECRET = "kQ7xV2mN9pL4wR8tZ3bC"
+PATIENCE_S = 20.0
+TARGET = {"charger_id": "dep-123"}
+IDENTITY = "CP-DEMO-123"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def api_settings(directory: Path, connectors: int = 1, **keys: str) -> Settings:
+    """The simulated box, its API switched on."""
+    settings = box_settings(directory, connectors=connectors, **keys)
+    return replace(
+        settings,
+        charge_point=replace(
+            settings.charge_point, identity=IDENTITY, charger_id="dep-123", location_id="loc-456"
+        ),
+        api=ApiSettings(enabled=True, listen=f"127.0.0.1:{free_port()}"),
+        authorization=AuthorizationSettings(tap_guard_s=0),
+    )
+
+
+@dataclass
+class Charger:
+    """One charge point under test."""
+
+    settings: Settings
+    is_offline: bool = False
+    simulate: bool = True
+    world: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.central_system = FakeCentralSystem()
+        if self.is_offline:
+            self.central_system.refuse_always = OSError("nobody is there")
+        self.application: Application | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="agent under test")
+        self._started = threading.Event()
+        self._problem: BaseException | None = None
+
+    # --- its life ---
+
+    def start(self) -> None:
+        tokens = TokenFile(self.settings.storage_path.parent)
+        tokens.add("all", ALL, SECRET, "2026-03-01T12:00:00Z")
+        self._thread.start()
+        assert self._started.wait(PATIENCE_S), "the agent did not start"
+        if self._problem is not None:
+            raise self._problem
+        self.run(self._until_it_serves())
+
+    def stop(self) -> None:
+        if self._loop is not None and self._thread.is_alive():
+            assert self.application is not None
+            self._loop.call_soon_threadsafe(self.application.shut_down)
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive(), "the agent did not end"
+        if self._problem is not None:
+            raise self._problem
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as problem:  # noqa: BLE001 - told to the test
+            self._problem = problem
+            self._started.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        world = World(
+            connect=self.central_system.connect,
+            control_path=self.settings.storage_path.with_name("control.sock"),
+            **self.world,
+        )
+        self.application = Application(self.settings, simulate=self.simulate, world=world)
+        self._started.set()
+        await self.application.run()
+
+    async def _until_it_serves(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not self._serves():
+                await asyncio.sleep(0.01)
+
+    def _serves(self) -> bool:
+        application = self.application
+        assert application is not None
+        if application.api is None or application.api.address is None:
+            return False
+        assert application.runtime is not None
+        return self.is_offline or application.runtime.state.online
+
+    # --- on the agent's loop ---
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something on the agent's loop, and wait for it."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+
+    def until(self, claim: Callable[[], bool]) -> None:
+        """Wait until the claim holds."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(PATIENCE_S):
+                while not claim():
+                    await asyncio.sleep(0.01)
+
+        self.run(wait())
+
+    def until_status(self, status: str, connector_id: int = 1) -> dict[str, Any]:
+        """Wait until the connector shows this status, as the API tells it."""
+        with self.client() as client:
+            for _ in range(1000):
+                charger = client.get(f"/ocpp/chargers/{IDENTITY}").json()
+                connector: dict[str, Any] = charger["connectors"][connector_id - 1]
+                if connector["status"] == status:
+                    return connector
+                self.run(asyncio.sleep(0.02))
+        raise AssertionError(f"connector {connector_id} is {connector}, not {status}")
+
+    @property
+    def state(self) -> ChargePoint:
+        assert self.application is not None
+        assert self.application.runtime is not None
+        return self.application.runtime.state
+
+    @property
+    def board(self) -> Board:
+        assert self.application is not None
+        assert self.application.board is not None
+        return self.application.board
+
+    # --- over HTTP ---
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.api.listen}"
+
+    def client(self, token: str | None = SECRET) -> httpx.Client:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S)
+
+    def post(
+        self,
+        command: str,
+        event: Any = None,
+        *,
+        target: Any = None,
+        token: str | None = SECRET,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a command; ``event`` None: without one."""
+        body: dict[str, Any] = {"target": TARGET if target is None else target}
+        if event is not None:
+            body["event"] = event
+        with self.client(token) as client:
+            return client.post(f"/ocpp/commands/{command}", json=body, headers=headers)
+
+    def get(self, path: str, **query: Any) -> httpx.Response:
+        with self.client() as client:
+            return client.get(path, params=query)
+
+    def result(self, answer: httpx.Response) -> dict[str, Any]:
+        """Wait for the end of the command of this receipt."""
+        assert answer.status_code == 202, answer.text
+        receipt = answer.json()
+        command_id = receipt.get("id") or receipt["results"][0]["command"]["id"]
+        found: dict[str, Any] = self.get(f"/ocpp/commands/{command_id}", wait_s=15).json()
+        return found
+
+    def do(self, command: str, event: Any = None) -> dict[str, Any]:
+        """Send a queued command and return how it ended."""
+        return self.result(self.post(command, {} if event is None else event))
+
+    def applied(self, command: str, event: Any = None) -> dict[str, Any]:
+        """Send a queued command that must be applied; returns its result."""
+        ended = self.do(command, event)
+        assert ended["status"] == "applied", ended
+        return ended["result"] or {}
+
+    def at_rest(self) -> None:
+        """Bring the charger back: no fault, no session, no cable, as configured."""
+        for connector in self.state.connectors:
+            where = {"connector_id": connector.connector_id}
+            self.post("clear-fault", where)
+            if connector.transaction is not None or connector.plugged:
+                self.do("stop-session", where)
+        self.until(
+            lambda: all(c.transaction is None and not c.plugged for c in self.state.connectors)
+        )
+
+
+@contextlib.contextmanager
+def running_charger(settings: Settings, **lever: Any) -> Iterator[Charger]:
+    """A charger from start to end."""
+    charger = Charger(settings, **lever)
+    try:
+        charger.start()
+        yield charger
+    finally:
+        charger.stop()

@@ -1,0 +1,165 @@
+"""A charge point whose parts, link and people do anything at all, while a witness watches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from agent.core import charge_point
+from agent.core import events as ev
+from agent.core.commands import (
+    Authorize,
+    CloseContactor,
+    Command,
+    DeliverNext,
+    LockConnector,
+    OpenContactor,
+    QueueMessage,
+    ReadMeter,
+    UnlockConnector,
+)
+from agent.core.events import Event
+from agent.core.state import ChargePoint, Phase
+from agent.core.values import (
+    IdTagInfo,
+    LockState,
+    MeterValues,
+    StartTransaction,
+    TransactionMessage,
+)
+from tests.core.witness import Witness
+from tests.core.world import ACCEPTED, BOOT_S, at, reading
+
+
+class Anything:
+    """A charge point with its parts and its link, which obey one order when they are asked to."""
+
+    def __init__(self, state: ChargePoint) -> None:
+        self.state = state
+        self.seconds = 0.0
+        self.witness = Witness()
+        self.orders: deque[Command] = deque(maxlen=50)
+        self.outbox: dict[int, tuple[int, TransactionMessage]] = {}
+        self.asked_up_to = 0
+        self.register_wh = 1000
+        self.requests = 0
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, ev.CablePluggedIn | ev.CableUnplugged) and not self._senses(event):
+            return
+        self.state, commands = charge_point.handle(self.state, event, at(self.seconds))
+        self.witness.watch(event, self.state, commands)
+        self._is_in_time()
+        self.orders.extend(commands)
+        for command in commands:
+            if isinstance(command, QueueMessage):
+                self.outbox[command.sequence] = (command.transaction_ref, command.message)
+            if isinstance(command, DeliverNext):
+                self.asked_up_to = command.up_to
+
+    def _is_in_time(self) -> None:
+        for connector in self.state.connectors:
+            if connector.phase is Phase.CHARGING and connector.limits.duration_s is not None:
+                age_s = BOOT_S + self.seconds - connector.transaction.begun_monotonic_s
+                assert age_s < connector.limits.duration_s, "longer than was asked for"
+
+    def _senses(self, event: ev.CablePluggedIn | ev.CableUnplugged) -> bool:
+        connectors = self.state.connectors
+        return all(c.traits.has_plug or c.connector_id != event.connector_id for c in connectors)
+
+    def ask(self, make: Callable[[str], Event]) -> None:
+        self.requests += 1
+        self.tell(make(f"r{self.requests}"))
+
+    def wait(self, seconds: float) -> None:
+        """Time passes; each deadline that was handled must be gone."""
+        until_s = BOOT_S + self.seconds + seconds
+        while True:
+            deadline_s = charge_point.next_deadline_s(self.state, at(self.seconds))
+            if deadline_s is None or deadline_s > until_s:
+                self.seconds = until_s - BOOT_S
+                return
+            assert deadline_s >= BOOT_S + self.seconds, "a deadline in the past"
+            self.seconds = deadline_s - BOOT_S
+            self.tell(ev.TimePassed())
+            later_s = charge_point.next_deadline_s(self.state, at(self.seconds))
+            assert later_s is None or later_s > deadline_s, "a deadline that does not go away"
+
+    def obey(self, info: IdTagInfo) -> None:
+        """The oldest order that a part or the link can carry out is carried out."""
+        while self.orders:
+            event = self._outcome(self.orders.popleft(), info)
+            if event is not None:
+                self.tell(event)
+                return
+
+    def _outcome(self, order: Command, info: IdTagInfo) -> Event | None:
+        match order:
+            case LockConnector(connector_id):
+                return ev.LockChanged(connector_id, LockState.LOCKED)
+            case UnlockConnector(connector_id):
+                return ev.LockChanged(connector_id, LockState.UNLOCKED)
+            case ReadMeter(connector_id):
+                self.register_wh += 10
+                return ev.MeterRead(connector_id, reading(self.register_wh))
+            case CloseContactor(connector_id):
+                is_wanted = charge_point.still_wanted(self.state, order)
+                return ev.ContactorClosed(connector_id) if is_wanted else None
+            case OpenContactor(connector_id):
+                return ev.ContactorOpened(connector_id)
+            case Authorize(id_tag):
+                return ev.AuthorizeAnswered(id_tag, info)
+            case DeliverNext():
+                return self.answer(info)
+        return None
+
+    def answer(self, info: IdTagInfo) -> Event | None:
+        """The central system answers the oldest message, if one is in flight and there is one."""
+        if not self.state.outbox.in_flight:
+            return None
+        sequence = min(self.outbox, default=self.asked_up_to + 1)
+        if sequence > self.asked_up_to:
+            return ev.OutboxWasEmpty(self.asked_up_to)
+        ref, message = self.outbox.pop(sequence)
+        if isinstance(message, StartTransaction):
+            return ev.MessageAnswered(
+                sequence, ref, "StartTransaction", ref + 100, info, message.id_tag
+            )
+        return ev.MessageAnswered(sequence, ref, "MeterValues")
+
+    def fail(self, interrupted: bool) -> None:
+        """The oldest message fails, if one is in flight."""
+        if not self.state.outbox.in_flight or not self.outbox:
+            return
+        sequence = min(self.outbox)
+        if interrupted:
+            self.tell(ev.DeliveryInterrupted(sequence))
+            return
+        self.tell(ev.MessageFailed(sequence, "no answer"))
+        if self.state.outbox.done == sequence:
+            del self.outbox[sequence]  # parked
+
+    def drop_samples(self) -> None:
+        """A full disk: the journal drops samples, and the core is not told."""
+        for sequence, (_, message) in list(self.outbox.items()):
+            if isinstance(message, MeterValues):
+                del self.outbox[sequence]
+
+    def deliver_everything(self) -> None:
+        """In the end the link is there, and the central system answers whatever it gets."""
+        self.tell(ev.LinkAccepted())
+        while (event := self.answer(ACCEPTED)) is not None:
+            self.tell(event)
+        assert self.outbox == {}, "messages that nobody delivers"
+        assert self.state.outbox.waiting == 0
+
+    def settle_down(self) -> None:
+        """Everything gets its time, then the link, then the end of the process."""
+        self.wait(120)
+        self.witness.is_content(self.state)
+        self.deliver_everything()
+        self.witness.is_content(self.state)
+        self.tell(ev.ShutdownRequested())
+        self.wait(120)
+        self.deliver_everything()
+        self.witness.has_answered_everybody()

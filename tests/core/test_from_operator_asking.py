@@ -1,0 +1,268 @@
+"""The operator asks about a tag, and stops a session: one answer to each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agent.core import events as ev
+from agent.core.asking import CHECKS_MAX, VOUCHED_MAX
+from agent.core.commands import (
+    Authorize,
+    LockConnector,
+    QueueMessage,
+    ReadMeter,
+    RecordDecision,
+    Reply,
+    ShowSignal,
+    Signal,
+)
+from agent.core.state import Phase
+from agent.core.values import (
+    AuthorizationStatus,
+    IdTagInfo,
+    LockState,
+    StopReason,
+    StopTransaction,
+    Verdict,
+)
+from tests.core.world import (
+    ACCEPTED,
+    BLOCKED,
+    CARD,
+    NOON,
+    OTHER_CARD,
+    Story,
+    a_charge_point,
+    a_transaction,
+    charging,
+    decisions,
+    deeds,
+    finish,
+    listed,
+    of,
+    of_group,
+    reading,
+    replies,
+    rules_of,
+    stop_of,
+    tap,
+)
+
+CONCURRENT = IdTagInfo(AuthorizationStatus.CONCURRENT_TX)
+
+
+# --- a stop --------------------------------------------------------------------------------------
+
+
+def test_a_stop_is_applied_when_stop_transaction_is_stored_and_not_before():
+    story = charging()
+    assert replies(story.tell(ev.StopAsked("x1", 1))) == []
+    assert story.connector.phase is Phase.STOPPING
+    commands = finish(story)
+    assert stop_of(commands).reason is StopReason.LOCAL
+    assert stop_of(commands).id_tag is None
+    (queued,) = [c for c in of(QueueMessage, commands) if isinstance(c.message, StopTransaction)]
+    assert replies(commands) == [("x1", "applied")]
+    assert commands.index(queued) < commands.index(Reply("x1", "applied"))
+
+
+@pytest.mark.parametrize("ref", [0, 2, 99])
+def test_a_stop_of_a_session_that_does_not_run_says_so(ref):
+    story = charging()
+    assert replies(story.tell(ev.StopAsked("x1", ref))) == [("x1", "no_transaction")]
+    assert story.connector.phase is Phase.CHARGING
+
+
+def test_a_stop_finds_its_session_behind_another():
+    story = charging(connectors=2)
+    story.tell(ev.CablePluggedIn(2), tap(OTHER_CARD, listed(), (2,)))
+    story.tell(ev.LockChanged(2, LockState.LOCKED), ev.MeterRead(2, reading(0)))
+    story.tell(ev.StopAsked("x1", 2))
+    phases = [connector.phase for connector in story.state.connectors]
+    assert phases == [Phase.CHARGING, Phase.STOPPING]
+
+
+def test_a_stop_of_a_session_that_is_ending_waits_for_that_end():
+    story = charging()
+    story.tell(tap())
+    assert replies(story.tell(ev.StopAsked("x1", 1))) == []
+    commands = finish(story)
+    assert stop_of(commands).id_tag == CARD
+    assert replies(commands) == [("x1", "applied")]
+
+
+def test_two_who_ask_for_the_same_stop_are_both_answered_once():
+    story = charging()
+    commands = story.tell(ev.StopAsked("x1", 1), ev.StopAsked("x2", 1))
+    commands += finish(story)
+    assert replies(commands) == [("x1", "applied"), ("x2", "applied")]
+
+
+def test_a_stop_is_answered_also_when_the_process_ends_at_once():
+    story = charging()
+    story.tell(ev.StopAsked("x1", 1), ev.ShutdownRequested())
+    assert replies(story.wait(2)) == [("x1", "applied")]
+
+
+def test_a_stop_of_a_session_found_open_at_the_start_waits_for_its_end():
+    story = Story(a_charge_point())
+    story.tell(ev.Started((a_transaction(),)))
+    assert replies(story.tell(ev.StopAsked("x1", 1))) == []
+    assert replies(story.tell(ev.MeterRead(1, reading(1500)))) == [("x1", "applied")]
+
+
+def test_one_stop_answers_who_waits_for_the_start_and_who_waits_for_the_end():
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1), ev.SessionAsked("s1", 1, CARD, facts=listed()))
+    story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
+    commands = story.tell(ev.StopAsked("x1", 1), ev.MeterRead(1, reading(1000)))
+    assert sorted(replies(commands)) == [("s1", "applied"), ("x1", "applied")]
+
+
+# --- a question ----------------------------------------------------------------------------------
+
+
+def test_a_question_asks_the_central_system_and_starts_nothing():
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1))
+    assert story.tell(ev.TagQuestioned("q1", CARD)) == [Authorize(CARD, 5.0)]
+    commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
+    assert of(Reply, commands) == [Reply("q1", "applied", "", ACCEPTED)]
+    assert of(ShowSignal, commands) == []
+    (record,) = decisions(commands)
+    assert (record.purpose, record.verdict) == ("question", Verdict.ACCEPTED)
+    assert story.connector.phase is Phase.IDLE
+
+
+@pytest.mark.parametrize("info", [BLOCKED, CONCURRENT, replace(ACCEPTED, expires_at=NOON)])
+def test_a_question_about_a_tag_that_is_refused_is_answered_with_what_was_said(info):
+    story = Story(a_charge_point())
+    story.tell(ev.TagQuestioned("q1", CARD))
+    commands = story.tell(ev.AuthorizeAnswered(CARD, info))
+    assert of(Reply, commands) == [Reply("q1", "rejected", "", info)]
+    assert story.state.vouched == ()
+
+
+@pytest.mark.parametrize("before", [ev.LinkLost("gone"), ev.LinkPending("Pending")])
+def test_a_question_without_a_link_is_answered_at_once(before):
+    story = Story(a_charge_point())
+    story.tell(before)
+    assert story.tell(ev.TagQuestioned("q1", CARD)) == [Reply("q1", "not_connected")]
+
+
+def test_a_question_that_gets_no_answer_has_failed_and_decides_nothing():
+    story = Story(a_charge_point())
+    story.tell(ev.TagQuestioned("q1", CARD))
+    assert story.wait(6) == [Reply("q1", "failed", "no answer within 5 s")]
+    story.tell(ev.TagQuestioned("q2", CARD))
+    assert story.tell(ev.AuthorizeFailed(CARD, "link lost")) == [Reply("q2", "failed", "link lost")]
+
+
+def test_a_question_while_the_box_restarts_has_failed():
+    story = charging()
+    story.tell(ev.ResetRequested("r1", hard=False))
+    commands = story.tell(ev.TagQuestioned("q1", CARD))
+    assert replies(commands) == [("q1", "failed")]
+    assert of(Authorize, commands) == []
+
+
+def test_a_question_beyond_those_that_may_be_open_has_failed():
+    story = Story(a_charge_point())
+    for number in range(CHECKS_MAX):
+        story.tell(ev.TagQuestioned(f"q{number}", f"CARD-{number}"))
+    commands = story.tell(ev.TagQuestioned("q8", "ONE-MORE"))
+    assert replies(commands) == [("q8", "failed")]
+    assert rules_of(commands) == ["TOO_MANY"]
+
+
+def test_two_questions_about_one_tag_are_asked_once_and_both_answered():
+    story = Story(a_charge_point())
+    commands = story.tell(ev.TagQuestioned("q1", CARD), ev.TagQuestioned("q2", CARD.lower()))
+    assert of(Authorize, commands) == [Authorize(CARD, 5.0)]
+    commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
+    assert replies(commands) == [("q1", "applied"), ("q2", "applied")]
+    assert len(story.state.vouched) == 1
+
+
+def test_a_card_presented_while_a_question_about_it_is_open_is_not_swallowed():
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1), ev.TagQuestioned("q1", CARD))
+    commands = story.tell(tap())
+    assert of(ShowSignal, commands) == [ShowSignal(Signal.CHECKING)]
+    commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
+    assert replies(commands) == [("q1", "applied")]
+    assert story.connector.phase is Phase.STARTING
+
+
+# --- vouched -------------------------------------------------------------------------------------
+
+
+def a_vouched_tag(info: IdTagInfo = ACCEPTED, **given) -> Story:
+    story = Story(a_charge_point(**given))
+    story.tell(ev.TagQuestioned("q1", CARD), ev.AuthorizeAnswered(CARD, info))
+    story.tell(ev.CablePluggedIn(1))
+    story.commands.clear()
+    return story
+
+
+def asks_anew(story: Story) -> bool:
+    return Authorize(CARD, 5.0) in story.tell(ev.SessionAsked("s1", 1, CARD))
+
+
+def test_a_session_of_a_tag_that_was_just_accepted_is_not_asked_about_again():
+    story = a_vouched_tag(of_group("FLEET"))
+    story.wait(59)
+    commands = story.tell(ev.SessionAsked("s1", 1, CARD.lower()))
+    assert deeds(commands) == [LockConnector(1), ReadMeter(1)]
+    assert rules_of(commands) == ["VOUCHED"]
+    assert story.connector.grant is not None
+    assert story.connector.grant.parent_id_tag == "FLEET"
+
+
+def test_an_accepted_answer_counts_no_longer_than_connection_time_out():
+    story = a_vouched_tag(ConnectionTimeOut="30")
+    story.wait(30)
+    assert asks_anew(story)
+
+
+def test_an_accepted_answer_does_not_count_beyond_its_own_expiry():
+    story = a_vouched_tag(replace(ACCEPTED, expires_at=NOON + timedelta(seconds=10)))
+    story.wait(10)
+    assert asks_anew(story)
+
+
+def test_an_accepted_answer_counts_for_its_own_tag_only():
+    commands = a_vouched_tag().tell(ev.SessionAsked("s1", 1, OTHER_CARD))
+    assert of(Authorize, commands) == [Authorize(OTHER_CARD, 5.0)]
+
+
+@pytest.mark.parametrize("said", [BLOCKED, CONCURRENT])
+def test_an_accepted_answer_does_not_count_after_a_later_refusal(said):
+    story = a_vouched_tag()
+    story.tell(ev.TagQuestioned("q2", CARD), ev.AuthorizeAnswered(CARD, said))
+    assert asks_anew(story)
+
+
+def test_an_accepted_answer_does_not_help_a_card_that_is_presented():
+    assert of(Authorize, a_vouched_tag().tell(tap())) == [Authorize(CARD, 5.0)]
+
+
+def test_only_the_latest_accepted_answers_are_kept_in_mind():
+    story = Story(a_charge_point())
+    for number in range(VOUCHED_MAX + 3):
+        tag = f"CARD-{number}"
+        story.tell(ev.TagQuestioned(f"q{number}", tag), ev.AuthorizeAnswered(tag, ACCEPTED))
+    assert len(story.state.vouched) == VOUCHED_MAX
+    assert story.state.vouched[-1].id_tag == f"CARD-{VOUCHED_MAX + 2}"
+
+
+def test_a_question_that_is_answered_late_vouches_for_nothing():
+    story = Story(a_charge_point())
+    story.tell(ev.TagQuestioned("q1", CARD))
+    story.wait(6)
+    commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
+    assert of(RecordDecision, commands) == []
+    assert story.state.vouched == ()
