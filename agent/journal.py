@@ -7,13 +7,14 @@ tried again; until it succeeds, no order behind it is performed: nothing closes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from agent.core.commands import PatientOrder, QueueMessage, Row
+from agent.core.commands import PatientOrder, QueueMessage, RecordDecision, Row
 from agent.core.events import Event, JournalFailed, JournalRecovered
 from agent.core.values import MeterValues
 from agent.errors import StoreError
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_MAX = 5000  # rows that may wait for a disk that does not write; then meter values are dropped
 RETRY_S = 2.0
+GATHER_S = 0.5  # how long a stored reason may wait for something that must be written at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Journal:
         self._is_committing = False
         self._has_failed = False
         self._arrived = asyncio.Event()
+        self._is_urgent = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -62,19 +65,30 @@ class Journal:
             self._make_room()  # the commit before may hang, not only fail
             self._quiet.clear()
             self._arrived.set()
+            if orders or not all(isinstance(row, RecordDecision) for row in rows):
+                self._is_urgent.set()
 
     async def run(self) -> None:
         """Commit for ever."""
         while True:
             await self._arrived.wait()
+            await self._let_reasons_gather()
             self._arrived.clear()
+            self._is_urgent.clear()
             while self._waiting:
                 if not await self._commit_waiting():
                     await asyncio.sleep(RETRY_S)
             self._quiet.set()
 
+    async def _let_reasons_gather(self) -> None:
+        """Reasons alone wait a moment: mostly the session they led to is written with them."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_S):
+                await self._is_urgent.wait()
+
     async def wait_until_quiet(self, timeout_s: float) -> bool:
         """Wait until everything handed in is committed; False when that took too long."""
+        self._is_urgent.set()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._quiet.wait()

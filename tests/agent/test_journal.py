@@ -15,14 +15,21 @@ from agent.core.commands import (
     EndTransaction,
     PatientOrder,
     QueueMessage,
+    RecordDecision,
     RemoveMessage,
     Reply,
     Row,
 )
 from agent.core.events import Event, JournalFailed, JournalRecovered
-from agent.core.values import MeterValues, StopReason, StopTransaction
+from agent.core.values import (
+    DecisionRecord,
+    MeterValues,
+    StopReason,
+    StopTransaction,
+    Verdict,
+)
 from agent.errors import StoreFull
-from agent.journal import RETRY_S, Journal
+from agent.journal import GATHER_S, RETRY_S, Journal
 from tests.emulators.inline_executor import InlineExecutor
 from tests.emulators.virtual_clock import NOON
 
@@ -223,3 +230,45 @@ async def test_a_mistake_in_the_program_ends_the_journal():
     with pytest.raises(TypeError, match="not a row"):
         await run
     assert desk.performed == []
+
+
+# --- reasons wait for company -----------------------------------------------------------------------
+
+
+def a_reason() -> RecordDecision:
+    return RecordDecision(
+        DecisionRecord(NOON, "start", 1, "DEADBEEF", Verdict.ACCEPTED, "LISTED", "local list")
+    )
+
+
+async def test_a_reason_is_written_together_with_the_session_that_follows_at_once():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        await asyncio.sleep(GATHER_S / 2)
+        assert desk.committed == []
+        desk.journal.submit([row(1)], [CLOSE])
+        await asyncio.sleep(0.001)
+        assert desk.committed == [[a_reason(), row(1)]]
+        assert desk.performed == [CLOSE]
+
+
+async def test_a_reason_alone_is_written_after_a_moment():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        await asyncio.sleep(GATHER_S + 0.001)
+        assert desk.committed == [[a_reason()]]
+
+
+async def test_an_order_is_not_held_up_by_a_reason_that_waits():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        desk.journal.submit([], [REPLY])
+        await asyncio.sleep(0.001)
+        assert desk.performed == [REPLY]
+
+
+async def test_reasons_are_written_at_once_when_the_process_ends():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        assert await desk.journal.wait_until_quiet(GATHER_S / 2)
+        assert desk.committed == [[a_reason()]]
