@@ -232,7 +232,7 @@ async def test_a_mistake_in_the_program_ends_the_journal():
     assert desk.performed == []
 
 
-# --- reasons wait for company -----------------------------------------------------------------------
+# --- reasons wait for company ---------------------------------------------------------------------
 
 
 def a_reason() -> RecordDecision:
