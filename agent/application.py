@@ -49,6 +49,7 @@ from hw.board import open_board
 from hw.ports import Board, ConnectorParts
 
 if TYPE_CHECKING:
+    from agent.api.limits import Limits
     from agent.api.server import ApiServer
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class World:
     board: Board | None = None  # None: opened by the application, as the settings say
     pin_factory: Any = None  # None: the board's own
     control_path: Path | None = None  # None: see control.socket_path
+    api_limits: Limits | None = None  # None: those of the control API itself
 
 
 class Application:
@@ -143,7 +145,7 @@ class Application:
         runtime = self._make_runtime(board, store, durable, threads)
         supervisor = Supervisor(board, runtime.post)
         supervision = self._supervise(board, supervisor)
-        devices = self._make_devices(board, runtime, threads, supervision)
+        devices = self._make_devices(board, runtime, threads, supervision, supervisor)
         lists = ListUpdates(
             store,
             runtime,
@@ -182,17 +184,8 @@ class Application:
         stack.callback(supervision.shut_down)
         devices.start()
         self._service.ready()
-        if self.settings.api.enabled:
-            self._serve_api(
-                stack,
-                runtime=runtime,
-                link=link,
-                board=board,
-                store=store,
-                read=threads.read,
-                lists=lists,
-                tap=window.tap,
-            )
+        inside = {"runtime": runtime, "link": link, "board": board, "store": store}
+        self._serve_api(stack, **inside, read=threads.read, lists=lists, tap=window.tap)
         return await self._until_the_end(tasks, runtime, board)
 
     def _make_runtime(
@@ -222,6 +215,7 @@ class Application:
         runtime: Runtime,
         threads: Threads,
         supervision: SupervisionThread | SupervisionTimer,
+        supervisor: Supervisor,
     ) -> Devices:
         return Devices(
             board,
@@ -231,15 +225,17 @@ class Application:
             threads.meters,
             supervision.look_now,
             lambda: supervision.is_looking,
+            supervisor.reason_to_stay_open,
         )
 
     def _serve_api(self, stack: AsyncExitStack, **inside: Any) -> None:
-        """Begin to serve the control API; it has a thread of its own, which holds up nobody."""
+        """Begin to serve the control API, if wanted; its own thread holds up nobody."""
+        if self._frame_log is None:
+            return
         # Imported here: not needed when it is off. The framework comes later still, in the thread.
         from agent.api.server import ApiServer
         from agent.api.station import Inside, Station
 
-        assert self._frame_log is not None
         station = Station(
             Inside(
                 settings=self.settings,
@@ -251,9 +247,9 @@ class Application:
             )
         )
         stack.callback(station.shut_down)
-        self.api = ApiServer(station)
+        self.api = ApiServer(station, self._world.api_limits)
         self.api.start()
-        stack.callback(self.api.shut_down)
+        stack.push_async_callback(self.api.close)
 
     async def _open_control_socket(self, stack: AsyncExitStack) -> None:
         path = self._world.control_path or socket_path(self.settings.storage_path)

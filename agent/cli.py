@@ -12,6 +12,7 @@ from typing import Any
 from agent import places, terminal
 from agent.errors import ConfigError, ControlError
 from agent.list_command import add_list_command
+from agent.token_command import add_token_command
 
 FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
 
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("id_tag", nargs="?", metavar="TAG", help="only of this card")
     why.add_argument("--limit", type=int, default=10, help="how many (10)")
     add_list_command(commands, common)
+    add_token_command(commands, common)
     add("safe-state", "open every output and exit", _safe_state)
     sim = commands.add_parser("sim", help="play driver and car on simulated hardware")
     sim.set_defaults(command=_sim)

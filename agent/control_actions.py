@@ -15,6 +15,7 @@ from agent.core.reasons import Rule
 from agent.core.values import DecisionRecord
 from agent.diary import decision_line
 from agent.errors import ControlError, StoreError
+from agent.journal import FRESH_S
 from agent.ports import Clock
 from agent.runtime import Runtime
 from agent.snapshot import charge_point_snapshot
@@ -79,6 +80,7 @@ class ControlActions:
             raise ControlError("id_tag must be a text")
         if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
+        await self._runtime.journal.wait_until_quiet(FRESH_S)
         records = await self._read(self._store.decisions, id_tag, limit)
         return [decision_as_data(record) for record in records]
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import secrets
+import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from agent.application import Application
 from agent.config.demo_settings import demo_settings
 from agent.daemon import serve, start_again
+from agent.errors import StoreError
+from agent.settings import SCOPES, ApiSettings, ApiTokenSettings
+
+API_PORT = 8080
 
 _GREETING = """\
 A simulated charger and a small demonstration central system are running.
@@ -23,13 +31,23 @@ In a second terminal, in this directory, try:
 
 Other cards: DEADBEEF is blocked, everything else is unknown. Then: {command} why
 Something breaks: {command} sim fault welded; mended again: {command} sim clear
+The control API (docs/control-api.md) answers too:
+
+    {curl}
+
 Ctrl-C ends everything, with every output open.
 """
 
 
 def run_demo(directory: Path) -> int:
-    """Run the demonstration until Ctrl-C; its state is kept in ``directory``."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Run the demonstration until Ctrl-C; its state is kept in ``directory``.
+
+    Raises StoreError when that directory cannot be made.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise StoreError(f"Cannot keep the state of the demonstration: {problem}") from problem
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -48,8 +66,38 @@ async def _demo(directory: Path) -> bool:
         central_logger.info("    central system: %s", sentence)
 
     async with DemoCentralSystem(port=0, say=say) as central_system:
-        print(_GREETING.format(command=_command()), flush=True)
-        return await serve(Application(demo_settings(directory, central_system.url)))
+        api = _api(directory)
+        print(_GREETING.format(command=_command(), curl=_curl(api)), flush=True)
+        settings = replace(demo_settings(directory, central_system.url), api=api)
+        return await serve(Application(settings))
+
+
+def _api(directory: Path) -> ApiSettings:
+    """The control API with a token of its own, which is kept in a file for its owner only."""
+    secret = directory / "api-token"
+    if not secret.exists():
+        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+    token = ApiTokenSettings(name="demo", secret_file=str(secret), scopes=SCOPES)
+    return ApiSettings(enabled=True, listen=f"127.0.0.1:{_free_port()}", tokens=(token,))
+
+
+def _free_port() -> int:
+    """The usual port, or any other while somebody has that."""
+    for port in (API_PORT, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as probe:
+                return int(probe.getsockname()[1])
+        except OSError:
+            continue
+    return API_PORT
+
+
+def _curl(api: ApiSettings) -> str:
+    secret = api.tokens[0].secret_file
+    url = f"http://{api.listen}/ocpp/chargers/DEMO-1"
+    return f'curl -H "Authorization: Bearer $(cat {secret})" {url}'
 
 
 def _command() -> str:

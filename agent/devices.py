@@ -31,6 +31,7 @@ from hw.ports import (
     ReaderRecovered,
     SeveralCards,
     Signal,
+    Trip,
 )
 from hw.settings import ReaderSettings
 
@@ -44,6 +45,7 @@ class Devices:
 
     ``look_now`` is called after every order, so that its effect is noticed without delay.
     ``is_watched`` says whether somebody looks at the inputs; without that nothing is kept closed.
+    ``reason_to_stay_open`` says what the last look saw that speaks against closing a connector.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Devices:
         meter_executor: Executor,
         look_now: Callable[[], None],
         is_watched: Callable[[], bool] = lambda: True,
+        reason_to_stay_open: Callable[[int], str | None] = lambda connector_id: None,
     ) -> None:
         self._board = board
         self._reader = reader
@@ -63,6 +66,7 @@ class Devices:
         self._meter_executor = meter_executor
         self._look_now = look_now
         self._is_watched = is_watched
+        self._reason_to_stay_open = reason_to_stay_open
         self._was_watched = True
         self._parts = {parts.connector_id: parts for parts in board.connectors}
         self._served = reader.connectors or tuple(self._parts)
@@ -98,6 +102,11 @@ class Devices:
     def _close(self, order: co.CloseContactor) -> None:
         contactor = self._parts[order.connector_id].contactor
         if self._is_blind():
+            return
+        if self._reason_to_stay_open(order.connector_id) is not None:
+            # Seen, and still waiting in front of the core: it hears of the trip behind its cause.
+            contactor.trip(Trip.REFLEX)
+            self._look_now()
             return
         try:
             contactor.arm(order.trips_seen)

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_MAX = 5000  # rows that may wait for a disk that does not write; then meter values are dropped
 RETRY_S = 2.0
+FRESH_S = 0.3  # who reads the journal lets it be written up to now, if that takes no longer
 GATHER_S = 0.5  # how long a stored reason may wait for something that must be written at once
 
 

@@ -22,14 +22,16 @@ def find_socket(config: Path | None) -> Path:
     The one of the given configuration; without one, of the installed service, else of the
     demonstration.
     """
-    if config is not None:
-        return _socket_of(config)
+    found = config or config_in_use()
+    return demo_directory() / "control.sock" if found is None else _socket_of(found)
+
+
+def config_in_use() -> Path | None:
+    """The configuration of the installed service; None: the demonstration is meant."""
     if SERVICE_SOCKET.exists():
-        return SERVICE_SOCKET
+        return DEFAULT_CONFIG
     demo = demo_directory() / "control.sock"
-    if demo.exists() or not DEFAULT_CONFIG.exists():
-        return demo
-    return _socket_of(DEFAULT_CONFIG)
+    return None if demo.exists() or not DEFAULT_CONFIG.exists() else DEFAULT_CONFIG
 
 
 def _socket_of(config: Path) -> Path:

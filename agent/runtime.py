@@ -30,6 +30,7 @@ from agent.ports import Clock
 
 logger = logging.getLogger(__name__)
 
+FACTS_S = 2.0  # a disk that does not answer must not hold up everything else
 REQUEST_S = 60.0  # the core answers requests within its own limits; this is the backstop
 _ROWS = frozenset(get_args(Row))
 _PATIENT = frozenset(get_args(PatientOrder))
@@ -150,11 +151,13 @@ class Runtime:
         if not isinstance(event, _ABOUT_A_TAG) or event.id_tag is None:
             return event
         try:
-            return replace(event, facts=await self._facts(event.id_tag))
-        except StoreError as problem:
+            async with asyncio.timeout(FACTS_S):
+                return replace(event, facts=await self._facts(event.id_tag))
+        except (StoreError, TimeoutError) as error:
+            problem = str(error) or f"the store did not answer within {FACTS_S:g} s"
             logger.warning("a card cannot be looked up: %s", problem)
             if isinstance(event, CardPresented):
-                return CardNotTaken(str(problem))  # not on a guess: it may be a blocked one
+                return CardNotTaken(problem)  # not on a guess: it may be a blocked one
             return event  # the others come from one who knows the card
 
     def _perform_patient(self, order: PatientOrder) -> None:

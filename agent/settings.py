@@ -19,6 +19,8 @@ from hw.settings import (
     setting,
 )
 
+SCOPES = ("read", "operate", "configure", "simulate")  # what a token of the control API may allow
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargePointSettings:
@@ -67,12 +69,47 @@ class AuthorizationSettings:
     tap_guard_s: float = setting(
         5.0, "a card cannot stop what it started until this time has passed", low=0, high=60
     )
+    allow_random_uid: bool = setting(
+        False, "take cards that show another number each time (phones); they are never remembered"
+    )
+    free_charging_id_tag: str = setting(
+        "", "whoever plugs in charges, without a card, under this idTag; empty = off"
+    )
     stop_by_second_tap: bool = setting(True, "the card that started a session stops it")
     remote_start_without_connector: str = setting(
         "first",
         "RemoteStart without connector: refuse it, or take the first suitable one",
         choices=("reject", "first"),
     )
+    local_list_owner: str = setting(
+        "auto",
+        "who may change the local list: the central system (csms), both (shared), the operator "
+        "(local); auto: csms with a central system and a real reader, else shared",
+        choices=("auto", "csms", "shared", "local"),
+    )
+    power_update_as_limit: bool = setting(
+        False, "control API: power-update limits the current where the car is real"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiTokenSettings:
+    """A token of the control API whose text stands in a file."""
+
+    name: str = setting(..., "shown in the log in the token's place")
+    secret_file: str = setting(..., "file with the token: one line, 16 characters or more")
+    scopes: tuple[str, ...] = setting(..., "what the token allows", choices=SCOPES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """The control API (HTTP). ``chargepoint-agent token new`` makes tokens without a file."""
+
+    enabled: bool = setting(False, "serve the control API")
+    listen: str = setting(
+        "127.0.0.1:8080", "address and port; there is no encryption, so keep it on the machine"
+    )
+    tokens: tuple[ApiTokenSettings, ...] = field(default=(), metadata={"help": "tokens from files"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +140,7 @@ class Settings:
     authorization: AuthorizationSettings = field(
         default=AuthorizationSettings(), metadata={"help": "local rules about cards"}
     )
+    api: ApiSettings = field(default=ApiSettings(), metadata={"help": "the control API"})
     simulation: SimulationSettings = field(
         default=SimulationSettings(), metadata={"help": "the simulated charger"}
     )
@@ -120,6 +158,11 @@ class Settings:
             phases=self.charge_point.phases,
             nominal_voltage_v=self.charge_point.nominal_voltage_v,
         )
+
+    @property
+    def charger_id(self) -> str:
+        """The name of this charger in the control API."""
+        return self.charge_point.charger_id or self.charge_point.identity
 
     @property
     def storage_path(self) -> Path:

@@ -58,6 +58,7 @@ class Supervisor:
         self._debounce_s = DEBOUNCE_S if board.is_polled else 0.0
         self._seen = {parts.connector_id: _Seen() for parts in board.connectors}
         self._tripped: frozenset[str] = frozenset()
+        self._reasons: dict[int, str] = {}  # as of the last look: who must not be closed, and why
         self._has_failed = False
 
     def first_look(self, now_s: float) -> None:
@@ -94,6 +95,13 @@ class Supervisor:
             if parts.lock is not None:
                 times.append(parts.lock.due_at())
         return min((time for time in times if time is not None), default=None)
+
+    def reason_to_stay_open(self, connector_id: int) -> str | None:
+        """Why the last look would open this connector, if it were closed; None: nothing would.
+
+        What it saw may still wait in the queue in front of the core.
+        """
+        return self._reasons.get(connector_id)
 
     @property
     def is_busy(self) -> bool:
@@ -136,7 +144,12 @@ class Supervisor:
             readings = replace(readings, lock=LockState[parts.lock.state.name])
         # From the order on: the feedback of a contactor that is just closing does not say so yet.
         was_closed = parts.contactor.is_closed or parts.contactor.is_ordered_closed
-        if was_closed and reason_to_open(readings) is not None:
+        reason = reason_to_open(readings)
+        if reason is None:
+            self._reasons.pop(parts.connector_id, None)
+        else:
+            self._reasons[parts.connector_id] = reason
+        if was_closed and reason is not None:
             parts.contactor.trip(Trip.REFLEX)
         elif tripped - self._tripped or self._has_new_fault(parts.connector_id):
             # Also while it is open: an order to close that does not know of this must not win.

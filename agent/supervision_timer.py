@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from agent.supervision import Supervisor
 
+SOONEST_S = 0.001  # a rounding error ahead is not ahead: a loop may not move on for that
+
 
 class SupervisionTimer:
     """Steps a supervisor on the event loop: soon after every change, and when something is due."""
@@ -52,4 +54,5 @@ class SupervisionTimer:
         self._supervisor.step(self._monotonic())
         due_s = self._supervisor.due_at()
         if due_s is not None:
-            self._later = self._loop.call_later(max(0.0, due_s - self._monotonic()), self._step)
+            wait_s = max(SOONEST_S, due_s - self._monotonic())
+            self._later = self._loop.call_later(wait_s, self._step)

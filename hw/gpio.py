@@ -174,8 +174,8 @@ def open_contactor(
     """Open the contactor of a connector, switched off; BoardError names the pin that fails.
 
     The feedback pin is always pulled up, for a contact to ground: a normally open one reads low
-    while closed, a mirror contact (IEC 60947-4-1, annex F) reads high, and a broken wire is found with
-    both: "did not close", or "welded".
+    while closed, a mirror contact (IEC 60947-4-1, annex F) reads high, and a broken wire is found
+    with both: "did not close", or "welded".
     """
     part = f"connector {connector_id} contactor"
     assert settings.pin is not None

@@ -264,8 +264,9 @@ async def _card_gone(box: Box) -> None:
     started = box.chip.transfers
     deadline_s = asyncio.get_running_loop().time() + 1.3
     await box.until(
-        lambda: asyncio.get_running_loop().time() > deadline_s
-        and box.chip.transfers > started + 300
+        lambda: (
+            asyncio.get_running_loop().time() > deadline_s and box.chip.transfers > started + 300
+        )
     )
 
 

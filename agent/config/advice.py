@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from posixpath import isabs, normpath
 
+from agent.config.api_rules import is_loopback
 from agent.config.mistakes import key_name
 from agent.config.pins import pin_uses
 from agent.settings import Settings
@@ -24,6 +25,7 @@ def warnings_for(settings: Settings) -> list[str]:
     return [
         *_central_system(settings),
         *_files(settings),
+        *_api(settings),
         *_reader(settings),
         *_pins(settings),
         *(
@@ -55,9 +57,11 @@ def _files(settings: Settings) -> Iterator[str]:
         "central_system.authorization_key_file": settings.central_system.authorization_key_file,
         "central_system.ca_file": settings.central_system.ca_file,
     }
+    for index, token in enumerate(settings.api.tokens):
+        named[key_name(("api", "tokens", index, "secret_file"))] = token.secret_file
     for key, path in named.items():
         if path:
-            yield from _file(key, path, is_secret=key.endswith("key_file"))
+            yield from _file(key, path, is_secret=not key.endswith("ca_file"))
     for key, path in {**named, "storage.path": settings.storage.path}.items():
         if path and not isabs(path):
             yield f"{key} = {path} is relative: it depends on where the agent is started"
@@ -75,6 +79,17 @@ def _file(key: str, path: str, *, is_secret: bool) -> Iterator[str]:
         yield f"{key}: {path} is not a plain file"
     elif is_secret and mode & (stat.S_IROTH | stat.S_IWOTH):
         yield f"{key}: everybody on this machine can read or change {path}; use chmod o= on it"
+
+
+def _api(settings: Settings) -> Iterator[str]:
+    api = settings.api
+    if api.enabled and not is_loopback(api.listen):
+        yield (
+            f"api.listen = {api.listen}: tokens cross the network unencrypted; "
+            "put a proxy with TLS before 127.0.0.1"
+        )
+    if api.tokens and not api.enabled:
+        yield "api.tokens are not used: api.enabled is false"
 
 
 def _reader(settings: Settings) -> Iterator[str]:

@@ -13,6 +13,7 @@ from itertools import combinations
 from posixpath import normpath
 from urllib.parse import urlsplit
 
+from agent.config.api_rules import check_api
 from agent.config.mistakes import KeyPath, Mistakes, nearest, shown
 from agent.config.pins import PinUse, pin_uses
 from agent.core.configuration import KEYS, start_values
@@ -35,6 +36,7 @@ def check_rules(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
     _check_reader(settings, mistakes)
     _check_pins(settings, mistakes)
     _check_serial_ports(settings, mistakes)
+    check_api(settings.api, mistakes)
     return _checked_start_values(settings, mistakes)
 
 

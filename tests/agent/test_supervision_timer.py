@@ -89,3 +89,22 @@ async def test_after_the_end_it_looks_no_more(tmp_path, asked_before):
     await asyncio.sleep(10)
     assert len(desk.supervisor.looks) == 1
     assert desk.timer.is_looking
+
+
+class NeverQuiteDue(CountingSupervisor):
+    """Its next moment is always a rounding error ahead, as sums of seconds make it."""
+
+    def due_at(self) -> float | None:
+        return None if len(self.looks) > 5000 else asyncio.get_running_loop().time() + 1e-12
+
+
+async def test_a_moment_that_is_a_rounding_error_ahead_does_not_stop_time(tmp_path):
+    desk = Desk(tmp_path)
+    desk.timer.shut_down()
+    loop = asyncio.get_running_loop()
+    supervisor = NeverQuiteDue(desk.board, desk.posted.append)
+    timer = SupervisionTimer(supervisor, loop.time)
+    timer.start()
+    await asyncio.sleep(1)
+    timer.shut_down()
+    assert len(supervisor.looks) <= 1001

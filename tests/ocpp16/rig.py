@@ -23,6 +23,7 @@ from agent.core.values import (
     TransactionMessage,
 )
 from agent.errors import AgentError
+from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.link import CentralSystemLink
 from agent.ocpp16.wire import Connector
 from agent.settings import CentralSystemSettings, ChargePointSettings
@@ -112,6 +113,7 @@ class Rig:
     )
     seed: int = 1
     lookup_s: float = 0.0  # how long the outbox takes to look up a row
+    frame_log: FrameLog | None = None
 
     def __post_init__(self) -> None:
         self.link = self.make_link(self.system.connect)
@@ -126,6 +128,7 @@ class Rig:
             clock=self.clock,
             random=random.Random(self.seed),
             connect=connect,
+            frame_log=self.frame_log,
         )
 
     async def next_message(self) -> QueuedMessage | None:

@@ -1,0 +1,142 @@
+"""Commands that are answered at once: configuration, cache, local list."""
+
+from __future__ import annotations
+
+from agent.api.answers import (
+    CacheResetResponse,
+    ConfigurationChangeResponse,
+    LocalListMutationResponse,
+)
+from agent.api.errors import Refused, bad_data, conflict
+from agent.api.schemas import ConfigurationUpdateEvent, LocalAuthListEvent, read_date_time
+from agent.api.service import ControlService, too_busy
+from agent.core.events import CacheClearRequested, ConfigurationChangeRequested
+from agent.core.values import (
+    AuthorizationStatus,
+    IdTagInfo,
+    ListEntry,
+    ListOrigin,
+    ListStatus,
+    ListUpdateKind,
+)
+from agent.list_updates import Outcome
+
+KEYS_MAX = 100
+KEY_LENGTH_MAX = 50  # OCPP 1.6 section 6.9: CiString50 and CiString500
+VALUE_LENGTH_MAX = 500
+_WORST_FIRST = ("NotSupported", "Rejected", "RebootRequired", "Accepted")
+_TOOK_EFFECT = ("Accepted", "RebootRequired")
+
+
+class ConfigurationCommands:
+    """What the central system may change too, changed by an operator."""
+
+    def __init__(self, service: ControlService) -> None:
+        self._station = service.station
+
+    # --- configuration ---------------------------------------------------------------------------
+
+    async def change(self, event: ConfigurationUpdateEvent) -> ConfigurationChangeResponse:
+        """Every key as a ChangeConfiguration.req for it, in the order given."""
+        _check_configuration(event.configuration)
+        verdicts: dict[str, str] = {}
+        for key, value in event.configuration.items():
+            verdicts[key] = await self._change_one(key, value)
+        configured = [key for key, verdict in verdicts.items() if verdict in _TOOK_EFFECT]
+        return ConfigurationChangeResponse(
+            status=min(verdicts.values(), key=_WORST_FIRST.index),
+            configured=configured,
+            msg=f"{len(configured)} of {len(verdicts)} keys changed",
+            results=verdicts,
+        )
+
+    async def _change_one(self, key: str, value: str) -> str:
+        try:
+            reply = await self._station.ask(
+                lambda request_id: ConfigurationChangeRequested(request_id, key, value)
+            )
+        except TimeoutError as problem:
+            raise too_busy(problem) from None
+        return reply.status
+
+    # --- cache -----------------------------------------------------------------------------------
+
+    async def reset_cache(self) -> CacheResetResponse:
+        """As ClearCache, also while the cache is switched off."""
+        count = await self._station.cache_count()
+        try:
+            await self._station.ask(
+                lambda request_id: CacheClearRequested(request_id, by_operator=True)
+            )
+        except TimeoutError as problem:
+            raise too_busy(problem) from None
+        return CacheResetResponse(msg="Authorization cache cleared", cleared_entries=count)
+
+    # --- local list ------------------------------------------------------------------------------
+
+    async def send_list(self, event: LocalAuthListEvent) -> LocalListMutationResponse:
+        """Replace the list, or change entries of it: all of the update, or nothing."""
+        kind = ListUpdateKind(event.update_type)
+        entries = [
+            ListEntry(entry.id_tag, _accepted(entry.expiry_date, entry.parent_id_tag))
+            for entry in event.entries
+        ]
+        outcome = await self._station.list_do(
+            lambda lists: lists.update(kind, event.list_version, entries, ListOrigin.CONTROL_API)
+        )
+        _raise_if_refused(outcome)
+        return LocalListMutationResponse(
+            status=outcome.status.value,
+            list_version=outcome.list_version,
+            entries_received=outcome.entries_received,
+            msg=outcome.detail or None,
+        )
+
+    async def clear_list(self) -> LocalListMutationResponse:
+        """Remove every entry; the version becomes 0."""
+        outcome = await self._station.list_do(lambda lists: lists.clear(ListOrigin.CONTROL_API))
+        _raise_if_refused(outcome)
+        if not outcome.is_accepted:
+            return LocalListMutationResponse(status=outcome.status.value, msg=outcome.detail)
+        return LocalListMutationResponse(
+            msg="Local authorization list cleared", entries_deleted=outcome.entries_deleted
+        )
+
+
+def _accepted(expiry_date: str | None, parent_id_tag: str | None) -> IdTagInfo:
+    """An entry has no status: it is an accepted tag, until it expires."""
+    expires_at = None if expiry_date is None else read_date_time(expiry_date)
+    return IdTagInfo(AuthorizationStatus.ACCEPTED, expires_at, parent_id_tag)
+
+
+def _raise_if_refused(outcome: Outcome) -> None:
+    refusal = _refusal(outcome)
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(outcome: Outcome) -> Refused | None:
+    match outcome.status:
+        case ListStatus.INVALID:
+            return bad_data("invalid_local_list", f"The list is not taken: {outcome.detail}.")
+        case ListStatus.MANAGED:
+            return conflict("local_auth_list_managed", f"Not here: {outcome.detail}.")
+        case ListStatus.NOT_SUPPORTED:
+            return conflict("local_auth_list_disabled", f"Not now: {outcome.detail}.")
+        case _:
+            return None
+
+
+def _check_configuration(configuration: dict[str, str]) -> None:
+    """Raises Refused (400): nothing has been applied then."""
+    if not configuration:
+        raise bad_data("invalid_configuration", "No key is given.")
+    if len(configuration) > KEYS_MAX:
+        raise bad_data("invalid_configuration", f"At most {KEYS_MAX} keys at once.")
+    for key, value in configuration.items():
+        if not 1 <= len(key) <= KEY_LENGTH_MAX:
+            told = f"A key has 1 to {KEY_LENGTH_MAX} characters; {key[:60]!r} has not."
+            raise bad_data("invalid_configuration", told)
+        if len(value) > VALUE_LENGTH_MAX:
+            told = f"The value of {key!r} has more than {VALUE_LENGTH_MAX} characters."
+            raise bad_data("invalid_configuration", told)

@@ -1,0 +1,266 @@
+"""Commands about sessions: unlock, start, stop, authorize. They work on real hardware too."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import Any
+
+from agent.api.commands_simulation import CAR, SimulationCommands
+from agent.api.errors import conflict, not_connected, not_found
+from agent.api.queue import ANYWHERE, Progress
+from agent.api.results import CommandStatus, Outcome, applied, expired, failed, rejected
+from agent.api.schemas import (
+    AuthorizeIdTagCommandEvent,
+    ConnectorCommandEvent,
+    StartSessionCommandEvent,
+    StartTransactionCommandEvent,
+    StopSessionCommandEvent,
+    StopTransactionCommandEvent,
+)
+from agent.api.service import ControlService, Plan, is_plugged
+from agent.core import authorization
+from agent.core.commands import Reply
+from agent.core.events import SessionAsked, StopAsked, TagQuestioned, UnlockRequested
+from agent.core.id_tag import same_tag
+from agent.core.values import IdTagInfo, Transaction, Verdict
+
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+QUICK_S = 2.0  # a start that takes longer waits for something: the others need not wait for it
+_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+
+
+class SessionCommands:
+    """What an operator may ask for in a card's place."""
+
+    def __init__(self, service: ControlService, simulation: SimulationCommands) -> None:
+        self._service = service
+        self._station = service.station
+        self._simulation = simulation
+
+    # --- unlock ----------------------------------------------------------------------------------
+
+    async def unlock(self, event: ConnectorCommandEvent) -> Plan:
+        """As UnlockConnector of the central system: ends the session, then drives the lock."""
+        connector_id = self._service.connector_id(event.connector_id)
+        await self._service.in_turn(connector_id)
+
+        async def run(progress: Progress) -> Outcome:
+            reply = await self._station.ask(
+                lambda request_id: UnlockRequested(request_id, connector_id)
+            )
+            match reply.status:
+                case "Unlocked":
+                    return applied(status="Unlocked")
+                case "NotSupported":
+                    return rejected("NotSupported", status="NotSupported")
+                case _:
+                    return failed(reply.status, status=reply.status)
+
+        return Plan(connector_id, run)
+
+    # --- start -----------------------------------------------------------------------------------
+
+    async def start_transaction(self, event: StartTransactionCommandEvent) -> Plan:
+        """A transaction on a cable that is in; on simulated hardware with any tag."""
+        connector_id = self._service.connector_id(event.connector_id)
+        await self._service.in_turn(connector_id)
+        self._service.require_plugged(connector_id)
+        self._service.require_free(connector_id)
+        self._service.require_not_faulted(connector_id)
+        if not self._station.state.online:
+            await self._require_offline_rules(event.id_tag)
+        is_trusted = self._station.is_simulated(connector_id)
+
+        async def run(progress: Progress) -> Outcome:
+            return await self._start(
+                SessionAsked(
+                    "", connector_id, event.id_tag, must_be_plugged=True, is_trusted=is_trusted
+                ),
+                progress,
+            )
+
+        return Plan(connector_id, run)
+
+    async def _require_offline_rules(self, id_tag: str) -> None:
+        state = self._station.state
+        decision = authorization.decide_offline(
+            await self._station.facts(id_tag),
+            authorization.policy_of(state.configuration),
+            self._station.now().utc,
+            "offline",
+        )
+        if decision.verdict is not Verdict.ACCEPTED:
+            raise not_connected()
+
+    async def start_session(self, event: StartSessionCommandEvent) -> Plan:
+        """The whole sequence; with a real car, the plugging is left to the driver."""
+        connector_id = self._service.connector_id(event.connector_id)
+        await self._service.in_turn(connector_id)
+        self._service.require_free(connector_id)
+        self._service.require_not_faulted(connector_id)
+        energy_wh = None
+        if event.target_energy_kwh is not None:
+            energy_wh = max(1, round(event.target_energy_kwh * 1000))
+        has_car = self._service.has_simulated(connector_id, *CAR)
+        has_pilot = has_car and "pilot" in self._station.hardware(connector_id)
+
+        async def run(progress: Progress) -> Outcome:
+            if has_car and not is_plugged(self._station.connector(connector_id)):
+                plugged = await self._simulation.do_plug(connector_id)
+                if plugged.status is not CommandStatus.APPLIED:
+                    return plugged
+            asked = SessionAsked(
+                "",
+                connector_id,
+                event.id_tag,
+                must_be_plugged=has_car,
+                duration_s=event.duration_seconds,
+                energy_wh=energy_wh,
+            )
+            started = await self._start(asked, progress)
+            if started.status is CommandStatus.APPLIED and has_pilot:
+                await self._simulation.do_request_energy(connector_id)
+            return started
+
+        return Plan(connector_id, run)
+
+    async def _start(self, asked: SessionAsked, progress: Progress) -> Outcome:
+        timeout_s = self._station.state.configuration.integer("ConnectionTimeOut") or DAY_S
+        watch = asyncio.create_task(self._watch(asked, progress))
+        try:
+            reply = await self._station.ask(
+                lambda request_id: replace(asked, request_id=request_id), timeout_s + HOUR_S
+            )
+        except TimeoutError:
+            return expired("The charge point did not say how it ended.")
+        finally:
+            watch.cancel()
+        return self._started(asked.connector_id, reply)
+
+    async def _watch(self, asked: SessionAsked, progress: Progress) -> None:
+        """Say so when it waits: for the cable, or for the central system."""
+
+        def waits_for_cable() -> bool:
+            return any(
+                asked.connector_id in grant.connectors and same_tag(grant.id_tag, asked.id_tag)
+                for grant in self._station.state.waiting
+            )
+
+        is_waiting = await self._station.until(lambda state: waits_for_cable(), QUICK_S)
+        if is_waiting and not asked.must_be_plugged:
+            progress.defer("Waiting for the cable.")
+        else:
+            progress.defer("Waiting for the central system.")
+
+    def _started(self, connector_id: int, reply: Reply) -> Outcome:
+        match reply.status:
+            case "applied":
+                running = self._station.connector(connector_id).transaction
+                return applied(**_about(running)) if running is not None else applied()
+            case "expired":
+                return expired(reply.detail or "No cable was plugged in in time.")
+            case "rejected" if reply.info is not None:
+                return rejected(reply.info.status.value, **_info(reply.info))
+            case "rejected":
+                return rejected(reply.detail or "refused")
+            case refusal:
+                return rejected(reply.detail or refusal)
+
+    # --- stop ------------------------------------------------------------------------------------
+
+    async def stop_transaction(self, event: StopTransactionCommandEvent) -> Plan:
+        """End one transaction, reason Local; the cable stays."""
+        await self._service.in_turn(*(c.connector_id for c in self._station.state.connectors))
+        transaction = self._named(event.transaction_id)
+        return Plan(transaction.connector_id, lambda progress: self._stop(transaction.ref))
+
+    def _named(self, transaction_id: str | None) -> Transaction:
+        running = [c.transaction for c in self._station.state.connectors if c.transaction]
+        if transaction_id is not None:
+            number = int(transaction_id) if _NUMBER.fullmatch(transaction_id) else None
+            for found in [
+                *(
+                    t
+                    for t in running
+                    if t.transaction_id is not None and t.transaction_id == number
+                ),
+                *(t for t in running if t.ref == number),
+            ]:
+                return found
+            told = f"There is no transaction {transaction_id[:40]!r} under way."
+            raise not_found("unknown_transaction", told)
+        if not running:
+            raise conflict("no_transaction", "No transaction is active.")
+        if len(running) > 1:
+            told = "Several transactions are active; name one."
+            raise conflict("ambiguous_transaction", told)
+        return running[0]
+
+    async def _stop(self, ref: int) -> Outcome:
+        reply = await self._station.ask(lambda request_id: StopAsked(request_id, ref))
+        if reply.status == "applied":
+            return applied(transaction_ref=ref)
+        return rejected(reply.detail or reply.status)
+
+    async def stop_session(self, event: StopSessionCommandEvent) -> Plan:
+        """Stop the transaction, then unplug, where the car is simulated."""
+        connector_id = self._service.connector_id(event.connector_id)
+        await self._service.in_turn(connector_id)
+        connector = self._station.connector(connector_id)
+        has_car = self._service.has_simulated(connector_id, *CAR)
+        transaction = connector.transaction
+        if transaction is None and not (has_car and is_plugged(connector)):
+            told = f"No transaction is active on connector {connector_id}."
+            raise conflict("no_transaction", told)
+
+        async def run(progress: Progress) -> Outcome:
+            stopped = applied() if transaction is None else await self._stop(transaction.ref)
+            if stopped.status is not CommandStatus.APPLIED or not has_car:
+                return stopped
+            return await self._simulation.do_unplug(connector_id)
+
+        return Plan(connector_id, run)
+
+    # --- authorize -------------------------------------------------------------------------------
+
+    async def authorize(self, event: AuthorizeIdTagCommandEvent) -> Plan:
+        """Ask the central system about a tag, whatever list and cache say; starts nothing."""
+        self._service.require_online()
+
+        async def run(progress: Progress) -> Outcome:
+            reply = await self._station.ask(
+                lambda request_id: TagQuestioned(request_id, event.id_tag)
+            )
+            match reply.status:
+                case "applied" if reply.info is not None:
+                    return applied(**_info(reply.info))
+                case "rejected" if reply.info is not None:
+                    return rejected(reply.info.status.value, **_info(reply.info))
+                case "not_connected":
+                    return failed("The central system is not connected any more.")
+                case "rejected":
+                    return rejected(reply.detail or "refused")
+                case _:
+                    return failed(reply.detail or "The central system gave no usable answer.")
+
+        return Plan(ANYWHERE, run)
+
+
+def _info(info: IdTagInfo) -> dict[str, Any]:
+    expires_at = info.expires_at
+    return {
+        "status": info.status.value,
+        "expiry_date": None if expires_at is None else expires_at.isoformat(timespec="seconds"),
+        "parent_id_tag": info.parent_id_tag,
+    }
+
+
+def _about(transaction: Transaction) -> dict[str, Any]:
+    return {
+        "transaction_id": transaction.transaction_id,
+        "transaction_ref": transaction.ref,
+        "meter_start_wh": transaction.meter_start_wh,
+    }

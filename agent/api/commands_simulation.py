@@ -1,0 +1,279 @@
+"""Commands that play the driver, the car and bad luck. Real hardware refuses them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import floor
+
+from agent.api.answers import FaultOperationResponse
+from agent.api.errors import conflict
+from agent.api.queue import Progress
+from agent.api.results import Outcome, applied, failed, rejected
+from agent.api.schemas import (
+    ClearFaultEvent,
+    ConnectorCommandEvent,
+    InjectFaultEvent,
+    PowerUpdateCommandEvent,
+    PresentCardCommandEvent,
+)
+from agent.api.service import SEEN_S, ControlService, Plan, is_plugged
+from agent.core.events import LimitAsked
+from agent.core.id_tag import mask
+from agent.core.reasons import Rule
+from agent.core.state import ChargePoint, Connector
+from agent.core.values import DecisionRecord, PartFault, PilotState, Verdict
+from hw.ports import InjectedFault, SimulationControls
+
+CAR = ("pilot", "plug")  # what a simulated car needs
+CURRENT_A_MIN = 6  # IEC 61851-1: less cannot be offered
+
+_ERROR_CODES = (
+    "ConnectorLockFailure",
+    "EVCommunicationError",
+    "GroundFailure",
+    "HighTemperature",
+    "InternalError",
+    "LocalListConflict",
+    "OtherError",
+    "OverCurrentFailure",
+    "OverVoltage",
+    "PowerMeterFailure",
+    "PowerSwitchFailure",
+    "ReaderFailure",
+    "ResetFailure",
+    "UnderVoltage",
+    "WeakSignal",
+)
+_FAULT_TYPES = {code.lower(): code for code in _ERROR_CODES} | {
+    "overcurrent": "OverCurrentFailure",
+    "groundfault": "GroundFailure",
+    "residualcurrent": "GroundFailure",
+    "overtemperature": "HighTemperature",
+    "lockfailure": "ConnectorLockFailure",
+    "meterfailure": "PowerMeterFailure",
+    "contactorfailure": "PowerSwitchFailure",
+    "weldedcontactor": "PowerSwitchFailure",
+    "emergencystop": "OtherError",
+}
+
+
+def fault_of(fault_type: str) -> InjectedFault:
+    """The OCPP error code of a fault type, in any case; what is unknown is told in its own text."""
+    name = fault_type.lower()
+    code = _FAULT_TYPES.get(name)
+    if code is None:
+        return InjectedFault("OtherError", fault_type)
+    return InjectedFault(code, is_emergency_stop=name == "emergencystop")
+
+
+class SimulationCommands:
+    """plug, unplug, EV energy, power, faults, cards."""
+
+    def __init__(self, service: ControlService) -> None:
+        self._service = service
+        self._station = service.station
+
+    # --- the cable -------------------------------------------------------------------------------
+
+    async def plug(self, event: ConnectorCommandEvent) -> Plan:
+        """Pilot from A to B: a cable is seated, the car does not ask for energy yet."""
+        connector_id = self._service.connector_id(event.connector_id)
+        self._service.require_simulated(connector_id, CAR, "Plugging")
+        await self._service.in_turn(connector_id)
+        if is_plugged(self._station.connector(connector_id)):
+            told = f"A cable is plugged in at connector {connector_id} already."
+            raise conflict("already_plugged", told)
+        self._service.require_not_faulted(connector_id)
+        return Plan(connector_id, lambda progress: self.do_plug(connector_id))
+
+    async def do_plug(self, connector_id: int) -> Outcome:
+        """Plug in, and wait until the agent has seen it."""
+        await self._station.pull(lambda simulation: simulation.plug(connector_id, asks=False))
+        return await self._confirmed(connector_id, is_plugged, "the plug")
+
+    async def unplug(self, event: ConnectorCommandEvent) -> Plan:
+        """Pilot to A, whatever the lock holds."""
+        connector_id = self._service.connector_id(event.connector_id)
+        self._service.require_simulated(connector_id, CAR, "Unplugging")
+        await self._service.in_turn(connector_id)
+        self._service.require_plugged(connector_id)
+        return Plan(connector_id, lambda progress: self.do_unplug(connector_id))
+
+    async def do_unplug(self, connector_id: int) -> Outcome:
+        """Unplug, and wait until the agent has seen it."""
+        await self._station.pull(lambda simulation: simulation.unplug(connector_id, by_force=True))
+        return await self._confirmed(connector_id, lambda c: not is_plugged(c), "that it is gone")
+
+    # --- the car ---------------------------------------------------------------------------------
+
+    async def request_energy(self, event: ConnectorCommandEvent) -> Plan:
+        """Pilot from B to C, as soon as energy is offered."""
+        connector_id = await self._with_car(event)
+        return Plan(connector_id, lambda progress: self.do_request_energy(connector_id))
+
+    async def do_request_energy(self, connector_id: int) -> Outcome:
+        """Let the car ask; without an offer it waits for one, as cars do."""
+        await self._station.pull(lambda simulation: simulation.energy(connector_id, True))
+        return await self._confirmed(
+            connector_id, lambda c: _asks(c) or not c.offered_a, "that the car asks for energy"
+        )
+
+    async def stop_energy(self, event: ConnectorCommandEvent) -> Plan:
+        """Pilot from C to B."""
+        connector_id = await self._with_car(event)
+
+        async def run(progress: Progress) -> Outcome:
+            await self._station.pull(lambda simulation: simulation.energy(connector_id, False))
+            return await self._confirmed(
+                connector_id, lambda c: not _asks(c), "that the car asks no more"
+            )
+
+        return Plan(connector_id, run)
+
+    async def _with_car(self, event: ConnectorCommandEvent) -> int:
+        connector_id = self._service.connector_id(event.connector_id)
+        self._service.require_simulated(connector_id, ("pilot",), "EV energy")
+        self._service.require_simulated(connector_id, CAR, "EV energy")
+        await self._service.in_turn(connector_id)
+        self._service.require_plugged(connector_id)
+        return connector_id
+
+    async def power(self, event: PowerUpdateCommandEvent) -> Plan:
+        """What the simulated car draws; where the car is real, a limit, if that is allowed."""
+        connector_id = self._service.connector_id(event.connector_id)
+        drawn_by = ("meter", *CAR)
+        if not self._service.has_simulated(connector_id, *drawn_by):
+            if self._station.settings.authorization.power_update_as_limit:
+                return await self._limit(connector_id, event.power_w)
+            self._service.require_simulated(connector_id, drawn_by, "Power")
+        await self._service.in_turn(connector_id)
+
+        async def run(progress: Progress) -> Outcome:
+            await self._station.pull(
+                lambda simulation: simulation.power(connector_id, float(event.power_w))
+            )
+            return applied(power_w=event.power_w)
+
+        return Plan(connector_id, run)
+
+    async def _limit(self, connector_id: int, power_w: int) -> Plan:
+        await self._service.in_turn(connector_id)
+        box = self._station.settings.charge_point
+        if self._station.connector(connector_id).transaction is None:
+            told = f"No transaction is active on connector {connector_id}."
+            raise conflict("no_transaction", told)
+        current_a = min(floor(power_w / (box.nominal_voltage_v * box.phases)), box.max_current_a)
+        limit_a = float(current_a if current_a >= CURRENT_A_MIN else 0)
+
+        async def run(progress: Progress) -> Outcome:
+            reply = await self._station.ask(
+                lambda request_id: LimitAsked(request_id, connector_id, limit_a)
+            )
+            if reply.status == "applied":
+                return applied(limit_a=limit_a)
+            return rejected(reply.detail or reply.status)
+
+        return Plan(connector_id, run)
+
+    # --- faults: answered at once ----------------------------------------------------------------
+
+    async def inject(self, event: InjectFaultEvent) -> FaultOperationResponse:
+        """Let the connector report a fault; the agent's own handling follows."""
+        connector_id = self._service.connector_id(event.connector_id)
+        self._service.require_simulated(connector_id, ("contactor",), "A fault")
+        await self._service.in_turn(connector_id)
+        fault = fault_of(event.fault_type)
+        expected = PartFault(fault.code, fault.text, fault.is_emergency_stop)
+        await self._pull_and_see(
+            lambda simulation: simulation.inject(connector_id, fault),
+            lambda state: state.connector(connector_id).part_fault == expected,
+        )
+        return self._told(connector_id, f"Fault injected: {fault.code}", event.fault_type, event)
+
+    async def clear(self, event: ClearFaultEvent) -> FaultOperationResponse:
+        """Mend what was broken; the status follows from the inputs."""
+        connector_id = self._service.connector_id(event.connector_id)
+        self._service.require_simulated(connector_id, ("contactor",), "A fault")
+        await self._service.in_turn(connector_id)
+        if not self._station.is_broken(connector_id):
+            told = f"No fault is injected at connector {connector_id}."
+            raise conflict("no_fault_injected", told)
+        await self._pull_and_see(
+            lambda simulation: simulation.clear(connector_id),
+            lambda state: state.connector(connector_id).part_fault is None,
+        )
+        return self._told(connector_id, "Fault cleared", None, event)
+
+    async def _pull_and_see(
+        self,
+        lever: Callable[[SimulationControls], None],
+        claim: Callable[[ChargePoint], bool],
+    ) -> None:
+        await self._station.pull(lever)
+        await self._service.seen(claim)
+
+    def _told(
+        self, connector_id: int, msg: str, fault_type: str | None, event: ConnectorCommandEvent
+    ) -> FaultOperationResponse:
+        return FaultOperationResponse(
+            msg=msg,
+            fault_type=fault_type,
+            evse_id=event.evse_id,
+            connector_id=connector_id,
+            status=self._station.report(connector_id).status.value,
+        )
+
+    # --- cards -----------------------------------------------------------------------------------
+
+    async def present_card(self, event: PresentCardCommandEvent) -> Plan:
+        """The simulated reader sees a card, once; everything after that is the real path."""
+        connector_id = self._service.connector_id(event.connector_id)
+        if not self._station.has_simulated_reader:
+            raise conflict(
+                "simulated_hardware_required",
+                "A card can only be presented at a simulated reader; this charger has a real one, "
+                "or none.",
+            )
+        served = self._station.settings.reader.connectors
+        if event.connector_id is not None and served and connector_id not in served:
+            told = f"The reader does not serve connector {connector_id}."
+            raise conflict("connector_unavailable", told)
+        await self._service.in_turn(connector_id)
+
+        async def run(progress: Progress) -> Outcome:
+            card = event.uid or event.id_tag or ""
+            decision = await self._station.tap(card, event.uid is None)
+            if decision is None:
+                return failed("The reader did not take the card, or it changed nothing.")
+            return _decided(decision)
+
+        return Plan(connector_id, run)
+
+    async def _confirmed(
+        self, connector_id: int, claim: Callable[[Connector], bool], what: str
+    ) -> Outcome:
+        if await self._service.seen(lambda state: claim(state.connector(connector_id))):
+            connector = self._station.connector(connector_id)
+            return applied(
+                pilot=connector.pilot.value, status=self._station.report(connector_id).status.value
+            )
+        return failed(f"The charge point did not see {what} within {SEEN_S:g} s.")
+
+
+def _asks(connector: Connector) -> bool:
+    return connector.pilot in (PilotState.C, PilotState.D)
+
+
+def _decided(decision: DecisionRecord) -> Outcome:
+    rule = Rule[decision.rule]
+    told = {
+        "verdict": decision.verdict.value,
+        "purpose": decision.purpose,
+        "id_tag": mask(decision.id_tag),
+        "rule": decision.rule,
+        "source": decision.source,
+        "status": decision.status,
+    }
+    if decision.verdict is Verdict.ACCEPTED:
+        return applied(**told)
+    return rejected(rule.says, **told)

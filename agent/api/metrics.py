@@ -1,0 +1,138 @@
+"""Figures for Prometheus, made from a snapshot at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from agent.api.service import ControlService
+from agent.core import connector as connectors
+from agent.core import faults
+from agent.core.values import Status
+from agent.errors import StoreError
+from agent.ocpp16.messages import package_version
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PREFIX = "chargepoint_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    queued: int
+    parked: int
+
+
+async def exposition(service: ControlService) -> bytes:
+    """Everything that is measured, in the text format of Prometheus."""
+    queue = None
+    try:
+        summary = await service.station.outbox()
+        queue = _Queue(summary.queued_count, summary.parked_count)
+    except StoreError:
+        pass  # the figure is missing, the others are not
+    link = await service.station.link()
+    registry = CollectorRegistry()
+    registry.register(_Snapshot(service, queue, link.connected_since is not None))
+    return bytes(generate_latest(registry))
+
+
+class _Snapshot(Collector):
+    def __init__(self, service: ControlService, queue: _Queue | None, is_connected: bool) -> None:
+        self._service = service
+        self._station = service.station
+        self._queue = queue
+        self._is_connected = is_connected
+
+    def collect(self) -> Iterable[Metric]:
+        yield _info()
+        yield from self._link_and_queue()
+        yield from self._sessions()
+        yield from self._connectors()
+        yield from self._commands()
+
+    def _link_and_queue(self) -> Iterable[Metric]:
+        state = self._station.state
+        yield _gauge("link_connected", "There is a connection", self._is_connected)
+        yield _gauge("link_accepted", "The central system has accepted this box", state.online)
+        if self._queue is not None:
+            counts = {("queued",): self._queue.queued, ("parked",): self._queue.parked}
+            yield _gauges("outbox_messages", "Messages that wait", ["state"], counts)
+        now = state.local_list
+        yield _gauge("local_list_entries", "Entries of the local list", now.entries)
+        yield _gauge("local_list_version", "Version of the local list", now.reported_version)
+
+    def _sessions(self) -> Iterable[Metric]:
+        figures = self._station.figures
+        yield _counter("sessions_started", "Sessions begun", [], {(): figures.begun})
+        ended = {(reason,): count for reason, count in figures.ended.copy().items()}
+        yield _counter("sessions_ended", "Sessions ended", ["reason"], ended)
+        decisions = dict(figures.decisions.copy())
+        yield _counter("decisions", "Decisions about cards", ["verdict", "source"], decisions)
+
+    def _connectors(self) -> Iterable[Metric]:
+        state = self._station.state
+        reports = {report.connector_id: report for report in self._station.reports()}
+        statuses = {
+            (str(found.connector_id), status.value): reports[found.connector_id].status is status
+            for found in state.connectors
+            for status in Status
+        }
+        standing = {
+            (str(found.connector_id), fault.value): 1.0
+            for found in state.connectors
+            for fault in connectors.all_faults(state, found)
+        }
+        readings = {
+            (str(found.connector_id),): found.reading
+            for found in state.connectors
+            if found.reading is not None
+        }
+        power = {key: reading.power_w for key, reading in readings.items()}
+        energy = {key: reading.import_wh for key, reading in readings.items()}
+        active = {
+            (str(found.connector_id),): found.transaction is not None for found in state.connectors
+        }
+        by_connector = ["connector"]
+        yield _gauges("connector_status", "1: its status", ["connector", "status"], statuses)
+        yield _gauges("fault", "1: it stands", ["connector", "fault"], standing)
+        yield _gauges("session_active", "A session runs", by_connector, active)
+        yield _gauges("power_watts", "Active power", by_connector, power)
+        yield _counter("energy_watt_hours", "Register of the meter", by_connector, energy)
+        box = [fault for fault in state.faults if faults.RULES[fault].shows_faulted]
+        yield _gauge("box_faulted", "The whole box is out of order", bool(box))
+
+    def _commands(self) -> Iterable[Metric]:
+        finished = dict(self._service.results.finished)
+        yield _counter("commands", "Commands ended", ["event_type", "status"], finished)
+        yield _gauge("commands_unfinished", "Commands under way", self._service.queue.unfinished)
+
+
+def _info() -> Metric:
+    return InfoMetricFamily(
+        f"{_PREFIX}agent", "This program", value={"version": package_version() or "unknown"}
+    )
+
+
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(_PREFIX + name, help_text, value=float(value))
+
+
+def _gauges(name: str, help_text: str, labels: list[str], values: Mapping[Any, Any]) -> Metric:
+    family = GaugeMetricFamily(_PREFIX + name, help_text, labels=labels)
+    for key, value in values.items():
+        if value is not None:
+            family.add_metric(key, float(value))
+    return family
+
+
+def _counter(name: str, help_text: str, labels: list[str], values: Mapping[Any, float]) -> Metric:
+    family = CounterMetricFamily(_PREFIX + name, help_text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, float(value))
+    return family

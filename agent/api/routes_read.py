@@ -1,0 +1,133 @@
+"""The routes that only read."""
+
+# No postponed annotations: the framework reads them.
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Response
+from starlette.convertors import Convertor, register_url_convertor
+
+from agent.api import answers
+from agent.api.errors import not_found, unavailable
+from agent.api.metrics import CONTENT_TYPE, exposition
+from agent.api.reading import Reading
+from agent.api.routes_commands import READ_ERRORS, bearer
+from agent.api.service import ControlService
+
+PAGE_MAX = 1_000_000
+WAIT_S_MAX = 30
+_READ: dict[str, Any] = {
+    "responses": READ_ERRORS,
+    "dependencies": [Depends(bearer)],
+    "tags": ["reading"],
+}
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Id = Annotated[str, Query(min_length=1, max_length=20)]
+
+
+class _CommandId(Convertor[str]):
+    """12 hex digits, so that GET on a command's name is no command id."""
+
+    regex = "[0-9a-f]{12}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+def add_read_routes(app: FastAPI, service: ControlService) -> None:
+    """Every GET."""
+    register_url_convertor("command_id", _CommandId())
+    reading = Reading(service)
+    _add_service_routes(app, service)
+    _add_result_routes(app, service, reading)
+    _add_charger_routes(app, service, reading)
+
+
+def _add_service_routes(app: FastAPI, service: ControlService) -> None:
+    @app.get("/health", tags=["service"], responses={503: READ_ERRORS[503]})
+    async def health_check() -> answers.HealthResponse:
+        """Liveness: the charge point's own loop answers. Needs no token."""
+        if not await service.station.is_alive():
+            raise unavailable("not_alive", "The charge point does not answer.")
+        return answers.HealthResponse(status="ok")
+
+    @app.get(
+        "/metrics",
+        tags=["service"],
+        dependencies=[Depends(bearer)],
+        response_class=Response,
+        responses={**READ_ERRORS, 200: {"content": {"text/plain": {}}}},
+    )
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(await exposition(service), media_type=CONTENT_TYPE)
+
+
+def _add_result_routes(app: FastAPI, service: ControlService, reading: Reading) -> None:
+    @app.get("/ocpp/commands", **_READ)
+    async def list_commands(limit: Limit = 50) -> answers.CommandListResponse:
+        """The last commands, newest first."""
+        newest = service.results.newest(limit)
+        return answers.CommandListResponse(data=[reading.command(found) for found in newest])
+
+    @app.get("/ocpp/commands/{command_id:command_id}", **_READ)
+    async def get_command(
+        command_id: str, wait_s: Annotated[float, Query(ge=0, le=WAIT_S_MAX)] = 0
+    ) -> answers.CommandResultResponse:
+        """What became of a command; with wait_s the answer waits until that is final."""
+        command = service.results.find(command_id)
+        if command is None:
+            raise not_found("unknown_command", "There is no command of that id, or no more.")
+        await service.wait_for(command, wait_s)
+        return reading.command(command)
+
+    @app.get("/ocpp/decisions", **_READ)
+    async def list_decisions(
+        limit: Limit = 50, id_tag: Id | None = None
+    ) -> answers.DecisionListResponse:
+        """Why cards were accepted or refused, newest first."""
+        return answers.DecisionListResponse(data=await reading.decisions(id_tag, limit))
+
+
+def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading) -> None:
+    charger = "/ocpp/chargers/{charger_id}"
+
+    @app.get(charger, **_READ)
+    async def get_charger(charger_id: str) -> answers.ChargerResponse:
+        """The charger and its connectors."""
+        service.require_charger(charger_id)
+        return reading.charger()
+
+    @app.get(charger + "/logs", **_READ)
+    async def get_logs(
+        charger_id: str,
+        start_date: Annotated[str | None, Query(max_length=60)] = None,
+        end_date: Annotated[str | None, Query(max_length=60)] = None,
+        event: Annotated[str | None, Query(max_length=60)] = None,
+        limit: Limit = 100,
+        offset: Annotated[int, Query(ge=0, le=PAGE_MAX)] = 0,
+    ) -> answers.ChargerLogListResponse:
+        """The last OCPP frames, newest first; idTags masked, secrets removed."""
+        service.require_charger(charger_id)
+        return reading.logs(start_date, end_date, event, limit, offset)
+
+    @app.get(charger + "/configuration", **_READ)
+    async def get_configuration(
+        charger_id: str, keys: Annotated[str | None, Query(max_length=5000)] = None
+    ) -> answers.ConfigurationResponse:
+        """OCPP configuration keys: those named, separated by commas, or all."""
+        service.require_charger(charger_id)
+        return reading.configuration(keys)
+
+    @app.get(charger + "/local-auth-list", **_READ)
+    async def get_local_list(
+        charger_id: str,
+        page: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1,
+        limit: Limit = 50,
+    ) -> answers.LocalAuthListResponse:
+        """A page of the local authorization list."""
+        service.require_charger(charger_id)
+        return await reading.local_list(page, limit)

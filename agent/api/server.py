@@ -1,0 +1,107 @@
+"""The API's own thread: it imports the framework, listens, and ends when it is told to.
+
+Nothing in this module needs the framework before the thread runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from agent.api.auth import Authenticator
+from agent.api.errors import ApiError
+from agent.api.limits import Limits
+from agent.api.station import Station
+from agent.config.api_rules import listen_address
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 10.0
+CLOSE_S = 2.0
+
+
+class ApiServer:
+    """Serves the control API from ``start`` to ``close``, in a thread of its own."""
+
+    def __init__(self, station: Station, limits: Limits | None = None) -> None:
+        self._station = station
+        self._limits = limits or Limits()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="control-api", daemon=True)
+        self._server: Server | None = None
+        self.address: tuple[str, int] | None = None  # while it listens
+
+    def start(self) -> None:
+        """Begin; a problem is told in the log, and tried again."""
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Stop listening and end the thread, within two seconds. Safe to repeat."""
+        self._ended.set()
+        server = self._server
+        if server is not None:
+            server.should_exit = True
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, CLOSE_S)
+
+    # --- in the thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        told = ""
+        while not self._ended.is_set():
+            try:
+                authenticator, listener = self._prepare()
+            except ApiError as problem:
+                if str(problem) != told:
+                    told = str(problem)
+                    logger.error("the control API is not served: %s", told)
+                self._ended.wait(RETRY_S)
+                continue
+            with contextlib.closing(listener):
+                asyncio.run(self._serve(authenticator, listener))
+            return
+
+    def _prepare(self) -> tuple[Authenticator, socket.socket]:
+        settings = self._station.settings
+        authenticator = Authenticator(settings.api, settings.storage_path.parent)
+        return authenticator, open_listener(settings.api.listen)
+
+    async def _serve(self, authenticator: Authenticator, listener: socket.socket) -> None:
+        from agent.api.serving import make_server
+
+        server, close = make_server(self._station, authenticator, self._limits)
+        self._server = server
+        if self._ended.is_set():
+            return
+        host, port, *_ = listener.getsockname()
+        self.address = (host, port)
+        logger.info("the control API listens on http://%s:%d", _shown(host), port)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            self.address = None
+            await close()
+
+
+def open_listener(listen: str) -> socket.socket:
+    """A listening socket. Raises ApiError with a sentence when the port is in use, or not ours."""
+    address = listen_address(listen)
+    if address is None:
+        raise ApiError(f"{listen!r} is no address to listen on")
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    try:
+        return socket.create_server(address, family=family, backlog=128)
+    except OSError as problem:
+        told = problem.strerror or problem
+        raise ApiError(f"cannot listen on {listen}: {told}") from None
+
+
+def _shown(host: Any) -> str:
+    return f"[{host}]" if ":" in str(host) else str(host)

@@ -1,0 +1,237 @@
+"""What every command has in common: whom it is for, when it may run, what its receipt says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from agent.api.answers import (
+    LocationCommandFailure,
+    LocationCommandResponse,
+    LocationQueuedCommandResult,
+    QueuedCommandResponse,
+)
+from agent.api.errors import Invalid, Refused, conflict, not_connected, not_found, unavailable
+from agent.api.queue import CommandQueue, Run
+from agent.api.results import Command, Results
+from agent.api.schemas import ChargerCommandTarget, CommandTarget
+from agent.api.station import PARTS, Station
+from agent.core import connector as connectors
+from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.values import PilotState
+from agent.ocpp16.proxy import VERSION
+
+PATIENCE_S = 0.5  # earlier commands at the connector may be done before "possible now" is decided
+SEEN_S = 5.0  # the agent notices by then what a lever of the simulated world has moved
+
+PART_WORDS = {
+    "pilot": "control pilot",
+    "plug": "plug sensor",
+    "contactor": "contactor",
+    "lock": "lock",
+    "meter": "meter",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A command that is possible now: where it waits for its turn, and what it does."""
+
+    lane: int
+    run: Run
+
+
+Prepare = Callable[[Any], Awaitable[Plan]]  # from the event; raises Refused
+
+
+class UnifiedRequest(Protocol):
+    """The body of a unified command."""
+
+    @property
+    def target(self) -> CommandTarget:
+        """Whom it is for."""
+
+    @property
+    def event(self) -> Any:
+        """What shall happen."""
+
+
+class ControlService:
+    """The charger, its queue, and the rules that all commands obey."""
+
+    def __init__(self, station: Station) -> None:
+        """Made on the API's loop."""
+        self.station = station
+        self.results = Results(station.make_id, lambda: station.now().utc)
+        self.queue = CommandQueue(self.results)
+        self.charger_id = station.settings.charger_id
+        self.identity = station.settings.charge_point.identity
+        self.location_id = station.settings.charge_point.location_id
+
+    # --- whom it is for --------------------------------------------------------------------------
+
+    def require_charger(self, charger_id: str) -> None:
+        """Raises Refused (404) unless this is our id or our OCPP identity, exactly."""
+        if charger_id not in (self.charger_id, self.identity):
+            raise not_found("unknown_charger", f"There is no charger {charger_id[:60]!r} here.")
+
+    def require_target(self, target: ChargerCommandTarget) -> None:
+        """See ``require_charger``."""
+        self.require_charger(target.charger_id)
+
+    def connector_id(self, given: int | None) -> int:
+        """The connector that is meant; 1 when none is named. Raises Invalid for one too many."""
+        connector_id = 1 if given is None else given
+        if not self.station.state.has_connector(connector_id):
+            last = len(self.station.state.connectors)
+            told = f"this charger has the connectors 1 to {last}"
+            raise Invalid(told, ("body", "event", "connector_id"), "less_than_equal")
+        return connector_id
+
+    # --- unified commands: queued ----------------------------------------------------------------
+
+    async def unified(
+        self, event_type: str, request: UnifiedRequest, prepare: Prepare
+    ) -> LocationCommandResponse:
+        """Find out whether the command is possible now, and queue it.
+
+        With a charger_id a refusal is raised; with a location_id it stands among the failures.
+        """
+        target, event = request.target, request.event
+        if target.charger_id is not None:
+            self.require_charger(target.charger_id)
+            queued = await self.submit(event_type, event, prepare)
+            return self._receipt(1, [queued], [])
+        if not self.location_id or target.location_id != self.location_id:
+            told = f"There is no location {str(target.location_id)[:60]!r} here."
+            raise not_found("unknown_location", told)
+        failures = [
+            LocationCommandFailure(
+                identity=None, error=f"There is no charger {other[:60]!r} at this location."
+            )
+            for other in target.charger_ids or ()
+            if other not in (self.charger_id, self.identity)
+        ]
+        is_meant = target.charger_ids is None or len(failures) < len(target.charger_ids)
+        results: list[QueuedCommandResponse] = []
+        if is_meant:
+            try:
+                results.append(await self.submit(event_type, event, prepare))
+            except Refused as refusal:
+                failures.append(
+                    LocationCommandFailure(identity=self.identity, error=refusal.detail)
+                )
+        return self._receipt(len(results) + len(failures), results, failures)
+
+    async def submit(
+        self, event_type: str, event: BaseModel, prepare: Prepare
+    ) -> QueuedCommandResponse:
+        """Queue a command, if it is possible. Raises Refused, without any effect."""
+        plan = await prepare(event)
+        command = self.queue.submit(plan.lane, event_type, plan.run)
+        return QueuedCommandResponse(
+            id=command.id,
+            event_type=event_type,
+            ocpp_version=VERSION,
+            payload=event.model_dump(mode="json", exclude_unset=True),
+        )
+
+    def _receipt(
+        self,
+        targeted: int,
+        queued: list[QueuedCommandResponse],
+        failures: list[LocationCommandFailure],
+    ) -> LocationCommandResponse:
+        return LocationCommandResponse(
+            targeted_count=targeted,
+            queued_count=len(queued),
+            failed_count=len(failures),
+            results=[
+                LocationQueuedCommandResult(
+                    charger_id=self.charger_id, identity=self.identity, command=command
+                )
+                for command in queued
+            ],
+            failed=failures,
+        )
+
+    async def wait_for(self, command: Command, within_s: float) -> None:
+        """Return when the command is final, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await command.ended.wait()
+
+    # --- when it may run -------------------------------------------------------------------------
+
+    async def in_turn(self, *connector_ids: int) -> None:
+        """Let what was asked before at these connectors happen first, if that is quick."""
+        await self.queue.quiet(connector_ids, PATIENCE_S)
+
+    def require_simulated(self, connector_id: int, names: Iterable[str], doing: str) -> None:
+        """Raises Refused (409), naming the part, unless the fitted ones of these are simulated."""
+        hardware = self.station.hardware(connector_id)
+        fitted = [name for name in PARTS if name in names and name in hardware]
+        real = [name for name in fitted if hardware[name] == "real"]
+        if real:
+            told = f"connector {connector_id} has a real {PART_WORDS[real[0]]}"
+        elif not fitted:
+            told = f"connector {connector_id} has no {PART_WORDS[next(iter(names))]}"
+        else:
+            return
+        raise conflict("simulated_hardware_required", f"{doing} can only be simulated; {told}.")
+
+    def has_simulated(self, connector_id: int, *names: str) -> bool:
+        """True when at least one of these parts is fitted, and none of them is real."""
+        hardware = self.station.hardware(connector_id)
+        found = [hardware[name] for name in names if name in hardware]
+        return bool(found) and "real" not in found
+
+    def require_not_faulted(self, connector_id: int) -> None:
+        """Raises Refused (409) while a fault stands, or the charge point is going down."""
+        state, connector = self.station.state, self.station.connector(connector_id)
+        if connectors.has_forbidding_fault(state, connector):
+            words = self.station.report(connector_id).info or "a fault stands"
+            told = f"Connector {connector_id} is out of order: {words}."
+            raise conflict("connector_faulted", told)
+        if state.restart is not None:
+            raise conflict("connector_unavailable", "The charge point is about to restart.")
+
+    def require_free(self, connector_id: int) -> None:
+        """Raises Refused (409) while a transaction runs, begins or ends on the connector."""
+        connector = self.station.connector(connector_id)
+        if connector.phase in (Phase.STARTING, Phase.CHARGING, Phase.STOPPING):
+            told = f"A transaction is active on connector {connector_id}."
+            raise conflict("transaction_active", told)
+
+    def require_plugged(self, connector_id: int) -> None:
+        """Raises Refused (409) unless a cable is in."""
+        if not is_plugged(self.station.connector(connector_id)):
+            raise conflict("not_plugged", f"No cable is plugged in at connector {connector_id}.")
+
+    def require_online(self) -> None:
+        """Raises Refused (503) unless the central system has accepted this charge point."""
+        if not self.station.state.online:
+            raise not_connected()
+
+    async def seen(self, claim: Callable[[ChargePoint], bool]) -> bool:
+        """True when the agent notices what a lever has moved."""
+        return await self.station.until(claim, SEEN_S)
+
+
+def is_plugged(connector: Connector) -> bool:
+    """A cable is in, by what the parts of the connector say."""
+    if connector.traits.has_plug:
+        return connector.plugged
+    if connector.traits.has_pilot:
+        return connector.pilot in (PilotState.B, PilotState.C, PilotState.D)
+    return True
+
+
+def too_busy(problem: Exception) -> Refused:
+    """The agent cannot say in time; nothing is known to have happened."""
+    return unavailable("not_decided_in_time", f"The charge point did not decide in time: {problem}")

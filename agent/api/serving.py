@@ -1,0 +1,75 @@
+"""The web server's settings. Imported only when the API is switched on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from agent.api.app import build_app
+from agent.api.auth import Authenticator
+from agent.api.gate import Gate
+from agent.api.limits import Limits
+from agent.api.service import ControlService
+from agent.api.station import Station
+
+HEADERS_MAX = 16 * 1024
+
+
+def make_server(
+    station: Station, authenticator: Authenticator, limits: Limits
+) -> tuple[uvicorn.Server, Callable[[], Awaitable[None]]]:
+    """A server for the running loop, and what to await when it has ended."""
+    for name in ("uvicorn", "uvicorn.error"):  # its sentences are not for the person at the box
+        logging.getLogger(name).setLevel(logging.ERROR)
+    service = ControlService(station)
+    config = uvicorn.Config(
+        Gate(build_app(service), authenticator, limits),
+        http=_impatient(limits),
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=int(limits.idle_s),
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=HEADERS_MAX,
+    )
+    return uvicorn.Server(config), service.queue.close
+
+
+def _impatient(limits: Limits) -> type[H11Protocol]:
+    """HTTP for clients that send slowly, or not at all: their connection is closed."""
+
+    class ImpatientProtocol(H11Protocol):
+        _check: asyncio.TimerHandle | None = None
+        _looked_at: object = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._check = self.loop.call_later(limits.silence_s, self._look)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._check is not None:
+                self._check.cancel()
+            super().connection_lost(exc)
+
+        def _look(self) -> None:
+            """A request must have begun since the last look; it may be in work for a while."""
+            cycle = self.cycle
+            if cycle is self._looked_at:  # none yet: None
+                self.transport.abort()
+                return
+            self._looked_at = cycle
+            is_at_work = not cycle.response_complete
+            wait_s = limits.answer_s + limits.body_s if is_at_work else limits.silence_s
+            self._check = self.loop.call_later(wait_s, self._look)
+
+    return ImpatientProtocol

@@ -1,0 +1,189 @@
+"""Who may use the control API: tokens, kept as hashes. Standard library only (the CLI uses it).
+
+``tokens.json`` stands in the state directory. It is written whole, in one step, for its owner only;
+the running agent notices that it has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.api.errors import ApiError
+from agent.settings import SCOPES, ApiTokenSettings
+
+FILE_NAME = "tokens.json"
+TOKENS_MAX = 100
+TEXT_MIN = 16
+TEXT_MAX = 500
+_FILE_MAX = 256 * 1024
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_PLACEHOLDER = re.compile(r"change.?me|example|your.?token|secret.?token|<|>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token without its text."""
+
+    name: str
+    scopes: frozenset[str]
+    digest: str  # SHA-256 of its text, in hex
+    created_at: str = ""
+
+    def matches(self, digest: str) -> bool:
+        """Compare in constant time."""
+        return hmac.compare_digest(self.digest, digest)
+
+
+def digest_of(text: str) -> str:
+    """What is kept of a token: it is long and random, so a plain hash is enough."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class TokenFile:
+    """The tokens in the state directory."""
+
+    def __init__(self, state_directory: Path) -> None:
+        self.path = state_directory / FILE_NAME
+
+    def read(self) -> list[Token]:
+        """Every token in the file; none when there is no file. Raises ApiError naming the file."""
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(_FILE_MAX + 1)
+        except FileNotFoundError:
+            return []
+        except OSError as problem:
+            raise ApiError(f"cannot read {self.path}: {problem.strerror}") from None
+        try:
+            if len(content) > _FILE_MAX:
+                raise ValueError
+            return [_token(entry) for entry in json.loads(content)["tokens"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ApiError(f"{self.path} is damaged; remove it and make new tokens") from None
+
+    def add(self, name: str, scopes: Sequence[str], text: str, created_at: str) -> Token:
+        """Keep a new token. Raises ApiError for a name that is taken or is no name."""
+        token = Token(_checked_name(name), _checked_scopes(scopes), digest_of(text), created_at)
+        with self._alone():
+            tokens = self.read()
+            if any(other.name == name for other in tokens):
+                raise ApiError(f"there is a token {name!r} already; revoke it first")
+            if len(tokens) >= TOKENS_MAX:
+                raise ApiError(f"there are {TOKENS_MAX} tokens already")
+            self._write([*tokens, token])
+        return token
+
+    def revoke(self, name: str) -> None:
+        """Forget a token. Raises ApiError when there is none of that name."""
+        with self._alone():
+            tokens = self.read()
+            kept = [token for token in tokens if token.name != name]
+            if len(kept) == len(tokens):
+                raise ApiError(f"there is no token {name!r}")
+            self._write(kept)
+
+    def changed_at(self) -> tuple[int, int, int]:
+        """Something that differs when the file has changed."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return (0, 0, 0)
+        return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two commands at once must not lose each other's token."""
+        try:
+            directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as problem:
+            raise ApiError(f"cannot use {self.path.parent}: {problem.strerror}") from None
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _write(self, tokens: list[Token]) -> None:
+        entries = [
+            {
+                "name": token.name,
+                "scopes": sorted(token.scopes),
+                "sha256": token.digest,
+                "created_at": token.created_at,
+            }
+            for token in tokens
+        ]
+        beside = self.path.with_suffix(".new")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                beside.unlink()
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"tokens": entries}, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            self._give_to_the_agent(beside)
+            beside.replace(self.path)
+        except OSError as problem:
+            raise ApiError(f"cannot write {self.path}: {problem.strerror}") from None
+
+    def _give_to_the_agent(self, path: Path) -> None:
+        """Made by root, it belongs to whom the state directory belongs to."""
+        if os.geteuid() == 0:
+            owner = self.path.parent.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _token(entry: Any) -> Token:
+    digest = str(entry["sha256"])
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError
+    scopes = frozenset(str(scope) for scope in entry["scopes"])
+    return Token(str(entry["name"]), scopes, digest, str(entry.get("created_at", "")))
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ApiError(
+            "a token's name has 1 to 40 letters, digits, dots, dashes or underscores; "
+            f"got {name[:60]!r}"
+        )
+    return name
+
+
+def _checked_scopes(scopes: Sequence[str]) -> frozenset[str]:
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        told = f"unknown: {', '.join(unknown)[:80]}" if unknown else "none is given"
+        raise ApiError(f"scopes are {', '.join(SCOPES)}; {told}")
+    return frozenset(scopes)
+
+
+def token_from_file(settings: ApiTokenSettings) -> Token:
+    """The token that a secret_file holds. Raises ApiError: missing, short, or a placeholder."""
+    path = Path(settings.secret_file)
+    try:
+        with path.open("rb") as file:
+            content = file.read(4096)
+        text = content.decode("ascii").strip()
+    except OSError as problem:
+        raise ApiError(f"token {settings.name}: cannot read {path}: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise ApiError(f"token {settings.name}: {path} must hold plain ASCII") from None
+    if not TEXT_MIN <= len(text) <= TEXT_MAX or not text.isprintable() or " " in text:
+        wanted = f"one line of {TEXT_MIN} to {TEXT_MAX} characters without spaces"
+        raise ApiError(f"token {settings.name}: {path} must hold {wanted}")
+    if len(set(text)) < 6 or _PLACEHOLDER.search(text):
+        raise ApiError(f"token {settings.name}: {path} holds a placeholder, not a secret")
+    return Token(settings.name, _checked_scopes(settings.scopes), digest_of(text))
