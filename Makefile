@@ -3,6 +3,8 @@
 
 VENV ?= .venv
 PYTHON ?= python3
+# One process a core; a file of tests stays in one process.
+PYTEST ?= -n auto --dist loadfile
 
 # Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
@@ -21,13 +23,13 @@ run: $(VENV)/.ready-to-run
 	$(VENV)/bin/chargepoint-agent demo
 
 test: $(VENV)/.ready-to-test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(PYTEST)
 
 check: $(VENV)/.ready-to-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(PYTEST)
 
 bench: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.bench

@@ -7,6 +7,8 @@ import contextlib
 import signal
 import sqlite3
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +161,16 @@ async def test_a_second_agent_on_the_same_database_is_one_line_and_status_1(tmp_
 # --- the demonstration ---------------------------------------------------------------------------
 
 
-async def test_ctrl_c_ends_the_demonstration_in_mid_session_within_three_seconds(tmp_path):
-    control = tmp_path / "chargepoint-agent/demo/control.sock"
-    async with running_agent(control, "demo", XDG_STATE_HOME=str(tmp_path)) as agent:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A socket's path has at most 107 bytes: too few for the usual one."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as directory:
+        yield Path(directory)
+
+
+async def test_ctrl_c_ends_the_demonstration_in_mid_session_within_three_seconds(short_path):
+    control = short_path / "chargepoint-agent/demo/control.sock"
+    async with running_agent(control, "demo", XDG_STATE_HOME=str(short_path)) as agent:
         await _until_online(agent)
         await agent.charge(CARD)
         agent.process.send_signal(signal.SIGINT)
