@@ -9,13 +9,14 @@ PYTEST ?= -n auto --dist loadfile
 # Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 
-.PHONY: help run test check bench clean install uninstall
+.PHONY: help run test check bench system-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
 	@echo "make test       run the tests"
 	@echo "make check      formatting, lint, types and tests"
 	@echo "make bench      measure speed"
+	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
 	@echo "make install    (root) install on this machine as a service"
 	@echo "make uninstall  (root) remove the service; configuration and data stay"
 
@@ -33,6 +34,10 @@ check: $(VENV)/.ready-to-test
 
 bench: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.bench
+
+# Needs debootstrap and systemd-container. The first run fetches a Debian (two minutes).
+system-test: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m pytest -m system tests/system
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

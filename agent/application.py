@@ -327,7 +327,8 @@ class Application:
         commands: Sequence[Command],
     ) -> None:
         for line in diary.sentences(before, event, after, commands):
-            diary_logger.info("%s", line)
+            is_concern = isinstance(line, diary.Concern)
+            diary_logger.log(logging.WARNING if is_concern else logging.INFO, "%s", line)
         for observer in tuple(self._observers):
             observer(event, commands)
 

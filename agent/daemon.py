@@ -21,11 +21,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class JournalFormatter(logging.Formatter):
+    """Lines for journald, which adds the time itself and takes the level from a prefix.
+
+    Source: sd-daemon(3), "<N>" with the levels of syslog(3); every line of a traceback has its own.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.levelno >= logging.ERROR:
+            prefix = "<3>"
+        elif record.levelno >= logging.WARNING:
+            prefix = "<4>"
+        else:
+            prefix = "<6>" if record.levelno >= logging.INFO else "<7>"
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
 def set_up_logging(level: int = logging.INFO) -> None:
-    """Sentences on standard error; under systemd without the time, which journald adds itself."""
-    has_journal = "JOURNAL_STREAM" in os.environ
-    form = "%(levelname)s %(message)s" if has_journal else "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=level, format=form)
+    """Sentences on standard error; under systemd in the form that journald reads."""
+    handler = logging.StreamHandler(sys.stderr)
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(JournalFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
 

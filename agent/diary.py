@@ -32,6 +32,12 @@ from agent.core.values import (
 )
 
 
+class Concern(str):
+    """A sentence that wants a look: a warning, where the others are the diary of a charging day."""
+
+    __slots__ = ()
+
+
 def sentences(
     before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
 ) -> list[str]:
@@ -83,22 +89,22 @@ def _about_event(event: Event) -> Iterator[str]:
         case ev.CardPresented(id_tag):
             yield f"card {mask(id_tag)} presented"
         case ev.CardNotTaken(problem):
-            yield f"card not taken: {problem}"
+            yield Concern(f"card not taken: {problem}")
         case ev.ReaderFailed(problem):
-            yield f"card reader: {problem}"
+            yield Concern(f"card reader: {problem}")
         case ev.ReaderRecovered():
             yield "card reader works again"
         case ev.MeterFailed(connector_id, problem):
-            yield f"connector {connector_id}: meter: {problem}"
+            yield Concern(f"connector {connector_id}: meter: {problem}")
         case ev.ContactorTripped(connector_id, reason) if reason != "reflex":
             # What the reflex saw (plug out, pilot, emergency stop ...) is told by its own event.
-            yield f"connector {connector_id}: contactor opened by itself: {reason}"
+            yield Concern(f"connector {connector_id}: contactor opened by itself: {reason}")
         case ev.LockJammed(connector_id, wanted):
-            yield f"connector {connector_id}: the lock did not become {wanted.value}"
+            yield Concern(f"connector {connector_id}: the lock did not become {wanted.value}")
         case ev.LinkPending(status):
             yield f"the central system answered the boot with {status}: waiting"
         case ev.MessageFailed(sequence, problem):
-            yield f"message {sequence} not taken by the central system: {problem}"
+            yield Concern(f"message {sequence} not taken by the central system: {problem}")
         case ev.ShutdownRequested():
             yield "told to end: sessions are ended, everything is opened"
         case ev.Started(open_transactions):
@@ -118,7 +124,7 @@ def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
 
 def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
     for fault in sorted(after.faults - before.faults, key=lambda f: f.value):
-        yield f"fault: {faults.RULES[fault].words}"
+        yield Concern(f"fault: {faults.RULES[fault].words}")
     for fault in sorted(before.faults - after.faults, key=lambda f: f.value):
         yield f"fault is gone: {faults.RULES[fault].words}"
 
@@ -136,7 +142,7 @@ def _about_command(before: ChargePoint, command: Command) -> Iterator[str]:
         case QueueMessage(_, ref, StopTransaction() as stop):
             yield from _about_stop(before, ref, stop)
         case ParkMessage(sequence, problem):
-            yield f"message {sequence} is set aside after its last attempt: {problem}"
+            yield Concern(f"message {sequence} is set aside after its last attempt: {problem}")
         case Restart(again):
             yield "restarting" if again else "everything is open; goodbye"
 
@@ -174,6 +180,6 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):
-        yield f"{name}: fault: {faults.RULES[fault].words}"
+        yield Concern(f"{name}: fault: {faults.RULES[fault].words}")
     for fault in sorted(old.faults - new.faults, key=lambda f: f.value):
         yield f"{name}: fault is gone: {faults.RULES[fault].words}"

@@ -15,6 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "real_time: an async test that needs sockets or threads, and so the real clock"
     )
+    config.addinivalue_line("markers", "system: needs a machine of its own (make system-test)")
 
 
 @pytest.hookimpl(tryfirst=True)

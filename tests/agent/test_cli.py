@@ -333,7 +333,7 @@ def test_safe_state_opens_every_output(tmp_path, pins, capsys):
         pins.pin(number).output_with_state(True)
     assert main(["safe-state", "--config", str(config)]) == 0
     assert [pins.pin(number).state for number in (17, 22)] == [False, False]
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("every output is open\n", "")
 
 
 def test_safe_state_that_fails_says_which_output_with_status_1(tmp_path, monkeypatch, capsys):

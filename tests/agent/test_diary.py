@@ -24,7 +24,7 @@ from agent.core.values import (
     StopTransaction,
     Verdict,
 )
-from agent.diary import decision_line, sentences
+from agent.diary import Concern, decision_line, sentences
 from tests.core.world import (
     BLOCKED,
     CARD,
@@ -303,3 +303,21 @@ def test_a_card_that_is_refused_is_told_with_its_reason():
     assert lines[0] == "card 04..C4 presented"
     assert lines[1].startswith("card 04..C4 refused")
     assert "Blocked" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "is_concern"),
+    [
+        (in_session, ev.MeterFailed(1, "no answer"), True),
+        (in_session, ev.SafetyInputTripped("door"), True),
+        (in_session, ev.ContactorTripped(1, "lease expired", 1), True),
+        (free, ev.ReaderFailed("it is silent"), True),
+        (free, ev.CablePluggedIn(1), False),
+        (free, tap(), False),
+        (in_session, ev.LinkLost("gone"), False),
+    ],
+)
+def test_what_wants_a_look_is_told_from_an_ordinary_day(state, event, is_concern):
+    lines = told(state(), event)
+    assert lines
+    assert all(isinstance(line, Concern) is is_concern for line in lines)

@@ -1,0 +1,39 @@
+"""A central system on loopback, in a thread of its own, for tests that wait in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from tests.emulators.central_system import FakeCentralSystem
+
+START_S = 10.0
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[tuple[FakeCentralSystem, str]]:
+    """Give the central system, whose memory may be read at any time, and its URL."""
+    central_system = FakeCentralSystem()
+    loop = asyncio.new_event_loop()
+    url: list[str] = []
+    is_up = threading.Event()
+    end = asyncio.Event()
+
+    async def serve() -> None:
+        async with central_system.serve() as where:
+            url.append(where)
+            is_up.set()
+            await end.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="central")
+    thread.start()
+    try:
+        if not is_up.wait(START_S):
+            raise TimeoutError("the central system does not start")
+        yield central_system, url[0]
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join()
+        loop.close()

@@ -1,0 +1,92 @@
+"""One machine for all tests here: they follow each other as days in the life of an installation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.emulators.central_system import FakeCentralSystem
+from tests.system.central_system import serving
+from tests.system.machine import Machine, machine, wait_until, why_not
+
+REPOSITORY = Path(__file__).parents[2]
+CACHE = (
+    Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chargepoint-agent-tests"
+)
+SERVICE = "chargepoint-agent"
+
+
+@dataclass
+class Station:
+    """The machine with the agent on it, and the central system that it calls."""
+
+    machine: Machine
+    central_system: FakeCentralSystem
+    url: str
+
+    def main_pid(self) -> int:
+        """The main process of the service as its machine numbers it; 0: none runs."""
+        return int(self.property("MainPID"))
+
+    def property(self, name: str) -> str:
+        """A property of the unit, as ``systemctl show`` gives it."""
+        return self.machine.run(f"systemctl show --value --property={name} {SERVICE}").strip()
+
+    def mark(self) -> str:
+        """A place in the journal: see ``journal``."""
+        shown = self.machine.run("journalctl --lines=0 --show-cursor")
+        return shown.split("cursor: ")[-1].strip()
+
+    def journal(self, since: str, output: str = "cat") -> str:
+        """What the service and systemd said about it since the mark."""
+        return self.machine.run(
+            f"journalctl --unit={SERVICE} --after-cursor='{since}' --output={output}"
+        )
+
+    def is_up(self) -> bool:
+        """Whether systemd has been told that the agent is ready."""
+        return self.property("ActiveState") == "active" and self.main_pid() != 0
+
+    def wait_until_up(self, other_than: int = 0, within_s: float = 30) -> float:
+        """Wait until it is up, as another process than that; returns the seconds."""
+        return wait_until(
+            lambda: self.main_pid() not in (0, other_than) and self.is_up(),
+            within_s,
+            "the service is up",
+        )
+
+    def sim(self, *words: str) -> str:
+        """Play driver or car."""
+        return self.machine.run(f"{SERVICE} sim {' '.join(words)}")
+
+
+@pytest.fixture(scope="session")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """A fresh Debian with the project's files in /root, and nothing installed yet."""
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(f"a machine with systemd of its own: {reason}")
+    with serving() as (central_system, url), machine(CACHE, tmp_path_factory.mktemp("m")) as new:
+        _copy_project(new.root / "root" / SERVICE)
+        yield Station(new, central_system, url)
+
+
+def _copy_project(target: Path) -> None:
+    """What git knows, as it is now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        source = REPOSITORY / name
+        if name and source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)

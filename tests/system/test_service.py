@@ -1,0 +1,244 @@
+"""The service as the documentation installs it: started, killed, hung, upgraded, removed.
+
+The tests follow each other on one machine, in the order of this file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import REPOSITORY, SERVICE, Station
+from tests.system.machine import wait_until
+
+pytestmark = pytest.mark.system
+
+CARD = "044943121F1A80"
+API = "http://127.0.0.1:18080"
+BOARD_ONLY = ("raspi-config", "nano")  # commands of the guide that a plain Debian cannot follow
+CONFIG = """
+[charge_point]
+identity = "CP-1"
+
+[central_system]
+url = "{url}"
+
+[reader]
+driver = "simulated"
+
+[inputs]
+emergency_stop = {{ driver = "simulated" }}
+
+[[connectors]]
+id = 1
+contactor = {{ driver = "simulated" }}
+lock = {{ driver = "simulated" }}
+plug = {{ driver = "simulated" }}
+pilot = {{ driver = "simulated" }}
+meter = {{ driver = "simulated" }}
+
+[authorization]
+tap_guard_s = 0
+
+[api]
+enabled = true
+listen = "127.0.0.1:18080"
+
+[ocpp.configuration]
+MeterValueSampleInterval = 1
+WebSocketPingInterval = 5
+"""
+
+
+def guide_commands() -> list[str]:
+    """The commands of the README's chapter about installing, those of a Raspberry Pi left out."""
+    readme = (REPOSITORY / "README.md").read_text()
+    chapter = readme.split("## Install on a Raspberry Pi")[1]
+    block = re.search(r"```sh\n(.*?)```", chapter, re.S)
+    assert block is not None
+    lines = [line for line in block.group(1).splitlines() if line.strip()]
+    return [line for line in lines if not any(word in line for word in BOARD_ONLY)]
+
+
+def api_answers() -> bool:
+    """Whether the control API is there."""
+    try:
+        with urllib.request.urlopen(f"{API}/health", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def test_the_commands_of_the_guide_install_it(station: Station) -> None:
+    station.machine.write("/usr/local/bin/sudo", '#!/bin/sh\nexec "$@"\n')
+    (station.machine.root / "usr/local/bin/sudo").chmod(0o755)
+    apt, install, *check_and_start = guide_commands()
+    assert apt.startswith("sudo apt install")
+    assert install == "sudo make install"
+    wanted = set(apt.split()[3:]) - {"python3-lgpio", "python3-spidev"}  # only Raspberry Pi OS has
+    known = station.machine.run("dpkg-query --show --showformat='${Package}\\n'").split()
+    assert wanted <= set(known), "the base system of this test lacks what the guide installs"
+    station.machine.run(f"cd {SERVICE}; {install}")
+    config = f"/etc/{SERVICE}/config.toml"
+    assert (station.machine.root / config.lstrip("/")).exists()
+    station.machine.write(config, CONFIG.format(url=station.url))
+    for command in check_and_start:
+        station.machine.run(command)
+    assert station.is_up()
+
+
+def test_ready_is_said_only_after_the_outputs_are_safe(station: Station) -> None:
+    lines = station.machine.run(f"journalctl --unit={SERVICE} --output=cat").splitlines()
+    ready = next(i for i, line in enumerate(lines) if line.startswith("Started "))
+    safe = next(i for i, line in enumerate(lines) if "outputs are safe" in line)
+    assert safe < ready
+
+
+def test_it_runs_as_its_own_user_without_rights(station: Station) -> None:
+    status = station.machine.run(f"cat /proc/{station.main_pid()}/status")
+    fields = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+    user = station.machine.run("id -u chargepoint").strip()
+    assert set(fields["Uid"].split()) == {user}
+    assert int(fields["CapEff"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+
+
+def test_a_card_through_the_api_opens_a_session(station: Station) -> None:
+    shown = station.machine.run(f"{SERVICE} token new test --scopes read,operate,simulate --json")
+    token = json.loads(shown)["token"]
+    station.sim("plug")
+    request = urllib.request.Request(
+        f"{API}/ocpp/commands/present-card",
+        data=json.dumps({"target": {"charger_id": "CP-1"}, "event": {"uid": CARD}}).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    wait_until(api_answers, 30, "the control API answers")  # its framework is loaded last
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 202
+    wait_until(lambda: bool(station.central_system.of("StartTransaction")), 20, "a session")
+    wait_until(lambda: "contactor closed" in station.machine.run(f"{SERVICE} status"), 20, "energy")
+
+
+def test_after_a_kill_the_outputs_are_opened_and_the_session_is_recovered(
+    station: Station,
+) -> None:
+    mark, pid = station.mark(), station.main_pid()
+    station.machine.run(f"kill -KILL {pid}")
+    assert station.wait_until_up(other_than=pid) < 5.0 + 3.0  # RestartSec=2, and its own start
+    said = station.journal(mark)
+    assert said.index("status=9/KILL") < said.index("every output is open")
+    wait_until(lambda: bool(station.central_system.of("StopTransaction")), 30, "the stop")
+    assert len(station.central_system.of("StartTransaction")) == 1
+    assert len(station.central_system.of("StopTransaction")) == 1
+
+
+def test_a_hung_runtime_is_shot_by_the_watchdog(station: Station) -> None:
+    mark, pid = station.mark(), station.main_pid()
+    station.machine.run(f"kill -STOP {pid}")
+    station.wait_until_up(other_than=pid, within_s=40)
+    said = station.journal(mark)
+    assert "Watchdog timeout" in said
+    assert said.index("Watchdog timeout") < said.index("every output is open")
+
+
+def test_the_lines_in_the_journal_can_be_read_and_carry_their_level(station: Station) -> None:
+    mark = station.mark()
+    station.sim("fault emergency_stop")
+    wait_until(lambda: "emergency" in station.journal(mark), 10, "the fault is told")
+    entries = [json.loads(line) for line in station.journal(mark, output="json").splitlines()]
+    station.sim("clear")
+    told = [f"{entry['PRIORITY']} {entry['MESSAGE']}" for entry in entries]
+    assert [line for line in told if "emergency" in line and line[0] in "34"], told
+    for entry in entries:
+        message = entry["MESSAGE"]
+        assert isinstance(message, str), "not text: journalctl would show a blob"
+        assert message.isprintable()
+        assert not re.match(r"(\d{4}-\d\d-\d\d|<\d>)", message), "systemd adds time and level"
+
+
+def test_the_memory_limit_of_the_unit_is_in_force(station: Station) -> None:
+    limit = int(station.property("MemoryMax"))
+    assert limit == 150 * 1024 * 1024
+    hog = f"x = bytearray({2 * limit})"
+    done = station.machine.attempt(
+        f"systemd-run --quiet --wait -p MemoryMax={limit} -p MemorySwapMax=0 python3 -c '{hog}'"
+    )
+    assert done.returncode != 0, "limits of memory do nothing on this machine"
+    used = int(station.property("MemoryCurrent"))
+    assert used < limit * 0.8, f"{used / 2**20:.0f} MiB of 150"
+
+
+def test_the_exposure_is_small(station: Station) -> None:
+    shown = station.machine.run(f"systemd-analyze security --no-pager {SERVICE} | tail -1")
+    found = re.search(r"exposure level[^:]*: ([\d.]+)", shown)
+    assert found is not None
+    assert float(found.group(1)) <= 2.5
+
+
+def test_an_upgrade_keeps_what_is_recorded(station: Station) -> None:
+    before = station.machine.run(f"{SERVICE} why --json")
+    assert json.loads(before)
+    refused = station.machine.attempt(f"cd {SERVICE}; make install")
+    assert refused.returncode != 0
+    assert "systemctl stop" in refused.stdout
+    station.machine.run(f"systemctl stop {SERVICE}; cd {SERVICE}; make install")
+    station.machine.run(f"systemctl start {SERVICE}")
+    station.wait_until_up()
+    assert station.machine.run(f"{SERVICE} why --json") == before
+
+
+def test_a_stop_ends_the_session_and_leaves_the_outputs_open(station: Station) -> None:
+    station.sim("plug")
+    station.sim("tap", CARD)
+    wait_until(lambda: "contactor closed" in station.machine.run(f"{SERVICE} status"), 20, "energy")
+    mark = station.mark()
+    stops = len(station.central_system.of("StopTransaction"))
+    station.machine.run(f"systemctl disable --now {SERVICE}")
+    assert station.main_pid() == 0
+    assert "every output is open" in station.journal(mark)
+    assert station.property("Result") == "success"
+    wait_until(
+        lambda: len(station.central_system.of("StopTransaction")) > stops, 5, "the stop is told"
+    )
+
+
+def test_a_wrong_configuration_stops_it_for_good_and_is_named(station: Station) -> None:
+    path = station.machine.root / "etc" / SERVICE / "config.toml"
+    good = path.read_text()
+    path.write_text(good.replace("[api]", "[apy]"))
+    mark = station.mark()
+    station.machine.attempt(f"systemctl start {SERVICE}")
+    assert station.property("ActiveState") == "failed"
+    assert station.property("ExecMainStatus") == "78"
+    assert "did you mean api?" in station.journal(mark)
+    path.write_text(good)
+    station.machine.run(f"systemctl reset-failed {SERVICE}; systemctl start {SERVICE}")
+    assert station.is_up()
+
+
+def test_a_power_cut_is_survived(station: Station) -> None:
+    station.machine.run(f"systemctl enable {SERVICE}")
+    station.sim("plug")
+    station.sim("tap", CARD)
+    wait_until(lambda: "contactor closed" in station.machine.run(f"{SERVICE} status"), 20, "energy")
+    starts = len(station.central_system.of("StartTransaction"))
+    station.machine.run("sync")
+    station.machine.pull_the_plug()
+    station.machine.boot()
+    station.wait_until_up()
+    wait_until(lambda: len(station.central_system.of("StopTransaction")) == starts, 30, "the stop")
+    last = station.central_system.of("StopTransaction")[-1]
+    assert last.payload["reason"] == "PowerLoss"
+
+
+def test_removal_keeps_configuration_and_data(station: Station) -> None:
+    station.machine.run(f"cd {SERVICE}; make uninstall")
+    root = station.machine.root
+    assert not (root / "opt" / SERVICE).exists()
+    assert not (root / "usr/local/bin" / SERVICE).is_symlink()
+    assert (root / "etc" / SERVICE / "config.toml").exists()
+    assert any(Path(root / "var/lib" / SERVICE).glob("*.db"))
