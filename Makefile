@@ -9,7 +9,7 @@ PYTEST ?= -n auto --dist loadfile
 # Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 
-.PHONY: help run test check bench system-test clean install uninstall
+.PHONY: help run test check bench pictures system-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -34,6 +34,10 @@ check: $(VENV)/.ready-to-test
 
 bench: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.bench
+
+# The pictures of the page in docs/images; needs chromium.
+pictures: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m tests.browser.pictures
 
 # Needs debootstrap and systemd-container. The first run fetches a Debian (two minutes).
 system-test: $(VENV)/.ready-to-test

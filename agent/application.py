@@ -34,6 +34,7 @@ from agent.list_updates import ListUpdates, owner_of
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
 from agent.ocpp16.link import CentralSystemLink
+from agent.ocpp16.network_switch import NetworkSwitch
 from agent.ocpp16.off_loop import OffLoop
 from agent.ocpp16.wire import Connector as Connect
 from agent.ocpp16.wire import connect_websocket
@@ -103,6 +104,7 @@ class Application:
         self._frame_log: FrameLog | None = None
         if settings.api.enabled:
             self._frame_log = FrameLog(lambda: clock.now().utc)
+        self._network: NetworkSwitch | None = None
         self.api: ApiServer | None = None
 
     async def run(self) -> bool:
@@ -243,6 +245,7 @@ class Application:
                 make_id=self._world.make_id,
                 observers=self._observers,
                 frame_log=self._frame_log,
+                network=self._network,
                 **inside,
             )
         )
@@ -303,11 +306,19 @@ class Application:
             next_message=head,
             clock=self._world.clock,
             random=self._world.random,
-            connect=self._world.connect or connect_websocket,
+            connect=self._connect(),
             more_handlers=local_auth_handlers(lists, lambda: runtime.state, off_loop),
             off_loop=off_loop,
             frame_log=self._frame_log,
         )
+
+    def _connect(self) -> Connect:
+        """To the central system; on simulated hardware through a switch that can be cut."""
+        connect: Connect = self._world.connect or connect_websocket
+        if self.board is None or self.board.simulation is None:
+            return connect
+        self._network = NetworkSwitch(connect)
+        return self._network
 
     async def _poll_meters(self, devices: Devices, runtime: Runtime) -> None:
         poll_s = {settings.id: settings.meter.poll_s for settings in self.settings.connectors}

@@ -31,6 +31,10 @@ In a second terminal, in this directory, try:
 
 Other cards: DEADBEEF is blocked, everything else is unknown. Then: {command} why
 Something breaks: {command} sim fault welded; mended again: {command} sim clear
+In a browser, with a panel to play everything:
+
+    {page}
+
 The control API (docs/control-api.md) answers too:
 
     {curl}
@@ -67,7 +71,7 @@ async def _demo(directory: Path) -> bool:
 
     async with DemoCentralSystem(port=0, say=say) as central_system:
         api = _api(directory)
-        print(_GREETING.format(command=_command(), curl=_curl(api)), flush=True)
+        print(_GREETING.format(command=_command(), curl=_curl(api), page=_page(api)), flush=True)
         settings = replace(demo_settings(directory, central_system.url), api=api)
         return await serve(Application(settings))
 
@@ -80,7 +84,8 @@ def _api(directory: Path) -> ApiSettings:
         with open(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(32) + "\n")
     token = ApiTokenSettings(name="demo", secret_file=str(secret), scopes=SCOPES)
-    return ApiSettings(enabled=True, listen=f"127.0.0.1:{_free_port()}", tokens=(token,))
+    listen = f"127.0.0.1:{_free_port()}"
+    return ApiSettings(enabled=True, page=True, listen=listen, tokens=(token,))
 
 
 def _free_port() -> int:
@@ -98,6 +103,12 @@ def _curl(api: ApiSettings) -> str:
     secret = api.tokens[0].secret_file
     url = f"http://{api.listen}/ocpp/chargers/DEMO-1"
     return f'curl -H "Authorization: Bearer $(cat {secret})" {url}'
+
+
+def _page(api: ApiSettings) -> str:
+    """A link that logs in: what stands behind "#" is sent nowhere."""
+    token = Path(api.tokens[0].secret_file).read_text(encoding="ascii").strip()
+    return f"http://{api.listen}/login#{token}"
 
 
 def _command() -> str:

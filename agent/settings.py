@@ -109,6 +109,7 @@ class ApiSettings:
     listen: str = setting(
         "127.0.0.1:8080", "address and port; there is no encryption, so keep it on the machine"
     )
+    page: bool = setting(False, "serve the technician's page as well; needs enabled = true")
     tokens: tuple[ApiTokenSettings, ...] = field(default=(), metadata={"help": "tokens from files"})
 
 

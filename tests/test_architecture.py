@@ -55,6 +55,7 @@ LIBRARY_OWNERS = {
     "pydantic": ("agent.api",),
     "uvicorn": ("agent.api",),
     "prometheus_client": ("agent.api",),
+    "jinja2": ("agent.api.page.rendering",),
 }
 LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus"}
 
@@ -125,7 +126,7 @@ SOURCES_OF_TIME_AND_CHANCE = {
     "uuid.uuid4": ("agent.application", "agent.list_alone"),
     "os.urandom": ("agent.list_command",),
     "random.SystemRandom": ("agent.application",),
-    "secrets.token_urlsafe": ("agent.demo", "agent.token_command"),
+    "secrets.token_urlsafe": ("agent.api.page.opening", "agent.demo", "agent.token_command"),
 }
 # A generator and a number are handed in; these only name their types.
 HARMLESS = {"random.Random", "uuid.UUID"}

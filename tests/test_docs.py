@@ -493,7 +493,9 @@ def public_files() -> list[Path]:
     folders = ("agent", "hw", "systemd", "docs", ".ci")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     single = ["README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "config.example.toml"]
-    return [p for p in [*found, *(ROOT / name for name in single)] if p.suffix != ".pyc"]
+    return [
+        p for p in [*found, *(ROOT / name for name in single)] if p.suffix not in (".pyc", ".png")
+    ]
 
 
 def test_nothing_private_and_nothing_that_is_missing_is_told_anywhere():

@@ -33,12 +33,20 @@ class Authenticator:
         text = text.strip()
         if scheme.lower() != b"bearer" or not text or len(text) > TEXT_MAX:
             raise _unauthorized("A bearer token is needed: Authorization: Bearer <token>.")
-        digest = digest_of(text.decode("latin-1"))
+        token = self.with_text(text.decode("latin-1"))
+        if token is None:
+            raise _unauthorized("The bearer token is not known.")
+        return token
+
+    def with_text(self, text: str) -> Token | None:
+        """The token with this text, if there is one."""
+        return self.with_digest(digest_of(text)) if 0 < len(text) <= TEXT_MAX else None
+
+    def with_digest(self, digest: str) -> Token | None:
+        """The token with this digest, as long as it counts."""
         # Every token is compared, so that the time says nothing.
         found = [token for token in self._present() if token.matches(digest)]
-        if not found:
-            raise _unauthorized("The bearer token is not known.")
-        return found[0]
+        return found[0] if found else None
 
     def _present(self) -> Sequence[Token]:
         changed_at = self._file.changed_at()

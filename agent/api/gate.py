@@ -16,6 +16,7 @@ from agent.api.auth import Authenticator, require_scope
 from agent.api.errors import Invalid, Refused, unavailable
 from agent.api.idempotency import Answer, Idempotency
 from agent.api.limits import BODY_MAX, LIST_BODY_MAX, Limits, Message, RateLimit, Receive, read_body
+from agent.api.tokens import Token
 from agent.redaction import one_line
 
 logger = logging.getLogger(__name__)
@@ -140,6 +141,19 @@ class Gate:
         if key is None:
             return await perform()
         return await self._idempotency.once(name, request.path, key, body, perform)
+
+    async def call(self, token: Token, method: str, path: str, content: Any) -> Answer:
+        """A request from inside, with the rights and the rate of that token. Raises Refused."""
+        require_scope(token, SCOPE_OF_COMMAND[path.removeprefix(COMMANDS)])
+        self._rate.take(token.name)
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+        return await self._pass_on(scope, json.dumps(content).encode())
 
     async def _pass_on(self, scope: Scope, body: bytes) -> Answer:
         """Let the framework answer."""

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.api.app import build_app
 from agent.api.auth import Authenticator
-from agent.api.gate import Gate
+from agent.api.gate import App, Gate
 from agent.api.limits import Limits
 from agent.api.service import ControlService
 from agent.api.station import Station
@@ -27,8 +27,19 @@ def make_server(
     for name in ("uvicorn", "uvicorn.error"):  # its sentences are not for the person at the box
         logging.getLogger(name).setLevel(logging.ERROR)
     service = ControlService(station)
+    gate = Gate(build_app(service), authenticator, limits)
+    app: App = gate
+    closers: list[Callable[[], Awaitable[None]]] = [service.queue.close]
+    if station.settings.api.page:
+        app, close_page = _with_page(gate, service, authenticator, limits)
+        closers.insert(0, close_page)
+
+    async def close() -> None:
+        for closer in closers:
+            await closer()
+
     config = uvicorn.Config(
-        Gate(build_app(service), authenticator, limits),
+        app,
         http=_impatient(limits),
         ws="none",
         lifespan="off",
@@ -42,7 +53,17 @@ def make_server(
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=HEADERS_MAX,
     )
-    return uvicorn.Server(config), service.queue.close
+    return uvicorn.Server(config), close
+
+
+def _with_page(
+    gate: Gate, service: ControlService, authenticator: Authenticator, limits: Limits
+) -> tuple[App, Callable[[], Awaitable[None]]]:
+    """The page beside the gate."""
+    # Imported here: not needed when it is off.
+    from agent.api.page.opening import open_page
+
+    return open_page(gate, service, authenticator, limits)
 
 
 def _impatient(limits: Limits) -> type[H11Protocol]:

@@ -23,10 +23,11 @@ from agent.list_updates import ListUpdates
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.frames import Payload
 from agent.ocpp16.link import CentralSystemLink, LinkSnapshot
+from agent.ocpp16.network_switch import NetworkSwitch
 from agent.ports import Clock
 from agent.runtime import Runtime
 from agent.settings import Settings
-from agent.store import Store
+from agent.store import CachedTag, Store
 from hw.ports import Board, ConnectorParts, SimulationControls
 
 PARTS = ("pilot", "plug", "contactor", "lock", "meter")
@@ -54,6 +55,7 @@ class Inside:
     lists: ListUpdates
     clock: Clock
     frame_log: FrameLog
+    network: NetworkSwitch | None  # between a simulated box and its central system
     make_id: Callable[[], str]
     observers: list[Observer]
     tap: Callable[[str, bool], Coroutine[Any, Any, DecisionRecord | None]]
@@ -134,6 +136,26 @@ class Station:
         simulation = self._inside.board.simulation
         return frozenset() if simulation is None else simulation.simulated_parts(connector_id)
 
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """What can be broken on simulated hardware."""
+        simulation = self._inside.board.simulation
+        return () if simulation is None else simulation.fault_names
+
+    @property
+    def is_network_cut(self) -> bool:
+        """True while the simulated network is cut."""
+        return self._inside.network is not None and self._inside.network.is_cut
+
+    def on_turn(self, told: Callable[[], None]) -> Callable[[], None]:
+        """``told`` is called on the agent's loop after every turn, until the result is called."""
+
+        def observe(event: Event, commands: Sequence[Command]) -> None:
+            told()
+
+        self._inside.observers.append(observe)
+        return lambda: self._inside.observers.remove(observe)
+
     # --- what the agent's loop does for us -------------------------------------------------------
 
     async def ask(self, make_event: Callable[[str], Event], within_s: float | None = 60.0) -> Reply:
@@ -171,6 +193,24 @@ class Station:
         """The last decisions about cards, newest first. Raises StoreError."""
         await self._there(self._inside.runtime.journal.wait_until_quiet(FRESH_S))
         return await self.read(self._inside.store.decisions, id_tag, limit)
+
+    async def cut_network(self, is_cut: bool) -> None:
+        """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
+
+        async def switch() -> None:
+            network = self._inside.network
+            if network is None:
+                raise ValueError("the network is a real one")
+            if is_cut:
+                network.cut()
+            else:
+                network.mend()
+
+        await self._there(switch())
+
+    async def cache_page(self, limit: int) -> list[CachedTag]:
+        """The tags that the cache has heard of last. Raises StoreError."""
+        return await self.read(self._inside.store.cache_page, limit)
 
     async def cache_count(self) -> int:
         """How many tags the authorization cache holds. Raises StoreError."""

@@ -62,6 +62,14 @@ class OutboxSummary:
     parked: tuple[ParkedMessage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CachedTag:
+    """What the authorization cache holds about one idTag."""
+
+    id_tag: str
+    entry: CacheEntry
+
+
 # One statement, so that list and cache are seen as they were at one moment.
 TAG_FACTS = """
 SELECT v.version,
@@ -146,6 +154,19 @@ def read_cache_count(reader: sqlite3.Connection) -> int:
     """Count the entries of the authorization cache."""
     (count,) = reader.execute("SELECT count(*) FROM authorization_cache").fetchone()
     return int(count)
+
+
+def read_cache_page(reader: sqlite3.Connection, limit: int) -> list[CachedTag]:
+    """Read the entries of the authorization cache that were heard last; newest first."""
+    rows = reader.execute(
+        "SELECT id_tag, status, expires_at, parent_id_tag, heard_at FROM authorization_cache"
+        " ORDER BY heard_at DESC LIMIT ?",
+        (max(0, limit),),
+    )
+    return [
+        CachedTag(id_tag, CacheEntry(info_of(status, expires_at, parent), instant_of(heard_at)))
+        for id_tag, status, expires_at, parent, heard_at in rows.fetchall()
+    ]
 
 
 def read_outbox_summary(reader: sqlite3.Connection) -> OutboxSummary:

@@ -34,9 +34,11 @@ from agent.store.database_file import DatabaseFile, close_database, open_databas
 from agent.store.local_list import AT_ONCE_MAX, ListHead, ListStaging
 from agent.store.problems import as_store_errors
 from agent.store.reading import (
+    CachedTag,
     Durable,
     OutboxSummary,
     read_cache_count,
+    read_cache_page,
     read_decisions,
     read_durable,
     read_facts,
@@ -206,6 +208,11 @@ class Store:
         """Return how many idTags the authorization cache holds."""
         with as_store_errors("Cannot read the authorization cache"):
             return read_cache_count(self._database.reader)
+
+    def cache_page(self, limit: int) -> list[CachedTag]:
+        """Return the idTags that the cache has heard of last; newest first."""
+        with as_store_errors("Cannot read the authorization cache"):
+            return read_cache_page(self._database.reader, limit)
 
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""

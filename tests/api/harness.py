@@ -233,6 +233,14 @@ class Charger:
         self.until(
             lambda: all(c.transaction is None and not c.plugged for c in self.state.connectors)
         )
+        self.run(self._forget_cards())
+
+    async def _forget_cards(self) -> None:
+        """A card that waits for a plug would begin the session of the next test."""
+        assert self.application is not None
+        assert self.application.runtime is not None
+        runtime = self.application.runtime
+        runtime.state = replace(runtime.state, waiting=(), checking=())
 
 
 @contextlib.contextmanager

@@ -1,0 +1,177 @@
+"""Newer parts of the page for those who have it open: rendered once for all of them.
+
+At most one rendering a second, and none while nobody looks. Who reads slowly misses parts that have
+become old meanwhile, and nothing else: each listener keeps the newest of each part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from agent.api.page.power import PowerHistory
+from agent.api.page.views import Part, Scopes, Views
+from agent.api.station import Station
+from agent.errors import AgentError
+
+logger = logging.getLogger(__name__)
+
+LISTENERS_MAX = 20  # the oldest goes: its browser comes back if it is still there
+BETWEEN_S = 1.0
+AT_LEAST_EVERY_S = 5.0  # what only the clock changes
+SAMPLE_S = 5.0
+ALIVE_S = 15.0  # a comment, so that dead connections are noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What somebody has open, and as whom; whoever agrees in it gets the same parts."""
+
+    page: str  # overview, frames
+    scopes: Scopes
+    action: str = ""  # frames: the filter
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """One open page."""
+
+    watched: Watched
+    waiting: dict[str, str] = field(default_factory=dict)  # newest HTML of a part, by its name
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    is_ended: bool = False
+
+    def give(self, part: Part) -> None:
+        """Replace what it has not taken yet."""
+        self.waiting[part.name] = part.html
+        self.has_news.set()
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self.is_ended = True
+        self.has_news.set()
+
+
+class Live:
+    """Renders while somebody listens; made and used on the API's loop."""
+
+    def __init__(self, station: Station, views: Views, history: PowerHistory) -> None:
+        self._station = station
+        self._views = views
+        self._history = history
+        self._listeners: list[Listener] = []
+        self._shown: dict[tuple[Watched, str], str] = {}
+        self._changed = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._render_for_ever(), name="page"),
+            asyncio.create_task(self._sample_for_ever(), name="page power"),
+        ]
+        self._forget = station.on_turn(self._tell_of_a_turn(asyncio.get_running_loop()))
+
+    async def close(self) -> None:
+        """End every stream."""
+        self._forget()
+        for listener in self._listeners:
+            listener.end()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _tell_of_a_turn(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        def tell() -> None:  # on the agent's loop
+            if self._listeners and not self._changed.is_set():
+                loop.call_soon_threadsafe(self._changed.set)
+
+        return tell
+
+    # --- listening -------------------------------------------------------------------------------
+
+    async def stream(self, watched: Watched, still: Callable[[], bool]) -> AsyncIterator[str]:
+        """Server-sent events until the end, or until ``still`` says no."""
+        listener = self._listen(watched)
+        try:
+            yield "retry: 2000\n\n"
+            while not listener.is_ended and still():
+                try:
+                    async with asyncio.timeout(ALIVE_S):
+                        await listener.has_news.wait()
+                except TimeoutError:
+                    yield ": alive\n\n"
+                    continue
+                listener.has_news.clear()
+                parts, listener.waiting = listener.waiting, {}
+                for name, html in parts.items():
+                    yield f"data: {json.dumps({'part': name, 'html': html})}\n\n"
+        finally:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+    def _listen(self, watched: Watched) -> Listener:
+        if len(self._listeners) >= LISTENERS_MAX:
+            self._listeners.pop(0).end()
+        listener = Listener(watched)
+        self._listeners.append(listener)
+        for (other, name), html in self._shown.items():
+            if other == watched:  # what came between its first page and now
+                listener.give(Part(name, html))
+        self._changed.set()
+        return listener
+
+    # --- rendering -------------------------------------------------------------------------------
+
+    async def _render_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(AT_LEAST_EVERY_S if self._listeners else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            await self._render_all()
+            await asyncio.sleep(BETWEEN_S)
+
+    async def _render_all(self) -> None:
+        watched = {listener.watched for listener in self._listeners}
+        self._shown = {key: html for key, html in self._shown.items() if key[0] in watched}
+        for one in watched:
+            try:
+                parts = await self.parts_of(one)
+            except (AgentError, TimeoutError) as problem:
+                logger.debug("the page cannot be renewed: %s", problem)
+                continue
+            for part in parts:
+                self._give_if_new(one, part)
+
+    def _give_if_new(self, watched: Watched, part: Part) -> None:
+        key = (watched, part.name)
+        if self._shown.get(key) == part.html:
+            return
+        self._shown[key] = part.html
+        for listener in self._listeners:
+            if listener.watched == watched:
+                listener.give(part)
+
+    async def parts_of(self, watched: Watched) -> list[Part]:
+        """The parts of a page, as they are now."""
+        if watched.page == "frames":
+            return [self._views.frames(watched.action)]
+        return await self._views.overview(watched.scopes)
+
+    # --- power -----------------------------------------------------------------------------------
+
+    async def _sample_for_ever(self) -> None:
+        while True:
+            now_s = self._station.now().monotonic_s
+            for connector in self._station.state.connectors:
+                if connector.reading is not None:
+                    running = connector.transaction
+                    self._history.note(
+                        connector.connector_id,
+                        None if running is None else running.ref,
+                        now_s,
+                        connector.reading.power_w or 0.0,
+                    )
+            await asyncio.sleep(SAMPLE_S)

@@ -1,0 +1,61 @@
+"""Templates to HTML; whatever comes from a card, a network or a file is escaped."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+NOTHING = "\N{EN DASH}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("agent.api.page"),
+        autoescape=True,
+        undefined=StrictUndefined,  # a misspelled name is an error, not an empty place
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(kwh=kwh, kw=kw, duration=duration, clock=clock, ago=ago)
+    return environment
+
+
+def render(name: str, **context: Any) -> str:
+    """The HTML of a template."""
+    return _environment().get_template(name).render(**context)
+
+
+def kwh(wh: float | None) -> str:
+    """Energy for a person."""
+    return NOTHING if wh is None else f"{wh / 1000:.2f} kWh"
+
+
+def kw(w: float | None) -> str:
+    """Power for a person."""
+    return NOTHING if w is None else f"{w / 1000:.1f} kW"
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes; below one hour minutes and seconds."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{left:02d} min"
+
+
+def clock(at: datetime | None) -> str:
+    """An instant in UTC."""
+    return NOTHING if at is None else at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long something is over, roughly."""
+    seconds = (now - at).total_seconds()
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"

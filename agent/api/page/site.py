@@ -1,0 +1,255 @@
+"""The page's own web application: log in, look, do. It stands beside the gate of the API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from agent.api.errors import Refused
+from agent.api.limits import Limits, read_body
+from agent.api.page.deeds import Deeds
+from agent.api.page.live import Live, Watched
+from agent.api.page.rendering import render
+from agent.api.page.security import SECURITY_HEADERS, comes_from_here, cookie_header
+from agent.api.page.views import Views
+from agent.api.page.visitors import COOKIE, Visitor, Visitors
+from agent.api.tokens import Token
+from agent.errors import AgentError
+
+logger = logging.getLogger(__name__)
+
+EVENTS = "/page/events"
+PLACES = ("/", "/login", "/logout", "/cards", "/keys", "/frames")
+FORM_MAX = 16 * 1024
+FIELDS_MAX = 20
+PAGES_MAX = 100_000
+FILTER_MAX = 40
+_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+Authenticate = Callable[[str], Token | None]  # the token with this text
+Handler = Callable[[Request, Visitor, Token], Awaitable[Response]]
+
+
+def is_of_page(path: str) -> bool:
+    """Whether a path belongs to the page, and not to the API."""
+    return path in PLACES or path.startswith("/page/")
+
+
+class Site:
+    """Every route of the page."""
+
+    def __init__(
+        self,
+        visitors: Visitors,
+        authenticate: Authenticate,
+        views: Views,
+        live: Live,
+        deeds: Deeds,
+        limits: Limits,
+    ) -> None:
+        self._visitors = visitors
+        self._authenticate = authenticate
+        self._views = views
+        self._live = live
+        self._deeds = deeds
+        self._limits = limits
+        self._files = _static_files()
+
+    def app(self) -> Starlette:
+        """The routes."""
+        seen = self._for_visitors
+        return Starlette(
+            routes=[
+                Route("/", seen(self._overview)),
+                Route("/cards", seen(self._cards)),
+                Route("/keys", seen(self._keys)),
+                Route("/frames", seen(self._frames)),
+                Route(EVENTS, seen(self._events)),
+                Route("/page/do", seen(self._do), methods=["POST"]),
+                Route("/login", self._login_form),
+                Route("/login", self._log_in, methods=["POST"]),
+                Route("/logout", self._log_out, methods=["POST"]),
+                Route("/page/static/{name}", self._static),
+            ],
+            exception_handlers={
+                Refused: _refused,
+                AgentError: _not_now,
+                TimeoutError: _not_now,
+                HTTPException: _http,
+                Exception: _failed,
+            },
+        )
+
+    def _for_visitors(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def handle(request: Request) -> Response:
+            found = self._visitors.find(request.headers.get("cookie", ""))
+            if found is None:
+                if request.method == "GET" and request.url.path != EVENTS:
+                    return _secured(RedirectResponse("/login", 303))
+                return _secured(_page("login.html", 401, title="Log in", problem=""))
+            return _secured(await handler(request, *found))
+
+        return handle
+
+    # --- coming and going ------------------------------------------------------------------------
+
+    async def _login_form(self, request: Request) -> Response:
+        return _secured(_page("login.html", title="Log in", problem=""))
+
+    async def _log_in(self, request: Request) -> Response:
+        fields = await self._form(request)
+        if not self._visitors.may_try():
+            problem = "Too many attempts. Wait half a minute."
+            return _secured(_page("login.html", 429, title="Log in", problem=problem))
+        token = self._authenticate(fields.get("token", "").strip())
+        if token is None or "read" not in token.scopes:
+            self._visitors.count_guess()
+            problem = (
+                "This token is not known."
+                if token is None
+                else "This token may not read; make one with the scope read."
+            )
+            return _secured(_page("login.html", 401, title="Log in", problem=problem))
+        logger.info("page: %s has logged in", token.name)
+        answer = RedirectResponse("/", 303)
+        _set_cookie(answer, request, self._visitors.log_in(token))
+        return _secured(answer)
+
+    async def _log_out(self, request: Request) -> Response:
+        await self._form(request)
+        self._visitors.log_out(request.headers.get("cookie", ""))
+        answer = RedirectResponse("/login", 303)
+        _set_cookie(answer, request, "")
+        return _secured(answer)
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    async def _overview(self, request: Request, visitor: Visitor, token: Token) -> Response:
+        parts = await self._views.overview(token.scopes)
+        return self._shown("overview.html", "Overview", visitor, token, parts=parts)
+
+    async def _cards(self, request: Request, visitor: Visitor, token: Token) -> Response:
+        number = request.query_params.get("page", "1")
+        page = int(number) if number.isdecimal() and len(number) < 7 else 1
+        tags = await self._views.tags(max(1, min(page, PAGES_MAX)), token.scopes)
+        return self._shown("tags.html", "Cards", visitor, token, **tags)
+
+    async def _keys(self, request: Request, visitor: Visitor, token: Token) -> Response:
+        return self._shown("keys.html", "Keys", visitor, token, **self._views.keys(token.scopes))
+
+    async def _frames(self, request: Request, visitor: Visitor, token: Token) -> Response:
+        wanted = request.query_params.get("filter", "")[:FILTER_MAX]
+        parts = [self._views.frames(wanted)]
+        return self._shown("frames.html", "Messages", visitor, token, parts=parts, filter=wanted)
+
+    async def _events(self, request: Request, visitor: Visitor, token: Token) -> Response:
+        asked = request.query_params
+        page = "frames" if asked.get("page") == "frames" else "overview"
+        only = asked.get("filter", "")[:FILTER_MAX] if page == "frames" else ""
+        cookies = request.headers.get("cookie", "")
+        stream = self._live.stream(
+            Watched(page, token.scopes, only),
+            lambda: self._visitors.find(cookies) is not None,
+        )
+        return StreamingResponse(stream, media_type="text/event-stream")
+
+    def _shown(
+        self, template: str, title: str, visitor: Visitor, token: Token, **context: Any
+    ) -> Response:
+        around = self._views.frame_of_page(title, token.scopes)
+        sentences = visitor.take_sentences()
+        return _page(template, **around, sentences=sentences, who=token.name, **context)
+
+    # --- doing -----------------------------------------------------------------------------------
+
+    async def _do(self, request: Request, visitor: Visitor, token: Token) -> Response:
+        fields = await self._form(request)
+        sentence = await self._deeds.do(token, fields)
+        logger.info("page: %s: %s: %s", token.name, fields.get("do", "")[:20], sentence)
+        if request.headers.get("accept") == "application/json":
+            return Response(json.dumps({"told": sentence}), media_type="application/json")
+        visitor.sentences.append(sentence)
+        back = fields.get("back", "/")
+        return RedirectResponse(back if back in PLACES else "/", 303)
+
+    async def _form(self, request: Request) -> dict[str, str]:
+        """The fields of a form that our own page has sent. Raises Refused."""
+        if not comes_from_here(request.headers):
+            raise Refused(403, "foreign_form", "This form was not sent by the page itself.")
+        declared = request.headers.get("content-length", "").encode()
+        body = await read_body(request.receive, declared, FORM_MAX, self._limits.body_s)
+        try:
+            pairs = parse_qsl(
+                body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX
+            )
+        except ValueError:
+            raise Refused(400, "bad_form", "The form cannot be read.") from None
+        return dict(pairs)
+
+    async def _static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        found = self._files.get(name)
+        if found is None:
+            return _secured(Response("no such file\n", 404, media_type="text/plain"))
+        content, tag = found
+        headers = {**SECURITY_HEADERS, "Cache-Control": "no-cache", "ETag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=_TYPES[name], headers=headers)
+
+
+def _static_files() -> Mapping[str, tuple[bytes, str]]:
+    folder = files("agent.api.page") / "static"
+    contents = {name: (folder / name).read_bytes() for name in _TYPES}
+    return {
+        name: (content, f'"{hashlib.sha256(content).hexdigest()[:16]}"')
+        for name, content in contents.items()
+    }
+
+
+def _page(template: str, status: int = 200, **context: Any) -> Response:
+    return Response(render(template, **context), status, media_type="text/html")
+
+
+def _secured(answer: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        answer.headers.setdefault(name, value)
+    return answer
+
+
+def _set_cookie(answer: Response, request: Request, text: str) -> None:
+    is_https = request.headers.get("x-forwarded-proto") == "https"
+    answer.headers["Set-Cookie"] = cookie_header(COOKIE, text, is_https=is_https)
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refused)
+    return _secured(Response(f"{refusal.detail}\n", refusal.status, media_type="text/plain"))
+
+
+async def _http(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    told = f"{problem.detail}\n"
+    return _secured(Response(told, problem.status_code, problem.headers, "text/plain"))
+
+
+async def _failed(request: Request, problem: Exception) -> Response:
+    logger.error("the page failed", exc_info=problem)
+    told = "It failed inside the agent; see its log.\n"
+    return _secured(Response(told, 500, media_type="text/plain"))
+
+
+async def _not_now(request: Request, problem: Exception) -> Response:
+    told = f"The charge point cannot tell that now: {problem}\n"
+    return _secured(Response(told, 503, media_type="text/plain"))

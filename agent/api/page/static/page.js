@@ -1,0 +1,94 @@
+// Puts newer parts of the page in place, and sends forms without loading the page anew.
+// Everything works without it: forms and links are plain ones.
+"use strict";
+
+const told = document.getElementById("told");
+
+function tell(sentence) {
+  if (!told) return;
+  const line = document.createElement("p");
+  line.className = "told";
+  line.textContent = sentence;
+  told.replaceChildren(line);
+}
+
+// What a person is typing or choosing must not be taken away by a newer part.
+function isInUse(place) {
+  const active = document.activeElement;
+  return place.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
+}
+
+function keepFocus(place, change) {
+  const active = document.activeElement;
+  const isButton = place.contains(active) && active.tagName === "BUTTON";
+  const label = isButton ? active.textContent : "";
+  const open = [...place.querySelectorAll("details")].map((one) => one.open);
+  change();
+  place.querySelectorAll("details").forEach((one, index) => { one.open = open[index] || false; });
+  if (isButton) {
+    const again = [...place.querySelectorAll("button")].find((one) => one.textContent === label);
+    if (again) again.focus();
+  }
+}
+
+function put(part, html) {
+  const place = document.getElementById("part-" + part);
+  if (!place || isInUse(place)) return;
+  // Made by the server, with everything in it escaped.
+  keepFocus(place, () => { place.innerHTML = html; });
+}
+
+function listen() {
+  const page = document.body.dataset.live;
+  if (!page) return;
+  const filter = encodeURIComponent(document.body.dataset.filter || "");
+  const events = new EventSource(`/page/events?page=${page}&filter=${filter}`);
+  events.onmessage = (event) => {
+    const news = JSON.parse(event.data);
+    put(news.part, news.html);
+    document.body.classList.remove("silent");
+  };
+  events.onopen = () => document.body.classList.remove("silent");
+  events.onerror = () => document.body.classList.add("silent");
+}
+
+async function send(form, button) {
+  const fields = new URLSearchParams(new FormData(form));
+  if (button && button.name) fields.set(button.name, button.value);
+  const buttons = form.querySelectorAll("button");
+  buttons.forEach((one) => one.setAttribute("aria-disabled", "true"));
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      headers: { Accept: "application/json" },
+      body: fields,
+    });
+    if (answer.status === 401) { location.assign("/login"); return; }
+    tell(answer.ok ? (await answer.json()).told : await answer.text());
+    if (answer.ok && !document.body.dataset.live) location.reload();
+  } catch {
+    tell("The charge point does not answer.");
+  } finally {
+    buttons.forEach((one) => one.removeAttribute("aria-disabled"));
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || new URL(form.action).pathname !== "/page/do" || !document.body.dataset.live) return;
+  event.preventDefault();
+  send(form, event.submitter);
+});
+
+// "make run" gives a link with the token behind "#", which no browser sends anywhere.
+function logInWithLink() {
+  const form = document.getElementById("login");
+  const text = location.hash.slice(1);
+  if (!form || !text) return;
+  history.replaceState(null, "", location.pathname);
+  form.elements.token.value = decodeURIComponent(text);
+  form.submit();
+}
+
+logInWithLink();
+listen();

@@ -1,0 +1,207 @@
+"""What the page shows, as plain data for its templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from agent.api.page.power import HEIGHT, WIDTH, PowerHistory
+from agent.api.page.rendering import render
+from agent.api.station import Station
+from agent.core import faults
+from agent.core.configuration import KEYS
+from agent.core.id_tag import mask
+from agent.core.reasons import Rule
+from agent.core.values import DecisionRecord, ListOwner, Verdict
+from agent.diary import decision_line
+from agent.errors import StoreError
+from agent.ocpp16.frame_log import LoggedFrame
+from agent.snapshot import charge_point_snapshot
+
+DECISIONS_SHOWN = 8
+FRAMES_SHOWN = 60
+ROWS_A_PAGE = 50
+CARDS = (  # what lies beside the simulated reader
+    ("044943121F1A80", "the usual card"),
+    ("04A2B3C4D5E680", "another card"),
+    ("DEADBEEF", "a blocked card"),
+    ("08C0FFEE", "a card that changes its number"),
+)
+
+Scopes = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the page that can be put in place of an older one."""
+
+    name: str
+    html: str
+
+
+class Views:
+    """Makes the parts of the page for visitors who may do certain things."""
+
+    def __init__(self, station: Station, history: PowerHistory) -> None:
+        self._station = station
+        self._history = history
+
+    def frame_of_page(self, title: str, scopes: Scopes) -> dict[str, Any]:
+        """What every page needs around its content."""
+        settings = self._station.settings
+        return {
+            "title": title,
+            "identity": settings.charge_point.identity,
+            "is_simulated": self._station.is_all_simulated,
+            "may_operate": "operate" in scopes,
+            "may_configure": "configure" in scopes,
+        }
+
+    # --- the overview ----------------------------------------------------------------------------
+
+    async def overview(self, scopes: Scopes) -> list[Part]:
+        """Every part of the first page, in its order."""
+        station = self._station
+        state, now = station.state, station.now()
+        shown = charge_point_snapshot(state, now)
+        connectors = [
+            {**connector, "plot": self._history.plot(connector["id"])}
+            for connector in shown["connectors"]
+        ]
+        return [
+            self._part("head", shown=shown, link=await station.link(), has_clock=True),
+            self._part(
+                "connectors",
+                connectors=connectors,
+                plot_width=WIDTH,
+                plot_height=HEIGHT,
+                waiting=shown["cards_waiting_for_a_plug"],
+                free_tag=state.rules.free_charging_id_tag,
+                may_operate="operate" in scopes,
+            ),
+            self._part("faults", faults=list(self._faults())),
+            await self._cards(scopes),
+            await self._link_part(scopes),
+            self._panel(scopes),
+        ]
+
+    def _part(self, name: str, **context: Any) -> Part:
+        return Part(name, render(f"part_{name}.html", **context))
+
+    def _faults(self) -> Iterable[dict[str, Any]]:
+        state = self._station.state
+        for fault in sorted(state.faults, key=lambda f: f.value):
+            yield {"where": "charge point", "rule": faults.RULES[fault]}
+        for connector in state.connectors:
+            for fault in sorted(connector.faults, key=lambda f: f.value):
+                yield {
+                    "where": f"connector {connector.connector_id}",
+                    "rule": faults.rule_of(fault, connector.part_fault),
+                }
+
+    async def _cards(self, scopes: Scopes) -> Part:
+        problem, records = "", list[DecisionRecord]()
+        try:
+            records = await self._station.decisions(None, DECISIONS_SHOWN)
+        except StoreError as error:
+            problem = str(error)
+        now = self._station.now().utc
+        may_add = "configure" in scopes and self.may_change_list
+        rows = [
+            {
+                "id_tag": mask(record.id_tag),
+                "is_accepted": record.verdict is Verdict.ACCEPTED,
+                "line": decision_line(record),
+                "reason": Rule[record.rule].says,
+                "next": Rule[record.rule].then if record.verdict is Verdict.REFUSED else "",
+                "at": record.decided_at,
+                "may_be_added": may_add and record.verdict is Verdict.REFUSED,
+                "mark": mark_of(record),
+            }
+            for record in records
+        ]
+        return self._part("cards", rows=rows, now=now, problem=problem)
+
+    @property
+    def may_change_list(self) -> bool:
+        """Whether the local list belongs to people here at all."""
+        return self._station.state.rules.list_owner is not ListOwner.CSMS
+
+    async def _link_part(self, scopes: Scopes) -> Part:
+        link = await self._station.link()
+        problem, outbox = "", None
+        try:
+            outbox = await self._station.outbox()
+        except StoreError as error:
+            problem = str(error)
+        return self._part(
+            "link",
+            link=link,
+            outbox=outbox,
+            problem=problem,
+            now=self._station.now().utc,
+            may_operate="operate" in scopes,
+        )
+
+    def _panel(self, scopes: Scopes) -> Part:
+        station = self._station
+        simulated = [
+            connector.connector_id
+            for connector in station.state.connectors
+            if "simulated" in station.hardware(connector.connector_id).values()
+        ]
+        is_shown = "simulate" in scopes and (bool(simulated) or station.has_simulated_reader)
+        return self._part(
+            "panel",
+            is_shown=is_shown,
+            connectors=simulated,
+            plugged={c.connector_id: c.plugged for c in station.state.connectors},
+            broken={number: station.is_broken(number) for number in simulated},
+            has_reader=station.has_simulated_reader,
+            cards=CARDS,
+            fault_names=station.fault_names,
+            is_cut=station.is_network_cut,
+        )
+
+    # --- the other pages -------------------------------------------------------------------------
+
+    async def tags(self, page: int, scopes: Scopes) -> dict[str, Any]:
+        """A page of the local list, and the newest of the cache."""
+        station = self._station
+        after = (page - 1) * ROWS_A_PAGE
+        entries = await station.list_do(lambda lists: lists.page(after, ROWS_A_PAGE + 1))
+        return {
+            "entries": entries[:ROWS_A_PAGE],
+            "page": page,
+            "has_more": len(entries) > ROWS_A_PAGE,
+            "local_list": station.lists.now,
+            "owner": station.state.rules.list_owner.value,
+            "may_change": "configure" in scopes and self.may_change_list,
+            "may_clear_cache": "configure" in scopes,
+            "cached": await station.cache_page(ROWS_A_PAGE),
+            "cache_count": await station.cache_count(),
+            "now": station.now().utc,
+        }
+
+    def keys(self, scopes: Scopes) -> dict[str, Any]:
+        """Every OCPP configuration key."""
+        configuration = self._station.state.configuration
+        found = (configuration.find(key.name) for key in KEYS)
+        return {"keys": [pair for pair in found if pair], "may_change": "configure" in scopes}
+
+    def frames(self, action: str) -> Part:
+        """The newest OCPP frames of an action, or of all."""
+        newest = reversed(self._station.frame_log.frames())
+        wanted = [frame for frame in newest if is_wanted(frame, action)][:FRAMES_SHOWN]
+        return Part("frames", render("part_frames.html", frames=wanted))
+
+
+def is_wanted(frame: LoggedFrame, action: str) -> bool:
+    """Whether the filter lets a frame through: a piece of the action's name, in any case."""
+    return action.lower() in frame.action.lower()
+
+
+def mark_of(record: DecisionRecord) -> str:
+    """Names a decision in a form without naming its card."""
+    return f"{record.decided_at.isoformat()}|{record.connector_id}|{record.rule}"

@@ -1,0 +1,126 @@
+"""What a technician does with a phone in the hand, in a real Chromium."""
+
+from __future__ import annotations
+
+import pytest
+
+CARD = "044943121F1A80"
+PAGES = ("/", "/cards", "/keys", "/frames")
+
+
+def test_the_whole_story_from_plug_to_unplug_on_the_front_panel(open_page):
+    visit = open_page()
+    visit.press("Plug the car in")
+    visit.sees("plugged in; waiting for a card")
+    visit.press("A blocked card")
+    visit.told("refused")
+    visit.press("The usual card")
+    visit.told("accepted at connector 1")
+    visit.sees("charging")
+    visit.page.get_by_text("closed").wait_for()
+    visit.page.locator(".big").get_by_text("kWh").wait_for()
+    visit.press("The usual card")
+    visit.told("the card that started the session ends it")
+    visit.sees("session over; the cable can be taken out")
+    visit.press("Pull the plug")
+    visit.page.locator(".words").get_by_text("free", exact=True).wait_for()
+
+
+def test_a_refused_card_shows_its_reason_and_is_added_to_the_list(open_page, charger):
+    visit = open_page()
+    visit.press("Another card")
+    visit.sees("Next:")
+    visit.press("Add card 04..80 to the list")
+    visit.told("is on the local list now")
+    visit.press("Another card")
+    visit.told("local list")
+    visit.go("/cards")
+    visit.sees("04A2B3C4D5E680")
+    visit.press("Remove card 04A2B3C4D5E680")
+    visit.sees("off the local list")
+    charger.until(lambda: charger.state.local_list.entries == 0)
+
+
+def test_another_open_page_sees_what_happens_without_being_loaded_anew(open_page):
+    one, other = open_page(), open_page()
+    one.press("Plug the car in")
+    other.page.get_by_role("button", name="Pull the plug").wait_for()
+    other.press("Cut the network")
+    one.sees("offline")
+    one.press("Mend the network")
+    other.sees("accepted by the central system")
+
+
+def test_what_a_person_types_is_not_taken_away_by_news(open_page, charger):
+    visit = open_page()
+    field = visit.page.get_by_label("Any card, in hex")
+    field.press_sequentially("C0FF")
+    charger.board.simulation.fault(1, "door")
+    visit.sees("cabinet door open")
+    field.press_sequentially("EE00")
+    assert field.input_value() == "C0FFEE00"
+    field.press("Enter")
+    visit.told("card C0..00".capitalize())
+
+
+def test_the_frame_log_is_live_and_filtered(open_page, charger):
+    visit = open_page("/frames")
+    visit.page.get_by_label("Only of the action").fill("statusn")
+    visit.press("Show")
+    visit.sees("StatusNotification")
+    before = visit.page.locator(".frames li").count()
+    charger.board.simulation.plug(1)
+    visit.page.locator(f".frames li:nth-child({before + 1})").wait_for()
+    assert visit.page.get_by_text("BootNotification").count() == 0
+
+
+def test_with_scripts_blocked_everything_can_be_read_and_done(chromium, charger):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(charger.url + "/")
+    page.get_by_label("Token").fill("kQ7xV2mN9pL4wR8tZ3bC")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Plug the car in").click()
+    page.get_by_text("The car is plugged in.").wait_for()
+    page.reload()
+    page.get_by_text("plugged in; waiting for a card").wait_for()
+    for path in PAGES:
+        page.goto(charger.url + path)
+        assert page.get_by_role("heading", level=1).count() == 1
+    context.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_stands_in_the_way_of_those_who_see_or_move_otherwise(open_page, path, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    visit = open_page(path, color_scheme=scheme)
+    found = Axe().run(visit.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_narrow_screen_needs_no_scrolling_sideways(open_page, path):
+    visit = open_page(path)
+    visit.page.set_viewport_size({"width": 320, "height": 640})
+    width = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 320
+
+
+def test_the_keyboard_alone_plugs_in_and_keeps_its_place(open_page):
+    visit = open_page()
+    for _ in range(40):
+        visit.page.keyboard.press("Tab")
+        if visit.page.evaluate("document.activeElement.textContent") == "Plug the car in":
+            break
+    visit.page.keyboard.press("Enter")
+    visit.sees("plugged in; waiting for a card")
+    assert visit.page.evaluate("document.activeElement.tagName") in ("BUTTON", "BODY")
+
+
+def test_the_link_that_logs_in_leaves_no_token_behind(open_page):
+    visit = open_page()
+    assert "#" not in visit.page.url
+    visit.page.go_back()
+    assert "kQ7x" not in visit.page.url

@@ -1,0 +1,258 @@
+"""The page over real HTTP, for a browser without scripts; and what others cannot do with it."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from agent.api.page.security import SECURITY_HEADERS
+from agent.api.tokens import TokenFile
+from tests.api.harness import SECRET, Charger
+from tests.page.browser import Browser
+
+CARD = "044943121F1A80"
+PAGES = ("/", "/cards", "/keys", "/frames")
+
+
+def token_for(charger: Charger, *scopes: str) -> str:
+    """A token with these scopes, made as the command line does."""
+    name, text = "-".join(scopes), f"Zq8{'-'.join(scopes)}T4w9Lm2Xc6"
+    tokens = TokenFile(charger.settings.storage_path.parent)
+    if name not in [token.name for token in tokens.read()]:
+        tokens.add(name, scopes, text, "2026-03-01T12:00:00Z")
+    return text
+
+
+# --- coming in -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_shown_without_logging_in(charger, path):
+    with Browser(charger) as stranger:
+        answer = stranger.get(path)
+        assert answer.url.path == "/login"
+        assert "Connector" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/page/events", "/page/do"])
+def test_streams_and_deeds_are_refused_without_logging_in(charger, path):
+    with Browser(charger) as stranger:
+        method = "POST" if path.endswith("do") else "GET"
+        answer = stranger.client.request(method, path, headers={"Origin": stranger.origin})
+        assert answer.status_code == 401
+
+
+def test_a_wrong_token_is_refused_and_says_no_more(charger):
+    with Browser(charger) as stranger:
+        answer = stranger.log_in("x" * 30)
+        assert answer.status_code == 401
+        assert "not known" in answer.text
+        assert "set-cookie" not in answer.headers
+
+
+def test_a_token_that_may_not_read_is_told_so(charger):
+    with Browser(charger) as stranger:
+        answer = stranger.log_in(token_for(charger, "simulate"))
+        assert answer.status_code == 401
+        assert "scope read" in html.unescape(answer.text)
+
+
+def test_the_cookie_cannot_be_read_by_scripts_nor_sent_from_elsewhere(charger):
+    with charger.client(token=None) as client:
+        answer = client.post("/login", data={"token": SECRET}, headers={"Origin": charger.url})
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert SECRET not in cookie
+
+
+def test_logging_out_ends_the_visit(browser):
+    browser.send("/logout")
+    assert browser.get("/").url.path == "/login"
+
+
+def test_a_revoked_token_ends_the_visit_at_once(charger):
+    text = token_for(charger, "read", "configure")
+    with Browser(charger) as visitor:
+        visitor.log_in(text)
+        assert visitor.get("/").url.path == "/"
+        TokenFile(charger.settings.storage_path.parent).revoke("read-configure")
+        assert visitor.get("/").url.path == "/login"
+
+
+def test_a_bearer_token_does_not_open_the_page_and_the_cookie_does_not_open_the_api(
+    charger, browser
+):
+    assert charger.get("/").status_code == 303
+    assert browser.get("/ocpp/commands").status_code == 401
+
+
+# --- others --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login", "/page/static/page.js", "/page/nothing"])
+def test_every_answer_keeps_others_out(browser, path):
+    answer = browser.client.get(path)
+    for name in SECURITY_HEADERS:
+        if name != "Cache-Control":
+            assert answer.headers.get(name) == SECURITY_HEADERS[name], name
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "null"}, {"Origin": "http://evil.example"}, {"Origin": ""}]
+)
+def test_a_form_from_another_site_does_nothing(charger, browser, headers):
+    answer = browser.client.post("/page/do", data={"do": "plug"}, headers=headers)
+    assert answer.status_code == 403
+    assert not charger.state.connectors[0].plugged
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_on_a_page_comes_from_elsewhere_or_runs_inline(browser, path):
+    text = browser.get(path).text
+    assert not re.search(r"""\s(src|href|action)=["'](?!/)""", text)
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bon\w+=|\bstyle=", text)
+
+
+def test_hostile_text_is_shown_as_text(charger, browser):
+    evil = "<img src=x>'\"&"
+    assert "is on the local list" in browser.do("add", id_tag=evil, back="/cards")
+    text = browser.get("/cards").text
+    assert "<img" not in text
+    assert html.escape(evil, quote=True) in text.replace("&#39;", "&#x27;").replace(
+        "&#34;", "&quot;"
+    )
+
+
+def test_a_form_that_is_too_large_or_no_form_is_refused(browser):
+    headers = {"Origin": browser.origin}
+    large = browser.client.post("/page/do", content=b"a=" + b"x" * 20_000, headers=headers)
+    assert large.status_code == 413
+    many = "&".join(f"a{n}=1" for n in range(50))
+    assert browser.client.post("/page/do", content=many, headers=headers).status_code == 400
+    assert browser.client.post("/page/do", content=b"\xff", headers=headers).status_code == 400
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+def test_the_overview_tells_what_each_connector_waits_for(charger, browser):
+    text = browser.get("/").text
+    assert text.count('<h2 id="connector-') == 2
+    assert "free" in text
+    assert "accepted by the central system" in text
+
+
+def test_a_session_is_shown_with_energy_and_without_the_whole_card(charger, browser):
+    charger.central_system.accepted_tags.add(CARD)
+    browser.do("plug", connector="1")
+    assert "accepted at connector 1" in browser.do("tap", card=CARD)
+    charger.until_status("Charging")
+    text = browser.get("/").text
+    assert "kWh" in text
+    assert "04..80" in text
+    connectors = text.split('id="part-connectors"')[1].split('id="part-panel"')[0]
+    assert CARD not in connectors
+    stop = re.search(r'name="ref" value="(\d+)"', text)
+    assert stop is not None
+    assert browser.do("stop", ref=stop.group(1)) == "Applied."
+    assert charger.state.connectors[0].transaction is None
+
+
+def test_why_a_card_was_refused_is_shown_and_it_can_be_added_to_the_list(charger, browser):
+    charger.central_system.accepted_tags.add(CARD)
+    assert "refused" in browser.do("tap", card="C0FFEE00")
+    text = browser.get("/").text
+    assert "Next:" in text
+    mark = re.search(r'name="mark" value="([^"]*)"', text)
+    assert mark is not None
+    told = browser.do("add", mark=html.unescape(mark.group(1)))
+    assert told == "Card C0..00 is on the local list now."
+    assert "C0FFEE00" in browser.get("/cards").text
+    assert browser.do("remove", id_tag="C0FFEE00", back="/cards").endswith("off the local list.")
+    assert "C0FFEE00" not in browser.get("/cards").text.split('id="cache"')[0]
+
+
+def test_a_mark_that_names_no_card_adds_none(charger, browser):
+    assert "show it again" in browser.do("add", mark="2026|1|NO_RULE")
+    assert charger.state.local_list.entries == 0
+
+
+def test_a_fault_is_shown_until_it_is_mended(charger, browser):
+    browser.do("break", connector="1", fault="door")
+    charger.until(lambda: bool(charger.state.faults))
+    assert "cabinet door open" in browser.get("/").text
+    browser.do("mend", connector="1")
+    charger.until(lambda: not charger.state.faults)
+    assert "cabinet door open" not in browser.get("/").text
+
+
+def test_the_network_can_be_cut_and_mended(charger, browser):
+    assert browser.do("cut", network="cut") == "The network is cut."
+    charger.until(lambda: not charger.state.online)
+    assert "offline" in browser.get("/").text
+    assert browser.do("cut", network="mend") == "The network is mended."
+    charger.until(lambda: charger.state.online)
+
+
+def test_keys_are_shown_and_changed(charger, browser):
+    assert "MeterValueSampleInterval" in browser.get("/keys").text
+    assert browser.do("set-key", key="MeterValueSampleInterval", value="33", back="/keys") == (
+        "MeterValueSampleInterval: Accepted"
+    )
+    assert charger.state.configuration.integer("MeterValueSampleInterval") == 33
+    refused = browser.do("set-key", key="MeterValueSampleInterval", value="soon", back="/keys")
+    assert refused == "MeterValueSampleInterval: Rejected"
+    assert charger.state.configuration.integer("MeterValueSampleInterval") == 33
+
+
+def test_frames_are_shown_filtered_and_masked(charger, browser):
+    browser.do("tap", card="C0FFEE00")
+    everything = browser.get("/frames").text
+    assert "BootNotification" in everything
+    assert "C0FFEE00" not in everything
+    only = browser.get("/frames", filter="authorize").text
+    assert "Authorize" in only
+    assert "BootNotification" not in only
+
+
+# --- rights --------------------------------------------------------------------------------------
+
+
+def test_a_reader_sees_no_buttons_and_cannot_do_what_they_do(charger):
+    with Browser(charger) as reader:
+        reader.log_in(token_for(charger, "read"))
+        for path in PAGES:
+            assert 'action="/page/do"' not in reader.get(path).text
+        for deed, fields in {
+            "stop": {},
+            "unlock": {},
+            "clear-cache": {},
+            "set-key": {"key": "HeartbeatInterval", "value": "1"},
+            "add": {"id_tag": "AB"},
+            "remove": {"id_tag": "AB"},
+            "plug": {},
+            "tap": {"card": CARD},
+            "cut": {"network": "cut"},
+        }.items():
+            assert "lacks the scope" in reader.do(deed, **fields), deed
+    assert charger.state.online
+    assert not charger.state.connectors[0].plugged
+
+
+@pytest.mark.parametrize(
+    ("deed", "fields", "told"),
+    [
+        ("nonsense", {}, "does not know that button"),
+        ("plug", {"connector": "9"}, "Not done"),
+        ("plug", {"connector": "one"}, "must be a number"),
+        ("break", {"fault": "gremlins"}, "Not done"),
+        ("tap", {"card": "not hex at all, and long"}, "Not done"),
+        ("add", {"id_tag": "X" * 21}, "not changed"),
+        ("stop", {"ref": "4711"}, "Refused"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_words(browser, deed, fields, told):
+    assert told in browser.do(deed, **fields)
