@@ -18,19 +18,19 @@ from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from agent import diary
-from agent.clock import SystemClock
+from agent.beginning import agree_on_boot, initial_state
+from agent.clock import SystemClock, this_boot_id
 from agent.control import Action, ControlServer, socket_path
 from agent.control_actions import ControlActions, Observer
 from agent.core import commands as co
 from agent.core import events as ev
 from agent.core.commands import Command
-from agent.core.configuration import configuration
 from agent.core.events import Event
-from agent.core.state import ChargePoint, Connector, Outbox, Rules, Traits
-from agent.core.values import QueuedMessage
+from agent.core.state import ChargePoint
+from agent.core.values import Instant
 from agent.devices import Devices
 from agent.list_actions import ListActions
-from agent.list_updates import ListUpdates, owner_of
+from agent.list_updates import ListUpdates
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
 from agent.ocpp16.link import CentralSystemLink
@@ -38,6 +38,8 @@ from agent.ocpp16.network_switch import NetworkSwitch
 from agent.ocpp16.off_loop import OffLoop
 from agent.ocpp16.wire import Connector as Connect
 from agent.ocpp16.wire import connect_websocket
+from agent.outgoing import OutgoingMessages
+from agent.parked import ParkedMessages
 from agent.ports import Clock
 from agent.runtime import Runtime
 from agent.settings import Settings
@@ -47,7 +49,7 @@ from agent.supervision_timer import SupervisionTimer
 from agent.threads import Threads
 from agent.watchdog import ServiceManager
 from hw.board import open_board
-from hw.ports import Board, ConnectorParts
+from hw.ports import Board
 
 if TYPE_CHECKING:
     from agent.api.limits import Limits
@@ -76,6 +78,7 @@ class World:
     board: Board | None = None  # None: opened by the application, as the settings say
     pin_factory: Any = None  # None: the board's own
     control_path: Path | None = None  # None: see control.socket_path
+    boot_id: str = field(default_factory=this_boot_id)  # another one: the machine was off meanwhile
     api_limits: Limits | None = None  # None: those of the control API itself
 
 
@@ -141,8 +144,8 @@ class Application:
         now = self._world.clock.now()
         self.board = board
         threads = Threads(self._world.make_executor, stack)
-        store = Store.open(self.settings.storage_path, now=now.utc, make_id=self._world.make_id)
-        stack.callback(store.close)
+        store = self._open_store(now, stack)
+        ending = store.ending(self._world.boot_id)
         durable = store.load()
         runtime = self._make_runtime(board, store, durable, threads)
         supervisor = Supervisor(board, runtime.post)
@@ -157,12 +160,13 @@ class Application:
             check=threads.check,
         )
         stack.push_async_callback(lists.close)
-        link = self._make_link(runtime, lambda: threads.read(store.head), lists, threads.check)
+        link = self._make_link(runtime, store, lists, threads)
         runtime.use({**devices.performers, co.Restart: self._restart})
         runtime.use(dict.fromkeys(LINK_ORDERS, link.perform))
 
         supervisor.first_look(now.monotonic_s)
-        runtime.post(ev.Started(tuple(durable.open_transactions), store.quarantined))
+        runtime.post(ev.Started(tuple(durable.open_transactions), store.quarantined, ending))
+        parked = ParkedMessages(runtime, store, threads.read)
         window = ControlActions(
             runtime,
             link,
@@ -175,6 +179,7 @@ class Application:
         self.actions = {
             **window.by_name(),
             **ListActions(lists, lambda: runtime.state).by_name(),
+            **parked.by_name(),
         }
         await self._open_control_socket(stack)
         tasks = [
@@ -187,18 +192,37 @@ class Application:
         devices.start()
         self._service.ready()
         inside = {"runtime": runtime, "link": link, "board": board, "store": store}
-        self._serve_api(stack, **inside, read=threads.read, lists=lists, tap=window.tap)
+        self._serve_api(
+            stack, **inside, read=threads.read, lists=lists, tap=window.tap, parked=parked
+        )
         return await self._until_the_end(tasks, runtime, board)
+
+    def _open_store(self, now: Instant, stack: AsyncExitStack) -> Store:
+        store = Store.open(
+            self.settings.storage_path,
+            now=now.utc,
+            make_id=self._world.make_id,
+            queue_bytes_max=self.settings.storage.queue_max_mb * 1_000_000,
+        )
+        stack.callback(store.close)
+        return store
 
     def _make_runtime(
         self, board: Board, store: Store, durable: Durable, threads: Threads
     ) -> Runtime:
         clock = self._world.clock
+        boot = agree_on_boot(store, clock, self._world.boot_id)
+
+        def commit(rows: Sequence[co.Row]) -> None:
+            store.commit(rows, clock.now().utc)
+            if (thinned := store.take_thinned()) and self.runtime is not None:
+                self.runtime.post(ev.SamplesThinned(thinned))
+
         self.runtime = Runtime(
-            state=initial_state(self.settings, board, durable, store.head()),
+            state=initial_state(self.settings, board, durable, store.head(), boot),
             clock=clock,
             facts=lambda id_tag: threads.read(store.facts, id_tag),
-            commit=lambda rows: store.commit(rows, clock.now().utc),
+            commit=commit,
             executor=threads.journal,
             observe=self._observe,
             on_turn=self._tell_that_we_are_alive,
@@ -296,14 +320,15 @@ class Application:
         return timer
 
     def _make_link(
-        self, runtime: Runtime, head: Callable[[], Any], lists: ListUpdates, off_loop: OffLoop
+        self, runtime: Runtime, store: Store, lists: ListUpdates, threads: Threads
     ) -> CentralSystemLink:
+        off_loop: OffLoop = threads.check
         return CentralSystemLink(
             self.settings.central_system,
             self.settings.charge_point,
             inbox=runtime,
             configuration=lambda: runtime.state.configuration,
-            next_message=head,
+            next_message=OutgoingMessages(store, runtime.journal, threads.read).next,
             clock=self._world.clock,
             random=self._world.random,
             connect=self._connect(),
@@ -357,44 +382,3 @@ LINK_ORDERS: tuple[type[Command], ...] = (
     co.DeliverNext,
     co.ApplyConfiguration,
 )
-
-
-def initial_state(
-    settings: Settings, board: Board, durable: Durable, oldest: QueuedMessage | None
-) -> ChargePoint:
-    """The state before the first event: settings, and what was stored."""
-    authorization = settings.authorization
-    return ChargePoint(
-        rules=Rules(
-            authorize_timeout_s=authorization.authorize_timeout_s,
-            tap_guard_s=authorization.tap_guard_s,
-            allow_random_uid=authorization.allow_random_uid,
-            free_charging_id_tag=authorization.free_charging_id_tag,
-            stop_by_second_tap=authorization.stop_by_second_tap,
-            remote_start_takes_first=authorization.remote_start_without_connector == "first",
-            list_owner=owner_of(settings, is_simulated=not board.is_polled),
-        ),
-        configuration=configuration(
-            len(settings.connectors), settings.ocpp.configuration, durable.configuration
-        ),
-        connectors=tuple(
-            Connector(parts.connector_id, _traits(parts, settings)) for parts in board.connectors
-        ),
-        outbox=Outbox(
-            next_sequence=durable.next_sequence,
-            done=(durable.next_sequence if oldest is None else oldest.sequence) - 1,
-            attempts=0 if oldest is None else oldest.attempts,
-        ),
-        local_list=durable.local_list,
-        next_transaction_ref=durable.next_transaction_ref,
-    )
-
-
-def _traits(parts: ConnectorParts, settings: Settings) -> Traits:
-    return Traits(
-        has_lock=parts.lock is not None,
-        has_plug=parts.plug is not None,
-        has_pilot=parts.pilot is not None,
-        has_meter=parts.meter is not None,
-        max_current_a=settings.charge_point.max_current_a,
-    )

@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("id_tag", nargs="?", metavar="TAG", help="only of this card")
     why.add_argument("--limit", type=int, default=10, help="how many (10)")
     add_list_command(commands, common)
+    queue = add("queue", "show what waits; send what was set aside once more, or forget it", _queue)
+    queue.add_argument("order", choices=("show", "retry", "discard"))
+    queue.add_argument("ref", type=int, nargs="?", metavar="NUMBER", help="as show tells it")
     add_token_command(commands, common)
     add("safe-state", "open every output and exit", _safe_state)
     sim = commands.add_parser("sim", help="play driver and car on simulated hardware")
@@ -170,6 +173,23 @@ def _why(options: argparse.Namespace) -> int:
     else:
         for decision in decisions:
             print(f"{terminal.local_time(decision['decided_at'])}  {decision['line']}")
+    return 0
+
+
+def _queue(options: argparse.Namespace) -> int:
+    if (options.ref is None) != (options.order == "show"):
+        print("retry and discard need the NUMBER of a message, show needs none", file=sys.stderr)
+        return 2
+    answer = _ask(options, do="queue", order=options.order, ref=options.ref)
+    if options.json:
+        _print_json(answer)
+    elif options.order == "show":
+        for line in terminal.queue_lines(answer):
+            print(line)
+    elif options.order == "retry":
+        print(f"{answer['retried']} messages of that session are sent once more")
+    else:
+        print("forgotten")
     return 0
 
 

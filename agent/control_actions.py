@@ -18,7 +18,7 @@ from agent.errors import ControlError, StoreError
 from agent.journal import FRESH_S
 from agent.ports import Clock
 from agent.runtime import Runtime
-from agent.snapshot import charge_point_snapshot
+from agent.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
 from agent.store import Store
 from hw.ports import SimulationControls
 
@@ -60,15 +60,16 @@ class ControlActions:
 
     async def _status(self, request: Mapping[str, Any]) -> dict[str, Any]:
         now = self._clock.now()
-        status = charge_point_snapshot(self._runtime.state, now)
+        held_back = self._runtime.journal.holds_back_offer
+        status = charge_point_snapshot(self._runtime.state, now, held_back)
         link = asdict(self._link.snapshot())
         if link["connected_since"] is not None:
             link["connected_since"] = link["connected_since"].isoformat(timespec="seconds")
         status["link"] = link
         status["simulated"] = self._simulation is not None
         try:
-            summary = asdict(await self._read(self._store.outbox_summary))
-            status["outbox"] = _plain(summary)
+            summary = await self._read(self._store.outbox_summary)
+            status["outbox"] = outbox_as_data(summary, self._runtime.state)
         except StoreError as problem:
             status["outbox"] = {"problem": str(problem)}
         return status
@@ -169,23 +170,10 @@ def decision_as_data(record: DecisionRecord) -> dict[str, Any]:
     """A decision as plain data, the tag masked, with its reason in words."""
     rule = Rule[record.rule]
     return {
-        **_plain(asdict(record)),
+        **as_plain_data(asdict(record)),
         "id_tag": mask(record.id_tag),
         "verdict": record.verdict.value,
         "reason": rule.says,
         "next": rule.then,
         "line": decision_line(record),
     }
-
-
-def _plain(data: Any) -> Any:
-    """Dates as text, tuples as lists."""
-    match data:
-        case dict():
-            return {key: _plain(value) for key, value in data.items()}
-        case list() | tuple():
-            return [_plain(value) for value in data]
-        case None | bool() | int() | float() | str():
-            return data
-        case _:
-            return data.isoformat(timespec="seconds") if hasattr(data, "isoformat") else str(data)

@@ -12,6 +12,7 @@ from agent.core import faults
 from agent.core.commands import (
     Authorize,
     Command,
+    CorrectTimes,
     ParkMessage,
     QueueMessage,
     RecordDecision,
@@ -25,6 +26,7 @@ from agent.core.values import (
     DecisionRecord,
     LockState,
     MeterValues,
+    Reading,
     SampledValue,
     StartTransaction,
     StopTransaction,
@@ -51,7 +53,7 @@ def sentences(
             for old, new in zip(before.connectors, after.connectors, strict=True)
             for line in _about_connector(old, new)
         ),
-        *(line for command in commands for line in _about_command(before, command)),
+        *(line for command in commands for line in _about_command(before, after, command)),
     ]
 
 
@@ -111,7 +113,7 @@ def _about_event(event: Event) -> Iterator[str]:
             for transaction in open_transactions:
                 yield (
                     f"connector {transaction.connector_id}: session {transaction.ref} was open "
-                    "when the last process ended; it is closed now"
+                    "when the last process ended"
                 )
 
 
@@ -129,10 +131,12 @@ def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
         yield f"fault is gone: {faults.RULES[fault].words}"
 
 
-def _about_command(before: ChargePoint, command: Command) -> Iterator[str]:
+def _about_command(before: ChargePoint, after: ChargePoint, command: Command) -> Iterator[str]:
     match command:
         case RecordDecision(record):
             yield decision_line(record)
+        case CorrectTimes(_, booted_at) if before.boot and not before.boot.is_time_known:
+            yield f"the time is known: this boot began at {booted_at.isoformat(timespec='seconds')}"
         case Authorize(id_tag):
             yield f"asking the central system about card {mask(id_tag)}"
         case QueueMessage(_, ref, StartTransaction(connector_id, _, meter_start_wh)):
@@ -140,7 +144,7 @@ def _about_command(before: ChargePoint, command: Command) -> Iterator[str]:
         case QueueMessage(_, _, MeterValues(connector_id, _, values)):
             yield f"connector {connector_id}: meter: {', '.join(map(_value, values))}"
         case QueueMessage(_, ref, StopTransaction() as stop):
-            yield from _about_stop(before, ref, stop)
+            yield from _about_stop(before, after, ref, stop)
         case ParkMessage(sequence, problem):
             yield Concern(f"message {sequence} is set aside after its last attempt: {problem}")
         case Restart(again):
@@ -152,10 +156,14 @@ def _value(value: SampledValue) -> str:
     return f"{value.value} {value.unit or ''}".strip() + phase
 
 
-def _about_stop(before: ChargePoint, ref: int, stop: StopTransaction) -> Iterator[str]:
+def _about_stop(
+    before: ChargePoint, after: ChargePoint, ref: int, stop: StopTransaction
+) -> Iterator[str]:
     for connector in before.connectors:
         transaction = connector.transaction
         if transaction is not None and transaction.ref == ref:
+            reading = after.connector(connector.connector_id).reading
+            yield from _about_strange_energy(connector, reading, stop)
             energy_wh = stop.meter_stop_wh - transaction.meter_start_wh
             yield (
                 f"connector {connector.connector_id}: session {ref} ends ({stop.reason.value}) "
@@ -163,6 +171,17 @@ def _about_stop(before: ChargePoint, ref: int, stop: StopTransaction) -> Iterato
             )
             return
     yield f"session {ref} ends ({stop.reason.value}) at {stop.meter_stop_wh} Wh"
+
+
+def _about_strange_energy(
+    connector: Connector, reading: Reading | None, stop: StopTransaction
+) -> Iterator[str]:
+    is_found = connector.stop is not None and connector.stop.is_found
+    if is_found and reading is not None and reading.import_wh > stop.meter_stop_wh:
+        yield Concern(
+            f"connector {connector.connector_id}: the meter stands at {reading.import_wh} Wh, more "
+            "than the session can have drawn since its last sample; it is closed with that sample"
+        )
 
 
 def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
@@ -177,6 +196,8 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: contactor open, no energy"
     if old.phase is Phase.STARTING and new.phase is Phase.IDLE:
         yield f"{name}: the start is given up"
+    if old.stop is not None and old.stop.is_found and new.phase is Phase.CHARGING:
+        yield f"{name}: the session goes on"
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):

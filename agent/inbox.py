@@ -1,8 +1,9 @@
 """The queue of what has happened, in front of the runtime. Bounded, usable from any thread.
 
-When it is full, what may be repeated is dropped: meter readings first, then cards (the person taps
-again). What devices and the central system say about safety and money is never dropped: it comes in
-at a rate that the hardware and the one call in flight limit.
+What a broken part says again and again is kept once. When the queue is full, what may be repeated
+is dropped: meter readings and cards (the person taps again). What devices and the central system
+say about safety and money is never dropped: it comes in at a rate that the hardware and the one
+call in flight limit.
 """
 
 from __future__ import annotations
@@ -12,16 +13,24 @@ import logging
 import threading
 from collections import deque
 
-from agent.core.events import CardPresented, Event, MeterRead
+from agent.core.events import (
+    CardNotTaken,
+    CardPresented,
+    Event,
+    MeterFailed,
+    MeterRead,
+    ReaderFailed,
+    ReaderRecovered,
+)
 
 logger = logging.getLogger(__name__)
 
 EVENTS_MAX = 1000
-_DROPPABLE = (MeterRead, CardPresented)
+_DROPPABLE = (MeterRead, MeterFailed, CardPresented, CardNotTaken)
 
 
 class EventQueue:
-    """First in, first out; a newer meter reading takes the place of an older one that waits."""
+    """First in, first out; only the newest word of a meter or a reader is kept."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -33,8 +42,7 @@ class EventQueue:
     def put(self, event: Event) -> None:
         """Add an event; never blocks."""
         with self._mutex:
-            if isinstance(event, MeterRead) and self._replace(event):
-                return
+            self._drop_outdated(event)
             if len(self._events) >= EVENTS_MAX and isinstance(event, _DROPPABLE):
                 logger.warning("too much is happening at once: %s is dropped", type(event).__name__)
                 return
@@ -44,12 +52,30 @@ class EventQueue:
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._arrived.set)
 
-    def _replace(self, event: MeterRead) -> bool:
-        for position, waiting in enumerate(self._events):
-            if isinstance(waiting, MeterRead) and waiting.connector_id == event.connector_id:
-                self._events[position] = event
-                return True
-        return False
+    def _drop_outdated(self, event: Event) -> None:
+        """A newer word of the same meter or reader takes the place of those that wait.
+
+        A failure does not take the place of a reading, which a session may be waiting for.
+        """
+        outdated: tuple[type[Event], ...]
+        match event:
+            case MeterRead():
+                outdated = (MeterRead, MeterFailed)
+            case MeterFailed():
+                outdated = (MeterFailed,)
+            case ReaderFailed() | ReaderRecovered():
+                outdated = (ReaderFailed, ReaderRecovered)
+            case _:
+                return
+        connector_id = getattr(event, "connector_id", None)
+        if not any(isinstance(waiting, outdated) for waiting in self._events):
+            return
+        self._events = deque(
+            waiting
+            for waiting in self._events
+            if not isinstance(waiting, outdated)
+            or getattr(waiting, "connector_id", None) != connector_id
+        )
 
     async def get(self, timeout_s: float | None) -> Event | None:
         """The oldest event; None when nothing came within ``timeout_s`` seconds."""

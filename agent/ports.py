@@ -19,6 +19,12 @@ class Clock(Protocol):
     def learn(self, utc: datetime) -> None:
         """Somebody trustworthy says what time it is now."""
 
+    def believe(self, booted_at: datetime, is_known: bool) -> None:
+        """Go on with what is known or believed about the beginning of this boot.
+
+        Asked for only while ``now().is_trusted`` is False.
+        """
+
 
 class Inbox(Protocol):
     """The way into the runtime. Everything that happens goes through here."""

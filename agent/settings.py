@@ -57,6 +57,12 @@ class StorageSettings:
     path: str = setting(
         "/var/lib/chargepoint-agent/agent.db", "database file; its directory must be writable"
     )
+    queue_max_mb: int = setting(
+        50,
+        "when messages that wait take more, every second meter value goes; never a start or a stop",
+        low=1,
+        high=10_000,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,9 @@ class AuthorizationSettings:
     )
     free_charging_id_tag: str = setting(
         "", "whoever plugs in charges, without a card, under this idTag; empty = off"
+    )
+    resume_after_power_loss: bool = setting(
+        False, "a session cut by a power loss goes on if the car is still there; else it is closed"
     )
     stop_by_second_tap: bool = setting(True, "the card that started a session stops it")
     remote_start_without_connector: str = setting(

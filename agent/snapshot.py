@@ -5,6 +5,8 @@ Full idTags do not leave the store: they are masked here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 from agent.core import connector as connectors
@@ -13,16 +15,28 @@ from agent.core.id_tag import mask
 from agent.core.reporting import reports, status_of
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import Instant, LockState, PilotState, Reading, Status
+from agent.store import OutboxSummary
 
 
-def charge_point_snapshot(state: ChargePoint, now: Instant) -> dict[str, Any]:
-    """Everything about the state that a person or a script may want to know."""
+def charge_point_snapshot(
+    state: ChargePoint,
+    now: Instant,
+    is_offer_held_back: Callable[[int], bool] = lambda connector_id: False,
+) -> dict[str, Any]:
+    """Everything about the state that a person or a script may want to know.
+
+    ``is_offer_held_back`` says whether the offer to a connector still waits for the journal.
+    """
     return {
         "time": now.utc.isoformat(timespec="seconds"),
+        "time_is_known": now.is_trusted,
         "online": state.online,
         "registration": state.registration,
         "faults": sorted(faults.RULES[fault].words for fault in state.faults),
-        "connectors": [_connector(state, connector, now) for connector in state.connectors],
+        "connectors": [
+            _connector(state, connector, now, is_offer_held_back(connector.connector_id))
+            for connector in state.connectors
+        ],
         "cards_waiting_for_a_plug": [
             {"id_tag": mask(grant.id_tag), "connectors": list(grant.connectors)}
             for grant in state.waiting
@@ -32,7 +46,35 @@ def charge_point_snapshot(state: ChargePoint, now: Instant) -> dict[str, Any]:
     }
 
 
-def _connector(state: ChargePoint, connector: Connector, now: Instant) -> dict[str, Any]:
+def outbox_now(summary: OutboxSummary, state: ChargePoint) -> OutboxSummary:
+    """The outbox without the sample that has been answered and whose removal is not written yet."""
+    waiting = min(summary.queued_count, state.outbox.waiting)
+    since = summary.oldest_queued_at if waiting else None
+    return replace(summary, queued_count=waiting, oldest_queued_at=since)
+
+
+def outbox_as_data(summary: OutboxSummary, state: ChargePoint) -> dict[str, Any]:
+    """The outbox at a glance, as plain data."""
+    data: dict[str, Any] = as_plain_data(asdict(outbox_now(summary, state)))
+    return data
+
+
+def as_plain_data(data: Any) -> Any:
+    """Dates as text, tuples as lists."""
+    match data:
+        case dict():
+            return {key: as_plain_data(value) for key, value in data.items()}
+        case list() | tuple():
+            return [as_plain_data(value) for value in data]
+        case None | bool() | int() | float() | str():
+            return data
+        case _:
+            return data.isoformat(timespec="seconds") if hasattr(data, "isoformat") else str(data)
+
+
+def _connector(
+    state: ChargePoint, connector: Connector, now: Instant, is_offer_held_back: bool
+) -> dict[str, Any]:
     report = next(r for r in reports(state, now) if r.connector_id == connector.connector_id)
     return {
         "id": connector.connector_id,
@@ -44,7 +86,7 @@ def _connector(state: ChargePoint, connector: Connector, now: Instant) -> dict[s
         "lock": connector.lock.value if connector.traits.has_lock else None,
         "pilot": connector.pilot.value if connector.traits.has_pilot else None,
         "contactor": "closed" if connector.contactor_closed else "open",
-        "offered_current_a": connector.offered_a or 0.0,
+        "offered_current_a": 0.0 if is_offer_held_back else connector.offered_a or 0.0,
         "meter": _meter(connector.reading),
         "session": _session(connector, now),
     }
@@ -74,7 +116,7 @@ def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
         "transaction_id": transaction.transaction_id,
         "id_tag": mask(transaction.id_tag),
         "begun_at": transaction.begun_at.isoformat(timespec="seconds"),
-        "duration_s": int((now.utc - transaction.begun_at).total_seconds()),
+        "duration_s": int(now.monotonic_s - transaction.begun_monotonic_s),
         "energy_wh": register_wh - transaction.meter_start_wh,
     }
 

@@ -75,7 +75,15 @@ def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
         yield f"             meter {meter['import_wh']} Wh{power}"
 
 
-def _outbox_lines(outbox: Mapping[str, Any]) -> Iterator[str]:
+def queue_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What ``queue show`` prints."""
+    outbox = answer["outbox"]
+    yield from _outbox_lines(outbox, shown_max=len(outbox["parked"]))
+    for deed in answer["deeds"]:
+        yield f"{local_time(deed['done_at'])}  {deed['deed']}"
+
+
+def _outbox_lines(outbox: Mapping[str, Any], shown_max: int = 3) -> Iterator[str]:
     if "problem" in outbox:
         yield f"queue        {outbox['problem']}"
         return
@@ -84,10 +92,15 @@ def _outbox_lines(outbox: Mapping[str, Any]) -> Iterator[str]:
         yield f"queue        {outbox['queued_count']} messages wait, the oldest since {since}"
     else:
         yield "queue        empty"
+    if outbox.get("thinned_count"):
+        dropped = outbox["thinned_count"]
+        yield f"             {dropped} meter values dropped: more waits than storage.queue_max_mb"
     if outbox["parked_count"]:
         yield f"             {outbox['parked_count']} messages were set aside after their attempts"
-    for parked in outbox["parked"][-3:]:
+    for parked in outbox["parked"][-shown_max:]:
         yield (
-            f"             {parked['action']} of session {parked['transaction_ref']}: "
-            + (parked["problem"])
+            f"             {parked['sequence']}: {parked['action']} of session"
+            f" {parked['transaction_ref']}: {parked['problem']}"
         )
+    if outbox["parked_count"]:
+        yield "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER"

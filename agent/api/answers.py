@@ -59,6 +59,13 @@ class ConfigurationChangeResponse(Model):
     results: dict[str, str]
 
 
+class QueueResponse(Model):
+    """How many messages that were set aside it concerned."""
+
+    msg: str
+    messages: int
+
+
 class CacheResetResponse(Model):
     """How many entries there were."""
 

@@ -16,6 +16,7 @@ from agent.api.errors import Refused, unavailable
 from agent.api.gate import answer_json, refused
 from agent.api.idempotency import Answer
 from agent.api.routes_commands import add_command_routes
+from agent.api.routes_queue import add_queue_routes
 from agent.api.routes_read import add_read_routes
 from agent.api.service import ControlService, too_busy
 from agent.errors import AgentError
@@ -65,6 +66,7 @@ def build_app(service: ControlService) -> FastAPI:
     )
     app.router.route_class = StrictRoute
     add_command_routes(app, service)
+    add_queue_routes(app, service)
     add_read_routes(app, service)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(AgentError, _agent_error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,9 @@ SCOPE_OF_COMMAND: Mapping[str, str] = {
     "ev-stops-energy": "simulate",
     "power-update": "simulate",
     "present-card": "simulate",
+    "queue": "operate",
 }
+_QUEUE = re.compile(r"/ocpp/queue/[^/]{1,40}/(retry|discard)")
 LIVENESS = "/health"
 
 Send = Callable[[Message], Awaitable[None]]
@@ -144,7 +147,9 @@ class Gate:
 
     async def call(self, token: Token, method: str, path: str, content: Any) -> Answer:
         """A request from inside, with the rights and the rate of that token. Raises Refused."""
-        require_scope(token, SCOPE_OF_COMMAND[path.removeprefix(COMMANDS)])
+        command = _command_of(path)
+        assert command is not None, path
+        require_scope(token, SCOPE_OF_COMMAND[command])
         self._rate.take(token.name)
         scope = {
             "type": "http",
@@ -153,7 +158,9 @@ class Gate:
             "query_string": b"",
             "headers": [(b"content-type", b"application/json")],
         }
-        return await self._pass_on(scope, json.dumps(content).encode())
+        return await self._pass_on(
+            scope, json.dumps(content).encode() if content is not None else b""
+        )
 
     async def _pass_on(self, scope: Scope, body: bytes) -> Answer:
         """Let the framework answer."""
@@ -176,13 +183,17 @@ class Gate:
 
 def _request(scope: Scope) -> _Request:
     path: str = scope["path"]
-    command = path.removeprefix(COMMANDS) if path.startswith(COMMANDS) else None
-    if command not in SCOPE_OF_COMMAND:
-        command = None
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name, value)
-    return _Request(scope["method"], path, headers, command)
+    return _Request(scope["method"], path, headers, _command_of(path))
+
+
+def _command_of(path: str) -> str | None:
+    if _QUEUE.fullmatch(path):
+        return "queue"
+    command = path.removeprefix(COMMANDS) if path.startswith(COMMANDS) else None
+    return command if command in SCOPE_OF_COMMAND and command != "queue" else None
 
 
 def refused(refusal: Refused) -> Answer:

@@ -24,9 +24,11 @@ from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.frames import Payload
 from agent.ocpp16.link import CentralSystemLink, LinkSnapshot
 from agent.ocpp16.network_switch import NetworkSwitch
+from agent.parked import ParkedMessages
 from agent.ports import Clock
 from agent.runtime import Runtime
 from agent.settings import Settings
+from agent.snapshot import outbox_now
 from agent.store import CachedTag, Store
 from hw.ports import Board, ConnectorParts, SimulationControls
 
@@ -55,6 +57,7 @@ class Inside:
     lists: ListUpdates
     clock: Clock
     frame_log: FrameLog
+    parked: ParkedMessages
     network: NetworkSwitch | None  # between a simulated box and its central system
     make_id: Callable[[], str]
     observers: list[Observer]
@@ -216,9 +219,18 @@ class Station:
         """How many tags the authorization cache holds. Raises StoreError."""
         return await self.read(self._inside.store.cache_count)
 
+    async def retry(self, ref: int) -> int:
+        """Send a message that was set aside once more. Raises NotParked, StoreError."""
+        return await self._there(self._inside.parked.retry(ref, "the control API"))
+
+    async def discard(self, ref: int) -> None:
+        """Give a message up that was set aside. Raises NotParked, StoreError."""
+        await self._there(self._inside.parked.discard(ref, "the control API"))
+
     async def outbox(self) -> Any:
         """The outbox at a glance. Raises StoreError."""
-        return await self.read(self._inside.store.outbox_summary)
+        summary = await self.read(self._inside.store.outbox_summary)
+        return outbox_now(summary, self._inside.runtime.state)
 
     async def list_do(self, work: Callable[[ListUpdates], Coroutine[Any, Any, T]]) -> T:
         """Do something with the local list, on the agent's loop."""

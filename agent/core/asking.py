@@ -28,6 +28,9 @@ from agent.core.values import (
 
 CHECKS_MAX = 8  # tags that may be asked about at the same time; one more is refused
 VOUCHED_MAX = 32  # tags the operator asked about lately, with an accepted answer
+_DECIDED_UNANSWERED = tuple(
+    rule.name for rule in (Rule.LISTED_OFFLINE, Rule.CACHED_OFFLINE, Rule.UNKNOWN_ALLOWED)
+)
 _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case that it does not
 
 
@@ -70,6 +73,7 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
     local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
     if authorization.effective(event.info, turn.now.utc) is not AuthorizationStatus.ACCEPTED:
         _forget_vouched(turn, event.id_tag)
+        _take_back(turn, event)
     for check in _take_checks(turn, event.id_tag):
         match check.attempt.purpose:
             case Purpose.STOP:
@@ -79,6 +83,16 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
             case _:
                 decision = authorization.decide_answer(event.info, turn.now.utc)
                 _decided_start(turn, check.attempt, decision)
+
+
+def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
+    """A refusal that comes too late for the decision still counts while the plug is waited for."""
+    for grant in turn.state.waiting:
+        if grant.rule in _DECIDED_UNANSWERED and same_tag(grant.id_tag, event.id_tag):
+            turn.change(waiting=tuple(other for other in turn.state.waiting if other is not grant))
+            connector.give_back(turn, grant, "rejected", Rule.CENTRAL_REFUSED.says)
+            attempt = Attempt(Purpose.START, event.id_tag, grant.connectors)
+            record(turn, attempt, authorization.decide_answer(event.info, turn.now.utc))
 
 
 def remember(turn: Turn, id_tag: str, info: IdTagInfo) -> None:
@@ -196,12 +210,17 @@ def grant(turn: Turn, attempt: Attempt, decision: Decision) -> None:
         one = replace(attempt, connectors=attempt.connectors[:1])
         refuse(turn, one, choosing.why_nowhere(turn.state, asked_for))
         return
+    promise(turn, replace(attempt, connectors=tuple(c.connector_id for c in still_free)), decision)
+
+
+def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
+    """The tag may charge at the first of its connectors that has a plug and is free."""
     timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
     now_s = turn.now.monotonic_s
     granted = Grant(
         id_tag=attempt.id_tag,
         parent_id_tag=None if decision.info is None else decision.info.parent_id_tag,
-        connectors=tuple(c.connector_id for c in still_free),
+        connectors=attempt.connectors,
         granted_at_s=now_s,
         until_s=now_s + timeout_s if timeout_s > 0 else None,
         rule=decision.rule.name,

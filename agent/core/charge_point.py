@@ -16,6 +16,7 @@ from agent.core import (
     local_list,
     outbox,
     reporting,
+    time_keeping,
     transaction,
 )
 from agent.core import connector as connectors
@@ -24,6 +25,7 @@ from agent.core import (
 )
 from agent.core.commands import CloseContactor, Command, OfferCurrent, Restart
 from agent.core.events import Event
+from agent.core.faults import Fault
 from agent.core.state import ChargePoint, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import Instant
@@ -46,6 +48,7 @@ _ANSWERED_FOR_ANY_CONNECTOR = (
 def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint, list[Command]]:
     """Return the charge point after the event, and what the world must do about it."""
     turn = Turn(state, now)
+    time_keeping.take_over(turn)
     connector_id = getattr(event, "connector_id", None)
     has_answer_for_any = isinstance(event, _ANSWERED_FOR_ANY_CONNECTOR)
     if connector_id is None or has_answer_for_any or state.has_connector(connector_id):
@@ -54,6 +57,8 @@ def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint,
     for connector in turn.state.connectors:
         connectors.settle(turn, connector.connector_id)
     _answer_late_unlocks(turn)
+    time_keeping.correct_rows(turn)
+    _notice_room(turn)
     outbox.deliver_when_possible(turn)
     reporting.report_changes(turn)
     reporting.show_signal(turn, state)
@@ -126,6 +131,12 @@ def _answer_late_unlocks(turn: Turn) -> None:
         request = connector.unlock_request
         if request is not None and turn.now.monotonic_s >= request.by_s:
             connectors.answer_unlock(turn, connector.connector_id, "UnlockFailed")
+
+
+def _notice_room(turn: Turn) -> None:
+    """Everything that waited is delivered: samples need not be dropped any more."""
+    if Fault.QUEUE_FULL in turn.state.faults and turn.state.outbox.waiting == 0:
+        turn.change(faults=turn.state.faults - {Fault.QUEUE_FULL})
 
 
 def _restart_when_quiet(turn: Turn) -> None:

@@ -10,12 +10,15 @@ Three families, by when they may happen:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from agent.core.values import (
+    Boot,
     DecisionRecord,
     IdTagInfo,
     StatusReport,
+    StopReason,
     Transaction,
     TransactionMessage,
 )
@@ -25,18 +28,27 @@ from agent.core.values import (
 
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
-    """Append to the outbox. ``sequence`` is given by the core and only ever grows."""
+    """Append to the outbox. ``sequence`` is given by the core and only ever grows.
+
+    ``boot`` is the number of the boot whose untrusted clock gave the times in it; 0: they are true.
+    """
 
     sequence: int
     transaction_ref: int
     message: TransactionMessage
+    boot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveMessage:
-    """The central system has answered this row: take it out of the outbox."""
+    """The central system has answered this row: take it out of the outbox.
+
+    ``may_wait``: for the next commit, to spare the disk. After a power cut before that the sample
+    is sent once more, as the same message.
+    """
 
     sequence: int
+    may_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,26 @@ class ParkMessage:
 
     sequence: int
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequeueMessage:
+    """Let a row that was set aside take its old place in the queue, with no attempts counted.
+
+    Its unique id stays: for the central system it is the same message (OCPP-J 1.6 section 4.1.4).
+    ``by`` is who asked for it; the store notes it down.
+    """
+
+    sequence: int
+    by: str = "a person"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardMessage:
+    """Forget a row that was set aside. A row in the queue is never forgotten."""
+
+    sequence: int
+    by: str = "a person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +141,32 @@ class SaveConfigurationKey:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteBoot:
+    """Remember that the agent runs in this boot; how an earlier process ended is forgotten."""
+
+    boot: Boot
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEnding:
+    """Remember why this process ends, in case that a session cannot be closed before it does."""
+
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectTimes:
+    """It is known now when this boot began: correct what waits with believed times.
+
+    Rows of this boot move with it. Rows of earlier boots, whose clock nobody will ever know, keep
+    their times unless these cannot be: then they move to just before this boot.
+    """
+
+    boot: int
+    booted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RecordDecision:
     """Keep why a tag was accepted or refused."""
 
@@ -120,6 +178,8 @@ Row = (
     | RemoveMessage
     | RecordAttempt
     | ParkMessage
+    | RequeueMessage
+    | DiscardMessage
     | SaveTransaction
     | EndTransaction
     | SetTransactionId
@@ -127,6 +187,9 @@ Row = (
     | ClearCache
     | ActivateList
     | SaveConfigurationKey
+    | NoteBoot
+    | NoteEnding
+    | CorrectTimes
     | RecordDecision
 )
 

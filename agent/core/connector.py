@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.core import faults, metering, transaction
+from agent.core import faults, metering, recovery, transaction
 from agent.core.commands import (
     CloseContactor,
     LockConnector,
@@ -51,7 +51,7 @@ def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
 
 def may_start(state: ChargePoint, connector: Connector) -> bool:
     """True if a new session could begin here now, were there a card and a plug."""
-    free = connector.phase in (Phase.IDLE, Phase.FINISHED)
+    free = connector.phase in (Phase.IDLE, Phase.FINISHED) and state.is_begun
     return free and not has_forbidding_fault(state, connector)
 
 
@@ -138,7 +138,10 @@ def _stopping(turn: Turn, connector: Connector) -> None:
         return
     if wants_meter and now_s < stop.give_up_s:
         return
-    transaction.end(turn, connector)
+    if stop.is_found and recovery.resumes(turn, connector):
+        recovery.resume(turn, connector)
+        return
+    transaction.end(turn, connector, recovery.register_wh(turn, connector))
 
 
 def _finished(turn: Turn, connector: Connector) -> None:
@@ -275,8 +278,11 @@ def _order_lock(turn: Turn, connector: Connector) -> None:
 
 
 def _release(turn: Turn, connector: Connector) -> None:
-    """Unlock when no session holds the plug; never while the contactor is closed."""
-    if not connector.traits.has_lock or connector.held_for is not None:
+    """Unlock when no session holds the plug; never while the contactor is closed.
+
+    Not before it is known whether a session was open: it may go on with its cable locked.
+    """
+    if not connector.traits.has_lock or connector.held_for is not None or not turn.state.is_begun:
         return
     is_moving_to_locked = connector.lock_ordered is LockState.LOCKED
     is_asked_for = connector.unlock_request is not None

@@ -11,6 +11,9 @@ from agent.core.requests import (
     ConfigurationChangeRequested as ConfigurationChangeRequested,
 )
 from agent.core.requests import (
+    DiscardAsked as DiscardAsked,
+)
+from agent.core.requests import (
     LimitAsked as LimitAsked,
 )
 from agent.core.requests import (
@@ -24,6 +27,9 @@ from agent.core.requests import (
 )
 from agent.core.requests import (
     ResetRequested as ResetRequested,
+)
+from agent.core.requests import (
+    RetryAsked as RetryAsked,
 )
 from agent.core.requests import (
     SessionAsked as SessionAsked,
@@ -44,6 +50,7 @@ from agent.core.values import (
     PartFault,
     PilotState,
     Reading,
+    StopReason,
     TagFacts,
     Transaction,
 )
@@ -188,6 +195,7 @@ class Started:
 
     open_transactions: tuple[Transaction, ...] = ()
     quarantined: str = ""  # a sentence, when the database was corrupt and a fresh one was begun
+    ending: StopReason = StopReason.POWER_LOSS  # how the last process ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +213,13 @@ class JournalFailed:
 @dataclass(frozen=True, slots=True)
 class JournalRecovered:
     """Everything that waited has been committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesThinned:
+    """The messages that wait had outgrown their share of the disk: so many samples were dropped."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +287,7 @@ class MessageFailed:
 
     sequence: int
     problem: str
+    attempts: int | None = None  # before this one, as the row says; None: as the core remembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +327,7 @@ Event = (
     | TimePassed
     | JournalFailed
     | JournalRecovered
+    | SamplesThinned
     | ShutdownRequested
     | LinkAccepted
     | LinkPending
@@ -331,5 +348,7 @@ Event = (
     | StopAsked
     | TagQuestioned
     | LimitAsked
+    | RetryAsked
+    | DiscardAsked
     | ListStaged
 )

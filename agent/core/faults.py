@@ -26,6 +26,7 @@ class Fault(Enum):
     READER = "reader"
     JOURNAL = "journal"
     QUARANTINED = "quarantined"
+    QUEUE_FULL = "queue_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,12 @@ RULES: dict[Fault, FaultRule] = {
     Fault.QUARANTINED: FaultRule(
         "InternalError",
         "database was corrupt, set aside, begun anew",
+        forbids_start=False,
+        shows_faulted=False,
+    ),
+    Fault.QUEUE_FULL: FaultRule(
+        "InternalError",
+        "too much waits: meter values are thinned",
         forbids_start=False,
         shows_faulted=False,
     ),

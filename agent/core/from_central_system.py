@@ -65,7 +65,7 @@ def _message_failed(turn: Turn, event: ev.MessageFailed) -> None:
 
 
 def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
-    if event.sequence > turn.state.outbox.done:
+    if outbox.is_waiting(turn, event.sequence):
         outbox.interrupted(turn)
 
 

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, presenting, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
+from agent.core import presenting, transaction
 from agent.core.commands import ShowSignal, Signal
 from agent.core.events import Event
 from agent.core.faults import SAFETY_INPUTS, Fault
-from agent.core.reasons import Rule
-from agent.core.state import Attempt, Purpose
 from agent.core.turn import Turn
-from agent.core.values import LockState, Verdict
+from agent.core.values import LockState
 
 
 def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
@@ -33,19 +31,8 @@ def _reader_recovered(turn: Turn, event: ev.ReaderRecovered) -> None:
 def _plugged_in(turn: Turn, event: ev.CablePluggedIn) -> None:
     was_plugged = turn.connector(event.connector_id).plugged
     turn.change_connector(event.connector_id, plugged=True, plugged_at_s=turn.now.monotonic_s)
-    if not was_plugged and turn.state.restart is None:
-        _charge_freely(turn, event.connector_id)
-
-
-def _charge_freely(turn: Turn, connector_id: int) -> None:
-    """Free charging, when the configuration says so: the plug takes the place of the card."""
-    id_tag = turn.state.rules.free_charging_id_tag
-    connector = turn.connector(connector_id)
-    is_promised = any(connector_id in grant.connectors for grant in turn.state.waiting)
-    if not id_tag or is_promised or not connectors.may_start(turn.state, connector):
-        return
-    attempt = Attempt(Purpose.START, id_tag, (connector_id,))
-    asking.grant(turn, attempt, asking.local(Verdict.ACCEPTED, Rule.FREE))
+    if not was_plugged:
+        presenting.charge_freely(turn, event.connector_id)
 
 
 def _unplugged(turn: Turn, event: ev.CableUnplugged) -> None:

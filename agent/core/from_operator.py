@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, authorization, connector, transaction
+from agent.core import asking, authorization, connector, outbox, transaction
 from agent.core import events as ev
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
@@ -117,4 +117,6 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.StopAsked: _stop_asked,
     ev.TagQuestioned: _tag_questioned,
     ev.LimitAsked: _limit_asked,
+    ev.RetryAsked: outbox.retry,
+    ev.DiscardAsked: outbox.discard,
 }

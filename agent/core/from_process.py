@@ -6,40 +6,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, transaction
+from agent.core import asking, presenting, recovery, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core.commands import Reply
+from agent.core.commands import NoteBoot, NoteEnding, Reply
 from agent.core.events import Event
 from agent.core.faults import Fault
-from agent.core.state import Phase, RestartOrder, StopOrder
+from agent.core.state import RestartOrder
 from agent.core.turn import Turn
-from agent.core.values import StopReason, Transaction
+from agent.core.values import StopReason
 
 
 def _started(turn: Turn, event: ev.Started) -> None:
-    """Sessions that were open when the process ended are closed (OCPP 1.6 section 4.6)."""
+    """Sessions that were open when the process ended are closed, or go on; then others begin."""
     if event.quarantined:
         turn.change(faults=turn.state.faults | {Fault.QUARANTINED})
+    if turn.state.boot is not None:
+        turn.order(NoteBoot(turn.state.boot))
+    turn.change(is_begun=True)
     for found in event.open_transactions:
-        _recover(turn, found)
-
-
-def _recover(turn: Turn, found: Transaction) -> None:
-    rules = turn.state.rules
-    stop = StopOrder(
-        reason=StopReason.POWER_LOSS,
-        id_tag=None,
-        open_by_s=turn.now.monotonic_s,
-        give_up_s=turn.now.monotonic_s + rules.contactor_s + rules.meter_s,
-        # The end of the last stored sample is the last moment that is known for sure.
-        ended_at=found.last_at,
-    )
-    has_place = turn.state.has_connector(found.connector_id)
-    if not has_place or turn.connector(found.connector_id).transaction is not None:
-        transaction.queue_stop(turn, found, found.last_wh, found.last_at, stop)
-        return
-    turn.change_connector(found.connector_id, phase=Phase.STOPPING, transaction=found, stop=stop)
+        recovery.recover(turn, found, event.ending)
+    for connector in turn.state.connectors:
+        if connector.plugged:
+            presenting.charge_freely(turn, connector.connector_id)
 
 
 def _time_passed(turn: Turn, event: ev.TimePassed) -> None:
@@ -52,6 +41,10 @@ def _journal_failed(turn: Turn, event: ev.JournalFailed) -> None:
 
 def _journal_recovered(turn: Turn, event: ev.JournalRecovered) -> None:
     turn.change(faults=turn.state.faults - {Fault.JOURNAL})
+
+
+def _samples_thinned(turn: Turn, event: ev.SamplesThinned) -> None:
+    turn.change(faults=turn.state.faults | {Fault.QUEUE_FULL})
 
 
 def _shutdown_requested(turn: Turn, event: ev.ShutdownRequested) -> None:
@@ -77,6 +70,8 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
     for check in turn.state.checking:
         asking.answer_undecided(turn, check.attempt, "the box restarts")
     turn.change(restart=order, waiting=(), checking=())
+    if turn.state.boot is not None and any(c.transaction for c in turn.state.connectors):
+        turn.order(NoteEnding(reason))  # should one of them not be closed in time
     for connector in turn.state.connectors:
         transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)
         stop = turn.connector(connector.connector_id).stop
@@ -93,6 +88,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.TimePassed: _time_passed,
     ev.JournalFailed: _journal_failed,
     ev.JournalRecovered: _journal_recovered,
+    ev.SamplesThinned: _samples_thinned,
     ev.ShutdownRequested: _shutdown_requested,
     ev.ResetRequested: _reset_requested,
 }

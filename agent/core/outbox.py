@@ -9,22 +9,39 @@ from dataclasses import replace
 
 from agent.core.commands import (
     DeliverNext,
+    DiscardMessage,
     ParkMessage,
     QueueMessage,
     RecordAttempt,
     RemoveMessage,
+    Reply,
+    RequeueMessage,
     SetTransactionId,
 )
-from agent.core.events import MessageAnswered, MessageFailed, OutboxWasEmpty
+from agent.core.events import (
+    DiscardAsked,
+    MessageAnswered,
+    MessageFailed,
+    OutboxWasEmpty,
+    RetryAsked,
+)
 from agent.core.turn import Turn
 from agent.core.values import TransactionMessage
 
 
-def queue(turn: Turn, transaction_ref: int, message: TransactionMessage) -> None:
-    """Append a message, durably, in this turn's commit."""
+def queue(
+    turn: Turn, transaction_ref: int, message: TransactionMessage, boot: int | None = None
+) -> None:
+    """Append a message, durably, in this turn's commit.
+
+    ``boot`` says whose untrusted clock gave its times; None: the clock of now.
+    """
     outbox = turn.state.outbox
-    turn.order(QueueMessage(outbox.next_sequence, transaction_ref, message))
+    mark = turn.time_mark if boot is None else boot
+    turn.order(QueueMessage(outbox.next_sequence, transaction_ref, message, mark))
     turn.change(outbox=replace(outbox, next_sequence=outbox.next_sequence + 1))
+    if mark:
+        turn.change(owes_correction=True)
 
 
 def deliver_when_possible(turn: Turn) -> None:
@@ -40,8 +57,8 @@ def deliver_when_possible(turn: Turn) -> None:
 
 def answered(turn: Turn, event: MessageAnswered) -> None:
     """A row was answered, in time, late or twice: it leaves."""
-    turn.order(RemoveMessage(event.sequence))
-    if event.sequence > turn.state.outbox.done:
+    turn.order(RemoveMessage(event.sequence, may_wait=event.action == "MeterValues"))
+    if is_waiting(turn, event.sequence):
         _advance(turn, event.sequence)
     if event.action == "StartTransaction" and event.transaction_id is not None:
         turn.order(SetTransactionId(event.transaction_ref, event.transaction_id))
@@ -53,9 +70,9 @@ def failed(turn: Turn, event: MessageFailed) -> None:
     OCPP 1.6 section 3.7.1: the wait before a retransmission grows with every transmission.
     """
     outbox = turn.state.outbox
-    if event.sequence <= outbox.done:
+    if not is_waiting(turn, event.sequence):
         return  # answered meanwhile
-    attempts = outbox.attempts + 1
+    attempts = 1 + (outbox.attempts if event.attempts is None else event.attempts)
     allowed = max(1, turn.state.configuration.integer("TransactionMessageAttempts"))
     if attempts >= allowed:
         turn.order(ParkMessage(event.sequence, event.problem))
@@ -73,17 +90,47 @@ def failed(turn: Turn, event: MessageFailed) -> None:
     )
 
 
+def retry(turn: Turn, event: RetryAsked) -> None:
+    """A person wants messages of one session sent once more: they take their old places.
+
+    These are before everything that waits, so that the order of time is kept, and what still waits
+    of the session is sent with what is known then.
+    """
+    outbox = turn.state.outbox
+    turn.order(*(RequeueMessage(sequence, event.by) for sequence in event.sequences))
+    retried = tuple(sorted({*outbox.retried, *event.sequences}))
+    turn.change(outbox=replace(outbox, retried=retried, attempts=0, not_before_s=None))
+    turn.order(Reply(event.request_id, "applied"))
+
+
+def discard(turn: Turn, event: DiscardAsked) -> None:
+    """A person gives a message up."""
+    turn.order(DiscardMessage(event.sequence, event.by), Reply(event.request_id, "applied"))
+
+
 def interrupted(turn: Turn) -> None:
     """The link went away with a row in flight: not an attempt (section 3.7 speaks of failures)."""
     turn.change(outbox=replace(turn.state.outbox, in_flight=False, not_before_s=None))
 
 
 def was_empty(turn: Turn, event: OutboxWasEmpty) -> None:
-    """The store has no row, up to the newest one at the time of asking."""
-    if event.up_to > turn.state.outbox.done:
+    """The store has no row, up to the newest one at the time of asking.
+
+    Nobody knows whether rows were put back after the asking, so these are asked for once more.
+    """
+    outbox = turn.state.outbox
+    if event.up_to > outbox.done:
         _advance(turn, event.up_to)
     else:
         interrupted(turn)
+    retried = tuple(sequence for sequence in outbox.retried if sequence not in outbox.doubted)
+    turn.change(outbox=replace(turn.state.outbox, retried=retried, doubted=retried))
+
+
+def is_waiting(turn: Turn, sequence: int) -> bool:
+    """True for a row that has not left the queue, as far as the core knows."""
+    outbox = turn.state.outbox
+    return sequence > outbox.done or sequence in outbox.retried
 
 
 def _advance(turn: Turn, sequence: int) -> None:
@@ -91,9 +138,10 @@ def _advance(turn: Turn, sequence: int) -> None:
     turn.change(
         outbox=replace(
             outbox,
-            done=sequence,
+            done=max(outbox.done, sequence),
             in_flight=False,
             attempts=0,
             not_before_s=None,
+            retried=tuple(other for other in outbox.retried if other != sequence),
         )
     )

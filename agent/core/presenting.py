@@ -49,6 +49,25 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
     _refuse(turn, Purpose.START, event.id_tag, (), choosing.why_nowhere(turn.state, served))
 
 
+def charge_freely(turn: Turn, connector_id: int) -> None:
+    """Free charging, when the configuration says so: the plug takes the place of the card.
+
+    Where a session that was found open is still being closed, the next one waits for that.
+    """
+    state = turn.state
+    id_tag = state.rules.free_charging_id_tag
+    current = turn.connector(connector_id)
+    if not id_tag or state.restart is not None or not state.is_begun:
+        return
+    if any(connector_id in grant.connectors for grant in state.waiting):
+        return  # promised to a card
+    attempt = Attempt(Purpose.START, id_tag, (connector_id,))
+    if connector.may_start(state, current):
+        asking.grant(turn, attempt, asking.local(Verdict.ACCEPTED, Rule.FREE))
+    elif current.stop is not None and current.stop.is_found:
+        asking.promise(turn, attempt, asking.local(Verdict.ACCEPTED, Rule.FREE))
+
+
 def _is_being_checked(turn: Turn, id_tag: str) -> bool:
     return any(
         same_tag(check.attempt.id_tag, id_tag) and check.attempt.purpose is not Purpose.QUESTION

@@ -129,6 +129,27 @@ class TagQuestioned:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """Send messages that were set aside once more, before everything else that waits.
+
+    ``sequences`` are those of one session, oldest first; ``by`` is who asks. Answered ``applied``.
+    """
+
+    request_id: str
+    sequences: tuple[int, ...]
+    by: str = "a person"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardAsked:
+    """Forget a message that was set aside; nothing else is ever forgotten. Answered ``applied``."""
+
+    request_id: str
+    sequence: int
+    by: str = "a person"
+
+
+@dataclass(frozen=True, slots=True)
 class LimitAsked:
     """A local current limit for the running transaction; None lifts it.
 

@@ -12,6 +12,7 @@ from agent.core.values import (
     NO_FACTS,
     NO_LIST,
     AuthorizationStatus,
+    Boot,
     IdTagInfo,
     ListOwner,
     LocalList,
@@ -37,6 +38,7 @@ class Rules:
     allow_random_uid: bool = False
     free_charging_id_tag: str = ""  # not empty: whoever plugs in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
+    resume_after_power_loss: bool = False
     lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long
     settling_s: float = 5.0  # a vehicle may take this long to ask for energy before it counts idle
     start_s: float = 60.0  # lock and first meter reading, with all retries
@@ -57,6 +59,7 @@ class Traits:
     has_pilot: bool = True
     has_meter: bool = True
     max_current_a: float = 32.0
+    max_power_w: float = 32.0 * 230.0 * 3  # more than this no vehicle can draw here
 
 
 class Phase(Enum):
@@ -145,6 +148,8 @@ class StopOrder:
     meter_asked: bool = False
     meter_done: bool = False
     request_id: str | None = None  # of the operator who waits for the end
+    is_found: bool = False  # it was open when the last process ended
+    may_resume: bool = False  # is_found: it goes on if its meter and its vehicle are as they were
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +244,13 @@ class Outbox:
     in_flight: bool = False
     attempts: int = 0  # of the oldest row
     not_before_s: float | None = None  # the oldest row waits for its retry until then
+    retried: tuple[int, ...] = ()  # were parked, and are at the head of the queue again
+    doubted: tuple[int, ...] = ()  # of those: the store did not have them when asked last
 
     @property
     def waiting(self) -> int:
         """How many rows wait, at most."""
-        return self.next_sequence - 1 - self.done
+        return self.next_sequence - 1 - self.done + len(self.retried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +293,9 @@ class ChargePoint:
     next_transaction_ref: int = 1
     reported: tuple[StatusReport, ...] = ()  # what the central system was told last
     restart: RestartOrder | None = None
+    boot: Boot | None = None  # None: nothing is remembered of it (tests)
+    owes_correction: bool = False  # rows with believed times may wait
+    is_begun: bool = True  # False until Started has told of the sessions that were open
 
     def connector(self, connector_id: int) -> Connector:
         """The connector of that id; KeyError if there is none."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from agent.core import metering, outbox
+from agent.core import metering, outbox, time_keeping
 from agent.core.commands import EndTransaction, Reply, SaveTransaction
 from agent.core.id_tag import same_tag
-from agent.core.state import Connector, Grant, Phase, StopOrder
+from agent.core.state import NO_LIMITS, Connector, Grant, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
@@ -37,6 +37,8 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         last_wh=register_wh,
         last_at=turn.now.utc,
         parent_id_tag=grant.parent_id_tag,
+        boot=turn.time_mark,
+        is_limited=grant.limits != NO_LIMITS,
     )
     start_sequence = turn.state.outbox.next_sequence
     turn.change(next_transaction_ref=transaction.ref + 1)
@@ -80,8 +82,12 @@ def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
     values = metering.sampled_values(
         reading, turn.state.configuration.measurands("MeterValuesSampledData")
     )
+    sampled_at = time_keeping.not_before_last(turn, transaction, reading.read_at)
     transaction = replace(
-        transaction, last_wh=max(transaction.last_wh, reading.import_wh), last_at=turn.now.utc
+        transaction,
+        last_wh=max(transaction.last_wh, reading.import_wh),
+        last_at=time_keeping.not_before_last(turn, transaction, turn.now.utc),
+        boot=turn.time_mark,
     )
     turn.change_connector(connector.connector_id, transaction=transaction, sample_asked=False)
     turn.order(SaveTransaction(transaction))
@@ -89,7 +95,7 @@ def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
         outbox.queue(
             turn,
             transaction.ref,
-            MeterValues(connector.connector_id, reading.read_at, values),
+            MeterValues(connector.connector_id, sampled_at, values),
         )
 
 
@@ -126,17 +132,11 @@ def order_stop(
     )
 
 
-def end(turn: Turn, connector: Connector) -> None:
-    """Close the transaction: StopTransaction and the end of the record in the same commit.
-
-    The register never runs backwards: not below the start, not below the last stored sample.
-    """
+def end(turn: Turn, connector: Connector, register_wh: int) -> None:
+    """Close the transaction: StopTransaction and the end of the record in the same commit."""
     transaction, stop = connector.transaction, connector.stop
     assert transaction is not None
     assert stop is not None
-    register_wh = transaction.last_wh
-    if connector.reading is not None:
-        register_wh = max(register_wh, connector.reading.import_wh)
     held = (
         stop.reason is StopReason.DE_AUTHORIZED
         and connector.traits.has_lock
@@ -162,17 +162,21 @@ def end(turn: Turn, connector: Connector) -> None:
 def queue_stop(
     turn: Turn, transaction: Transaction, register_wh: int, ended_at: datetime, stop: StopOrder
 ) -> None:
-    """Queue StopTransaction and end the record."""
+    """Queue StopTransaction and end the record. The register never ends below its start."""
     turn.order(EndTransaction(transaction.ref))
+    is_time_of_record = stop.is_found and stop.ended_at is not None
     outbox.queue(
         turn,
         transaction.ref,
         StopTransaction(
             meter_stop_wh=max(transaction.meter_start_wh, register_wh),
-            ended_at=max(transaction.begun_at, ended_at),
+            ended_at=ended_at
+            if is_time_of_record
+            else time_keeping.not_before_last(turn, transaction, ended_at),
             reason=stop.reason,
             id_tag=stop.id_tag,
         ),
+        boot=transaction.boot if is_time_of_record else None,
     )
 
 

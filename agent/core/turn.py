@@ -30,6 +30,12 @@ class Turn:
         """Change fields of the charge point."""
         self.state = replace(self.state, **fields)
 
+    @property
+    def time_mark(self) -> int:
+        """0 while the clock is trusted, else the number of this boot."""
+        boot = self.state.boot
+        return 0 if self.now.is_trusted or boot is None else boot.number
+
     def connector(self, connector_id: int) -> Connector:
         """The connector as it stands in this turn."""
         return self.state.connector(connector_id)

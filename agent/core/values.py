@@ -9,10 +9,24 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Now, on both clocks. Waiting uses ``monotonic_s``; only ``utc`` is written down."""
+    """Now, on both clocks. Waiting uses ``monotonic_s``; only ``utc`` is written down.
+
+    While ``is_trusted`` is False, ``utc`` is a belief; still it runs exactly as ``monotonic_s``.
+    """
 
     monotonic_s: float
     utc: datetime
+    is_trusted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One life of the machine, from power-on to power-off; a process may start several times."""
+
+    number: int  # given by the store, from 1; grows
+    boot_id: str  # the kernel's
+    booted_at: datetime  # when its monotonic clock stood at 0, as known or believed
+    is_time_known: bool
 
 
 class AuthorizationStatus(Enum):
@@ -266,6 +280,8 @@ class Transaction:
     parent_id_tag: str | None = None
     transaction_id: int | None = None  # given by the central system; None while unknown
     deauthorized: bool = False  # StartTransaction.conf was not Accepted
+    boot: int = 0  # whose untrusted clock gave ``last_at``; 0: it is true
+    is_limited: bool = False  # by the operator, for this process: not to be resumed by another
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ def failed(subject: object, problem: str) -> Event | None:
     match subject:
         case Authorize(id_tag=id_tag):
             return AuthorizeFailed(id_tag, problem)
-        case QueuedMessage(sequence=sequence):
-            return MessageFailed(sequence, problem)
+        case QueuedMessage():
+            return MessageFailed(subject.sequence, problem, subject.attempts)
         case _:
             return None
 

@@ -266,7 +266,8 @@ class Sender:
             action, payload = messages.transaction_call(row)
         except (ValueError, TypeError, AttributeError, OverflowError) as problem:
             # A row that cannot be sent must not hold up the queue: it counts its attempts.
-            self._post(MessageFailed(row.sequence, f"the row cannot be sent: {problem}"))
+            sentence = f"the row cannot be sent: {problem}"
+            self._post(MessageFailed(row.sequence, sentence, row.attempts))
             return
         self._is_delivering = True
         await self._perform(OwnCall(row.unique_id, action, payload, self._message_timeout_s(), row))
@@ -316,6 +317,8 @@ class Sender:
             timer.cancel()
 
     def _take_late_answer(self, call: OwnCall, payload: Any) -> None:
+        if call.action in ("BootNotification", "Heartbeat"):
+            self._learn_late(payload)
         try:
             if call.action == "BootNotification":
                 self._boot_answered(answers.read_boot(payload))
@@ -323,6 +326,12 @@ class Sender:
                 self._post(answers.answered(call.subject, payload))
         except CallFailed as problem:
             logger.warning("A late answer cannot be used: %s", problem)
+
+    def _learn_late(self, payload: Any) -> None:
+        """A time that comes late is wrong by seconds: better than a clock that nobody has set."""
+        told = answers.read_current_time(payload)
+        if told is not None and not self._around.clock.now().is_trusted:
+            self._around.clock.learn(told)
 
     async def send(self, text: str) -> None:
         """Write a frame, an answer too: whatever we say puts the heartbeat off."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
 
+from agent.core.id_tag import mask
 from agent.core.values import (
     MeterValues,
     SampledValue,
@@ -21,6 +23,7 @@ from agent.core.values import (
 from agent.store.instants import instant_of, instant_text
 
 _USUAL_CONTEXT = "Sample.Periodic"
+_INSTANTS = ("begun_at", "sampled_at", "ended_at")
 
 
 def action_of(message: TransactionMessage) -> str:
@@ -39,6 +42,38 @@ def decode_message(action: str, payload: str) -> TransactionMessage:
         return _DECODERS[action](json.loads(payload))
     except (KeyError, TypeError, AttributeError) as problem:
         raise ValueError(f"not a readable {action} message: {problem!r}") from problem
+
+
+def time_of(payload: str) -> datetime | None:
+    """The instant that a written message is about; None when nobody can read it."""
+    try:
+        fields = json.loads(payload)
+        return next(instant_of(fields[name]) for name in _INSTANTS if name in fields)
+    except (ValueError, TypeError, StopIteration):
+        return None
+
+
+def in_words(payload: str) -> str:
+    """The written message for people to read, its idTag masked."""
+    try:
+        fields = json.loads(payload)
+        if "id_tag" in fields:
+            fields["id_tag"] = mask(fields["id_tag"])
+        return json.dumps(fields)
+    except (ValueError, TypeError):
+        return "unreadable"
+
+
+def shifted(payload: str, shift: timedelta) -> str:
+    """The same message at another time; as it was when nobody can read it."""
+    try:
+        fields = json.loads(payload)
+        for name in _INSTANTS:
+            if name in fields:
+                fields[name] = instant_text(instant_of(fields[name]) + shift)
+        return json.dumps(fields, separators=(",", ":"))
+    except (ValueError, TypeError, OverflowError):
+        return payload
 
 
 @singledispatch

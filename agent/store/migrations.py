@@ -20,6 +20,8 @@ STEPS = (
     "create_local_list",
     "create_configuration_keys",
     "create_decisions",
+    "create_boots",
+    "create_deeds",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,6 +61,7 @@ class OutboxSummary:
     oldest_queued_at: datetime | None
     parked_count: int
     parked: tuple[ParkedMessage, ...]
+    thinned_count: int = 0  # samples dropped since the start, because too much waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ HEAD = """
 SELECT o.sequence, o.unique_id, o.transaction_ref, o.action, o.payload, o.attempts,
     t.transaction_id
 FROM outbox o LEFT JOIN transactions t ON t.ref = o.transaction_ref
-WHERE o.parked_at IS NULL ORDER BY o.sequence LIMIT 1
+WHERE o.parked_at IS NULL AND o.sequence NOT IN ({gone}) ORDER BY o.sequence LIMIT 1
 """
 
 
@@ -105,9 +107,9 @@ def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagFacts:
     )
 
 
-def read_head(reader: sqlite3.Connection) -> QueuedMessage | None:
-    """Read the oldest message that waits. Raises StoreError when it cannot be understood."""
-    row = reader.execute(HEAD).fetchone()
+def read_head(reader: sqlite3.Connection, gone: Collection[int]) -> QueuedMessage | None:
+    """Read the oldest message that waits, but those. Raises StoreError when nobody can read it."""
+    row = reader.execute(HEAD.format(gone=",".join("?" * len(gone))), tuple(gone)).fetchone()
     if row is None:
         return None
     sequence, unique_id, ref, action, payload, attempts, transaction_id = row
@@ -122,7 +124,7 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
     """Read everything that the core keeps in mind from one process to the next."""
     open_transactions = reader.execute(
         "SELECT ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at,"
-        " parent_id_tag, transaction_id, deauthorized"
+        " parent_id_tag, transaction_id, deauthorized, boot, is_limited"
         " FROM transactions WHERE ended_at IS NULL ORDER BY ref"
     ).fetchall()
     queued_count, parked_count = _counts(reader)
@@ -190,7 +192,7 @@ def read_outbox_summary(reader: sqlite3.Connection) -> OutboxSummary:
 
 def _transaction(row: tuple[Any, ...]) -> Transaction:
     ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at, *rest = row
-    parent_id_tag, transaction_id, deauthorized = rest
+    parent_id_tag, transaction_id, deauthorized, boot, is_limited = rest
     return Transaction(
         ref=ref,
         connector_id=connector_id,
@@ -203,7 +205,28 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
         parent_id_tag=parent_id_tag,
         transaction_id=transaction_id,
         deauthorized=bool(deauthorized),
+        boot=boot,
+        is_limited=bool(is_limited),
     )
+
+
+def read_deeds(reader: sqlite3.Connection, limit: int) -> list[tuple[datetime, str]]:
+    """Read what people did about messages that were set aside; newest first."""
+    rows = reader.execute(
+        "SELECT done_at, deed FROM deeds ORDER BY number DESC LIMIT ?", (max(0, limit),)
+    )
+    return [(instant_of(done_at), deed) for done_at, deed in rows.fetchall()]
+
+
+def read_parked_with(reader: sqlite3.Connection, sequence: int) -> list[int]:
+    """Read the sequences of all parked messages of the session that one of them belongs to."""
+    rows = reader.execute(
+        "SELECT sequence FROM outbox WHERE parked_at IS NOT NULL AND transaction_ref ="
+        " (SELECT transaction_ref FROM outbox WHERE sequence = ? AND parked_at IS NOT NULL)"
+        " ORDER BY sequence",
+        (sequence,),
+    )
+    return [found for (found,) in rows.fetchall()]
 
 
 def _counts(reader: sqlite3.Connection) -> tuple[int, int]:

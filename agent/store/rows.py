@@ -16,35 +16,44 @@ from agent.core.commands import (
     ActivateList,
     CacheTag,
     ClearCache,
+    CorrectTimes,
+    DiscardMessage,
     EndTransaction,
+    NoteBoot,
+    NoteEnding,
     ParkMessage,
     QueueMessage,
     RecordAttempt,
     RecordDecision,
     RemoveMessage,
+    RequeueMessage,
     SaveConfigurationKey,
     SaveTransaction,
     SetTransactionId,
 )
 from agent.core.values import AuthorizationStatus
+from agent.store import boots
 from agent.store.instants import instant_text
 from agent.store.local_list import info_columns, listed_status
-from agent.store.messages import action_of, encode_message
+from agent.store.messages import action_of, encode_message, in_words
+from agent.store.room import ROW_BYTES
 
 CACHE_ENTRIES_MAX = 1000
 DECISIONS_MAX = 1000
+DEEDS_MAX = 1000
 ENDED_TRANSACTIONS_MAX = 200
 PARKED_MESSAGES_MAX = 1000
 TEXT_LENGTH_MAX = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Writing:
     """One transaction being written: where, when, and what to tell when it is committed."""
 
     connection: sqlite3.Connection
     now: datetime
     make_id: Callable[[], str]
+    growth: int = 0  # of the outbox, in bytes
     warnings: list[str] = field(default_factory=list)
 
 
@@ -59,18 +68,21 @@ def write_row(row: object, writing: Writing) -> None:
 
 @write_row.register
 def _(row: QueueMessage, writing: Writing) -> None:
+    payload = encode_message(row.message)
     writing.connection.execute(
-        "INSERT INTO outbox (sequence, unique_id, transaction_ref, action, payload, queued_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outbox (sequence, unique_id, transaction_ref, action, payload, queued_at,"
+        " boot) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             row.sequence,
             writing.make_id(),
             row.transaction_ref,
             action_of(row.message),
-            encode_message(row.message),
+            payload,
             instant_text(writing.now),
+            row.boot,
         ),
     )
+    writing.growth += len(payload) + ROW_BYTES
     writing.connection.execute(
         "UPDATE transactions SET last_sequence = ? WHERE ref = ?",
         (row.sequence, row.transaction_ref),
@@ -79,7 +91,11 @@ def _(row: QueueMessage, writing: Writing) -> None:
 
 @write_row.register
 def _(row: RemoveMessage, writing: Writing) -> None:
-    writing.connection.execute("DELETE FROM outbox WHERE sequence = ?", (row.sequence,))
+    gone = writing.connection.execute(
+        "DELETE FROM outbox WHERE sequence = ? RETURNING length(payload)", (row.sequence,)
+    ).fetchone()
+    if gone is not None:
+        writing.growth -= gone[0] + ROW_BYTES
 
 
 @write_row.register
@@ -98,22 +114,64 @@ def _(row: ParkMessage, writing: Writing) -> None:
     _drop_parked_beyond_limit(writing)
 
 
+@write_row.register
+def _(row: RequeueMessage, writing: Writing) -> None:
+    found = writing.connection.execute(
+        "UPDATE outbox SET attempts = 0, parked_at = NULL, problem = ''"
+        " WHERE sequence = ? AND parked_at IS NOT NULL RETURNING action, transaction_ref",
+        (row.sequence,),
+    ).fetchone()
+    if found is not None:
+        action, ref = found
+        _note_deed(writing, row.sequence, action, ref, f"to be sent once more, says {row.by}")
+
+
+@write_row.register
+def _(row: DiscardMessage, writing: Writing) -> None:
+    found = writing.connection.execute(
+        "DELETE FROM outbox WHERE sequence = ? AND parked_at IS NOT NULL"
+        " RETURNING action, transaction_ref, payload",
+        (row.sequence,),
+    ).fetchone()
+    if found is not None:
+        action, ref, payload = found
+        writing.growth -= len(payload) + ROW_BYTES
+        # What is given up may be money: it is kept in words.
+        what = f"discarded by {row.by}: {in_words(payload)}"
+        _note_deed(writing, row.sequence, action, ref, what)
+
+
+def _note_deed(writing: Writing, sequence: int, action: str, ref: int, what: str) -> None:
+    deed = _plain(f"message {sequence}, {action} of session {ref}: {what}")
+    writing.warnings.append(deed)
+    cursor = writing.connection.execute(
+        "INSERT INTO deeds (done_at, deed) VALUES (?, ?)", (instant_text(writing.now), deed)
+    )
+    assert cursor.lastrowid is not None
+    writing.connection.execute(
+        "DELETE FROM deeds WHERE number <= ?", (cursor.lastrowid - DEEDS_MAX,)
+    )
+
+
 def _drop_parked_beyond_limit(writing: Writing) -> None:
     (parked,) = writing.connection.execute(
         "SELECT count(*) FROM outbox WHERE parked_at IS NOT NULL"
     ).fetchone()
     if parked <= PARKED_MESSAGES_MAX:
         return
-    # Meter samples may go before a start or a stop does.
-    sequence, action, ref = writing.connection.execute(
-        "SELECT sequence, action, transaction_ref FROM outbox WHERE parked_at IS NOT NULL"
-        " ORDER BY action = 'MeterValues' DESC, sequence LIMIT 1"
+    # Only meter samples go: starts and stops are money, and wait for a person, however many.
+    dropped = writing.connection.execute(
+        "DELETE FROM outbox WHERE sequence = (SELECT sequence FROM outbox"
+        " WHERE parked_at IS NOT NULL AND action = 'MeterValues' ORDER BY sequence LIMIT 1)"
+        " RETURNING sequence, transaction_ref, length(payload)"
     ).fetchone()
-    writing.connection.execute("DELETE FROM outbox WHERE sequence = ?", (sequence,))
-    writing.warnings.append(
-        f"More than {PARKED_MESSAGES_MAX} parked messages: "
-        f"dropped {action} (sequence {sequence}, transaction {ref})"
-    )
+    if dropped is not None:
+        sequence, ref, length = dropped
+        writing.growth -= length + ROW_BYTES
+        writing.warnings.append(
+            f"More than {PARKED_MESSAGES_MAX} parked messages: "
+            f"dropped MeterValues (sequence {sequence}, transaction {ref})"
+        )
 
 
 # --- transactions --------------------------------------------------------------------------------
@@ -122,8 +180,8 @@ def _drop_parked_beyond_limit(writing: Writing) -> None:
 _SAVE_TRANSACTION = """
 INSERT INTO transactions (
     ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at,
-    parent_id_tag, transaction_id, deauthorized, last_sequence
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(sequence), 0) FROM outbox))
+    parent_id_tag, transaction_id, deauthorized, boot, is_limited, last_sequence
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(sequence), 0) FROM outbox))
 ON CONFLICT (ref) DO UPDATE SET
     connector_id = excluded.connector_id,
     id_tag = excluded.id_tag,
@@ -133,7 +191,8 @@ ON CONFLICT (ref) DO UPDATE SET
     last_at = excluded.last_at,
     parent_id_tag = excluded.parent_id_tag,
     transaction_id = coalesce(excluded.transaction_id, transaction_id),
-    deauthorized = excluded.deauthorized
+    deauthorized = excluded.deauthorized,
+    boot = excluded.boot
 """
 
 
@@ -153,6 +212,8 @@ def _(row: SaveTransaction, writing: Writing) -> None:
             transaction.parent_id_tag,
             transaction.transaction_id,
             int(transaction.deauthorized),
+            transaction.boot,
+            int(transaction.is_limited),
         ),
     )
 
@@ -237,6 +298,24 @@ def _(row: ActivateList, writing: Writing) -> None:
     writing.connection.execute(
         f"DELETE FROM authorization_cache AS c WHERE {listed_status('c.id_tag')} IS NOT NULL"
     )
+
+
+# --- boots and times -----------------------------------------------------------------------------
+
+
+@write_row.register
+def _(row: NoteBoot, writing: Writing) -> None:
+    boots.note_boot(writing.connection, row)
+
+
+@write_row.register
+def _(row: NoteEnding, writing: Writing) -> None:
+    boots.note_ending(writing.connection, row)
+
+
+@write_row.register
+def _(row: CorrectTimes, writing: Writing) -> None:
+    boots.correct_times(writing.connection, row)
 
 
 # --- configuration keys and decisions ------------------------------------------------------------

@@ -153,3 +153,39 @@ def create_decisions(database: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def create_boots(database: Database) -> None:
+    """Create the boots, and mark the rows whose times only an untrusted clock has given.
+
+    Mark 0: the times are true. ``ending`` says why the last process ended while a session was open.
+    """
+    database.execute(
+        """
+        CREATE TABLE boots (
+            number INTEGER PRIMARY KEY,
+            boot_id TEXT NOT NULL UNIQUE,
+            booted_at TEXT NOT NULL,
+            is_time_known INTEGER NOT NULL,
+            ending TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """
+    )
+    database.execute("ALTER TABLE outbox ADD COLUMN boot INTEGER NOT NULL DEFAULT 0")
+    database.execute("ALTER TABLE transactions ADD COLUMN boot INTEGER NOT NULL DEFAULT 0")
+    database.execute("ALTER TABLE transactions ADD COLUMN is_limited INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()
+def create_deeds(database: Database) -> None:
+    """Create the record of what people did about messages that were set aside."""
+    database.execute(
+        """
+        CREATE TABLE deeds (
+            number INTEGER PRIMARY KEY,
+            done_at TEXT NOT NULL,
+            deed TEXT NOT NULL
+        ) STRICT
+        """
+    )

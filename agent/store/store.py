@@ -14,22 +14,27 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.core.commands import ActivateList, Row
 from agent.core.values import (
+    Boot,
     DecisionRecord,
     IdTagInfo,
+    Instant,
     ListEntry,
     LocalList,
     QueuedMessage,
+    StopReason,
     TagFacts,
 )
 from agent.errors import StoreError
 from agent.store import local_list as lists
+from agent.store.boots import read_ending, read_this_boot
 from agent.store.database_file import DatabaseFile, close_database, open_database
 from agent.store.local_list import AT_ONCE_MAX, ListHead, ListStaging
 from agent.store.problems import as_store_errors
@@ -40,11 +45,14 @@ from agent.store.reading import (
     read_cache_count,
     read_cache_page,
     read_decisions,
+    read_deeds,
     read_durable,
     read_facts,
     read_head,
     read_outbox_summary,
+    read_parked_with,
 )
+from agent.store.room import QUEUE_BYTES_MAX, Room, bytes_used, room_of, thin, thinned
 from agent.store.rows import Writing, write_row
 
 logger = logging.getLogger(__name__)
@@ -56,19 +64,36 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)  # no time is written with a list
 class Store:
     """The journal and everything else that survives. Get one with ``Store.open``."""
 
-    def __init__(self, database: DatabaseFile, make_id: Callable[[], str]) -> None:
+    def __init__(
+        self, database: DatabaseFile, make_id: Callable[[], str], queue_bytes_max: int
+    ) -> None:
         self._database = database
         self._make_id = make_id
+        self._room = room_of(database.writer, queue_bytes_max)
         self._is_closed = False
 
     @classmethod
-    def open(cls, path: Path, *, now: datetime, make_id: Callable[[], str]) -> Store:
+    def open(
+        cls,
+        path: Path,
+        *,
+        now: datetime,
+        make_id: Callable[[], str],
+        queue_bytes_max: int = QUEUE_BYTES_MAX,
+    ) -> Store:
         """Open the database file, alone; ``make_id`` gives each queued message its unique id.
 
-        A damaged file is set aside (see ``quarantined``). Raises StoreBusy when another process
+        Messages that wait are thinned when they take more than ``queue_bytes_max``. A damaged file
+        is set aside (see ``quarantined``). Raises StoreBusy when another process
         has it, StoreFull when the disk is full, StoreError for everything else that prevents it.
         """
-        store = cls(open_database(path, now), make_id)
+        database = open_database(path, now)
+        try:
+            with as_store_errors("Cannot read the outbox"):
+                store = cls(database, make_id, queue_bytes_max)
+        except BaseException:
+            close_database(database)
+            raise
         try:
             for _ in store.tidying():  # an update that a power cut ended
                 pass
@@ -93,8 +118,25 @@ class Store:
         with self._transaction("Cannot write the journal"):
             for row in rows:
                 write_row(row, writing)
+            room = self._with_room(writing)
+        self._room = room
         for warning in writing.warnings:
             logger.warning("%s", warning)
+
+    def _with_room(self, writing: Writing) -> Room:
+        """Thin what waits if it takes too much; what it takes once this commit is done."""
+        room = self._room
+        used = room.used + writing.growth
+        if used <= room.thin_above:
+            return replace(room, used=used)
+        count = thin(writing.connection)
+        used = bytes_used(writing.connection)
+        if count:
+            writing.warnings.append(
+                f"The messages that wait take more than {room.bytes_max / 1e6:g} MB of the disk:"
+                f" {count} meter values were dropped, every second one of each session"
+            )
+        return thinned(room, used, count)
 
     # --- the local list: begin_list, stage_list, commit([ActivateList(...)]), tidying ---
 
@@ -186,13 +228,15 @@ class Store:
         with as_store_errors("Cannot look up an idTag"):
             return read_facts(self._database.reader, id_tag)
 
-    def head(self) -> QueuedMessage | None:
+    def head(self, gone: Collection[int] = ()) -> QueuedMessage | None:
         """Return the oldest message that waits and is not parked; None when there is none.
+
+        ``gone`` are passed over: their removal is about to be committed.
 
         Raises StoreError, naming the row, when it was written by something else than we are.
         """
         with as_store_errors("Cannot read the outbox"):
-            return read_head(self._database.reader)
+            return read_head(self._database.reader, gone)
 
     def load(self) -> Durable:
         """Return what the core needs to go on where the last process ended."""
@@ -217,7 +261,37 @@ class Store:
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""
         with as_store_errors("Cannot read the outbox"):
-            return read_outbox_summary(self._database.reader)
+            summary = read_outbox_summary(self._database.reader)
+        return replace(summary, thinned_count=self._room.thinned_in_all)
+
+    def deeds(self, limit: int) -> list[tuple[datetime, str]]:
+        """Return what people did about messages that were set aside; newest first."""
+        with as_store_errors("Cannot read the record of deeds"):
+            return read_deeds(self._database.reader, limit)
+
+    def this_boot(self, boot_id: str, now: Instant) -> Boot:
+        """Return what is known about this boot of the machine; see ``agent.store.boots``."""
+        with as_store_errors("Cannot read the boots"):
+            return read_this_boot(self._database.reader, boot_id, now)
+
+    def ending(self, boot_id: str) -> StopReason:
+        """Return why the last process ended, as a reason for the sessions that it left open."""
+        with as_store_errors("Cannot read the boots"):
+            return read_ending(self._database.reader, boot_id)
+
+    def take_thinned(self) -> int:
+        """Return how many samples were dropped for want of room since this was asked last."""
+        count = self._room.thinned
+        self._room = replace(self._room, thinned=0)
+        return count
+
+    def parked_with(self, sequence: int) -> list[int]:
+        """Return the sequences of all parked messages of the session of one of them, oldest first.
+
+        Empty when that one is not parked (any more).
+        """
+        with as_store_errors("Cannot read the outbox"):
+            return read_parked_with(self._database.reader, sequence)
 
     def close(self) -> None:
         """Bring the log home, close the file and let others have it. Safe to repeat."""

@@ -16,8 +16,11 @@ from agent.application import Application, World
 from agent.config.demo_settings import demo_settings, simulated_connector
 from agent.core.state import Connector
 from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.ports import Clock
 from agent.settings import OcppSettings, Settings
 from agent.store import Store
+from hw.board import open_board
+from hw.ports import Board
 from hw.simulated.contactor import SimulatedContactor
 from hw.simulated.vehicle import SimulatedPilot
 from tests.emulators.central_system import FakeCentralSystem
@@ -49,12 +52,14 @@ class Box:
 
     settings: Settings
     central_system: FakeCentralSystem = field(default_factory=FakeCentralSystem)
-    clock: VirtualClock = field(default_factory=VirtualClock)
+    clock: Clock = field(default_factory=VirtualClock)
     control_path: Path | None = None  # None: beside the database
+    is_plugged_at_start: bool = False  # the plug is in before the process begins
 
     def __post_init__(self) -> None:
         self.executors: dict[str, InlineExecutor] = {}
         self._random = random.Random(1)
+        self._boots = 1
         self._application: Application | None = None
         self._run: asyncio.Task[bool] | None = None
 
@@ -80,8 +85,16 @@ class Box:
             make_executor=self._executor,
             connect=self.central_system.connect,
             control_path=self.control_path or beside,
+            boot_id=f"boot-{self._boots}",
+            board=self._plugged_board() if self.is_plugged_at_start else None,
         )
         return Application(self.settings, simulate=True, world=world)
+
+    def _plugged_board(self) -> Board:
+        board = open_board(self.settings.board, lambda: self.clock.now().monotonic_s, simulate=True)
+        assert board.simulation is not None
+        board.simulation.plug(1)
+        return board
 
     async def die(self) -> None:
         """The process is gone, without goodbye."""
@@ -89,6 +102,11 @@ class Box:
         self._run.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._run
+
+    async def lose_power(self) -> None:
+        """The process is gone, and with it the machine: the next start is in another boot."""
+        await self.die()
+        self._boots += 1
 
     async def shut_down(self) -> bool:
         """As SIGTERM does; True when it is to start again."""

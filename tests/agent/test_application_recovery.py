@@ -26,12 +26,12 @@ from tests.emulators.central_system import Late
 from tests.emulators.virtual_clock import NOON
 
 
-async def test_a_session_cut_by_the_death_of_the_process_is_closed_at_the_next_start(tmp_path):
+async def test_a_session_cut_by_a_power_loss_is_closed_at_the_next_start(tmp_path):
     async with running_box(tmp_path) as box:
         await box.charge()
         await asyncio.sleep(150)
         energy_wh = box.energy_wh()
-        await box.die()
+        await box.lose_power()
         await asyncio.sleep(3600)
         await box.start()
         stop = await box.central_system.received("StopTransaction")
@@ -94,7 +94,7 @@ async def test_a_death_before_the_start_was_written_leaves_nothing_behind(tmp_pa
         assert box.central_system.of("StopTransaction") == []
 
 
-async def test_a_death_before_the_stop_was_written_ends_the_session_with_power_loss(tmp_path):
+async def test_a_death_before_the_stop_was_written_ends_the_session_at_its_last_sample(tmp_path):
     async with running_box(tmp_path) as box:
         await box.charge()
         await asyncio.sleep(100)
@@ -105,7 +105,7 @@ async def test_a_death_before_the_stop_was_written_ends_the_session_with_power_l
         await box.die()
         await box.start()
         stop = await box.central_system.received("StopTransaction")
-        assert stop.payload["reason"] == "PowerLoss"
+        assert stop.payload["reason"] == "Reboot"
         assert stop.payload["meterStop"] == pytest.approx(POWER_W * 60 / 3600, abs=2)
 
 

@@ -197,6 +197,24 @@ def test_a_wrong_command_line_is_status_2_and_says_how_it_goes(capsys, words):
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["retry"], ["discard"], ["show", "7"]])
+def test_a_message_is_named_where_one_is_meant_and_only_there(capsys, words):
+    assert main(["queue", *words]) == 2
+    assert "need the NUMBER of a message" in capsys.readouterr().err
+
+
+@pytest.mark.real_time
+async def test_what_waits_is_shown_and_what_is_not_set_aside_cannot_be_touched(tmp_path, capsys):
+    async with running(tmp_path) as command:
+        assert await command("queue", "show") == 0
+        assert capsys.readouterr().out == "queue        empty\n"
+        assert await command("queue", "show", "--json") == 0
+        assert set(json.loads(capsys.readouterr().out)) == {"outbox", "deeds"}
+        for order in ("retry", "discard"):
+            assert await command("queue", order, "7") == 1
+            assert "no message 7 is set aside" in capsys.readouterr().err
+
+
 def _subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

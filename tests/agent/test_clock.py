@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.clock import SystemClock
+from agent.clock import SystemClock, is_kernel_clock_synchronized, this_boot_id
+from agent.core.values import Instant
 
 BOOT = datetime(1970, 1, 1, 0, 0, 30, tzinfo=UTC)
 TRUE_TIME = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -85,6 +86,7 @@ def test_a_synchronized_system_clock_wins():
 def test_a_system_clock_that_becomes_synchronized_takes_over():
     machine = Machine()
     machine.clock.learn(TRUE_TIME + timedelta(seconds=30))
+    machine.pass_time(1)
     machine.wall, machine.is_synchronized = TRUE_TIME, True
     machine.clock.learn(TRUE_TIME + timedelta(seconds=30))
     assert machine.clock.now().utc == TRUE_TIME
@@ -95,3 +97,53 @@ def test_the_clocks_of_this_machine_run_forwards():
     first, second = clock.now(), clock.now()
     assert second.monotonic_s >= first.monotonic_s
     assert first.utc.tzinfo is UTC
+
+
+# --- belief and knowledge ------------------------------------------------------------------------
+
+
+def test_the_clock_is_a_belief_until_somebody_says_what_time_it_is():
+    machine = Machine()
+    assert not machine.clock.now().is_trusted
+    machine.clock.learn(BOOT + timedelta(seconds=1))  # confirmed, within the noise
+    assert machine.clock.now().is_trusted
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-700), timedelta(days=20_000)])
+def test_a_clock_that_nobody_trusts_does_not_jump_either(jump):
+    machine = Machine()
+    before = machine.clock.now()
+    machine.wall += jump
+    machine.pass_time(5)
+    now = machine.clock.now()
+    assert (now.utc - before.utc, now.is_trusted) == (timedelta(seconds=5), False)
+
+
+def test_a_time_service_makes_the_clock_trusted_without_a_central_system():
+    machine = Machine()
+    assert not machine.clock.now().is_trusted
+    machine.pass_time(1)
+    machine.wall, machine.is_synchronized = TRUE_TIME, True
+    assert machine.clock.now() == Instant(31.0, TRUE_TIME, is_trusted=True)
+
+
+def test_the_time_is_kept_when_the_time_service_goes_away():
+    machine = Machine(wall=TRUE_TIME, is_synchronized=True)
+    machine.clock.now()
+    machine.pass_time(60)
+    machine.is_synchronized = False
+    machine.wall = BOOT
+    assert machine.clock.now() == Instant(90.0, TRUE_TIME + timedelta(seconds=60))
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_clock_goes_on_with_what_an_earlier_process_of_this_boot_knew(is_known):
+    machine = Machine()
+    machine.clock.now()
+    machine.clock.believe(TRUE_TIME, is_known)
+    assert machine.clock.now() == Instant(30.0, TRUE_TIME + timedelta(seconds=30), is_known)
+
+
+def test_this_boot_has_a_name_and_the_kernel_says_whether_its_clock_is_kept():
+    assert this_boot_id() == this_boot_id()
+    assert is_kernel_clock_synchronized() in (True, False)

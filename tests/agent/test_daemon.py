@@ -92,7 +92,7 @@ async def test_a_process_that_is_killed_recovers_at_its_next_start(tmp_path):
         assert system.of("StopTransaction") == []
         async with run_simulated(tmp_path, url) as agent:
             stop = await received(system, "StopTransaction")
-            assert stop.payload["reason"] == "PowerLoss"
+            assert stop.payload["reason"] == "Reboot"
             assert stop.payload["transactionId"] == TRANSACTION_ID
             values = system.of("MeterValues")[-1].payload["meterValue"][0]
             assert stop.payload["meterStop"] == int(values["sampledValue"][0]["value"])

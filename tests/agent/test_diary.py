@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,8 +14,9 @@ from agent.core.commands import ParkMessage, QueueMessage
 from agent.core.events import Event
 from agent.core.faults import RULES, SAFETY_INPUTS
 from agent.core.reasons import Rule
-from agent.core.state import ChargePoint
+from agent.core.state import ChargePoint, Outbox, Rules
 from agent.core.values import (
+    Boot,
     DecisionRecord,
     LockState,
     MeterValues,
@@ -27,6 +29,7 @@ from agent.core.values import (
 from agent.diary import Concern, decision_line, sentences
 from tests.core.world import (
     BLOCKED,
+    BOOT_S,
     CARD,
     NOON,
     Story,
@@ -138,14 +141,14 @@ def sampling() -> ChargePoint:
             free,
             ev.Started((a_transaction(),)),
             [
-                "connector 1: session 1 was open when the last process ended; it is closed now",
+                "connector 1: session 1 was open when the last process ended",
             ],
         ),
         (
             free,
             ev.Started((a_transaction(connector_id=9),)),
             [
-                "connector 9: session 1 was open when the last process ended; it is closed now",
+                "connector 9: session 1 was open when the last process ended",
                 "session 1 ends (PowerLoss) at 1000 Wh",
             ],
         ),
@@ -321,3 +324,55 @@ def test_what_wants_a_look_is_told_from_an_ordinary_day(state, event, is_concern
     lines = told(state(), event)
     assert lines
     assert all(isinstance(line, Concern) is is_concern for line in lines)
+
+
+# --- after a power loss ---------------------------------------------------------------------------
+
+
+def found_open(**rules: bool) -> Story:
+    """A session was found open; its plug is in."""
+    story = Story(a_charge_point(rules=Rules(**rules)))
+    story.tell(ev.CablePluggedIn(1), ev.LockChanged(1, LockState.LOCKED))
+    story.tell(ev.Started((a_transaction(),)))
+    return story
+
+
+def test_energy_that_cannot_be_of_the_session_is_told_as_a_concern():
+    lines = told(found_open().state, ev.MeterRead(1, reading(900_000)), seconds=1)
+    concern = lines[0]
+    assert isinstance(concern, Concern)
+    assert concern == (
+        "connector 1: the meter stands at 900000 Wh, more than the session can have drawn since "
+        "its last sample; it is closed with that sample"
+    )
+    assert "connector 1: session 1 ends (PowerLoss) at 1000 Wh: 0 Wh" in lines
+
+
+def test_energy_that_can_be_of_the_session_is_no_concern():
+    lines = told(found_open().state, ev.MeterRead(1, reading(1100)), seconds=1)
+    assert lines[0] == "connector 1: session 1 ends (PowerLoss) at 1100 Wh: 100 Wh"
+
+
+def test_a_session_that_goes_on_is_told():
+    story = found_open(resume_after_power_loss=True)
+    lines = told(story.state, ev.MeterRead(1, reading(1100)), seconds=1)
+    assert lines == ["connector 1: the session goes on"]
+
+
+@pytest.mark.parametrize(
+    ("is_time_known", "expected"),
+    [
+        (False, ["the time is known: this boot began at 2026-03-01T11:43:20+00:00"]),
+        (True, []),  # rows of an earlier process are corrected in silence
+    ],
+)
+def test_the_moment_when_the_time_becomes_known_is_told_once(is_time_known, expected):
+    boot = Boot(1, "boot", NOON - timedelta(seconds=BOOT_S), is_time_known)
+    state = replace(a_charge_point(), boot=boot, owes_correction=True)
+    assert told(state, ev.TimePassed(), seconds=0) == expected
+
+
+def test_samples_that_are_dropped_for_want_of_room_are_told_as_a_fault():
+    state = replace(free(), outbox=Outbox(next_sequence=9))
+    (line,) = told(replace(state, online=False), ev.SamplesThinned(100))
+    assert line == "fault: too much waits: meter values are thinned"

@@ -34,7 +34,34 @@ async def test_a_newer_reading_of_the_same_meter_replaces_one_that_waits():
     queue = EventQueue()
     for event in (meter_read(1, 10), meter_read(2, 20), ev.CablePluggedIn(1), meter_read(1, 11)):
         queue.put(event)
-    assert await drain(queue) == [meter_read(1, 11), meter_read(2, 20), ev.CablePluggedIn(1)]
+    assert await drain(queue) == [meter_read(2, 20), ev.CablePluggedIn(1), meter_read(1, 11)]
+
+
+async def test_a_broken_meter_and_a_broken_reader_do_not_fill_the_queue():
+    queue = EventQueue()
+    for _ in range(3):
+        for event in (
+            ev.MeterFailed(1, "silent"),
+            ev.MeterFailed(2, "silent"),
+            ev.ReaderFailed("dead"),
+            ev.ReaderRecovered(),
+        ):
+            queue.put(event)
+    assert await drain(queue) == [
+        ev.MeterFailed(1, "silent"),
+        ev.MeterFailed(2, "silent"),
+        ev.ReaderRecovered(),
+    ]
+
+
+async def test_a_failure_does_not_take_a_reading_away_but_a_reading_ends_the_failure():
+    queue = EventQueue()
+    queue.put(meter_read(1, 10))
+    queue.put(ev.MeterFailed(1, "silent"))
+    assert await drain(queue) == [meter_read(1, 10), ev.MeterFailed(1, "silent")]
+    queue.put(ev.MeterFailed(1, "silent"))
+    queue.put(meter_read(1, 11))
+    assert await drain(queue) == [meter_read(1, 11)]
 
 
 async def test_a_full_queue_drops_what_can_be_repeated_and_nothing_else(monkeypatch, caplog):

@@ -12,7 +12,9 @@ import pytest
 import agent.journal
 from agent.core.commands import (
     CloseContactor,
+    DeliverNext,
     EndTransaction,
+    OfferCurrent,
     PatientOrder,
     QueueMessage,
     RecordDecision,
@@ -29,7 +31,7 @@ from agent.core.values import (
     Verdict,
 )
 from agent.errors import StoreFull
-from agent.journal import GATHER_S, RETRY_S, Journal
+from agent.journal import GATHER_S, RETRY_S, SPARE_S, SPARED_MAX, Journal
 from tests.emulators.inline_executor import InlineExecutor
 from tests.emulators.virtual_clock import NOON
 
@@ -272,3 +274,107 @@ async def test_reasons_are_written_at_once_when_the_process_ends():
         desk.journal.submit([a_reason()], [])
         assert await desk.journal.wait_until_quiet(GATHER_S / 2)
         assert desk.committed == [[a_reason()]]
+
+
+# --- samples that have been delivered wait for company --------------------------------------------
+
+NEXT = DeliverNext(up_to=9)
+
+
+def delivered(number: int) -> Row:
+    return RemoveMessage(number, may_wait=True)
+
+
+async def test_the_removal_of_a_sample_is_written_together_with_the_next_one():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(60)
+        assert desk.committed == []
+        desk.journal.submit([row(2)], [])
+        await asyncio.sleep(0.001)
+        assert desk.committed == [[delivered(1), row(2)]]
+
+
+async def test_the_removal_of_a_sample_alone_is_written_after_a_while():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(SPARE_S + GATHER_S + 0.001)
+        assert desk.committed == [[delivered(1)]]
+
+
+async def test_a_reason_does_not_wait_as_long_as_a_sample():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(1)
+        desk.journal.submit([a_reason()], [])
+        await asyncio.sleep(GATHER_S + 0.001)
+        assert desk.committed == [[delivered(1), a_reason()]]
+
+
+async def test_an_order_is_performed_after_the_removal_of_a_sample_without_delay():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        desk.journal.submit([], [CLOSE])
+        await asyncio.sleep(0.001)
+        assert (desk.committed, desk.performed) == ([[delivered(1)]], [CLOSE])
+
+
+async def test_samples_are_delivered_one_after_the_other_and_removed_together():
+    async with a_desk() as desk:
+        for number in range(1, SPARED_MAX):
+            desk.journal.submit([delivered(number)], [NEXT])
+            await asyncio.sleep(0.001)
+            assert len(desk.performed) == number
+        assert desk.committed == []
+        assert desk.journal.removals() == set(range(1, SPARED_MAX))
+        desk.journal.submit([delivered(SPARED_MAX)], [NEXT])
+        await asyncio.sleep(0.001)
+        assert desk.committed == [[delivered(n) for n in range(1, SPARED_MAX + 1)]]
+        assert desk.performed == [NEXT] * SPARED_MAX
+        assert desk.journal.removals() == frozenset()
+
+
+async def test_a_stop_is_removed_before_the_next_message_goes():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([delivered(1)], [NEXT])
+        desk.journal.submit([row(2)], [NEXT])
+        await asyncio.sleep(10)
+        assert desk.performed == [NEXT]
+        assert desk.journal.removals() == {1, 2}  # being written
+        desk.executor.release()
+        await asyncio.sleep(0.001)
+        assert desk.performed == [NEXT, NEXT]
+
+
+async def test_no_sample_is_delivered_past_a_disk_that_does_not_write():
+    async with a_desk() as desk:
+        desk.executor.problem = StoreFull("no room")
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(SPARE_S + 10)
+        desk.journal.submit([delivered(2)], [NEXT])
+        await asyncio.sleep(10)
+        assert desk.performed == []
+
+
+async def test_no_sample_is_delivered_past_a_commit_that_is_under_way():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(1)
+        desk.journal.submit([delivered(2)], [NEXT])
+        await asyncio.sleep(10)
+        assert desk.performed == []
+
+
+async def test_it_is_known_whether_an_offer_still_waits():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [OfferCurrent(1, 32.0)])
+        assert desk.journal.holds_back_offer(1)
+        await asyncio.sleep(1)  # the commit is under way
+        assert desk.journal.holds_back_offer(1)
+        assert not desk.journal.holds_back_offer(2)
+        desk.executor.release()
+        await asyncio.sleep(0.001)
+        assert not desk.journal.holds_back_offer(1)

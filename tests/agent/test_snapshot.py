@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from agent.core import events as ev
+from agent.core.state import Outbox
 from agent.core.values import AuthorizationStatus, IdTagInfo, LockState, PilotState
-from agent.snapshot import charge_point_snapshot
+from agent.snapshot import charge_point_snapshot, outbox_as_data
+from agent.store import OutboxSummary
 from agent.terminal import status_lines
 from tests.core.world import (
     BARE,
     CARD,
+    NOON,
     OTHER_CARD,
     Story,
     a_charge_point,
@@ -194,3 +199,28 @@ def test_cards_that_wait_or_are_checked_are_told_masked():
     snapshot = charge_point_snapshot(story.state, story.now)
     assert snapshot["cards_waiting_for_a_plug"] == [{"id_tag": "04..C4", "connectors": [1]}]
     assert snapshot["cards_being_checked"] == ["04..33"]
+
+
+def test_the_time_of_a_session_does_not_follow_a_clock_that_jumps():
+    story = charging()
+    jumped = replace(story.now, utc=story.now.utc + timedelta(days=400), is_trusted=False)
+    snapshot = charge_point_snapshot(story.state, jumped)
+    assert snapshot["connectors"][0]["session"]["duration_s"] == 10
+    assert snapshot["time_is_known"] is False
+
+
+def test_an_offer_that_waits_for_the_journal_is_not_shown():
+    story = charging(connectors=2)
+    snapshot = charge_point_snapshot(story.state, story.now, lambda connector_id: connector_id == 1)
+    assert snapshot["connectors"][0]["offered_current_a"] == 0.0
+    assert charge_point_snapshot(story.state, story.now)["connectors"][0]["offered_current_a"] == 32
+
+
+@pytest.mark.parametrize(("stored", "waiting", "shown"), [(1, 0, 0), (5, 6, 5), (7, 6, 6)])
+def test_what_has_been_answered_does_not_wait_even_if_it_is_still_stored(stored, waiting, shown):
+    summary = OutboxSummary(stored, NOON, 0, ())
+    state = replace(a_charge_point(), outbox=Outbox(next_sequence=waiting + 1))
+    data = outbox_as_data(summary, state)
+    assert data["queued_count"] == shown
+    assert (data["oldest_queued_at"] is None) is (shown == 0)
+    json.dumps(data)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.terminal import local_time, status_lines
+from agent.terminal import local_time, queue_lines, status_lines
 
 URL = "ws://central.test/CP-1"
 SINCE = "2026-03-01T12:00:00+00:00"
@@ -156,15 +156,42 @@ def test_whatever_is_special_has_its_line(changes, line):
     assert line in lines(**changes)
 
 
+def test_the_whole_queue_is_told_with_what_people_did_about_it():
+    parked = [
+        {"sequence": n, "action": "MeterValues", "transaction_ref": 3, "problem": "refused"}
+        for n in range(1, 6)
+    ]
+    outbox = {**OUTBOX, "parked_count": 5, "parked": parked, "thinned_count": 12}
+    deeds = [{"done_at": SINCE, "deed": "message 9 discarded"}]
+    told = list(queue_lines({"outbox": outbox, "deeds": deeds}))
+    assert told == [
+        "queue        empty",
+        "             12 meter values dropped: more waits than storage.queue_max_mb",
+        "             5 messages were set aside after their attempts",
+        *(f"             {n}: MeterValues of session 3: refused" for n in range(1, 6)),
+        "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER",
+        f"{local_time(SINCE)}  message 9 discarded",
+    ]
+
+
 def test_the_last_messages_that_were_set_aside_are_told_with_the_reason():
     parked = [
-        {"action": "MeterValues", "transaction_ref": ref, "problem": "refused"} for ref in range(9)
+        {
+            "sequence": 40 + ref,
+            "action": "MeterValues",
+            "transaction_ref": ref,
+            "problem": "refused",
+        }
+        for ref in range(9)
     ]
     told = lines(outbox={**OUTBOX, "parked_count": 9, "parked": parked})
     assert "             9 messages were set aside after their attempts" in told
     assert [line for line in told if "of session" in line] == [
-        f"             MeterValues of session {ref}: refused" for ref in (6, 7, 8)
+        f"             {40 + ref}: MeterValues of session {ref}: refused" for ref in (6, 7, 8)
     ]
+    assert (
+        "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER" in told
+    )
 
 
 def test_a_time_is_told_in_the_time_of_the_place():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.bench import (
     bench_decision,
+    bench_delivery,
     bench_idle,
     bench_imports,
     bench_local_list,
@@ -36,6 +37,7 @@ def main() -> None:
         "idle": partial(bench_idle.run, idle_s=options.idle_s),
         "reader": bench_reader.run,
         "store": bench_store.run,
+        "delivery": bench_delivery.run,
         "list": bench_local_list.run,
         "imports": bench_imports.run,
     }

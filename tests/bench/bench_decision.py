@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.application import initial_state
+from agent.beginning import initial_state
 from agent.config import parse_config
 from agent.core import charge_point
 from agent.core.events import CablePluggedIn, CardPresented, LinkAccepted

@@ -19,6 +19,7 @@ from agent.core.values import (
     SampledValue,
     Transaction,
 )
+from agent.journal import SPARED_MAX
 from agent.store import Store
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -46,10 +47,14 @@ def _look_ups() -> list[tuple[str, str]]:
 
 def _messages() -> list[tuple[str, str]]:
     queue_s, remove_s, written = _with_store(_message_costs)
+    online = _with_store(_bytes_online)
+    offline = _with_store(_bytes_offline)
     return [
         ("commit of one meter message, p50", f"{queue_s * 1e3:.2f} ms"),
         ("commit of its removal, p50", f"{remove_s * 1e3:.2f} ms"),
-        ("bytes written per message, queued and removed", f"{written:.0f}"),
+        ("bytes written per meter message, delivered at once", f"{online:.0f}"),
+        ("bytes written per meter message, delivered later with others", f"{offline:.0f}"),
+        ("bytes written per start or stop, queued and removed", f"{written:.0f}"),
     ]
 
 
@@ -102,6 +107,28 @@ def _message_costs(store: Store) -> tuple[float, float, float]:
         remove_s.append(_timed(lambda gone=gone: store.commit(gone, NOON)))
     written = (_bytes_written() - before) / MESSAGES
     return statistics.median(queue_s), statistics.median(remove_s), written
+
+
+def _bytes_online(store: Store) -> float:
+    """Bytes per meter message when its removal is written together with the next one."""
+    store.commit([_progress(0)], NOON)
+    before = _bytes_written()
+    for number in range(1, MESSAGES + 1):
+        sample = QueueMessage(number, 1, _meter_values(number))
+        store.commit([RemoveMessage(number - 1, may_wait=True), sample, _progress(number)], NOON)
+    return (_bytes_written() - before) / MESSAGES
+
+
+def _bytes_offline(store: Store) -> float:
+    """Bytes per meter message when many wait and are removed together, as the agent does it."""
+    store.commit([_progress(0)], NOON)
+    before = _bytes_written()
+    for number in range(1, MESSAGES + 1):
+        store.commit([QueueMessage(number, 1, _meter_values(number)), _progress(number)], NOON)
+    for first in range(1, MESSAGES + 1, SPARED_MAX):
+        together = range(first, first + SPARED_MAX)
+        store.commit([RemoveMessage(number, may_wait=True) for number in together], NOON)
+    return (_bytes_written() - before) / MESSAGES
 
 
 def _meter_values(number: int) -> MeterValues:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.bench import bench_tap
+from tests.bench import bench_delivery, bench_tap
 
 LIMIT_S = 120
 
@@ -29,6 +29,13 @@ def test_a_tap_is_timed_from_the_reader_to_the_coil_with_the_share_of_each_part(
         ]
         assert len(shares_ms) == 4
         assert min(shares_ms) > 0
+
+
+def test_what_waited_is_delivered_and_set_against_the_bare_library():
+    figures = dict(bench_delivery.run(messages=20))
+    assert float(figures["replay"].split()[0]) > 0
+    assert float(figures["replay, share of the bare library's rate"]) > 0
+    assert float(figures["link up to 20 messages delivered"].split()[0]) < LIMIT_S
 
 
 def test_the_table_begins_with_the_machine_and_has_a_line_for_each_figure():

@@ -12,10 +12,14 @@ from agent.core.commands import (
     CloseContactor,
     Command,
     DeliverNext,
+    DiscardMessage,
     LockConnector,
     OpenContactor,
+    ParkMessage,
     QueueMessage,
     ReadMeter,
+    RecordAttempt,
+    RequeueMessage,
     UnlockConnector,
 )
 from agent.core.events import Event
@@ -40,6 +44,8 @@ class Anything:
         self.witness = Witness()
         self.orders: deque[Command] = deque(maxlen=50)
         self.outbox: dict[int, tuple[int, TransactionMessage]] = {}
+        self.parked: dict[int, tuple[int, TransactionMessage]] = {}
+        self.attempts: dict[int, int] = {}
         self.asked_up_to = 0
         self.register_wh = 1000
         self.requests = 0
@@ -52,10 +58,31 @@ class Anything:
         self._is_in_time()
         self.orders.extend(commands)
         for command in commands:
-            if isinstance(command, QueueMessage):
-                self.outbox[command.sequence] = (command.transaction_ref, command.message)
+            self._write(command)
             if isinstance(command, DeliverNext):
                 self.asked_up_to = command.up_to
+
+    def _write(self, command: Command) -> None:
+        """What the store would do."""
+        match command:
+            case QueueMessage(sequence, ref, message):
+                self.outbox[sequence] = (ref, message)
+            case RecordAttempt(sequence, attempts):
+                self.attempts[sequence] = attempts
+            case ParkMessage(sequence):
+                self.parked[sequence] = self.outbox.pop(sequence)
+            case RequeueMessage(sequence) if sequence in self.parked:
+                self.outbox[sequence] = self.parked.pop(sequence)
+                self.attempts.pop(sequence, None)
+            case DiscardMessage(sequence):
+                self.parked.pop(sequence, None)
+
+    def retry(self) -> None:
+        """A person wants the oldest message that was parked sent again, with its session."""
+        if self.parked:
+            ref = self.parked[min(self.parked)][0]
+            found = tuple(sorted(s for s, (other, _) in self.parked.items() if other == ref))
+            self.ask(lambda rid: ev.RetryAsked(rid, found))
 
     def _is_in_time(self) -> None:
         for connector in self.state.connectors:
@@ -135,9 +162,7 @@ class Anything:
         if interrupted:
             self.tell(ev.DeliveryInterrupted(sequence))
             return
-        self.tell(ev.MessageFailed(sequence, "no answer"))
-        if self.state.outbox.done == sequence:
-            del self.outbox[sequence]  # parked
+        self.tell(ev.MessageFailed(sequence, "no answer", self.attempts.get(sequence, 0)))
 
     def drop_samples(self) -> None:
         """A full disk: the journal drops samples, and the core is not told."""

@@ -135,6 +135,9 @@ FROM_OPERATOR = st.one_of(
     ),
     asked(ev.StopAsked, st.sampled_from([1, 2, 3, 11, HOSTILE_ID])),
     asked(ev.TagQuestioned, tags),
+    st.just(lambda story: story.retry()),
+    asked(ev.RetryAsked, st.tuples(st.integers(1, 9))),  # perhaps parked, perhaps not
+    asked(ev.DiscardAsked, st.integers(1, 9)),
     asked(ev.LimitAsked, st.integers(0, 3), st.sampled_from([None, 0.0, 5.9, 6.0, 16.0, 99.0])),
 )
 TIME = st.sampled_from([0.5, 1.0, 3.0, 6.0, 60.0, 400.0]).map(
@@ -156,6 +159,7 @@ all_rules = st.builds(
     remote_start_takes_first=st.booleans(),
     allow_random_uid=st.booleans(),
     free_charging_id_tag=st.sampled_from(["", "", "FREE"]),
+    resume_after_power_loss=st.booleans(),
 )
 keys = st.fixed_dictionaries(
     {},

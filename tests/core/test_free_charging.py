@@ -13,7 +13,6 @@ from tests.core.world import (
     CARD,
     Story,
     a_charge_point,
-    a_transaction,
     decisions,
     deeds,
     finish,
@@ -97,7 +96,6 @@ def test_a_card_that_is_still_being_asked_about_comes_too_late():
         ev.LockJammed(1, LockState.LOCKED),
         ev.JournalFailed("full"),
         ev.ShutdownRequested(),
-        ev.Started((a_transaction(),)),  # still being ended
     ],
 )
 def test_nothing_begins_where_nothing_may_begin(before):

@@ -10,10 +10,13 @@ from agent.core import events as ev
 from agent.core.commands import (
     CacheTag,
     DeliverNext,
+    DiscardMessage,
     ParkMessage,
     QueueMessage,
     RecordAttempt,
     RemoveMessage,
+    Reply,
+    RequeueMessage,
     Restart,
     SetTransactionId,
 )
@@ -38,7 +41,7 @@ def waiting(count: int, online: bool = True, **keys: str) -> Story:
 
 
 def answered(sequence: int) -> ev.MessageAnswered:
-    return ev.MessageAnswered(sequence, 1, "MeterValues")
+    return ev.MessageAnswered(sequence, 1, "StopTransaction")
 
 
 def in_flight(count: int = 2, **keys: str) -> Story:
@@ -280,3 +283,102 @@ def test_an_interruption_of_a_message_that_was_answered_meanwhile_means_nothing(
     story.tell(answered(1))
     assert deeds(story.tell(ev.DeliveryInterrupted(1))) == []
     assert story.state.outbox.in_flight
+
+
+def test_the_attempts_that_the_row_says_count_and_not_those_of_the_row_before():
+    story = in_flight(2, TransactionMessageAttempts="3")
+    assert deeds(story.tell(ev.MessageFailed(1, "no answer", attempts=1))) == [RecordAttempt(1, 2)]
+    story.wait(120)
+    assert ParkMessage(1, "no answer") in story.tell(ev.MessageFailed(1, "no answer", attempts=2))
+    assert deeds(story.tell(ev.MessageFailed(2, "no answer", attempts=0))) == [RecordAttempt(2, 1)]
+
+
+def test_the_removal_of_a_sample_may_wait_for_the_next_one_that_of_a_stop_may_not():
+    story = in_flight(2)
+    assert RemoveMessage(1, may_wait=True) in story.tell(ev.MessageAnswered(1, 1, "MeterValues"))
+    assert RemoveMessage(2, may_wait=False) in story.tell(answered(2))
+
+
+# --- what a person does about messages that were set aside ---------------------------------------
+
+
+def with_parked(*sequences: int, count: int = 5, **given) -> Story:
+    """Five messages; these were set aside, and everything up to the last of them has left."""
+    story = waiting(count, TransactionMessageAttempts="1", **given)
+    for sequence in range(1, max(sequences) + 1):
+        event = ev.MessageFailed(sequence, "no") if sequence in sequences else answered(sequence)
+        story.tell(event)
+    return story
+
+
+def test_messages_that_are_sent_once_more_go_before_everything_that_waits():
+    story = with_parked(2, 3)
+    assert deeds(story.tell(ev.RetryAsked("r1", (2, 3), "the page"))) == [
+        RequeueMessage(2, "the page"),
+        RequeueMessage(3, "the page"),
+        Reply("r1", "applied"),
+    ]
+    assert story.state.outbox.waiting == 4
+    for sequence in (4, 2, 3, 5):  # 4 was in flight already
+        assert RemoveMessage(sequence) in story.tell(answered(sequence))
+    assert story.state.outbox == Outbox(next_sequence=6, done=5)
+
+
+def test_a_message_that_is_sent_once_more_goes_at_once_when_nothing_else_waits():
+    story = with_parked(1, count=1)
+    assert DeliverNext(up_to=1) in story.tell(ev.RetryAsked("r1", (1,)))
+    story.tell(answered(1))
+    assert story.state.outbox == Outbox(next_sequence=2, done=1)
+
+
+def test_a_message_that_is_sent_once_more_has_all_its_attempts_again_and_is_parked_again():
+    story = with_parked(1, count=1, TransactionMessageRetryInterval="10")
+    story.tell(ev.ConfigurationChangeRequested("c1", "TransactionMessageAttempts", "2"))
+    story.tell(ev.RetryAsked("r1", (1,)))
+    assert deeds(story.tell(ev.MessageFailed(1, "no", attempts=0))) == [RecordAttempt(1, 1)]
+    assert deeds(story.wait(10)) == [DeliverNext(up_to=1)]
+    assert deeds(story.tell(ev.MessageFailed(1, "no", attempts=1))) == [ParkMessage(1, "no")]
+    assert story.state.outbox.waiting == 0
+
+
+def test_a_late_answer_to_a_message_that_waits_to_be_sent_once_more_counts():
+    story = with_parked(1, count=2, online=False)
+    story.tell(ev.RetryAsked("r1", (1,)))
+    assert RemoveMessage(1) in story.tell(answered(1))
+    assert story.state.outbox.retried == ()
+    assert story.state.outbox.waiting == 1
+
+
+def test_a_message_put_back_in_vain_is_asked_for_twice_and_no_more():
+    story = with_parked(1, count=1)
+    story.tell(ev.RetryAsked("r1", (1,)))
+    # The store may have looked before the row was put back.
+    assert deeds(story.tell(ev.OutboxWasEmpty(up_to=1))) == [DeliverNext(up_to=1)]
+    assert deeds(story.tell(ev.OutboxWasEmpty(up_to=1))) == []
+    assert story.state.outbox.waiting == 0
+
+
+def test_an_interruption_of_a_message_that_is_sent_once_more_costs_nothing():
+    story = with_parked(1, count=1)
+    story.tell(ev.RetryAsked("r1", (1,)))
+    assert deeds(story.tell(ev.DeliveryInterrupted(1))) == [DeliverNext(up_to=1)]
+
+
+def test_a_start_sent_once_more_names_the_messages_of_its_session_that_still_wait():
+    story = charging(TransactionMessageAttempts="1")
+    story.tell(ev.MessageFailed(1, "CALLERROR"))
+    assert story.connector.transaction.transaction_id is None
+    story.tell(ev.RetryAsked("r1", (1,)))
+    commands = story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 42, ACCEPTED, CARD))
+    assert SetTransactionId(1, 42) in commands
+    assert story.connector.transaction.transaction_id == 42
+
+
+def test_a_message_is_given_up_without_touching_the_queue():
+    story = waiting(5, online=False)
+    before = story.state.outbox
+    assert deeds(story.tell(ev.DiscardAsked("r1", 3, "the page"))) == [
+        DiscardMessage(3, "the page"),
+        Reply("r1", "applied"),
+    ]
+    assert story.state.outbox == before

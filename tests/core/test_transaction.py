@@ -158,14 +158,14 @@ def test_the_register_of_a_session_never_runs_backwards(last_sample_wh, meter_wh
     assert stop.meter_stop_wh == stop_wh
 
 
-def test_a_clock_that_was_set_back_does_not_end_a_session_before_it_began():
+def test_a_clock_that_was_set_back_does_not_end_a_session_before_its_last_sample():
     story = charging()
-    begun = replace(story.connector.transaction, begun_at=NOON + timedelta(days=1))
+    begun = replace(story.connector.transaction, last_at=NOON + timedelta(days=1))
     story.state = replace(story.state, connectors=(replace(story.connector, transaction=begun),))
     story.tell(tap())
     (stop,) = messages(finish(story))
     assert isinstance(stop, StopTransaction)
-    assert stop.ended_at == begun.begun_at
+    assert stop.ended_at == begun.last_at
 
 
 def test_a_second_order_to_stop_changes_nothing():

@@ -55,6 +55,8 @@ ANSWERS: dict[type[Event], set[str]] = {
     ev.StopAsked: {"applied", "no_transaction"},
     ev.TagQuestioned: {"applied", "rejected", "not_connected", "failed"},
     ev.LimitAsked: {"applied", "no_transaction"},
+    ev.RetryAsked: {"applied"},
+    ev.DiscardAsked: {"applied"},
 }
 STARTS = ("start", "remote start", "operator start")
 

@@ -13,7 +13,7 @@ import http
 import json
 import ssl as ssl_module
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -199,6 +199,7 @@ class FakeCentralSystem:
     boot_status: str = "Accepted"
     boot_interval: int = 300
     accepted_tags: set[str] = field(default_factory=set)
+    current_time: Callable[[], str] | None = None  # None: always the same
     # Levers on connecting. Each attempt takes the next refusal, if there is one.
     refusals: deque[BaseException] = field(default_factory=deque)
     refuse_always: BaseException | None = None
@@ -418,11 +419,13 @@ class _Talk(ChargePoint):  # type: ignore[misc]
     @on("BootNotification")
     def on_boot(self, **told: Any) -> Any:
         system = self._system
-        return call_result.BootNotification(NOW, system.boot_interval, system.boot_status)
+        now = system.current_time() if system.current_time else NOW
+        return call_result.BootNotification(now, system.boot_interval, system.boot_status)
 
     @on("Heartbeat")
     def on_heartbeat(self) -> Any:
-        return call_result.Heartbeat(NOW)
+        system = self._system
+        return call_result.Heartbeat(system.current_time() if system.current_time else NOW)
 
     @on("StatusNotification")
     def on_status(self, **told: Any) -> Any:

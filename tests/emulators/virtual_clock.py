@@ -16,11 +16,17 @@ class VirtualClock:
     def __init__(self, start: datetime = NOON) -> None:
         self.start = start
         self.learned: list[datetime] = []
+        self.is_trusted = True
         self._loop = asyncio.get_running_loop()
 
     def now(self) -> Instant:
         elapsed_s = self._loop.time()
-        return Instant(elapsed_s, self.start + timedelta(seconds=elapsed_s))
+        return Instant(elapsed_s, self.start + timedelta(seconds=elapsed_s), self.is_trusted)
+
+    def believe(self, booted_at: datetime, is_known: bool) -> None:
+        """It is trusted from the beginning: nobody asks it to believe anything."""
+        raise AssertionError("a trusted clock was told what to believe")
 
     def learn(self, utc: datetime) -> None:
         self.learned.append(utc)
+        self.is_trusted = True

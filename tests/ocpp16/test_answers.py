@@ -124,7 +124,7 @@ def test_an_answer_to_authorize_needs_its_id_tag_info():
 
 
 def test_failure_counts_an_attempt_and_a_lost_link_does_not():
-    assert failed(row(3, START), "why") == MessageFailed(3, "why")
+    assert failed(row(3, START), "why") == MessageFailed(3, "why", attempts=0)
     assert interrupted(row(3, START), "why") == DeliveryInterrupted(3)
     assert failed(Authorize(TAG, 5.0), "why") == AuthorizeFailed(TAG, "why")
     assert interrupted(Authorize(TAG, 5.0), "why") == AuthorizeFailed(TAG, "why")

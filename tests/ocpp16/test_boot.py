@@ -89,7 +89,30 @@ async def test_a_boot_answer_that_comes_after_its_time_out_still_counts():
         await rig.inbox.posted(LinkAccepted)
         assert 40 <= rig.inbox.at_s[0] <= 43
         assert len(system.of("BootNotification")) == 1
-        assert rig.clock.learned == []  # a time that is 40 s old is no time
+        assert rig.clock.learned == []  # the clock knows better than a time that is 40 s old
+
+
+async def test_a_clock_that_nobody_has_set_takes_the_time_of_a_late_boot_answer_too():
+    system = FakeCentralSystem()
+    system.next("BootNotification", Late(40))
+    rig = Rig(system)
+    rig.clock.is_trusted = False
+    async with running(rig):
+        await rig.inbox.posted(LinkAccepted)
+        assert rig.clock.learned == [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+
+
+async def test_a_clock_that_nobody_has_set_takes_the_time_of_a_late_heartbeat_too():
+    system = FakeCentralSystem()
+    system.next("Heartbeat", Late(40))
+    rig = Rig(system)
+    async with running(rig):
+        await rig.inbox.posted(LinkAccepted)
+        rig.clock.is_trusted = False
+        await asyncio.sleep(335)  # time-out of the first one, which was sent after 300 s
+        assert not rig.clock.is_trusted
+        await asyncio.sleep(10)
+        assert rig.clock.is_trusted
 
 
 async def test_a_boot_answer_that_is_overtaken_by_a_later_one_changes_nothing():

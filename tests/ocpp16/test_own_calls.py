@@ -196,7 +196,7 @@ async def test_a_late_answer_to_a_row_is_still_posted_and_only_once():
         rig.system.next("StartTransaction", Late(45), Late(45))
         rig.deliver(row(3, START))
         failure = await rig.inbox.posted(MessageFailed)
-        assert failure == MessageFailed(3, "no answer to StartTransaction within 30 s")
+        assert failure == MessageFailed(3, "no answer to StartTransaction within 30 s", 0)
         rig.link.perform(
             DeliverNext(up_to=9)
         )  # the same row again, as the core would after its interval

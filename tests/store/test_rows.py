@@ -12,12 +12,14 @@ import pytest
 from agent.core.commands import (
     CacheTag,
     ClearCache,
+    DiscardMessage,
     EndTransaction,
     ParkMessage,
     QueueMessage,
     RecordAttempt,
     RecordDecision,
     RemoveMessage,
+    RequeueMessage,
     Row,
     SaveConfigurationKey,
     SaveTransaction,
@@ -36,6 +38,7 @@ from agent.store import Store
 from agent.store.rows import (
     CACHE_ENTRIES_MAX,
     DECISIONS_MAX,
+    DEEDS_MAX,
     ENDED_TRANSACTIONS_MAX,
     PARKED_MESSAGES_MAX,
     TEXT_LENGTH_MAX,
@@ -81,6 +84,12 @@ def test_the_head_is_the_oldest_message_and_removing_it_brings_up_the_next(store
     store.commit([RemoveMessage(1)], NOON)
     assert store.head().message == STOP
     assert store.head().unique_id == "id-2"
+
+
+def test_the_head_passes_over_messages_that_are_about_to_be_removed(store):
+    store.commit([QueueMessage(number, 1, STOP) for number in (1, 2, 3)], NOON)
+    assert store.head({1, 2}).sequence == 3
+    assert store.head(frozenset({1, 2, 3, 9})) is None
 
 
 def test_attempts_are_counted_and_the_unique_id_stays(store):
@@ -147,11 +156,72 @@ def test_too_many_parked_messages_drop_the_oldest_meter_values_and_say_so(store,
     ]
 
 
-def test_without_meter_values_the_oldest_parked_message_is_dropped(store, caplog):
+def test_a_start_or_a_stop_is_never_dropped_however_many_are_parked(store, caplog):
     park(store, range(1, 1 + PARKED_MESSAGES_MAX), STOP)
-    park(store, range(5000, 5001), STOP)
-    assert "dropped StopTransaction (sequence 1," in caplog.text
-    assert store.outbox_summary().parked[-1].sequence == 5000
+    park(store, range(5000, 5001), START)
+    assert not caplog.records
+    assert store.outbox_summary().parked_count == PARKED_MESSAGES_MAX + 1
+
+
+def test_a_parked_message_takes_its_old_place_again_as_the_same_message(store):
+    store.commit([SaveTransaction(transaction(1)), QueueMessage(1, 1, START)], NOON)
+    store.commit([RecordAttempt(1, 3), ParkMessage(1, "no"), QueueMessage(2, 1, STOP)], NOON)
+    store.commit([RequeueMessage(1, "the page")], NOON)
+    assert store.outbox_summary().parked_count == 0
+    again = store.head()
+    assert (again.sequence, again.unique_id, again.attempts) == (1, "id-1", 0)
+    assert again.message == START
+    store.commit([SetTransactionId(1, 42), RemoveMessage(1)], NOON)
+    assert (store.head().message, store.head().transaction_id) == (STOP, 42)
+
+
+def test_what_people_did_about_messages_is_kept_in_words_without_whole_tags(store, caplog):
+    store.commit([QueueMessage(n, 5, START) for n in (1, 2)], NOON)
+    store.commit([ParkMessage(n, "no") for n in (1, 2)], NOON)
+    store.commit([RequeueMessage(1, "the page"), DiscardMessage(2, "the command line")], NOON)
+    (_, discarded), (done_at, requeued) = store.deeds(10)
+    assert done_at == NOON
+    assert requeued == (
+        "message 1, StartTransaction of session 5: to be sent once more, says the page"
+    )
+    assert discarded.startswith(
+        "message 2, StartTransaction of session 5: discarded by the command line: {"
+    )
+    assert '"meter_start_wh": 1000' in discarded
+    assert TAG not in discarded + caplog.text
+    assert [record.getMessage() for record in caplog.records] == [requeued, discarded]
+
+
+def test_only_the_newest_deeds_are_kept(store):
+    for number in range(1, DEEDS_MAX + 6):
+        rows = [QueueMessage(number, 5, STOP), ParkMessage(number, ""), DiscardMessage(number)]
+        store.commit(rows, NOON)
+    deeds = store.deeds(DEEDS_MAX * 2)
+    assert len(deeds) == DEEDS_MAX
+    assert deeds[0][1].startswith(f"message {DEEDS_MAX + 5},")
+
+
+def test_all_parked_messages_of_a_session_are_found_by_one_of_them(store):
+    store.commit([QueueMessage(n, ref, STOP) for n, ref in ((1, 7), (2, 8), (3, 7), (4, 7))], NOON)
+    store.commit([ParkMessage(n, "no") for n in (1, 2, 4)], NOON)
+    assert store.parked_with(4) == [1, 4]
+    assert store.parked_with(3) == []
+    assert store.parked_with(99) == []
+
+
+def test_only_what_is_parked_can_be_discarded(store):
+    store.commit([QueueMessage(1, 5, START), QueueMessage(2, 5, STOP), ParkMessage(2, "no")], NOON)
+    store.commit([DiscardMessage(1), DiscardMessage(2), DiscardMessage(3)], NOON)
+    assert store.head().sequence == 1
+    assert store.outbox_summary().parked_count == 0
+    assert len(store.deeds(10)) == 1
+
+
+def test_a_message_in_the_queue_is_not_put_back_a_second_time(store):
+    store.commit([QueueMessage(1, 5, START), RecordAttempt(1, 2)], NOON)
+    store.commit([RequeueMessage(1)], NOON)
+    assert (store.head().sequence, store.head().attempts) == (1, 2)
+    assert store.deeds(10) == []
 
 
 # --- transactions --------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from hw.ports import SimulationControls
 WAIT_S = 5.0  # for the end of a command; what takes longer is told as begun
 
 Fields = Mapping[str, str]
-CallApi = Callable[[Token, str, str, dict[str, Any]], Awaitable[Answer]]
+CallApi = Callable[[Token, str, str, dict[str, Any] | None], Awaitable[Answer]]
 Deed = Callable[[Token, Fields], Awaitable[str]]
 
 
@@ -41,6 +41,8 @@ class Deeds:
             "add": self._add,
             "remove": self._remove,
             "clear-cache": self._clear_cache,
+            "retry": self._queue,
+            "discard": self._queue,
             "set-key": self._set_key,
             "plug": self._lever(lambda s, n, f: s.plug(n), "The car is plugged in."),
             "unplug": self._lever(lambda s, n, f: s.unplug(n), "The plug is out."),
@@ -79,6 +81,13 @@ class Deeds:
 
     async def _unlock(self, token: Token, fields: Fields) -> str:
         return await self._command(token, "unlock-connector", {"connector_id": _number(fields)})
+
+    async def _queue(self, token: Token, fields: Fields) -> str:
+        ref = _number(fields, "ref")
+        order = "retry" if fields["do"] == "retry" else "discard"
+        answer = await self._call_api(token, "POST", f"/ocpp/queue/{ref}/{order}", None)
+        told = json.loads(answer.body)
+        return f"{told['msg']}." if answer.status == 200 else f"Refused: {_detail(told)}"
 
     async def _clear_cache(self, token: Token, fields: Fields) -> str:
         return await self._command(token, "cache/reset", {})
@@ -163,10 +172,10 @@ class Deeds:
         return "The network is cut." if is_cut else "The network is mended."
 
 
-def _number(fields: Fields) -> int:
-    text = fields.get("connector", "1")
-    if not text.isdecimal() or len(text) > 4:
-        raise ValueError("connector must be a number")
+def _number(fields: Fields, name: str = "connector") -> int:
+    text = fields.get(name, "1")
+    if not text.isdecimal() or len(text) > 12:
+        raise ValueError(f"{name} must be a number")
     return int(text)
 
 

@@ -1,0 +1,124 @@
+"""Sessions that were open when the last process ended (OCPP 1.6 section 4.6).
+
+They are closed with the register of now and the time of the last stored sample, or go on where the
+configuration says so. Energy that somebody else may have drawn is not put on their bill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from agent.core import transaction
+from agent.core.state import Connector, Grant, Phase, StopOrder
+from agent.core.turn import Turn
+from agent.core.values import PilotState, StopReason, Transaction
+
+_LATE_S = 60.0  # a sample may be stored this long after it was due
+_RESUMED_AFTER = (StopReason.POWER_LOSS, StopReason.REBOOT)  # after a reset people expect an end
+
+
+def recover(turn: Turn, found: Transaction, ending: StopReason) -> None:
+    """Begin to close a session that was found open; its meter is read first."""
+    rules = turn.state.rules
+    now_s = turn.now.monotonic_s
+    age_s = max(0.0, (turn.now.utc - found.begun_at).total_seconds())
+    found = replace(found, begun_monotonic_s=now_s - age_s)
+    stop = StopOrder(
+        reason=ending,
+        id_tag=None,
+        open_by_s=now_s,
+        give_up_s=now_s + rules.contactor_s + rules.meter_s,
+        # The end of the last stored sample is the last moment that is known for sure.
+        ended_at=found.last_at,
+        is_found=True,
+        may_resume=_may_resume(turn, found, ending),
+    )
+    has_place = turn.state.has_connector(found.connector_id)
+    if not has_place or turn.connector(found.connector_id).transaction is not None:
+        transaction.queue_stop(turn, found, found.last_wh, found.last_at, stop)
+        return
+    turn.change_connector(found.connector_id, phase=Phase.STOPPING, transaction=found, stop=stop)
+
+
+def _may_resume(turn: Turn, found: Transaction, ending: StopReason) -> bool:
+    return (
+        turn.state.rules.resume_after_power_loss
+        and ending in _RESUMED_AFTER
+        and not found.deauthorized
+        and not found.is_limited
+    )
+
+
+def resumes(turn: Turn, connector: Connector) -> bool:
+    """True if a session that was found open goes on: the same register, and a car is there.
+
+    Without plug contact and pilot nobody can tell whether the car is still there: it is closed.
+    """
+    stop, found = connector.stop, connector.transaction
+    assert stop is not None
+    assert found is not None
+    traits = connector.traits
+    is_there = connector.is_plugged and (
+        traits.has_plug or (traits.has_pilot and connector.pilot is not PilotState.A)
+    )
+    if not stop.may_resume or not is_there or turn.state.restart is not None:
+        return False
+    if not traits.has_meter:
+        return True
+    return connector.reading is not None and _is_plausible(turn, connector, found)
+
+
+def resume(turn: Turn, connector: Connector) -> None:
+    """Let a session that was found open go on as if nothing had happened."""
+    turn.change_connector(
+        connector.connector_id,
+        phase=Phase.CHARGING,
+        stop=None,
+        settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
+        next_sample_s=transaction.first_sample_s(turn, connector),
+    )
+    _give_up_promises(turn, connector.connector_id)
+
+
+def register_wh(turn: Turn, connector: Connector) -> int:
+    """The register that closes the session: never below the last stored sample.
+
+    For a session that was found open also never above what can have flowed since that sample:
+    what is above has been drawn by somebody else, or by nobody who was asked.
+    """
+    found, stop = connector.transaction, connector.stop
+    assert found is not None
+    assert stop is not None
+    if connector.reading is None or connector.reading.import_wh < found.last_wh:
+        return found.last_wh
+    if stop.is_found and not _is_plausible(turn, connector, found):
+        return found.last_wh
+    return connector.reading.import_wh
+
+
+def _is_plausible(turn: Turn, connector: Connector, found: Transaction) -> bool:
+    assert connector.reading is not None
+    grown_wh = connector.reading.import_wh - found.last_wh
+    window_s = _unwatched_s(turn, found)
+    most_wh = None if window_s is None else connector.traits.max_power_w * window_s / 3600
+    return grown_wh >= 0 and (most_wh is None or grown_wh <= most_wh)
+
+
+def _unwatched_s(turn: Turn, found: Transaction) -> float | None:
+    """How long energy can have flowed since the last stored sample; None: nobody knows."""
+    interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
+    if interval_s > 0:
+        return interval_s + _LATE_S  # else there would have been another sample
+    since = turn.now.utc - found.last_at
+    is_same_clock = found.boot == turn.time_mark
+    return since.total_seconds() if is_same_clock and since > timedelta() else None
+
+
+def _give_up_promises(turn: Turn, connector_id: int) -> None:
+    """Nobody else begins where a session goes on: free charging had been promised meanwhile."""
+    kept: list[Grant] = []
+    for grant in turn.state.waiting:
+        if grant.connectors != (connector_id,):
+            kept.append(grant)
+    turn.change(waiting=tuple(kept))

@@ -1,0 +1,62 @@
+"""What happens when it becomes known what time it is.
+
+Until then the clock is a belief that runs as the monotonic clock does, so that everything believed
+in one boot is wrong by the same amount: when the true time of its beginning is known, all of it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from agent.core.commands import CorrectTimes, SaveTransaction
+from agent.core.state import Connector
+from agent.core.turn import Turn
+from agent.core.values import Boot, Transaction
+
+
+def take_over(turn: Turn) -> None:
+    """The clock is trusted from this turn on: what the core itself believed in is corrected."""
+    boot = turn.state.boot
+    if boot is None or boot.is_time_known or not turn.now.is_trusted:
+        return
+    booted_at = turn.now.utc - timedelta(seconds=turn.now.monotonic_s)
+    shift = booted_at - boot.booted_at
+    for connector in turn.state.connectors:
+        _correct(turn, connector, boot, shift)
+    known = replace(boot, booted_at=booted_at, is_time_known=True)
+    turn.change(boot=known, owes_correction=True)
+
+
+def correct_rows(turn: Turn) -> None:
+    """Order the correction of what waits in the outbox, before any of it is delivered."""
+    boot = turn.state.boot
+    if boot is None or not boot.is_time_known or not turn.state.owes_correction:
+        return
+    turn.order(CorrectTimes(boot.number, boot.booted_at))
+    turn.change(owes_correction=False)
+
+
+def not_before_last(turn: Turn, transaction: Transaction, utc: datetime) -> datetime:
+    """A time of a session, never before the last one that was written down for it.
+
+    Times of two clocks, one of which nobody trusted, are not compared.
+    """
+    is_same_clock = transaction.boot == turn.time_mark
+    return max(transaction.last_at, utc) if is_same_clock else utc
+
+
+def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> None:
+    transaction, stop = connector.transaction, connector.stop
+    if transaction is None or transaction.boot != boot.number:
+        return
+    transaction = replace(
+        transaction,
+        begun_at=transaction.begun_at + shift,
+        last_at=transaction.last_at + shift,
+        boot=0,
+    )
+    if stop is not None and stop.ended_at is not None:
+        stop = replace(stop, ended_at=stop.ended_at + shift)
+    turn.change_connector(connector.connector_id, transaction=transaction, stop=stop)
+    turn.order(SaveTransaction(transaction))

@@ -1,0 +1,37 @@
+"""The message that is sent next: the oldest one in the store that has not been answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agent.core.values import MeterValues, QueuedMessage
+from agent.errors import StoreError
+from agent.journal import Journal
+from agent.store import Store
+
+WRITTEN_WITHIN_S = 5.0
+
+Read = Callable[..., Awaitable[Any]]
+
+
+class OutgoingMessages:
+    """Looks for it, passing over samples that were answered a moment ago."""
+
+    def __init__(self, store: Store, journal: Journal, read: Read) -> None:
+        self._store = store
+        self._journal = journal
+        self._read = read
+
+    async def next(self) -> QueuedMessage | None:
+        """Return it, or None when nothing waits.
+
+        Before a start or a stop the answered samples are removed for good: after a power cut they
+        must not come once more behind it. Raises StoreError when that takes too long.
+        """
+        gone = self._journal.removals()
+        row: QueuedMessage | None = await self._read(self._store.head, gone)
+        is_sample = row is None or isinstance(row.message, MeterValues)
+        if gone and not is_sample and not await self._journal.wait_until_quiet(WRITTEN_WITHIN_S):
+            raise StoreError("the removal of delivered messages is not written yet")
+        return row

@@ -1,0 +1,142 @@
+"""Boots of the machine, and times that an untrusted clock has given.
+
+A row with such times carries the number of its boot. When it becomes known when a boot began, its
+rows move with it, in one commit. The clock of an earlier boot that is over will never be known: its
+rows keep their times, which begin at the last moment known before, so that they are the earliest
+possible. If they cannot be (from before this program was written, or after this boot began), they
+move as one piece to just before this boot: the latest possible.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from agent.core.commands import CorrectTimes, NoteBoot, NoteEnding
+from agent.core.values import Boot, Instant, StopReason
+from agent.store.instants import instant_of, instant_text
+from agent.store.messages import shifted, time_of
+
+POSSIBLE_FROM_YEAR = 2024
+_MICROSECOND = timedelta(microseconds=1)
+
+# The last moment that is known for sure.
+_LAST_KNOWN = """
+SELECT max(known) FROM (
+    SELECT max(last_at) AS known FROM transactions WHERE boot = 0
+    UNION ALL SELECT max(queued_at) FROM outbox WHERE boot = 0
+    UNION ALL SELECT max(booted_at) FROM boots WHERE is_time_known = 1
+)
+"""
+
+# Kept: this boot, those that rows still wait of, and the last one whose time was known.
+_FORGET_BOOTS = """
+DELETE FROM boots WHERE number < :number
+    AND number NOT IN (SELECT boot FROM outbox)
+    AND number NOT IN (SELECT boot FROM transactions WHERE ended_at IS NULL)
+    AND number <> (SELECT coalesce(max(number), 0) FROM boots WHERE is_time_known = 1)
+"""
+
+
+def read_this_boot(reader: sqlite3.Connection, boot_id: str, now: Instant) -> Boot:
+    """What is known about this boot: from an earlier process in it, or begun now.
+
+    A clock that nobody trusts begins no earlier than at the last moment that is known for sure.
+    """
+    found = reader.execute(
+        "SELECT number, booted_at, is_time_known FROM boots WHERE boot_id = ?", (boot_id,)
+    ).fetchone()
+    if found is not None:
+        number, booted_at, is_time_known = found
+        return Boot(number, boot_id, instant_of(booted_at), bool(is_time_known))
+    (newest,) = reader.execute("SELECT coalesce(max(number), 0) FROM boots").fetchone()
+    begun_at = now.utc
+    if not now.is_trusted:
+        (last_known,) = reader.execute(_LAST_KNOWN).fetchone()
+        begun_at = begun_at if last_known is None else max(begun_at, instant_of(last_known))
+    booted_at = begun_at - timedelta(seconds=now.monotonic_s)
+    return Boot(newest + 1, boot_id, booted_at, now.is_trusted)
+
+
+def read_ending(reader: sqlite3.Connection, boot_id: str) -> StopReason:
+    """Why the last process ended: as it said itself; else killed in this boot, or a power cut."""
+    newest = reader.execute(
+        "SELECT boot_id, ending FROM boots ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    if newest is not None and newest[1]:
+        return StopReason(newest[1])
+    is_same_boot = newest is not None and newest[0] == boot_id
+    return StopReason.REBOOT if is_same_boot else StopReason.POWER_LOSS
+
+
+def note_boot(connection: sqlite3.Connection, row: NoteBoot) -> None:
+    """Write down that the agent runs in this boot, and forget those that nobody needs."""
+    boot = row.boot
+    connection.execute(
+        "INSERT INTO boots (number, boot_id, booted_at, is_time_known) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (boot_id) DO UPDATE SET ending = ''",
+        (boot.number, boot.boot_id, instant_text(boot.booted_at), int(boot.is_time_known)),
+    )
+    connection.execute(_FORGET_BOOTS, {"number": boot.number})
+
+
+def note_ending(connection: sqlite3.Connection, row: NoteEnding) -> None:
+    """Write down why this process ends."""
+    connection.execute(
+        "UPDATE boots SET ending = ? WHERE number = (SELECT max(number) FROM boots)",
+        (row.reason.value,),
+    )
+
+
+def correct_times(connection: sqlite3.Connection, row: CorrectTimes) -> None:
+    """Correct the rows of this boot and of earlier ones; none has believed times afterwards."""
+    found = connection.execute(
+        "SELECT booted_at FROM boots WHERE number = ?", (row.boot,)
+    ).fetchone()
+    believed_at = row.booted_at if found is None else instant_of(found[0])
+    connection.execute(
+        "UPDATE boots SET booted_at = ?, is_time_known = 1 WHERE number = ?",
+        (instant_text(row.booted_at), row.boot),
+    )
+    marks = connection.execute("SELECT DISTINCT boot FROM outbox WHERE boot > 0 ORDER BY boot DESC")
+    bound = row.booted_at
+    for (mark,) in marks.fetchall():
+        first, last = _span(connection, mark)
+        shift = row.booted_at - believed_at if mark == row.boot else _shift_before(bound, last)
+        _move(connection, mark, shift)
+        if mark != row.boot and first is not None:
+            bound = min(bound, first + shift)
+
+
+def _shift_before(bound: datetime, last: datetime | None) -> timedelta:
+    if last is None or (last.year >= POSSIBLE_FROM_YEAR and last <= bound):
+        return timedelta()
+    return bound - last
+
+
+def _span(connection: sqlite3.Connection, mark: int) -> tuple[datetime | None, datetime | None]:
+    """The first and the last instant of the rows of one boot."""
+    first: datetime | None = None
+    last: datetime | None = None
+    for (payload,) in connection.execute("SELECT payload FROM outbox WHERE boot = ?", (mark,)):
+        at = time_of(payload)
+        if at is not None:
+            first = at if first is None else min(first, at)
+            last = at if last is None else max(last, at)
+    return first, last
+
+
+def _move(connection: sqlite3.Connection, mark: int, shift: timedelta) -> None:
+    def moved_message(payload: str) -> str:
+        return shifted(payload, shift)
+
+    def moved_instant(text: str) -> str:
+        return instant_text(instant_of(text) + shift)
+
+    connection.create_function("moved_message", 1, moved_message)
+    connection.create_function("moved_instant", 1, moved_instant)
+    connection.execute(
+        "UPDATE outbox SET payload = moved_message(payload), queued_at = moved_instant(queued_at),"
+        " boot = 0 WHERE boot = ?",
+        (mark,),
+    )
