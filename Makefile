@@ -9,13 +9,14 @@ PYTEST ?= -n auto --dist loadfile
 # Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 
-.PHONY: help run test check bench pictures system-test clean install uninstall
+.PHONY: help run test check bench crash pictures system-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
 	@echo "make test       run the tests"
 	@echo "make check      formatting, lint, types and tests"
 	@echo "make bench      measure speed"
+	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
 	@echo "make install    (root) install on this machine as a service"
 	@echo "make uninstall  (root) remove the service; configuration and data stay"
@@ -34,6 +35,10 @@ check: $(VENV)/.ready-to-test
 
 bench: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.bench
+
+# Two minutes; each test in a process of its own, since most of them wait. What was tried is printed.
+crash: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m pytest -n 4 --dist load -rP -m crash tests/crash
 
 # The pictures of the page in docs/images; needs chromium.
 pictures: $(VENV)/.ready-to-test

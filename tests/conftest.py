@@ -16,6 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "real_time: an async test that needs sockets or threads, and so the real clock"
     )
     config.addinivalue_line("markers", "system: needs a machine of its own (make system-test)")
+    config.addinivalue_line("markers", "crash: takes minutes of real time (make crash)")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,219 @@
+"""A simulated box whose process is started, killed, and started again on the same database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.errors import ControlError
+from agent.store import Store
+from tests.agent.process import LIMIT_S, Agent
+from tests.crash.accounts import Journal, JournalMessage, JournalSession
+from tests.emulators.virtual_clock import NOON
+
+CARDS = {1: "044943121F1A80", 2: "04A2B3C4D5E680"}  # by the connector that they are used at
+POWER_W = 55_000
+# A sample a second, a look at the meter each half second, and a machine that is busy.
+SAMPLE_WH = POWER_W * (1.0 + 0.5 + 0.5) / 3600
+
+_CONFIG = """
+[charge_point]
+identity = "CP-1"
+max_current_a = 80
+phases = 3
+
+[central_system]
+url = "{url}"
+
+[storage]
+path = "{directory}/agent.db"
+
+[reader]
+driver = "simulated"
+
+[[connectors]]
+id = 1
+contactor = {{ driver = "simulated", min_off_s = 0 }}
+lock = {{ driver = "simulated" }}
+plug = {{ driver = "simulated" }}
+pilot = {{ driver = "simulated" }}
+meter = {{ driver = "simulated", poll_s = 0.5 }}
+
+[[connectors]]
+id = 2
+contactor = {{ driver = "simulated", min_off_s = 0 }}
+plug = {{ driver = "simulated" }}
+pilot = {{ driver = "simulated" }}
+meter = {{ driver = "simulated", poll_s = 0.5 }}
+
+[authorization]
+tap_guard_s = 0
+authorize_timeout_s = 1
+
+[simulation]
+meter_start_wh = {meter_start_wh}
+car_power_w = {power_w}
+
+[ocpp.configuration]
+MeterValueSampleInterval = 1
+{more_keys}
+"""
+
+
+class CrashBox:
+    """One box: a directory with its database, and at most one process."""
+
+    def __init__(self, directory: Path, url: str, more_keys: Mapping[str, int] | None = None):
+        self.directory = directory
+        self.url = url
+        self.agent: Agent | None = None
+        self.starts = 0
+        self.meter_start_wh = 0  # what every meter shows when the next process begins
+        self.journal = Journal()
+        self._more_keys = more_keys or {}
+        _put_on_list(self._database)
+
+    @property
+    def _database(self) -> Path:
+        return self.directory / "agent.db"
+
+    @property
+    def log(self) -> Path:
+        """Everything that the processes have said."""
+        return self.directory / "agent.log"
+
+    async def start(self) -> Agent:
+        """Start the process; does not wait for it."""
+        config = self.directory / "config.toml"
+        config.write_text(
+            _CONFIG.format(
+                url=self.url,
+                directory=self.directory,
+                meter_start_wh=self.meter_start_wh,
+                power_w=POWER_W,
+                more_keys="\n".join(f"{key} = {value}" for key, value in self._more_keys.items()),
+            ),
+            encoding="utf-8",
+        )
+        self.starts += 1
+        with self.log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "agent", "run", "--config", str(config)),
+                env={**os.environ, "NOTIFY_SOCKET": ""},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.agent = Agent(process, self.directory / "control.sock")
+        return self.agent
+
+    async def kill(self) -> None:
+        """SIGKILL, and gone."""
+        assert self.agent is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.agent.process.kill()
+        await self.agent.process.wait()
+        self.agent = None
+
+    async def end(self) -> int | None:
+        """SIGTERM; returns the exit status."""
+        assert self.agent is not None
+        process, self.agent = self.agent.process, None
+        process.terminate()
+        async with asyncio.timeout(LIMIT_S):
+            return await process.wait()
+
+    def read_journal(self) -> list[JournalSession]:
+        """Add what the journal of the dead process says; returns the sessions that are open.
+
+        A copy is read, so that the next process finds the files as the last one left them.
+        """
+        with tempfile.TemporaryDirectory(dir=self.directory) as name:
+            for source in self.directory.glob("agent.db*"):
+                if source.name in ("agent.db", "agent.db-wal"):
+                    shutil.copy(source, name)
+            with contextlib.closing(sqlite3.connect(Path(name) / "agent.db")) as connection:
+                sessions = [_session(row) for row in connection.execute(_SESSIONS)]
+                messages = [JournalMessage(*row) for row in connection.execute(_MESSAGES)]
+        self.journal.sessions.update({session.ref: session for session in sessions})
+        self.journal.messages.update({message.unique_id: message for message in messages})
+        self.journal.waiting = len(messages)
+        return [session for session in sessions if not session.is_ended]
+
+    def was_damaged(self) -> bool:
+        """True when a database was ever set aside."""
+        return any(self.directory.glob("agent.db.corrupt-*"))
+
+
+_SESSIONS = (
+    "SELECT ref, connector_id, begun_at, meter_start_wh, last_wh, transaction_id, ended_at"
+    " FROM transactions ORDER BY ref"
+)
+_MESSAGES = "SELECT unique_id, sequence, transaction_ref, action FROM outbox ORDER BY sequence"
+
+
+def _session(row: tuple[Any, ...]) -> JournalSession:
+    ref, connector_id, begun_at, meter_start_wh, last_wh, transaction_id, ended_at = row
+    return JournalSession(
+        ref=ref,
+        connector_id=connector_id,
+        begun_at=datetime.fromisoformat(begun_at),
+        meter_start_wh=meter_start_wh,
+        last_wh=last_wh,
+        transaction_id=transaction_id,
+        is_ended=ended_at is not None,
+    )
+
+
+def _put_on_list(database: Path) -> None:
+    store = Store.open(database, now=NOON, make_id=lambda: "unused")
+    accepted = IdTagInfo(AuthorizationStatus.ACCEPTED)
+    store.replace_list(1, [(tag, accepted) for tag in CARDS.values()])
+    store.close()
+
+
+class Gone(Exception):
+    """The process does not live any more."""
+
+
+async def do(agent: Agent, action: str, **request: Any) -> Any:
+    """What the control socket answers. Raises Gone, ControlError for a refusal."""
+    try:
+        return await agent.do(action, **request)
+    except (ControlError, json.JSONDecodeError):
+        if await _is_dead_soon(agent):
+            raise Gone from None
+        raise
+
+
+async def ready(agent: Agent) -> None:
+    """Wait until the process answers on its control socket. Raises Gone, TimeoutError."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with contextlib.suppress(ControlError, json.JSONDecodeError):
+                await agent.do("status")
+                return
+            if agent.process.returncode is not None:
+                raise Gone
+            await asyncio.sleep(0.02)
+
+
+async def _is_dead_soon(agent: Agent) -> bool:
+    """A killed process ceases to answer a little before it is known to be dead."""
+    try:
+        async with asyncio.timeout(1.0):
+            await agent.process.wait()
+    except TimeoutError:
+        return False
+    return True
