@@ -21,7 +21,7 @@ from agent import diary
 from agent.beginning import agree_on_boot, initial_state
 from agent.clock import SystemClock, this_boot_id
 from agent.control import Action, ControlServer, socket_path
-from agent.control_actions import ControlActions, Observer
+from agent.control_actions import ControlActions
 from agent.core import commands as co
 from agent.core import events as ev
 from agent.core.commands import Command
@@ -33,14 +33,17 @@ from agent.list_actions import ListActions
 from agent.list_updates import ListUpdates
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
+from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
 from agent.ocpp16.link import CentralSystemLink
 from agent.ocpp16.network_switch import NetworkSwitch
 from agent.ocpp16.off_loop import OffLoop
+from agent.ocpp16.telling import OwnAccount
 from agent.ocpp16.wire import Connector as Connect
 from agent.ocpp16.wire import connect_websocket
 from agent.outgoing import OutgoingMessages
 from agent.parked import ParkedMessages
 from agent.ports import Clock
+from agent.rooms import Observer, Rooms
 from agent.runtime import Runtime
 from agent.settings import Settings
 from agent.store import Durable, Store
@@ -104,9 +107,7 @@ class Application:
         self.board: Board | None = None
         self.actions: Mapping[str, Action] = {}
         self._supervision: SupervisionThread | SupervisionTimer | None = None
-        self._frame_log: FrameLog | None = None
-        if settings.api.enabled:
-            self._frame_log = FrameLog(lambda: clock.now().utc)
+        self._frame_log = FrameLog(lambda: clock.now().utc)
         self._network: NetworkSwitch | None = None
         self.api: ApiServer | None = None
 
@@ -151,51 +152,72 @@ class Application:
         supervisor = Supervisor(board, runtime.post)
         supervision = self._supervise(board, supervisor)
         devices = self._make_devices(board, runtime, threads, supervision, supervisor)
-        lists = ListUpdates(
-            store,
-            runtime,
-            lambda: runtime.state,
-            write=threads.write,
-            read=threads.read,
-            check=threads.check,
-        )
-        stack.push_async_callback(lists.close)
-        link = self._make_link(runtime, store, lists, threads)
+        rooms = self._rooms(board, store, runtime, threads, stack)
         runtime.use({**devices.performers, co.Restart: self._restart})
-        runtime.use(dict.fromkeys(LINK_ORDERS, link.perform))
+        runtime.use(dict.fromkeys(LINK_ORDERS, rooms.link.perform))
 
         supervisor.first_look(now.monotonic_s)
         runtime.post(ev.Started(tuple(durable.open_transactions), store.quarantined, ending))
-        parked = ParkedMessages(runtime, store, threads.read)
-        window = ControlActions(
-            runtime,
-            link,
-            self._world.clock,
-            board.simulation,
-            store,
-            threads.read,
-            self._observers,
-        )
-        self.actions = {
-            **window.by_name(),
-            **ListActions(lists, lambda: runtime.state).by_name(),
-            **parked.by_name(),
-        }
         await self._open_control_socket(stack)
         tasks = [
             asyncio.create_task(runtime.run(), name="runtime"),
-            asyncio.create_task(link.run(), name="link"),
+            asyncio.create_task(rooms.link.run(), name="link"),
             asyncio.create_task(self._poll_meters(devices, runtime), name="meters"),
         ]
         supervision.start()
         stack.callback(supervision.shut_down)
         devices.start()
         self._service.ready()
-        inside = {"runtime": runtime, "link": link, "board": board, "store": store}
-        self._serve_api(
-            stack, **inside, read=threads.read, lists=lists, tap=window.tap, parked=parked
-        )
+        self._serve_api(rooms, stack)
         return await self._until_the_end(tasks, runtime, board)
+
+    def _rooms(
+        self,
+        board: Board,
+        store: Store,
+        runtime: Runtime,
+        threads: Threads,
+        stack: AsyncExitStack,
+    ) -> Rooms:
+        """Make what stands around the runtime."""
+
+        def state() -> ChargePoint:
+            return runtime.state
+
+        clock, read = self._world.clock, threads.read
+        lists = ListUpdates(
+            store, runtime, state, write=threads.write, read=read, check=threads.check
+        )
+        stack.push_async_callback(lists.close)
+        link = self._make_link(runtime, store, lists, threads)
+        account = OwnAccount(self.settings.charge_point, state, clock.now)
+        link.answer_with(remote_trigger_handlers(link, account, state))
+        window = ControlActions(
+            runtime, link, clock, board.simulation, store, read, self._observers
+        )
+        parked = ParkedMessages(runtime, store, read)
+        self.actions = {
+            **window.by_name(),
+            **ListActions(lists, state).by_name(),
+            **parked.by_name(),
+        }
+        return Rooms(
+            settings=self.settings,
+            clock=clock,
+            make_id=self._world.make_id,
+            board=board,
+            store=store,
+            read=read,
+            runtime=runtime,
+            lists=lists,
+            link=link,
+            network=self._network,
+            frame_log=self._frame_log,
+            account=account,
+            parked=parked,
+            observers=self._observers,
+            tap=window.tap,
+        )
 
     def _open_store(self, now: Instant, stack: AsyncExitStack) -> Store:
         store = Store.open(
@@ -254,25 +276,15 @@ class Application:
             supervisor.reason_to_stay_open,
         )
 
-    def _serve_api(self, stack: AsyncExitStack, **inside: Any) -> None:
+    def _serve_api(self, rooms: Rooms, stack: AsyncExitStack) -> None:
         """Begin to serve the control API, if wanted; its own thread holds up nobody."""
-        if self._frame_log is None:
+        if not self.settings.api.enabled:
             return
         # Imported here: not needed when it is off. The framework comes later still, in the thread.
         from agent.api.server import ApiServer
-        from agent.api.station import Inside, Station
+        from agent.api.station import Station
 
-        station = Station(
-            Inside(
-                settings=self.settings,
-                clock=self._world.clock,
-                make_id=self._world.make_id,
-                observers=self._observers,
-                frame_log=self._frame_log,
-                network=self._network,
-                **inside,
-            )
-        )
+        station = Station(rooms)
         stack.callback(station.shut_down)
         self.api = ApiServer(station, self._world.api_limits)
         self.api.start()

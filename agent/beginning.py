@@ -38,7 +38,12 @@ def initial_state(
             len(settings.connectors), settings.ocpp.configuration, durable.configuration
         ),
         connectors=tuple(
-            Connector(parts.connector_id, _traits(parts, settings)) for parts in board.connectors
+            Connector(
+                parts.connector_id,
+                _traits(parts, settings),
+                out_of_service=parts.connector_id in durable.inoperative,
+            )
+            for parts in board.connectors
         ),
         outbox=Outbox(
             next_sequence=durable.next_sequence,
@@ -46,6 +51,7 @@ def initial_state(
             attempts=0 if oldest is None else oldest.attempts,
         ),
         local_list=durable.local_list,
+        inoperative=durable.inoperative,
         next_transaction_ref=durable.next_transaction_ref,
         boot=boot,
         owes_correction=boot is not None,  # an earlier process may have left some

@@ -17,6 +17,7 @@ from agent.diary import decision_line
 from agent.errors import ControlError, StoreError
 from agent.journal import FRESH_S
 from agent.ports import Clock
+from agent.rooms import Observer
 from agent.runtime import Runtime
 from agent.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
 from agent.store import Store
@@ -29,7 +30,6 @@ DECISIONS_MAX = 100
 _DECISION_WAIT_S = 1.5  # on top of what the central system may take
 
 Read = Callable[..., Awaitable[Any]]
-Observer = Callable[[Event, Sequence[Command]], None]  # told of every turn
 
 
 class ControlActions:

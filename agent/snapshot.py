@@ -82,6 +82,7 @@ def _connector(
         "error_code": report.error_code,
         "info": report.info,
         "in_words": _in_words(state, connector, now),
+        "availability": _availability(state, connector),
         "plugged": connector.plugged if connector.traits.has_plug else None,
         "lock": connector.lock.value if connector.traits.has_lock else None,
         "pilot": connector.pilot.value if connector.traits.has_pilot else None,
@@ -90,6 +91,14 @@ def _connector(
         "meter": _meter(connector.reading),
         "session": _session(connector, now),
     }
+
+
+def _availability(state: ChargePoint, connector: Connector) -> str:
+    """What ChangeAvailability wants, and whether it is in force."""
+    if connector.out_of_service:
+        return "inoperative"
+    is_wanted_out = connector.connector_id in state.inoperative
+    return "inoperative when it is free" if is_wanted_out else "operative"
 
 
 def _meter(reading: Reading | None) -> dict[str, Any] | None:
@@ -168,6 +177,8 @@ def _words_while_charging(state: ChargePoint, connector: Connector, now: Instant
 
 
 def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    if connector.out_of_service:
+        return "out of service: the central system wants it so"
     for grant in state.waiting:
         if connector.connector_id in grant.connectors:
             left_s = None if grant.until_s is None else grant.until_s - now.monotonic_s

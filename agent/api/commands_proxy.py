@@ -14,7 +14,7 @@ from agent.api.service import ControlService, Plan
 from agent.errors import CallFailed
 from agent.ocpp16.exchange import CallErrorReceived
 from agent.ocpp16.frames import Payload
-from agent.ocpp16.proxy import AS_GIVEN, ONLY_TRUE, check_action, proxied_call, true_calls
+from agent.ocpp16.proxy import ACTIONS, AS_GIVEN, ONLY_TRUE, check_action, proxied_call
 
 RESULT_MAX = 16_384  # characters of an answer that are kept
 
@@ -51,11 +51,7 @@ class ProxyCommand:
         if event.payload:
             told = f"On real hardware {event.action} needs an empty payload, and tells the truth."
             raise conflict("use_dedicated_command", told)
-        station = self._station
-        charge_point = station.settings.charge_point
-        return true_calls(
-            event.action, station.state, station.reports(), station.now(), charge_point
-        )
+        return self._station.own_account.calls(ACTIONS[event.action])
 
     async def _run(self, calls: list[tuple[str, Payload]]) -> Outcome:
         answer: Any = None

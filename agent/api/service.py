@@ -21,6 +21,7 @@ from agent.api.queue import CommandQueue, Run
 from agent.api.results import Command, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
 from agent.api.station import PARTS, Station
+from agent.core import availability
 from agent.core import connector as connectors
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import PilotState
@@ -198,6 +199,9 @@ class ControlService:
             words = self.station.report(connector_id).info or "a fault stands"
             told = f"Connector {connector_id} is out of order: {words}."
             raise conflict("connector_faulted", told)
+        if not availability.lets_begin(state, connector):
+            told = f"Connector {connector_id} is out of service: ChangeAvailability."
+            raise conflict("connector_unavailable", told)
         if state.restart is not None:
             raise conflict("connector_unavailable", "The charge point is about to restart.")
 

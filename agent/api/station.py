@@ -7,8 +7,7 @@ loop and awaited from ours.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from agent.api.figures import Figures
@@ -20,84 +19,63 @@ from agent.core.values import DecisionRecord, Instant, StatusReport, TagFacts
 from agent.errors import AgentError
 from agent.journal import FRESH_S
 from agent.list_updates import ListUpdates
-from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.frames import Payload
-from agent.ocpp16.link import CentralSystemLink, LinkSnapshot
-from agent.ocpp16.network_switch import NetworkSwitch
-from agent.parked import ParkedMessages
-from agent.ports import Clock
-from agent.runtime import Runtime
-from agent.settings import Settings
+from agent.ocpp16.link import LinkSnapshot
+from agent.ocpp16.telling import OwnAccount
+from agent.rooms import Rooms
 from agent.snapshot import outbox_now
-from agent.store import CachedTag, Store
-from hw.ports import Board, ConnectorParts, SimulationControls
+from agent.store import CachedTag
+from hw.ports import ConnectorParts, SimulationControls
 
 PARTS = ("pilot", "plug", "contactor", "lock", "meter")
 ALIVE_S = 2.0
 
 T = TypeVar("T")
-Observer = Callable[[Event, Sequence[Command]], None]
 
 
 class AgentIsGone(AgentError):
     """The agent is ending: nothing can be asked of it any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
-    """What of the agent the API may see. Nothing of it is touched outside the agent's loop, but
-    for what is immutable or made to be read from anywhere."""
-
-    settings: Settings
-    runtime: Runtime
-    link: CentralSystemLink
-    board: Board
-    store: Store
-    read: Callable[..., Awaitable[Any]]
-    lists: ListUpdates
-    clock: Clock
-    frame_log: FrameLog
-    parked: ParkedMessages
-    network: NetworkSwitch | None  # between a simulated box and its central system
-    make_id: Callable[[], str]
-    observers: list[Observer]
-    tap: Callable[[str, bool], Coroutine[Any, Any, DecisionRecord | None]]
-
-
 class Station:
     """The charge point, as the API's loop sees it. Made on the agent's loop."""
 
-    def __init__(self, inside: Inside) -> None:
-        self._inside = inside
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
         self._loop = asyncio.get_running_loop()
-        self._parts = {parts.connector_id: parts for parts in inside.board.connectors}
+        self._parts = {parts.connector_id: parts for parts in rooms.board.connectors}
         self._is_gone = False
-        self.settings = inside.settings
-        self.lists = inside.lists
-        self.frame_log = inside.frame_log
-        self.make_id = inside.make_id
+        self.settings = rooms.settings
+        self.lists = rooms.lists
+        self.frame_log = rooms.frame_log
+        self.make_id = rooms.make_id
         self.figures = Figures()
-        inside.observers.append(self.figures.observe)
+        rooms.observers.append(self.figures.observe)
 
     def shut_down(self) -> None:
         """Nothing is asked of the agent from now on; called on the agent's loop."""
         self._is_gone = True
-        self._inside.observers.remove(self.figures.observe)
+        self._rooms.observers.remove(self.figures.observe)
 
     # --- what can be seen at once --------------------------------------------------------------
 
     @property
     def state(self) -> ChargePoint:
         """The whole state, as of the last turn."""
-        return self._inside.runtime.state
+        return self._rooms.runtime.state
 
     def now(self) -> Instant:
         """Both clocks."""
-        return self._inside.clock.now()
+        return self._rooms.clock.now()
 
     def connector(self, connector_id: int) -> Connector:
         """A connector that is known to exist."""
         return self.state.connector(connector_id)
+
+    @property
+    def own_account(self) -> OwnAccount:
+        """What the charge point has to say about itself."""
+        return self._rooms.account
 
     def reports(self) -> tuple[StatusReport, ...]:
         """The status of the charge point and of every connector, as OCPP would tell it."""
@@ -132,23 +110,23 @@ class Station:
 
     def is_broken(self, connector_id: int) -> bool:
         """True while a simulated fault stands that can be cleared."""
-        simulation = self._inside.board.simulation
+        simulation = self._rooms.board.simulation
         return simulation is not None and simulation.is_broken(connector_id)
 
     def _simulated(self, connector_id: int) -> frozenset[str]:
-        simulation = self._inside.board.simulation
+        simulation = self._rooms.board.simulation
         return frozenset() if simulation is None else simulation.simulated_parts(connector_id)
 
     @property
     def fault_names(self) -> tuple[str, ...]:
         """What can be broken on simulated hardware."""
-        simulation = self._inside.board.simulation
+        simulation = self._rooms.board.simulation
         return () if simulation is None else simulation.fault_names
 
     @property
     def is_network_cut(self) -> bool:
         """True while the simulated network is cut."""
-        return self._inside.network is not None and self._inside.network.is_cut
+        return self._rooms.network is not None and self._rooms.network.is_cut
 
     def on_turn(self, told: Callable[[], None]) -> Callable[[], None]:
         """``told`` is called on the agent's loop after every turn, until the result is called."""
@@ -156,20 +134,20 @@ class Station:
         def observe(event: Event, commands: Sequence[Command]) -> None:
             told()
 
-        self._inside.observers.append(observe)
-        return lambda: self._inside.observers.remove(observe)
+        self._rooms.observers.append(observe)
+        return lambda: self._rooms.observers.remove(observe)
 
     # --- what the agent's loop does for us -------------------------------------------------------
 
     async def ask(self, make_event: Callable[[str], Event], within_s: float | None = 60.0) -> Reply:
         """Ask the core. Raises TimeoutError when it does not reply in time."""
-        return await self._there(self._inside.runtime.ask(make_event, within_s))
+        return await self._there(self._rooms.runtime.ask(make_event, within_s))
 
     async def pull(self, lever: Callable[[SimulationControls], None]) -> None:
         """Pull a lever of the simulated world. Raises ValueError as the lever does."""
 
         async def pull() -> None:
-            simulation = self._inside.board.simulation
+            simulation = self._rooms.board.simulation
             if simulation is None:
                 raise ValueError("nothing on this charge point is simulated")
             lever(simulation)
@@ -182,26 +160,26 @@ class Station:
 
     async def tap(self, card: str, is_code: bool) -> DecisionRecord | None:
         """Hold a card to the simulated reader; the decision about it, or None when none came."""
-        return await self._there(self._inside.tap(card, is_code))
+        return await self._there(self._rooms.tap(card, is_code))
 
     async def call(self, action: str, payload: Payload) -> Any:
         """Send a message to the central system. Raises CallFailed."""
-        return await self._there(self._inside.link.call(action, payload))
+        return await self._there(self._rooms.link.call(action, payload))
 
     async def facts(self, id_tag: str) -> TagFacts:
         """What list and cache know about a tag. Raises StoreError."""
-        return await self.read(self._inside.store.facts, id_tag)
+        return await self.read(self._rooms.store.facts, id_tag)
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
-        await self._there(self._inside.runtime.journal.wait_until_quiet(FRESH_S))
-        return await self.read(self._inside.store.decisions, id_tag, limit)
+        await self._there(self._rooms.runtime.journal.wait_until_quiet(FRESH_S))
+        return await self.read(self._rooms.store.decisions, id_tag, limit)
 
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
 
         async def switch() -> None:
-            network = self._inside.network
+            network = self._rooms.network
             if network is None:
                 raise ValueError("the network is a real one")
             if is_cut:
@@ -213,24 +191,24 @@ class Station:
 
     async def cache_page(self, limit: int) -> list[CachedTag]:
         """The tags that the cache has heard of last. Raises StoreError."""
-        return await self.read(self._inside.store.cache_page, limit)
+        return await self.read(self._rooms.store.cache_page, limit)
 
     async def cache_count(self) -> int:
         """How many tags the authorization cache holds. Raises StoreError."""
-        return await self.read(self._inside.store.cache_count)
+        return await self.read(self._rooms.store.cache_count)
 
     async def retry(self, ref: int) -> int:
         """Send a message that was set aside once more. Raises NotParked, StoreError."""
-        return await self._there(self._inside.parked.retry(ref, "the control API"))
+        return await self._there(self._rooms.parked.retry(ref, "the control API"))
 
     async def discard(self, ref: int) -> None:
         """Give a message up that was set aside. Raises NotParked, StoreError."""
-        await self._there(self._inside.parked.discard(ref, "the control API"))
+        await self._there(self._rooms.parked.discard(ref, "the control API"))
 
     async def outbox(self) -> Any:
         """The outbox at a glance. Raises StoreError."""
-        summary = await self.read(self._inside.store.outbox_summary)
-        return outbox_now(summary, self._inside.runtime.state)
+        summary = await self.read(self._rooms.store.outbox_summary)
+        return outbox_now(summary, self._rooms.runtime.state)
 
     async def list_do(self, work: Callable[[ListUpdates], Coroutine[Any, Any, T]]) -> T:
         """Do something with the local list, on the agent's loop."""
@@ -240,7 +218,7 @@ class Station:
         """How the link is doing."""
 
         async def look() -> LinkSnapshot:
-            return self._inside.link.snapshot()
+            return self._rooms.link.snapshot()
 
         return await self._there(look())
 
@@ -260,7 +238,7 @@ class Station:
         """Read from the store, on its thread. Raises StoreError."""
 
         async def read() -> T:
-            found: T = await self._inside.read(function, *arguments)
+            found: T = await self._rooms.read(function, *arguments)
             return found
 
         return await self._there(read())
@@ -279,7 +257,7 @@ class Station:
         def observe(event: Event, commands: Sequence[Command]) -> None:
             turned.set()
 
-        self._inside.observers.append(observe)
+        self._rooms.observers.append(observe)
         try:
             async with asyncio.timeout(within_s):
                 while not claim(self.state):
@@ -289,7 +267,7 @@ class Station:
         except TimeoutError:
             return False
         finally:
-            self._inside.observers.remove(observe)
+            self._rooms.observers.remove(observe)
 
 
 def _fitted(parts: ConnectorParts, name: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from agent.core import (
     asking,
+    availability,
     from_central_system,
     from_devices,
     from_operator,
@@ -38,6 +39,7 @@ _ROUTES = {
     **local_list.ROUTES,
 }
 _ANSWERED_FOR_ANY_CONNECTOR = (
+    ev.AvailabilityChangeRequested,
     ev.RemoteStartRequested,
     ev.UnlockRequested,
     ev.SessionAsked,
@@ -56,6 +58,7 @@ def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint,
     _expire(turn)
     for connector in turn.state.connectors:
         connectors.settle(turn, connector.connector_id)
+    availability.follow(turn)
     _answer_late_unlocks(turn)
     time_keeping.correct_rows(turn)
     _notice_room(turn)

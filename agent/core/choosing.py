@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent.core import availability
 from agent.core import connector as connectors
 from agent.core.faults import Fault
 from agent.core.reasons import Rule
@@ -57,6 +58,8 @@ def why_nowhere(state: ChargePoint, served: Sequence[Connector]) -> Rule:
         return Rule.JOURNAL_FAILED
     if served and all(connectors.has_forbidding_fault(state, c) for c in served):
         return Rule.FAULTED
+    if served and not any(availability.lets_begin(state, connector) for connector in served):
+        return Rule.OUT_OF_SERVICE
     return Rule.NO_CONNECTOR
 
 

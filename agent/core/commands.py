@@ -133,6 +133,13 @@ class ActivateList:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveAvailability:
+    """Keep which connectors the central system wants out of service; 0: the charge point."""
+
+    inoperative: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class SaveConfigurationKey:
     """Keep the value of a configuration key."""
 
@@ -186,6 +193,7 @@ Row = (
     | CacheTag
     | ClearCache
     | ActivateList
+    | SaveAvailability
     | SaveConfigurationKey
     | NoteBoot
     | NoteEnding

@@ -114,7 +114,12 @@ KEYS: tuple[Key, ...] = (
     Key("StopTransactionOnInvalidId", "true", _boolean),
     Key("StopTxnAlignedData", "", _measurands, readonly=True),
     Key("StopTxnSampledData", "", _measurands, readonly=True),
-    Key("SupportedFeatureProfiles", "Core,LocalAuthListManagement", _any_text, readonly=True),
+    Key(
+        "SupportedFeatureProfiles",
+        "Core,LocalAuthListManagement,RemoteTrigger",
+        _any_text,
+        readonly=True,
+    ),
     Key("TransactionMessageAttempts", "3", _integer(0, 100)),
     Key("TransactionMessageRetryInterval", "60", _integer(0, _DAY_S)),
     Key("UnlockConnectorOnEVSideDisconnect", "true", _boolean, readonly=True),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.core import faults, metering, recovery, transaction
+from agent.core import availability, faults, metering, recovery, transaction
 from agent.core.commands import (
     CloseContactor,
     LockConnector,
@@ -52,7 +52,8 @@ def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
 def may_start(state: ChargePoint, connector: Connector) -> bool:
     """True if a new session could begin here now, were there a card and a plug."""
     free = connector.phase in (Phase.IDLE, Phase.FINISHED) and state.is_begun
-    return free and not has_forbidding_fault(state, connector)
+    is_in_service = availability.lets_begin(state, connector)
+    return free and is_in_service and not has_forbidding_fault(state, connector)
 
 
 def has_forbidding_fault(state: ChargePoint, connector: Connector) -> bool:

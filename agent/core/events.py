@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.core.requests import (
+    AvailabilityChangeRequested as AvailabilityChangeRequested,
+)
+from agent.core.requests import (
     CacheClearRequested as CacheClearRequested,
 )
 from agent.core.requests import (
@@ -343,6 +346,7 @@ Event = (
     | UnlockRequested
     | ResetRequested
     | ConfigurationChangeRequested
+    | AvailabilityChangeRequested
     | CacheClearRequested
     | SessionAsked
     | StopAsked

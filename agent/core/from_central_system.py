@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent.core import asking, local_list, outbox, presenting, transaction
+from agent.core import asking, availability, local_list, outbox, presenting, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
 from agent.core.commands import (
@@ -160,6 +160,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.RemoteStartRequested: presenting.remote_start_requested,
     ev.RemoteStopRequested: _remote_stop_requested,
     ev.UnlockRequested: _unlock_requested,
+    ev.AvailabilityChangeRequested: availability.change_requested,
     ev.ConfigurationChangeRequested: _configuration_change_requested,
     ev.CacheClearRequested: _cache_clear_requested,
 }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, authorization, connector, outbox, transaction
+from agent.core import asking, authorization, availability, connector, outbox, transaction
 from agent.core import events as ev
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
@@ -47,6 +47,8 @@ def _why_no_session(turn: Turn, event: ev.SessionAsked) -> str | None:
     wanted = turn.connector(event.connector_id)
     if turn.state.restart is not None or connector.has_forbidding_fault(turn.state, wanted):
         return "connector_faulted"
+    if not availability.lets_begin(turn.state, wanted):
+        return "connector_unavailable"
     if wanted.phase not in (Phase.IDLE, Phase.FINISHED) or _is_promised(turn, wanted):
         return "transaction_active"
     if event.must_be_plugged and not wanted.is_plugged:

@@ -39,6 +39,7 @@ class Rule(Enum):
     CANCELLED = "the same card again before a plug came: the start is called off"
     CABLE_RELEASED = "the card that the cable waited for"
     NO_CONNECTOR = "no connector is free for this card"
+    OUT_OF_SERVICE = "the central system has taken this connector out of service"
     FAULTED = "the connector has a fault"
     JOURNAL_FAILED = "the box cannot write its journal, so nothing may start"
     TOO_MANY = "too many cards are being checked at the same time"
@@ -69,6 +70,7 @@ _THEN = {
     Rule.RANDOM_UID: "use another card: phones and some bank cards and badges do this by design",
     Rule.JUST_ENDED: "wait a few seconds, then tap again to start anew",
     Rule.NO_CONNECTOR: "see chargepoint-agent status: which connector is in use, and by what",
+    Rule.OUT_OF_SERVICE: "let the central system set it Operative again",
     Rule.FAULTED: "see chargepoint-agent status: it names the fault",
     Rule.JOURNAL_FAILED: "make room on the disk, or replace the SD card",
     Rule.TOO_MANY: "wait until the cards before this one are decided",

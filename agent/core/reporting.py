@@ -5,8 +5,8 @@ The status is computed from what is known, never stored: it cannot stick (OCPP 1
 
 from __future__ import annotations
 
+from agent.core import availability, faults
 from agent.core import connector as connectors
-from agent.core import faults
 from agent.core.commands import NotifyStatus, ShowSignal, Signal
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.turn import Turn
@@ -37,10 +37,12 @@ def reports(state: ChargePoint, now: Instant) -> tuple[StatusReport, ...]:
 
 def _charge_point_report(state: ChargePoint) -> StatusReport:
     fault = faults.worst(state.faults)
+    is_out = availability.is_charge_point_out(state)
+    in_service = Status.UNAVAILABLE if is_out else Status.AVAILABLE
     if fault is None:
-        return StatusReport(CHARGE_POINT, Status.AVAILABLE)
+        return StatusReport(CHARGE_POINT, in_service)
     rule = faults.RULES[fault]
-    status = Status.FAULTED if rule.shows_faulted else Status.AVAILABLE
+    status = Status.FAULTED if rule.shows_faulted else in_service
     return StatusReport(CHARGE_POINT, status, rule.error_code, rule.words)
 
 
@@ -78,6 +80,8 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
             return Status.FINISHING
         case Phase.STARTING:
             return Status.PREPARING
+    if connector.out_of_service:
+        return Status.UNAVAILABLE
     in_use = connector.plugged or _is_promised(state, connector)
     return Status.PREPARING if in_use else Status.AVAILABLE
 

@@ -47,6 +47,18 @@ class ResetRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class AvailabilityChangeRequested:
+    """ChangeAvailability.req, 0: the charge point and all its connectors.
+
+    Answered Accepted, Scheduled or Rejected.
+    """
+
+    request_id: str
+    connector_id: int
+    operative: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationChangeRequested:
     """ChangeConfiguration.req; answered Accepted, Rejected, RebootRequired or NotSupported."""
 

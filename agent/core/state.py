@@ -200,6 +200,7 @@ class Connector:
     ended_by: str | None = None  # the tag that ended the last session, if a tag did
     ended_at_s: float = 0.0
     unlock_request: UnlockRequest | None = None
+    out_of_service: bool = False  # by ChangeAvailability, in force
 
     @property
     def is_plugged(self) -> bool:
@@ -295,6 +296,7 @@ class ChargePoint:
     restart: RestartOrder | None = None
     boot: Boot | None = None  # None: nothing is remembered of it (tests)
     owes_correction: bool = False  # rows with believed times may wait
+    inoperative: frozenset[int] = frozenset()  # what ChangeAvailability wants; 0: all of it
     is_begun: bool = True  # False until Started has told of the sessions that were open
 
     def connector(self, connector_id: int) -> Connector:

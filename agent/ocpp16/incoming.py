@@ -7,6 +7,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import LinkError
@@ -16,7 +17,16 @@ from agent.ocpp16.registration import Registration
 from agent.ocpp16.schemas import CHECKED_BY_HANDLER, KNOWN_ACTIONS, check_call
 from agent.redaction import one_line
 
-Handler = Callable[[Payload], Awaitable[Payload]]
+
+@dataclass(frozen=True, slots=True)
+class AnswerFirst:
+    """An answer, and what follows once it has been sent (OCPP 1.6, 5.17)."""
+
+    payload: Payload
+    then: Callable[[], None]
+
+
+Handler = Callable[[Payload], Awaitable[Payload | AnswerFirst]]
 
 AT_ONCE_MAX = 16
 _TASKS_MAX = 2 * AT_ONCE_MAX  # those beyond AT_ONCE_MAX only say that there are too many
@@ -41,7 +51,7 @@ class IncomingCalls:
         self._handlers = handlers
         self._registration = registration
         self._send = send
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._in_work: set[str] = set()
         self._answers: OrderedDict[str, tuple[int, str]] = OrderedDict()
 
@@ -77,7 +87,7 @@ class IncomingCalls:
     def _refuse(self, call: Call, description: str) -> None:
         self._start(self._reply(error_text(call.unique_id, "GenericError", description)))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
         if len(self._tasks) >= _TASKS_MAX:
             work.close()
             logger.warning("The central system sends calls faster than they go; one is dropped")
@@ -88,33 +98,40 @@ class IncomingCalls:
 
     async def _serve(self, call: Call) -> None:
         try:
-            text = await self._answer(call)
+            text, then = await self._answer(call)
             self._answers[call.unique_id] = (_fingerprint(call), text)
             if len(self._answers) > _ANSWERS_KEPT_MAX:
                 self._answers.popitem(last=False)
         finally:
             self._in_work.discard(call.unique_id)
-        await self._reply(text)
+        if await self._reply(text) and then is not None:
+            then()
 
-    async def _reply(self, text: str) -> None:
+    async def _reply(self, text: str) -> bool:
         try:
             await self._send(text)
         except LinkError:
             logger.info("The link was lost before a call could be answered")
+            return False
+        return True
 
-    async def _answer(self, call: Call) -> str:
+    async def _answer(self, call: Call) -> tuple[str, Callable[[], None] | None]:
         try:
-            return result_text(call.unique_id, await self._result(call))
+            result = await self._result(call)
         except CallRefused as refusal:
-            return error_text(call.unique_id, refusal.code, refusal.description)
+            return error_text(call.unique_id, refusal.code, refusal.description), None
         except TimeoutError:
             logger.warning("%s was not decided in time", call.action)
-            return error_text(call.unique_id, "InternalError", "not decided in time")
+            return error_text(call.unique_id, "InternalError", "not decided in time"), None
         except Exception:
             logger.exception("%s could not be answered", call.action)
-            return error_text(call.unique_id, "InternalError", "the charge point has a problem")
+            problem = "the charge point has a problem"
+            return error_text(call.unique_id, "InternalError", problem), None
+        if isinstance(result, AnswerFirst):
+            return result_text(call.unique_id, result.payload), result.then
+        return result_text(call.unique_id, result), None
 
-    async def _result(self, call: Call) -> Payload:
+    async def _result(self, call: Call) -> Payload | AnswerFirst:
         # Known or not is meant as in OCPP-J 1.6, 4.2.3; the library has the two codes swapped.
         if call.action not in KNOWN_ACTIONS:
             raise CallRefused("NotImplemented", f"unknown action {one_line(call.action, 50)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -139,6 +139,25 @@ class CentralSystemLink:
         if self._session is None:
             raise CallFailed("there is no link to the central system")
         return await self._session.sender.proxy(action, payload)
+
+    def answer_with(self, handlers: Mapping[str, Handler]) -> None:
+        """Answer more calls of the central system; from the next connection on."""
+        self._around.handlers.update(handlers)
+
+    def tell(self, calls: Sequence[tuple[str, Payload]]) -> None:
+        """Send what the central system asked for; lost with the link."""
+        if self._session is not None:
+            for action, payload in calls:
+                self._session.sender.tell(action, payload)
+
+    def may_register(self) -> bool:
+        """True unless the central system has accepted this charge point."""
+        return not self._around.registration.is_accepted
+
+    def register_now(self) -> None:
+        """Send BootNotification before the interval is over."""
+        if self._session is not None:
+            self._session.sender.register_now()
 
     def snapshot(self) -> LinkSnapshot:
         """How the link is doing now."""

@@ -118,7 +118,12 @@ def _stop_transaction(message: StopTransaction, transaction_id: int) -> Payload:
     )
 
 
-def _meter_values(message: MeterValues, transaction_id: int) -> Payload:
+def meter_values_now(message: MeterValues, transaction_id: int | None) -> Payload:
+    """MeterValues.req that nobody stores; without transaction if there is none, or no id of it."""
+    return _meter_values(message, transaction_id)
+
+
+def _meter_values(message: MeterValues, transaction_id: int | None) -> Payload:
     sampled = [_sampled_value(value) for value in message.values if _is_number(value)]
     if not sampled:
         raise ValueError("none of its meter values is a number")

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agent.core.state import ChargePoint
-from agent.core.values import Instant, StatusReport
 from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.messages import boot_notification, status_notification, timestamp
 from agent.ocpp16.schemas import check_call
-from agent.settings import ChargePointSettings
 
 VERSION = "ocpp1.6"
 ACTIONS: Mapping[str, str] = {
@@ -66,52 +62,6 @@ def proxied_call(action: str, payload: Mapping[str, Any]) -> tuple[str, Payload]
         return ACTIONS[action], check_call(ACTIONS[action], _camel_case(payload))
     except CallRefused as refusal:
         raise ValueError(refusal.description) from None
-
-
-def true_calls(
-    action: str,
-    state: ChargePoint,
-    reports: tuple[StatusReport, ...],
-    now: Instant,
-    charge_point: ChargePointSettings,
-) -> list[tuple[str, Payload]]:
-    """What the charge point has to say by itself, as TriggerMessage would make it (ONLY_TRUE).
-
-    Empty when there is nothing to say: no meter has been read yet.
-    """
-    name = ACTIONS[action]
-    match action:
-        case "boot_notification":
-            return [(name, boot_notification(charge_point))]
-        case "status_notification":
-            return [(name, status_notification(report, now.utc)) for report in reports]
-        case "meter_values":
-            return [(name, payload) for payload in _meter_values(state)]
-        case _:  # diagnostics and firmware: nothing of that kind is ever under way
-            return [(name, {"status": "Idle"})]
-
-
-def _meter_values(state: ChargePoint) -> list[Payload]:
-    payloads: list[Payload] = []
-    for connector in state.connectors:
-        reading = connector.reading
-        if reading is None:
-            continue
-        sampled = {
-            "value": str(reading.import_wh),
-            "context": "Trigger",
-            "measurand": "Energy.Active.Import.Register",
-            "unit": "Wh",
-        }
-        payload: dict[str, Any] = {
-            "connectorId": connector.connector_id,
-            "meterValue": [{"timestamp": timestamp(reading.read_at), "sampledValue": [sampled]}],
-        }
-        running = connector.transaction
-        if running is not None and running.transaction_id is not None:
-            payload["transactionId"] = running.transaction_id
-        payloads.append(payload)
-    return payloads
 
 
 def _camel_case(value: Any) -> Any:

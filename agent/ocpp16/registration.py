@@ -46,6 +46,11 @@ class Registration:
         """Silence, CALLERROR or nonsense: ask again after our own interval."""
         self.ask_not_before_s = now_s + self._jittered(_OWN_RETRY_S)
 
+    def ask_now(self) -> None:
+        """The central system wants the next BootNotification before the interval is over."""
+        if not self.is_accepted:
+            self.ask_not_before_s = float("-inf")
+
     def forgotten(self) -> None:
         """The central system answers a call as if it had never accepted us: register again."""
         self.status = ""

@@ -15,8 +15,9 @@ from ocpp.v16.enums import Action  # type: ignore[import-untyped]
 from agent.ocpp16.frames import CallRefused, Payload
 
 KNOWN_ACTIONS: frozenset[str] = frozenset(str(action.value) for action in Action)
-# Its schema takes seconds for a large list: the handler has a check of its own.
-CHECKED_BY_HANDLER = frozenset({"SendLocalList"})
+# SendLocalList: its schema takes seconds for a large list, so its handler has a check of its own.
+# TriggerMessage: what the schema does not know is answered NotImplemented, not with an error.
+CHECKED_BY_HANDLER = frozenset({"SendLocalList", "TriggerMessage"})
 # Their numbers have at most one decimal, which only Decimal can tell (multipleOf 0.1).
 _DECIMAL_ACTIONS = frozenset({"SetChargingProfile", "RemoteStartTransaction"})
 # Fields that are CiString, which is printable ASCII (OCPP 1.6 errata 3.58 to 3.62).

@@ -25,10 +25,12 @@ from agent.ocpp16.frames import Payload
 from agent.ocpp16.surroundings import Surroundings
 from agent.ocpp16.waiting import (
     Due,
+    Waiting,
     WaitingAuthorize,
     WaitingCalls,
     WaitingProxied,
     WaitingStatus,
+    WaitingTold,
     wait_at_most,
 )
 
@@ -104,6 +106,17 @@ class Sender:
         self._wake.set()
         return answer
 
+    def tell(self, action: str, payload: Payload) -> None:
+        """Send what the central system asked for, also while it keeps us pending."""
+        if not self._waiting.add_told(WaitingTold(action, payload)):
+            logger.warning("%s was asked for too often; it is not sent", action)
+        self._wake.set()
+
+    def register_now(self) -> None:
+        """Send BootNotification before the interval is over, unless we are accepted."""
+        self._registration.ask_now()
+        self._wake.set()
+
     def configuration_changed(self) -> None:
         """Let the timers follow the configuration keys at once."""
         self._wake.set()
@@ -128,6 +141,8 @@ class Sender:
         while True:
             if self._registration.is_accepted:
                 await self._send_next()
+            elif (told := self._waiting.next_told()) is not None:
+                await self._send_told(told)
             else:
                 await self._register()
 
@@ -160,6 +175,8 @@ class Sender:
                 await self._send_authorize(waiting)
             case WaitingStatus() as waiting:
                 await self._send_status(waiting)
+            case WaitingTold() as waiting:
+                await self._send_told(waiting)
             case WaitingProxied() as waiting:
                 await self._send_proxied(waiting)
             case Due.DELIVERY:
@@ -167,7 +184,7 @@ class Sender:
             case Due.HEARTBEAT:
                 await self._send_heartbeat()
 
-    async def _next_due(self) -> WaitingAuthorize | WaitingStatus | WaitingProxied | Due:
+    async def _next_due(self) -> Waiting:
         while True:
             self._wake.clear()
             due = self._waiting.next()
@@ -230,6 +247,15 @@ class Sender:
         payload = messages.status_notification(waiting.report, waiting.changed_at)
         await self._perform(
             OwnCall(self._new_id(), "StatusNotification", payload, self._message_timeout_s())
+        )
+
+    async def _send_told(self, waiting: WaitingTold) -> None:
+        if waiting.action == "Heartbeat":
+            await self._send_heartbeat()
+            return
+        timeout_s = self._message_timeout_s()
+        await self._perform(
+            OwnCall(self._new_id(), waiting.action, dict(waiting.payload), timeout_s)
         )
 
     async def _send_proxied(self, waiting: WaitingProxied) -> None:

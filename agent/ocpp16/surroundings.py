@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -27,7 +27,7 @@ class Surroundings:
     next_message: Callable[[], Awaitable[QueuedMessage | None]]
     clock: Clock
     random: Random
-    handlers: Mapping[str, Handler]
+    handlers: dict[str, Handler]
     registration: Registration
     sent: SentCalls
     off_loop: OffLoop = at_once

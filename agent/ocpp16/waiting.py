@@ -16,6 +16,7 @@ from agent.errors import CallFailed
 
 AUTHORIZES_MAX = 8
 PROXIED_MAX = 8
+TOLD_MAX = 40
 _OTHERS_BEFORE_A_ROW = 10
 
 
@@ -49,11 +50,22 @@ class WaitingProxied:
             self.answer.set_exception(CallFailed(problem))
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingTold:
+    """A call that the central system asked for with TriggerMessage."""
+
+    action: str
+    payload: Mapping[str, Any]
+
+
 class Due(Enum):
     """What is due without further words."""
 
     DELIVERY = "the oldest row of the outbox"
     HEARTBEAT = "a heartbeat"
+
+
+Waiting = WaitingAuthorize | WaitingStatus | WaitingProxied | WaitingTold | Due
 
 
 class WaitingCalls:
@@ -64,11 +76,12 @@ class WaitingCalls:
         # One per connector, oldest first; and the conflicts of the list.
         self._statuses: dict[tuple[int, str], WaitingStatus] = {}
         self._proxied: deque[WaitingProxied] = deque()
+        self._told: deque[WaitingTold] = deque()
         self._delivery_wanted = False
         self._others_sent = 0  # since a delivery is wanted
 
     def __len__(self) -> int:
-        others = len(self._authorizes) + len(self._statuses) + len(self._proxied)
+        others = len(self._authorizes) + len(self._statuses) + len(self._proxied) + len(self._told)
         return others + self._delivery_wanted
 
     def add_authorize(self, waiting: WaitingAuthorize) -> bool:
@@ -101,11 +114,22 @@ class WaitingCalls:
         self._proxied.append(waiting)
         return True
 
+    def add_told(self, waiting: WaitingTold) -> bool:
+        """Let what was asked for wait for its turn; False when too much waits already."""
+        if len(self._told) >= TOLD_MAX:
+            return False
+        self._told.append(waiting)
+        return True
+
+    def next_told(self) -> WaitingTold | None:
+        """Take out what was asked for first; None when nothing was."""
+        return self._told.popleft() if self._told else None
+
     def want_delivery(self) -> None:
         """Let the oldest row of the outbox have its turn."""
         self._delivery_wanted = True
 
-    def next(self) -> WaitingAuthorize | WaitingStatus | WaitingProxied | Due | None:
+    def next(self) -> Waiting | None:
         """Take out what goes next; None when nothing waits."""
         if self._delivery_wanted and self._others_sent >= _OTHERS_BEFORE_A_ROW:
             return self._delivery()
@@ -115,6 +139,9 @@ class WaitingCalls:
         if self._statuses:
             self._count_other()
             return self._statuses.pop(next(iter(self._statuses)))
+        if self._told:
+            self._count_other()
+            return self._told.popleft()
         if self._proxied:
             self._count_other()
             return self._proxied.popleft()
@@ -125,6 +152,7 @@ class WaitingCalls:
         authorizes = list(self._authorizes)
         self._authorizes.clear()
         self._statuses.clear()
+        self._told.clear()
         while self._proxied:
             self._proxied.popleft().fail("the link was lost before it could be sent")
         self._delivery_wanted = False

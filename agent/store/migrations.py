@@ -22,6 +22,7 @@ STEPS = (
     "create_decisions",
     "create_boots",
     "create_deeds",
+    "create_inoperative",
 )
 
 

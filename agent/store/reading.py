@@ -38,6 +38,7 @@ class Durable:
     queued_count: int
     parked_count: int
     local_list: LocalList = NO_LIST
+    inoperative: frozenset[int] = frozenset()  # 0: the charge point
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,9 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
         queued_count=queued_count,
         parked_count=parked_count,
         local_list=read_local_list(reader),
+        inoperative=frozenset(
+            connector_id for (connector_id,) in reader.execute("SELECT * FROM inoperative")
+        ),
     )
 
 

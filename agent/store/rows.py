@@ -27,6 +27,7 @@ from agent.core.commands import (
     RecordDecision,
     RemoveMessage,
     RequeueMessage,
+    SaveAvailability,
     SaveConfigurationKey,
     SaveTransaction,
     SetTransactionId,
@@ -318,7 +319,16 @@ def _(row: CorrectTimes, writing: Writing) -> None:
     boots.correct_times(writing.connection, row)
 
 
-# --- configuration keys and decisions ------------------------------------------------------------
+# --- availability, configuration keys and decisions ----------------------------------------------
+
+
+@write_row.register
+def _(row: SaveAvailability, writing: Writing) -> None:
+    writing.connection.execute("DELETE FROM inoperative")
+    writing.connection.executemany(
+        "INSERT INTO inoperative (connector_id) VALUES (?)",
+        [(connector_id,) for connector_id in sorted(row.inoperative)],
+    )
 
 
 @write_row.register

@@ -189,3 +189,9 @@ def create_deeds(database: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def create_inoperative(database: Database) -> None:
+    """Create the list of what ChangeAvailability wants out of service; 0 is the charge point."""
+    database.execute("CREATE TABLE inoperative (connector_id INTEGER PRIMARY KEY) STRICT")

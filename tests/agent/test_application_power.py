@@ -41,6 +41,47 @@ async def test_a_known_card_charges_after_a_power_cut_without_network_and_is_tol
     await box.die()
 
 
+async def test_what_was_taken_out_of_service_stays_so_whatever_kills_the_process(tmp_path):
+    box = a_box(tmp_path, CARD)
+    await box.start()
+    await box.central_system.received("StatusNotification", 2)
+    change = {"connectorId": 1, "type": "Inoperative"}
+    answer = await box.central_system.send_call("ChangeAvailability", change)
+    assert answer[2] == {"status": "Accepted"}
+    await box.die()  # right after the answer
+    await box.start()
+    assert (await box.status())["status"] == "Unavailable"
+    await box.lose_power()
+    await box.start()
+    await box.plug()
+    refused = await box.tap(CARD)
+    assert (refused["verdict"], refused["rule"]) == ("refused", "OUT_OF_SERVICE")
+    words = "out of service: the central system wants it so"
+    assert (await box.status())["in_words"] == words
+    await box.central_system.send_call("ChangeAvailability", {**change, "type": "Operative"})
+    await box.die()
+    await box.start()
+    assert (await box.status())["status"] == "Available"
+    await box.die()
+
+
+async def test_a_change_that_waits_for_the_end_of_a_session_survives_a_power_cut(tmp_path):
+    box = a_box(tmp_path, CARD)
+    await box.start()
+    await box.charge()
+    change = {"connectorId": 0, "type": "Inoperative"}
+    answer = await box.central_system.send_call("ChangeAvailability", change)
+    assert answer[2] == {"status": "Scheduled"}
+    assert (await box.status())["availability"] == "inoperative when it is free"
+    await box.lose_power()
+    await box.start()
+    await box.central_system.received("StopTransaction")
+    await box.until(lambda: box.state.transaction is None)
+    await asyncio.sleep(1)
+    assert (await box.status())["status"] == "Unavailable"
+    await box.die()
+
+
 @pytest.mark.parametrize("way", ["lose_power", "die"])
 async def test_a_session_goes_on_where_the_setting_says_so(tmp_path, way):
     box = a_box(tmp_path, resume_after_power_loss=True)

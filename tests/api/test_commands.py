@@ -21,6 +21,9 @@ def refused(answer: Any, code: str, status: int = 409) -> bool:
 # --- configuration, cache ------------------------------------------------------------------------
 
 
+OUT = {"connectorId": 1, "type": "Inoperative"}
+
+
 def test_every_key_gets_its_verdict_and_the_good_one_is_applied(charger: Charger):
     wanted = {
         "HeartbeatInterval": "123",
@@ -221,6 +224,19 @@ def test_nothing_begins_on_a_faulted_connector(charger: Charger):
     charger.applied("plug-connector")
     charger.post("inject-fault", {"fault_type": "OverCurrent"})
     assert refused(charger.post("start-transaction", {"id_tag": TAG}), "connector_faulted")
+
+
+def test_nothing_begins_on_a_connector_that_is_out_of_service(charger: Charger):
+    charger.run(charger.central_system.send_call("ChangeAvailability", OUT))
+    try:
+        for command, event in (
+            ("plug-connector", {}),
+            ("start-session", {"id_tag": TAG}),
+        ):
+            assert refused(charger.post(command, event), "connector_unavailable")
+    finally:
+        back = {**OUT, "type": "Operative"}
+        charger.run(charger.central_system.send_call("ChangeAvailability", back))
 
 
 @pytest.mark.parametrize("fault_type", ["", "x" * 51, None, 7])

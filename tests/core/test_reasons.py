@@ -132,6 +132,12 @@ def a_session_on_simulated_hardware() -> list[Command]:
     return Story(a_charge_point()).tell(ev.SessionAsked("s1", 1, CARD, is_trusted=True))
 
 
+def the_connector_is_out_of_service() -> list[Command]:
+    story = Story(a_charge_point())
+    story.tell(ev.AvailabilityChangeRequested("r1", 1, operative=False))
+    return story.tell(tap(facts=listed()))
+
+
 YES, NO = Verdict.ACCEPTED, Verdict.REFUSED
 IN_GROUP, IN_OTHER_GROUP = listed(of_group("FLEET")), listed(of_group("OTHER"))
 NOT_OFFLINE = {"LocalAuthorizeOffline": "false"}
@@ -165,6 +171,7 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.CANCELLED: (NO, the_same_card_before_a_plug_came),
     Rule.CABLE_RELEASED: (YES, the_card_comes_for_its_cable),
     Rule.NO_CONNECTOR: (NO, lambda: Story(a_charge_point()).tell(tap(connectors=()))),
+    Rule.OUT_OF_SERVICE: (NO, the_connector_is_out_of_service),
     Rule.FAULTED: (NO, a_fault_stands),
     Rule.JOURNAL_FAILED: (NO, the_journal_is_dead),
     Rule.TOO_MANY: (NO, too_many_cards_are_being_checked),

@@ -28,6 +28,7 @@ from tests.emulators.central_system import FakeCentralSystem
 from tests.ocpp16.rig import TAG, Rig, accepted
 
 SUPPORTED = {
+    "ChangeAvailability",
     "ChangeConfiguration",
     "ClearCache",
     "DataTransfer",

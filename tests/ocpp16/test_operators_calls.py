@@ -13,7 +13,8 @@ from agent.core.values import Reading
 from agent.errors import CallFailed, LinkError
 from agent.ocpp16.exchange import CallErrorReceived
 from agent.ocpp16.frame_log import FRAMES_KEPT, FrameLog
-from agent.ocpp16.proxy import check_action, proxied_call, true_calls
+from agent.ocpp16.proxy import check_action, proxied_call
+from agent.ocpp16.telling import OwnAccount
 from agent.ocpp16.waiting import PROXIED_MAX
 from agent.settings import ChargePointSettings
 from tests.emulators.central_system import Answer, Error, FakeCentralSystem, Late, Silence
@@ -160,11 +161,11 @@ def test_what_ocpp_1_6_does_not_know_is_refused(action, version, words):
 
 async def test_the_truth_about_a_box_whose_meter_was_never_read_is_silence():
     now = VirtualClock().now()
-    state = ChargePoint(Rules(), Rig(FakeCentralSystem()).keys, (Connector(1), Connector(2)))
-    assert true_calls("meter_values", state, (), now, BOX) == []
-    read = Connector(1, reading=Reading(5, now.utc))
-    state = ChargePoint(Rules(), state.configuration, (read,))
-    ((action, payload),) = true_calls("meter_values", state, (), now, BOX)
+    keys = Rig(FakeCentralSystem()).keys
+    state = ChargePoint(Rules(), keys, (Connector(1), Connector(2)))
+    assert OwnAccount(BOX, lambda: state, lambda: now).calls("MeterValues") == []
+    read = ChargePoint(Rules(), keys, (Connector(1, reading=Reading(5, now.utc)),))
+    ((action, payload),) = OwnAccount(BOX, lambda: read, lambda: now).calls("MeterValues")
     assert (action, payload["connectorId"], "transactionId" in payload) == ("MeterValues", 1, False)
 
 

@@ -51,8 +51,8 @@ LIVES = {
     ),
     "boots": (lambda n: [NoteBoot(Boot(n, f"boot {n}", NOON, is_time_known=True))], 2),
 }
-# Bounded elsewhere: by configuration.LIST_ENTRIES_MAX, to one row, and by the steps.
-OTHERS = {"local_list", "local_list_version", "_sqlite_migrations"}
+# Bounded elsewhere: by LIST_ENTRIES_MAX, to one row, by the connectors, and by the steps.
+OTHERS = {"local_list", "local_list_version", "inoperative", "_sqlite_migrations"}
 
 
 def tables(store: Store) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from agent.core.configuration import KEYS, Configuration, Key
 from agent.core.events import (
+    AvailabilityChangeRequested,
     CacheClearRequested,
     ConfigurationChangeRequested,
     Event,
@@ -25,6 +26,7 @@ def core_handlers(
     """The handlers of the core profile by action."""
     core = _Core(inbox, configuration)
     return {
+        "ChangeAvailability": core.change_availability,
         "ChangeConfiguration": core.change_configuration,
         "ClearCache": core.clear_cache,
         "DataTransfer": core.data_transfer,
@@ -58,6 +60,13 @@ class _Core:
         if unknown:
             answer["unknownKey"] = unknown
         return answer
+
+    async def change_availability(self, payload: Payload) -> Payload:
+        return await self._ask(
+            lambda request_id: AvailabilityChangeRequested(
+                request_id, payload["connectorId"], operative=payload["type"] == "Operative"
+            )
+        )
 
     async def change_configuration(self, payload: Payload) -> Payload:
         return await self._ask(

@@ -1,0 +1,75 @@
+"""Which connectors are in service: ChangeAvailability (OCPP 1.6 sections 4.9 and 5.2).
+
+What the central system wants is stored, and outlives every restart. What is in force follows from
+it: a connector that somebody uses stays in service until he has left. So a change that is scheduled
+needs no memory of its own.
+"""
+
+from __future__ import annotations
+
+from agent.core.commands import Reply, SaveAvailability
+from agent.core.requests import AvailabilityChangeRequested
+from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.turn import Turn
+
+CHARGE_POINT = 0  # connectorId of the charge point and all its connectors
+
+
+def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
+    """Answer Accepted, Scheduled while somebody uses a connector, Rejected without such one."""
+    if event.connector_id != CHARGE_POINT and not turn.state.has_connector(event.connector_id):
+        turn.order(Reply(event.request_id, "Rejected"))
+        return
+    wanted = _wanted_after(turn.state, event)
+    if wanted != turn.state.inoperative:
+        turn.change(inoperative=wanted)
+        turn.order(SaveAvailability(wanted))
+    follow(turn)
+    is_done = event.operative or all(
+        connector.out_of_service
+        for connector in turn.state.connectors
+        if event.connector_id in (CHARGE_POINT, connector.connector_id)
+    )
+    turn.order(Reply(event.request_id, "Accepted" if is_done else "Scheduled"))
+
+
+def follow(turn: Turn) -> None:
+    """Take out of service what is wanted so and free, and put back what is wanted again."""
+    for connector in turn.state.connectors:
+        is_wanted_out = connector.connector_id in turn.state.inoperative
+        if connector.out_of_service and not is_wanted_out:
+            turn.change_connector(connector.connector_id, out_of_service=False)
+        elif is_wanted_out and not connector.out_of_service and _is_free(turn.state, connector):
+            turn.change_connector(connector.connector_id, out_of_service=True)
+
+
+def lets_begin(state: ChargePoint, connector: Connector) -> bool:
+    """True if nobody has taken this connector out of service, now or from the last session's end.
+
+    Whoever had plugged in before the change may still begin.
+    """
+    is_leaving = connector.phase is Phase.FINISHED and connector.connector_id in state.inoperative
+    return not connector.out_of_service and not is_leaving
+
+
+def is_charge_point_out(state: ChargePoint) -> bool:
+    """True while the charge point as a whole is out of service."""
+    return CHARGE_POINT in state.inoperative and all(c.out_of_service for c in state.connectors)
+
+
+def _wanted_after(state: ChargePoint, event: AvailabilityChangeRequested) -> frozenset[int]:
+    everything = frozenset({CHARGE_POINT, *(c.connector_id for c in state.connectors)})
+    if event.connector_id == CHARGE_POINT:
+        return frozenset() if event.operative else everything
+    if event.operative:  # with one connector in service the charge point is too
+        return state.inoperative - {CHARGE_POINT, event.connector_id}
+    return state.inoperative | {event.connector_id}
+
+
+def _is_free(state: ChargePoint, connector: Connector) -> bool:
+    """No session, no plug, and nobody who was told that it is his turn."""
+    only_here = (connector.connector_id,)
+    is_promised = any(grant.connectors == only_here for grant in state.waiting) or any(
+        check.attempt.connectors == only_here for check in state.checking
+    )
+    return connector.phase is Phase.IDLE and not connector.plugged and not is_promised

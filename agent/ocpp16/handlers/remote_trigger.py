@@ -1,0 +1,81 @@
+"""TriggerMessage: the charge point tells what it is asked for (OCPP 1.6, 5.17 and 7.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from agent.core.state import ChargePoint
+from agent.ocpp16.frames import Payload
+from agent.ocpp16.incoming import AnswerFirst, Handler
+from agent.ocpp16.schemas import check_call
+from agent.ocpp16.telling import OwnAccount
+
+# OCPP 1.6, 7.34; the library's own list has those of the security white paper too.
+_KNOWN = frozenset(
+    {
+        "BootNotification",
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "Heartbeat",
+        "MeterValues",
+        "StatusNotification",
+    }
+)
+_OF_A_CONNECTOR = ("MeterValues", "StatusNotification")
+
+
+class Teller(Protocol):
+    """The link, as far as it is needed here."""
+
+    def tell(self, calls: Sequence[tuple[str, Payload]]) -> None:
+        """Send these calls when their turn comes, also while registration is pending."""
+
+    def may_register(self) -> bool:
+        """True while a BootNotification may go out (errata 3.35: not once accepted)."""
+
+    def register_now(self) -> None:
+        """Send BootNotification without waiting for the interval to pass."""
+
+
+def remote_trigger_handlers(
+    link: Teller, account: OwnAccount, state: Callable[[], ChargePoint]
+) -> Mapping[str, Handler]:
+    """The handler of this profile by action."""
+    return {"TriggerMessage": _RemoteTrigger(link, account, state).trigger_message}
+
+
+class _RemoteTrigger:
+    def __init__(self, link: Teller, account: OwnAccount, state: Callable[[], ChargePoint]) -> None:
+        self._link = link
+        self._account = account
+        self._state = state
+
+    async def trigger_message(self, payload: Payload) -> Payload | AnswerFirst:
+        requested = payload.get("requestedMessage") if isinstance(payload, dict) else None
+        if isinstance(requested, str) and requested not in _KNOWN:
+            return {"status": "NotImplemented"}  # the schema would call it a bad request
+        payload = check_call("TriggerMessage", payload)
+        if requested == "BootNotification":
+            return self._boot()
+        assert isinstance(requested, str)
+        connector_id = payload.get("connectorId") if requested in _OF_A_CONNECTOR else None
+        if not self._may_ask(requested, connector_id):
+            return {"status": "Rejected"}
+        if not self._account.calls(requested, connector_id):
+            return {"status": "Rejected"}  # no meter has been read
+        return AnswerFirst(
+            {"status": "Accepted"},
+            lambda: self._link.tell(self._account.calls(requested, connector_id)),
+        )
+
+    def _boot(self) -> Payload | AnswerFirst:
+        if not self._link.may_register():
+            return {"status": "Rejected"}
+        return AnswerFirst({"status": "Accepted"}, self._link.register_now)
+
+    def _may_ask(self, requested: str, connector_id: int | None) -> bool:
+        if connector_id is None or self._state().has_connector(connector_id):
+            return True
+        # The table of fields says > 0, the text means the controller by 0: it is taken.
+        return connector_id == 0 and requested == "StatusNotification"
