@@ -110,6 +110,7 @@ class Application:
         self._frame_log = FrameLog(lambda: clock.now().utc)
         self._network: NetworkSwitch | None = None
         self.api: ApiServer | None = None
+        self.rooms: Rooms | None = None
 
     async def run(self) -> bool:
         """Run until told to end; True: start again (Reset). Raises AgentError or BoardError."""
@@ -152,7 +153,7 @@ class Application:
         supervisor = Supervisor(board, runtime.post)
         supervision = self._supervise(board, supervisor)
         devices = self._make_devices(board, runtime, threads, supervision, supervisor)
-        rooms = self._rooms(board, store, runtime, threads, stack)
+        rooms = self.rooms = self._put_together(board, store, runtime, threads, stack)
         runtime.use({**devices.performers, co.Restart: self._restart})
         runtime.use(dict.fromkeys(LINK_ORDERS, rooms.link.perform))
 
@@ -171,7 +172,7 @@ class Application:
         self._serve_api(rooms, stack)
         return await self._until_the_end(tasks, runtime, board)
 
-    def _rooms(
+    def _put_together(
         self,
         board: Board,
         store: Store,

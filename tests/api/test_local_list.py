@@ -165,6 +165,23 @@ def test_a_list_that_is_switched_off_is_a_409(charger: Charger):
         charger.post("configuration", {"configuration": {"LocalAuthListEnabled": "true"}})
 
 
+def test_a_list_that_the_disk_does_not_take_has_failed_and_the_old_one_stays(tmp_path):
+    with running_charger(api_settings(tmp_path)) as charger:
+        send(charger, 1, entry("OLD"))
+        assert charger.application is not None
+        assert charger.application.rooms is not None
+        database = charger.application.rooms.store._database.writer
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages + 2}")
+        answer = send(charger, 2, *(entry(f"NEW-{number:06}") for number in range(5000)))
+        database.execute("PRAGMA max_page_count = 1000000")
+        told = answer.json()
+        assert answer.status_code == 200
+        assert (told["status"], told["list_version"]) == ("Failed", 1)
+        assert "full" in told["msg"]
+        assert [found["id_tag"] for found in listed(charger)["data"]] == ["OLD"]
+
+
 def test_a_list_of_the_central_system_is_not_an_operators(tmp_path):
     settings = api_settings(tmp_path)
     owned = AuthorizationSettings(local_list_owner="csms")

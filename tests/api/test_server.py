@@ -120,6 +120,14 @@ def test_it_ends_in_time_while_a_client_waits(tmp_path):
     connection.close()
 
 
+def test_answers_are_not_held_back_until_the_client_confirms_their_first_piece():
+    with open_listener(f"127.0.0.1:{free_port()}") as listener:
+        client = socket.create_connection(listener.getsockname()[:2])
+        connection, _ = listener.accept()
+        with client, connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_that_is_not_ours_is_a_clear_error():
     with pytest.raises(ApiError, match=r"cannot listen on 192\.0\.2\.1:80"):
         open_listener("192.0.2.1:80")

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import (
+    bench_api,
     bench_decision,
     bench_delivery,
     bench_idle,
@@ -39,6 +40,7 @@ def main() -> None:
         "store": bench_store.run,
         "delivery": bench_delivery.run,
         "list": bench_local_list.run,
+        "api": bench_api.run,
         "imports": bench_imports.run,
     }
     wanted = options.only.split(",") if options.only else list(benches)

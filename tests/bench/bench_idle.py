@@ -51,8 +51,8 @@ async def _watch(pid: int, what: str, idle_s: float) -> list[tuple[str, str]]:
     cpu_s, switches = cpu_seconds(pid), _wake_ups(pid)
     await asyncio.sleep(idle_s)
     cpu_s, switches = cpu_seconds(pid) - cpu_s, _wake_ups(pid) - switches
-    resident_kib = _kib(pid, "status", "VmRSS")
-    shared_out_kib = _kib(pid, "smaps_rollup", "Pss")
+    resident_kib = kib(pid, "status", "VmRSS")
+    shared_out_kib = kib(pid, "smaps_rollup", "Pss")
     return [
         (f"{what}: resident memory (aim: under 60 MB)", f"{resident_kib / 1024:.1f} MiB"),
         (f"{what}: proportional set size", f"{shared_out_kib / 1024:.1f} MiB"),
@@ -64,7 +64,8 @@ async def _watch(pid: int, what: str, idle_s: float) -> list[tuple[str, str]]:
     ]
 
 
-def _kib(pid: int, file: str, field: str) -> int:
+def kib(pid: int, file: str, field: str) -> int:
+    """A field of /proc/PID/FILE that is counted in KiB."""
     for line in Path(f"/proc/{pid}/{file}").read_text("ascii").splitlines():
         name, _, rest = line.partition(":")
         if name == field:
