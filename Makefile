@@ -9,13 +9,15 @@ PYTEST ?= -n auto --dist loadfile
 # Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 
-.PHONY: help run test check bench crash pictures system-test clean install uninstall
+.PHONY: help run test check bench sim mutants crash pictures system-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
 	@echo "make test       run the tests"
 	@echo "make check      formatting, lint, types and tests"
 	@echo "make bench      measure speed"
+	@echo "make sim        days in a simulated world, in seconds (SIM_DAYS, SIM_RUNS, SIM_SEED; see tests/simulation/run.py)"
+	@echo "make mutants    deliberate mistakes in the agent, each of which the simulation must find"
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
 	@echo "make install    (root) install on this machine as a service"
@@ -35,6 +37,12 @@ check: $(VENV)/.ready-to-test
 
 bench: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.bench
+
+sim: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m tests.simulation.run
+
+mutants: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m tests.simulation.mutants
 
 # Two minutes; each test in a process of its own, since most of them wait. What was tried is printed.
 crash: $(VENV)/.ready-to-test

@@ -77,8 +77,10 @@ class SystemClock:
         monotonic_s = self._monotonic()
         if self._is_kept(monotonic_s):
             utc = self._wall()
-            self._booted_at, self._is_known = utc - timedelta(seconds=monotonic_s), True
-            return Instant(monotonic_s, utc)
+            booted_at = utc - timedelta(seconds=monotonic_s)
+            if not self._has_jumped(booted_at) or self._is_kept(monotonic_s, ask_now=True):
+                self._booted_at, self._is_known = booted_at, True
+                return Instant(monotonic_s, utc)
         if self._booted_at is None:
             self._booted_at = self._wall() - timedelta(seconds=monotonic_s)
         utc = self._booted_at + timedelta(seconds=monotonic_s)
@@ -101,9 +103,13 @@ class SystemClock:
             self._booted_at = utc - timedelta(seconds=now.monotonic_s)
         self._is_known = True
 
-    def _is_kept(self, monotonic_s: float) -> bool:
-        """Whether the kernel's clock is synchronized; asked once a second at most."""
-        if monotonic_s - self._asked_at_s >= _ASK_AGAIN_S:
+    def _has_jumped(self, booted_at: datetime) -> bool:
+        """Somebody has set the clock: who does that by hand takes it from the time service."""
+        return self._booted_at is not None and abs(booted_at - self._booted_at) > _NOISE
+
+    def _is_kept(self, monotonic_s: float, ask_now: bool = False) -> bool:
+        """Whether the kernel's clock is synchronized; asked once a second, or now."""
+        if ask_now or monotonic_s - self._asked_at_s >= _ASK_AGAIN_S:
             self._asked_at_s = monotonic_s
             self._was_synchronized = self._is_synchronized()
         return self._was_synchronized

@@ -49,6 +49,24 @@ def test_what_the_central_system_says_replaces_a_wall_clock_that_is_years_off(ca
     assert "clock set by the central system" in caplog.text
 
 
+def test_a_clock_that_is_set_by_hand_is_no_longer_kept_from_that_moment_on():
+    machine = Machine(wall=TRUE_TIME, is_synchronized=True)
+    machine.clock.now()
+    machine.pass_time(0.5)  # it was asked a moment ago whether somebody keeps the clock
+    machine.wall, machine.is_synchronized = BOOT, False
+    machine.pass_time(0.1)
+    now = machine.clock.now()
+    assert (now.utc, now.is_trusted) == (TRUE_TIME + timedelta(seconds=0.6), True)
+
+
+def test_a_time_service_may_correct_the_clock_by_a_step():
+    machine = Machine(wall=TRUE_TIME, is_synchronized=True)
+    machine.clock.now()
+    machine.wall += timedelta(minutes=2)
+    machine.pass_time(0.1)
+    assert machine.clock.now().utc == TRUE_TIME + timedelta(minutes=2, seconds=0.1)
+
+
 @pytest.mark.parametrize("told", [TRUE_TIME, BOOT + timedelta(seconds=1)], ids=["far", "near"])
 @pytest.mark.parametrize("jump", [timedelta(days=-700), timedelta(days=700)])
 def test_a_jump_of_the_wall_clock_does_not_matter_after_learning(told, jump):
