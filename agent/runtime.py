@@ -31,6 +31,9 @@ from agent.ports import Clock
 logger = logging.getLogger(__name__)
 
 FACTS_S = 2.0  # a disk that does not answer must not hold up everything else
+# A deadline is passed by this much rather than met: two clocks round differently, and a turn a
+# moment too early would be followed by another at once, and so on.
+WAIT_MIN_S = 0.001
 REQUEST_S = 60.0  # the core answers requests within its own limits; this is the backstop
 _ROWS = frozenset(get_args(Row))
 _PATIENT = frozenset(get_args(PatientOrder))
@@ -143,7 +146,7 @@ class Runtime:
         deadline_s = charge_point.next_deadline_s(self.state, now)
         if deadline_s is None:
             return self._longest_wait_s
-        wait_s = max(0.0, deadline_s - now.monotonic_s)
+        wait_s = max(WAIT_MIN_S, deadline_s - now.monotonic_s)
         return wait_s if self._longest_wait_s is None else min(wait_s, self._longest_wait_s)
 
     async def _with_facts(self, event: Event) -> Event:

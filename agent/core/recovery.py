@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from agent.core import transaction
+from agent.core import time_keeping, transaction
+from agent.core.commands import SaveTransaction
 from agent.core.state import Connector, Grant, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import PilotState, StopReason, Transaction
@@ -70,10 +71,25 @@ def resumes(turn: Turn, connector: Connector) -> bool:
 
 
 def resume(turn: Turn, connector: Connector) -> None:
-    """Let a session that was found open go on as if nothing had happened."""
+    """Let a session that was found open go on as if nothing had happened.
+
+    The register of now is written down: what is plausible is counted anew from here, however often
+    the process ends before the next sample.
+    """
+    assert connector.transaction is not None
+    found = connector.transaction
+    if connector.reading is not None:
+        found = replace(
+            found,
+            last_wh=max(found.last_wh, connector.reading.import_wh),
+            last_at=time_keeping.not_before_last(turn, found, turn.now.utc),
+            boot=turn.time_mark,
+        )
+        turn.order(SaveTransaction(found))
     turn.change_connector(
         connector.connector_id,
         phase=Phase.CHARGING,
+        transaction=found,
         stop=None,
         settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
         next_sample_s=transaction.first_sample_s(turn, connector),

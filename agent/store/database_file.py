@@ -54,6 +54,7 @@ def open_database(path: Path, now: datetime) -> DatabaseFile:
         quarantined = _quarantine_if_damaged(path, now)
         writer = undo.enter_context(closing(_open_writer(path)))
         bring_up_to_date(writer)
+        _make_durable(writer)
         reader = _open_reader(path)
         undo.pop_all()
     return DatabaseFile(writer, reader, lock_descriptor, quarantined)
@@ -67,6 +68,20 @@ def close_database(database: DatabaseFile) -> None:
         database.reader.close()
         with as_store_errors("Cannot write the log of the database back; it is kept"):
             database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _make_durable(writer: sqlite3.Connection) -> None:
+    """Bring what can be read onto the medium, before anything is decided on it.
+
+    A process that was killed may have written a commit and not synced it: it can be read now, and
+    would be gone after a power cut. A full disk does not matter: the log is synced before it is
+    copied.
+    """
+    try:
+        writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.OperationalError as problem:
+        if problem.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
 
 
 # --- whose it is ---------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -284,3 +284,14 @@ def test_every_order_has_somebody_who_performs_it():
     )
     ordered = {*get_args(co.PromptOrder), *get_args(co.PatientOrder)}
     assert ordered == {*devices.performers, *LINK_ORDERS, co.Restart, co.Reply}
+
+
+async def test_a_deadline_that_is_only_just_not_reached_is_waited_for_and_not_spun_on():
+    desk = Desk()
+    runtime = desk.begin()
+    now = VirtualClock().now()
+    held = Connector(1, Traits(), phase=Phase.STARTING, give_up_s=now.monotonic_s + 1e-12)
+    runtime.state = replace(runtime.state, connectors=(held,))
+    wait_s = runtime._seconds_to_wait()
+    assert wait_s is not None
+    assert wait_s >= 0.001

@@ -8,7 +8,14 @@ from datetime import timedelta
 import pytest
 
 from agent.core import events as ev
-from agent.core.commands import CloseContactor, NoteBoot, NoteEnding, ReadMeter, UnlockConnector
+from agent.core.commands import (
+    CloseContactor,
+    NoteBoot,
+    NoteEnding,
+    ReadMeter,
+    SaveTransaction,
+    UnlockConnector,
+)
 from agent.core.state import Phase, Rules, Traits
 from agent.core.values import (
     Boot,
@@ -154,6 +161,23 @@ def test_a_session_that_goes_on_is_as_old_as_it_was():
     story.tell(ev.MeterRead(1, reading(1850)))
     age_s = story.now.monotonic_s - story.connector.transaction.begun_monotonic_s
     assert age_s == 3600
+
+
+def test_a_session_that_goes_on_is_stored_with_the_register_and_the_time_of_now():
+    story = started(rules=RESUMING)
+    (stored,) = of(SaveTransaction, story.tell(ev.MeterRead(1, reading(1850))))
+    assert (stored.transaction.last_wh, stored.transaction.last_at) == (1850, story.now.utc)
+    assert stored.transaction == story.connector.transaction
+
+
+def test_a_session_that_goes_on_again_and_again_before_its_next_sample_keeps_all_its_energy():
+    found = FOUND
+    for register_wh in (2500, 3200, 3900):  # each plausible after the one before: 2000 Wh at most
+        story = started(found, rules=RESUMING, traits=KW)
+        (stored,) = of(SaveTransaction, story.tell(ev.MeterRead(1, reading(register_wh))))
+        found = stored.transaction
+    story = started(found, ending=StopReason.SOFT_RESET, traits=KW)
+    assert stop_of(story.tell(ev.MeterRead(1, reading(4600)))).meter_stop_wh == 4600
 
 
 @pytest.mark.parametrize("ending", [StopReason.SOFT_RESET, StopReason.HARD_RESET])

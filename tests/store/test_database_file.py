@@ -16,7 +16,7 @@ import pytest
 from agent.core.commands import QueueMessage, RecordDecision
 from agent.errors import StoreBusy, StoreError
 from agent.store import Store
-from agent.store.database_file import CORRUPT_KEPT_MAX, PAGE_BYTES
+from agent.store.database_file import CORRUPT_KEPT_MAX, PAGE_BYTES, _make_durable
 from tests.store.builders import NOON, START, decision, numbered_ids
 
 NOBODY = 65534
@@ -132,6 +132,52 @@ def test_two_damaged_files_of_the_same_second_are_both_kept(path):
         Store.open(path, now=NOON, make_id=numbered_ids()).close()
     assert f"agent.db.corrupt-{STAMP}.2" in names_beside(path)
     assert f"agent.db.corrupt-{STAMP}" in names_beside(path)
+
+
+# --- what a killed process has left --------------------------------------------------------------
+
+
+def killed_before_a_sync(path: Path, after: Path) -> Path:
+    """Commit without a sync, and copy the files as they are at that moment."""
+    written(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("DELETE FROM outbox")
+        for name in ("agent.db", "agent.db-wal"):
+            shutil.copy(path.with_name(name), after / name)
+    return after / "agent.db"
+
+
+def test_what_can_be_read_after_a_kill_is_on_the_medium_before_anything_is_decided(
+    path, tmp_path, open_store
+):
+    after, alone = tmp_path / "after", tmp_path / "alone"
+    after.mkdir()
+    alone.mkdir()
+    found = killed_before_a_sync(path, after)
+    with closing(sqlite3.connect(found)) as onlooker:
+        # SQLite copies the log when the last connection closes: that must not be what saves us.
+        onlooker.execute("SELECT count(*) FROM outbox").fetchone()
+        open_store(found)
+        shutil.copy(found, alone / "agent.db")
+    assert open_store(alone / "agent.db").head() is None
+
+
+class Failing:
+    """A connection whose log cannot be copied into the file."""
+
+    def __init__(self, error_code: int) -> None:
+        self.problem = sqlite3.OperationalError("no")
+        self.problem.sqlite_errorcode = error_code
+
+    def execute(self, _: str) -> None:
+        raise self.problem
+
+
+def test_a_full_disk_does_not_keep_the_database_closed_and_a_failing_one_does():
+    _make_durable(Failing(sqlite3.SQLITE_FULL))
+    with pytest.raises(sqlite3.OperationalError):
+        _make_durable(Failing(sqlite3.SQLITE_IOERR))
 
 
 # --- whose it is ---------------------------------------------------------------------------------
