@@ -1,0 +1,183 @@
+"""One life of the agent's process: the real Application on this world's parts."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import copy_context
+from typing import Any
+
+from agent.application import Application
+from agent.core.commands import Command, Row
+from agent.core.events import Event
+from agent.core.state import ChargePoint
+from agent.errors import AgentError
+from agent.runtime import Runtime
+from agent.store import Store
+from agent.world import World as Surroundings
+from hw.ports import Board
+from tests.simulation.diary import LIFE
+from tests.simulation.network import Connection
+from tests.simulation.threads import SimulatedThread
+
+
+class Life:
+    """Begins when it is made. Once the world has another one, or none, it is a ghost."""
+
+    def __init__(self, world: Any, number: int, settings: Any) -> None:
+        self.number = number
+        self.settings = settings
+        self.world = world
+        self.clock = world.clocks.for_process()
+        self.board: Board = world.site.fit(lambda: self.clock.now().monotonic_s)
+        self.random = world.chance(f"process {number}")
+        self.reader: sqlite3.Connection | None = None
+        self.begun_s = asyncio.get_running_loop().time()
+        self.hangs_until_s = 0.0
+        self.application = _Watched(self, self._surroundings())
+        context = copy_context()
+        context.run(LIFE.set, self)
+        self.task = asyncio.get_running_loop().create_task(
+            self._run(), name=f"process {number}", context=context
+        )
+
+    @property
+    def is_ghost(self) -> bool:
+        """True when its process has ended: what it still does means nothing."""
+        return self.world.life is not self
+
+    @property
+    def runtime(self) -> Runtime | None:
+        """The owner of the state, once it is there."""
+        return self.application.runtime
+
+    async def _run(self) -> None:
+        try:
+            again = await self.application.run()
+            problem = None
+        except AgentError as error:
+            again, problem = True, str(error)
+        finally:
+            if self.reader is not None:
+                self.reader.close()
+        if not self.is_ghost:
+            self.world.process_ended(again, problem)
+
+    def _surroundings(self) -> Surroundings:
+        world, random = self.world, self.random
+        return Surroundings(
+            clock=self.clock,
+            random=random,
+            make_id=lambda: str(uuid.UUID(int=random.getrandbits(128))),
+            make_executor=self._thread,
+            connect=self._connect,
+            board=self.board,
+            boot_id=world.clocks.boot_id,
+            control_path=world.folder / f"control-{self.number}",
+        )
+
+    async def _connect(self, url: str, **how: Any) -> Connection:
+        if self.is_ghost:
+            await asyncio.Event().wait()
+        connection: Connection = await self.world.network.connect(url, **how)
+        if self.is_ghost:
+            connection.belongs_to_ghost = True
+            connection.tell_server()
+        return connection
+
+    def _thread(self, name: str) -> SimulatedThread:
+        if name != "journal":
+            return SimulatedThread(lambda: 0.0)
+        return SimulatedThread(lambda: 0.0 if self.is_ghost else self.world.disk.slow_s)
+
+
+class _Watched(Application):
+    """The application, with places where the world can look in and end it."""
+
+    def __init__(self, life: Life, surroundings: Surroundings) -> None:
+        super().__init__(life.settings, simulate=True, world=surroundings)
+        self._life = life
+
+    def _make_runtime(self, board: Board, store: Store, *more: Any) -> Runtime:
+        life = self._life
+        if not life.is_ghost:
+            life.reader = _reader(store, life)
+            life.world.database_opened(life.reader, store)
+        _watch_commits(store, life)
+        runtime = super()._make_runtime(board, store, *more)
+        _watch_turns(runtime, life)
+        _watch_orders(runtime, life)
+        return runtime
+
+    def _observe(
+        self,
+        before: ChargePoint,
+        event: Event,
+        after: ChargePoint,
+        commands: Sequence[Command],
+    ) -> None:
+        super()._observe(before, event, after, commands)
+        if not self._life.is_ghost:
+            self._life.world.watch.turned(before, event, after, commands)
+
+
+def _reader(store: Store, life: Life) -> sqlite3.Connection:
+    path = life.settings.storage_path
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+
+
+def _watch_commits(store: Store, life: Life) -> None:
+    original = store.commit
+
+    def commit(rows: Sequence[Row], now: Any) -> None:
+        world = life.world
+        if life.is_ghost:
+            return original(rows, now)
+        world.step("before a commit")
+        if life.is_ghost:
+            return original(rows, now)
+        world.ledger.begins(rows)
+        original(rows, now)
+        if not life.is_ghost:
+            world.step("after a commit, before anybody knows")
+        if not life.is_ghost:
+            assert life.reader is not None
+            world.ledger.committed(life.reader)
+            world.watch.committed(rows)
+        return None
+
+    store.commit = commit  # type: ignore[method-assign]
+
+
+def _watch_turns(runtime: Runtime, life: Life) -> None:
+    original: Callable[[Event], Awaitable[None]] = runtime.turn
+
+    async def turn(event: Event) -> None:
+        loop = asyncio.get_running_loop()
+        while loop.time() < life.hangs_until_s:
+            await asyncio.sleep(life.hangs_until_s - loop.time())
+        if not life.is_ghost:
+            life.world.step(f"before the turn of {type(event).__name__}")
+        await original(event)
+
+    runtime.turn = turn  # type: ignore[method-assign]
+
+
+def _watch_orders(runtime: Runtime, life: Life) -> None:
+    """The process may end before any order that a turn or a commit has given."""
+    original = runtime.use
+
+    def use(performers: Mapping[type[Command], Callable[[Any], None]]) -> None:
+        original({kind: stepping(kind, perform) for kind, perform in performers.items()})
+
+    def stepping(kind: type[Command], perform: Callable[[Any], None]) -> Callable[[Any], None]:
+        def do(order: Any) -> None:
+            if not life.is_ghost:
+                life.world.step(f"before {kind.__name__}")
+            perform(order)
+
+        return do
+
+    runtime.use = use  # type: ignore[method-assign]

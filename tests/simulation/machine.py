@@ -1,0 +1,197 @@
+"""The box's machine: its process starts, hangs, is killed; its power is cut and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from agent.settings import StorageSettings
+from tests.simulation.clocks import EPOCH, BoxClocks, true_time
+from tests.simulation.invariants.bounds import TheAgentLives
+from tests.simulation.invariants.safety import OpenWhenTheAgentHangs
+from tests.simulation.life import Life
+from tests.simulation.tally import AT_SOME_MOMENT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+RESTART_S = 3.0  # systemd starts the process again
+BOOT_S = 20.0  # the machine starts
+GHOST_S = 1.0
+_LAST_WORD_S = 30.0
+
+Strike = Callable[[str, str], None]  # at which place, and exactly where
+
+
+class Machine:
+    """``life`` is the process that runs now; None: there is none. ``lives`` counts them."""
+
+    def __init__(self, world: World) -> None:
+        self.life: Life | None = None
+        self.lives = 0
+        self.clocks = BoxClocks()
+        self._world = world
+        self._chance = world.chance("crashes")
+        self._armed: tuple[Strike, int] | None = None
+        self._ghosts: list[Life] = []
+        self._power_off = False
+        self._told_to_end = False
+        self._next_start: asyncio.TimerHandle | None = None
+
+    # --- how it ends ---
+
+    def step(self, place: str, where: str = "") -> None:
+        """A point at which a process can end; an armed end may strike here."""
+        if self._armed is None or self.life is None:
+            return
+        strike, left = self._armed
+        if left > 1:
+            self._armed = (strike, left - 1)
+            return
+        self._armed = None
+        strike(place, where)
+
+    def arm(self, strike: Strike, steps: int) -> None:
+        """Let this strike after so many steps."""
+        self._armed = (strike, steps)
+
+    def disarm(self) -> None:
+        """Nothing strikes any more."""
+        self._armed = None
+
+    def kill(self, place: str = AT_SOME_MOMENT, where: str = "") -> None:
+        """The process is gone at once; the machine runs on."""
+        if self.life is None:
+            return
+        self._note("weather", f"the process is killed {place} {where}".rstrip())
+        self._world.count(f"killed {place}")
+        self._bury()
+        self._world.disk.killed()
+        self._world.network.box_is_gone(politely=True)
+        self._start_in(RESTART_S)
+
+    def cut_power(self, place: str = AT_SOME_MOMENT, where: str = "") -> None:
+        """The machine is gone at once, with everything that was not synced."""
+        if self._power_off:
+            return
+        self._note("weather", f"the power is cut {place} {where}".rstrip())
+        self._world.count(f"power cut {place}")
+        self._power_off = True
+        self._bury()
+        self._world.disk.lost_power(self._chance)
+        self._world.network.box_is_gone(politely=False)
+        off_s = self._chance.choice((1.0, 60.0, 1200.0)) * self._chance.uniform(0.5, 2) + BOOT_S
+        self._start_in(off_s, self._power_on)
+
+    def hang(self, for_s: float) -> None:
+        """The runtime does not turn for a while."""
+        state = self._world.state()
+        if self.life is not None and state is not None:
+            self._note("weather", f"the runtime hangs for {for_s:.1f} s")
+            self._world.count("the runtime hangs")
+            self.life.hangs_until_s = asyncio.get_running_loop().time() + for_s
+            self._world.watch.find(OpenWhenTheAgentHangs).hangs(state.rules.lease_s)
+
+    def process_ended(self, again: bool, problem: str | None) -> None:
+        """It has ended by itself: told to, or because its disk does not work."""
+        self._note("process", f"has ended; {problem or 'as it was told'}")
+        alive = self._world.watch.find(TheAgentLives)
+        if not self._told_to_end:
+            self._world.count("ended by itself" if problem else "ended for a reset")
+            if not again:
+                alive.ended_by_itself("it ended for good")
+        if problem is not None and self._world.disk.trouble is None:
+            alive.ended_by_itself(problem)
+        self._bury()
+        self._world.disk.killed()
+        self._world.network.box_is_gone(politely=True)
+        if not self._told_to_end:
+            self._start_in(RESTART_S)
+
+    def _bury(self) -> None:
+        life, self.life = self.life, None
+        self._world.site.leave()
+        self._world.watch.ended()
+        self._armed = None
+        if life is not None:
+            self._ghosts.append(life)
+            # Not at once: what is being opened just now would stay open for ever.
+            asyncio.get_running_loop().call_later(GHOST_S, life.task.cancel)
+
+    # --- how it begins ---
+
+    def start(self) -> None:
+        """A process begins."""
+        self._ghosts = [ghost for ghost in self._ghosts if not ghost.task.done()]
+        self.lives += 1
+        self._note("process", f"number {self.lives} starts")
+        storage = StorageSettings(path=str(self._world.disk.path))
+        self.life = Life(self._world, self.lives, replace(self._world.settings, storage=storage))
+        self.life.task.add_done_callback(self._look_for_mistakes)
+
+    def _start_in(self, wait_s: float, before: Callable[[], None] | None = None) -> None:
+        if self._next_start is not None:
+            self._next_start.cancel()
+
+        def begin() -> None:
+            self._next_start = None
+            if before is not None:
+                before()
+            self.start()
+
+        self._next_start = asyncio.get_running_loop().call_later(wait_s, begin)
+
+    def _power_on(self) -> None:
+        self._power_off = False
+        off = timedelta()
+        if "clock" in self._world.swarm.weather:
+            off = self._chance.choice((timedelta(), EPOCH - true_time(), timedelta(hours=-2)))
+        if off:
+            self._world.count("the clock is wrong after a power cut")
+        self.clocks.power_on(off, is_synchronized=not off)
+
+    def _look_for_mistakes(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        problem = task.exception()
+        is_living = self.life is not None and self.life.task is task
+        if problem is not None and is_living:
+            self._world.watch.find(TheAgentLives).ended_by_itself(repr(problem))
+
+    def heal(self) -> None:
+        """A process runs from now on, and nothing strikes it any more."""
+        self.disarm()
+        self.clocks.synchronize()
+        if self.life is None and self._next_start is not None:
+            self._next_start.cancel()
+            if self._power_off:
+                self._power_on()
+                self.clocks.synchronize()
+            self.start()
+
+    async def end_everything(self) -> None:
+        """The living process is told to end, as systemd would; ghosts are waited for."""
+        self._told_to_end = True
+        self._armed = None
+        if self._next_start is not None:
+            self._next_start.cancel()
+        tasks: list[Any] = [ghost.task for ghost in self._ghosts]
+        if self.life is not None:
+            tasks.append(self.life.task)
+            self.life.application.shut_down()
+        await asyncio.wait(tasks, timeout=_LAST_WORD_S)
+        await end_tasks(tasks)
+
+    def _note(self, who: str, what: str) -> None:
+        self._world.diary.note(who, what)
+
+
+async def end_tasks(tasks: list[Any]) -> None:
+    """Cancel them, and wait until they are over."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)

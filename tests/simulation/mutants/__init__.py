@@ -1,0 +1,1 @@
+"""Deliberate mistakes in the agent, to see that the simulation finds them (``make mutants``)."""

@@ -1,0 +1,102 @@
+"""Which faults exist in this run, and how often: drawn from one seed.
+
+Some runs have none of a kind: rare combinations need room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from hw.simulated.part import Fault
+from tests.simulation.disk import Trouble
+from tests.simulation.moods import KINDS
+from tests.simulation.network import Reach
+from tests.simulation.operators import SAMPLE_INTERVALS_S
+
+_GAPS_H = (0.4, 1.5, 5.0)
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """Hours between two faults of a kind, on average; a kind that is missing does not happen."""
+
+    connectors: int
+    gap_h: float  # between two visits
+    keys: dict[str, str]
+    resumes: bool
+    weather: dict[str, float]
+    moods: frozenset[str]
+    parts: tuple[Fault, ...]
+    disk: tuple[Trouble, ...]
+    reaches: tuple[Reach, ...]
+
+    def describe(self) -> str:
+        """One line for the diary."""
+        weather = ", ".join(f"{kind} every {gap_h:g} h" for kind, gap_h in self.weather.items())
+        return (
+            f"{self.connectors} connectors; {weather or 'nothing goes wrong'}; "
+            f"central system {sorted(self.moods)}; keys {self.keys}"
+        )
+
+
+WEATHER = (
+    "kill",
+    "power cut",
+    "kill at a step",
+    "power cut at a step",
+    "part",
+    "disk",
+    "slow disk",
+    "reach",
+    "cut",
+    "half open",
+    "latency",
+    "mood",
+    "central restart",
+    "hang",
+    "clock",
+)
+
+
+def draw_swarm(random: Random, hurry: float = 1.0) -> Swarm:
+    """Draw a run. ``hurry``: so many times more happens in the same time."""
+    calm = random.random() < 0.05
+    share = 0.0 if calm else random.choice((0.25, 0.5, 0.8))
+    return Swarm(
+        connectors=random.choice((1, 1, 2)),
+        gap_h=random.choice((0.7, 2.0, 6.0)) / hurry,
+        keys=_draw_keys(random),
+        resumes=random.random() < 0.3,
+        weather={
+            kind: random.choice(_GAPS_H) / hurry for kind in WEATHER if random.random() < share
+        },
+        moods=frozenset(kind for kind in KINDS if random.random() < 0.4),
+        parts=_some(random, tuple(Fault)),
+        disk=_some(random, tuple(Trouble)),
+        reaches=_some(random, tuple(reach for reach in Reach if reach is not Reach.UP)),
+    )
+
+
+def _draw_keys(random: Random) -> dict[str, str]:
+    def one_of(*values: int | str) -> str:
+        return str(random.choice(values))
+
+    return {
+        "MeterValueSampleInterval": one_of(*SAMPLE_INTERVALS_S),
+        "MeterValuesSampledData": "Energy.Active.Import.Register",
+        "MessageTimeout": one_of(10, 30),
+        "TransactionMessageAttempts": one_of(1, 3, 5),
+        "TransactionMessageRetryInterval": one_of(0, 5, 60),
+        "WebSocketPingInterval": one_of(30, 120, 300),
+        "AllowOfflineTxForUnknownId": one_of("false", "false", "true"),
+        "LocalPreAuthorize": one_of("true", "true", "false"),
+        "StopTransactionOnInvalidId": one_of("true", "false"),
+        "MaxEnergyOnInvalidId": one_of(0, 0, 400),
+    }
+
+
+def _some(random: Random, kinds: tuple[object, ...]) -> tuple:  # type: ignore[type-arg]
+    """At least one of them."""
+    chosen = tuple(kind for kind in kinds if random.random() < 0.4)
+    return chosen or (random.choice(kinds),)

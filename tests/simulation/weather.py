@@ -1,0 +1,164 @@
+"""Makes the trouble that a swarm has drawn, and stops when the world is healed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from tests.simulation.clocks import EPOCH, true_time
+from tests.simulation.moods import Mood, draw_mood
+from tests.simulation.network import Reach
+from tests.simulation.swarm import Swarm
+
+_HEALTHY_LATENCY_S = 0.05
+
+
+class Weather:
+    """One task for each kind of fault that exists in this run."""
+
+    def __init__(self, world: Any, swarm: Swarm) -> None:
+        self._world = world
+        self._swarm = swarm
+        self._kinds: dict[str, Callable[[Random], Awaitable[None]]] = {
+            "kill": self._kill,
+            "power cut": self._power_cut,
+            "kill at a step": self._kill_at_a_step,
+            "power cut at a step": self._power_cut_at_a_step,
+            "part": self._part,
+            "disk": self._disk,
+            "slow disk": self._slow_disk,
+            "reach": self._reach,
+            "cut": self._cut,
+            "half open": self._half_open,
+            "latency": self._latency,
+            "mood": self._mood,
+            "central restart": self._central_restart,
+            "hang": self._hang,
+            "clock": self._clock,
+        }
+
+    def lives(self) -> list[Callable[[], Awaitable[None]]]:
+        """What to run, one task each."""
+
+        def life(kind: str, gap_h: float) -> Callable[[], Awaitable[None]]:
+            return lambda: self._live(kind, gap_h)
+
+        return [life(kind, gap_h) for kind, gap_h in self._swarm.weather.items()]
+
+    def heal(self) -> None:
+        """Everything works from now on."""
+        world = self._world
+        for connector_id in world.site.places:
+            world.site.mend(connector_id)
+        world.disk.trouble, world.disk.slow_s = None, 0.0
+        world.network.reach, world.network.latency_s = Reach.UP, _HEALTHY_LATENCY_S
+        world.central.mood = Mood()
+        world.clocks.synchronize()
+        world.disarm()
+
+    async def _live(self, kind: str, gap_h: float) -> None:
+        random = self._world.chance(f"weather {kind}")
+        while True:
+            await asyncio.sleep(random.expovariate(1 / (gap_h * 3600)))
+            await self._kinds[kind](random)
+
+    def _note(self, what: str) -> None:
+        self._world.diary.note("weather", what)
+
+    # --- the process ---
+
+    async def _kill(self, random: Random) -> None:
+        self._world.kill("at some moment")
+
+    async def _power_cut(self, random: Random) -> None:
+        self._world.cut_power("at some moment")
+
+    async def _kill_at_a_step(self, random: Random) -> None:
+        self._world.arm(self._world.kill, random.choice((1, 5, 30, 200)) * random.randint(1, 5))
+
+    async def _power_cut_at_a_step(self, random: Random) -> None:
+        steps = random.choice((1, 5, 30, 200)) * random.randint(1, 5)
+        self._world.arm(self._world.cut_power, steps)
+
+    async def _hang(self, random: Random) -> None:
+        self._world.hang(random.uniform(1, 40))
+
+    # --- parts and disk ---
+
+    async def _part(self, random: Random) -> None:
+        connector_id = random.choice(sorted(self._world.site.places))
+        fault = random.choice(self._swarm.parts)
+        self._note(f"connector {connector_id}: {fault.value}")
+        self._world.site.fail(connector_id, fault)
+        await asyncio.sleep(random.choice((2.0, 60.0, 1800.0)) * random.uniform(0.2, 1))
+        self._note(f"connector {connector_id} is mended")
+        self._world.site.mend(connector_id)
+
+    async def _disk(self, random: Random) -> None:
+        trouble = random.choice(self._swarm.disk)
+        self._note(trouble.value)
+        self._world.disk.trouble = trouble
+        await asyncio.sleep(random.choice((3.0, 60.0, 900.0)) * random.uniform(0.2, 1))
+        self._note("the disk is well again")
+        self._world.disk.trouble = None
+
+    async def _slow_disk(self, random: Random) -> None:
+        self._world.disk.slow_s = random.choice((0.2, 2.0, 12.0))
+        self._note(f"each commit takes {self._world.disk.slow_s:g} s")
+        await asyncio.sleep(random.uniform(10, 900))
+        self._world.disk.slow_s = 0.0
+
+    # --- the line and what is behind it ---
+
+    async def _reach(self, random: Random) -> None:
+        self._world.network.reach = random.choice(self._swarm.reaches)
+        self._note(f"from now on {self._world.network.reach.value}")
+        if random.random() < 0.7:
+            self._world.network.cut()
+        await asyncio.sleep(random.choice((20.0, 600.0, 14_400.0)) * random.uniform(0.2, 1))
+        self._note("the way is free again")
+        self._world.network.reach = Reach.UP
+
+    async def _cut(self, random: Random) -> None:
+        self._note("the connection breaks")
+        self._world.network.cut()
+
+    async def _half_open(self, random: Random) -> None:
+        self._note("the connection is half open")
+        self._world.network.half_open()
+
+    async def _latency(self, random: Random) -> None:
+        self._world.network.latency_s = random.choice((0.3, 3.0, 12.0))
+        self._note(f"the line takes {self._world.network.latency_s:g} s")
+        await asyncio.sleep(random.uniform(10, 1800))
+        self._world.network.latency_s = _HEALTHY_LATENCY_S
+
+    async def _mood(self, random: Random) -> None:
+        self._world.central.mood = mood = draw_mood(random, self._swarm.moods)
+        self._note("the central system is well" if mood.is_calm() else f"{mood}")
+        await asyncio.sleep(random.uniform(60, 7200))
+
+    async def _central_restart(self, random: Random) -> None:
+        self._note("the central system starts again")
+        self._world.central.restart()
+        if random.random() < 0.5:
+            self._world.network.reach = Reach.REFUSED
+            await asyncio.sleep(random.uniform(1, 120))
+            self._world.network.reach = Reach.UP
+
+    # --- the clock ---
+
+    async def _clock(self, random: Random) -> None:
+        clocks = self._world.clocks
+        off = random.choice(
+            (timedelta(hours=1), timedelta(hours=-1), EPOCH - true_time(), timedelta(days=400))
+        )
+        self._note(f"the wall clock jumps, it is off by {off.total_seconds():.0f} s")
+        clocks.off, clocks.is_synchronized = off, False
+        if random.random() < 0.7:
+            await asyncio.sleep(random.uniform(10, 3600))
+            self._note("the wall clock is right again")
+            clocks.synchronize()
