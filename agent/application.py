@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
-from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from agent import diary
 from agent.beginning import agree_on_boot, initial_state
-from agent.clock import SystemClock, this_boot_id
 from agent.control import Action, ControlServer, socket_path
 from agent.control_actions import ControlActions
 from agent.core import commands as co
@@ -42,7 +36,6 @@ from agent.ocpp16.wire import Connector as Connect
 from agent.ocpp16.wire import connect_websocket
 from agent.outgoing import OutgoingMessages
 from agent.parked import ParkedMessages
-from agent.ports import Clock
 from agent.rooms import Observer, Rooms
 from agent.runtime import Runtime
 from agent.settings import Settings
@@ -51,11 +44,11 @@ from agent.supervision import SupervisionThread, Supervisor
 from agent.supervision_timer import SupervisionTimer
 from agent.threads import Threads
 from agent.watchdog import ServiceManager
+from agent.world import World
 from hw.board import open_board
 from hw.ports import Board
 
 if TYPE_CHECKING:
-    from agent.api.limits import Limits
     from agent.api.server import ApiServer
 
 logger = logging.getLogger(__name__)
@@ -63,26 +56,6 @@ diary_logger = logging.getLogger("agent.diary")
 
 GOODBYE_S = 0.5  # the journal and the link get this long at the end
 FORCED_S = 2.4  # after this the process ends even if a session could not be ended in order
-
-
-def _threads(name: str) -> Executor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-
-
-@dataclass
-class World:
-    """What the application takes from outside, so that a simulation can own all of it."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    random: Random = field(default_factory=SystemRandom)
-    make_id: Callable[[], str] = lambda: str(uuid.uuid4())
-    make_executor: Callable[[str], Executor] = _threads
-    connect: Connect | None = None  # None: a websocket
-    board: Board | None = None  # None: opened by the application, as the settings say
-    pin_factory: Any = None  # None: the board's own
-    control_path: Path | None = None  # None: see control.socket_path
-    boot_id: str = field(default_factory=this_boot_id)  # another one: the machine was off meanwhile
-    api_limits: Limits | None = None  # None: those of the control API itself
 
 
 class Application:
@@ -164,6 +137,7 @@ class Application:
             asyncio.create_task(runtime.run(), name="runtime"),
             asyncio.create_task(rooms.link.run(), name="link"),
             asyncio.create_task(self._poll_meters(devices, runtime), name="meters"),
+            *self._join_bus(rooms),
         ]
         supervision.start()
         stack.callback(supervision.shut_down)
@@ -218,6 +192,7 @@ class Application:
             parked=parked,
             observers=self._observers,
             tap=window.tap,
+            accounts=window.accounts,
         )
 
     def _open_store(self, now: Instant, stack: AsyncExitStack) -> Store:
@@ -276,6 +251,17 @@ class Application:
             lambda: supervision.is_looking,
             supervisor.reason_to_stay_open,
         )
+
+    def _join_bus(self, rooms: Rooms) -> list[asyncio.Task[None]]:
+        """Talk to the other services of the station, if wanted."""
+        if not self.settings.mqtt.enabled:
+            return []
+        # Imported here: not needed when it is off.
+        from agent.bus.station_bus import StationBus
+
+        bus = StationBus(rooms, self._world.random, self._world.make_id, self._world.connect_broker)
+        rooms.accounts["bus"] = bus.as_data
+        return [asyncio.create_task(bus.run(), name="bus")]
 
     def _serve_api(self, rooms: Rooms, stack: AsyncExitStack) -> None:
         """Begin to serve the control API, if wanted; its own thread holds up nobody."""

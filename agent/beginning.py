@@ -28,6 +28,7 @@ def initial_state(
             authorize_timeout_s=authorization.authorize_timeout_s,
             tap_guard_s=authorization.tap_guard_s,
             allow_random_uid=authorization.allow_random_uid,
+            autocharge=authorization.autocharge,
             free_charging_id_tag=authorization.free_charging_id_tag,
             stop_by_second_tap=authorization.stop_by_second_tap,
             remote_start_takes_first=authorization.remote_start_without_connector == "first",

@@ -53,6 +53,7 @@ class ControlActions:
         self._read = read
         self._observers = observers
         self._one_tap = asyncio.Lock()
+        self.accounts: dict[str, Callable[[], Any]] = {}  # what else there is to tell, by name
 
     def by_name(self) -> Mapping[str, Action]:
         """Every action under the name that a request uses."""
@@ -67,6 +68,7 @@ class ControlActions:
             link["connected_since"] = link["connected_since"].isoformat(timespec="seconds")
         status["link"] = link
         status["simulated"] = self._simulation is not None
+        status.update({name: account() for name, account in self.accounts.items()})
         try:
             summary = await self._read(self._store.outbox_summary)
             status["outbox"] = outbox_as_data(summary, self._runtime.state)

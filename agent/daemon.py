@@ -67,7 +67,8 @@ def _run_on(board: Board, settings: Settings, clock: Clock) -> bool:
     gc.disable()  # nothing of it becomes garbage, and looking for some would cost a fifth of it
     import asyncio
 
-    from agent.application import Application, World
+    from agent.application import Application
+    from agent.world import World
 
     gc.freeze()  # nor will it later: the collector's pauses stay short
     gc.enable()

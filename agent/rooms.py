@@ -43,4 +43,5 @@ class Rooms:
     account: OwnAccount
     parked: ParkedMessages
     observers: list[Observer]  # told of every turn
+    accounts: dict[str, Callable[[], Any]]  # what else ``status`` tells, by name
     tap: Callable[[str, bool], Coroutine[Any, Any, DecisionRecord | None]]

@@ -78,6 +78,11 @@ class AuthorizationSettings:
     allow_random_uid: bool = setting(
         False, "take cards that show another number each time (phones); they are never remembered"
     )
+    autocharge: bool = setting(
+        False, "take the address of a vehicle in the place of a card; anybody can copy an address"
+    )
+    mac_prefix: str = setting("VID:", "stands before that address in the idTag")
+    key_code_prefix: str = setting("PIN:", "stands before a typed code in the idTag")
     free_charging_id_tag: str = setting(
         "", "whoever plugs in charges, without a card, under this idTag; empty = off"
     )
@@ -123,6 +128,25 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings:
+    """The station bus: authorization messages over MQTT."""
+
+    enabled: bool = setting(False, "talk to the other services of the station")
+    host: str = setting("127.0.0.1", "where the broker is")
+    port: int = setting(1883, "its port; 8883 is usual with TLS", low=1, high=65535)
+    username: str = setting("", "user name at the broker; empty = none")
+    password_file: str = setting("", "file with the password: one line")
+    ca_file: str = setting("", "CA certificate of the broker; not empty = TLS")
+    topic_prefix: str = setting("", "stands before every topic, with its slash")
+    accept_cs_updates: bool = setting(
+        False, "an update on cs/josev may begin and end sessions without the central system"
+    )
+    process_authorized_token: bool = setting(
+        False, "ask the station's own logic about every token before it is decided on"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OcppSettings:
     """Start values of OCPP configuration keys; what the central system changes later wins."""
 
@@ -151,6 +175,7 @@ class Settings:
         default=AuthorizationSettings(), metadata={"help": "local rules about cards"}
     )
     api: ApiSettings = field(default=ApiSettings(), metadata={"help": "the control API"})
+    mqtt: MqttSettings = field(default=MqttSettings(), metadata={"help": "the station bus"})
     simulation: SimulationSettings = field(
         default=SimulationSettings(), metadata={"help": "the simulated charger"}
     )

@@ -24,7 +24,25 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
     lines += _outbox_lines(status["outbox"])
     if status["simulated"]:
         lines.append("hardware     simulated")
+    if "bus" in status:
+        lines += _bus_lines(status["bus"])
     return lines
+
+
+def _bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
+    """The station bus, and what is open on it."""
+    words = "connected to" if bus["connected"] else "no broker at"
+    yield f"station bus  {words} {bus['broker']}"
+    if bus["problem"]:
+        yield f"             {bus['problem']}"
+    if bus["dropped"]:
+        yield f"             {bus['dropped']} messages dropped: too many at once"
+    if bus["no_authorization"]:
+        yield "             free charging is on: no_authorization is accepted"
+    if bus["autocharge"]:
+        yield "             autocharge is on: the address of a vehicle is taken for a card"
+    if bus["accepts_cs_updates"]:
+        yield "             updates on cs/josev begin and end sessions"
 
 
 def _link_lines(link: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[str]:

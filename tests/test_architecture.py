@@ -56,6 +56,8 @@ LIBRARY_OWNERS = {
     "uvicorn": ("agent.api",),
     "prometheus_client": ("agent.api",),
     "jinja2": ("agent.api.page.rendering",),
+    "aiomqtt": ("agent.bus.broker",),
+    "jsonschema": ("agent.bus.envelope",),
 }
 LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus"}
 
@@ -123,9 +125,9 @@ SOURCES_OF_TIME_AND_CHANCE = {
     "datetime.datetime.now": ("agent.clock", "agent.ocpp16.demo_central_system"),
     "time.monotonic": ("agent.clock", "hw.register_watch", "hw.modbus_meter"),
     "time.sleep": ("hw.mfrc522_reader", "hw.modbus_meter"),
-    "uuid.uuid4": ("agent.application", "agent.list_alone"),
+    "uuid.uuid4": ("agent.world", "agent.list_alone"),
     "os.urandom": ("agent.list_command",),
-    "random.SystemRandom": ("agent.application",),
+    "random.SystemRandom": ("agent.world",),
     "secrets.token_urlsafe": ("agent.api.page.opening", "agent.demo", "agent.token_command"),
 }
 # A generator and a number are handed in; these only name their types.

@@ -26,6 +26,7 @@ def warnings_for(settings: Settings) -> list[str]:
         *_central_system(settings),
         *_files(settings),
         *_api(settings),
+        *_bus(settings),
         *_reader(settings),
         *_pins(settings),
         *(
@@ -55,6 +56,8 @@ def _central_system(settings: Settings) -> Iterator[str]:
 def _files(settings: Settings) -> Iterator[str]:
     named = {
         "central_system.authorization_key_file": settings.central_system.authorization_key_file,
+        "mqtt.password_file": settings.mqtt.password_file,
+        "mqtt.ca_file": settings.mqtt.ca_file,
         "central_system.ca_file": settings.central_system.ca_file,
     }
     for index, token in enumerate(settings.api.tokens):
@@ -90,6 +93,19 @@ def _api(settings: Settings) -> Iterator[str]:
         )
     if api.tokens and not api.enabled:
         yield "api.tokens are not used: api.enabled is false"
+
+
+def _bus(settings: Settings) -> Iterator[str]:
+    mqtt = settings.mqtt
+    is_here = mqtt.host in ("localhost", "127.0.0.1", "::1")
+    if mqtt.enabled and not mqtt.username:
+        yield "mqtt.username is empty: whoever reaches the broker can hand out free energy"
+    if mqtt.enabled and not mqtt.ca_file and not is_here:
+        yield f"mqtt.host = {mqtt.host}: tokens cross the network unencrypted; set mqtt.ca_file"
+    if mqtt.accept_cs_updates:
+        yield "mqtt.accept_cs_updates: whoever may publish on cs/josev can begin sessions"
+    if settings.authorization.autocharge:
+        yield "authorization.autocharge: an address is no secret, anybody can copy one"
 
 
 def _reader(settings: Settings) -> Iterator[str]:

@@ -14,6 +14,7 @@ from posixpath import normpath
 from urllib.parse import urlsplit
 
 from agent.config.api_rules import check_api
+from agent.config.bus_rules import check_bus
 from agent.config.mistakes import KeyPath, Mistakes, nearest, shown
 from agent.config.pins import PinUse, pin_uses
 from agent.core.configuration import KEYS, start_values
@@ -37,6 +38,7 @@ def check_rules(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
     _check_pins(settings, mistakes)
     _check_serial_ports(settings, mistakes)
     check_api(settings.api, mistakes)
+    check_bus(settings, mistakes)
     return _checked_start_values(settings, mistakes)
 
 

@@ -15,7 +15,7 @@ from agent.core.commands import Authorize, CacheTag, RecordDecision, Reply, Show
 from agent.core.events import AuthorizeAnswered, AuthorizeFailed
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
-from agent.core.state import Attempt, Check, Grant, Phase, Purpose, Vouched
+from agent.core.state import Attempt, Check, Grant, Phase, Purpose, Unanswered, Vouched
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
@@ -27,6 +27,7 @@ from agent.core.values import (
 )
 
 CHECKS_MAX = 8  # tags that may be asked about at the same time; one more is refused
+LATE_S = 60.0  # so long an answer still counts for a plug that has stayed in
 VOUCHED_MAX = 32  # tags the operator asked about lately, with an accepted answer
 _DECIDED_UNANSWERED = tuple(
     rule.name for rule in (Rule.LISTED_OFFLINE, Rule.CACHED_OFFLINE, Rule.UNKNOWN_ALLOWED)
@@ -74,6 +75,8 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
     if authorization.effective(event.info, turn.now.utc) is not AuthorizationStatus.ACCEPTED:
         _forget_vouched(turn, event.id_tag)
         _take_back(turn, event)
+    else:
+        _grant_late(turn, event)
     for check in _take_checks(turn, event.id_tag):
         match check.attempt.purpose:
             case Purpose.STOP:
@@ -93,6 +96,31 @@ def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
             connector.give_back(turn, grant, "rejected", Rule.CENTRAL_REFUSED.says)
             attempt = Attempt(Purpose.START, event.id_tag, grant.connectors)
             record(turn, attempt, authorization.decide_answer(event.info, turn.now.utc))
+
+
+def _note_unanswered(turn: Turn, attempt: Attempt) -> None:
+    """Whoever was refused for silence only, and has plugged in, may still get his answer."""
+    if attempt.purpose is not Purpose.START or len(attempt.connectors) != 1:
+        return
+    place = turn.connector(attempt.connectors[0])
+    if not place.plugged:
+        return
+    until_s = turn.now.monotonic_s + LATE_S
+    late = Unanswered(attempt, place.plugged_at_s, until_s)
+    turn.change(unanswered=(*turn.state.unanswered, late)[-CHECKS_MAX:])
+
+
+def _grant_late(turn: Turn, event: AuthorizeAnswered) -> None:
+    """An acceptance that comes too late for the decision still counts while his plug is in."""
+    mine = [u for u in turn.state.unanswered if same_tag(u.attempt.id_tag, event.id_tag)]
+    others = tuple(u for u in turn.state.unanswered if u not in mine)
+    turn.change(unanswered=others)
+    for late in mine[-1:]:
+        place = turn.connector(late.attempt.connectors[0])
+        is_there = place.plugged and place.plugged_at_s == late.plugged_at_s
+        if is_there and turn.now.monotonic_s <= late.until_s:
+            decision = authorization.decide_answer(event.info, turn.now.utc)
+            grant(turn, late.attempt, replace(decision, detail="the answer came late"))
 
 
 def remember(turn: Turn, id_tag: str, info: IdTagInfo) -> None:
@@ -134,6 +162,8 @@ def _decide_unanswered(turn: Turn, attempt: Attempt, problem: str) -> None:
     if attempt.purpose is not Purpose.STOP:
         decision = authorization.decide_offline(attempt.facts, policy, turn.now.utc, problem)
         _decided_start(turn, attempt, decision)
+        if decision.verdict is Verdict.REFUSED:
+            _note_unanswered(turn, attempt)
         return
 
     def decide(running: Transaction) -> Decision:

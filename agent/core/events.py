@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.reasons import Rule
 from agent.core.requests import (
     AvailabilityChangeRequested as AvailabilityChangeRequested,
 )
@@ -48,6 +49,7 @@ from agent.core.requests import (
 )
 from agent.core.values import (
     NO_FACTS,
+    Claim,
     IdTagInfo,
     LockState,
     PartFault,
@@ -69,6 +71,19 @@ class CardPresented:
     connectors: tuple[int, ...]
     facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
     is_random: bool = False  # from a UID that changes at every activation (4 bytes, first 08)
+    claim: Claim = Claim.CARD
+
+
+@dataclass(frozen=True, slots=True)
+class TokenNotTaken:
+    """A token from another part of the station was refused before anybody had to decide.
+
+    ``rule`` is one of ``reasons.STATION_RULES``.
+    """
+
+    id_tag: str
+    connectors: tuple[int, ...]
+    rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +326,7 @@ class OutboxWasEmpty:
 Event = (
     CardPresented
     | CardNotTaken
+    | TokenNotTaken
     | ReaderFailed
     | ReaderRecovered
     | CablePluggedIn

@@ -149,6 +149,7 @@ def _meter_answered(turn: Turn, connector_id: int) -> None:
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.CardPresented: presenting.card_presented,
+    ev.TokenNotTaken: presenting.token_not_taken,
     ev.CardNotTaken: _card_not_taken,
     ev.ReaderFailed: _reader_failed,
     ev.ReaderRecovered: _reader_recovered,

@@ -9,13 +9,15 @@ from __future__ import annotations
 from agent.core import asking, authorization, choosing, connector, transaction
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
-from agent.core.events import CardPresented, RemoteStartRequested
+from agent.core.events import CardPresented, RemoteStartRequested, TokenNotTaken
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
 from agent.core.state import Attempt, Connector, Phase, Purpose
 from agent.core.turn import Turn
-from agent.core.values import Verdict
+from agent.core.values import Claim, Verdict
 
+# Nobody is asked about these.
+_ACCEPTED_CLAIMS = {Claim.FREE: Rule.FREE, Claim.STATION: Rule.STATION}
 RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 
 
@@ -30,6 +32,10 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
     if event.is_random and not turn.state.rules.allow_random_uid:
         _refuse(turn, Purpose.START, event.id_tag, (), Rule.RANDOM_UID)
         return
+    unwanted = _unwanted_claim(turn, event.claim)
+    if unwanted is not None:
+        _refuse(turn, Purpose.START, event.id_tag, (), unwanted)
+        return
     if _is_being_checked(turn, event.id_tag):
         return  # already being asked about: one answer serves both taps
     served = [c for c in turn.state.connectors if c.connector_id in event.connectors]
@@ -42,11 +48,29 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
     targets = choosing.for_card(turn.state, served)
     if targets:
         attempt = Attempt(Purpose.START, event.id_tag, targets, event.facts)
-        asking.decide_start(turn, attempt)
+        rule = _ACCEPTED_CLAIMS.get(event.claim)
+        if rule is None:
+            asking.decide_start(turn, attempt)
+        else:
+            asking.grant(turn, attempt, asking.local(Verdict.ACCEPTED, rule))
         return
     if _ends_other_session(turn, event, served):
         return
     _refuse(turn, Purpose.START, event.id_tag, (), choosing.why_nowhere(turn.state, served))
+
+
+def token_not_taken(turn: Turn, event: TokenNotTaken) -> None:
+    """A token of the station was refused before it came here: the reason is kept."""
+    _refuse(turn, Purpose.START, event.id_tag, event.connectors, event.rule)
+
+
+def _unwanted_claim(turn: Turn, claim: Claim) -> Rule | None:
+    rules = turn.state.rules
+    if claim is Claim.FREE and not rules.free_charging_id_tag:
+        return Rule.FREE_OFF
+    if claim is Claim.AUTOCHARGE and not rules.autocharge:
+        return Rule.AUTOCHARGE_OFF
+    return None
 
 
 def charge_freely(turn: Turn, connector_id: int) -> None:

@@ -32,6 +32,14 @@ class Rule(Enum):
     SESSION_OVER = "the session was over before this card was decided on"
     RANDOM_UID = "this card shows another number each time it is read: it cannot be recognised"
     FREE = "free charging is switched on: whoever plugs in charges"
+    STATION = "another part of the station has accepted this token"
+    FREE_OFF = "free charging is not switched on here"
+    AUTOCHARGE_OFF = "vehicles may not identify themselves by their address here"
+    BAD_TOKEN = "the token does not have the form of its kind"
+    EVSE_UNKNOWN = "the token is meant for an EVSE that this box does not have"
+    SEVERAL_PLUGS = "several plugs wait, and nobody said which one the token is for"
+    ONE_AT_A_TIME = "another token is being checked for the same connector"
+    DISCARDED = "the station's own logic does not want this token"
     VOUCHED = "the central system accepted this tag when it was asked a moment ago"
     TRUSTED = "simulated hardware: started as asked, without a check"
     TOO_SOON = "the same card again, too soon after the start"
@@ -56,6 +64,14 @@ class Rule(Enum):
         return _THEN.get(self, "")
 
 
+# Those by which a token is refused before it reaches the core.
+STATION_RULES = (
+    Rule.BAD_TOKEN,
+    Rule.EVSE_UNKNOWN,
+    Rule.SEVERAL_PLUGS,
+    Rule.ONE_AT_A_TIME,
+    Rule.DISCARDED,
+)
 _THEN = {
     Rule.CENTRAL_REFUSED: "look the card up in the central system: known, not blocked, valid?",
     Rule.LISTED_REFUSED: "correct the card in the central system and let it send the list again",
@@ -73,6 +89,13 @@ _THEN = {
     Rule.OUT_OF_SERVICE: "let the central system set it Operative again",
     Rule.FAULTED: "see chargepoint-agent status: it names the fault",
     Rule.JOURNAL_FAILED: "make room on the disk, or replace the SD card",
+    Rule.FREE_OFF: "set authorization.free_charging_id_tag, or show a card",
+    Rule.AUTOCHARGE_OFF: "set authorization.autocharge, or show a card",
+    Rule.BAD_TOKEN: "see what the sender of the token puts into id_token (docs/bus.md)",
+    Rule.EVSE_UNKNOWN: "see evse_id in the configuration, and what the sender puts into its",
+    Rule.SEVERAL_PLUGS: "let the sender of the token name the EVSE",
+    Rule.ONE_AT_A_TIME: "wait until the token before this one is decided",
+    Rule.DISCARDED: "see the log of the service that answers process_authorized_token",
     Rule.TOO_MANY: "wait until the cards before this one are decided",
     Rule.SHUTTING_DOWN: "tap again after the restart",
 }

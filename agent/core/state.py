@@ -36,6 +36,7 @@ class Rules:
     stop_by_second_tap: bool = True
     remote_start_takes_first: bool = True
     allow_random_uid: bool = False
+    autocharge: bool = False  # a vehicle may show its address in the place of a card
     free_charging_id_tag: str = ""  # not empty: whoever plugs in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False
@@ -125,6 +126,15 @@ class Check:
 
     attempt: Attempt
     by_s: float  # after this the offline rules decide
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A tag refused only because the central system was silent, with its plug in already."""
+
+    attempt: Attempt
+    plugged_at_s: float  # another plug is another person
+    until_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +297,7 @@ class ChargePoint:
     waiting: tuple[Grant, ...] = ()  # accepted, no plug yet
     checking: tuple[Check, ...] = ()
     vouched: tuple[Vouched, ...] = ()
+    unanswered: tuple[Unanswered, ...] = ()
     random_tags: tuple[str, ...] = ()  # tags presented lately that nobody may remember
     outbox: Outbox = Outbox()
     local_list: LocalList = NO_LIST

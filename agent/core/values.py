@@ -19,6 +19,15 @@ class Instant:
     is_trusted: bool = True
 
 
+class Claim(Enum):
+    """What a presented token says about itself."""
+
+    CARD = "card"  # somebody has it: a card, a code, a contract
+    FREE = "free"  # nobody has to have anything
+    AUTOCHARGE = "autocharge"  # the vehicle shows its address
+    STATION = "station"  # another part of the station has decided already
+
+
 @dataclass(frozen=True, slots=True)
 class Boot:
     """One life of the machine, from power-on to power-off; a process may start several times."""

@@ -12,17 +12,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.application import Application, World
+from agent.application import Application
 from agent.config.demo_settings import demo_settings, simulated_connector
 from agent.core.state import Connector
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.ports import Clock
 from agent.settings import OcppSettings, Settings
 from agent.store import Store
+from agent.world import World
 from hw.board import open_board
 from hw.ports import Board
 from hw.simulated.contactor import SimulatedContactor
 from hw.simulated.vehicle import SimulatedPilot
+from tests.emulators.broker import FakeBroker
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.inline_executor import InlineExecutor
 from tests.emulators.virtual_clock import NOON, VirtualClock
@@ -54,6 +56,7 @@ class Box:
     central_system: FakeCentralSystem = field(default_factory=FakeCentralSystem)
     clock: Clock = field(default_factory=VirtualClock)
     control_path: Path | None = None  # None: beside the database
+    broker: FakeBroker | None = None  # of the station bus
     is_plugged_at_start: bool = False  # the plug is in before the process begins
 
     def __post_init__(self) -> None:
@@ -86,6 +89,7 @@ class Box:
             connect=self.central_system.connect,
             control_path=self.control_path or beside,
             boot_id=f"boot-{self._boots}",
+            connect_broker=None if self.broker is None else self.broker.connect,
             board=self._plugged_board() if self.is_plugged_at_start else None,
         )
         return Application(self.settings, simulate=True, world=world)

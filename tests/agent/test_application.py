@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from agent.application import Application, World
+from agent.application import Application
 from agent.clock import SystemClock
 from agent.errors import LinkError
 from agent.watchdog import ServiceManager
+from agent.world import World
 from hw.board import open_board
 from tests.agent.box import (
     CARD,

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from agent.application import Application, World
+from agent.application import Application
 from agent.control import LINE_MAX
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
 from agent.errors import ControlError
 from agent.list_actions import PAGE_MAX, PIECE_MAX, entry_as_data, entry_of
 from agent.store import Store
+from agent.world import World
 from tests.agent.box import NOON, box_settings, running_box
 
 CONFIG = """

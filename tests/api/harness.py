@@ -19,9 +19,10 @@ import httpx
 
 from agent.api.limits import Limits
 from agent.api.tokens import TokenFile
-from agent.application import Application, World
+from agent.application import Application
 from agent.core.state import ChargePoint
 from agent.settings import ApiSettings, AuthorizationSettings, Settings
+from agent.world import World
 from hw.ports import Board
 from hw.settings import ContactorSettings
 from tests.agent.box import box_settings

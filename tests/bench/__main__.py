@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.bench import (
     bench_api,
+    bench_bus,
     bench_decision,
     bench_delivery,
     bench_idle,
@@ -41,6 +42,7 @@ def main() -> None:
         "delivery": bench_delivery.run,
         "list": bench_local_list.run,
         "api": bench_api.run,
+        "bus": bench_bus.run,
         "imports": bench_imports.run,
     }
     wanted = options.only.split(",") if options.only else list(benches)

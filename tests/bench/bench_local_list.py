@@ -17,7 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.application import Application, World
+from agent.application import Application
+from agent.world import World
 from tests.agent.box import box_settings
 from tests.emulators.central_system import FakeCentralSystem
 

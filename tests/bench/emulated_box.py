@@ -77,7 +77,8 @@ def main() -> None:
     install_fake_spidev(sys.modules, ChipInRealTime())
     settings, clock, wires = read_config(Path(sys.argv[1])), SystemClock(), WiredBox()
     board = open_board(settings.board, lambda: clock.now().monotonic_s, pin_factory=wires.factory)
-    from agent.application import Application, World
+    from agent.application import Application
+    from agent.world import World
 
     asyncio.run(serve(Application(settings, world=World(clock=clock, board=board))))
 

@@ -10,9 +10,9 @@ import pytest
 from agent.core import events as ev
 from agent.core.asking import CHECKS_MAX
 from agent.core.commands import Command
-from agent.core.reasons import Rule
+from agent.core.reasons import STATION_RULES, Rule
 from agent.core.state import Rules
-from agent.core.values import TagFacts, Verdict
+from agent.core.values import Claim, TagFacts, Verdict
 from tests.core.world import (
     ACCEPTED,
     BLOCKED,
@@ -132,6 +132,18 @@ def a_session_on_simulated_hardware() -> list[Command]:
     return Story(a_charge_point()).tell(ev.SessionAsked("s1", 1, CARD, is_trusted=True))
 
 
+def a_vehicle_shows_its_address() -> list[Command]:
+    return Story(a_charge_point()).tell(claimed(Claim.AUTOCHARGE))
+
+
+def claimed(claim: Claim) -> ev.CardPresented:
+    return ev.CardPresented(CARD, (1,), listed(), claim=claim)
+
+
+def not_taken(rule: Rule) -> Callable[[], list[Command]]:
+    return lambda: Story(a_charge_point()).tell(ev.TokenNotTaken(CARD, (1,), rule))
+
+
 def the_connector_is_out_of_service() -> list[Command]:
     story = Story(a_charge_point())
     story.tell(ev.AvailabilityChangeRequested("r1", 1, operative=False))
@@ -164,6 +176,10 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.SESSION_OVER: (NO, the_session_is_over_before_the_answer),
     Rule.RANDOM_UID: (NO, a_card_that_is_another_each_time),
     Rule.FREE: (YES, a_plug_where_charging_is_free),
+    Rule.STATION: (YES, lambda: Story(a_charge_point()).tell(claimed(Claim.STATION))),
+    Rule.FREE_OFF: (NO, lambda: Story(a_charge_point()).tell(claimed(Claim.FREE))),
+    Rule.AUTOCHARGE_OFF: (NO, a_vehicle_shows_its_address),
+    **{rule: (NO, not_taken(rule)) for rule in STATION_RULES},
     Rule.VOUCHED: (YES, a_session_of_a_tag_that_was_just_asked_about),
     Rule.TRUSTED: (YES, a_session_on_simulated_hardware),
     Rule.TOO_SOON: (NO, the_same_card_too_soon),

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from agent.application import Application, World
+from agent.application import Application
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry, ListUpdateKind
 from agent.ocpp16.frames import LARGE_FRAME, BadCall, BadFrame, Call, CallRefused, parse
 from agent.ocpp16.handlers.local_auth import read_local_list
 from agent.ocpp16.schemas import CHECKED_BY_HANDLER, check_call
 from agent.settings import AuthorizationSettings
+from agent.world import World
 from tests.agent.box import CARD, Box, box_settings, running_box
 from tests.emulators.central_system import Answer, FakeCentralSystem
 

@@ -1,0 +1,130 @@
+"""The connection to the broker. The only place that imports the MQTT client."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import aiomqtt
+
+from agent.errors import AgentError
+from agent.settings import MqttSettings
+
+OPEN_S = 10.0
+PUBLISH_S = 10.0
+KEEPALIVE_S = 20
+INCOMING_MAX = 2000  # messages that may wait for us; more are dropped
+_QOS = 1
+_PASSWORD_MAX = 1000
+
+
+class BrokerError(AgentError):
+    """There is no broker, it refuses us, or the connection broke."""
+
+
+class Connection(Protocol):
+    """One connection to the broker."""
+
+    def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+        """What comes: topic and payload. Raises BrokerError when the connection breaks."""
+
+    async def publish(self, topic: str, text: str) -> None:
+        """Send, at least once, and wait until the broker has it. Raises BrokerError."""
+
+
+class _Mqtt:
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self._client = client
+
+    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+        try:
+            async for message in self._client.messages:
+                payload = message.payload
+                yield message.topic.value, payload if isinstance(payload, bytes) else b""
+        except aiomqtt.MqttError as problem:
+            raise BrokerError("the connection broke") from problem
+
+    async def publish(self, topic: str, text: str) -> None:
+        try:
+            await self._client.publish(topic, text.encode(), qos=_QOS, retain=False)
+        except aiomqtt.MqttError as problem:
+            raise BrokerError("a message could not be sent") from problem
+
+
+@asynccontextmanager
+async def connected(
+    settings: MqttSettings, identifier: str, topics: tuple[str, ...]
+) -> AsyncIterator[Connection]:
+    """Connect and subscribe. Raises BrokerError, now or when the connection breaks."""
+    client = aiomqtt.Client(
+        settings.host,
+        settings.port,
+        username=settings.username or None,
+        password=_password(settings),
+        identifier=identifier,
+        tls_context=_tls(settings),
+        timeout=OPEN_S,
+        keepalive=KEEPALIVE_S,
+        clean_session=True,  # what was asked while we were away has been given up by now
+        max_queued_incoming_messages=INCOMING_MAX,
+        # Else every small message may wait 40 ms for the other side to confirm the one before.
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        logger=_quiet(),
+    )
+    try:
+        async with client:
+            for topic in topics:
+                await client.subscribe(topic, qos=_QOS)
+            yield _Mqtt(client)
+    except aiomqtt.MqttError as problem:
+        raise BrokerError(_in_words(problem, settings)) from problem
+    except OSError as problem:
+        raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
+
+
+def _password(settings: MqttSettings) -> str | None:
+    if not settings.password_file:
+        return None
+    try:
+        text = Path(settings.password_file).read_text("utf-8")[:_PASSWORD_MAX]
+    except (OSError, UnicodeDecodeError) as problem:
+        told = getattr(problem, "strerror", None) or "it is not plain text"
+        raise BrokerError(f"mqtt.password_file cannot be read: {told}") from None
+    lines = text.splitlines()
+    if not lines or not lines[0]:
+        raise BrokerError("mqtt.password_file is empty")
+    return lines[0]
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
+    if not settings.ca_file:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as problem:
+        told = getattr(problem, "strerror", None) or "it holds no certificate"
+        raise BrokerError(f"mqtt.ca_file cannot be used: {told}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _in_words(problem: Exception, settings: MqttSettings) -> str:
+    where = f"{settings.host}:{settings.port}"
+    text = str(problem) or type(problem).__name__
+    if "Not authorized" in text or "user name or password" in text.lower():
+        return f"{where} refuses us: check mqtt.username and mqtt.password_file"
+    if "certificate verify failed" in text:
+        return f"{where} cannot be trusted: check mqtt.ca_file, and the name in its certificate"
+    return f"{where}: {text}"
+
+
+def _quiet() -> logging.Logger:
+    """The client's own sentences are not for the person at the box."""
+    logger = logging.getLogger("agent.bus.mqtt")
+    logger.setLevel(logging.CRITICAL)
+    return logger

@@ -1,0 +1,308 @@
+"""A real Mosquitto with the files of the documentation, a real agent, and the example client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from agent.bus.broker import BrokerError, connected
+from agent.settings import MqttSettings
+from tests.agent.box import CARD
+from tests.api.harness import Charger, api_settings, free_port
+from tests.ocpp16.test_websocket import certificate
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs/mosquitto"
+MOSQUITTO = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+EVSE = "DE*ABC*E1"
+USERS = ("agent", "reader", "iso15118")
+PATIENCE_S = 20.0
+
+pytestmark = pytest.mark.real_time
+needs_mosquitto = pytest.mark.skipif(
+    MOSQUITTO is None,
+    reason="mosquitto is not installed (apt install mosquitto)",
+)
+
+
+class Broker:
+    """The process; ``start`` and ``stop`` as often as one likes, on the same port."""
+
+    def __init__(self, directory: Path, lines: str = "") -> None:
+        self.port = free_port()
+        self.directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        passwords = directory / "passwords"
+        for number, user in enumerate(USERS):
+            create = ["-c"] if number == 0 else []
+            subprocess.run(
+                ["mosquitto_passwd", "-b", *create, str(passwords), user, f"{user}-secret"],
+                check=True,
+                capture_output=True,
+                timeout=30,
+            )
+            (directory / f"{user}.password").write_text(f"{user}-secret\n")
+        (directory / "access").write_text((DOCS / "access").read_text())
+        for name in ("passwords", "access"):
+            (directory / name).chmod(0o644)
+        text = (DOCS / "mosquitto.conf").read_text()
+        text = text.replace("/etc/mosquitto", str(directory)).replace(
+            "listener 1883", f"listener {self.port}"
+        )
+        (directory / "mosquitto.conf").write_text(f"{text}\nuser root\n{lines}\n")
+
+    def start(self) -> None:
+        assert MOSQUITTO is not None
+        log = (self.directory / "mosquitto.log").open("ab")
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", str(self.directory / "mosquitto.conf")], stdout=log, stderr=log
+        )
+        log.close()
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.05)
+        raise AssertionError((self.directory / "mosquitto.log").read_text())
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    def settings(self, user: str = "agent", **fields: Any) -> MqttSettings:
+        return MqttSettings(
+            enabled=True,
+            port=self.port,
+            username=user,
+            password_file=str(self.directory / f"{user}.password"),
+            **fields,
+        )
+
+    @contextlib.asynccontextmanager
+    async def client(self, user: str, *topics: str) -> AsyncIterator[aiomqtt.Client]:
+        async with aiomqtt.Client(
+            "127.0.0.1", self.port, username=user, password=f"{user}-secret"
+        ) as client:
+            for topic in topics:
+                await client.subscribe(topic, qos=1)
+            yield client
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    (tmp_path / "broker").mkdir()
+    found = Broker(tmp_path / "broker")
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def charger(tmp_path: Path, broker: Broker) -> Iterator[Charger]:
+    """A running agent on the bus; it needs no HTTP here."""
+    settings = api_settings(tmp_path)
+    settings = replace(
+        settings,
+        connectors=tuple(replace(found, evse_id=EVSE) for found in settings.connectors),
+        mqtt=broker.settings(),
+    )
+    charger = Charger(settings)
+    charger.start()
+    charger.until(lambda: bus_of(charger)["connected"])
+    yield charger
+    charger.stop()
+
+
+def bus_of(charger: Charger) -> dict[str, Any]:
+    assert charger.application is not None
+    assert charger.application.rooms is not None
+    found: dict[str, Any] = charger.application.rooms.accounts["bus"]()
+    return found
+
+
+def request(**data: Any) -> dict[str, Any]:
+    return {"id": str(uuid.uuid4()), "name": "authorization", "type": "request", "data": data}
+
+
+async def ask(client: aiomqtt.Client, content: dict[str, Any]) -> str:
+    await client.publish("cs/josev", json.dumps(content), qos=1)
+    async with asyncio.timeout(PATIENCE_S):
+        async for message in client.messages:
+            assert not message.retain
+            answer = json.loads(message.payload)  # type: ignore[arg-type]
+            if (answer["id"], answer["type"]) == (content["id"], "response"):
+                return str(answer["data"]["status"])
+    raise AssertionError("no answer")
+
+
+@needs_mosquitto
+async def test_a_reader_on_the_bus_begins_a_session_and_hears_of_it(charger, broker):
+    async with broker.client("reader", "josev/cs") as client:
+        charger.run(plug(charger))
+        content = request(token_type="ISO14443", id_token=CARD, evse_id=EVSE)
+        assert await ask(client, content) == "accepted"
+        seen = []
+        async with asyncio.timeout(PATIENCE_S):
+            async for message in client.messages:
+                told = json.loads(message.payload)
+                seen.append((told["name"], told["data"].get("status")))
+                if ("transaction_status", "in_progress") in seen:
+                    break
+        assert ("authorization", "accepted") in seen
+        assert ("transaction_status", "started") in seen
+
+
+async def plug(charger: Charger) -> None:
+    assert charger.board.simulation is not None
+    charger.board.simulation.plug(1)
+
+
+@needs_mosquitto
+async def test_a_broker_that_restarts_in_a_session_is_told_what_stands(charger, broker):
+    async with broker.client("reader", "josev/cs") as client:
+        charger.run(plug(charger))
+        await ask(client, request(token_type="ISO14443", id_token=CARD))
+    broker.stop()
+    charger.until(lambda: not bus_of(charger)["connected"])
+    assert charger.state.connectors[0].transaction is not None
+    broker.start()
+    async with broker.client("reader", "josev/cs") as client, asyncio.timeout(60):
+        async for message in client.messages:
+            told = json.loads(message.payload)
+            if told["name"] == "authorization" and told["type"] == "update":
+                assert told["data"] == {
+                    "evse_id": EVSE,
+                    "id_token": CARD,
+                    "token_type": "ISO14443",
+                    "status": "accepted",
+                }
+                break
+    async with broker.client("reader", "josev/cs") as late:
+        kept = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                async for message in late.messages:
+                    kept.append(message.retain)
+        assert not any(kept)  # nothing is kept for those who come later
+
+
+@needs_mosquitto
+async def test_a_thousand_requests_at_once_are_all_answered_once_and_in_order(charger, broker):
+    ids = [str(uuid.uuid4()) for _ in range(1000)]
+    answers: list[str] = []
+    async with broker.client("reader", "josev/cs") as client:
+        for id in ids:
+            content = {**request(token_type="local", id_token="x" * 21), "id": id}
+            await client.publish("cs/josev", json.dumps(content), qos=1)
+        async with asyncio.timeout(60):
+            async for message in client.messages:
+                told = json.loads(message.payload)
+                if told["type"] == "response":
+                    answers.append(told["id"])
+                if len(answers) == len(ids):
+                    break
+    assert answers == ids
+
+
+@needs_mosquitto
+async def test_who_may_not_publish_is_not_heard(charger, broker):
+    async with broker.client("iso15118", "ocpp/iso15118") as client:
+        content = request(token_type="ISO14443", id_token=CARD)
+        await client.publish("cs/josev", json.dumps(content), qos=1)
+        await asyncio.sleep(0.5)
+    assert charger.central_system.of("Authorize") == []
+
+
+@needs_mosquitto
+def test_the_example_in_the_documentation_does_what_it_says(charger, broker):
+    program = ROOT / "docs/examples/second_reader.py"
+    assert len(program.read_text().splitlines()) <= 40
+    done = subprocess.run(
+        [sys.executable, str(program), "127.0.0.1", str(broker.port), "reader", "reader-secret"],
+        input=f"{CARD}\nnot hex\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["accepted", "rejected"], done.stderr
+
+
+# --- what can be wrong with a broker -------------------------------------------------------------
+
+
+async def problem_with(settings: MqttSettings) -> str:
+    with pytest.raises(BrokerError) as problem:
+        async with asyncio.timeout(PATIENCE_S), connected(settings, "CP-1", ("cs/josev",)):
+            pass
+    return str(problem.value)
+
+
+@needs_mosquitto
+async def test_a_wrong_password_is_named_and_not_shown(broker, tmp_path):
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-the-password\n")
+    words = await problem_with(replace(broker.settings(), password_file=str(wrong)))
+    assert "check mqtt.username and mqtt.password_file" in words
+    assert "not-the-password" not in words
+
+
+async def test_nobody_listening_is_named(tmp_path):
+    port = free_port()
+    assert f"127.0.0.1:{port}" in await problem_with(MqttSettings(enabled=True, port=port))
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+async def test_a_password_file_that_is_missing_or_empty_is_named(tmp_path, content):
+    path = tmp_path / "password"
+    if content is not None:
+        path.write_text(content)
+    settings = MqttSettings(enabled=True, username="agent", password_file=str(path))
+    assert "mqtt.password_file" in await problem_with(settings)
+
+
+async def test_a_ca_file_that_is_none_is_named(tmp_path):
+    (tmp_path / "ca").write_text("no certificate")
+    for name in ("ca", "missing"):
+        settings = MqttSettings(enabled=True, ca_file=str(tmp_path / name))
+        assert "mqtt.ca_file" in await problem_with(settings)
+
+
+# The client leaves a socket to the garbage collector when the handshake fails.
+@pytest.mark.filterwarnings("ignore:.*unclosed <ssl.SSLSocket")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@needs_mosquitto
+async def test_over_tls_certificate_and_name_are_checked(tmp_path):
+    cert, _ = certificate(tmp_path, "DNS:localhost")
+    port = free_port()
+    lines = f"listener {port} 127.0.0.1\ncertfile {cert}\nkeyfile {tmp_path / 'key.pem'}"
+    found = Broker(tmp_path, lines)
+    found.start()
+    try:
+        good = replace(found.settings(), host="localhost", port=port, ca_file=str(cert))
+        async with asyncio.timeout(PATIENCE_S), connected(good, "CP-1", ("cs/josev",)):
+            pass
+        assert "cannot be trusted" in await problem_with(replace(good, host="127.0.0.1"))
+        (tmp_path / "stranger").mkdir()
+        stranger, _ = certificate(tmp_path / "stranger", "DNS:localhost")
+        assert "cannot be trusted" in await problem_with(replace(good, ca_file=str(stranger)))
+    finally:
+        found.stop()
+        gc.collect()

@@ -1,0 +1,275 @@
+"""The bus as a neighbour: facts, broker trouble, floods, openings that are closed by default."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from agent.bus import station_bus
+from tests.agent.box import CARD, OTHER_CARD
+from tests.bus.conftest import EVSE, READER, station
+
+ACCEPTED_UPDATE = {
+    "evse_id": EVSE,
+    "id_token": CARD,
+    "token_type": "ISO14443",
+    "status": "accepted",
+}
+
+
+# --- the broker ----------------------------------------------------------------------------------
+
+
+async def test_a_broker_that_goes_and_comes_back_is_told_what_stands(tmp_path):
+    async with station(tmp_path) as here:
+        await here.box.charge()
+        here.broker.break_off()
+        await here.box.until(lambda: not here.broker.is_connected)
+        here.broker.heard.clear()
+        await here.box.until(lambda: here.broker.is_connected, within_s=400)
+        await here.broker.told("connector_and_charging")
+        assert here.box.contactor.is_closed  # charging went on
+        assert (await here.updates()) == [("ISO14443", CARD, "accepted")]
+        assert (await here.progress()) == ["in_progress"]
+        assert here.broker.of("service_status")[0]["status"] == "ready"
+        assert here.broker.of("websocket_status") == [{"status": "connected"}]
+
+
+async def test_a_broker_that_refuses_is_tried_again_with_growing_waits_and_one_warning(
+    tmp_path, caplog
+):
+    async with station(tmp_path) as here:
+        here.broker.refusal = "refuses us: check mqtt.username and mqtt.password_file"
+        here.broker.break_off()
+        await asyncio.sleep(3600)
+        status = await here.box.do("status")
+        assert status["bus"]["connected"] is False
+        assert status["bus"]["problem"] == here.broker.refusal
+        warnings = [r for r in caplog.records if "station bus is away" in r.getMessage()]
+        assert len(warnings) <= 2
+        assert here.broker.connections == 1
+        here.broker.refusal = ""
+        await here.box.until(lambda: here.broker.is_connected, within_s=400)
+        assert (await here.box.do("status"))["bus"]["connected"] is True
+
+
+async def test_what_was_not_sent_before_the_break_is_not_sent_after_it(tmp_path):
+    async with station(tmp_path) as here:
+        await asyncio.sleep(60)
+        here.broker.slow_s = 1000.0
+        await here.box.charge()
+        here.broker.break_off()
+        await here.box.until(lambda: not here.broker.is_connected)
+        here.broker.slow_s = 0.0
+        here.broker.heard.clear()
+        await here.box.until(lambda: here.broker.is_connected, within_s=400)
+        await here.broker.told("connector_and_charging")
+        assert (await here.progress()) == ["in_progress"]  # the present, not the past
+
+
+async def test_a_broker_that_takes_nothing_loses_the_oldest_messages_and_says_so(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(station_bus, "OUTGOING_MAX", 20)
+    async with station(tmp_path) as here:
+        await asyncio.sleep(60)
+        here.broker.slow_s = 10_000.0
+        for _ in range(30):
+            here.broker.say("josev/cs", "device_model", "request", {})
+        await asyncio.sleep(1)
+        assert (await here.box.do("status"))["bus"]["dropped"] >= 10
+        assert "too many messages wait for the broker" in caplog.text
+
+
+async def test_a_flood_of_requests_is_answered_to_the_last_one(tmp_path):
+    async with station(tmp_path, CARD) as here:
+        data = {"token_type": "ISO14443", "id_token": OTHER_CARD, "evse_id": "DE*XYZ*E9"}
+        ids = [here.broker.say(READER, "authorization", "request", data) for _ in range(1000)]
+        answers = [await here.broker.answer_to(id) for id in ids]
+        assert {message["data"]["status"] for _, message in answers} == {"rejected"}
+        in_order = [m["id"] for _, m in here.broker.heard if m["type"] == "response"]
+        assert in_order == ids  # as they came, each once
+
+
+async def test_requests_beyond_what_may_wait_are_rejected_at_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(station_bus, "REQUESTS_MAX", 5)
+    async with station(tmp_path, CARD) as here:
+        data = {"token_type": "ISO14443", "id_token": OTHER_CARD}
+        ids = [here.broker.say(READER, "authorization", "request", data) for _ in range(50)]
+        for id in ids:
+            await here.broker.answer_to(id)
+        assert "too many requests wait for their turn" in caplog.text
+
+
+async def test_ids_are_not_remembered_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(station_bus, "SEEN_MAX", 10)
+    async with station(tmp_path) as here:
+        data = {"token_type": "ISO14443", "id_token": "zz"}
+        for _ in range(30):
+            await here.broker.ask(READER, "authorization", data)
+        first = here.broker.heard[-30][1]["id"]
+        here.broker.say(READER, "authorization", "request", data, id=first)
+        await asyncio.sleep(1)
+        assert len(here.broker.answers_to(first)) >= 1
+
+
+# --- facts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("cs_status_and_limits", "evses"),
+        ("cs_parameters", "number_of_evses"),
+        ("device_model", "evses"),
+        ("meter_values", "total_active_energy_imported"),
+        ("cs_connector", "status"),
+    ],
+)
+async def test_facts_are_told_to_those_who_ask(tmp_path, name, fact):
+    async with station(tmp_path) as here:
+        id = here.broker.say("josev/cs", name, "request", {"evse_id": EVSE, "action": "status"})
+        topic, message = await here.broker.answer_to(id)
+        assert topic == "cs/josev"
+        assert fact in message["data"]
+
+
+async def test_nothing_secret_stands_in_the_device_model(tmp_path):
+    async with station(tmp_path) as here:
+        told = await here.broker.ask("josev/cs", "device_model", {})
+        assert "password" not in json.dumps(told)
+        assert "ws://" not in json.dumps(told)
+        assert told["evses"][0]["iso15118_id"] == EVSE
+
+
+async def test_a_lock_is_told_about_and_never_moved(tmp_path):
+    async with station(tmp_path) as here:
+        await here.box.charge()
+        ask = {"evse_id": EVSE, "action": "unlock"}
+        told = await here.broker.ask("josev/cs", "cs_connector", ask)
+        assert told["status"] == "locked"
+        assert here.box.state.is_locked
+        told = await here.broker.ask("josev/cs", "cs_connector", {"evse_id": "nowhere"})
+        assert told["status"] == "error"
+        told = await here.broker.ask("josev/cs", "meter_values", {"evse_id": "nowhere"})
+        assert told == {}
+
+
+async def test_who_asks_how_the_service_is_gets_an_answer(tmp_path):
+    async with station(tmp_path) as here:
+        told = await here.broker.ask(READER, "service_status", {"service": "ocpp"})
+        assert (told["service"], told["status"]) == ("ocpp", "ready")
+
+
+async def test_what_the_parts_do_is_told(tmp_path):
+    async with station(tmp_path) as here:
+        await here.box.charge()
+        await here.broker.told("cs_contactor_status")
+        assert here.broker.of("cs_contactor_status") == [{"evse_id": EVSE, "status": "closed"}]
+        states = [data["state"] for data in here.broker.of("cp_status")]
+        assert states[-1] == "C2"
+        assert set(states) <= {"A1", "B1", "B2", "C1", "C2"}
+        charging = here.broker.of("connector_and_charging")[-1]
+        assert (charging["connector_status"], charging["charging_status"]) == (
+            "occupied",
+            "charging",
+        )
+        await here.box.do("sim", lever="fault", name="emergency_stop")
+        fault = await here.broker.told("hardware_fault")
+        assert (fault["evse_id"], fault["fault_name"]) == (EVSE, "emergency_stop")
+
+
+async def test_while_the_car_speaks_iso15118_it_is_told_to_stop(tmp_path):
+    async with station(tmp_path) as here:
+        info = {"evse_id": EVSE, "session_status": "ChargingStatus"}
+        here.broker.say("iso15118/ocpp", "iso15118_state_info", "update", info)
+        await here.box.charge()
+        await asyncio.sleep(10)
+        await here.present()
+        await here.broker.told("stop_charging")
+        assert here.broker.of("stop_charging", "request", "ocpp/iso15118") == [{"evse_id": EVSE}]
+        over = {**info, "session_status": "SessionStop"}
+        here.broker.say("iso15118/ocpp", "iso15118_state_info", "update", over)
+        here.broker.say("iso15118/ocpp", "iso15118_state_info", "update", {"evse_id": 5})
+        await asyncio.sleep(1)
+
+
+# --- openings ------------------------------------------------------------------------------------
+
+
+async def test_an_update_of_the_station_is_ignored_by_default(tmp_path, caplog):
+    async with station(tmp_path) as here:
+        await here.box.plug()
+        here.broker.say(READER, "authorization", "update", ACCEPTED_UPDATE)
+        await asyncio.sleep(10)
+        assert here.box.central_system.of("StartTransaction") == []
+        assert "mqtt.accept_cs_updates is false" in caplog.text
+
+
+async def test_where_it_is_allowed_an_update_begins_and_ends_a_session(tmp_path):
+    async with station(tmp_path, mqtt={"accept_cs_updates": True}) as here:
+        await here.box.plug()
+        here.broker.say(READER, "authorization", "update", ACCEPTED_UPDATE)
+        await here.box.central_system.received("StartTransaction")
+        assert here.box.central_system.of("Authorize") == []
+        assert await here.why() == "STATION"
+        over = {**ACCEPTED_UPDATE, "status": "deauthorized"}
+        here.broker.say(READER, "authorization", "update", over)
+        await here.box.central_system.received("StopTransaction")
+        # Nothing to end, nowhere, and bad data: said, and no more.
+        for data in (over, {**over, "evse_id": "nowhere"}, {"status": "accepted"}):
+            here.broker.say(READER, "authorization", "update", data)
+        for data in (
+            {**ACCEPTED_UPDATE, "evse_id": "nowhere"},
+            {**ACCEPTED_UPDATE, "id_token": "not hex"},
+        ):
+            here.broker.say(READER, "authorization", "update", data)
+        await asyncio.sleep(5)
+        assert len(here.box.central_system.of("StartTransaction")) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"), [("accepted", "accepted"), ("discarded", "rejected"), ("", "accepted")]
+)
+async def test_the_stations_own_logic_may_discard_a_token(tmp_path, answer, verdict):
+    async with station(tmp_path, mqtt={"process_authorized_token": True}) as here:
+        asked = asyncio.ensure_future(here.present())
+        await here.broker.told("process_authorized_token")
+        (id,) = [m["id"] for _, m in here.broker.heard if m["name"] == "process_authorized_token"]
+        if answer:
+            for data in ({"status": "perhaps"}, {"status": answer}, {"status": answer}):
+                here.broker.say(READER, "process_authorized_token", "response", data, id=id)
+        assert await asked == verdict
+        if answer == "discarded":
+            assert await here.why() == "DISCARDED"
+            assert here.box.central_system.of("Authorize") == []
+
+
+async def test_codes_and_tokens_stand_in_no_log(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    async with station(tmp_path, rules={"autocharge": True}) as here:
+        await here.present("135792468", token_type="key_code")
+        await here.present("FF44556670AA", token_type="mac_address")
+        await here.present("13579!", token_type="key_code")
+        why = json.dumps(await here.box.do("why", limit=5))
+        for text in (caplog.text, why):
+            assert "13579" not in text
+            assert "445566" not in text
+        assert "PIN:.." in why
+
+
+async def test_what_is_open_is_shown(tmp_path):
+    rules = {"autocharge": True, "free_charging_id_tag": "FREE"}
+    async with station(tmp_path, rules=rules) as here:
+        bus = (await here.box.do("status"))["bus"]
+        assert (bus["autocharge"], bus["no_authorization"]) == (True, True)
+
+
+async def test_a_topic_prefix_stands_before_every_topic(tmp_path):
+    async with station(tmp_path, mqtt={"topic_prefix": "site/7/"}) as here:
+        data = {"token_type": "ISO14443", "id_token": CARD}
+        id = here.broker.say("site/7/cs/josev", "authorization", "request", data)
+        assert (await here.broker.answer_to(id))[0] == "site/7/josev/cs"
