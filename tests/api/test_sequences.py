@@ -65,10 +65,10 @@ def test_b_in_one_with_a_time_limit(fresh: Charger):
     charger = fresh
     started = charger.applied("start-session", {"id_tag": TAG, "duration_seconds": 1})
     assert started["transaction_ref"] == 1
+    charger.until(lambda: charger.central_system.of("StopTransaction") != [])
     finishing = charger.until_status("Finishing")
     assert finishing["transaction_id"] is None
     assert finishing["plugged"] is True
-    charger.until(lambda: charger.central_system.of("StopTransaction") != [])
     assert last(charger, "StopTransaction")["reason"] == "Local"
     assert story(charger)[:4] == ["Preparing", "Authorize", "StartTransaction", "Charging"]
     assert charger.applied("stop-session") == {"pilot": "A", "status": "Available"}
