@@ -3,13 +3,20 @@
 
 VENV ?= .venv
 PYTHON ?= python3
-# One process a core; a file of tests stays in one process.
-PYTEST ?= -n auto --dist loadfile
+# More processes than cores (two): many tests wait. A file of tests stays in one process, and those that
+# take longest come first (tests/conftest.py).
+PYTEST ?= -n 4 --dist loadfile --no-loadscope-reorder
+
+# Tests start many processes, and compile each module once.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 
-.PHONY: help run test check bench sim mutants crash pictures system-test clean install uninstall
+# The second central system of the tests (tests/strict).
+STRICT = tests/strict/node_modules/.package-lock.json
+
+.PHONY: help run test check bench sim soak mutants crash pictures system-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -17,6 +24,7 @@ help:
 	@echo "make check      formatting, lint, types and tests"
 	@echo "make bench      measure speed"
 	@echo "make sim        days in a simulated world, in seconds (SIM_DAYS, SIM_RUNS, SIM_SEED; see tests/simulation/run.py)"
+	@echo "make soak       a day in virtual time, then minutes in real time with random faults (SOAK_MINUTES, SOAK_SEED)"
 	@echo "make mutants    deliberate mistakes in the agent, each of which the simulation must find"
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
@@ -26,10 +34,10 @@ help:
 run: $(VENV)/.ready-to-run
 	$(VENV)/bin/chargepoint-agent demo
 
-test: $(VENV)/.ready-to-test
+test: $(VENV)/.ready-to-test $(STRICT)
 	$(VENV)/bin/python -m pytest $(PYTEST)
 
-check: $(VENV)/.ready-to-test
+check: $(VENV)/.ready-to-test $(STRICT)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -40,6 +48,9 @@ bench: $(VENV)/.ready-to-test
 
 sim: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.simulation.run
+
+soak: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m tests.soak
 
 mutants: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.simulation.mutants
@@ -57,7 +68,7 @@ system-test: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m pytest -m system tests/system
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(dir $(STRICT))
 
 $(VENV)/.ready-to-run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -70,6 +81,11 @@ $(VENV)/.ready-to-test: $(VENV)/.ready-to-run
 	$(PIP_INSTALL) --no-deps mfrc522
 	touch $@
 
+# Without npm, or without a network, the tests that need it are skipped.
+$(STRICT): tests/strict/package-lock.json
+	@npm ci --prefix tests/strict --no-audit --no-fund --loglevel=error && touch $@ || \
+	    echo "ocpp-rpc is not installed: the tests in tests/strict are skipped"
+
 # --- on the charge point (docs/installation.md) --------------------------------------------------
 
 APP = /opt/chargepoint-agent
@@ -77,11 +93,14 @@ APP_PIP = $(APP)/bin/python -m pip install --disable-pip-version-check --prefer-
 NAME = chargepoint-agent
 ETC = $(DESTDIR)/etc
 LINK = $(DESTDIR)/usr/local/bin/$(NAME)
+SHARE = $(DESTDIR)/usr/local/share
+MADE = $(SHARE)/man/man1/$(NAME).1 $(SHARE)/bash-completion/completions/$(NAME) \
+    $(SHARE)/zsh/site-functions/_$(NAME) $(SHARE)/fish/vendor_completions.d/$(NAME).fish
 
 # With DESTDIR only files are staged, for a package: an environment cannot be moved.
-install: install-check $(if $(DESTDIR),,install-environment) install-files $(if $(DESTDIR),,install-activate)
+install: install-check $(if $(DESTDIR),,install-environment) install-files install-manual $(if $(DESTDIR),,install-activate)
 
-.PHONY: install-check install-environment install-files install-activate
+.PHONY: install-check install-environment install-files install-manual install-activate
 
 install-check:
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" != 0 ]; then echo "make install needs root: use sudo"; exit 1; fi
@@ -109,6 +128,14 @@ install-files:
 	    install -m 644 config.example.toml $(ETC)/$(NAME)/config.toml
 	ln -sfn $(APP)/bin/$(NAME) $(LINK)
 
+# Man page and completions are made from the commands; no package is needed for that.
+install-manual:
+	install -d $(sort $(dir $(MADE)))
+	$(PYTHON) -B -m agent manual man > $(word 1,$(MADE))
+	$(PYTHON) -B -m agent completion bash > $(word 2,$(MADE))
+	$(PYTHON) -B -m agent completion zsh > $(word 3,$(MADE))
+	$(PYTHON) -B -m agent completion fish > $(word 4,$(MADE))
+
 install-activate:
 	systemd-sysusers $(NAME).conf
 	systemd-tmpfiles --create $(NAME).conf
@@ -125,6 +152,7 @@ uninstall:
 	$(if $(DESTDIR),,-systemctl disable --now $(NAME))
 	rm -f $(ETC)/systemd/system/$(NAME).service $(ETC)/sysusers.d/$(NAME).conf
 	rm -f $(ETC)/tmpfiles.d/$(NAME).conf $(ETC)/udev/rules.d/99-$(NAME).rules $(LINK)
+	rm -f $(MADE)
 	rm -rf $(DESTDIR)$(APP)
 	$(if $(DESTDIR),,-systemctl daemon-reload)
 	@echo "Removed. Still there: /etc/$(NAME) and /var/lib/$(NAME)"

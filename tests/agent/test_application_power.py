@@ -210,11 +210,11 @@ async def test_a_sample_costs_one_commit_and_a_queue_of_samples_few(tmp_path):
     assert journal.count - before == 10
     box.central_system.refuse_always = LinkError("gone")
     await box.central_system.drop()
-    await asyncio.sleep(6000)
+    await asyncio.sleep(2400)
     before, told = journal.count, len(box.central_system.of("MeterValues"))
     box.central_system.refuse_always = None
-    await box.central_system.received("MeterValues", told + 100)
-    assert journal.count - before <= 15  # link, samples, 100 removals
+    await box.central_system.received("MeterValues", told + 40)
+    assert journal.count - before <= 10  # link, samples, 40 removals
     await asyncio.sleep(5)
     assert (await box.do("status"))["outbox"]["queued_count"] == 0
     samples = [call.unique_id for call in box.central_system.of("MeterValues")]
@@ -288,7 +288,7 @@ async def test_a_stop_that_waits_gets_the_number_of_its_start_when_that_is_sent_
     await box.die()
 
 
-@pytest.mark.parametrize("after", [1, 7, 30, 45])
+@pytest.mark.parametrize("after", [1, 15])
 async def test_a_power_cut_in_the_middle_of_a_long_queue_costs_some_repeats_and_nothing_else(
     tmp_path, after
 ):
@@ -297,7 +297,7 @@ async def test_a_power_cut_in_the_middle_of_a_long_queue_costs_some_repeats_and_
     await box.start()
     for _ in range(2):
         await box.charge()
-        await asyncio.sleep(30 * 60)
+        await asyncio.sleep(12 * 60)
         await box.finish()
     box.central_system.refuse_always = None
     await box.central_system.received("MeterValues", after)
@@ -306,8 +306,8 @@ async def test_a_power_cut_in_the_middle_of_a_long_queue_costs_some_repeats_and_
     await box.central_system.received("StopTransaction", 2)
     await asyncio.sleep(600)
     of = box.central_system.of
-    assert len({call.unique_id for call in of("MeterValues")}) == 60
-    assert len(of("MeterValues")) <= 60 + SPARED_MAX
+    assert len({call.unique_id for call in of("MeterValues")}) == 24
+    assert len(of("MeterValues")) <= 24 + SPARED_MAX
     assert len({call.unique_id for call in of("StartTransaction")}) == 2
     assert len({call.unique_id for call in of("StopTransaction")}) == 2
     over: set[int] = set()

@@ -9,7 +9,7 @@ from tests.api.harness import SECRET, Charger, api_settings, running_charger
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is a development tool")
 
-EXAMPLES = 25  # a request kind
+EXAMPLES = 12  # a request kind
 
 
 @pytest.fixture(scope="module")

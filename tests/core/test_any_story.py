@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.core import events as ev
+from agent.core.charging_profiles import Criteria, ProfileKind, ProfilePurpose, Recurrency
 from agent.core.configuration import KEYS
 from agent.core.events import Event
 from agent.core.faults import SAFETY_INPUTS
@@ -20,8 +22,10 @@ from agent.core.values import (
     LockState,
     PartFault,
     PilotState,
+    Reservation,
 )
 from tests.core.anything import Anything
+from tests.core.charging import a_profile
 from tests.core.world import (
     NOON,
     a_charge_point,
@@ -50,7 +54,26 @@ facts = st.one_of(
 )
 part_faults = st.builds(PartFault, st.just("OtherError"), st.just("made up"), st.booleans())
 lock_states = st.sampled_from(LockState)
+profiles = st.builds(
+    lambda number, first, later, **fields: a_profile(number, first, (70, later), **fields),
+    st.integers(1, 5),
+    st.sampled_from([0, 5.9, 6, 10.5, 40]),
+    st.sampled_from([0, 16]),
+    level=st.integers(0, 2),
+    purpose=st.sampled_from(ProfilePurpose),
+    kind=st.sampled_from(ProfileKind),
+    recurrency=st.just(Recurrency.DAILY),
+    duration_s=st.sampled_from([None, 100]),
+)
 inputs = st.sampled_from(sorted(SAFETY_INPUTS))
+reservations = st.builds(
+    Reservation,
+    st.integers(1, 3),
+    st.integers(0, 3),
+    tags,
+    st.sampled_from([-1, 5, 60, 600]).map(lambda seconds: NOON + timedelta(seconds=seconds)),
+    st.sampled_from([None, "FLEET", "fleet", "OTHERS"]),
+)
 trips = st.sampled_from(["lease expired", "did not close", "opened by itself", "welded", "reflex"])
 
 
@@ -121,6 +144,16 @@ FROM_CENTRAL_SYSTEM = st.one_of(
         st.sampled_from(["true", "false", "0", "1", "30", "-1", ""]),
     ),
     asked(ev.CacheClearRequested),
+    asked(ev.SetProfileRequested, st.integers(0, 3), profiles),
+    asked(ev.SetProfileRequested, st.integers(0, 2), profiles),
+    asked(ev.ClearProfilesRequested, st.builds(Criteria, st.none() | st.integers(1, 5))),
+    asked(
+        ev.RemoteStartRequested, tags, st.sampled_from([None, 1, 2]), facts, st.none() | profiles
+    ),
+    asked(ev.AvailabilityChangeRequested, st.integers(0, 3), st.booleans()),
+    asked(ev.ReservationRequested, reservations),
+    asked(ev.ReservationRequested, reservations),
+    asked(ev.ReservationCancelRequested, st.integers(1, 3)),
 )
 FROM_OPERATOR = st.one_of(
     asked(
@@ -130,7 +163,7 @@ FROM_OPERATOR = st.one_of(
         st.booleans(),  # only when plugged
         st.sampled_from([False, False, True]),  # trusted
         st.sampled_from([None, 0, 1, 45]),
-        st.sampled_from([None, 0, 10, 500]),
+        st.sampled_from([None, 1, 10, 500]),
         facts,
     ),
     asked(ev.StopAsked, st.sampled_from([1, 2, 3, 11, HOSTILE_ID])),
@@ -173,11 +206,12 @@ keys = st.fixed_dictionaries(
         "ConnectionTimeOut": st.sampled_from(["0", "30"]),
         "MeterValueSampleInterval": st.sampled_from(["0", "10"]),
         "TransactionMessageAttempts": st.sampled_from(["0", "1", "3"]),
+        "MaxChargingProfilesInstalled": st.sampled_from(["1", "3"]),
     },
 )
 
 MANY = settings(
-    max_examples=250,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
