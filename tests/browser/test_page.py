@@ -63,6 +63,18 @@ def test_what_a_person_types_is_not_taken_away_by_news(open_page, charger):
     visit.told("card C0..00".capitalize())
 
 
+def test_a_button_that_is_being_pressed_is_not_taken_away_by_news(open_page, charger):
+    visit = open_page()
+    button = visit.page.get_by_role("button", name="Another card").first
+    button.hover()
+    visit.page.mouse.down()
+    charger.board.simulation.plug(1)
+    visit.sees("plugged in")
+    visit.page.mouse.up()
+    visit.told("Card 04..80")
+    visit.page.get_by_role("button", name="Pull the plug").wait_for()
+
+
 def test_the_frame_log_is_live_and_filtered(open_page, charger):
     visit = open_page("/frames")
     visit.page.get_by_label("Only of the action").fill("statusn")
@@ -90,8 +102,9 @@ def test_with_scripts_blocked_everything_can_be_read_and_done(chromium, charger)
     context.close()
 
 
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("path", "scheme"), [*((path, "light") for path in PAGES), ("/", "dark"), ("/keys", "dark")]
+)
 def test_nothing_stands_in_the_way_of_those_who_see_or_move_otherwise(open_page, path, scheme):
     from axe_playwright_python.sync_playwright import Axe
 

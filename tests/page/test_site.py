@@ -180,15 +180,6 @@ def test_a_mark_that_names_no_card_adds_none(charger, browser):
     assert charger.state.local_list.entries == 0
 
 
-def test_a_fault_is_shown_until_it_is_mended(charger, browser):
-    browser.do("break", connector="1", fault="door")
-    charger.until(lambda: bool(charger.state.faults))
-    assert "cabinet door open" in browser.get("/").text
-    browser.do("mend", connector="1")
-    charger.until(lambda: not charger.state.faults)
-    assert "cabinet door open" not in browser.get("/").text
-
-
 def test_the_network_can_be_cut_and_mended(charger, browser):
     assert browser.do("cut", network="cut") == "The network is cut."
     charger.until(lambda: not charger.state.online)

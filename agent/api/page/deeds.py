@@ -13,6 +13,7 @@ from agent.api.idempotency import Answer
 from agent.api.page.views import DECISIONS_SHOWN, mark_of
 from agent.api.service import ControlService
 from agent.api.tokens import Token
+from agent.core.events import ContactorMended
 from agent.core.id_tag import mask
 from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, ListOrigin
 from agent.diary import decision_line
@@ -38,6 +39,7 @@ class Deeds:
         self._by_name: Mapping[str, Deed] = {
             "stop": self._stop,
             "unlock": self._unlock,
+            "acknowledge": self._acknowledge,
             "add": self._add,
             "remove": self._remove,
             "clear-cache": self._clear_cache,
@@ -81,6 +83,16 @@ class Deeds:
 
     async def _unlock(self, token: Token, fields: Fields) -> str:
         return await self._command(token, "unlock-connector", {"connector_id": _number(fields)})
+
+    async def _acknowledge(self, token: Token, fields: Fields) -> str:
+        require_scope(token, "operate")
+        number = _number(fields)
+        if number not in [each.connector_id for each in self._station.state.connectors]:
+            raise not_found("unknown_connector", f"There is no connector {number}.")
+        reply = await self._station.ask(lambda id: ContactorMended(number, id), WAIT_S)
+        if reply.status != "Accepted":
+            return f"Refused: {reply.detail}."
+        return f"The contactor of connector {number} may close again."
 
     async def _queue(self, token: Token, fields: Fields) -> str:
         ref = _number(fields, "ref")

@@ -11,6 +11,7 @@ from agent.api.page.rendering import render
 from agent.api.station import Station
 from agent.core import faults
 from agent.core.configuration import KEYS
+from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
 from agent.core.reasons import Rule
 from agent.core.values import DecisionRecord, ListOwner, Verdict
@@ -80,7 +81,7 @@ class Views:
                 free_tag=state.rules.free_charging_id_tag,
                 may_operate="operate" in scopes,
             ),
-            self._part("faults", faults=list(self._faults())),
+            self._part("faults", faults=list(self._faults()), may_operate="operate" in scopes),
             await self._cards(scopes),
             await self._link_part(scopes),
             self._panel(scopes),
@@ -92,12 +93,14 @@ class Views:
     def _faults(self) -> Iterable[dict[str, Any]]:
         state = self._station.state
         for fault in sorted(state.faults, key=lambda f: f.value):
-            yield {"where": "charge point", "rule": faults.RULES[fault]}
+            rule = faults.RULES[fault]
+            yield {"where": "charge point", "rule": rule, "to_acknowledge": None}
         for connector in state.connectors:
             for fault in sorted(connector.faults, key=lambda f: f.value):
                 yield {
                     "where": f"connector {connector.connector_id}",
                     "rule": faults.rule_of(fault, connector.part_fault),
+                    "to_acknowledge": connector.connector_id if fault in LOCKS_OUT else None,
                 }
 
     async def _cards(self, scopes: Scopes) -> Part:

@@ -12,10 +12,29 @@ function tell(sentence) {
   told.replaceChildren(line);
 }
 
-// What a person is typing or choosing must not be taken away by a newer part.
+// What a person is typing, choosing or just pressing must not be taken away by a newer part.
+const PRESS_MS = 3000; // for a release that is never told
+const waiting = new Map(); // the newest of each part that was held back
+let pressed = null;
+let pressedUntil = 0;
+
 function isInUse(place) {
   const active = document.activeElement;
-  return place.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
+  const isTyped = place.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
+  return isTyped || (place.contains(pressed) && performance.now() < pressedUntil);
+}
+
+function press(event) {
+  pressed = event.target;
+  pressedUntil = performance.now() + PRESS_MS;
+}
+
+// The click itself comes after the release.
+function release() {
+  setTimeout(() => {
+    pressed = null;
+    for (const [part, html] of [...waiting]) put(part, html);
+  });
 }
 
 function keepFocus(place, change) {
@@ -33,7 +52,9 @@ function keepFocus(place, change) {
 
 function put(part, html) {
   const place = document.getElementById("part-" + part);
-  if (!place || isInUse(place)) return;
+  if (!place) return;
+  if (isInUse(place)) { waiting.set(part, html); return; }
+  waiting.delete(part);
   // Made by the server, with everything in it escaped.
   keepFocus(place, () => { place.innerHTML = html; });
 }
@@ -72,6 +93,9 @@ async function send(form, button) {
     buttons.forEach((one) => one.removeAttribute("aria-disabled"));
   }
 }
+
+for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, press);
+for (const name of ["pointerup", "pointercancel", "keyup", "focusout"]) document.addEventListener(name, release);
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
