@@ -10,6 +10,7 @@ from agent.core import events as ev
 from agent.core.charge_point import next_deadline_s, still_wanted
 from agent.core.commands import (
     CloseContactor,
+    LowerOffer,
     OfferCurrent,
     OpenContactor,
     Reply,
@@ -113,7 +114,11 @@ def limit(current_a: float | None) -> ev.LimitAsked:
 def test_another_limit_is_offered_anew_without_opening():
     story = charging()
     commands = story.tell(limit(16.0))
-    assert deeds(commands) == [Reply("l1", "applied"), OfferCurrent(1, 16.0)]
+    assert deeds(commands) == [
+        Reply("l1", "applied"),
+        LowerOffer(1, 16.0),  # at once, whatever the disk does
+        OfferCurrent(1, 16.0),
+    ]
     assert statuses(commands) == []
     assert deeds(story.tell(limit(16.0))) == [Reply("l1", "applied")]
     assert deeds(story.tell(limit(None))) == [Reply("l1", "applied"), OfferCurrent(1, 32.0)]
@@ -127,13 +132,43 @@ def test_a_limit_above_that_of_the_box_changes_nothing():
 def test_a_limit_below_six_amperes_suspends_and_a_higher_one_goes_on(current_a):
     story = charging()
     commands = story.tell(limit(current_a))
-    assert deeds(commands) == [Reply("l1", "applied"), OpenContactor(1), WithdrawOffer(1)]
+    assert deeds(commands) == [Reply("l1", "applied"), WithdrawOffer(1)]
     assert statuses(commands) == [Status.SUSPENDED_EVSE]
-    story.tell(ev.ContactorOpened(1))
+    assert OpenContactor(1) in story.tell(ev.PilotChanged(1, PilotState.B))  # no load any more
+    story.tell(ev.ContactorOpened(1), ev.PilotChanged(1, PilotState.C))
     commands = story.tell(limit(6.0))
     assert [type(command) for command in deeds(commands)] == [Reply, OfferCurrent, CloseContactor]
     assert OfferCurrent(1, 6.0) in commands
     assert statuses(story.tell(ev.ContactorClosed(1))) == [Status.CHARGING]
+
+
+def test_a_vehicle_that_draws_on_in_spite_of_the_limit_is_cut_off_after_three_seconds():
+    story = charging()
+    story.tell(limit(0.0))
+    assert next_deadline_s(story.state, story.now) <= story.now.monotonic_s + 3
+    assert OpenContactor(1) not in story.wait(2.9)
+    assert OpenContactor(1) in story.wait(0.1)
+
+
+def test_a_limit_that_is_lifted_before_the_contactor_has_opened_leaves_it_closed():
+    story = charging()
+    story.tell(limit(0.0))
+    story.wait(2)
+    assert deeds(story.tell(limit(8.0))) == [Reply("l1", "applied"), OfferCurrent(1, 8.0)]
+    assert OpenContactor(1) not in story.wait(60)
+
+
+def test_a_vehicle_that_pauses_for_a_limit_is_cut_off_at_once_when_its_lock_opens():
+    story = charging()
+    story.tell(limit(0.0))
+    assert OpenContactor(1) in story.tell(ev.LockChanged(1, LockState.UNLOCKED))
+
+
+def test_a_refused_session_is_given_no_time_by_a_limit():
+    story = charging(StopTransactionOnInvalidId="false")
+    story.tell(limit(0.0))
+    answer = ev.MessageAnswered(1, 1, "StartTransaction", 77, BLOCKED, CARD)
+    assert OpenContactor(1) in story.tell(answer)
 
 
 def test_an_offer_that_waits_behind_a_newer_limit_is_not_wanted_any_more():
