@@ -1,10 +1,19 @@
-"""Which samples are due, and what a reading becomes on the wire (OCPP 1.6 section 3.16)."""
+"""Which samples are due, and what a reading becomes on the wire (OCPP 1.6 section 3.16).
+
+One rounding rule: energy is whole Wh, rounded down where the meter is read; everything else is
+rounded here, to the digits that a meter of this class is good for.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from agent.core.values import Reading, SampledValue
 
+REGISTER = "Energy.Active.Import.Register"
+PERIODIC, CLOCK = "Sample.Periodic", "Sample.Clock"
 _PHASES = ("L1", "L2", "L3")
+_DAY_S = 86_400
 
 
 def first_sample_s(begun_s: float, interval_s: int) -> float | None:
@@ -20,18 +29,35 @@ def sample_after(due_s: float, now_s: float, interval_s: int) -> float | None:
     return due_s + (missed + 1) * interval_s
 
 
-def sampled_values(
-    reading: Reading, measurands: tuple[str, ...], context: str = "Sample.Periodic"
-) -> tuple[SampledValue, ...]:
-    """The values of the configured measurands that this reading has, in their order.
+def next_boundary(utc: datetime, interval_s: int) -> datetime:
+    """The first full multiple of the interval after this instant, counted from midnight UTC.
 
-    An empty list means the register alone (section 9.1.17). What the meter did not tell is left
-    out.
+    An interval that does not divide a day begins anew at midnight (section 9.1.5 leaves it open).
+    """
+    midnight = utc.replace(hour=0, minute=0, second=0, microsecond=0)
+    passed_s = int((utc - midnight).total_seconds())
+    since_midnight_s = (passed_s // interval_s + 1) * interval_s
+    return midnight + timedelta(seconds=min(since_midnight_s, _DAY_S))
+
+
+def sampled_values(
+    reading: Reading, measurands: tuple[str, ...], context: str = PERIODIC
+) -> tuple[SampledValue, ...]:
+    """As ``values_of``; an empty list means the register alone (section 9.1.17)."""
+    return values_of(reading, measurands or (REGISTER,), context)
+
+
+def values_of(
+    reading: Reading, measurands: tuple[str, ...], context: str
+) -> tuple[SampledValue, ...]:
+    """The values of these measurands that this reading has, in their order, each once.
+
+    What the meter did not tell is left out.
     """
     values: list[SampledValue] = []
-    for measurand in measurands or ("Energy.Active.Import.Register",):
+    for measurand in measurands:
         values.extend(_values_of(reading, measurand, context))
-    return tuple(values)
+    return tuple(dict.fromkeys(values))
 
 
 def _values_of(reading: Reading, measurand: str, context: str) -> list[SampledValue]:
@@ -53,7 +79,7 @@ def _values_of(reading: Reading, measurand: str, context: str) -> list[SampledVa
         ]
 
     match measurand:
-        case "Energy.Active.Import.Register":
+        case "Energy.Active.Import.Register":  # REGISTER
             return one(reading.import_wh, 0, "Wh")
         case "Power.Active.Import":
             return one(reading.power_w, 0, "W") + by_phase(reading.power_phase_w, 0, "W")

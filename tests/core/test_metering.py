@@ -57,6 +57,11 @@ def test_the_values_come_in_the_order_of_the_configured_measurands():
     assert named == ["Voltage", "Frequency", "Voltage"]
 
 
+def test_a_value_that_two_measurands_ask_for_is_told_once():
+    wanted = ("Voltage.L1", "Voltage", "Voltage")
+    assert [v.phase for v in sampled_values(FULL, wanted)] == ["L1-N", "L2-N", "L3-N"]
+
+
 def test_no_measurand_at_all_means_the_register_alone():
     assert sampled_values(FULL, (), "Trigger") == (
         SampledValue("12345", "Energy.Active.Import.Register", "Wh", None, "Trigger"),
