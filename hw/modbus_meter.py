@@ -7,16 +7,15 @@ its next turn (three failures in a row are worth a fault, one is not).
 
 from __future__ import annotations
 
-import logging
 import os
-import termios
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hw.meter_models import MAX_BLOCK_REGISTERS, MODELS, Block, MeterModel, decode
+from hw.modbus_port import ModbusPort, NoAnswer, PortProblem
 from hw.ports import BoardError, MeterError, MeterReading
 from hw.settings import MeterSettings
 
@@ -28,9 +27,6 @@ Sleep = Callable[[float], None]
 
 PAUSE_S = 0.05
 """Silence between two requests, so that slow meters notice where a frame ends."""
-
-SLOWEST_ANSWER_S = 1.0
-"""A meter that has not begun to answer after this time, beyond the wire time, never will."""
 
 _BITS_PER_CHARACTER = 11  # the longest form: start, eight data bits, parity, stop
 _REQUEST_BYTES = 8
@@ -103,11 +99,6 @@ class _Line:
         characters = _REQUEST_BYTES + _ANSWER_OVERHEAD_BYTES + 2 * MAX_BLOCK_REGISTERS
         return self.timeout_s + characters * _BITS_PER_CHARACTER / self.baud
 
-    @property
-    def quiet_s(self) -> float:
-        """How long a bus must rest after a failure until no late answer can come any more."""
-        return SLOWEST_ANSWER_S + self.answer_timeout_s
-
 
 _buses: dict[str, _Bus] = {}
 _buses_lock = threading.Lock()
@@ -145,28 +136,23 @@ def _leave_bus(bus: _Bus, unit_id: int) -> None:
 
 
 class _Bus:
-    """One serial port: one request at a time, and silence after a failure."""
+    """One port shared by its meters: one request at a time."""
 
     def __init__(self, key: str, port: str, line: _Line, clock: Clock, sleep: Sleep) -> None:
-        # pymodbus logs every unanswered request as an error; MeterError says it once, and better.
-        logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-        from pymodbus.client import ModbusSerialClient
-
         self.key = key
         self.line = line
         self.unit_ids: set[int] = set()
-        self._port = port
-        self._clock = clock
-        self._sleep = sleep
+        self._path = port
         self._lock = threading.Lock()
-        self._free_at_s = clock()
-        # retries=0: a retry inside the client would take a late answer for its own.
-        self._client: ModbusSerialClient = ModbusSerialClient(
+        self._port = ModbusPort(
             port,
-            baudrate=line.baud,
+            "the meter",
+            baud=line.baud,
             parity=line.parity,
-            timeout=line.answer_timeout_s,
-            retries=0,
+            answer_timeout_s=line.answer_timeout_s,
+            pause_s=PAUSE_S,
+            clock=clock,
+            sleep=sleep,
         )
 
     def read_blocks(self, model: MeterModel, unit_id: int) -> dict[int, int]:
@@ -174,93 +160,42 @@ class _Bus:
         words: dict[int, int] = {}
         with self._lock:
             for block in model.blocks:
-                answer = self._exchange(model, unit_id, block)
+                answer = self._ask(model, unit_id, block)
                 words.update(enumerate(answer, start=block.address))
         return words
 
     def close(self) -> None:
         """Close the port, after the request under way."""
         with self._lock:
-            self._close_port()
-
-    def _close_port(self) -> None:
-        self._client.close()  # type: ignore[no-untyped-call]  # pymodbus left it without types
-
-    def _exchange(self, model: MeterModel, unit_id: int, block: Block) -> list[int]:
-        """One request and its answer. After a failure the bus rests before the next request.
-
-        Modbus RTU numbers neither requests nor answers: an answer that comes too late would be
-        taken for the answer to the next request, with no error to see.
-        """
-        self._wait_until_free()
-        self._open()
-        rest_s = self.line.quiet_s
-        try:
-            answer = self._ask(model, unit_id, block)
-            rest_s = PAUSE_S
-            return answer
-        finally:
-            self._free_at_s = self._clock() + rest_s
-
-    def _wait_until_free(self) -> None:
-        left_s = self._free_at_s - self._clock()
-        if left_s > 0:
-            self._sleep(left_s)
-
-    def _open(self) -> None:
-        """Open the port if it is not, and throw away what came in meanwhile."""
-        if not self._client.connect():
-            raise MeterError(self._why_not_open())
-        port = self._client.socket
-        assert port is not None  # connect() said so
-        try:
-            port.reset_input_buffer()
-        except (OSError, termios.error) as error:
-            self._close_port()
-            raise MeterError(self._unplugged()) from error
+            self._port.close()
 
     def _ask(self, model: MeterModel, unit_id: int, block: Block) -> list[int]:
-        from pymodbus.exceptions import ConnectionException, ModbusIOException
+        who = f"the {model.name} meter with unit id {unit_id} on {self._path}"
 
-        read = self._client.read_input_registers
-        if model.function_code == 3:
-            read = self._client.read_holding_registers
-        who = f"the {model.name} meter with unit id {unit_id} on {self._port}"
+        def ask(client: ModbusSerialClient) -> Any:
+            read = client.read_input_registers
+            if model.function_code == 3:
+                read = client.read_holding_registers
+            return read(block.address, count=block.count, device_id=unit_id)
+
         try:
-            answer = read(block.address, count=block.count, device_id=unit_id)
-        except ModbusIOException as error:
+            answer = self._port.exchange(ask)
+        except NoAnswer as error:
             raise MeterError(
                 f"{who} does not answer: check its wiring (A and B swapped?), its supply, "
                 f"unit id, baud rate ({self.line.baud}) and parity ({self.line.parity})"
             ) from error
-        except (ConnectionException, OSError, termios.error) as error:
-            self._close_port()
-            raise MeterError(self._unplugged()) from error
+        except PortProblem as problem:
+            raise MeterError(str(problem)) from problem
         if answer.isError():
             raise MeterError(
                 f"{who} refuses to read {block.count} registers from 0x{block.address:02X} "
                 f"(Modbus exception {answer.exception_code}): check that it is a {model.name}"
             )
         if len(answer.registers) != block.count:
+            self._port.distrust()
             raise MeterError(
                 f"{who} gave {len(answer.registers)} registers, not {block.count}: not used; "
                 "check that no other device has this unit id"
             )
         return list(answer.registers)
-
-    def _unplugged(self) -> str:
-        return f"the port {self._port} of the meter failed: check that its adapter is plugged in"
-
-    def _why_not_open(self) -> str:
-        """A sentence for a port that cannot be opened."""
-        if not os.path.exists(self._port):
-            return f"the port {self._port} of the meter is not there: check that it is plugged in"
-        if not os.access(self._port, os.R_OK | os.W_OK):
-            return (
-                f"the port {self._port} of the meter may not be opened: "
-                "check that this user is in the group dialout"
-            )
-        return (
-            f"the port {self._port} of the meter cannot be opened: "
-            "check that no other program uses it, and that it is a serial port"
-        )

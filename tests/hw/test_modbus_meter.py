@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,7 +48,8 @@ class Bench:
         self.meters: list[ModbusMeter] = []
 
     def open(self, path: str, model: str = "sdm630", **settings: object) -> ModbusMeter:
-        chosen = MeterSettings(driver=f"modbus_{model}", port=path, baud=115_200, timeout_s=0.1)
+        # Long enough for a busy machine; only silence takes as long.
+        chosen = MeterSettings(driver=f"modbus_{model}", port=path, baud=115_200, timeout_s=0.4)
         chosen = replace(chosen, **settings)
         meter = ModbusMeter(chosen, self.time.clock, self.time.sleep)
         self.meters.append(meter)
@@ -201,6 +203,21 @@ def test_a_value_that_is_no_number_is_an_error_and_never_0(
         meter.read()
 
 
+@pytest.mark.parametrize("name", ["voltage_v", "import_kwh"])
+def test_words_in_the_wrong_order_are_an_error_that_says_so(bench: Bench, name: str) -> None:
+    def swapped(number: float) -> float:
+        high, low = struct.unpack(">HH", struct.pack(">f", number))
+        return float(struct.unpack(">f", struct.pack(">HH", low, high))[0])
+
+    with SdmOnPty("sdm630") as sdm:
+        meter = bench.open(sdm.path)
+        meter.read()
+        wrong = (swapped(230.1),) * 3 if name == "voltage_v" else swapped(1234.567)
+        sdm.set(**{name: wrong})
+        with pytest.raises(MeterError, match="its words are in another order"):
+            meter.read()
+
+
 def _broken_crc(answer: bytes) -> list[bytes]:
     return [answer[:-1] + bytes((answer[-1] ^ 0x40,))]
 
@@ -344,7 +361,7 @@ def test_a_driver_that_is_no_modbus_meter_is_refused() -> None:
 def test_a_slow_line_gets_the_time_that_its_longest_answer_takes(bench: Bench) -> None:
     """165 bytes at 2400 baud take 0.76 s: a timeout of 0.1 s to think must not cut them off."""
     with SdmOnPty("sdm630") as sdm:
-        meter = bench.open(sdm.path, baud=2400)
+        meter = bench.open(sdm.path, baud=2400, timeout_s=0.1)
         sdm.cut()
         with pytest.raises(MeterError):
             meter.read()
