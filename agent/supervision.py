@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from agent.core import events as ev
 from agent.core.events import Event
-from agent.core.interlock import Readings, reason_to_open
+from agent.core.interlock import Readings, reason_to_abort_test, reason_to_open
 from agent.core.values import LockState, PartFault, PilotState
 from hw.ports import (
     Board,
@@ -27,6 +27,7 @@ from hw.ports import (
     LockChanged,
     LockEvent,
     LockJammed,
+    PilotController,
     Trip,
 )
 
@@ -46,7 +47,10 @@ class _Seen:
     plugged: bool | None = None
     plug_changed_at_s: float | None = None
     pilot: PilotState | None = None
+    complaints: frozenset[str] = frozenset()
+    cable_a: float | None = None
     injected: InjectedFault | None = None
+    times_mended: int = 0
 
 
 class Supervisor:
@@ -60,6 +64,11 @@ class Supervisor:
         self._tripped: frozenset[str] = frozenset()
         self._reasons: dict[int, str] = {}  # as of the last look: who must not be closed, and why
         self._has_failed = False
+        self._tested: frozenset[int] = frozenset()
+
+    def let_test(self, *connector_ids: int) -> None:
+        """The self-test closes these contactors over empty sockets; without ids it is over."""
+        self._tested = frozenset(connector_ids)
 
     def first_look(self, now_s: float) -> None:
         """Report where everything stands, before anything is decided."""
@@ -105,8 +114,11 @@ class Supervisor:
 
     @property
     def is_busy(self) -> bool:
-        """True while energy may flow somewhere."""
-        return any(parts.contactor.is_closed for parts in self._board.connectors)
+        """True while energy may flow somewhere, or is about to."""
+        return any(
+            parts.contactor.is_closed or parts.contactor.is_ordered_closed
+            for parts in self._board.connectors
+        )
 
     def _step(self, now_s: float) -> None:
         tripped = frozenset(
@@ -144,7 +156,8 @@ class Supervisor:
             readings = replace(readings, lock=LockState[parts.lock.state.name])
         # From the order on: the feedback of a contactor that is just closing does not say so yet.
         was_closed = parts.contactor.is_closed or parts.contactor.is_ordered_closed
-        reason = reason_to_open(readings)
+        is_tested = parts.connector_id in self._tested
+        reason = reason_to_abort_test(readings) if is_tested else reason_to_open(readings)
         if reason is None:
             self._reasons.pop(parts.connector_id, None)
         else:
@@ -156,20 +169,44 @@ class Supervisor:
             parts.contactor.trip(Trip.REFLEX)
         # The causes are told before the trip, so that the core does not close over them.
         connector_id = parts.connector_id
-        self._report(connector_id, readings, now_s, self._debounce_s if not was_closed else 0.0)
+        self._report(parts, readings, now_s, self._debounce_s if not was_closed else 0.0)
         for happened in (*lock_events, *parts.contactor.step(now_s)):
             self._post(_translated(connector_id, happened))
+        self._report_mended(parts)
 
     def _report(
-        self, connector_id: int, readings: Readings, now_s: float, debounce_s: float
+        self, parts: ConnectorParts, readings: Readings, now_s: float, debounce_s: float
     ) -> None:
+        connector_id, pilot = parts.connector_id, parts.pilot
         seen = self._seen[connector_id]
         self._report_injected(connector_id, seen)
+        if pilot is not None:
+            self._report_pilot(connector_id, seen, pilot)
         if readings.plugged is not None:
             self._report_plug(connector_id, seen, readings.plugged, now_s, debounce_s)
         if readings.pilot is not None and readings.pilot is not seen.pilot:
             seen.pilot = readings.pilot
             self._post(ev.PilotChanged(connector_id, readings.pilot))
+
+    def _report_pilot(self, connector_id: int, seen: _Seen, pilot: PilotController) -> None:
+        """What is wrong with it, before the state that follows from it."""
+        complaints = frozenset(complaint.value for complaint in pilot.complaints)
+        if complaints != seen.complaints:
+            seen.complaints = complaints
+            self._post(ev.PilotComplained(connector_id, tuple(sorted(complaints))))
+        if pilot.cable_a != seen.cable_a:
+            seen.cable_a = pilot.cable_a
+            self._post(ev.CableMeasured(connector_id, pilot.cable_a))
+
+    def _report_mended(self, parts: ConnectorParts) -> None:
+        """Who mends a simulated box has looked at its contactor, too."""
+        simulation, seen = self._board.simulation, self._seen[parts.connector_id]
+        if simulation is None or parts.contactor.is_closed:
+            return
+        times = simulation.times_mended(parts.connector_id)
+        if times != seen.times_mended:
+            seen.times_mended = times
+            self._post(ev.ContactorMended(parts.connector_id))
 
     def _has_new_fault(self, connector_id: int) -> bool:
         injected = self._injected(connector_id)

@@ -22,6 +22,17 @@ class Readings:
     tripped_inputs: tuple[str, ...] = ()
 
 
+def reason_to_abort_test(readings: Readings) -> str | None:
+    """Return why a contactor that the self-test closed must be open: it needs an empty socket."""
+    if readings.tripped_inputs:
+        return reason_to_open(readings)
+    if readings.plugged:
+        return "a plug during the self-test"
+    if readings.pilot not in (None, PilotState.A):
+        return "a car during the self-test"
+    return None
+
+
 def reason_to_open(readings: Readings) -> str | None:
     """Return why the contactor must be open, in words; None when nothing speaks against closing."""
     if readings.tripped_inputs:

@@ -49,6 +49,12 @@ class Pilot:
 
     state: ports.PilotState = ports.PilotState.C
     offered_a: float = 0.0
+    complaints: frozenset[ports.PilotFault] = frozenset()
+    is_plugged: bool | None = True
+    cable_a: float | None = None
+
+    def describe(self) -> str:
+        return "played by the test"
 
     def offer(self, current_a: float) -> None:
         self.offered_a = current_a
@@ -373,3 +379,13 @@ def test_a_thread_that_has_not_looked_for_a_while_is_not_relied_on():
     assert thread.is_looking
     now_s = BLIND_S + 0.1
     assert not thread.is_looking
+
+
+def test_it_is_busy_from_the_order_to_close_on_and_not_only_once_the_contacts_have_met():
+    bench = Bench()
+    assert not bench.supervisor.is_busy
+    bench.contactor.contacts.close_delay_s = 0.1
+    bench.contactor.arm(0)
+    bench.contactor.close(60.0)
+    assert not bench.contactor.is_closed
+    assert bench.supervisor.is_busy

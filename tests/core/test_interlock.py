@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.interlock import Readings, reason_to_open
+from agent.core.interlock import Readings, reason_to_abort_test, reason_to_open
 from agent.core.values import LockState, PilotState
 
 GOOD = Readings(plugged=True, pilot=PilotState.C, lock=LockState.LOCKED)
@@ -40,3 +40,18 @@ def test_each_reading_that_means_open_now_says_why(change, reason):
 def test_a_safety_input_is_named_before_anything_else():
     everything_wrong = Readings(False, PilotState.F, LockState.UNLOCKED, ("residual_current",))
     assert reason_to_open(everything_wrong) == "residual current"
+
+
+@pytest.mark.parametrize(
+    ("readings", "reason"),
+    [
+        (Readings(), None),
+        (Readings(plugged=False, pilot=PilotState.A, lock=LockState.UNLOCKED), None),
+        (Readings(plugged=True), "a plug during the self-test"),
+        (Readings(pilot=PilotState.B), "a car during the self-test"),
+        (Readings(plugged=False, pilot=PilotState.F), "a car during the self-test"),
+        (Readings(tripped_inputs=("door",)), "door"),
+    ],
+)
+def test_a_self_test_closes_only_over_an_empty_socket(readings: Readings, reason: str | None):
+    assert reason_to_abort_test(readings) == reason

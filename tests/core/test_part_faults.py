@@ -43,7 +43,7 @@ def test_a_fault_of_a_part_is_reported_with_its_code_and_text_until_it_is_mended
             vendor_error_code="92 degrees at the inlet",
         )
     ]
-    assert of(ShowSignal, commands) == [ShowSignal(Signal.FAULT)]
+    assert of(ShowSignal, commands) == [ShowSignal(Signal.FAULT, 9)]
     assert rules_of(story.tell(tap(facts=listed()))) == ["FAULTED"]
     commands = story.tell(tell(None))
     assert reports_of(commands) == [StatusReport(1, Status.AVAILABLE)]

@@ -1,0 +1,48 @@
+"""What is remembered of a contactor: how often it closed, and that a person must look at it.
+
+One that welded, or did not close, starts no session any more until a person has mended it: neither
+a pulled plug nor a restart is a mending.
+"""
+
+from __future__ import annotations
+
+from agent.core.commands import Reply, SaveContactor
+from agent.core.events import ContactorMended
+from agent.core.faults import Fault
+from agent.core.state import ChargePoint, Connector
+from agent.core.turn import Turn
+
+LOCKS_OUT = frozenset({Fault.CONTACTOR_WELDED, Fault.CONTACTOR_FAILED})
+
+
+def mended(turn: Turn, event: ContactorMended) -> None:
+    """A person says that it is in order again; not believed while its contacts are closed."""
+    connector = turn.connector(event.connector_id)
+    is_stuck = Fault.CONTACTOR_WELDED in connector.faults and connector.contactor_closed
+    if not is_stuck:
+        mended = connector.faults - LOCKS_OUT - {Fault.CONTACTOR_DROPPED}
+        turn.change_connector(event.connector_id, faults=mended)
+    if event.request_id is not None:
+        detail = "its contacts are still closed" if is_stuck else ""
+        turn.order(Reply(event.request_id, "Rejected" if is_stuck else "Accepted", detail))
+
+
+def keep(turn: Turn, before: ChargePoint) -> None:
+    """Keep what has changed: a lock-out at once, the count with the end of a session."""
+    for was in before.connectors:
+        connector = turn.connector(was.connector_id)
+        has_counted = (
+            connector.transaction is None and connector.operations != connector.operations_kept
+        )
+        if has_counted or is_locked_out(connector) != is_locked_out(was):
+            turn.order(
+                SaveContactor(
+                    connector.connector_id, connector.operations, is_locked_out(connector)
+                )
+            )
+            turn.change_connector(connector.connector_id, operations_kept=connector.operations)
+
+
+def is_locked_out(connector: Connector) -> bool:
+    """True while a person must look at it first."""
+    return bool(connector.faults & LOCKS_OUT)
