@@ -1,0 +1,1 @@
+"""What helps a help desk: the support bundle, who makes it, and how it gets there."""

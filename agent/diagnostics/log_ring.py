@@ -1,0 +1,47 @@
+"""The last lines of the log, in memory, for a help desk that has no way to the box."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+LINES_KEPT = 2000
+LINE_MAX = 500
+
+Line = tuple[datetime, str]
+
+
+class LogRing(logging.Handler):
+    """Keeps lines of INFO and above; the oldest makes room. Read from any thread."""
+
+    def __init__(self, utc: Callable[[], datetime]) -> None:
+        super().__init__(logging.INFO)
+        self._utc = utc
+        self._lines: deque[Line] = deque(maxlen=LINES_KEPT)
+        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record: its first line, and the last of a traceback, which names the mistake."""
+        try:
+            lines = self.format(record).splitlines() or [""]
+        except (TypeError, ValueError):  # a record whose arguments do not fit its text
+            lines = [f"{record.levelname} {record.msg}"]
+        told = lines[0] if len(lines) == 1 else f"{lines[0]} [{lines[-1]}]"
+        self._lines.append((self._utc(), told[:LINE_MAX]))
+
+    def lines(self) -> tuple[Line, ...]:
+        """Everything that is kept, oldest first."""
+        return tuple(self._lines.copy())
+
+    @contextmanager
+    def listening(self) -> Iterator[LogRing]:
+        """Keep what is logged anywhere in this process while the block runs."""
+        root = logging.getLogger()
+        root.addHandler(self)
+        try:
+            yield self
+        finally:
+            root.removeHandler(self)

@@ -1,0 +1,145 @@
+"""Takes out of any text what must not leave the box: secrets, and whole idTags.
+
+What goes into a bundle is masked where it comes from. This is the second line: it knows the secrets
+and the cards of this box by name, and looks for them in everything.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from string import ascii_lowercase, ascii_uppercase
+from typing import Any
+from urllib.parse import quote
+
+from agent.core.id_tag import mask
+
+GONE = "***"
+SECRET_MIN = 4  # shorter ones stand in every text; no password that we take is shorter
+TAG_MIN = 4  # a number needs two digits more: years and transactions have four
+_NUMBER_MIN = 6
+# idTags are ASCII (errata 3.74); lower() would change the length of some other letters.
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_WORD = re.compile(r"[0-9A-Za-z]+")
+# A card's UID as the reader writes it: 4, 7 or 10 bytes. Masked though nobody knows the card.
+_UID = re.compile(
+    r"\b(?=[0-9A-F]{0,19}[A-F])(?=[0-9A-F]{0,19}[0-9])(?:[0-9A-F]{20}|[0-9A-F]{14}|[0-9A-F]{8})\b"
+)
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_BASIC = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
+# Up to the last @: a password that nobody encoded may have one in it.
+_USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]{0,500}@")
+# password = "...", secret: ..., token=...; but not password_file, which only names a file.
+_NAMES = "password|passwd|secret|authorization_?key|api_?key|token"
+_SECRET_NAME = re.compile(f"(?:{_NAMES})$", re.IGNORECASE)
+_NAMED = re.compile(
+    rf"""(?ix)
+    (?P<name>(?:{_NAMES})["']?)
+    (?P<is>\s*[=:]\s*)
+    (?!true\b|false\b)
+    (?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,;}}\]"']+)
+    """
+)
+
+
+class Scrubber:
+    """Knows what must not be shown. Its methods may be called from any thread."""
+
+    def __init__(self, secrets: Iterable[str] = (), tags: Iterable[str] = ()) -> None:
+        """``secrets`` as they stand in their files; ``tags`` are whole idTags."""
+        forms = {form for secret in secrets for form in forms_of(secret)}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._secrets = (
+            re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if forms else None
+        )
+        # Every tag under its longest word: one look for each word of a text, however many tags.
+        self._shapes: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        self._tags: set[str] = set()
+        for tag in tags:
+            self._learn(tag)
+
+    def text(self, text: str) -> str:
+        """The text without secrets, and with every card masked."""
+        text = _PRIVATE_KEY.sub(GONE, text)
+        if self._secrets is not None:
+            text = self._secrets.sub(GONE, text)
+        text = _BASIC.sub(rf"\1 {GONE}", text)
+        text = _NAMED.sub(lambda found: f"{found['name']}{found['is']}{_quoted(found)}", text)
+        text = self._without_tags(_USER_INFO.sub(f"{GONE}@", text))
+        return _UID.sub(lambda found: mask(found[0]), text)
+
+    def data(self, data: Any) -> Any:
+        """The same for plain data; keys are ours and stay."""
+        match data:
+            case dict():
+                return {key: self._field(key, value) for key, value in data.items()}
+            case list() | tuple():
+                return [self.data(value) for value in data]
+            case str():
+                return self.text(data)
+            case _:
+                return data
+
+    def _field(self, key: Any, value: Any) -> Any:
+        is_secret = isinstance(value, str) and value and _SECRET_NAME.search(str(key))
+        return GONE if is_secret else self.data(value)
+
+    def _learn(self, tag: str) -> None:
+        folded = tag.translate(_LOWER)
+        words = sorted(_WORD.finditer(folded), key=lambda word: -len(word[0]))
+        if len(tag) < (_NUMBER_MIN if tag.isdecimal() else TAG_MIN) or not words:
+            return
+        self._tags.add(folded)
+        self._shapes[words[0][0]].add((words[0].start(), len(folded)))
+
+    def _without_tags(self, text: str) -> str:
+        if not self._tags:
+            return text
+        folded = text.translate(_LOWER)
+        pieces, at = [], 0
+        for word in _WORD.finditer(folded):
+            found = self._tag_around(folded, word)
+            if found is not None and found[0] >= at:
+                pieces += [text[at : found[0]], mask(text[found[0] : found[1]])]
+                at = found[1]
+        return "".join([*pieces, text[at:]])
+
+    def _tag_around(self, folded: str, word: re.Match[str]) -> tuple[int, int] | None:
+        """Begin and end of the longest tag whose longest word stands here."""
+        for before, length in sorted(self._shapes.get(word[0], ()), key=lambda shape: -shape[1]):
+            begin = word.start() - before
+            if begin >= 0 and folded[begin : begin + length] in self._tags:
+                return begin, begin + length
+        return None
+
+
+def forms_of(secret: str) -> set[str]:
+    """The forms in which a secret may turn up: as it is, in hex, in base64, in an address."""
+    text = secret.strip()
+    if len(text) < SECRET_MIN:
+        return set()
+    raw = text.encode()
+    found = {text, raw.hex(), quote(text, safe=""), *_base64(raw)}
+    try:
+        decoded = bytes.fromhex(text)
+    except ValueError:
+        decoded = b""
+    if len(decoded) >= SECRET_MIN:
+        found |= {decoded.hex(), *_base64(decoded)}
+        if decoded.isascii() and decoded.decode("ascii").isprintable():
+            found.add(decoded.decode("ascii"))
+    return found
+
+
+def _base64(raw: bytes) -> set[str]:
+    coded = base64.b64encode(raw).decode("ascii")
+    return {coded, coded.rstrip("=")}
+
+
+def _quoted(found: re.Match[str]) -> str:
+    quotation = found["value"][:1]
+    return f"{quotation}{GONE}{quotation}" if quotation in "\"'" else GONE

@@ -1,0 +1,1 @@
+"""Files to and from servers: http, https, ftp, ftps. The only place that speaks these."""

@@ -1,0 +1,59 @@
+"""Why a transfer failed, as a sentence; and TLS as both protocols want it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+
+from agent.errors import TransferError
+from agent.files.location import Location
+
+
+def tls_context(ca_file: str = "") -> ssl.SSLContext:
+    """TLS 1.2 or newer, certificate and host name checked. Raises TransferError.
+
+    The certificates of the system are trusted, and those of ``ca_file`` besides.
+    """
+    context = ssl.create_default_context()
+    try:
+        if ca_file:
+            context.load_verify_locations(ca_file)
+    except OSError as problem:  # ssl.SSLError too
+        reason = problem.strerror or "no certificate in PEM form"
+        raise TransferError(f"cannot use the certificates in {ca_file}: {reason}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@contextmanager
+def explained(location: Location) -> Iterator[None]:
+    """Turn what the network raises into TransferError: a sentence without secrets."""
+    host = location.host
+    try:
+        yield
+    except TransferError:
+        raise
+    except socket.gaierror:
+        raise TransferError(f"the name {host} cannot be resolved (DNS)") from None
+    except ssl.SSLCertVerificationError as problem:
+        reason = getattr(problem, "verify_message", "") or "no reason given"
+        raise TransferError(f"the TLS certificate of {host} was not accepted: {reason}") from None
+    except ssl.SSLError as problem:
+        reason = problem.reason or "no reason given"
+        raise TransferError(f"no TLS with {host} ({reason})") from None
+    except ConnectionRefusedError:
+        raise TransferError(f"{host} refuses the connection on port {location.port}") from None
+    except TimeoutError:
+        raise TransferError(f"{host} did not answer in time") from None
+    except EOFError:
+        raise TransferError(f"{host} cut the connection") from None
+    except (HTTPException, ValueError, ArithmeticError, LookupError, AttributeError) as problem:
+        # Names, numbers, letters that are none. The libraries check few of them.
+        kind = type(problem).__name__
+        raise TransferError(f"{host} cannot be used, or answers nonsense ({kind})") from None
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise TransferError(f"the connection with {host} failed: {reason}") from None

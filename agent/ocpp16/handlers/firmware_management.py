@@ -1,0 +1,106 @@
+"""Diagnostics and firmware: what the central system asks for (OCPP 1.6, 5.9 and 5.19)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from agent.core.configuration import Configuration
+from agent.core.firmware_update import UpdateAsked
+from agent.ocpp16.answers import read_time
+from agent.ocpp16.frames import CallRefused, Payload
+from agent.ocpp16.incoming import AnswerFirst, Handler
+from agent.ports import Inbox
+
+PROFILE = "FirmwareManagement"
+
+logger = logging.getLogger(__name__)
+
+RETRIES = 3  # the central system did not say how often
+RETRIES_MAX = 100
+INTERVAL_S = 60
+INTERVAL_MAX_S = 86_400
+
+
+class PrepareUpload(Protocol):
+    """Who makes and sends the diagnostics."""
+
+    def __call__(
+        self,
+        location: str,
+        retries: int | None,
+        retry_interval_s: float | None,
+        begin: datetime | None,
+        end: datetime | None,
+    ) -> tuple[str, Callable[[], None]] | None:
+        """The name of the file and what begins the upload; None when there can be none."""
+
+
+def firmware_management_handlers(
+    inbox: Inbox, prepare_upload: PrepareUpload, configuration: Callable[[], Configuration]
+) -> Mapping[str, Handler]:
+    """The handlers of this profile by action."""
+    firmware = _FirmwareManagement(inbox, prepare_upload, configuration)
+    return {
+        "GetDiagnostics": firmware.get_diagnostics,
+        "UpdateFirmware": firmware.update_firmware,
+    }
+
+
+class _FirmwareManagement:
+    def __init__(
+        self,
+        inbox: Inbox,
+        prepare_upload: PrepareUpload,
+        configuration: Callable[[], Configuration],
+    ) -> None:
+        self._inbox = inbox
+        self._prepare_upload = prepare_upload
+        self._configuration = configuration
+
+    async def get_diagnostics(self, payload: Payload) -> Payload | AnswerFirst:
+        self._require_profile()
+        prepared = self._prepare_upload(
+            payload["location"],
+            payload.get("retries"),
+            payload.get("retryInterval"),
+            _time(payload, "startTime"),
+            _time(payload, "stopTime"),
+        )
+        if prepared is None:
+            return {}  # OCPP 1.6, 5.9: no name when nothing will be uploaded
+        name, begin = prepared
+        return AnswerFirst({"fileName": name}, begin)
+
+    async def update_firmware(self, payload: Payload) -> Payload:
+        self._require_profile()
+        retrieve_at = _time(payload, "retrieveDate")
+        assert retrieve_at is not None  # the schema demands it
+        retries = _at_most(payload.get("retries"), RETRIES, RETRIES_MAX)
+        interval_s = _at_most(payload.get("retryInterval"), INTERVAL_S, INTERVAL_MAX_S)
+        status = await self._inbox.request(
+            lambda request_id: UpdateAsked(
+                request_id, payload["location"], retrieve_at, retries, interval_s
+            )
+        )
+        if status != "Accepted":
+            logger.warning("UpdateFirmware is ignored: firmware is being installed already")
+        return {}
+
+    def _require_profile(self) -> None:
+        if PROFILE not in self._configuration().profiles:  # errata 3.39
+            raise CallRefused("NotSupported", "firmware management is switched off here")
+
+
+def _at_most(value: int | None, default: int, high: int) -> int:
+    return default if value is None else max(0, min(value, high))
+
+
+def _time(payload: Mapping[str, Any], name: str) -> datetime | None:
+    value = payload.get(name)
+    told = read_time(value)
+    if value is not None and told is None:
+        raise CallRefused("PropertyConstraintViolation", f"{name} is no date with a time")
+    return told
