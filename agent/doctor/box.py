@@ -1,0 +1,195 @@
+"""The box itself: secrets, disk, database, devices, clock. Touches no device, changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from agent.diagnostics.machine import file_system_of
+from agent.diagnostics.secrets import secret_files
+from agent.doctor.findings import Finding, failed, noted, passed, skipped
+from agent.doctor.rights import User
+from agent.errors import LinkError, StoreError
+from agent.ocpp16.access import CLOCK_TRUSTED_FROM_YEAR, read_authorization_key
+from agent.settings import Settings
+from agent.store.look import quick_check
+
+FREE_MB_WANTED = 200
+FREE_MB_NEEDED = 20
+_FORGETFUL = ("tmpfs", "ramfs", "devtmpfs")
+_NOT_REAL = ("none", "simulated", "")
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+
+def look_at_secrets(settings: Settings, user: User) -> Iterator[Finding]:
+    """Are the files with secrets there, for the agent and for nobody else?"""
+    files = secret_files(settings)
+    if not files:
+        yield skipped("secrets", "no secret is configured")
+    for key, name in files.items():
+        yield _secret(key, Path(name), user)
+    if settings.central_system.security_profile and settings.central_system.authorization_key_file:
+        yield from _password(settings.central_system.authorization_key_file)
+
+
+def _secret(key: str, path: Path, user: User) -> Finding:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return failed("secrets", f"{key}: {path} is no plain file")
+        is_readable = user.may_read(path)
+    except OSError as problem:
+        words = f"{key}: {path} cannot be looked at ({problem.strerror})"
+        return failed("secrets", words, "create it, or run this as root")
+    if not is_readable:
+        words = f"{key}: the user {user.name} may not read {path}"
+        return failed("secrets", words, f"chgrp {user.name} {path}; chmod 0640 {path}")
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        words = f"{key}: others may read or change {path} (mode {stat.S_IMODE(mode):04o})"
+        return failed("secrets", words, f"chmod 0640 {path}")
+    return passed("secrets", f"{key}: {path} has the mode {stat.S_IMODE(mode):04o}")
+
+
+def _password(path: str) -> Iterator[Finding]:
+    try:
+        read_authorization_key(path)
+    except LinkError as problem:
+        if "cannot read" not in str(problem):  # told above, or for root to see
+            yield failed("secrets", str(problem), "write the password anew")
+
+
+# --- disk and database ---------------------------------------------------------------------------
+
+
+def look_at_disk(settings: Settings, user: User) -> Iterator[Finding]:
+    """Does what is written stay, and is there room for it?"""
+    folder = settings.storage_path.parent
+    try:
+        usage = shutil.disk_usage(folder)
+        is_writable = user.may_write(folder)
+    except OSError as problem:
+        words = f"{folder} cannot be looked at ({problem.strerror})"
+        yield failed("disk", words, f"mkdir {folder}; chown {user.name} {folder}")
+        return
+    if not is_writable:
+        words = f"the user {user.name} may not write to {folder}"
+        yield failed("disk", words, f"chown {user.name} {folder}")
+    kind = file_system_of(folder)
+    if kind in _FORGETFUL:
+        words = f"{folder} is on a {kind}: sessions and cards are gone after a power cut"
+        yield failed("disk", words, "set storage.path to a disk that stays")
+    elif kind == "overlay":
+        words = f"{folder} is on an overlay: what is written may be gone after a power cut"
+        yield noted("disk", words, "keep storage.path on a partition of its own")
+    free_mb = usage.free // 1_000_000
+    words = f"{free_mb} MB free on {kind or 'the disk'} under {folder}"
+    if free_mb < FREE_MB_NEEDED:
+        yield failed("disk", words, "make room: without it no session begins")
+    elif free_mb < FREE_MB_WANTED:
+        yield noted("disk", words, "make room")
+    else:
+        yield passed("disk", words)
+
+
+def look_at_database(settings: Settings) -> Iterator[Finding]:
+    """Is the file sound?"""
+    path = settings.storage_path
+    if not path.exists():
+        yield skipped("database", f"{path} is not there yet: the first start makes it")
+        return
+    try:
+        verdict = quick_check(path)
+    except StoreError as problem:
+        yield failed("database", str(problem), "restart the agent: a damaged file is set aside")
+        return
+    if verdict != "ok":
+        words = f"{path} is damaged: {verdict[:200]}"
+        yield failed("database", words, "restart the agent: the file is set aside, a new one begun")
+    else:
+        yield passed("database", f"{path} is sound ({path.stat().st_size / 1e6:.1f} MB)")
+    for aside in sorted(path.parent.glob(f"{path.name}.corrupt-*"))[:3]:
+        if not aside.name.endswith(("-wal", "-shm", "-journal")):
+            words = f"a damaged database was set aside: {aside}"
+            yield noted("database", words, "send it to the help desk, then remove it")
+
+
+# --- devices -------------------------------------------------------------------------------------
+
+
+def look_at_devices(settings: Settings, user: User, dev: Path = Path("/dev")) -> Iterator[Finding]:
+    """Are the device files there that the configuration names, and may the agent use them?"""
+    wanted = _wanted(settings, dev)
+    if not wanted:
+        yield skipped("devices", "no real device is configured")
+    for key, path in wanted.items():
+        try:
+            can_be_used = user.may_read(path) and user.may_write(path)
+        except OSError:
+            yield failed("devices", f"{key}: there is no {path}", _how_to_get(path))
+            continue
+        if can_be_used:
+            yield passed("devices", f"{key}: {path}")
+        else:
+            words = f"{key}: the user {user.name} may not use {path}"
+            yield failed("devices", words, f"put {user.name} into the group of {path}")
+
+
+def _wanted(settings: Settings, dev: Path) -> dict[str, Path]:
+    wanted: dict[str, Path] = {}
+    reader = settings.reader
+    if reader.driver == "mfrc522":
+        wanted["reader"] = dev / f"spidev{reader.spi_bus}.{reader.spi_device}"
+    for name, part in _parts(settings, ""):
+        port = getattr(part, "port", "")
+        if isinstance(port, str) and port.startswith("/"):
+            wanted[f"{name}.port"] = Path(port)
+        if part.driver in ("gpio", "solenoid", "motor"):
+            chips = sorted(dev.glob("gpiochip*"))
+            wanted.setdefault("pins", chips[0] if chips else dev / "gpiochip0")
+    return wanted
+
+
+def _parts(settings: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every table that has a driver, with its name; those that drive nothing are left out."""
+    if getattr(settings, "driver", "none") not in _NOT_REAL:
+        yield name, settings
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        here = f"{name}.{field.name}".strip(".")
+        if is_dataclass(value):
+            yield from _parts(value, here)
+        elif isinstance(value, tuple):
+            for item in value:
+                if is_dataclass(item):
+                    yield from _parts(item, f"{here}[id={getattr(item, 'id', '?')}]")
+
+
+def _how_to_get(path: Path) -> str:
+    if path.name.startswith("spidev"):
+        return "switch SPI on: raspi-config nonint do_spi 0, then reboot"
+    if path.name.startswith("gpiochip"):
+        return "is this a board with pins?"
+    return "is it plugged in? ls /dev/serial/by-id/"
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+def look_at_clock(now: datetime, is_synchronized: bool) -> Iterator[Finding]:
+    """Does this box know what time it is?"""
+    told = now.isoformat(timespec="seconds")
+    if is_synchronized:
+        yield passed("clock", f"{told}, kept by a time service")
+    elif now.year < CLOCK_TRUSTED_FROM_YEAR:
+        words = f"{told} cannot be: certificates count as not valid yet"
+        yield failed("clock", words, "timedatectl set-ntp true, or fit a clock with a battery")
+    else:
+        words = f"{told}, kept by no time service: the agent asks the central system"
+        yield noted("clock", words, "timedatectl set-ntp true")

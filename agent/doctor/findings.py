@@ -1,0 +1,63 @@
+"""What the doctor finds: one line for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+STEP_WIDTH = 13
+
+
+class Verdict(Enum):
+    """How a step came out."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOTE = "note"  # works, but is worth a look
+    SKIP = "skip"  # not needed here, or a step before it failed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step; ``then`` says what a person can do about it."""
+
+    step: str
+    verdict: Verdict
+    words: str
+    then: str = ""
+
+    def line(self) -> str:
+        """As a person reads it."""
+        head = f"{self.verdict.name}  {self.step:{STEP_WIDTH}}  {self.words}"
+        return f"{head}; next: {self.then}" if self.then else head
+
+    def as_data(self) -> dict[str, Any]:
+        """As a script reads it."""
+        return {**asdict(self), "verdict": self.verdict.value}
+
+
+def passed(step: str, words: str) -> Finding:
+    """All is well."""
+    return Finding(step, Verdict.PASS, words)
+
+
+def failed(step: str, words: str, then: str = "") -> Finding:
+    """This does not work."""
+    return Finding(step, Verdict.FAIL, words, then)
+
+
+def noted(step: str, words: str, then: str = "") -> Finding:
+    """This works, but not as well as it could."""
+    return Finding(step, Verdict.NOTE, words, then)
+
+
+def skipped(step: str, words: str) -> Finding:
+    """This was not looked at."""
+    return Finding(step, Verdict.SKIP, words)
+
+
+def is_healthy(findings: Iterable[Finding]) -> bool:
+    """True unless something does not work."""
+    return all(finding.verdict is not Verdict.FAIL for finding in findings)

@@ -1,0 +1,145 @@
+"""``chargepoint-agent doctor``: what works, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import places
+from agent.console import Console
+from agent.errors import ConfigError, ControlError, NoAgent
+
+if TYPE_CHECKING:
+    from agent.core.approach import Approaches
+    from agent.doctor.findings import Finding
+    from agent.settings import Settings
+
+
+def add_doctor_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add ``doctor``."""
+    words = "walk what this box needs to work; name what breaks and what to do"
+    command = commands.add_parser("doctor", help=words, description=words, parents=[common])
+    command.set_defaults(command=run_doctor_command)
+
+
+def run_doctor_command(options: argparse.Namespace) -> int:
+    """Tell every finding as it is made; 1 when something does not work."""
+    from agent.doctor.findings import is_healthy
+
+    console = Console(sys.stdout)
+    findings = []
+    for finding in _walk(options.config):
+        findings.append(finding)
+        if not options.json:
+            console.tell([finding.line()])
+    healthy = is_healthy(findings)
+    if options.json:
+        data = {"ok": healthy, "findings": [finding.as_data() for finding in findings]}
+        print(json.dumps(data, indent=2, ensure_ascii=False))
+    return 0 if healthy else 1
+
+
+def _walk(config: Path | None) -> Iterator[Finding]:
+    from agent.clock import SystemClock, is_kernel_clock_synchronized
+    from agent.doctor.box import (
+        look_at_clock,
+        look_at_database,
+        look_at_devices,
+        look_at_disk,
+        look_at_secrets,
+    )
+    from agent.doctor.findings import failed, noted
+    from agent.doctor.link import look_at_link
+    from agent.doctor.rights import agents_user
+
+    now = SystemClock().now().utc
+    yield from look_at_clock(now, is_kernel_clock_synchronized())
+    path = config or places.config_in_use()
+    try:
+        settings = _settings(path)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            yield failed("configuration", mistake, f"sudo nano {path}")
+        return
+    yield from _about_configuration(path, settings)
+    user = agents_user(settings.storage_path)
+    yield from look_at_secrets(settings, user)
+    yield from look_at_disk(settings, user)
+    yield from look_at_database(settings)
+    yield from look_at_devices(settings, user)
+    status, finding = _ask_the_agent(config)
+    yield finding
+    yield from _faults(status)
+    approaches, problem = _approaches(settings)
+    if problem:
+        yield noted("address", f"{problem}: the walk follows the file", "run this as root")
+    yield from look_at_link(settings.central_system, settings.charge_point, status, now, approaches)
+
+
+def _settings(path: Path | None) -> Settings:
+    from agent.config import read_config
+    from agent.config.demo_settings import demo_settings
+
+    return demo_settings(places.demo_directory(), "") if path is None else read_config(path)
+
+
+def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Finding]:
+    from agent.config.advice import warnings_for
+    from agent.doctor.findings import noted, passed
+
+    if path is None:
+        yield passed("configuration", "that of the demonstration, which needs no file")
+        return
+    yield passed("configuration", f"{path} is in order")
+    for warning in warnings_for(settings):
+        yield noted("configuration", warning)
+
+
+def _approaches(settings: Settings) -> tuple[Approaches | None, str]:
+    """How the agent reaches its central system, as it is stored; and why that is not known."""
+    from agent.core.approach import at_start
+    from agent.errors import StoreError
+    from agent.ocpp16.access import approach_of_file
+    from agent.store.look import stored_approaches
+
+    if not settings.central_system.url or not settings.storage_path.exists():
+        return None, ""
+    try:
+        stored = stored_approaches(settings.storage_path)
+    except StoreError as problem:
+        return None, str(problem)
+    of_file = approach_of_file(settings.central_system)
+    return at_start(stored, of_file, has_password_file=bool(of_file.password)), ""
+
+
+def _ask_the_agent(config: Path | None) -> tuple[Any, Finding]:
+    from agent.control import ask
+    from agent.doctor.findings import failed, noted, passed
+
+    try:
+        status = ask(places.find_socket(config), {"do": "status"})
+    except NoAgent as problem:
+        then = "systemctl status chargepoint-agent"
+        return None, noted("agent", str(problem), then)
+    except ControlError as problem:
+        then = "journalctl -u chargepoint-agent -n 50"
+        return None, failed("agent", str(problem), then)
+    hardware = "simulated hardware" if status["simulated"] else "real hardware"
+    return status, passed("agent", f"it runs, with {hardware}")
+
+
+def _faults(status: Any) -> Iterator[Finding]:
+    from agent.doctor.findings import failed
+
+    if status is None:
+        return
+    for words in status["faults"]:
+        yield failed("agent", words, "see docs/troubleshooting.md")
+    for connector in status["connectors"]:
+        if connector["status"] == "Faulted":
+            words = f"connector {connector['id']}: {connector['in_words']}"
+            yield failed("agent", words, "see docs/troubleshooting.md")
