@@ -22,6 +22,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         lines.append(f"card         {card['id_tag']} is accepted and waits for a plug")
     lines += [f"card         {tag} is being checked" for tag in status["cards_being_checked"]]
     lines += _outbox_lines(status["outbox"])
+    if status.get("firmware"):
+        lines.append(f"firmware     {status['firmware']}")
     if status["simulated"]:
         lines.append("hardware     simulated")
     if "bus" in status:
@@ -35,8 +37,8 @@ def _bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
     yield f"station bus  {words} {bus['broker']}"
     if bus["problem"]:
         yield f"             {bus['problem']}"
-    if bus["dropped"]:
-        yield f"             {bus['dropped']} messages dropped: too many at once"
+    for what, count in bus["dropped"].items():
+        yield f"             too much at once: {count} {what} were dropped"
     if bus["no_authorization"]:
         yield "             free charging is on: no_authorization is accepted"
     if bus["autocharge"]:
@@ -69,6 +71,8 @@ def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
     yield f"connector {connector['id']}  {connector['status']}: {connector['in_words']}"
     if connector["error_code"] != "NoError":
         yield f"             {connector['error_code']}: {connector['info']}"
+        if connector.get("look_at"):
+            yield f"             look at: {connector['look_at']}"
     parts = [
         None if connector["plugged"] is None else f"plug {'in' if connector['plugged'] else 'out'}",
         connector["lock"],

@@ -131,6 +131,19 @@ def test_a_link_says_where_it_stands(link, expected):
             "             GroundFailure: it tripped",
         ),
         (
+            {
+                "connectors": [
+                    {
+                        **CONNECTOR,
+                        "error_code": "GroundFailure",
+                        "info": "it",
+                        "look_at": "its wire",
+                    }
+                ]
+            },
+            "             look at: its wire",
+        ),
+        (
             {"connectors": [{**CONNECTOR, "plugged": None, "lock": None, "pilot": None}]},
             "             contactor closed, 16 A offered",
         ),
