@@ -1,23 +1,27 @@
-"""What the station is told: from two states and what happened between them. Pure, but for ids.
+"""What the station is told: from two states and what happened between them. Pure.
 
-Every function compares what was with what is; nothing is kept but which token stands behind which
-idTag, since the bus wants tokens in the form in which they came.
+Kept are only the forms in which tokens came, since the bus wants them so, and what was told last.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.bus import words
+from agent.bus.answers import Facts
 from agent.bus.evses import Evses
-from agent.bus.tokens import Token
-from agent.core import faults
+from agent.bus.tokens import Token, token_of
+from agent.core import availability, faults
 from agent.core.commands import Command, RecordDecision
+from agent.core.events import AuthorizeAnswered, Event
+from agent.core.id_tag import same_tag
 from agent.core.reporting import status_of
-from agent.core.state import ChargePoint, Connector, Phase, Purpose
-from agent.core.values import Instant, PilotState, Status, StopReason, Transaction
+from agent.core.state import ChargePoint, Check, Connector, Purpose
+from agent.core.values import Instant, Status, StopReason, Transaction, Verdict
+from agent.settings import AuthorizationSettings
 
 TOKENS_MAX = 64  # tokens that are kept in mind; the one that was seen longest ago is forgotten
 
@@ -42,67 +46,102 @@ class Announcement:
 class Announcer:
     """Tells what has changed, and on a new connection everything that stands."""
 
-    def __init__(self, evses: Evses) -> None:
+    def __init__(self, evses: Evses, facts: Facts, settings: AuthorizationSettings) -> None:
         self._evses = evses
+        self._facts = facts
+        self._settings = settings
         self._tokens: OrderedDict[str, Token] = OrderedDict()
         self._remote: OrderedDict[str, None] = OrderedDict()
+        self._told_status: dict[int, Status] = {}
+        self._told_limits: Data = {}
         self.talking: set[str] = set()  # EVSEs whose car speaks ISO 15118 just now
 
     def note_token(self, token: Token) -> None:
         """Remember in which form a token came."""
-        key = token.id_tag.casefold()
-        self._tokens[key] = token
-        self._tokens.move_to_end(key)
-        while len(self._tokens) > TOKENS_MAX:
-            self._tokens.popitem(last=False)
+        _remember(self._tokens, token.id_tag.casefold(), token)
 
     def changes(
-        self, before: ChargePoint, after: ChargePoint, commands: Sequence[Command], now: Instant
+        self,
+        before: ChargePoint,
+        event: Event,
+        after: ChargePoint,
+        commands: Sequence[Command],
+        now: Instant,
     ) -> list[Announcement]:
         """What one turn of the runtime means to the others."""
         self._note_remote_starts(commands)
-        found: list[Announcement] = []
-        if before.online != after.online:
-            found.append(_websocket_status(after))
+        found = [*_about_the_box(before, after)]
+        found += self._availability(before, after)
         for old, new in zip(before.connectors, after.connectors, strict=True):
-            if old == new and before.waiting == after.waiting and before.faults == after.faults:
-                continue
-            found += self._authorization(before, after, old, new)
+            if old.plugged and not new.plugged:
+                self.talking.discard(self._evses.evse_id(new.connector_id))
+            found += self._authorization(before, event, after, old, new)
             found += self._transaction(old, new)
-            found += self._parts(before, after, old, new, now)
+            found += self._parts(before, after, old, new)
+            found += self._charging_status(after, new, now)
+        found += self._limits(after)
         return found
 
     def everything(self, state: ChargePoint, now: Instant) -> list[Announcement]:
         """What stands now, for those who may have missed how it came."""
+        self._told_status.clear()
+        self._told_limits.clear()
         found = [_websocket_status(state)]
         for connector in state.connectors:
-            id_tag = _authorized_tag(connector)
+            id_tag = self._authorized_tag(state, connector)
             if id_tag is not None:
                 status = "deauthorized" if _is_refused(connector) else "accepted"
                 found.append(self._update(connector, id_tag, status))
             if connector.transaction is not None:
                 found.append(self._progress(connector.transaction, "in_progress"))
             found.append(self._cp_status(connector))
-            found.append(self._charging_status(state, connector, now))
+            found += self._charging_status(state, connector, now)
+        found += self._limits(state)
         return found
+
+    def question(self, check: Check) -> Announcement:
+        """Asks the station's own logic about a tag that was accepted."""
+        data = self._named(check.attempt.id_tag)
+        if len(check.attempt.connectors) == 1:
+            data["evse_id"] = self._evses.evse_id(check.attempt.connectors[0])
+        return Announcement(TO_STATION, "process_authorized_token", "request", data)
 
     # --- authorizations --------------------------------------------------------------------------
 
     def _authorization(
-        self, before: ChargePoint, after: ChargePoint, old: Connector, new: Connector
+        self, before: ChargePoint, event: Event, after: ChargePoint, old: Connector, new: Connector
     ) -> Iterator[Announcement]:
-        was, now_is = _authorized_tag(old), _authorized_tag(new)
-        if was is None and now_is is not None:
+        was, now_is = self._authorized_tag(before, old), self._authorized_tag(after, new)
+        if was is not None and not same_tag(was, now_is) and old.transaction is None:
+            yield self._update(new, was, "deauthorized")  # before it began
+        elif isinstance(event, AuthorizeAnswered):
+            yield from self._taken_back(before, event, after, new)
+        if now_is is not None and not same_tag(was, now_is):
             yield self._update(new, now_is, "accepted")
-        elif old.phase is Phase.STARTING and now_is is None and old.grant is not None:
-            yield self._update(new, old.grant.id_tag, "deauthorized")
-        elif _is_refused(new) and not _is_refused(old) and now_is is not None:
+        if now_is is not None and _is_refused(new) and not _is_refused(old):
             yield self._update(new, now_is, "deauthorized")
-        only_here = (new.connector_id,)
+
+    def _taken_back(
+        self, before: ChargePoint, event: AuthorizeAnswered, after: ChargePoint, new: Connector
+    ) -> Iterator[Announcement]:
+        """A late refusal: it differs from what was answered, so it is told without a plug too."""
         for grant in before.waiting:
-            is_gone = grant not in after.waiting and now_is is None
-            if is_gone and grant.connectors == only_here and old.phase is Phase.IDLE:
+            is_gone = same_tag(grant.id_tag, event.id_tag) and grant not in after.waiting
+            is_here = grant.connectors == (new.connector_id,)
+            if is_gone and is_here and new.grant is None and new.transaction is None:
                 yield self._update(new, grant.id_tag, "deauthorized")
+
+    def _authorized_tag(self, state: ChargePoint, connector: Connector) -> str | None:
+        """The idTag that has this connector: with its plug in, or meant by a remote start."""
+        if connector.transaction is not None:
+            return connector.transaction.id_tag
+        if connector.grant is not None:
+            return connector.grant.id_tag
+        for grant in state.waiting:
+            is_remote = grant.id_tag.casefold() in self._remote
+            if is_remote and grant.connectors == (connector.connector_id,):
+                return grant.id_tag
+        return None
 
     def _update(self, connector: Connector, id_tag: str, status: str) -> Announcement:
         evse_id = self._evses.evse_id(connector.connector_id)
@@ -110,27 +149,28 @@ class Announcer:
         return Announcement(TO_BOTH, "authorization", "update", data)
 
     def _named(self, id_tag: str) -> Data:
-        """The token in the form of the bus; a card of our own reader is its UID."""
+        """The token in the form of the bus."""
         key = id_tag.casefold()
-        token = self._tokens.get(key)
-        if token is not None:
-            named: Data = {"token_type": token.token_type}
-            return named if token.id_token is None else {"id_token": token.id_token, **named}
-        token_type = "central" if key in self._remote else "ISO14443"
-        return {"id_token": id_tag, "token_type": token_type}
+        token_type, id_token = token_of(id_tag, self._settings)
+        if key in self._remote:
+            token_type, id_token = "central", id_tag
+        elif (token := self._tokens.get(key)) is not None:
+            token_type, id_token = token.token_type, token.id_token
+        return {
+            **({} if id_token is None else {"id_token": id_token}),
+            "token_type": token_type,
+        }
 
-    def _note_remote_starts(self, commands: Iterable[Command]) -> None:
+    def _note_remote_starts(self, commands: Sequence[Command]) -> None:
         for command in commands:
             if not isinstance(command, RecordDecision):
                 continue
-            key = command.record.id_tag.casefold()
-            if command.record.purpose == Purpose.REMOTE_START.value:
-                self._tokens.pop(key, None)
-                self._remote[key] = None
-                while len(self._remote) > TOKENS_MAX:
-                    self._remote.popitem(last=False)
-            elif command.record.purpose == Purpose.START.value and key not in self._tokens:
+            record = command.record
+            key = record.id_tag.casefold()
+            if record.verdict is Verdict.ACCEPTED and record.purpose == Purpose.START.value:
                 self._remote.pop(key, None)
+            elif record.purpose == Purpose.REMOTE_START.value:
+                _remember(self._remote, key, None)
 
     # --- transactions ----------------------------------------------------------------------------
 
@@ -140,7 +180,7 @@ class Announcer:
             yield self._progress(was, "ended")
         if now_is is not None and (was is None or was.ref != now_is.ref):
             yield self._progress(now_is, "started")
-        elif now_is is not None and _is_known_now(was, now_is):
+        elif was is not None and now_is is not None and _is_known_now(was, now_is):
             yield self._progress(now_is, "in_progress")
         if old.stop is None and new.stop is not None and _asks_others_to_stop(new):
             evse_id = self._evses.evse_id(new.connector_id)
@@ -160,88 +200,79 @@ class Announcer:
     # --- parts -----------------------------------------------------------------------------------
 
     def _parts(
-        self,
-        before: ChargePoint,
-        after: ChargePoint,
-        old: Connector,
-        new: Connector,
-        now: Instant,
+        self, before: ChargePoint, after: ChargePoint, old: Connector, new: Connector
     ) -> Iterator[Announcement]:
         evse_id = self._evses.evse_id(new.connector_id)
-        if old.pilot is not new.pilot or (old.offered_a is None) is not (new.offered_a is None):
+        if words.pilot(old) != words.pilot(new):
             yield self._cp_status(new)
         if old.contactor_closed != new.contactor_closed:
-            status = "closed" if new.contactor_closed else "opened"
-            data = {"evse_id": evse_id, "status": status}
+            data = self._facts.contactor_status(new)
             yield Announcement(AS_STATION, "cs_contactor_status", "update", data)
-        for fault in sorted(_faults(after, new) - _faults(before, old), key=lambda f: f.name):
-            yield Announcement(
-                AS_STATION,
-                "hardware_fault",
-                "update",
-                {
-                    "evse_id": evse_id,
-                    "component_name": fault.name.lower(),
-                    "fault_name": _fault_name(fault),
-                },
-            )
-        if status_of(before, old, now) is not status_of(after, new, now):
-            yield self._charging_status(after, new, now)
+        for fault in sorted(words.faulted(after, new) - words.faulted(before, old), key=_by_name):
+            data = {
+                "evse_id": evse_id,
+                "component_name": fault.name.lower(),
+                "fault_name": words.fault_name(fault),
+            }
+            yield Announcement(AS_STATION, "hardware_fault", "update", data)
 
     def _cp_status(self, connector: Connector) -> Announcement:
         data = {
             "evse_id": self._evses.evse_id(connector.connector_id),
             "connector_id": connector.connector_id,
-            "state": _pilot_words(connector),
+            "state": words.pilot(connector),
         }
         return Announcement(AS_STATION, "cp_status", "update", data)
 
     def _charging_status(
         self, state: ChargePoint, connector: Connector, now: Instant
-    ) -> Announcement:
+    ) -> Iterator[Announcement]:
+        """The message names no EVSE: only a station with one connector can send it."""
         status = status_of(state, connector, now)
-        data = {
-            "evse_id": self._evses.evse_id(connector.connector_id),
-            "connector_status": _CONNECTOR_WORDS.get(status, "occupied"),
-            "charging_status": _CHARGING_WORDS.get(
-                status, "ev_connected" if connector.plugged else "idle"
-            ),
-        }
-        return Announcement(TO_STATION, "connector_and_charging", "update", data)
+        if len(state.connectors) > 1 or self._told_status.get(connector.connector_id) is status:
+            return
+        self._told_status[connector.connector_id] = status
+        data = words.charging(status, connector.plugged)
+        yield Announcement(TO_STATION, "connector_and_charging", "update", data)
+
+    def _limits(self, state: ChargePoint) -> Iterator[Announcement]:
+        limits = self._facts.status_and_limits(state)
+        if limits != self._told_limits:
+            self._told_limits = limits
+            yield Announcement(AS_STATION, "cs_status_and_limits", "update", limits)
+
+    def _availability(self, before: ChargePoint, after: ChargePoint) -> Iterator[Announcement]:
+        """ChangeAvailability of the central system, for the hardware to know."""
+        changed = before.inoperative ^ after.inoperative
+        if availability.CHARGE_POINT in changed:
+            changed = frozenset({availability.CHARGE_POINT})
+        for connector_id in sorted(changed):
+            is_out = connector_id in after.inoperative
+            data = {"operational_status": "inoperative" if is_out else "operative"}
+            if connector_id != availability.CHARGE_POINT:
+                data["evse_id"] = self._evses.evse_id(connector_id)
+            yield Announcement(TO_STATION, "change_availability", "request", data)
 
 
-_CONNECTOR_WORDS = {
-    Status.AVAILABLE: "available",
-    Status.UNAVAILABLE: "unavailable",
-    Status.RESERVED: "reserved",
-    Status.FAULTED: "faulted",
-}
-_CHARGING_WORDS = {
-    Status.CHARGING: "charging",
-    Status.SUSPENDED_EV: "suspended_ev",
-    Status.SUSPENDED_EVSE: "suspended_evse",
-}
-_FAULT_NAMES = {
-    "OverCurrentFailure": "overcurrent_fault",
-    "GroundFailure": "ground_fault",
-}
+def _about_the_box(before: ChargePoint, after: ChargePoint) -> Iterator[Announcement]:
+    if before.online != after.online:
+        yield _websocket_status(after)
+    if before.restart is None and after.restart is not None and after.restart.again:
+        yield Announcement(TO_STATION, "reset", "request", {})
 
 
-def _authorized_tag(connector: Connector) -> str | None:
-    """The idTag that has this connector, from the moment its plug is its own."""
-    if connector.transaction is not None:
-        return connector.transaction.id_tag
-    return None if connector.grant is None else connector.grant.id_tag
+def _websocket_status(state: ChargePoint) -> Announcement:
+    data = {"status": "connected" if state.online else "disconnected"}
+    return Announcement(TO_STATION, "websocket_status", "update", data)
 
 
 def _is_refused(connector: Connector) -> bool:
     return connector.transaction is not None and connector.transaction.deauthorized
 
 
-def _is_known_now(was: Transaction | None, now_is: Transaction) -> bool:
+def _is_known_now(was: Transaction, now_is: Transaction) -> bool:
     """True when the central system has given this transaction its id just now."""
-    was_unknown = was is not None and was.transaction_id is None
-    return was_unknown and now_is.transaction_id is not None
+    return was.transaction_id is None and now_is.transaction_id is not None
 
 
 def _asks_others_to_stop(connector: Connector) -> bool:
@@ -252,24 +283,12 @@ def _asks_others_to_stop(connector: Connector) -> bool:
     return reason is StopReason.REMOTE or is_by_token
 
 
-def _faults(state: ChargePoint, connector: Connector) -> frozenset[faults.Fault]:
-    every = connector.faults | state.faults
-    return frozenset(fault for fault in every if faults.RULES[fault].shows_faulted)
+def _by_name(fault: faults.Fault) -> str:
+    return fault.name
 
 
-def _fault_name(fault: faults.Fault) -> str:
-    if fault is faults.Fault.EMERGENCY_STOP:
-        return "emergency_stop"
-    return _FAULT_NAMES.get(faults.RULES[fault].error_code, "other")
-
-
-def _pilot_words(connector: Connector) -> str:
-    """The states of IEC 61851-1: 2 while current is offered, 1 while not."""
-    if connector.pilot in (PilotState.E, PilotState.F):
-        return str(connector.pilot.value)
-    return f"{connector.pilot.value}{1 if connector.offered_a is None else 2}"
-
-
-def _websocket_status(state: ChargePoint) -> Announcement:
-    data = {"status": "connected" if state.online else "disconnected"}
-    return Announcement(TO_STATION, "websocket_status", "update", data)
+def _remember(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > TOKENS_MAX:
+        kept.popitem(last=False)

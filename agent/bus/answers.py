@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from agent.bus import words
 from agent.bus.evses import Evses
-from agent.core import connector as connectors
 from agent.core.state import ChargePoint, Connector
 from agent.core.values import LockState
-from agent.ocpp16.messages import package_version, timestamp
+from agent.ocpp16.messages import package_version
 from agent.settings import Settings
 
 Data = dict[str, Any]
 
 API_VERSION = "1"
+_NO_EVSE = "there is no such EVSE"
 
 
 class Facts:
@@ -25,11 +26,12 @@ class Facts:
         self._evses = evses
         self._state = state
         self.of_station = {
-            "cs_status_and_limits": self._status_and_limits,
+            "cs_status_and_limits": lambda _: self.status_and_limits(self._state()),
             "cs_parameters": self._parameters,
             "device_model": self._device_model,
             "meter_values": self._meter_values,
             "cs_connector": self._connector,
+            "cs_contactor_status": self._contactor,
         }
 
     def service_status(self, status: str = "ready") -> Data:
@@ -41,20 +43,19 @@ class Facts:
             "status": status,
         }
 
-    def _status_and_limits(self, data: Data) -> Data:
-        state = self._state()
+    def status_and_limits(self, state: ChargePoint) -> Data:
+        """What each EVSE can give, or why it gives nothing."""
         return {"evses": [self._evse(state, connector) for connector in state.connectors]}
 
     def _evse(self, state: ChargePoint, connector: Connector) -> Data:
-        is_well = not connectors.has_forbidding_fault(state, connector)
-        limit_a = connector.current_a
+        phases = self._settings.charge_point.phases
         return {
             "evse_id": self._evses.evse_id(connector.connector_id),
-            "status_code": "evse_ready" if is_well else "evse_malfunction",
+            "status_code": words.evse_status(state, connector),
             "ac": {
-                "max_current": _by_phase(limit_a, self._settings.charge_point.phases),
+                "max_current": _by_phase(connector.current_a, phases),
                 "nominal_voltage": self._settings.charge_point.nominal_voltage_v,
-                "rcd_error": False,
+                "rcd_error": words.has_ground_fault(state, connector),
             },
         }
 
@@ -101,13 +102,9 @@ class Facts:
     def _meter_values(self, data: Data) -> Data:
         connector = self._named(data)
         reading = None if connector is None else connector.reading
-        if connector is None or reading is None:
+        if reading is None:
             return {}
-        found: Data = {
-            "evse_id": self._evses.evse_id(connector.connector_id),
-            "timestamp": timestamp(reading.read_at),
-            "total_active_energy_imported": reading.import_wh,
-        }
+        found: Data = {"total_active_energy_imported": reading.import_wh}
         if reading.voltage_v:
             found["voltage"] = _phases(reading.voltage_v)
         if reading.current_a:
@@ -117,6 +114,17 @@ class Facts:
             if value is not None:
                 found[name.removesuffix("_hz")] = value
         return found
+
+    def contactor_status(self, connector: Connector) -> Data:
+        """Whether it is closed."""
+        evse_id = self._evses.evse_id(connector.connector_id)
+        return {"evse_id": evse_id, "status": words.contactor(connector)}
+
+    def _contactor(self, data: Data) -> Data:
+        connector = self._named(data)
+        if connector is None:
+            return {"evse_id": str(data["evse_id"])[:100], "status": "error", "info": _NO_EVSE}
+        return self.contactor_status(connector)
 
     def _connector(self, data: Data) -> Data:
         """Only told: the bolt follows the session, nobody else drives it."""

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import aiomqtt
 
+from agent.bus.envelope import BYTES_MAX
 from agent.errors import AgentError
 from agent.settings import MqttSettings
 
 OPEN_S = 10.0
 PUBLISH_S = 10.0
 KEEPALIVE_S = 20
-INCOMING_MAX = 2000  # messages that may wait for us; more are dropped
+INCOMING_MAX = 2000  # messages that may wait for us, and
+INCOMING_BYTES_MAX = 4_000_000  # their bytes; more are dropped
+_REFUSED = 128  # from here on a SUBACK says no
 _QOS = 1
 _PASSWORD_MAX = 1000
 
 
 class BrokerError(AgentError):
     """There is no broker, it refuses us, or the connection broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the broker has to know about us."""
+
+    identifier: str
+    topics: tuple[str, ...]  # to subscribe to
+    last_words: tuple[str, str]  # topic and text, told when we are gone without a word
+    dropped: Callable[[str], None]  # is told what there was no room for
 
 
 class Connection(Protocol):
@@ -56,34 +71,69 @@ class _Mqtt:
             raise BrokerError("a message could not be sent") from problem
 
 
+class _Incoming(asyncio.Queue[aiomqtt.Message]):
+    """Bounded by bytes too: small messages by the thousand, and no thousand large ones."""
+
+    def __init__(self, dropped: Callable[[str], None]) -> None:
+        super().__init__(INCOMING_MAX)
+        self._dropped = dropped
+        self._bytes = 0
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        size = _size(item)
+        if size > BYTES_MAX:
+            self._dropped("messages of more than 64 KiB")
+        elif self.full() or self._bytes + size > INCOMING_BYTES_MAX:
+            self._dropped("messages that come in")
+        else:
+            super().put_nowait(item)
+
+    def _put(self, item: aiomqtt.Message) -> None:
+        self._bytes += _size(item)
+        super()._put(item)
+
+    def _get(self) -> aiomqtt.Message:
+        item = super()._get()
+        self._bytes -= _size(item)
+        return item
+
+
+def _size(item: aiomqtt.Message) -> int:
+    return len(item.payload) if isinstance(item.payload, bytes | bytearray) else 0
+
+
 @asynccontextmanager
 async def connected(
-    settings: MqttSettings, identifier: str, topics: tuple[str, ...]
+    settings: MqttSettings, registration: Registration
 ) -> AsyncIterator[Connection]:
     """Connect and subscribe. Raises BrokerError, now or when the connection breaks."""
+    where, text = registration.last_words
     client = aiomqtt.Client(
         settings.host,
         settings.port,
         username=settings.username or None,
         password=_password(settings),
-        identifier=identifier,
+        identifier=registration.identifier,
+        will=aiomqtt.Will(where, text.encode(), qos=_QOS, retain=False),
         tls_context=_tls(settings),
         timeout=OPEN_S,
         keepalive=KEEPALIVE_S,
         clean_session=True,  # what was asked while we were away has been given up by now
-        max_queued_incoming_messages=INCOMING_MAX,
+        queue_type=lambda maxsize: _Incoming(registration.dropped),  # type: ignore[arg-type]
         # Else every small message may wait 40 ms for the other side to confirm the one before.
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         logger=_quiet(),
     )
     try:
         async with client:
-            for topic in topics:
-                await client.subscribe(topic, qos=_QOS)
+            for topic in registration.topics:
+                granted = await client.subscribe(topic, qos=_QOS)
+                if any(getattr(code, "value", code) >= _REFUSED for code in granted):
+                    raise BrokerError(f"the broker does not let us read {topic}")
             yield _Mqtt(client)
     except aiomqtt.MqttError as problem:
         raise BrokerError(_in_words(problem, settings)) from problem
-    except OSError as problem:
+    except (OSError, ValueError) as problem:
         raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
 
 

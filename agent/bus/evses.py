@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.core import connector as connectors
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Connector, Phase
@@ -49,4 +50,5 @@ def _waits(state: ChargePoint, connector: Connector) -> bool:
     """Plugged in, and nobody has been told that he may charge."""
     only_here = (connector.connector_id,)
     is_promised = any(grant.connectors == only_here for grant in state.waiting)
-    return connector.phase is Phase.IDLE and connector.plugged and not is_promised
+    may_begin = connector.phase is Phase.IDLE and connectors.may_start(state, connector)
+    return connector.plugged and may_begin and not is_promised

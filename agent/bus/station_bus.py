@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -14,23 +13,26 @@ from typing import Any
 from agent.bus import envelope
 from agent.bus.announcing import Announcement, Announcer
 from agent.bus.answers import Facts
-from agent.bus.broker import BrokerError, Connection, connected
-from agent.bus.desk import REJECTED, Desk, Offer
+from agent.bus.broker import BrokerError, Connection, Registration, connected
+from agent.bus.desk import REJECTED, Desk, Offer, Outcome
 from agent.bus.envelope import BadMessage, Message
 from agent.bus.evses import Evses
-from agent.bus.tokens import Token
+from agent.bus.limits import Allowance, Complaints
+from agent.bus.outgoing import ANSWER_S, Outgoing
+from agent.bus.seen import Seen
 from agent.core.commands import Command
-from agent.core.events import Event, StopAsked
+from agent.core.events import Event, StationAnswered, StopAsked
+from agent.core.state import ChargePoint, Check
+from agent.core.values import Instant
 from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
 from agent.rooms import Rooms
 
-REQUESTS_MAX = 1500  # that wait for their turn; more are rejected at once
-OUTGOING_MAX = 2000  # messages that wait for the broker; the oldest is dropped
-SEEN_S = 60.0  # so long a request that is delivered twice is recognised
-SEEN_MAX = 3000
-ANSWER_S = 15.0  # every request is answered by then
-_DECIDING_S = 8.0  # of these, for the decision itself
-STATION_LOGIC_S = 5.0
+REQUESTS_MAX = 1500  # that may come at once and wait for their turn; more are rejected
+REQUESTS_PER_S = 5.0  # for ever
+ASKED_MAX = 32  # questions to the station's own logic that may still be answered
+_DECIDING_S = 8.0  # of the time for an answer, for the decision itself
+_AFTER_S = 0.005
+_STOPPING_S = 0.3
 
 _MIRROR = {"cs/josev": "josev/cs", "iso15118/ocpp": "ocpp/iso15118", "josev/cs": "cs/josev"}
 _AUTHORIZATIONS = {
@@ -38,8 +40,7 @@ _AUTHORIZATIONS = {
     ("iso15118/ocpp", "iso15118_authorization"),
     ("iso15118/ocpp", "authorization"),
 }
-_AFTER_S = 0.005
-_SESSION_OVER = ("Idle", "SessionStop", "")
+_NOT_SET_UP = ("", "Idle", "SupportedAppProtocol", "SessionSetup", "SessionStop")
 
 Connect = Callable[..., AbstractAsyncContextManager[Connection]]
 
@@ -50,7 +51,18 @@ logger = logging.getLogger(__name__)
 class _Request:
     topic: str
     message: Message
-    arrived_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One turn of the runtime, to be told a little later."""
+
+    before: ChargePoint
+    event: Event
+    after: ChargePoint
+    commands: tuple[Command, ...]
+    now: Instant
 
 
 class StationBus:
@@ -69,26 +81,23 @@ class StationBus:
         self._make_id = make_id
         self._connect = connect or connected
         self._backoff = Backoff(random)
-        evses = Evses(rooms.settings)
-        self._announcer = Announcer(evses)
-        self._desk = Desk(rooms, evses, self._announcer.note_token)
-        self._facts = Facts(rooms.settings, evses, lambda: rooms.runtime.state)
-        self._evses = evses
+        self._complaints = Complaints(self._now_s)
+        self._allowance = Allowance(self._now_s, REQUESTS_MAX, REQUESTS_PER_S)
+        self._evses = Evses(rooms.settings)
+        self._facts = Facts(rooms.settings, self._evses, lambda: rooms.runtime.state)
+        self._announcer = Announcer(self._evses, self._facts, rooms.settings.authorization)
+        self._desk = Desk(rooms, self._evses, self._announcer.note_token, self._complaints)
+        prefix = self._settings.topic_prefix
+        self._outgoing = Outgoing(prefix, make_id, self._now_s, self._complaints)
+        self._seen = Seen(self._now_s)
         self._before = rooms.runtime.state
+        self._turns: list[_Turn] = []
         self._requests: asyncio.Queue[_Request] = asyncio.Queue(REQUESTS_MAX)
-        self._outgoing: deque[tuple[str, str]] = deque()
-        self._news: list[Announcement] = []
-        self._wake = asyncio.Event()
-        self._seen: OrderedDict[str, tuple[float, tuple[str, str] | None]] = OrderedDict()
-        self._asked: dict[str, asyncio.Future[bool]] = {}
+        self._asked: dict[str, str] = {}  # the station's own logic: id of the question, idTag
         self._answering: set[asyncio.Future[None]] = set()
         self._is_connected = False
-        self._problem = ""
-        self._dropped = 0
-        self.subscriptions = tuple(
-            self._settings.topic_prefix + topic
-            for topic in ("cs/josev", "iso15118/ocpp", "josev/cs")
-        )
+        self._problem = "not connected yet"
+        self.subscriptions = tuple(prefix + topic for topic in _MIRROR)
 
     def as_data(self) -> dict[str, Any]:
         """How the bus is, for ``status``."""
@@ -97,7 +106,7 @@ class StationBus:
             "broker": f"{self._settings.host}:{self._settings.port}",
             "connected": self._is_connected,
             "problem": self._problem,
-            "dropped": self._dropped,
+            "dropped": dict(self._complaints.dropped),
             "no_authorization": bool(authorization.free_charging_id_tag),
             "autocharge": authorization.autocharge,
             "accepts_cs_updates": self._settings.accept_cs_updates,
@@ -108,7 +117,7 @@ class StationBus:
     async def run(self) -> None:
         """Connect and talk, again and again; sessions do not depend on it."""
         self._rooms.observers.append(self._observe)
-        serving = asyncio.create_task(self._serve())
+        serving = asyncio.create_task(self._serve(), name="bus requests")
         try:
             while True:
                 was_stable = await self._one_connection()
@@ -123,42 +132,71 @@ class StationBus:
     async def _one_connection(self) -> bool:
         """Talk until the connection breaks; True when it had been stable."""
         begun_s = self._now_s()
+        where = self._settings.topic_prefix + "josev/cs"
+        registration = Registration(
+            identifier=self._rooms.settings.charge_point.identity,
+            topics=self.subscriptions,
+            last_words=(where, self._service_status("error").text()),
+            dropped=self._complaints.drop,
+        )
         try:
-            async with self._connect(
-                self._settings, self._rooms.settings.charge_point.identity, self.subscriptions
-            ) as connection:
+            async with self._connect(self._settings, registration) as connection:
                 begun_s = self._now_s()
                 self._begin()
                 await self._talk(connection)
         except BrokerError as problem:
             self._note(str(problem))
+        except Exception:  # charging must not end because a neighbour is odd
+            logger.exception("the station bus has failed; it is begun anew")
+            self._note("a mistake in the program: see the log")
         was_connected, self._is_connected = self._is_connected, False
-        self._outgoing.clear()
+        self._outgoing.disconnected()
+        self._asked.clear()
         return was_connected and self._now_s() - begun_s >= STABLE_AFTER_S
 
     def _begin(self) -> None:
         logger.info("the station bus is connected: %s:%d", self._settings.host, self._settings.port)
         self._is_connected, self._problem = True, ""
-        self._outgoing.clear()
-        self._announce_service("ready")
-        self._announce(
-            self._announcer.everything(self._rooms.runtime.state, self._rooms.clock.now())
+        ready = self._facts.service_status("ready")
+        state, now = self._rooms.runtime.state, self._rooms.clock.now()
+        self._outgoing.announce(
+            [
+                Announcement(("josev/cs",), "service_status", "update", ready),
+                *self._announcer.everything(state, now),
+            ]
         )
 
     async def _talk(self, connection: Connection) -> None:
-        sending = asyncio.create_task(self._send(connection))
+        sending = asyncio.create_task(self._outgoing.send(connection.publish))
         reading = asyncio.create_task(self._read(connection))
+        is_over = False
         try:
             await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+            is_over = True
         finally:
             for task in (sending, reading):
-                if not task.done():
-                    task.cancel()
+                task.cancel()
             ended = await asyncio.gather(sending, reading, return_exceptions=True)
+            if not is_over:  # told to end: the last words, if the broker takes them soon
+                await self._say_that_we_stop(connection)
         for result in ended:
             if isinstance(result, Exception):
                 raise result
         raise BrokerError("the connection broke")
+
+    async def _say_that_we_stop(self, connection: Connection) -> None:
+        self._tell_turns()
+        data = self._facts.service_status("stopping")
+        self._outgoing.announce([Announcement(("josev/cs",), "service_status", "update", data)])
+        try:
+            async with asyncio.timeout(_STOPPING_S):
+                await self._outgoing.drain(connection.publish)
+        except (BrokerError, TimeoutError):
+            logger.info("the broker did not hear that the station bus ends")
+
+    def _service_status(self, status: str) -> Message:
+        data = self._facts.service_status(status)
+        return Message(self._make_id(), "service_status", "update", data)
 
     def _note(self, problem: str) -> None:
         if problem != self._problem:
@@ -171,55 +209,37 @@ class StationBus:
     # --- out -------------------------------------------------------------------------------------
 
     def _observe(self, event: Event, commands: Sequence[Command]) -> None:
+        """Note a turn. It is told a little later: the answer to a request goes before the news."""
         before, after = self._before, self._rooms.runtime.state
         self._before = after
-        news = self._announcer.changes(before, after, commands, self._rooms.clock.now())
-        if not self._is_connected or not news:
-            return
-        if not self._news:
-            # A little later: the answer to a request goes before what follows from it.
-            asyncio.get_running_loop().call_later(_AFTER_S, self._announce_news)
-        self._news += news
+        now = self._rooms.clock.now()
+        if not self._turns:
+            asyncio.get_running_loop().call_later(_AFTER_S, self._tell_turns)
+        self._turns.append(_Turn(before, event, after, tuple(commands), now))
 
-    def _announce_news(self) -> None:
-        news, self._news = self._news, []
-        if self._is_connected:
-            self._announce(news)
+    def _tell_turns(self) -> None:
+        turns, self._turns = self._turns, []
+        for turn in turns:
+            news = self._announcer.changes(
+                turn.before, turn.event, turn.after, turn.commands, turn.now
+            )
+            if self._is_connected:
+                self._outgoing.announce(news)
+            known = turn.before.checking
+            self._ask_station(check for check in turn.after.checking if check not in known)
 
-    def _announce_service(self, status: str) -> None:
-        data = self._facts.service_status(status)
-        self._announce([Announcement(("josev/cs",), "service_status", "update", data)])
-
-    def _announce(self, news: Iterable[Announcement]) -> None:
-        for item in news:
-            message = Message(self._make_id(), item.name, item.type, item.data)
-            for topic in item.topics:
-                self._put(topic, message)
-
-    def _put(self, topic: str, message: Message) -> None:
-        """Queue a message; a mistake of ours in it is not sent."""
-        problem = envelope.problem_of(message)
-        assert not problem, f"{message.name}: {problem}"
-        if len(self._outgoing) >= OUTGOING_MAX:
-            self._outgoing.popleft()
-            self._drop("messages wait for the broker")
-        self._outgoing.append((self._settings.topic_prefix + topic, message.text()))
-        self._wake.set()
-
-    def _drop(self, why: str) -> None:
-        if self._dropped % 100 == 0:
-            logger.warning("too many %s; what is too much is dropped", why)
-        self._dropped += 1
-
-    async def _send(self, connection: Connection) -> None:
-        while True:
-            while self._outgoing:
-                topic, text = self._outgoing[0]
-                await connection.publish(topic, text)
-                if self._outgoing and self._outgoing[0] == (topic, text):
-                    self._outgoing.popleft()
-            self._wake.clear()
-            await self._wake.wait()
+    def _ask_station(self, checks: Iterable[Check]) -> None:
+        """Ask the station's own logic about tags that were accepted; the core waits 5 s for it."""
+        for check in checks:
+            if check.accepted is None:
+                continue
+            if not self._is_connected:
+                self._rooms.runtime.post(StationAnswered(check.attempt.id_tag, is_wanted=True))
+                continue
+            (id,) = self._outgoing.announce([self._announcer.question(check)])
+            self._asked[id.lower()] = check.attempt.id_tag
+            while len(self._asked) > ASKED_MAX:
+                del self._asked[next(iter(self._asked))]
 
     # --- in --------------------------------------------------------------------------------------
 
@@ -229,7 +249,7 @@ class StationBus:
             try:
                 message = envelope.read(payload)
             except BadMessage as problem:
-                logger.warning("a message on %s is dropped: %s", topic, problem)
+                self._complaints.tell("a message on the station bus is dropped", str(problem))
                 continue
             self._take(topic[prefix:], message)
 
@@ -244,67 +264,60 @@ class StationBus:
 
     def _take_request(self, topic: str, message: Message) -> None:
         if (topic, message.name) in _AUTHORIZATIONS:
-            self._take_authorization(topic, message)
+            self._take_authorization(topic, envelope.without_stray_token(message))
         elif topic == "cs/josev" and message.name == "service_status":
-            self._respond(topic, message, self._facts.service_status())
+            if message.data.get("service") in (None, "ocpp"):
+                self._respond(topic, message, self._facts.service_status())
         elif topic == "josev/cs" and message.name in self._facts.of_station:
             self._respond(topic, message, self._facts.of_station[message.name](message.data))
         # All others are for somebody else.
 
     def _take_authorization(self, topic: str, message: Message) -> None:
-        self._forget_old()
-        if message.id in self._seen:
-            told = self._seen[message.id][1]
+        if not self._seen.is_new(message.id):
+            told = self._seen.answer_to(message.id)
             if told is not None:  # else its answer is on its way
-                self._outgoing.append(told)
-                self._wake.set()
+                self._outgoing.answer(*told)
             return
-        self._seen[message.id] = (self._now_s() + SEEN_S, None)
         problem = envelope.problem_of(message)
         if problem:
-            logger.warning("a request %s is rejected: %s", message.name, problem)
-            self._respond(topic, message, {"status": REJECTED})
-            return
-        try:
-            self._requests.put_nowait(_Request(topic, message, self._now_s()))
-        except asyncio.QueueFull:
-            self._drop("requests wait for their turn")
-            self._respond(topic, message, {"status": REJECTED})
-
-    def _forget_old(self) -> None:
-        now_s = self._now_s()
-        while self._seen:
-            first = next(iter(self._seen))
-            if self._seen[first][0] > now_s and len(self._seen) < SEEN_MAX:
-                return
-            del self._seen[first]
+            self._complaints.tell("a request on the station bus is rejected", problem)
+            self._reject(topic, message)
+        elif self._requests.full() or not self._allowance.take():
+            self._complaints.drop("requests that wait for their turn")
+            self._reject(topic, message)
+        else:
+            self._requests.put_nowait(_Request(topic, message, self._now_s() + ANSWER_S))
 
     def _take_response(self, topic: str, message: Message) -> None:
-        waiting = self._asked.get(message.id)
+        id_tag = self._asked.get(message.id.lower())
         is_ours = topic == "cs/josev" and message.name == "process_authorized_token"
-        if waiting is None or waiting.done() or not is_ours:
+        if id_tag is None or not is_ours:
             return
         problem = envelope.problem_of(message)
         if problem:
-            logger.warning("a response %s is ignored: %s", message.name, problem)
+            self._complaints.tell("a response on the station bus is ignored", problem)
             return
-        waiting.set_result(message.data["status"] == "accepted")
+        del self._asked[message.id.lower()]
+        is_wanted = message.data["status"] == "accepted"
+        self._rooms.runtime.post(StationAnswered(id_tag, is_wanted))
 
     def _take_update(self, topic: str, message: Message) -> None:
-        if message.name == "iso15118_state_info" and topic == "iso15118/ocpp":
-            self._note_iso15118(message.data)
-        elif message.name == "authorization" and topic == "cs/josev":
-            self._take_decision(message)
+        if topic == "iso15118/ocpp" and message.name == "iso15118_state_info":
+            status = message.data.get("session_status")
+            self._note_iso15118(message, isinstance(status, str) and status not in _NOT_SET_UP)
+        elif topic == "iso15118/ocpp" and message.name == "hlc_charging":
+            self._note_iso15118(message, message.data.get("status") is True)
+        elif topic == "cs/josev" and message.name == "authorization":
+            self._take_decision(envelope.without_stray_token(message))
 
-    def _note_iso15118(self, data: dict[str, Any]) -> None:
-        evse_id, status = data.get("evse_id"), data.get("session_status")
-        if self._evses.connector_id(evse_id) is None or not isinstance(status, str):
+    def _note_iso15118(self, message: Message, is_talking: bool) -> None:
+        evse_id = message.data.get("evse_id")
+        if not isinstance(evse_id, str) or self._evses.connector_id(evse_id) is None:
             return
-        assert isinstance(evse_id, str)
-        if status in _SESSION_OVER:
-            self._announcer.talking.discard(evse_id)
-        else:
+        if is_talking:
             self._announcer.talking.add(evse_id)
+        else:
+            self._announcer.talking.discard(evse_id)
 
     def _take_decision(self, message: Message) -> None:
         """The station's own logic has decided without us."""
@@ -312,10 +325,11 @@ class StationBus:
         if not self._settings.accept_cs_updates:
             problem = "mqtt.accept_cs_updates is false"
         if problem:
-            logger.warning("an authorization update on cs/josev is ignored: %s", problem)
+            self._complaints.tell("an authorization update on cs/josev is ignored", problem)
+        elif not self._seen.is_new(message.id):
             return
-        if message.data["status"] == "accepted":
-            self._spawn(self._desk.grant(Offer.of(message.data)))
+        elif message.data["status"] == "accepted":
+            self._desk.grant(Offer.of(message.data))
         elif message.data["status"] == "deauthorized":
             self._stop(message.data["evse_id"])
 
@@ -324,7 +338,8 @@ class StationBus:
         state = self._rooms.runtime.state
         running = None if connector_id is None else state.connector(connector_id).transaction
         if running is None:
-            logger.warning("an authorization update on cs/josev ends nothing: no session there")
+            problem = "it ends nothing: there is no session"
+            self._complaints.tell("an authorization update on cs/josev is ignored", problem)
             return
         self._spawn(self._ask(running.ref))
 
@@ -336,16 +351,22 @@ class StationBus:
     async def _serve(self) -> None:
         while True:
             request = await self._requests.get()
-            if self._now_s() - request.arrived_s > ANSWER_S - _DECIDING_S:
-                self._drop("requests wait for their turn")
-                self._respond(request.topic, request.message, {"status": REJECTED})
+            left_s = request.until_s - self._now_s()
+            if left_s < _DECIDING_S:
+                self._complaints.drop("requests that wait for their turn")
+                self._reject(request.topic, request.message)
                 continue
-            ask = self._ask_station if self._settings.process_authorized_token else None
-            outcome = await self._desk.present(Offer.of(request.message.data), ask)
+            offer = Offer.of(request.message.data)
+            try:
+                outcome = await self._desk.present(offer, left_s)
+            except Exception:  # one request is rejected, the others go on
+                logger.exception("a request on the station bus could not be worked on")
+                self._reject(request.topic, request.message)
+                continue
             self._spawn(self._answer(request, outcome))
 
-    async def _answer(self, request: _Request, outcome: Awaitable[str]) -> None:
-        self._respond(request.topic, request.message, {"status": await outcome})
+    async def _answer(self, request: _Request, outcome: Awaitable[Outcome]) -> None:
+        self._respond(request.topic, request.message, (await outcome).as_data())
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -357,32 +378,10 @@ class StationBus:
         if not task.cancelled() and task.exception() is not None:
             logger.error("a message of the bus could not be worked on: %r", task.exception())
 
+    def _reject(self, topic: str, request: Message) -> None:
+        self._respond(topic, request, {"status": REJECTED})
+
     def _respond(self, topic: str, request: Message, data: dict[str, Any]) -> None:
         message = Message(request.id, request.name, "response", data)
-        answer_topic = _MIRROR[topic]
-        if request.id in self._seen:
-            told = (self._settings.topic_prefix + answer_topic, message.text())
-            self._seen[request.id] = (self._now_s() + SEEN_S, told)
-        if self._is_connected:
-            self._put(answer_topic, message)
-
-    async def _ask_station(self, evse_id: str | None, token: Token) -> bool:
-        """False when the station's own logic discards the token; silence means yes."""
-        if not self._is_connected:
-            return True
-        data: dict[str, Any] = {"token_type": token.token_type}
-        if evse_id is not None:
-            data["evse_id"] = evse_id
-        if token.id_token is not None:
-            data["id_token"] = token.id_token
-        message = Message(self._make_id(), "process_authorized_token", "request", data)
-        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._asked[message.id] = answered
-        self._put("josev/cs", message)
-        try:
-            async with asyncio.timeout(STATION_LOGIC_S):
-                return await answered
-        except TimeoutError:
-            return True
-        finally:
-            del self._asked[message.id]
+        self._seen.answered(_MIRROR[topic], message)
+        self._outgoing.answer(_MIRROR[topic], message)

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from string import hexdigits
 
-from agent.core.id_tag import ID_TAG_MAX, is_random_uid, is_valid_id_tag
+from agent.core.id_tag import ID_TAG_MAX, is_random_uid, is_valid_id_tag, same_tag
 from agent.core.values import Claim
 from agent.settings import AuthorizationSettings
 
 NO_TAG = "no_authorization"  # in the reasons, where free charging is not switched on
+BAD_TAG = "?"  # in the reasons, where a token has not the form of its kind
 _SEPARATORS = str.maketrans("", "", ":- .")
 _UID_DIGITS = (8, 14, 20)  # ISO 14443-3: 4, 7 or 10 bytes
 _CODE_CHARACTERS = (4, 16)
-_E_MAID = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[A-Z0-9]{9,10}")
+_E_MAID = re.compile(r"[A-Z0-9]{14,15}")
+_PROVIDER = re.compile(r"[A-Z]{2}[A-Z0-9]{3}C[A-Z0-9]{8,9}")  # ISO 15118: country, provider, C
 
 
 class BadToken(ValueError):
@@ -84,8 +86,8 @@ def _mac_address(text: str, settings: AuthorizationSettings) -> tuple[str, Claim
 def _e_maid(text: str, settings: AuthorizationSettings) -> tuple[str, Claim, bool]:
     contract = text.upper().replace("-", "").replace("*", "")
     if not _E_MAID.fullmatch(contract):
-        raise BadToken("e_maid has 14 or 15 letters and digits, its country first")
-    return contract, Claim.CARD, False
+        raise BadToken("e_maid has 14 or 15 letters and digits")
+    return contract, Claim.CONTRACT, False
 
 
 def _hex(token_type: str, text: str) -> str:
@@ -104,3 +106,27 @@ _READERS: dict[str, _Read] = {
     "mac_address": _mac_address,
     "e_maid": _e_maid,
 }
+
+
+def token_of(id_tag: str, settings: AuthorizationSettings) -> tuple[str, str | None]:
+    """Type and token of the bus for an idTag whose token nobody remembers.
+
+    A card at the agent's own reader, or a session that goes on after a restart: told by its form.
+    """
+    free_tag = settings.free_charging_id_tag
+    if free_tag and same_tag(id_tag, free_tag):
+        return "no_authorization", None
+    for token_type, prefix in (
+        ("mac_address", settings.mac_prefix),
+        ("key_code", settings.key_code_prefix),
+    ):
+        if prefix and id_tag.upper().startswith(prefix.upper()):
+            return token_type, id_tag[len(prefix) :]
+    if _PROVIDER.fullmatch(id_tag.upper()):
+        return "e_maid", id_tag  # before the UIDs: some are hex digits too
+    if all(character in hexdigits for character in id_tag):
+        if len(id_tag) == 16 and id_tag.upper().startswith("E0"):
+            return "ISO15693", id_tag
+        if len(id_tag) in _UID_DIGITS:
+            return "ISO14443", id_tag
+    return "local", id_tag

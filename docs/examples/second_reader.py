@@ -1,7 +1,4 @@
-"""A second reader: sends the tokens that are typed, and prints what becomes of them.
-
-python second_reader.py HOST PORT USER PASSWORD [EVSE_ID]
-"""
+"""Sends the tokens that are typed: second_reader.py HOST PORT USER PASSWORD [EVSE_ID]"""
 
 import asyncio
 import json

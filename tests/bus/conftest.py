@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,10 @@ async def station(
     box = Box(settings, broker=FakeBroker())
     if is_offline:
         box.central_system.refuse_always = OSError("nobody is there")
+    mistakes: list[logging.LogRecord] = []
+    listener = logging.Handler(logging.ERROR)
+    listener.emit = mistakes.append  # type: ignore[method-assign]
+    logging.getLogger("agent.bus").addHandler(listener)
     await box.start()
     assert box.broker is not None
     try:
@@ -87,5 +92,7 @@ async def station(
             await box.central_system.received("StatusNotification", connectors + 1)
         await box.until(lambda: box.broker is not None and box.broker.is_connected)
         yield Station(box, box.broker)
+        assert [record.getMessage() for record in mistakes] == []
     finally:
+        logging.getLogger("agent.bus").removeHandler(listener)
         await box.die()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from agent.core.values import AuthorizationStatus, IdTagInfo
 from tests.agent.box import CARD, OTHER_CARD
 from tests.bus.conftest import EVSE, ISO15118, OTHER_EVSE, READER, SOON_S, station
 from tests.emulators.central_system import Answer, Late, Silence
+from tests.emulators.virtual_clock import NOON
 
 BLOCKED = Answer({"idTagInfo": {"status": "Blocked"}})
 MAC, CONTRACT = "FF44556670AA", "DEABCC123ABC56"
@@ -378,6 +381,36 @@ async def test_a_late_no_takes_back_what_was_accepted_for_want_of_an_answer(tmp_
         assert await here.present() == "accepted"
         await here.broker.told("authorization", 3)
         assert (await here.updates()) == [("ISO14443", CARD, "deauthorized")]
+
+
+# --- list and cache ------------------------------------------------------------------------------
+
+
+async def test_the_list_stands_before_the_cache(tmp_path):
+    async with station(tmp_path, CARD) as here:
+        here.box.central_system.always("Authorize", BLOCKED)
+        assert await here.present(CARD) == "accepted"
+        assert await here.why() == "LISTED"
+        assert here.box.central_system.of("Authorize") == []
+
+
+async def test_what_was_accepted_once_is_accepted_from_the_cache(tmp_path):
+    async with station(tmp_path) as here:
+        assert await here.present() == "accepted"
+        assert await here.present() == "deauthorized"
+        await asyncio.sleep(5)
+        assert await here.present() == "accepted"
+        assert await here.why() == "CACHED"
+        assert len(here.box.central_system.of("Authorize")) == 1
+
+
+async def test_an_expired_entry_of_the_list_is_asked_about(tmp_path):
+    async with station(tmp_path) as here:
+        old = IdTagInfo(AuthorizationStatus.ACCEPTED, NOON - timedelta(days=1))
+        here.box.application.rooms.store.replace_list(7, [(CARD, old)])
+        assert await here.present() == "accepted"
+        assert await here.why() == "CENTRAL_ACCEPTED"
+        assert len(here.box.central_system.of("Authorize")) == 1
 
 
 async def test_silence_for_ever_is_a_rejection(tmp_path):

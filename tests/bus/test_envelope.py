@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from agent.bus.envelope import BYTES_MAX, SCHEMA_OF, BadMessage, Message, problem_of, read
+from agent.bus.envelope import (
+    BYTES_MAX,
+    SCHEMA_OF,
+    BadMessage,
+    Message,
+    problem_of,
+    read,
+    without_stray_token,
+)
 
 ID = "57828133-8cfe-477d-b829-0b60aff90c2a"
 # The examples of the published page, without the comments that stand in them.
@@ -64,7 +72,9 @@ def test_the_published_examples_are_good(content):
         (b'{"id": 5, "name": "a", "type": "request", "data": {}}', "id"),
         (json.dumps({**REQUEST, "name": ""}).encode(), "name"),
         (json.dumps({**REQUEST, "type": "question"}).encode(), "type"),
-        (json.dumps({**REQUEST, "data": None}).encode(), "data"),
+        (json.dumps({**RESPONSE, "data": None}).encode(), "data"),
+        (json.dumps({**REQUEST, "id": "5782813-38cfe-477d-b829-0b60aff90c2a"}).encode(), "id"),
+        (json.dumps({**REQUEST, "id": f"{ID}\n"}).encode(), "id"),
         (b'{"x": "' + b"a" * BYTES_MAX + b'"}', "bytes"),
     ],
 )
@@ -95,8 +105,21 @@ def test_only_free_charging_needs_no_token():
     bare = {**REQUEST, "data": {"token_type": "ISO14443"}}
     assert problem_of(message(bare))
     assert problem_of(message(bare, token_type="no_authorization")) == ""
-    # A token that comes with it is ignored rather than refused.
-    assert problem_of(message(REQUEST, token_type="no_authorization")) == ""
+    stray = message(REQUEST, token_type="no_authorization")
+    assert problem_of(stray)  # not ours to send
+    assert problem_of(without_stray_token(stray)) == ""  # and ignored when it comes
+    assert without_stray_token(message(REQUEST)) == message(REQUEST)
+
+
+def test_a_request_without_data_is_still_a_request():
+    for data in ("null", "5", "[]"):
+        text = f'{{"id": "{ID}", "name": "authorization", "type": "request", "data": {data}}}'
+        assert problem_of(read(text.encode())) == "data breaks the rule required"
+
+
+def test_an_id_is_repeated_to_the_letter():
+    found = read(json.dumps({**REQUEST, "id": ID.upper()}).encode())
+    assert json.loads(found.text())["id"] == ID.upper()
 
 
 def test_what_others_add_is_ignored_and_what_we_say_has_nothing_added():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.bus.tokens import NO_TAG, BadToken, read_token
+from agent.bus.tokens import NO_TAG, BadToken, read_token, token_of
 from agent.core.id_tag import mask
 from agent.core.values import Claim
 from agent.settings import AuthorizationSettings
@@ -58,7 +58,8 @@ def test_a_token_of_every_kind_becomes_an_id_tag(token_type, id_token, id_tag):
         ("mac_address", "FF44556670"),
         ("mac_address", "GG44556670AA"),
         ("e_maid", "DEABC"),
-        ("e_maid", "12ABCC123ABC56"),
+        ("e_maid", "DEABCC123ABC5678"),
+        ("e_maid", "DEABCC123ABC5é"),
     ],
 )
 def test_a_token_that_has_not_the_form_of_its_kind_is_refused_without_its_text(
@@ -77,6 +78,7 @@ def test_what_a_token_claims_is_known():
     assert read_token("no_authorization", "stray", free).id_token is None
     assert read_token("no_authorization", None, SETTINGS).id_tag == NO_TAG
     assert read_token("ISO14443", "04A2B3C4", SETTINGS).claim is Claim.CARD
+    assert read_token("e_maid", "DEABCC123ABC56", SETTINGS).claim is Claim.CONTRACT
 
 
 def test_a_uid_that_is_another_each_time_is_recognised():
@@ -87,6 +89,31 @@ def test_a_uid_that_is_another_each_time_is_recognised():
 def test_an_empty_prefix_gives_the_plain_address():
     plain = replace(SETTINGS, mac_prefix="")
     assert read_token("mac_address", "FF44556670AA", plain).id_tag == "FF44556670AA"
+
+
+@pytest.mark.parametrize(
+    ("id_tag", "token_type", "id_token"),
+    [
+        ("04A2B3C4", "ISO14443", "04A2B3C4"),
+        ("044943121F1A80", "ISO14443", "044943121F1A80"),
+        ("E004010012345678", "ISO15693", "E004010012345678"),
+        ("VID:FF44556670AA", "mac_address", "FF44556670AA"),
+        ("pin:1234", "key_code", "1234"),
+        ("DEABCC123ABC56", "e_maid", "DEABCC123ABC56"),
+        ("TAG-RFID-001", "local", "TAG-RFID-001"),
+        ("A004010012345678", "local", "A004010012345678"),
+        ("free", "no_authorization", None),
+    ],
+)
+def test_what_nobody_remembers_is_told_by_its_form(id_tag, token_type, id_token):
+    free = replace(SETTINGS, free_charging_id_tag="FREE")
+    assert token_of(id_tag, free) == (token_type, id_token)
+
+
+def test_without_prefix_and_free_charging_nothing_is_taken_for_them():
+    plain = replace(SETTINGS, mac_prefix="")
+    assert token_of("FF44556670AA", plain) == ("local", "FF44556670AA")
+    assert token_of("", plain)[0] == "local"
 
 
 def test_nothing_of_a_code_or_an_address_is_shown():

@@ -1,0 +1,96 @@
+"""Asking about the contract of an ISO 15118 vehicle: OCPP 2.0.1's Authorize inside DataTransfer.
+
+Vendor id, message id and forms: the Open Charge Alliance's application note "ISO 15118 Plug &
+Charge with OCPP 1.6". ``data`` is text that holds JSON, in both directions.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from agent.core.commands import Authorize
+from agent.core.values import CertificateHash, Contract
+from agent.errors import CallFailed
+from agent.ocpp16 import messages
+from agent.ocpp16.frames import Payload
+
+VENDOR_ID = "org.openchargealliance.iso15118pnc"
+ACCEPTED = "Accepted"
+# OCPP 2.0.1 has more (NoCredit, NotAtThisTime, Unknown ...): all of them refuse.
+_STATUSES_OF_16 = (ACCEPTED, "Blocked", "Expired", "Invalid", "ConcurrentTx")
+CERTIFICATE_STATUSES = (
+    ACCEPTED,
+    "SignatureError",
+    "CertificateExpired",
+    "CertificateRevoked",
+    "NoCertificateAvailable",
+    "CertChainError",
+    "ContractCancelled",
+)
+
+
+def question(command: Authorize) -> tuple[str, Payload]:
+    """Action and payload that ask about a tag, and its contract if there is one.
+
+    Raises ValueError when the idTag cannot be sent.
+    """
+    plain = messages.authorize(command.id_tag)
+    if command.contract is None:
+        return "Authorize", plain
+    return "DataTransfer", _about_contract(command.id_tag, command.contract)
+
+
+def _about_contract(id_tag: str, contract: Contract) -> Payload:
+    asked: dict[str, Any] = {
+        "idToken": {"idToken": id_tag, "type": "eMAID"},
+        "iso15118CertificateHashData": [_hash(found) for found in contract.hashes],
+    }
+    if contract.certificate_chain:
+        asked["certificate"] = contract.certificate_chain
+    text = json.dumps(asked, separators=(",", ":"))
+    return {"vendorId": VENDOR_ID, "messageId": "Authorize", "data": text}
+
+
+def read_answer(fields: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What DataTransfer.conf says, as an idTagInfo of 1.6, and the certificate's status, if any.
+
+    Raises CallFailed when it is no answer. A certificate that is not accepted makes the contract
+    invalid, whatever its id is worth.
+    """
+    if fields.get("status") != ACCEPTED:
+        raise CallFailed("the central system does not take the question about a contract")
+    content = _content(fields.get("data"))
+    told = content.get("idTokenInfo")
+    told = told if isinstance(told, dict) else {}
+    group = told.get("groupIdToken")
+    certificate_status = content.get("certificateStatus")
+    status = told.get("status")
+    is_refused = certificate_status is not None and certificate_status != ACCEPTED
+    info = {
+        "status": status if status in _STATUSES_OF_16 and not is_refused else "Invalid",
+        "expiryDate": told.get("cacheExpiryDateTime"),
+        "parentIdTag": group.get("idToken") if isinstance(group, dict) else None,
+    }
+    is_known = certificate_status in CERTIFICATE_STATUSES
+    return info, str(certificate_status) if is_known else ""
+
+
+def _hash(found: CertificateHash) -> dict[str, str]:
+    return {
+        "hashAlgorithm": found.algorithm,
+        "issuerNameHash": found.issuer_name_hash,
+        "issuerKeyHash": found.issuer_key_hash,
+        "serialNumber": found.serial_number,
+        "responderURL": found.responder_url,
+    }
+
+
+def _content(text: Any) -> dict[str, Any]:
+    try:
+        content = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise CallFailed("the answer about a contract is not JSON")
+    return content
