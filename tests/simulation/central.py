@@ -37,7 +37,9 @@ Answered = Callable[[Any], None]
 class CentralSystem:
     """One charge point's server. ``mood`` is a lever; ``account`` and ``accepted_at`` remember."""
 
-    def __init__(self, random: Random, wallet: Wallet, diary: Diary) -> None:
+    def __init__(
+        self, random: Random, wallet: Wallet, diary: Diary, count: Callable[[str], None]
+    ) -> None:
         self.mood = Mood()
         self.is_down = False
         self.account = Account()
@@ -48,6 +50,7 @@ class CentralSystem:
         self._random = random
         self._wallet = wallet
         self._diary = diary
+        self._count = count
         self._connection: Connection | None = None
         self._asked: dict[str, Answered] = {}
         self._asked_count = 0
@@ -89,10 +92,12 @@ class CentralSystem:
     def babble(self) -> None:
         """Say something that means nothing."""
         if self._connection is not None:
+            self._count("central system: speaks garbage unasked")
             self._connection.say(self._random.choice(_GARBAGE))
 
     def restart(self) -> None:
         """The process of the central system starts again: connections go, and open questions."""
+        self._count("central system: starts again")
         self._asked.clear()
         if self._connection is not None:
             self._connection.hang_up()
@@ -102,7 +107,8 @@ class CentralSystem:
     def _called(self, connection: Connection, unique_id: str, action: str, payload: Any) -> None:
         reaction = self.mood.pick(self._random)
         # What is due to be said about it: the worst that this call can meet.
-        if reaction not in ("well", "slow"):
+        if reaction != "well":
+            self._count(f"central system: {reaction}")
             self._diary.note("central system", f"{reaction} about {action}")
         if reaction == "deaf":
             return
@@ -179,13 +185,17 @@ class CentralSystem:
     def _boot(self) -> dict[str, Any]:
         status, interval_s = "Accepted", self.boot_interval_s
         if self._random.random() < self.mood.not_accepting:
+            self._count("central system: not_accepting")
             status, interval_s = self._random.choice(("Pending", "Rejected")), 30
         self.accepts_boot = status == "Accepted"
         return {"status": status, "interval": interval_s, "currentTime": _text(timedelta())}
 
     def _start(self, unique_id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         forgets = self._random.random() < self.mood.forgetful
+        is_repeat = unique_id in self.account.given
         number = self.account.transaction_id(unique_id, forgets)
+        if is_repeat and forgets:
+            self._count("central system: forgetful")
         self.running[number] = payload["idTag"]
         return {"transactionId": number, "idTagInfo": self._info(payload["idTag"])}
 

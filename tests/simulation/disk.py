@@ -21,6 +21,10 @@ _JOURNALS = (f"{DATABASE}-wal", f"{DATABASE}-journal")
 _FILES = (DATABASE, *_JOURNALS)
 
 
+Step = Callable[[str], None]
+Count = Callable[[str], None]
+
+
 class Trouble(Enum):
     """What a disk can do wrong while it is on."""
 
@@ -72,11 +76,12 @@ class Content:
 class Disk:
     """All generations of one box's database; only the newest counts."""
 
-    def __init__(self, folder: Path, watch: vfs.Watch, step: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, watch: vfs.Watch, step: Step, count: Count) -> None:
         """``step`` is told of every write and sync: the world may end the process there."""
         self._folder = folder
         self._watch = watch
         self._step = step
+        self._count_trouble = count
         self._generation: Generation | None = None
         self._count = 0
         self.trouble: Trouble | None = None
@@ -134,16 +139,21 @@ class Disk:
         """Of the living generation; what SQLite is told."""
         self._step("at a write")
         if self.trouble is Trouble.FULL:
-            return vfs.FULL
+            return self._fails(vfs.FULL)
         if self.trouble is Trouble.BAD_WRITES:
-            return vfs.WRITE_FAILED
+            return self._fails(vfs.WRITE_FAILED)
         self.written_bytes += amount
         return vfs.OK
 
     def wants_to_sync(self) -> int:
         """Of the living generation; what SQLite is told."""
         self._step("at a sync")
-        return vfs.SYNC_FAILED if self.trouble is Trouble.BAD_SYNCS else vfs.OK
+        return self._fails(vfs.SYNC_FAILED) if self.trouble is Trouble.BAD_SYNCS else vfs.OK
+
+    def _fails(self, code: int) -> int:
+        assert self.trouble is not None
+        self._count_trouble(f"disk: {self.trouble.value}")
+        return code
 
 
 @dataclass

@@ -63,7 +63,7 @@ class Life:
             if self.reader is not None:
                 self.reader.close()
         if not self.is_ghost:
-            self.world.process_ended(again, problem)
+            self.world.machine.process_ended(again, problem)
 
     def _surroundings(self) -> Surroundings:
         world, random = self.world, self.random
@@ -90,7 +90,13 @@ class Life:
     def _thread(self, name: str) -> SimulatedThread:
         if name != "journal":
             return SimulatedThread(lambda: 0.0)
-        return SimulatedThread(lambda: 0.0 if self.is_ghost else self.world.disk.slow_s)
+        return SimulatedThread(self._commit_s)
+
+    def _commit_s(self) -> float:
+        slow_s: float = 0.0 if self.is_ghost else self.world.disk.slow_s
+        if slow_s:
+            self.world.count("disk: a slow commit")
+        return slow_s
 
 
 class _Watched(Application):
@@ -135,13 +141,13 @@ def _watch_commits(store: Store, life: Life) -> None:
         world = life.world
         if life.is_ghost:
             return original(rows, now)
-        world.step("before a commit")
+        world.machine.step("before a commit")
         if life.is_ghost:
             return original(rows, now)
         world.ledger.begins(rows)
         original(rows, now)
         if not life.is_ghost:
-            world.step("after a commit, before anybody knows")
+            world.machine.step("after a commit")
         if not life.is_ghost:
             assert life.reader is not None
             world.ledger.committed(life.reader)
@@ -159,7 +165,7 @@ def _watch_turns(runtime: Runtime, life: Life) -> None:
         while loop.time() < life.hangs_until_s:
             await asyncio.sleep(life.hangs_until_s - loop.time())
         if not life.is_ghost:
-            life.world.step(f"before the turn of {type(event).__name__}")
+            life.world.machine.step("before a turn", f"({type(event).__name__})")
         await original(event)
 
     runtime.turn = turn  # type: ignore[method-assign]
@@ -175,7 +181,7 @@ def _watch_orders(runtime: Runtime, life: Life) -> None:
     def stepping(kind: type[Command], perform: Callable[[Any], None]) -> Callable[[Any], None]:
         def do(order: Any) -> None:
             if not life.is_ghost:
-                life.world.step(f"before {kind.__name__}")
+                life.world.machine.step("before an order", f"({kind.__name__})")
             perform(order)
 
         return do

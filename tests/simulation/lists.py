@@ -59,7 +59,7 @@ class ListKeeper:
 
     def _new_content(self) -> Content:
         content = {entry.id_tag: entry.info for entry in self._wallet.list_entries()}
-        strangers = self._random.choice((0, 5, 40))
+        strangers = self._random.choice((0, 5, 40, 1100))
         for number in self._random.sample(range(10_000), strangers):
             content[f"FILLER{number:06}"] = IdTagInfo(ACCEPTED)
         return {tag: info for tag, info in content.items() if info is not None}

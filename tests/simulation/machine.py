@@ -18,7 +18,7 @@ from tests.simulation.tally import AT_SOME_MOMENT
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-RESTART_S = 3.0  # systemd starts the process again
+RESTART_S = 2.0  # systemd starts the process again
 BOOT_S = 20.0  # the machine starts
 GHOST_S = 1.0
 _LAST_WORD_S = 30.0
@@ -35,7 +35,7 @@ class Machine:
         self.clocks = BoxClocks()
         self._world = world
         self._chance = world.chance("crashes")
-        self._armed: tuple[Strike, int] | None = None
+        self._armed: tuple[Strike, str, int] | None = None
         self._ghosts: list[Life] = []
         self._power_off = False
         self._told_to_end = False
@@ -45,18 +45,18 @@ class Machine:
 
     def step(self, place: str, where: str = "") -> None:
         """A point at which a process can end; an armed end may strike here."""
-        if self._armed is None or self.life is None:
+        if self._armed is None or self.life is None or self._armed[1] != place:
             return
-        strike, left = self._armed
+        strike, _, left = self._armed
         if left > 1:
-            self._armed = (strike, left - 1)
+            self._armed = (strike, place, left - 1)
             return
         self._armed = None
         strike(place, where)
 
-    def arm(self, strike: Strike, steps: int) -> None:
-        """Let this strike after so many steps."""
-        self._armed = (strike, steps)
+    def arm(self, strike: Strike, place: str, times: int) -> None:
+        """Let this strike when the process has come to such a place so many times."""
+        self._armed = (strike, place, times)
 
     def disarm(self) -> None:
         """Nothing strikes any more."""

@@ -17,6 +17,8 @@ from websockets.http11 import Response
 
 from agent.errors import LinkError
 
+HEALTHY_LATENCY_S = 0.05
+
 
 class Reach(Enum):
     """What becomes of an attempt to connect."""
@@ -62,24 +64,32 @@ class Network:
     """Levers first."""
 
     def __init__(
-        self, random: Random, server: Server, listener: Listener, step: Callable[[str], None]
+        self,
+        random: Random,
+        server: Server,
+        listener: Listener,
+        step: Callable[[str], None],
+        count: Callable[[str], None],
     ) -> None:
         self.reach = Reach.UP
-        self.latency_s = 0.05
+        self.latency_s = HEALTHY_LATENCY_S
         self._random = random
         self.server = server
         self.listener = listener
         self._step = step
+        self._count = count
         self._connections: list[Connection] = []
 
     def cut(self) -> None:
         """Every connection ends, and both sides know."""
         for connection in self._take():
+            self._count("line: breaks")
             connection.hang_up()
 
     def half_open(self) -> None:
         """Nothing passes any more on what is connected now, and nobody is told."""
         for connection in self._take():
+            self._count("line: half open")
             connection.is_jammed = True
 
     def box_is_gone(self, politely: bool) -> None:
@@ -95,6 +105,8 @@ class Network:
 
     def delay_s(self) -> float:
         """How long a frame is under way."""
+        if self.latency_s > HEALTHY_LATENCY_S:
+            self._count("line: slow")
         return self.latency_s * self._random.uniform(0.5, 1.5)
 
     def step(self, where: str) -> None:
@@ -111,6 +123,8 @@ class Network:
     ) -> Connection:
         """The agent's way to its central system."""
         self.listener.attempted()
+        if self.reach is not Reach.UP:
+            self._count(f"line: {self.reach.value}")
         if self.reach is Reach.SILENT:
             await asyncio.sleep(open_timeout_s)
             raise TimeoutError
@@ -150,7 +164,7 @@ class Connection:
         """See ``Wire``."""
         if self._is_closed:
             raise LinkError("the connection broke off")
-        self._network.step("before a frame is sent")
+        self._network.step("before a frame")
         if self.belongs_to_ghost:
             return
         frame = json.loads(text)

@@ -63,7 +63,7 @@ class Operators:
 
     def _do_something(self) -> None:
         connector_id = self._random.randint(1, self._connectors)
-        match self._random.randrange(9):
+        match self._random.randrange(10):
             case 0:
                 self.stop()
             case 1:
@@ -76,7 +76,7 @@ class Operators:
                 self._ask("ClearCache", {})
             case 5:
                 self._ask("GetConfiguration", {})
-            case 6:
+            case 6 | 9:
                 self._lists.send()
             case 7:
                 self._central.babble()

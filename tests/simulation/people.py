@@ -6,10 +6,12 @@ import asyncio
 from random import Random
 from typing import Any
 
+from agent.core.events import LimitAsked
 from tests.simulation.cards import Card, Wallet
 from tests.simulation.clocks import true_time
 
 _PATIENCE_S = 15.0
+_LIMITS_A = (6.0, 10.0, 16.0, None)
 _POWERS_W = (3600.0, 7400.0, 2300.0, 11000.0)
 
 
@@ -91,6 +93,15 @@ class Driver:
                     self._site.energy(self._id, True)
             if random.random() < 0.1:
                 self._tap(random.choice(self._wallet.cards))  # somebody else tries
+            if random.random() < 0.2:
+                self._turn_down(random.choice(_LIMITS_A))
+
+    def _turn_down(self, limit_a: float | None) -> None:
+        """Somebody at the site limits the current, or limits it no more."""
+        runtime = self._world.runtime()
+        if runtime is not None:
+            self._world.diary.note("operator", f"limits connector {self._id} to {limit_a} A")
+            runtime.post(LimitAsked("of the site", self._id, limit_a))
 
     async def _finish(self, card: Card) -> None:
         random = self._random

@@ -6,6 +6,9 @@
 world lives ``SIM_LENGTH`` days (default: drawn, 1 to 3); with ``SIM_HURRY=4`` four times as much
 happens in them. ``SIM_SEED=n`` repeats one world, and writes its whole diary into the file that
 ``SIM_DIARY`` names. It ends after ``SIM_FAILURES`` failures (default 5).
+
+Ends with 1 when a promise was broken, and when in a long run something never happened that can go
+wrong, or a promise never had anything to look at.
 """
 
 from __future__ import annotations
@@ -24,9 +27,12 @@ from random import Random
 
 from tests.simulation import vfs
 from tests.simulation.diary import LINES_SHOWN
+from tests.simulation.figures import missing, tables
+from tests.simulation.tally import Tally
 
 _MEMORY = Path("/dev/shm")
 _SECONDS_A_DAY = 300.0
+_LONG_DAYS = 100.0  # in so many days everything that can go wrong must have
 _PART_OF_A_SEED = ("SIM_LENGTH", "SIM_HURRY")
 
 
@@ -40,8 +46,10 @@ class Result:
     lines: list[str]
     fingerprint: str
     sessions: int
-    processes: int
     messages: int
+    restarts: int
+    tally: Tally
+    looks: Tally
 
 
 def one(seed: str, days: float, is_whole: bool = False) -> Result:
@@ -61,8 +69,10 @@ def one(seed: str, days: float, is_whole: bool = False) -> Result:
         lines if outcome.failure or is_whole else [],
         outcome.diary.fingerprint(),
         outcome.sessions,
-        outcome.processes,
         outcome.messages,
+        outcome.restarts,
+        outcome.tally,
+        outcome.looks,
     )
 
 
@@ -116,10 +126,10 @@ def many(chosen: list[tuple[str, float]], workers: int) -> int:
             if results[-1].failure is not None:
                 _show(results[-1])
             if sum(result.failure is not None for result in results) >= failures_max:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 break
-    _show_figures(results, time.monotonic() - begun_s)
-    return 1 if any(result.failure for result in results) else 0
+    absent = _show_figures(results, time.monotonic() - begun_s)
+    return 1 if absent or any(result.failure for result in results) else 0
 
 
 def _show(result: Result) -> None:
@@ -133,17 +143,25 @@ def _show(result: Result) -> None:
     sys.stdout.flush()
 
 
-def _show_figures(results: list[Result], seconds: float) -> None:
+def _show_figures(results: list[Result], seconds: float) -> list[str]:
+    """Print what there was; returns what is missing although the run was long."""
     days = sum(result.days for result in results)
     failed = [result.seed for result in results if result.failure is not None]
+    tally = sum((result.tally for result in results), Tally())
+    looks = sum((result.looks for result in results), Tally())
+    print("\n".join(tables(tally, looks)))
     print(
         f"{len(results)} worlds, {days:g} days, "
         f"{sum(result.sessions for result in results)} sessions, "
         f"{sum(result.messages for result in results)} messages, "
-        f"{sum(result.processes - 1 for result in results)} restarts, "
+        f"{sum(result.restarts for result in results)} restarts, "
         f"in {seconds:.0f} s: {days / seconds * 60:.0f} days a minute"
     )
     print(f"failed: {', '.join(failed)}" if failed else "every promise was kept")
+    absent = missing(tally, looks) if days >= _LONG_DAYS and not failed else []
+    if absent:
+        print(f"never in all that time: {', '.join(absent)}")
+    return absent
 
 
 def main() -> int:

@@ -47,11 +47,12 @@ class Place:
 class Site:
     """The hardware around the processes. ``moved`` hears of every change of every part."""
 
-    def __init__(self, settings: Settings, moved: Moved) -> None:
+    def __init__(self, settings: Settings, moved: Moved, count: Callable[[str], None]) -> None:
         self.board: Board | None = None  # None: nobody drives the parts
         self.places = {connector.id: Place() for connector in settings.connectors}
         self._settings = settings
         self._moved = moved
+        self._count = count
         self._shared_faults: set[Fault] = set()
 
     # --- processes come and go ---
@@ -185,6 +186,7 @@ class Site:
 
     def fail(self, connector_id: int, fault: Fault) -> None:
         """Break a part, of a connector or of the whole box."""
+        self._count(f"part: {fault.value}")
         if fault in SHARED_FAULTS:
             self._shared_faults.add(fault)
         else:
@@ -209,6 +211,11 @@ class Site:
         """The parts of a connector; there must be a process."""
         assert self.board is not None
         return next(p for p in self.board.connectors if p.connector_id == connector_id)
+
+    def is_broken(self, connector_id: int) -> bool:
+        """True while a part of it, or of the box, has not been mended."""
+        place = self.places[connector_id]
+        return bool(place.faults or self._shared_faults)
 
     def is_stuck(self, connector_id: int) -> bool:
         """True when the contacts cannot open, whatever anybody does."""

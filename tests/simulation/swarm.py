@@ -23,6 +23,7 @@ class Swarm:
 
     connectors: int
     gap_h: float  # between two visits
+    deed_gap_h: float  # between two deeds of the operators
     keys: dict[str, str]
     resumes: bool
     weather: dict[str, float]
@@ -65,7 +66,8 @@ def draw_swarm(random: Random, hurry: float = 1.0) -> Swarm:
     share = 0.0 if calm else random.choice((0.25, 0.5, 0.8))
     return Swarm(
         connectors=random.choice((1, 1, 2)),
-        gap_h=random.choice((0.7, 2.0, 6.0)) / hurry,
+        gap_h=random.choice((0.4, 1.0, 3.0)) / hurry,
+        deed_gap_h=1.0 / hurry,
         keys=_draw_keys(random),
         resumes=random.random() < 0.3,
         weather={

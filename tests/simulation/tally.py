@@ -12,8 +12,7 @@ from tests.simulation.network import Reach
 Tally = Counter[str]
 
 AT_SOME_MOMENT = "at some moment"
-PLACES = (
-    AT_SOME_MOMENT,
+PLACES_OF_STEPS = (
     "at a write",
     "at a sync",
     "before a commit",
@@ -23,6 +22,7 @@ PLACES = (
     "before a frame",
 )
 """Where a process can end: between any two steps of a turn, and at any write."""
+PLACES = (AT_SOME_MOMENT, *PLACES_OF_STEPS)
 
 KILLED = tuple(f"killed {place}" for place in PLACES)
 POWER_CUT = tuple(f"power cut {place}" for place in PLACES)

@@ -22,7 +22,8 @@ class Box:
         self.random = Random(seed)
         self.steps = 0
         self.strike_at: int | None = None
-        self.disk = Disk(folder, watch, self._step)
+        self.happened: list[str] = []
+        self.disk = Disk(folder, watch, self._step, self.happened.append)
 
     def _step(self, where: str) -> None:
         self.steps += 1
@@ -114,6 +115,7 @@ def test_trouble_with_the_disk_fails_the_commit_and_passes(box, trouble, says):
     box.disk.trouble = trouble
     with pytest.raises(sqlite3.OperationalError, match=says):
         write(connection)
+    assert set(box.happened) == {f"disk: {trouble.value}"}
     box.disk.trouble = None
     write(connection, "afterwards")
     notes = connection.execute("SELECT note FROM notes").fetchall()
@@ -139,6 +141,25 @@ def test_files_elsewhere_are_left_alone(box, tmp_path):
     connection.execute("CREATE TABLE notes (note)")
     connection.close()
     assert box.steps == before
+
+
+def test_every_file_that_sqlite_makes_has_the_name_and_the_place_that_it_was_given(
+    box, tmp_path, monkeypatch
+):
+    # SQLite makes the name of its shared memory of an address that it was handed at the opening:
+    # a copy of the path that is gone by then would name a file in the current directory.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for _ in range(20):
+        connections = [box.connect() for _ in range(3)]
+        write(connections[0])
+        box.disk.killed()
+        for connection in connections:
+            connection.close()
+    assert list(elsewhere.iterdir()) == []
+    made = {each.name for each in tmp_path.glob("*/*")}
+    assert made <= {"agent.db", "agent.db-wal", "agent.db-shm"}
 
 
 def test_the_last_unsynced_write_may_be_torn_and_those_before_it_may_be_missing():

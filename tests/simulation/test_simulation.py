@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import run, vfs
+from tests.simulation.invariants import ALL
 from tests.simulation.invariants.bounds import TheAgentLives
-from tests.simulation.mutants.catalogue import MUTANTS, Edit
+from tests.simulation.mutants import __main__ as mutants
+from tests.simulation.mutants.__main__ import Verdict, try_out
+from tests.simulation.mutants.catalogue import MUTANTS, Edit, Mutant
 from tests.simulation.world import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +85,45 @@ def test_the_texts_that_a_mutant_exchanges_are_still_there(mutant, tmp_path):
             copy.write_text((ROOT / edit.file).read_text())
         edit.apply(tmp_path)
         compile(copy.read_text(), edit.file, "exec")
+
+
+def test_each_promise_is_broken_by_some_mutant():
+    broken = {kind for mutant in MUTANTS for kind in mutant.breaks}
+    assert [kind.__name__ for kind in ALL if kind not in broken] == []
+
+
+def test_the_document_names_every_promise_and_every_mutant():
+    text = (ROOT / "docs/simulation.md").read_text()
+    rows = [f"| {kind.promise} | `{kind.__name__}` |" for kind in ALL]
+    for mutant in MUTANTS:
+        finders = ", ".join(f"`{kind.__name__}`" for kind in mutant.breaks)
+        rows.append(f"| {mutant.name} | {finders} |")
+    assert [row for row in rows if row not in text] == []
+
+
+def test_the_simulation_finds_a_mistake_in_the_program():
+    (mutant,) = (each for each in MUTANTS if each.name == "two calls are sent at once")
+    verdict = try_out(mutant, 3)
+    assert verdict.finder == "OneCallAtATime"
+    assert verdict.line().endswith(f"seed {verdict.seed}: OneCallAtATime")
+
+
+def verdict_of(mutant: Mutant, broken: str | None) -> Verdict:
+    return Verdict(mutant, broken, seed="7", worlds=9, seconds=1.0)
+
+
+def test_a_mutant_that_survives_or_is_found_by_chance_ends_the_table_with_1(monkeypatch, capsys):
+    mutant = MUTANTS[0]
+    promise = mutant.breaks[0].promise
+    for broken, status, shown in (
+        (None, 1, "SURVIVED"),
+        (f"{TheAgentLives.promise}: NameError", 1, "BY CHANCE: The agent neither"),
+        (f"{promise}: connector 1 closed", 0, f"seed 7: {mutant.breaks[0].__name__}"),
+    ):
+        monkeypatch.setattr(mutants, "try_out", lambda m, _, text=broken: verdict_of(m, text))
+        monkeypatch.setenv("MUTANT", mutant.name)
+        assert mutants.main() == status
+        assert shown in capsys.readouterr().out
 
 
 def test_a_mutant_whose_text_is_gone_says_so(tmp_path):

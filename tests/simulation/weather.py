@@ -9,11 +9,11 @@ from random import Random
 from typing import Any
 
 from tests.simulation.clocks import EPOCH, true_time
+from tests.simulation.machine import Strike
 from tests.simulation.moods import Mood, draw_mood
-from tests.simulation.network import Reach
+from tests.simulation.network import HEALTHY_LATENCY_S, Reach
 from tests.simulation.swarm import Swarm
-
-_HEALTHY_LATENCY_S = 0.05
+from tests.simulation.tally import PLACES_OF_STEPS
 
 
 class Weather:
@@ -54,10 +54,8 @@ class Weather:
         for connector_id in world.site.places:
             world.site.mend(connector_id)
         world.disk.trouble, world.disk.slow_s = None, 0.0
-        world.network.reach, world.network.latency_s = Reach.UP, _HEALTHY_LATENCY_S
+        world.network.reach, world.network.latency_s = Reach.UP, HEALTHY_LATENCY_S
         world.central.mood = Mood()
-        world.clocks.synchronize()
-        world.disarm()
 
     async def _live(self, kind: str, gap_h: float) -> None:
         random = self._world.chance(f"weather {kind}")
@@ -71,20 +69,23 @@ class Weather:
     # --- the process ---
 
     async def _kill(self, random: Random) -> None:
-        self._world.kill("at some moment")
+        self._world.machine.kill()
 
     async def _power_cut(self, random: Random) -> None:
-        self._world.cut_power("at some moment")
+        self._world.machine.cut_power()
 
     async def _kill_at_a_step(self, random: Random) -> None:
-        self._world.arm(self._world.kill, random.choice((1, 5, 30, 200)) * random.randint(1, 5))
+        self._arm(self._world.machine.kill, random)
 
     async def _power_cut_at_a_step(self, random: Random) -> None:
-        steps = random.choice((1, 5, 30, 200)) * random.randint(1, 5)
-        self._world.arm(self._world.cut_power, steps)
+        self._arm(self._world.machine.cut_power, random)
+
+    def _arm(self, strike: Strike, random: Random) -> None:
+        place = random.choice(PLACES_OF_STEPS)
+        self._world.machine.arm(strike, place, random.choice((1, 3, 10)) * random.randint(1, 3))
 
     async def _hang(self, random: Random) -> None:
-        self._world.hang(random.uniform(1, 40))
+        self._world.machine.hang(random.uniform(1, 40))
 
     # --- parts and disk ---
 
@@ -101,7 +102,7 @@ class Weather:
         trouble = random.choice(self._swarm.disk)
         self._note(trouble.value)
         self._world.disk.trouble = trouble
-        await asyncio.sleep(random.choice((3.0, 60.0, 900.0)) * random.uniform(0.2, 1))
+        await asyncio.sleep(random.choice((3.0, 30.0, 300.0)) * random.uniform(0.2, 1))
         self._note("the disk is well again")
         self._world.disk.trouble = None
 
@@ -134,7 +135,7 @@ class Weather:
         self._world.network.latency_s = random.choice((0.3, 3.0, 12.0))
         self._note(f"the line takes {self._world.network.latency_s:g} s")
         await asyncio.sleep(random.uniform(10, 1800))
-        self._world.network.latency_s = _HEALTHY_LATENCY_S
+        self._world.network.latency_s = HEALTHY_LATENCY_S
 
     async def _mood(self, random: Random) -> None:
         self._world.central.mood = mood = draw_mood(random, self._swarm.moods)
@@ -157,6 +158,7 @@ class Weather:
             (timedelta(hours=1), timedelta(hours=-1), EPOCH - true_time(), timedelta(days=400))
         )
         self._note(f"the wall clock jumps, it is off by {off.total_seconds():.0f} s")
+        self._world.count("the clock jumps")
         clocks.off, clocks.is_synchronized = off, False
         if random.random() < 0.7:
             await asyncio.sleep(random.uniform(10, 3600))

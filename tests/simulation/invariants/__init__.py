@@ -1,1 +1,46 @@
 """The promises, one class each, written down from outside: by what happens in the world."""
+
+from tests.simulation.invariants.base import Invariant
+from tests.simulation.invariants.bounds import ComesToRest, NothingGrowsWithoutEnd, TheAgentLives
+from tests.simulation.invariants.cards import (
+    EveryCardGetsItsReason,
+    KnownBadCardsDoNotCharge,
+    ListIsWhole,
+)
+from tests.simulation.invariants.safety import (
+    ClosedOnlyForAJournalledSession,
+    NeverMoreThanMayFlow,
+    OpenWhenTheAgentHangs,
+    OpenWithinASecond,
+)
+from tests.simulation.invariants.sessions import (
+    CentralSystemSeesEachSessionWhole,
+    EnergyIsRight,
+    NothingCommittedGetsLost,
+    StoppedExactlyOnce,
+)
+from tests.simulation.invariants.talking import LegalStatuses, NoStorm, OneCallAtATime, WellFormed
+from tests.simulation.invariants.times import TimesAreTrue
+
+# In the order in which they look: the ledger of what is committed is right before others ask it.
+ALL: tuple[type[Invariant], ...] = (
+    NothingCommittedGetsLost,
+    OpenWhenTheAgentHangs,
+    TheAgentLives,
+    ComesToRest,
+    ClosedOnlyForAJournalledSession,
+    OpenWithinASecond,
+    NeverMoreThanMayFlow,
+    KnownBadCardsDoNotCharge,
+    EveryCardGetsItsReason,
+    ListIsWhole,
+    StoppedExactlyOnce,
+    CentralSystemSeesEachSessionWhole,
+    EnergyIsRight,
+    TimesAreTrue,
+    OneCallAtATime,
+    LegalStatuses,
+    WellFormed,
+    NoStorm,
+    NothingGrowsWithoutEnd,
+)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.core.commands import Command, Row
 from agent.core.events import Event
@@ -25,6 +26,11 @@ class Invariant:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.looks = 0
+
+    def look(self) -> None:
+        """There is something that the promise is about, and it is looked at now."""
+        self.looks += 1
 
     def broken(self, detail: str) -> None:
         """The promise does not hold: the run ends here."""
@@ -81,6 +87,9 @@ HOOKS = (
 )
 
 
+Kind = TypeVar("Kind", bound=Invariant)
+
+
 class Watch:
     """Feeds every invariant with everything that happens."""
 
@@ -93,6 +102,14 @@ class Watch:
                 if getattr(type(invariant), name) is not getattr(Invariant, name)
             )
             setattr(self, name, _all(hooks))
+
+    def find(self, kind: type[Kind]) -> Kind:
+        """The one of this kind."""
+        return next(each for each in self.invariants if isinstance(each, kind))
+
+    def looks(self) -> Counter[str]:
+        """How often each had something to look at."""
+        return Counter({type(each).__name__: each.looks for each in self.invariants})
 
 
 def _all(hooks: Sequence[Any]) -> Any:

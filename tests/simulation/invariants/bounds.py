@@ -11,8 +11,8 @@ from agent.core.events import Event
 from agent.core.state import ChargePoint, Phase
 from agent.inbox import EVENTS_MAX
 from agent.journal import ROWS_MAX
+from agent.store.cache import CACHE_ENTRIES_MAX
 from agent.store.rows import (
-    CACHE_ENTRIES_MAX,
     DECISIONS_MAX,
     ENDED_TRANSACTIONS_MAX,
     PARKED_MESSAGES_MAX,
@@ -56,6 +56,7 @@ class NothingGrowsWithoutEnd(Invariant):
         self._look()
 
     def _look(self) -> None:
+        self.look()
         reader = self.world.reader()
         for table, condition, most in (
             ("decisions", "1", DECISIONS_MAX),
@@ -79,6 +80,11 @@ class TheAgentLives(Invariant):
 
     promise = "The agent neither ends by itself nor swallows a mistake of its own"
 
+    def turned(
+        self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
+    ) -> None:
+        self.look()
+
     def mistake(self, detail: str) -> None:
         """It logged an exception."""
         self.broken(detail)
@@ -98,6 +104,7 @@ class ComesToRest(Invariant):
         return self._what_is_left() is None
 
     def settled(self) -> None:
+        self.look()
         left = self._what_is_left()
         if left is not None:
             self.broken(left)

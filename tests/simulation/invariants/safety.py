@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.core.commands import Command
-from agent.core.events import Event
+from agent.core.events import Event, LimitAsked
 from agent.core.state import ChargePoint, Connector, Phase
 from tests.simulation.invariants.base import Invariant
 from tests.simulation.site import SHARED
@@ -27,6 +27,7 @@ class ClosedOnlyForAJournalledSession(Invariant):
     def moved(self, connector_id: int, part: str, what: str) -> None:
         if part != "contactor" or what != "contacts closed":
             return
+        self.look()
         reason = self.world.site.reason_to_open(connector_id)
         if reason is not None:
             self.broken(f"connector {connector_id} closed with {reason}")
@@ -89,6 +90,7 @@ class OpenWithinASecond(Invariant):
             asyncio.get_running_loop().call_later(WITHIN_S, self._verify, connector_id, since_s)
 
     def _verify(self, connector_id: int, since_s: float) -> None:
+        self.look()
         self._look(connector_id)
         if self._since.get(connector_id) == since_s:
             self.broken(
@@ -127,11 +129,14 @@ class OpenWhenTheAgentHangs(Invariant):
     def hangs(self, lease_s: float) -> None:
         """The runtime has stopped turning, now."""
         loop = asyncio.get_running_loop()
-        loop.call_later(lease_s + WITHIN_S, self._verify, self.world.life)
+        was_closed = any(map(self.world.site.are_contacts_closed, self.world.site.places))
+        loop.call_later(lease_s + WITHIN_S, self._verify, self.world.life, was_closed)
 
-    def _verify(self, life: Any) -> None:
+    def _verify(self, life: Any, was_closed: bool) -> None:
         if life is not self.world.life or self.now_s() >= life.hangs_until_s:
             return
+        if was_closed:
+            self.look()
         site = self.world.site
         for connector_id in site.places:
             if site.are_contacts_closed(connector_id) and not site.is_stuck(connector_id):
@@ -143,15 +148,47 @@ class NeverMoreThanMayFlow(Invariant):
 
     promise = "The current offered never exceeds the limits of session and board"
 
-    def moved(self, connector_id: int, part: str, what: str) -> None:
-        if part != "pilot" or not what.startswith("offers"):
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self._limits_a: dict[int, tuple[int, float | None]] = {}  # connector: session and limit
+
+    def ended(self) -> None:
+        self._limits_a.clear()  # nobody has written it down
+
+    def turned(
+        self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
+    ) -> None:
+        if not isinstance(event, LimitAsked):
             return
+        connector = before.connector(event.connector_id)
+        if connector.phase is Phase.CHARGING and connector.transaction is not None:
+            session_and_limit = (connector.transaction.ref, event.current_a)
+            self._limits_a[event.connector_id] = session_and_limit
+            loop = asyncio.get_running_loop()
+            loop.call_later(WITHIN_S, self._verify, event.connector_id, session_and_limit)
+
+    def _verify(self, connector_id: int, session_and_limit: tuple[int, float | None]) -> None:
+        """A lower limit is obeyed soon, whatever the disk does, unless the runtime hangs."""
+        life, state = self.world.life, self.world.state()
+        if life is None or state is None or self.now_s() < life.hangs_until_s + WITHIN_S:
+            return
+        running = state.connector(connector_id).transaction
+        is_still_so = self._limits_a.get(connector_id) == session_and_limit
+        if is_still_so and running is not None and running.ref == session_and_limit[0]:
+            self._check(connector_id, session_and_limit[1])
+
+    def moved(self, connector_id: int, part: str, what: str) -> None:
+        if part == "pilot" and what.startswith("offers"):
+            state = self.world.state()
+            limit_a = None if state is None else state.connector(connector_id).limit_a
+            self._check(connector_id, limit_a)
+
+    def _check(self, connector_id: int, limit_a: float | None) -> None:
         offered_a = self.world.site.offered_a(connector_id)
         if offered_a == 0:
             return
-        state = self.world.state()
-        most_a = self.world.settings.charge_point.max_current_a
-        if state is not None and state.connector(connector_id).limit_a is not None:
-            most_a = min(most_a, state.connector(connector_id).limit_a or 0.0)
+        self.look()
+        board_a = self.world.settings.charge_point.max_current_a
+        most_a = board_a if limit_a is None else min(board_a, limit_a)
         if not _AT_LEAST_A <= offered_a <= most_a:
             self.broken(f"connector {connector_id} offers {offered_a:g} A of {most_a:g} A")

@@ -24,6 +24,8 @@ class NothingCommittedGetsLost(Invariant):
     promise = "What was committed is there after a crash, and the database is sound"
 
     def opened(self, reader: sqlite3.Connection, store: Store) -> None:
+        if self.world.machine.lives > 1:
+            self.look()
         if store.quarantined:
             self.broken(store.quarantined)
         self.world.ledger.opened(reader)
@@ -45,6 +47,7 @@ class StoppedExactlyOnce(Invariant):
                 self._check(self.world.ledger.sessions[ref])
 
     def _check(self, session: Session) -> None:
+        self.look()
         if len(session.starts) != 1:
             self.broken(f"session {session.ref} has {len(session.starts)} starts")
         if len(session.stops) > 1:
@@ -75,6 +78,7 @@ class CentralSystemSeesEachSessionWhole(Invariant):
         self._seen: dict[int, list[Message]] = {}
 
     def received(self, receipt: Receipt) -> None:
+        self.look()
         message = self.world.ledger.by_unique_id.get(receipt.unique_id)
         if message is None:
             self.broken(f"{receipt.action} {receipt.unique_id} came and was never journalled")
@@ -196,6 +200,7 @@ class EnergyIsRight(Invariant):
         start_wh, stop_wh = session.starts[0].register_wh, session.stops[0].register_wh
         if session.is_uncountable or start_wh is None or stop_wh is None:
             return
+        self.look()
         allowed_wh = _ROUNDING_WH + (self.world.sample_wh if session.is_disturbed else 0.0)
         reported_wh = stop_wh - start_wh
         if abs(reported_wh - session.flowed_wh) > allowed_wh:

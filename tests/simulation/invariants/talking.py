@@ -34,6 +34,7 @@ class OneCallAtATime(Invariant):
     def sent(self, connection: Any, frame: Any) -> None:
         if frame[0] != _CALL:
             return
+        self.look()
         if self._open is not None and self._open[0] is connection:
             _, unique_id, action, since_s = self._open
             # Authorize has a budget that runs from the tap: it may be over at once.
@@ -77,6 +78,8 @@ class LegalStatuses(Invariant):
     def _check(self, connector_id: int, status: Status) -> None:
         before = self._told.get(connector_id)
         self._told[connector_id] = status
+        if before is not None:
+            self.look()
         if before is not None and not is_legal(before, status):
             self.broken(f"connector {connector_id}: {before.value} -> {status.value}")
 
@@ -89,6 +92,7 @@ class WellFormed(Invariant):
     def sent(self, connection: Any, frame: Any) -> None:
         if frame[0] != _CALL:
             return
+        self.look()
         validator = get_validator(MessageType.Call, frame[2], "1.6")
         problem = next(validator.iter_errors(frame[3]), None)
         if problem is not None:
@@ -108,6 +112,7 @@ class NoStorm(Invariant):
         self._attempts.clear()
 
     def attempted(self) -> None:
+        self.look()
         now_s = self.now_s()
         self._attempts.append(now_s)
         while self._attempts[0] < now_s - _WINDOW_S:

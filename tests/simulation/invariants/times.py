@@ -38,8 +38,8 @@ class TimesAreTrue(Invariant):
             if not isinstance(command, QueueMessage):
                 continue
             if isinstance(command.message, StartTransaction):
-                self._begun[command.transaction_ref] = self.world.lives
-            is_found = self._begun.get(command.transaction_ref) != self.world.lives
+                self._begun[command.transaction_ref] = self.world.machine.lives
+            is_found = self._begun.get(command.transaction_ref) != self.world.machine.lives
             # A session that was found open ends when its last sample was taken.
             if not is_found or not isinstance(command.message, StopTransaction):
                 self._decided[command.sequence] = (true_time(), self.world.clocks.boots)
@@ -57,6 +57,7 @@ class TimesAreTrue(Invariant):
         written = None if message is None else self._written.pop(message.sequence, None)
         if written is None or written[1] != self.world.clocks.boots:
             return
+        self.look()
         told = datetime.fromisoformat(_time_in(receipt.payload))
         if abs(told - written[0]) > _TOLERANCE:
             self.broken(f"{receipt.action} says {told}, it was {written[0]}")

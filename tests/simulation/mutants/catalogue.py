@@ -5,6 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.simulation.invariants.base import Invariant
+from tests.simulation.invariants.bounds import ComesToRest, NothingGrowsWithoutEnd, TheAgentLives
+from tests.simulation.invariants.cards import (
+    EveryCardGetsItsReason,
+    KnownBadCardsDoNotCharge,
+    ListIsWhole,
+)
+from tests.simulation.invariants.safety import (
+    ClosedOnlyForAJournalledSession,
+    NeverMoreThanMayFlow,
+    OpenWhenTheAgentHangs,
+    OpenWithinASecond,
+)
+from tests.simulation.invariants.sessions import (
+    CentralSystemSeesEachSessionWhole,
+    EnergyIsRight,
+    NothingCommittedGetsLost,
+    StoppedExactlyOnce,
+)
+from tests.simulation.invariants.talking import LegalStatuses, NoStorm, OneCallAtATime, WellFormed
+from tests.simulation.invariants.times import TimesAreTrue
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -26,15 +48,18 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake."""
+    """One mistake, and the promises that it breaks: any other one would be a find by chance."""
 
     name: str
+    breaks: tuple[type[Invariant], ...]
     edits: tuple[Edit, ...]
+    days: float = 0.1  # how long a world must live to show it
 
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the contactor closes before the commit",
+        (ClosedOnlyForAJournalledSession,),
         (
             Edit(
                 "agent/runtime.py",
@@ -48,6 +73,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "commits are not synced",
         (
+            ClosedOnlyForAJournalledSession,
+            NothingCommittedGetsLost,
+        ),
+        (
             Edit(
                 "agent/store/database_file.py",
                 '"PRAGMA synchronous = FULL"',
@@ -57,6 +86,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the lease does not run out",
+        (OpenWhenTheAgentHangs,),
         (
             Edit(
                 "hw/contactor.py",
@@ -69,6 +99,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the lock's feedback is skipped",
+        (ClosedOnlyForAJournalledSession,),
         (
             Edit(
                 "agent/core/state.py",
@@ -85,7 +116,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "nobody looks at the safety inputs",
         (
-            Edit("agent/core/interlock.py", "if readings.tripped_inputs:", "if False:"),
+            OpenWithinASecond,
+            ClosedOnlyForAJournalledSession,
+        ),
+        (
+            Edit(
+                "agent/core/interlock.py",
+                '    if readings.tripped_inputs:\n        return ", "',
+                '    if False:\n        return ", "',
+            ),
             Edit(
                 "agent/supervision.py",
                 "        elif tripped - self._tripped"
@@ -101,6 +140,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "expiry dates of listed cards are ignored",
+        (KnownBadCardsDoNotCharge,),
         (
             Edit(
                 "agent/core/authorization.py",
@@ -112,6 +152,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a session that the central system refused goes on",
+        (OpenWithinASecond,),
         (
             Edit(
                 "agent/core/state.py",
@@ -122,6 +163,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a row is deleted before its answer",
+        (CentralSystemSeesEachSessionWhole,),
         (
             Edit(
                 "agent/ocpp16/sender.py",
@@ -135,6 +177,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the local reference of a session is forgotten",
+        (CentralSystemSeesEachSessionWhole,),
         (
             Edit(
                 "agent/ocpp16/messages.py",
@@ -146,6 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a retry is a new message",
+        (CentralSystemSeesEachSessionWhole,),
         (
             Edit(
                 "agent/ocpp16/sender.py",
@@ -156,6 +200,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "open sessions are not closed after a crash",
+        (StoppedExactlyOnce,),
         (
             Edit(
                 "agent/application.py",
@@ -166,6 +211,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "it reconnects without waiting",
+        (NoStorm,),
         (
             Edit(
                 "agent/ocpp16/backoff.py",
@@ -176,6 +222,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "two calls are sent at once",
+        (OneCallAtATime,),
         (
             Edit(
                 "agent/ocpp16/sender.py",
@@ -195,12 +242,128 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
-        "a finished session shows Available while the plug is in",
+        "a finished session shows Preparing while the plug is in",
+        (LegalStatuses,),
         (
             Edit(
                 "agent/core/reporting.py",
                 "            return Status.FINISHING\n",
                 "            return Status.PREPARING\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a delivered row takes all before it along",
+        (NothingCommittedGetsLost, CentralSystemSeesEachSessionWhole),
+        (
+            Edit(
+                "agent/store/rows.py",
+                '"DELETE FROM outbox WHERE sequence = ? RETURNING length(payload)"',
+                '"DELETE FROM outbox WHERE sequence <= ? RETURNING length(payload)"',
+            ),
+        ),
+    ),
+    Mutant(
+        "after some minutes without a link it does not try any more",
+        (ComesToRest, NoStorm),
+        (
+            Edit(
+                "agent/ocpp16/backoff.py",
+                "        return self._wait_s\n",
+                "        return self._wait_s if self._wait_s < 100 else 1e9\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "records of sessions that are over stay for ever",
+        (NothingGrowsWithoutEnd,),
+        (
+            Edit(
+                "agent/store/rows.py",
+                "ENDED_TRANSACTIONS_MAX,),\n",
+                "10**9,),\n",
+            ),
+        ),
+        days=3.0,
+    ),
+    Mutant(
+        "a session ends at its last sample",
+        (EnergyIsRight,),
+        (
+            Edit(
+                "agent/core/recovery.py",
+                "        return found.last_wh\n    return connector.reading.import_wh\n",
+                "        return found.last_wh\n    return found.last_wh\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "times are not corrected when the clock is set",
+        (TimesAreTrue,),
+        (
+            Edit(
+                "agent/core/time_keeping.py",
+                "    turn.order(CorrectTimes(boot.number, boot.booted_at))\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "an update of the list counts while it is written",
+        (ListIsWhole,),
+        (
+            Edit(
+                "agent/store/local_list.py",
+                "    generation = head.generation + 1\n",
+                "    generation = head.generation\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a card that the central system does not answer about is forgotten",
+        (EveryCardGetsItsReason,),
+        (
+            Edit(
+                "agent/core/asking.py",
+                "    for check in _take_checks(turn, event.id_tag):\n"
+                "        _decide_unanswered(turn, check.attempt, event.problem)\n",
+                "    _take_checks(turn, event.id_tag)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the limit of a session is forgotten",
+        (NeverMoreThanMayFlow,),
+        (
+            Edit(
+                "agent/core/from_operator.py",
+                "    turn.change_connector(event.connector_id, limit_a=event.current_a)\n",
+                "    turn.change_connector(event.connector_id, limit_a=None)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "an odd number of a session is read as it stands",
+        (TheAgentLives,),
+        (
+            Edit(
+                "agent/ocpp16/answers.py",
+                "    number = _whole_number(value)\n"
+                "    if number is None:\n"
+                '        raise CallFailed("the answer to StartTransaction has no usable'
+                ' transactionId")\n',
+                "    number = int(value)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the reason of a stop is written as the program names it",
+        (WellFormed,),
+        (
+            Edit(
+                "agent/ocpp16/messages.py",
+                "            reason=message.reason.value,\n",
+                "            reason=message.reason.name,\n",
             ),
         ),
     ),
