@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 from agent.cli import run_command
+from agent.console import Console
 from agent.errors import AgentError, ConfigError, ControlError
 from hw.ports import HardwareError
 
 EXIT_FAILED = 1
+_UNWRITABLE = (errno.ENOSPC, errno.EIO)
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd does not restart after it
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; every mistake that is expected ends in a sentence, not in a traceback."""
+    _open_what_is_closed()
     try:
-        return run_command(sys.argv[1:] if arguments is None else arguments)
+        status = run_command(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+        return status
     except ConfigError as error:
-        for mistake in error.mistakes:
-            print(f"configuration: {mistake}", file=sys.stderr)
+        Console(sys.stderr).tell(f"configuration: {mistake}" for mistake in error.mistakes)
         return EXIT_CONFIG
     except (ControlError, AgentError, HardwareError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        Console(sys.stderr).tell([f"error: {error}"])
         return EXIT_FAILED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe went away: nobody is left to tell
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
+    except OSError as problem:
+        if problem.errno not in _UNWRITABLE:
+            raise
+        _write_no_more()
+        Console(sys.stderr).tell([f"error: the output cannot be written: {problem.strerror}"])
+        return EXIT_FAILED
+
+
+def _open_what_is_closed() -> None:
+    """Started with ``>&-``, Python has no stream at all where something is to be printed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _write_no_more() -> None:
+    """What is still kept for the output would fail once more at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

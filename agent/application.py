@@ -25,9 +25,12 @@ from agent.core.values import Instant
 from agent.devices import Devices
 from agent.list_actions import ListActions
 from agent.list_updates import ListUpdates
+from agent.maintenance import Maintenance
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
+from agent.ocpp16.handlers.reservation import reservation_handlers
+from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
 from agent.ocpp16.link import CentralSystemLink
 from agent.ocpp16.network_switch import NetworkSwitch
 from agent.ocpp16.off_loop import OffLoop
@@ -42,6 +45,7 @@ from agent.settings import Settings
 from agent.store import Durable, Store
 from agent.supervision import SupervisionThread, Supervisor
 from agent.supervision_timer import SupervisionTimer
+from agent.technician import Hands, Technician
 from agent.threads import Threads
 from agent.watchdog import ServiceManager
 from agent.world import World
@@ -119,7 +123,7 @@ class Application:
         now = self._world.clock.now()
         self.board = board
         threads = Threads(self._world.make_executor, stack)
-        store = self._open_store(now, stack)
+        store = self._open_store(now, threads, stack)
         ending = store.ending(self._world.boot_id)
         durable = store.load()
         runtime = self._make_runtime(board, store, durable, threads)
@@ -127,6 +131,13 @@ class Application:
         supervision = self._supervise(board, supervisor)
         devices = self._make_devices(board, runtime, threads, supervision, supervisor)
         rooms = self.rooms = self._put_together(board, store, runtime, threads, stack)
+        maintenance = Maintenance(rooms, self.actions, threads, self._world, stack)
+        technician = Technician(
+            rooms,
+            Hands(supervisor.let_test, supervision.look_now, lambda: supervision.is_looking),
+            threads,
+        )
+        self.actions = {**maintenance.actions, **technician.by_name()}
         runtime.use({**devices.performers, co.Restart: self._restart})
         runtime.use(dict.fromkeys(LINK_ORDERS, rooms.link.perform))
 
@@ -138,6 +149,7 @@ class Application:
             asyncio.create_task(rooms.link.run(), name="link"),
             asyncio.create_task(self._poll_meters(devices, runtime), name="meters"),
             *self._join_bus(rooms),
+            *maintenance.tasks(),
         ]
         supervision.start()
         stack.callback(supervision.shut_down)
@@ -167,9 +179,12 @@ class Application:
         link = self._make_link(runtime, store, lists, threads)
         account = OwnAccount(self.settings.charge_point, state, clock.now)
         link.answer_with(remote_trigger_handlers(link, account, state))
+        link.answer_with(smart_charging_handlers(runtime, state, clock.now, threads.check))
+        link.answer_with(reservation_handlers(runtime, state))
         window = ControlActions(
             runtime, link, clock, board.simulation, store, read, self._observers
         )
+        window.network = self._network
         parked = ParkedMessages(runtime, store, read)
         self.actions = {
             **window.by_name(),
@@ -195,14 +210,14 @@ class Application:
             accounts=window.accounts,
         )
 
-    def _open_store(self, now: Instant, stack: AsyncExitStack) -> Store:
+    def _open_store(self, now: Instant, threads: Threads, stack: AsyncExitStack) -> Store:
         store = Store.open(
             self.settings.storage_path,
             now=now.utc,
             make_id=self._world.make_id,
             queue_bytes_max=self.settings.storage.queue_max_mb * 1_000_000,
         )
-        stack.callback(store.close)
+        stack.push_async_callback(threads.close_store, store.close)
         return store
 
     def _make_runtime(
@@ -334,6 +349,7 @@ class Application:
             more_handlers=local_auth_handlers(lists, lambda: runtime.state, off_loop),
             off_loop=off_loop,
             frame_log=self._frame_log,
+            approaches=lambda: runtime.state.approaches,
         )
 
     def _connect(self) -> Connect:

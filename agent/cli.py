@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from agent import places, terminal
+from agent.commissioning.acceptance_command import add_acceptance_command
+from agent.commissioning.init_command import add_init_command
+from agent.console import Console
+from agent.doctor_command import add_doctor_command
 from agent.errors import ConfigError, ControlError
 from agent.list_command import add_list_command
+from agent.manual.manual_command import add_manual_commands
+from agent.self_test_command import add_self_test_commands
+from agent.support_command import add_support_command
 from agent.token_command import add_token_command
 
 FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
@@ -46,16 +53,22 @@ def parser() -> argparse.ArgumentParser:
     add("status", "show connectors, link, queue, faults, and why it is not charging", _status)
     why = add("why", "show the last card decisions with their reasons", _why)
     why.add_argument("id_tag", nargs="?", metavar="TAG", help="only of this card")
-    why.add_argument("--limit", type=int, default=10, help="how many (10)")
+    why.add_argument("--limit", type=int, default=10, metavar="N", help="how many (10)")
     add_list_command(commands, common)
+    add_init_command(commands, common)
+    add_acceptance_command(commands, common)
     queue = add("queue", "show what waits; send what was set aside once more, or forget it", _queue)
-    queue.add_argument("order", choices=("show", "retry", "discard"))
+    queue.add_argument("order", choices=("show", "retry", "discard"), help="what to do")
     queue.add_argument("ref", type=int, nargs="?", metavar="NUMBER", help="as show tells it")
     add_token_command(commands, common)
+    add_support_command(commands, common)
+    add_doctor_command(commands, common)
+    add_self_test_commands(commands, common)
     add("safe-state", "open every output and exit", _safe_state)
     sim = commands.add_parser("sim", help="play driver and car on simulated hardware")
     sim.set_defaults(command=_sim)
     _add_levers(sim, common)
+    add_manual_commands(commands, main)
     return main
 
 
@@ -77,13 +90,16 @@ def _add_levers(sim: argparse.ArgumentParser, common: argparse.ArgumentParser) -
         return levers.add_parser(name, help=help, parents=[common, where])
 
     add("plug", "the car is plugged in")
-    add("unplug", "the plug is pulled")
+    unplug = add("unplug", "the plug is pulled")
+    unplug.add_argument("--at-car", action="store_true", help="at the car, which no lock holds")
+    network = add("network", "the way to the central system is cut, or mended")
+    network.add_argument("wanted", choices=("on", "off"), help="whether it works")
     tap = add("tap", "a card is held to the reader")
     tap.add_argument("card", metavar="UID", help="hex of its UID (8, 14 or 20 digits), or a tag")
     energy = add("energy", "the car asks for energy, or ceases to")
-    energy.add_argument("wanted", choices=("on", "off"))
+    energy.add_argument("wanted", choices=("on", "off"), help="whether it asks")
     fault = add("fault", "something breaks")
-    fault.add_argument("name", help=FAULT_HELP)
+    fault.add_argument("name", metavar="NAME", help=FAULT_HELP)
     add("clear", "everything that broke is mended")
 
 
@@ -110,10 +126,12 @@ def _safe_state(options: argparse.Namespace) -> int:
 
     settings = read_config(options.config or places.DEFAULT_CONFIG)
     problems = open_outputs(settings.board)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    if not problems:
+    if options.json:
+        _print_json({"ok": not problems, "problems": problems})
+    elif not problems:
         print("every output is open")
+    else:
+        Console(sys.stderr).tell(f"error: {problem}" for problem in problems)
     return 1 if problems else 0
 
 
@@ -138,11 +156,10 @@ def _check_config(options: argparse.Namespace) -> int:
     if options.json:
         _print_json({"ok": True, "warnings": warnings, "pins": dict(pins)})
         return 0
-    for warning in warnings:
-        print(f"note: {warning}")
-    for pin, use in pins:
-        print(f"GPIO {pin:2}  {use}")
-    print(f"{path} is in order")
+    console = Console(sys.stdout)
+    console.tell(f"note: {warning}" for warning in warnings)
+    console.tell(f"GPIO {pin:2}  {use}" for pin, use in pins)
+    console.tell([f"{path} is in order"])
     return 0
 
 
@@ -160,7 +177,7 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(status)
     else:
-        print("\n".join(terminal.status_lines(status)))
+        Console(sys.stdout).tell(terminal.status_lines(status))
     return 0
 
 
@@ -171,8 +188,10 @@ def _why(options: argparse.Namespace) -> int:
     elif not decisions:
         print("no card has been decided on yet" if options.id_tag is None else "never seen here")
     else:
-        for decision in decisions:
-            print(f"{terminal.local_time(decision['decided_at'])}  {decision['line']}")
+        Console(sys.stdout).tell(
+            f"{terminal.local_time(decision['decided_at'])}  {decision['line']}"
+            for decision in decisions
+        )
     return 0
 
 
@@ -184,8 +203,7 @@ def _queue(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(answer)
     elif options.order == "show":
-        for line in terminal.queue_lines(answer):
-            print(line)
+        Console(sys.stdout).tell(terminal.queue_lines(answer))
     elif options.order == "retry":
         print(f"{answer['retried']} messages of that session are sent once more")
     else:
@@ -198,7 +216,9 @@ def _sim(options: argparse.Namespace) -> int:
     match options.lever:
         case "tap":
             request["card"] = options.card
-        case "energy":
+        case "unplug":
+            request["at_car"] = options.at_car
+        case "energy" | "network":
             request["wanted"] = options.wanted == "on"
         case "fault":
             request["name"] = options.name
@@ -210,7 +230,7 @@ def _sim(options: argparse.Namespace) -> int:
         decision = answer.get("decision")
         if decision is None:
             raise ControlError("nothing was decided about the card; see chargepoint-agent status")
-        print(decision["line"])
+        Console(sys.stdout).tell([decision["line"]])
     else:
         print("done; see: chargepoint-agent status")
     return 0

@@ -25,6 +25,7 @@ from hw.ports import SimulationControls
 
 if TYPE_CHECKING:
     from agent.ocpp16.link import CentralSystemLink
+    from agent.ocpp16.network_switch import NetworkSwitch
 
 DECISIONS_MAX = 100
 _DECISION_WAIT_S = 1.5  # on top of what the central system may take
@@ -54,6 +55,7 @@ class ControlActions:
         self._observers = observers
         self._one_tap = asyncio.Lock()
         self.accounts: dict[str, Callable[[], Any]] = {}  # what else there is to tell, by name
+        self.network: NetworkSwitch | None = None  # where it can be cut
 
     def by_name(self) -> Mapping[str, Action]:
         """Every action under the name that a request uses."""
@@ -93,38 +95,49 @@ class ControlActions:
             raise ControlError("this box has real hardware: nothing can be simulated on it")
         try:
             if request.get("lever") == "tap":
-                return await self._tap(str(request.get("card", "")))
+                return await self._tap(request)
             self._pull(self._simulation, request)
         except ValueError as problem:
             raise ControlError(str(problem)) from problem
         return {}
 
     def _pull(self, simulation: SimulationControls, request: Mapping[str, Any]) -> None:
-        connector_id = request.get("connector", 1)
-        if not _is_whole_number(connector_id):
-            raise ControlError("connector must be a number")
+        connector_id = _connector_of(request)
         match request.get("lever"):
             case "plug":
                 simulation.plug(connector_id)
             case "unplug":
-                simulation.unplug(connector_id)
+                simulation.unplug(connector_id, by_force=request.get("at_car") is True)
             case "energy":
                 simulation.energy(connector_id, bool(request.get("wanted")))
             case "fault":
                 simulation.fault(connector_id, str(request.get("name", "")))
             case "clear":
                 simulation.clear(connector_id)
+            case "network":
+                self._switch_network(bool(request.get("wanted")))
             case other:
                 raise ControlError(f"there is no lever {other!r}")
 
-    async def _tap(self, card: str) -> dict[str, Any]:
-        record = await self.tap(card)
+    def _switch_network(self, wanted: bool) -> None:
+        if self.network is None:
+            raise ControlError("the network of this box is not simulated")
+        if wanted:
+            self.network.mend()
+        else:
+            self.network.cut()
+
+    async def _tap(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        record = await self.tap(str(request.get("card", "")), connector_id=_connector_of(request))
         return {"decision": None if record is None else decision_as_data(record)}
 
-    async def tap(self, card: str, is_code: bool = False) -> DecisionRecord | None:
+    async def tap(
+        self, card: str, is_code: bool = False, connector_id: int | None = None
+    ) -> DecisionRecord | None:
         """Hold a card to the simulated reader, and return the decision about it, if one comes.
 
-        ``is_code`` as for ``SimulationControls.tap``. Raises ValueError for what no card can be.
+        ``is_code`` and ``connector_id`` as for ``SimulationControls.tap``. Raises ValueError for
+        what no card can be.
         """
         async with self._one_tap:  # so that the next card at the reader is this one
             limit_s = self._runtime.state.rules.authorize_timeout_s + _DECISION_WAIT_S
@@ -134,7 +147,7 @@ class ControlActions:
             self._observers.append(observe)
             try:
                 assert self._simulation is not None
-                self._simulation.tap(card, is_code)
+                self._simulation.tap(card, is_code, connector_id)
                 async with asyncio.timeout(limit_s):
                     return await decided
             except TimeoutError:
@@ -162,6 +175,13 @@ def _observer_of_next_card(decided: asyncio.Future[DecisionRecord | None]) -> Ob
                 return
 
     return observe
+
+
+def _connector_of(request: Mapping[str, Any]) -> int:
+    connector_id = request.get("connector", 1)
+    if not _is_whole_number(connector_id):
+        raise ControlError("connector must be a number")
+    return int(connector_id)
 
 
 def _is_whole_number(value: Any) -> bool:

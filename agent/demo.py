@@ -114,6 +114,8 @@ def _page(api: ApiSettings) -> str:
 def _command() -> str:
     """How this program is called from here."""
     program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return "python -m agent"
     if not program.is_absolute():
         return str(program)
     try:

@@ -70,6 +70,7 @@ class Devices:
         self._was_watched = True
         self._parts = {parts.connector_id: parts for parts in board.connectors}
         self._served = reader.connectors or tuple(self._parts)
+        self._offered_a = dict.fromkeys(self._parts, 0.0)
         self._meter_failures = dict.fromkeys(self._parts, 0)
         self._reads_in_work: dict[int, asyncio.Task[None]] = {}
 
@@ -81,6 +82,7 @@ class Devices:
             co.CloseContactor: self._close,
             co.RenewContactor: self._renew,
             co.OfferCurrent: self._offer,
+            co.LowerOffer: self._lower,
             co.WithdrawOffer: self._withdraw,
             co.LockConnector: self._lock,
             co.UnlockConnector: self._unlock,
@@ -132,12 +134,19 @@ class Devices:
     def _offer(self, order: co.OfferCurrent) -> None:
         pilot = self._parts[order.connector_id].pilot
         if pilot is not None:
+            self._offered_a[order.connector_id] = order.current_a
             pilot.offer(order.current_a)
             self._look_now()
+
+    def _lower(self, order: co.LowerOffer) -> None:
+        """An offer that still waits for the journal is not begun by lowering it."""
+        if self._offered_a[order.connector_id] > order.current_a:
+            self._offer(co.OfferCurrent(order.connector_id, order.current_a))
 
     def _withdraw(self, order: co.WithdrawOffer) -> None:
         pilot = self._parts[order.connector_id].pilot
         if pilot is not None:
+            self._offered_a[order.connector_id] = 0.0
             pilot.withdraw()
             self._look_now()
 
@@ -154,7 +163,7 @@ class Devices:
             self._look_now()
 
     def _show(self, order: co.ShowSignal) -> None:
-        self._board.indicator.show(Signal[order.signal.name])
+        self._board.indicator.show(Signal[order.signal.name], order.flashes)
 
     # --- meter -------------------------------------------------------------------------------
 
@@ -220,12 +229,12 @@ class Devices:
     def reader_says(self, happened: ReaderEvent) -> None:
         """Called from the reader's thread."""
         match happened:
-            case CardArrived(uid):
+            case CardArrived(uid, connector_id):
                 self._board.indicator.show(Signal.CARD_READ)
-                self._card(uid)
-            case CodeArrived(code):
+                self._card(uid, connector_id)
+            case CodeArrived(code, connector_id):
                 self._board.indicator.show(Signal.CARD_READ)
-                self._present(code, is_random=False)
+                self._present(code, connector_id, is_random=False)
             case CardLeft():
                 pass
             case SeveralCards():
@@ -237,19 +246,20 @@ class Devices:
             case ReaderRecovered():
                 self._post(ev.ReaderRecovered())
 
-    def _card(self, uid: bytes) -> None:
+    def _card(self, uid: bytes, connector_id: int | None) -> None:
         try:
             id_tag = id_tag_from_uid(uid, self._reader.uid_order, self._reader.uid_format)
         except ValueError as problem:
             self._post(ev.CardNotTaken(f"reader.uid_format does not fit this card: {problem}"))
             return
-        self._present(id_tag, is_random_uid(uid))
+        self._present(id_tag, connector_id, is_random_uid(uid))
 
-    def _present(self, id_tag: str, is_random: bool) -> None:
+    def _present(self, id_tag: str, connector_id: int | None, is_random: bool) -> None:
         if not is_valid_id_tag(id_tag):
             self._post(ev.CardNotTaken("the code has more than 20 or unprintable characters"))
             return
-        self._post(ev.CardPresented(id_tag, self._served, is_random=is_random))
+        served = self._served if connector_id is None else (connector_id,)
+        self._post(ev.CardPresented(id_tag, served, is_random=is_random))
 
 
 def _reading(reading: MeterReading, read_at: datetime) -> Reading:

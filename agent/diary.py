@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.core import events as ev
 from agent.core import faults
+from agent.core.approach import Approach, Approaches
 from agent.core.commands import (
     Authorize,
     Command,
@@ -16,7 +17,10 @@ from agent.core.commands import (
     ParkMessage,
     QueueMessage,
     RecordDecision,
+    RemoveChargingProfile,
+    Reply,
     Restart,
+    SaveChargingProfile,
 )
 from agent.core.events import Event
 from agent.core.id_tag import mask
@@ -47,7 +51,9 @@ def sentences(
     return [
         *_about_event(event),
         *_about_link(before, after),
+        *_about_approaches(before.approaches, after.approaches),
         *_about_faults(before, after),
+        *_about_reservations(before, after),
         *(
             line
             for old, new in zip(before.connectors, after.connectors, strict=True)
@@ -124,11 +130,47 @@ def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
         yield "the link to the central system is lost; the box goes on by itself"
 
 
+def _about_approaches(old: Approaches, new: Approaches) -> Iterator[str]:
+    """Security white paper, 8: a change of how the box is protected is noted, without the value."""
+    if new.trial is not None and new.trial != old.trial:
+        yield f"another way to the central system is wanted: {_way(old.settled, new.trial)}"
+    if new.is_held and not old.is_held:
+        yield "it waits until no session runs and everything is told to the one of now"
+    if new.settled != old.settled:
+        yield f"from now on the central system is reached so: {_way(old.settled, new.settled)}"
+    elif old.trial is not None and new.trial is None:
+        yield Concern(f"the way before goes on; given up is: {_way(old.settled, old.trial)}")
+    elif new.trial is not None and new.is_doubted and not old.is_doubted:
+        yield Concern(
+            f"the way before goes on; this does not work yet: {_way(old.settled, new.trial)}"
+        )
+
+
+def _way(before: Approach, approach: Approach) -> str:
+    password = ", another password" if approach.password != before.password else ""
+    return f"{approach.url}, security profile {approach.profile}{password}"
+
+
 def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
     for fault in sorted(after.faults - before.faults, key=lambda f: f.value):
         yield Concern(f"fault: {faults.RULES[fault].words}")
     for fault in sorted(before.faults - after.faults, key=lambda f: f.value):
         yield f"fault is gone: {faults.RULES[fault].words}"
+
+
+def _about_reservations(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    for made in after.reservations:
+        if made not in before.reservations:
+            place = f"connector {made.connector_id}" if made.connector_id else "one connector"
+            until = made.expires_at.isoformat(timespec="minutes")
+            yield (
+                f"{place}: reserved for card {mask(made.id_tag)} until {until}"
+                f" (reservation {made.reservation_id})"
+            )
+    left = {kept.reservation_id for kept in after.reservations}
+    for gone in before.reservations:
+        if gone.reservation_id not in left:
+            yield f"reservation {gone.reservation_id} is over"
 
 
 def _about_command(before: ChargePoint, after: ChargePoint, command: Command) -> Iterator[str]:
@@ -145,6 +187,14 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
             yield f"connector {connector_id}: meter: {', '.join(map(_value, values))}"
         case QueueMessage(_, ref, StopTransaction() as stop):
             yield from _about_stop(before, after, ref, stop)
+        case SaveChargingProfile(new):
+            what = f"{new.profile.purpose.value}, level {new.profile.stack_level}"
+            place = f"connector {new.connector_id}" if new.connector_id else "the whole box"
+            yield f"{place}: charging profile {new.profile.profile_id} ({what}) is installed"
+        case RemoveChargingProfile(profile_id):
+            yield f"charging profile {profile_id} is removed"
+        case Reply(_, "Rejected", detail) if detail:
+            yield Concern(f"a request of the central system is rejected: {detail}")
         case ParkMessage(sequence, problem):
             yield Concern(f"message {sequence} is set aside after its last attempt: {problem}")
         case Restart(again):
@@ -198,6 +248,10 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: the start is given up"
     if old.stop is not None and old.stop.is_found and new.phase is Phase.CHARGING:
         yield f"{name}: the session goes on"
+    if new.transaction is not None and new.profile_a != old.profile_a:
+        is_limited = new.profile_a is not None
+        limit = f"allow {new.profile_a:g} A" if is_limited else "do not limit it any more"
+        yield f"{name}: charging profiles {limit}"
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):

@@ -9,6 +9,7 @@ AgentError
     CallFailed          one call got no usable answer
     ControlError        a command on the local control socket cannot be done
         NoAgent         nobody listens on the control socket
+    TransferError       a file could not be sent or fetched; the message holds no secret
     ListFileError       a file with a local list cannot be used as written
 """
 
@@ -59,3 +60,7 @@ class ListFileError(AgentError, ValueError):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+
+
+class TransferError(AgentError):
+    """A file could not be sent or fetched; the message is a sentence, and holds no secret."""

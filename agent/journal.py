@@ -22,6 +22,7 @@ from agent.core.commands import (
     RecordDecision,
     RemoveMessage,
     Row,
+    SetTransactionId,
 )
 from agent.core.events import Event, JournalFailed, JournalRecovered
 from agent.core.values import MeterValues
@@ -113,6 +114,11 @@ class Journal:
         batches = (*self._waiting, *self._in_work)
         rows = (row for batch in batches for row in batch.rows)
         return frozenset(row.sequence for row in rows if isinstance(row, RemoveMessage))
+
+    def learns_a_number(self) -> bool:
+        """True while a transactionId has been handed in and is not written yet."""
+        batches = (*self._waiting, *self._in_work)
+        return any(isinstance(row, SetTransactionId) for batch in batches for row in batch.rows)
 
     def holds_back_offer(self, connector_id: int) -> bool:
         """True while an offer of current waits here: the vehicle has not been told of it yet."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from agent.console import Console
 from agent.errors import AgentError, NoAgent
 
 if TYPE_CHECKING:
@@ -37,13 +38,16 @@ def add_list_command(commands: Any, common: argparse.ArgumentParser) -> None:
         return sub
 
     show = add("show", "show version and entries")
-    show.add_argument("--limit", type=_count, default=_SHOWN, metavar="N", help=f"({_SHOWN})")
+    show.add_argument(
+        "--limit", type=_count, default=_SHOWN, metavar="N", help=f"how many ({_SHOWN})"
+    )
     show.add_argument("--offset", type=_count, default=0, metavar="N", help="begin there (0)")
     entry = add("add", "put a card on the list, or change what the list says about it")
     entry.add_argument("id_tag", metavar="TAG", help="1 to 20 characters")
     entry.add_argument("--expires", default="", metavar="DATE", help="2027-12-31: to its end, UTC")
     entry.add_argument("--parent", default="", metavar="TAG", help="the group of the card")
-    add("remove", "take a card off the list").add_argument("id_tag", metavar="TAG")
+    off = add("remove", "take a card off the list")
+    off.add_argument("id_tag", metavar="TAG", help="as list show tells it")
     read = add("import", "read a CSV file: all of it, or nothing when a line is wrong")
     read.add_argument("file", metavar="FILE.csv", help="id_tag,expires_at,parent_id_tag,status")
     read.add_argument("--replace", action="store_true", help="forget what was on the list before")
@@ -75,14 +79,20 @@ def _show(options: argparse.Namespace, ask: Ask) -> None:
         _print_json({**page, "shown": shown})
         return
     state = "" if page["is_enabled"] else ", switched off (LocalAuthListEnabled is false)"
-    print(f"version {page['version']}, {_entries(page['entries'])}, owner {page['owner']}{state}")
-    for entry in shown:
-        until = f"until {entry['expires_at']}" if "expires_at" in entry else ""
-        group = f"group {entry['parent_id_tag']}" if "parent_id_tag" in entry else ""
-        print(f"{entry['id_tag']:20}  {entry['status']:12}  {until:28}  {group}".rstrip())
+    console = Console(sys.stdout)
+    console.tell(
+        [f"version {page['version']}, {_entries(page['entries'])}, owner {page['owner']}{state}"]
+    )
+    console.tell(map(_entry_line, shown))
     left = page["entries"] - options.offset - len(shown)
     if left > 0:
-        print(f"... {left} more: --offset {options.offset + len(shown)}")
+        console.tell([f"... {left} more: --offset {options.offset + len(shown)}"])
+
+
+def _entry_line(entry: Mapping[str, str]) -> str:
+    until = f"until {entry['expires_at']}" if "expires_at" in entry else ""
+    group = f"group {entry['parent_id_tag']}" if "parent_id_tag" in entry else ""
+    return f"{entry['id_tag']:20}  {entry['status']:12}  {until:28}  {group}".rstrip()
 
 
 def _add(options: argparse.Namespace, ask: Ask) -> None:
@@ -103,12 +113,14 @@ def _import(options: argparse.Namespace, ask: Ask) -> None:
     if not entries and not options.replace:
         raise AgentError(f"{options.file} has no entries: the list stays as it is")
     token = os.urandom(8).hex()
-    for start in range(0, max(1, len(entries)), PIECE_MAX):
-        piece = [_as_data(entry, entry_as_data) for entry in entries[start : start + PIECE_MAX]]
-        ask("upload", token=token, is_first=start == 0, entries=piece)
-    result = ask("import", token=token, replace=options.replace)
-    while not result["is_done"]:
-        result = ask("import", token=token)
+    with Console(sys.stderr).progress("handing over", len(entries)) as bar:
+        for start in range(0, max(1, len(entries)), PIECE_MAX):
+            piece = [_as_data(entry, entry_as_data) for entry in entries[start : start + PIECE_MAX]]
+            ask("upload", token=token, is_first=start == 0, entries=piece)
+            bar.at(start + len(piece))
+        result = ask("import", token=token, replace=options.replace)
+        while not result["is_done"]:
+            result = ask("import", token=token)
     _tell(options, result, f"imported {_entries(result['received'])}")
 
 
@@ -166,7 +178,8 @@ def _tell(options: argparse.Namespace, result: Mapping[str, Any], done: str) -> 
     if options.json:
         _print_json({key: value for key, value in result.items() if key != "is_done"})
     else:
-        print(f"{done}; the list has version {result['version']} and {_entries(result['entries'])}")
+        words = f"the list has version {result['version']} and {_entries(result['entries'])}"
+        Console(sys.stdout).tell([f"{done}; {words}"])
 
 
 def _entries(count: int) -> str:
@@ -245,7 +258,7 @@ def _alone(settings: Settings) -> Iterator[Ask]:
 
     with open_alone(settings) as actions, asyncio.Runner() as runner:
         note = f"no agent is running: working on the database {settings.storage.path} alone"
-        print(f"note: {note}", file=sys.stderr)
+        Console(sys.stderr).tell([f"note: {note}"])
         yield lambda what, **request: runner.run(actions.do({"what": what, **request}))
 
 

@@ -27,11 +27,18 @@ class OutgoingMessages:
         """Return it, or None when nothing waits.
 
         Before a start or a stop the answered samples are removed for good: after a power cut they
-        must not come once more behind it. Raises StoreError when that takes too long.
+        must not come once more behind it. The number of a session that has just been learned is
+        waited for, too. Raises StoreError when that takes too long.
         """
         gone = self._journal.removals()
-        row: QueuedMessage | None = await self._read(self._store.head, gone)
+        row = await self._head(gone)
         is_sample = row is None or isinstance(row.message, MeterValues)
-        if gone and not is_sample and not await self._journal.wait_until_quiet(WRITTEN_WITHIN_S):
-            raise StoreError("the removal of delivered messages is not written yet")
+        if self._journal.learns_a_number() or (gone and not is_sample):
+            if not await self._journal.wait_until_quiet(WRITTEN_WITHIN_S):
+                raise StoreError("the removal of delivered messages is not written yet")
+            row = await self._head(self._journal.removals())  # with what has been learned meanwhile
+        return row
+
+    async def _head(self, gone: frozenset[int]) -> QueuedMessage | None:
+        row: QueuedMessage | None = await self._read(self._store.head, gone)
         return row

@@ -8,10 +8,13 @@ from typing import Any
 
 from agent.core.id_tag import mask
 
-_TAG_FIELDS = frozenset({"idtag", "parentidtag", "id_tag", "parent_id_tag"})
+_TAG_FIELDS = frozenset(
+    {"idtag", "parentidtag", "id_tag", "parent_id_tag", "idtoken", "groupidtoken"}
+)
 _SECRET_KEYS = frozenset({"authorizationkey"})
 _SECRET_FIELDS = frozenset({"authorization", "password", "authorizationkey"})
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
+_QUERY = re.compile(r"\?.*", re.DOTALL)
 _PARSED_UP_TO = 64 * 1024
 _SHOWN_UP_TO = 2000
 
@@ -74,4 +77,18 @@ def _redacted_field(name: str, value: Any) -> Any:
         return "***"
     if name.lower() in _TAG_FIELDS and isinstance(value, str | int):
         return mask_tag(str(value))
+    if name == "location" and isinstance(value, str):
+        return _QUERY.sub("?***", shown_url(value))  # a query is a signature
+    if name.lower() == "data" and isinstance(value, str):
+        return _redacted_text(value)
     return _redacted(value)
+
+
+def _redacted_text(text: str) -> str:
+    """What stands in a DataTransfer may be JSON of its own."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return shown_url(text)
+    is_json = isinstance(content, dict | list)
+    return json.dumps(_redacted(content), separators=(",", ":")) if is_json else shown_url(text)

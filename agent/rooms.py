@@ -44,4 +44,4 @@ class Rooms:
     parked: ParkedMessages
     observers: list[Observer]  # told of every turn
     accounts: dict[str, Callable[[], Any]]  # what else ``status`` tells, by name
-    tap: Callable[[str, bool], Coroutine[Any, Any, DecisionRecord | None]]
+    tap: Callable[[str, bool, int | None], Coroutine[Any, Any, DecisionRecord | None]]

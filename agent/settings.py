@@ -13,6 +13,7 @@ from pathlib import Path
 from hw.settings import (
     BoardSettings,
     ConnectorSettings,
+    IndicatorSettings,
     InputsSettings,
     ReaderSettings,
     SimulationSettings,
@@ -70,7 +71,7 @@ class AuthorizationSettings:
     """Local rules about cards that OCPP has no key for."""
 
     authorize_timeout_s: float = setting(
-        5.0, "how long the central system may take before the offline rules decide", low=1, high=60
+        5.0, "how long the central system may take before the offline rules decide", low=1, high=55
     )
     tap_guard_s: float = setting(
         5.0, "a card cannot stop what it started until this time has passed", low=0, high=60
@@ -142,8 +143,26 @@ class MqttSettings:
         False, "an update on cs/josev may begin and end sessions without the central system"
     )
     process_authorized_token: bool = setting(
-        False, "ask the station's own logic about every token before it is decided on"
+        False, "ask the station's own logic about every tag that was accepted"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirmwareSettings:
+    """What becomes of UpdateFirmware. Without a command it is refused: InstallationFailed."""
+
+    install_command: tuple[str, ...] = setting(
+        (), "program and arguments that install {file}, without a shell; empty = no updates"
+    )
+    after_install: str = setting(
+        "restart",
+        "the agent restarts itself when the command has ended, or waits to be restarted",
+        choices=("restart", "wait"),
+    )
+    install_timeout_s: int = setting(
+        900, "for the command, and for the new version to come up", low=10, high=86_400
+    )
+    max_mb: int = setting(512, "a larger file is not fetched", low=1, high=100_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +190,17 @@ class Settings:
     inputs: InputsSettings = field(
         default=InputsSettings(), metadata={"help": "contacts that mean open now"}
     )
+    indicator: IndicatorSettings = field(
+        default=IndicatorSettings(), metadata={"help": "light and buzzer"}
+    )
     authorization: AuthorizationSettings = field(
         default=AuthorizationSettings(), metadata={"help": "local rules about cards"}
     )
     api: ApiSettings = field(default=ApiSettings(), metadata={"help": "the control API"})
     mqtt: MqttSettings = field(default=MqttSettings(), metadata={"help": "the station bus"})
+    firmware: FirmwareSettings = field(
+        default=FirmwareSettings(), metadata={"help": "firmware updates"}
+    )
     simulation: SimulationSettings = field(
         default=SimulationSettings(), metadata={"help": "the simulated charger"}
     )
@@ -188,6 +213,7 @@ class Settings:
             connectors=self.connectors,
             reader=self.reader,
             inputs=self.inputs,
+            indicator=self.indicator,
             simulation=self.simulation,
             max_current_a=self.charge_point.max_current_a,
             phases=self.charge_point.phases,

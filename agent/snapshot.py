@@ -10,12 +10,23 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from agent.core import connector as connectors
-from agent.core import faults
+from agent.core import faults, reservations
+from agent.core.charging_limits import CURRENT_MIN_A
+from agent.core.firmware_update import Firmware, FirmwareStep
 from agent.core.id_tag import mask
 from agent.core.reporting import reports, status_of
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import Instant, LockState, PilotState, Reading, Status
 from agent.store import OutboxSummary
+
+_UPDATE_WORDS = {
+    FirmwareStep.DOWNLOADING: "an update is being fetched",
+    FirmwareStep.DOWNLOADED: "an update is here; it waits until nobody charges",
+    FirmwareStep.INSTALLING: "an update is being installed",
+    FirmwareStep.RESTARTING: "an update is installed; the agent restarts",
+    FirmwareStep.DOWNLOAD_FAILED: "the last update could not be fetched; the log says why",
+    FirmwareStep.INSTALLATION_FAILED: "the last update failed; the log says why",
+}
 
 
 def charge_point_snapshot(
@@ -43,7 +54,18 @@ def charge_point_snapshot(
         ],
         "cards_being_checked": [mask(check.attempt.id_tag) for check in state.checking],
         "messages_waiting": state.outbox.waiting,
+        "firmware": _firmware(state.firmware),
     }
+
+
+def _firmware(firmware: Firmware) -> str:
+    """What becomes of the last update, in words; empty: nothing to tell."""
+    update = firmware.update
+    if update is None or update.step is FirmwareStep.INSTALLED:
+        return ""
+    if update.step is FirmwareStep.SCHEDULED:
+        return f"an update is to be fetched at {update.retrieve_at.isoformat(timespec='minutes')}"
+    return _UPDATE_WORDS[update.step]
 
 
 def outbox_now(summary: OutboxSummary, state: ChargePoint) -> OutboxSummary:
@@ -82,11 +104,13 @@ def _connector(
         "error_code": report.error_code,
         "info": report.info,
         "in_words": _in_words(state, connector, now),
+        "look_at": _look_at(state, connector),
         "availability": _availability(state, connector),
         "plugged": connector.plugged if connector.traits.has_plug else None,
         "lock": connector.lock.value if connector.traits.has_lock else None,
         "pilot": connector.pilot.value if connector.traits.has_pilot else None,
         "contactor": "closed" if connector.contactor_closed else "open",
+        "contactor_operations": connector.operations,
         "offered_current_a": 0.0 if is_offer_held_back else connector.offered_a or 0.0,
         "meter": _meter(connector.reading),
         "session": _session(connector, now),
@@ -130,6 +154,12 @@ def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
     }
 
 
+def _look_at(state: ChargePoint, connector: Connector) -> str:
+    """What a technician looks at next; empty: nothing is wrong."""
+    fault = faults.worst(connectors.all_faults(state, connector))
+    return "" if fault is None else faults.RULES[fault].check
+
+
 def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
     """One line that says who holds it up, or that it charges."""
     fault = faults.worst(
@@ -167,10 +197,21 @@ def _words_while_charging(state: ChargePoint, connector: Connector, now: Instant
         return "charging"
     if connector.transaction.deauthorized:
         return "no energy: the central system does not accept this card"
+    complaint = faults.worst(
+        frozenset(
+            fault
+            for fault in connectors.all_faults(state, connector)
+            if fault in faults.PILOT.values() or faults.RULES[fault].pauses
+        )
+    )
+    if complaint is not None:
+        return f"no energy: {faults.RULES[complaint].words}"
     if connector.pilot in (PilotState.E, PilotState.F):
         return f"no energy: the control pilot is in state {connector.pilot.value}"
     if connector.traits.has_lock and connector.lock is not LockState.LOCKED:
         return "no energy: the lock is not confirmed"
+    if connector.current_a < CURRENT_MIN_A:
+        return f"no energy: {connector.current_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
     if not connector.asks_for_energy:
         return "waiting for the car: it does not ask for energy"
     return "waiting for the contactor"
@@ -178,7 +219,9 @@ def _words_while_charging(state: ChargePoint, connector: Connector, now: Instant
 
 def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) -> str:
     if connector.out_of_service:
-        return "out of service: the central system wants it so"
+        is_updated = state.firmware.holds_connectors
+        why = "firmware is being updated" if is_updated else "the central system wants it so"
+        return f"out of service: {why}"
     for grant in state.waiting:
         if connector.connector_id in grant.connectors:
             left_s = None if grant.until_s is None else grant.until_s - now.monotonic_s
@@ -187,4 +230,8 @@ def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) ->
             )
     if state.checking:
         return "a card is being checked"
+    kept = reservations.at(state, connector.connector_id)
+    if kept is not None:
+        until = kept.expires_at.isoformat(timespec="minutes")
+        return f"reserved for card {mask(kept.id_tag)} until {until}"
     return "plugged in; waiting for a card" if connector.plugged else "free"

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from typing import Any
+
+from agent.errors import StoreError
+
+CLOSE_S = 0.5  # at the end everything has a limit
+
+logger = logging.getLogger(__name__)
 
 
 class Threads:
@@ -24,6 +31,7 @@ class Threads:
         self.meters = make("meters")
         self._reader = make("store-reader")
         self._checker = make("checks")
+        self._supporter = make("support")
         self._loop = asyncio.get_running_loop()
 
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -34,6 +42,28 @@ class Threads:
         """Call a writer method of the store; commits of the journal go through the same thread."""
         return await self._loop.run_in_executor(self.journal, function, *arguments)
 
+    async def close_store(self, close: Callable[[], None]) -> None:
+        """Close it when those who read and write it have done their last work.
+
+        A disk that hangs is not waited for: the file stays open then, as after a power cut.
+        """
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.read(_nothing)
+                await self.write(close)
+        except TimeoutError:
+            logger.warning("The database was not closed within %g s: the disk hangs", CLOSE_S)
+        except StoreError as problem:
+            logger.warning("The database was not closed: %s", problem)
+
+    async def support(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call something that collects facts for a help desk: it may take many seconds."""
+        return await self._loop.run_in_executor(self._supporter, function, *arguments)
+
     async def check(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call something pure that takes long."""
         return await self._loop.run_in_executor(self._checker, function, *arguments)
+
+
+def _nothing() -> None:
+    """What comes after everything that was asked before."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
 from agent import places
+from agent.console import Console
 
 SECRET_BYTES = 32
 
@@ -36,7 +38,8 @@ def add_token_command(commands: Any, common: argparse.ArgumentParser) -> None:
         help="what it allows, separated by commas: read, operate, configure, simulate",
     )
     add("list", "show names and scopes")
-    add("revoke", "forget a token, at once").add_argument("name", metavar="NAME")
+    revoke = add("revoke", "forget a token, at once")
+    revoke.add_argument("name", metavar="NAME", help="as token list tells it")
 
 
 def run_token_command(options: argparse.Namespace) -> int:
@@ -87,4 +90,7 @@ def _list(file: Any, options: argparse.Namespace) -> None:
 
 
 def _tell(options: argparse.Namespace, data: Any, words: str) -> None:
-    print(json.dumps(data, indent=2) if options.json else words)
+    if options.json:
+        print(json.dumps(data, indent=2))
+    else:
+        Console(sys.stdout).tell(words.splitlines())

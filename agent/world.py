@@ -18,6 +18,8 @@ from hw.ports import Board
 if TYPE_CHECKING:
     from agent.api.limits import Limits
     from agent.bus.station_bus import Connect as ConnectBroker
+    from agent.files.transfers import Transfers
+    from agent.firmware import RunCommand
 
 
 def _threads(name: str) -> Executor:
@@ -39,3 +41,5 @@ class World:
     boot_id: str = field(default_factory=this_boot_id)  # another one: the machine was off meanwhile
     api_limits: Limits | None = None  # None: those of the control API itself
     connect_broker: ConnectBroker | None = None  # None: MQTT
+    transfers: Transfers | None = None  # None: over the network
+    run_command: RunCommand | None = None  # None: as a process (firmware)

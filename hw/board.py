@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Protocol, TypeVar
 
+from hw.pilot import Dialogue, PilotPlug, PolledPilot
 from hw.ports import (
     Board,
     BoardError,
@@ -14,13 +15,21 @@ from hw.ports import (
     ConnectorParts,
     Contactor,
     EnergyMeter,
+    Indicator,
     Lock,
+    PilotController,
     PlugSensor,
     SafetyInput,
     Signal,
 )
 from hw.register_watch import RegisterWatch, WatchedMeter
-from hw.settings import BoardSettings, ConnectorSettings, MeterSettings, SafetyInputSettings
+from hw.settings import (
+    BoardSettings,
+    ConnectorSettings,
+    MeterSettings,
+    PilotSettings,
+    SafetyInputSettings,
+)
 from hw.simulated.controls import SimulatedControls, Subscribers
 from hw.simulated.outlet import SimulatedOutlet
 from hw.simulated.panel import SimulatedIndicator, SimulatedInput
@@ -59,7 +68,7 @@ def open_board(
 class NoIndicator:
     """A box without lights."""
 
-    def show(self, signal: Signal) -> None:
+    def show(self, signal: Signal, flashes: int = 0) -> None:
         """Log it, for whoever looks for a light."""
         logger.debug("No indicator is fitted to show: %s", signal.value)
 
@@ -110,10 +119,22 @@ class _Assembly:
             connectors=connectors,
             reader=reader,
             safety_inputs=inputs,
-            indicator=SimulatedIndicator(self._clock) if is_simulated else NoIndicator(),
+            indicator=self._indicator(is_simulated),
             simulation=self._controls(outlets, reader, inputs),
             is_polled=not is_simulated,
         )
+
+    def _indicator(self, is_simulated: bool) -> Indicator:
+        settings = self._settings.indicator
+        if is_simulated or settings.driver == "simulated":
+            return SimulatedIndicator(self._clock)
+        if settings.driver == "none":
+            return NoIndicator()
+        from hw.indicator import open_indicator
+
+        indicator = self._keep(open_indicator(settings, self._clock, self._pins()))
+        indicator.start()
+        return indicator
 
     def _controls(
         self,
@@ -123,12 +144,20 @@ class _Assembly:
     ) -> SimulatedControls | None:
         if self._simulated_count == 0:
             return None
-        return SimulatedControls(
+        controls = SimulatedControls(
             outlets,
             reader if isinstance(reader, SimulatedReader) else None,
             {name: part for name, part in inputs.items() if isinstance(part, SimulatedInput)},
             self._subscribers,
+            self._settings.simulation.one_reader_each,
         )
+        for fault in self._settings.simulation.faults:
+            connector_id, _, name = fault.partition(":")
+            try:
+                controls.fault(int(connector_id), name)
+            except ValueError as error:
+                raise BoardError(f"simulation.faults: {error}") from error
+        return controls
 
     def _outlet(self, settings: ConnectorSettings) -> SimulatedOutlet:
         return SimulatedOutlet(settings, self._settings, self._clock, self._subscribers.notify)
@@ -136,10 +165,8 @@ class _Assembly:
     def _connector(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> ConnectorParts:
         assert outlet.contactor is not None
         outlet.lock = lock = self._lock(settings, outlet)
-        outlet.plug = plug = self._plug(settings, outlet)
-        outlet.pilot = pilot = (
-            self._simulated(outlet.make_pilot()) if self._is_simulated(settings.pilot) else None
-        )
+        outlet.pilot = pilot = self._pilot(settings, outlet)
+        outlet.plug = plug = self._plug(settings, outlet, pilot)
         meter = self._watched_meter(settings.meter, settings.id, outlet)
         return ConnectorParts(settings.id, outlet.contactor, lock, plug, pilot, meter)
 
@@ -160,11 +187,33 @@ class _Assembly:
 
         return self._real(open_lock(settings.id, settings.lock, self._clock, self._pins()))
 
-    def _plug(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> PlugSensor | None:
+    def _pilot(
+        self, settings: ConnectorSettings, outlet: SimulatedOutlet
+    ) -> PilotController | None:
+        if self._is_simulated(settings.pilot):
+            return self._simulated(outlet.make_pilot())
+        if settings.pilot.driver == "none":
+            return None
+
+        def open_pilot() -> PolledPilot:
+            return PolledPilot(
+                open_dialogue(settings.pilot, self._clock), self._clock, settings.pilot.ventilation
+            )
+
+        pilot = self._real(_opened(f"connector {settings.id} pilot", open_pilot))
+        pilot.start()
+        return pilot
+
+    def _plug(
+        self, settings: ConnectorSettings, outlet: SimulatedOutlet, pilot: PilotController | None
+    ) -> PlugSensor | None:
         if self._is_simulated(settings.plug):
             return self._simulated(outlet.make_plug())
         if settings.plug.driver == "none":
             return None
+        if settings.plug.driver == "pilot":
+            assert pilot is not None  # the settings say so
+            return PilotPlug(pilot)
         from hw.gpio import GpioPlugSensor
 
         return self._real(GpioPlugSensor(settings.id, settings.plug, self._pins()))
@@ -226,6 +275,12 @@ class _Assembly:
                 from hw.gpio import GpioSafetyInput
 
                 inputs[name] = self._real(GpioSafetyInput(name, settings, self._pins()))
+        if self._settings.inputs.temperature is not None and not self._simulate:
+            from hw.w1_temperature import W1Temperature
+
+            sensor = self._real(W1Temperature(self._settings.inputs.temperature, self._clock))
+            sensor.start()
+            inputs["temperature"] = sensor
         return inputs
 
     def _is_simulated(self, settings: Any) -> bool:
@@ -250,6 +305,17 @@ class _Assembly:
             self._pin_factory = open_pin_factory()
             self._opened.callback(self._pin_factory.close)
         return self._pin_factory
+
+
+def open_dialogue(settings: PilotSettings, clock: Callable[[], float]) -> Dialogue:
+    """The language of the controller that the settings name; nothing is opened yet."""
+    if settings.driver == "openevse":
+        from hw.openevse import OpenEvse
+
+        return OpenEvse(settings, clock)
+    from hw.evse_wb import EvseWb
+
+    return EvseWb(settings, clock)
 
 
 def _opened(part: str, open_part: Callable[[], _P]) -> _P:

@@ -81,6 +81,8 @@ class LeasedContactor:
     that cannot be read counts as the opposite of what was ordered: nothing may rely on it.
 
     ``step`` must be told the same clock's time as ``clock`` returns. ``release`` frees the pins.
+    ``beat`` is told the other level at each ``step``: a charge pump in the supply of the coil drops
+    out when nobody steps any more, whatever the pins do then.
     The coil must be off when this is made; the first close is not delayed by the minimum off time.
     """
 
@@ -92,6 +94,7 @@ class LeasedContactor:
         set_coil: Callable[[bool], None],
         read_feedback: Callable[[], bool | None],
         release: Callable[[], None] | None = None,
+        beat: Callable[[bool], None] | None = None,
     ) -> None:
         self.name = name
         self._settings = settings
@@ -99,6 +102,8 @@ class LeasedContactor:
         self._set_coil = set_coil
         self._read_feedback = read_feedback
         self._release = release
+        self._beat = beat
+        self._is_beat_high = False
         self._lock = RLock()
         self._phase = Phase.OPEN
         self._is_shut_down = False
@@ -172,6 +177,7 @@ class LeasedContactor:
         with self._lock:
             if self._is_shut_down:
                 return []
+            self._heart_beats(now_s)
             self._look_at = None
             self._expire(now_s)
             if self._is_coil_on and self._phase is not Phase.CLOSED:
@@ -323,6 +329,15 @@ class LeasedContactor:
             self._is_welded = True
             self._reported_closed = True
             self._trip(Trip.WELDED, now_s)
+
+    def _heart_beats(self, now_s: float) -> None:
+        if self._beat is None:
+            return
+        self._is_beat_high = not self._is_beat_high
+        try:
+            self._beat(self._is_beat_high)
+        except Exception:  # noqa: BLE001 - without it the coil has no supply: that is seen
+            self._complain("its heartbeat output cannot be driven", now_s)
 
     def _take_events(self) -> list[ContactorEvent]:
         tripped = [ContactorTripped(reason, count) for reason, count in self._trips.items()]

@@ -30,7 +30,7 @@ Clock = Callable[[], float]
 def open_pin_factory() -> Any:
     """Return gpiozero's lgpio factory; BoardError, with the reason, when it cannot be had."""
     _check_working_directory()
-    with _named("GPIO (is this a Raspberry Pi, is the user in the group gpio?)"):
+    with named_part("GPIO (is this a Raspberry Pi, is the user in the group gpio?)"):
         from gpiozero.pins.lgpio import LGPIOFactory
 
         factory = LGPIOFactory()
@@ -71,7 +71,7 @@ def _blip_free_pin_class() -> Any:
 
 
 @contextmanager
-def _named(part: str) -> Iterator[None]:
+def named_part(part: str) -> Iterator[None]:
     """Turn what gpiozero and lgpio raise into a BoardError that names the part."""
     try:
         yield
@@ -106,7 +106,7 @@ class GpioOutput:
     def __init__(self, part: str, pin: int, pin_factory: Any, active_high: bool = True) -> None:
         """Claim the pin, switched off. BoardError names ``part`` and pin."""
         self._part = part
-        with _named(f"{part}, pin {pin}"):
+        with named_part(f"{part}, pin {pin}"):
             from gpiozero import DigitalOutputDevice
 
             self._device = DigitalOutputDevice(
@@ -141,7 +141,7 @@ class GpioInput:
         self._active_level = active_level == "high"
         self._has_failed = False
         pull = pull or ("up" if active_level == "low" else "down")
-        with _named(f"{part}, pin {pin}"):
+        with named_part(f"{part}, pin {pin}"):
             from gpiozero import InputDevice
 
             self._device = InputDevice(pin, pull_up=pull == "up", pin_factory=pin_factory)
@@ -192,6 +192,11 @@ def open_contactor(
                 pull="up",
             )
             opened.callback(feedback.close)
+        beat = None
+        if settings.heartbeat_pin is not None:
+            heart = GpioOutput(f"{part} heartbeat", settings.heartbeat_pin, pin_factory)
+            opened.callback(heart.close)
+            beat = heart.set
         return LeasedContactor(
             part,
             settings,
@@ -199,6 +204,7 @@ def open_contactor(
             set_coil=coil.set,
             read_feedback=lambda: None if feedback is None else feedback.is_active,
             release=opened.pop_all().close,
+            beat=beat,
         )
 
 

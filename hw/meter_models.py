@@ -60,6 +60,18 @@ DIGITS = {
 """Decimals kept of each quantity: 230.1 V as float32 is 230.10000610..., which nobody measured."""
 
 
+LIMITS = {
+    Quantity.IMPORT_WH: (0.0, 1e12),
+    Quantity.POWER_W: (-1e7, 1e7),
+    Quantity.VOLTAGE_V: (-1.0, 1e4),
+    Quantity.FREQUENCY_HZ: (0.0, 1e3),
+}
+"""What no meter can measure: words in the wrong order give such numbers."""
+
+TINY = 1e-9
+"""A voltage or frequency is 0 or larger; 230 V with swapped words is 1e-41."""
+
+
 @dataclass(frozen=True, slots=True)
 class Register:
     """One number of a meter: value = what lies there x ``scale``, in the unit of ``quantity``."""
@@ -122,8 +134,20 @@ def _value(model: MeterModel, register: Register, words: Mapping[int, int]) -> f
             f"the {model.name} gives {raw} as {register.quantity.value} "
             f"(register 0x{register.address:02X}): the meter is faulty or of another type"
         )
+    _check_limits(model, register, raw * register.scale)
     # Adding 0.0 turns -0.0, which a resting meter likes to send, into 0.0.
     return round(raw * register.scale, DIGITS[register.quantity]) + 0.0
+
+
+def _check_limits(model: MeterModel, register: Register, value: float) -> None:
+    quantity = register.quantity
+    low, high = LIMITS.get(quantity, (-math.inf, math.inf))
+    has_tiny = quantity in (Quantity.VOLTAGE_V, Quantity.FREQUENCY_HZ) and 0 < abs(value) < TINY
+    if has_tiny or not low <= value <= high:
+        raise MeterError(
+            f"the {model.name} gives {value:g} as {quantity.value}, which cannot be: "
+            "its words are in another order, or it is of another type"
+        )
 
 
 def number_at(

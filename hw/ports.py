@@ -48,6 +48,10 @@ class MeterError(HardwareError):
     """The meter did not answer, or answered nonsense."""
 
 
+class PilotError(HardwareError):
+    """The pilot controller did not answer, answered nonsense, or refused."""
+
+
 # --- card reader -----------------------------------------------------------------------------
 
 
@@ -56,6 +60,7 @@ class CardArrived:
     """A card came into the field and was read completely: 4, 7 or 10 bytes, first byte first."""
 
     uid: bytes
+    connector_id: int | None = None  # whose reader saw it; None: the one of the box
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class CodeArrived:
     """A reader with ready-made tags delivered one: printable ASCII, 1 to 20 characters."""
 
     code: str
+    connector_id: int | None = None  # as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +268,31 @@ class PlugSensor(Protocol):
         """Release the pin. Safe to repeat."""
 
 
+class PilotFault(Enum):
+    """What a pilot controller complains about; the agent knows what each of them means."""
+
+    SILENT = "silent"  # nothing understandable was heard from it for 3 s
+    DIODE = "diode"  # the vehicle's diode is missing: a wet or damaged plug
+    VENTILATION = "ventilation"  # the vehicle needs ventilation (state D), and there is none
+    RESIDUAL_CURRENT = "residual_current"
+    GROUND = "ground"  # no protective earth
+    SELF_TEST = "self_test"  # its residual current detection failed its own test
+    RELAY_STUCK = "relay_stuck"
+    RELAY_OPEN = "relay_open"  # its relay did not close
+    HEAT = "heat"
+    OVER_CURRENT = "over_current"
+    OTHER = "other"
+
+
 class PilotController(Protocol):
-    """Owns the control pilot; the agent only tells it what to offer."""
+    """Owns the control pilot; the agent only tells it what to offer.
+
+    Orders return at once and are carried out as soon as the controller takes them; one that
+    reboots is told again. While a fault stands, or while it is silent, ``state`` is F.
+    """
 
     def offer(self, current_a: float) -> None:
-        """Offer this current per phase to the vehicle (6 to 80 A)."""
+        """Offer this current per phase to the vehicle (6 to 80 A); never more than its cable."""
 
     def withdraw(self) -> None:
         """Offer nothing (no PWM). Always allowed."""
@@ -274,6 +300,21 @@ class PilotController(Protocol):
     @property
     def state(self) -> PilotState:
         """What the vehicle shows now."""
+
+    @property
+    def complaints(self) -> frozenset[PilotFault]:
+        """What is wrong, by its own account; empty while all is well."""
+
+    @property
+    def is_plugged(self) -> bool | None:
+        """True while it sees a vehicle or a cable; None: not known yet."""
+
+    @property
+    def cable_a(self) -> float | None:
+        """What the plugged cable can carry, by its PP resistor; None: not known."""
+
+    def describe(self) -> str:
+        """What is known about it, or why it is silent: a sentence for a person."""
 
     def shut_down(self) -> None:
         """Withdraw and release the device. Safe to repeat."""
@@ -323,21 +364,31 @@ class Signal(Enum):
     """What the indicator tells a person at the box."""
 
     FREE = "free"
+    FREE_OFFLINE = "free, offline"  # usable; the central system cannot be reached
+    RESERVED = "reserved"
     CARD_READ = "card read"
     CHECKING = "checking"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    REFUSED_UNANSWERED = "refused, nobody to ask"
     WAITING_FOR_PLUG = "waiting for plug"
     CHARGING = "charging"
     PAUSED = "paused"
+    READER_FAULT = "reader out of order"
+    NOT_ACCEPTED = "not accepted yet"  # by the central system, at boot
+    UNAVAILABLE = "unavailable"
     FAULT = "fault"
+    TEST = "test"
 
 
 class Indicator(Protocol):
     """Shows signals. Never blocks, never raises."""
 
-    def show(self, signal: Signal) -> None:
-        """Show this signal from now on (short ones fall back by themselves)."""
+    def show(self, signal: Signal, flashes: int = 0) -> None:
+        """Show this signal from now on (short ones fall back by themselves).
+
+        ``flashes``: how often FAULT flashes before its pause; says which fault it is.
+        """
 
     def shut_down(self) -> None:
         """Dark, and release the pins. Safe to repeat."""
@@ -373,8 +424,14 @@ class SimulationControls(Protocol):
     def unplug(self, connector_id: int, by_force: bool = False) -> None:
         """Pull the plug out; ValueError while the lock holds it, unless ``by_force``."""
 
-    def tap(self, uid_or_code: str, is_code: bool = False) -> None:
-        """Tap a card: hex of a UID, or a ready-made tag; ``is_code``: a tag, whatever it looks."""
+    def drive_off(self, connector_id: int) -> None:
+        """Pull the cable off the car; its other end stays in the socket until ``unplug``."""
+
+    def tap(self, uid_or_code: str, is_code: bool = False, connector_id: int | None = None) -> None:
+        """Tap a card: hex of a UID, or a ready-made tag; ``is_code``: a tag, whatever it looks.
+
+        ``connector_id``: at its reader, where each connector has one; None means the first.
+        """
 
     def energy(self, connector_id: int, wanted: bool) -> None:
         """The car begins or ceases to ask for energy."""
@@ -393,6 +450,9 @@ class SimulationControls(Protocol):
 
     def injected(self, connector_id: int) -> InjectedFault | None:
         """The fault that the connector reports; None: none was injected, or it is mended."""
+
+    def times_mended(self, connector_id: int) -> int:
+        """How often ``clear`` was called: somebody has looked at it."""
 
     def is_broken(self, connector_id: int) -> bool:
         """True while there is something for ``clear`` to mend."""

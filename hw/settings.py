@@ -7,8 +7,15 @@ keys from the annotations and the ``setting`` metadata; rules that need two fiel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from hw.light_language import DEFAULT_LIGHTS, DEFAULT_SOUNDS, parse
+from hw.ports import Signal
+from hw.simulated.part import Fault
+
+_SENSOR = re.compile(r"28-[0-9a-f]{12}")
 
 
 def setting(
@@ -29,6 +36,26 @@ def setting(
     if default is ...:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def _pattern(signal: Signal, help: str) -> Any:
+    return setting(DEFAULT_LIGHTS[signal], help)
+
+
+def _sound(signal: Signal, help: str) -> Any:
+    return setting(DEFAULT_SOUNDS.get(signal, ""), help)
+
+
+def _check_patterns(settings: Any) -> None:
+    """ValueError with a line for each pattern that cannot be read."""
+    problems = []
+    for known in fields(settings):
+        try:
+            parse(getattr(settings, known.name))
+        except ValueError as problem:
+            problems.append(f"{known.name} cannot be read: {problem}")
+    if problems:
+        raise ValueError("\n".join(problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +113,13 @@ class ContactorSettings:
     open_deadline_ms: int = setting(
         250, "feedback must say open within this time, else welded", low=50, high=2000
     )
+    heartbeat_pin: int | None = setting(
+        None,
+        "gpio: BCM pin of a charge pump in the supply of the coil; it changes at every look",
+        low=0,
+        high=53,
+        is_pin=True,
+    )
     min_off_s: float = setting(10.0, "shortest time between opening and closing", low=0, high=300)
 
     def __post_init__(self) -> None:
@@ -139,7 +173,9 @@ class PlugSettings:
     """The contact that tells whether a plug is in."""
 
     driver: str = setting(
-        "none", "none = no plug sensor: a card alone starts", choices=("gpio", "simulated", "none")
+        "none",
+        "pilot = the pilot controller sees it; none = no plug sensor: a card alone starts",
+        choices=("gpio", "pilot", "simulated", "none"),
     )
     pin: int | None = setting(None, "gpio: BCM pin of the contact", low=0, high=53, is_pin=True)
     present_level: str = setting("low", "gpio: level while a plug is in", choices=("low", "high"))
@@ -156,8 +192,18 @@ class PilotSettings:
     driver: str = setting(
         "none",
         "none = no pilot: a plugged vehicle is taken to ask for energy",
-        choices=("simulated", "none"),
+        choices=("evse_wb", "openevse", "simulated", "none"),
     )
+    port: str = setting("", "evse_wb, openevse: device file, of its own: not that of the meter")
+    baud: int = setting(
+        0, "bits per second; 0 = as delivered: evse_wb 9600, openevse 115200", low=0, high=921_600
+    )
+    unit_id: int = setting(1, "evse_wb: its Modbus address", low=1, high=247)
+    ventilation: bool = setting(False, "true: the place is ventilated, so state D may charge")
+
+    def __post_init__(self) -> None:
+        if self.driver in ("evse_wb", "openevse") and not self.port:
+            raise ValueError(f'port is missing; driver = "{self.driver}" needs it')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +239,12 @@ class ConnectorSettings:
     pilot: PilotSettings = field(default=PilotSettings(), metadata={"help": "talks to the car"})
     meter: MeterSettings = field(default=MeterSettings(), metadata={"help": "counts the energy"})
 
+    def __post_init__(self) -> None:
+        if self.plug.driver == "pilot" and self.pilot.driver == "none":
+            raise ValueError(
+                'plug needs a pilot; plug.driver = "pilot" takes its word for the plug'
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyInputSettings:
@@ -208,6 +260,21 @@ class SafetyInputSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemperatureSettings:
+    """A DS18B20 sensor on the 1-wire bus: too hot means no energy until it is 10 K cooler."""
+
+    driver: str = setting("w1", "w1 = 1-wire", choices=("w1",))
+    sensor: str = setting(..., "its name under /sys/bus/w1/devices, for example 28-0316a2794bff")
+    max_c: float = setting(
+        75.0, "degrees Celsius at which no energy flows any more", low=40, high=110
+    )
+
+    def __post_init__(self) -> None:
+        if not _SENSOR.fullmatch(self.sensor):
+            raise ValueError(f"sensor must look like 28-0316a2794bff, not {self.sensor!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputsSettings:
     """Contacts that mean "open now"."""
 
@@ -218,6 +285,86 @@ class InputsSettings:
         default=None, metadata={"help": "residual current device"}
     )
     door: SafetyInputSettings | None = field(default=None, metadata={"help": "cabinet door"})
+    temperature: TemperatureSettings | None = field(
+        default=None, metadata={"help": "heat in the box or at the socket"}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternSettings:
+    """What the light shows for each signal; see docs/indicator.md for the language."""
+
+    free: str = _pattern(Signal.FREE, "nobody is here")
+    free_offline: str = _pattern(Signal.FREE_OFFLINE, "usable; no link to the central system")
+    reserved: str = _pattern(Signal.RESERVED, "kept for somebody")
+    card_read: str = _pattern(Signal.CARD_READ, "a card was read")
+    checking: str = _pattern(Signal.CHECKING, "the central system is asked")
+    accepted: str = _pattern(Signal.ACCEPTED, "the card may")
+    refused: str = _pattern(Signal.REFUSED, "the card may not")
+    refused_unanswered: str = _pattern(Signal.REFUSED_UNANSWERED, "nobody could be asked")
+    waiting_for_plug: str = _pattern(Signal.WAITING_FOR_PLUG, "accepted: plug in")
+    charging: str = _pattern(Signal.CHARGING, "energy flows")
+    paused: str = _pattern(Signal.PAUSED, "a session without energy")
+    reader_fault: str = _pattern(Signal.READER_FAULT, "the card reader does not work")
+    not_accepted: str = _pattern(Signal.NOT_ACCEPTED, "the central system has not accepted the box")
+    unavailable: str = _pattern(Signal.UNAVAILABLE, "out of service")
+    fault: str = _pattern(Signal.FAULT, "flashes say which: docs/faults.md")
+    test: str = _pattern(Signal.TEST, "self-test")
+
+    def __post_init__(self) -> None:
+        _check_patterns(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundSettings:
+    """What the buzzer says; empty: nothing."""
+
+    card_read: str = _sound(Signal.CARD_READ, "a card was read")
+    accepted: str = _sound(Signal.ACCEPTED, "the card may")
+    refused: str = _sound(Signal.REFUSED, "the card may not")
+    refused_unanswered: str = _sound(Signal.REFUSED_UNANSWERED, "nobody could be asked")
+    waiting_for_plug: str = _sound(Signal.WAITING_FOR_PLUG, "accepted: plug in")
+    fault: str = _sound(Signal.FAULT, "something is wrong")
+    test: str = _sound(Signal.TEST, "self-test")
+
+    def __post_init__(self) -> None:
+        _check_patterns(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndicatorSettings:
+    """Light and buzzer. One LED (``led_pin``) or three (red, green, blue); both are optional."""
+
+    driver: str = setting(
+        "none", "what shows people what is going on", choices=("gpio", "simulated", "none")
+    )
+    led_pin: int | None = setting(None, "one LED: its BCM pin", low=0, high=53, is_pin=True)
+    red_pin: int | None = setting(None, "RGB LED: BCM pin of red", low=0, high=53, is_pin=True)
+    green_pin: int | None = setting(None, "RGB LED: BCM pin of green", low=0, high=53, is_pin=True)
+    blue_pin: int | None = setting(None, "RGB LED: BCM pin of blue", low=0, high=53, is_pin=True)
+    active_high: bool = setting(True, "false for LEDs with a common plus")
+    dimmable: bool = setting(True, "false: only on and off, without software PWM")
+    buzzer_pin: int | None = setting(None, "buzzer: its BCM pin", low=0, high=53, is_pin=True)
+    buzzer: str = setting(
+        "tonal",
+        "active: makes its own tone; tonal: makes the one it is given",
+        choices=("active", "tonal"),
+    )
+    patterns: PatternSettings = field(
+        default=PatternSettings(), metadata={"help": "what the light shows"}
+    )
+    sounds: SoundSettings = field(
+        default=SoundSettings(), metadata={"help": "what the buzzer says"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.driver != "gpio":
+            return
+        colours = (self.red_pin, self.green_pin, self.blue_pin)
+        if self.led_pin is not None and colours != (None, None, None):
+            raise ValueError("led_pin is one LED; leave it out where there are red, green and blue")
+        if self.led_pin is None and self.buzzer_pin is None and colours == (None, None, None):
+            raise ValueError('led_pin is missing; driver = "gpio" needs a light or a buzzer')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +373,16 @@ class SimulationSettings:
 
     meter_start_wh: int = setting(0, "register of each simulated meter at start", low=0, high=10**9)
     car_power_w: int = setting(7400, "what the simulated car draws at most", low=0, high=350_000)
+    one_reader_each: bool = setting(False, "each connector has a simulated reader of its own")
+    faults: tuple[str, ...] = setting((), 'broken from the start, for example "1:lock_jam"')
+
+    def __post_init__(self) -> None:
+        names = [fault.value for fault in Fault]
+        for fault in self.faults:
+            connector_id, _, name = fault.partition(":")
+            if not (connector_id.isascii() and connector_id.isdigit() and name in names):
+                known = ", ".join(names)
+                raise ValueError(f"faults has {fault[:40]!r}, not a number:name; names: {known}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +392,7 @@ class BoardSettings:
     connectors: tuple[ConnectorSettings, ...]
     reader: ReaderSettings = ReaderSettings()
     inputs: InputsSettings = InputsSettings()
+    indicator: IndicatorSettings = IndicatorSettings()
     simulation: SimulationSettings = SimulationSettings()
     max_current_a: float = 32.0
     phases: int = 1

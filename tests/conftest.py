@@ -19,6 +19,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "crash: takes minutes of real time (make crash)")
 
 
+# Files that take longest, first: who comes last with one of them keeps all others waiting.
+LONGEST = (
+    "tests/browser/test_page.py",
+    "tests/test_pilot_end_to_end.py",
+    "tests/bench/test_benches.py",
+    "tests/bus/test_mosquitto.py",
+    "tests/commissioning/test_acceptance_for_real.py",
+    "tests/api/test_vendor_client.py",
+    "tests/agent/test_daemon.py",
+    "tests/browser/test_parked.py",
+    "tests/api/test_real_hardware.py",
+    "tests/simulation/test_worlds.py",
+    "tests/simulation/test_simulation.py",
+    "tests/agent/test_application_power.py",
+    "tests/crash/test_kill.py",
+    "tests/api/test_openapi.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; needs ``--no-loadscope-reorder``, as the Makefile has it."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(places)))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):

@@ -134,7 +134,8 @@ def sources() -> str:
     """Everything that is not a document, as one text."""
     folders = ("agent", "hw", "systemd", "tests")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
-    paths = [p for p in paths if p.suffix != ".pyc" and p != Path(__file__)]
+    paths = [p for p in paths if p.suffix != ".pyc" and "node_modules" not in p.parts]
+    paths.remove(Path(__file__))
     return "\n".join(path.read_text() for path in [*paths, ROOT / "Makefile"])
 
 
@@ -388,6 +389,8 @@ def test_every_command_and_option_is_in_the_readme():
     assert len(leaves) > 5
     assert [name for name in leaves if not any(f"{s} ".startswith(f"{name} ") for s in spans)] == []
     shown = {word for span in spans for word in span.split()}
+    reference = code_spans((ROOT / "docs/commands.md").read_text())
+    shown |= {word.strip(",") for span in reference for word in span.split()}
     assert options() - {"-h", "--help"} <= shown
 
 
@@ -412,7 +415,11 @@ def sent_actions() -> set[str]:
     messages = (ROOT / "agent/ocpp16/messages.py").read_text()
     sender = (ROOT / "agent/ocpp16/sender.py").read_text()
     by_name = re.findall(r"OwnCall\([^,]*, \"([A-Z]\w+)\"", sender)
-    return {*re.findall(r"\bcall\.([A-Z]\w+)\(", messages), *by_name}
+    told = [
+        (ROOT / "agent" / name).read_text() for name in ("diagnostics/uploads.py", "firmware.py")
+    ]
+    by_notice = [found for text in told for found in re.findall(r'^ACTION = "(\w+)"', text, re.M)]
+    return {*re.findall(r"\bcall\.([A-Z]\w+)\(", messages), *by_name, *by_notice}
 
 
 def test_the_readme_tells_which_actions_are_answered():

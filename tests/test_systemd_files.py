@@ -213,6 +213,8 @@ def source(tmp_path: Path) -> Path:
     shutil.copytree(SYSTEMD, folder / "systemd")
     shutil.copy(ROOT / "Makefile", folder)
     (folder / "config.example.toml").write_text("# the example\n")
+    for package in ("agent", "hw"):  # man page and completions are made from the commands
+        (folder / package).symlink_to(ROOT / package)
     return folder
 
 
@@ -239,6 +241,10 @@ def test_install_puts_every_file_in_its_place(source: Path, tmp_path: Path) -> N
         "etc/tmpfiles.d/chargepoint-agent.conf": "0o644",
         "etc/udev/rules.d/99-chargepoint-agent.rules": "0o644",
         "usr/local/bin/chargepoint-agent": COMMAND,
+        "usr/local/share/bash-completion/completions/chargepoint-agent": "0o644",
+        "usr/local/share/fish/vendor_completions.d/chargepoint-agent.fish": "0o644",
+        "usr/local/share/man/man1/chargepoint-agent.1": "0o644",
+        "usr/local/share/zsh/site-functions/_chargepoint-agent": "0o644",
     }
 
 

@@ -70,6 +70,7 @@ class SessionCommands:
         self._service.require_plugged(connector_id)
         self._service.require_free(connector_id)
         self._service.require_not_faulted(connector_id)
+        await self._service.require_not_reserved(connector_id, event.id_tag)
         if not self._station.state.online:
             await self._require_offline_rules(event.id_tag)
         is_trusted = self._station.is_simulated(connector_id)
@@ -101,6 +102,7 @@ class SessionCommands:
         await self._service.in_turn(connector_id)
         self._service.require_free(connector_id)
         self._service.require_not_faulted(connector_id)
+        await self._service.require_not_reserved(connector_id, event.id_tag)
         energy_wh = None
         if event.target_energy_kwh is not None:
             energy_wh = max(1, round(event.target_energy_kwh * 1000))

@@ -20,8 +20,8 @@ from agent.api.service import SEEN_S, ControlService, Plan, is_plugged
 from agent.core.events import LimitAsked
 from agent.core.id_tag import mask
 from agent.core.reasons import Rule
-from agent.core.state import ChargePoint, Connector
-from agent.core.values import DecisionRecord, PartFault, PilotState, Verdict
+from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.values import DecisionRecord, LockState, PartFault, PilotState, Verdict
 from hw.ports import InjectedFault, SimulationControls
 
 CAR = ("pilot", "plug")  # what a simulated car needs
@@ -100,9 +100,31 @@ class SimulationCommands:
         return Plan(connector_id, lambda progress: self.do_unplug(connector_id))
 
     async def do_unplug(self, connector_id: int) -> Outcome:
-        """Unplug, and wait until the agent has seen it."""
+        """Unplug, and wait until the agent has seen it.
+
+        In a session a locked cable is pulled off the car. What becomes of its other end say
+        StopTransactionOnEVSideDisconnect and UnlockConnectorOnEVSideDisconnect.
+        """
+        connector = self._station.connector(connector_id)
+        is_held = connector.traits.has_lock and self._service.has_simulated(connector_id, *CAR)
+        if connector.phase is Phase.CHARGING and connector.vehicle_seen and is_held:
+            await self._station.pull(lambda simulation: simulation.drive_off(connector_id))
+            if not await self._is_free_to_go(connector_id):
+                return await self._confirmed(connector_id, is_off_car, "that the car is gone")
         await self._station.pull(lambda simulation: simulation.unplug(connector_id, by_force=True))
         return await self._confirmed(connector_id, lambda c: not is_plugged(c), "that it is gone")
+
+    async def _is_free_to_go(self, connector_id: int) -> bool:
+        """True when the session has ended and the lock has let the cable go."""
+
+        def is_settled(state: ChargePoint) -> bool:
+            there = state.connector(connector_id)
+            is_kept = there.phase is Phase.CHARGING or there.held_for is not None
+            is_free = there.phase is Phase.FINISHED and there.lock is LockState.UNLOCKED
+            return (is_kept and is_off_car(there)) or is_free
+
+        await self._service.seen(is_settled)
+        return self._station.connector(connector_id).lock is LockState.UNLOCKED
 
     # --- the car ---------------------------------------------------------------------------------
 
@@ -242,7 +264,7 @@ class SimulationCommands:
 
         async def run(progress: Progress) -> Outcome:
             card = event.uid or event.id_tag or ""
-            decision = await self._station.tap(card, event.uid is None)
+            decision = await self._station.tap(card, event.uid is None, connector_id)
             if decision is None:
                 return failed("The reader did not take the card, or it changed nothing.")
             return _decided(decision)
@@ -258,6 +280,11 @@ class SimulationCommands:
                 pilot=connector.pilot.value, status=self._station.report(connector_id).status.value
             )
         return failed(f"The charge point did not see {what} within {SEEN_S:g} s.")
+
+
+def is_off_car(connector: Connector) -> bool:
+    """The cable was pulled off the car, and the agent knows."""
+    return connector.is_disconnected
 
 
 def _asks(connector: Connector) -> bool:

@@ -125,7 +125,7 @@ class Reading:
     def configuration(self, keys: str | None) -> ConfigurationResponse:
         """These OCPP configuration keys, or all of them."""
         configuration = self._station.state.configuration
-        names = [key.name for key in KEYS]
+        names = [key.name for key in KEYS if not key.is_writeonly]
         if keys is not None:
             names = [name.strip() for name in keys.split(",") if name.strip()][:_KEYS_MAX]
         known: list[ConfigurationEntry] = []

@@ -21,7 +21,7 @@ from agent.api.queue import CommandQueue, Run
 from agent.api.results import Command, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
 from agent.api.station import PARTS, Station
-from agent.core import availability
+from agent.core import authorization, availability, choosing
 from agent.core import connector as connectors
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import PilotState
@@ -205,6 +205,16 @@ class ControlService:
         if state.restart is not None:
             raise conflict("connector_unavailable", "The charge point is about to restart.")
 
+    async def require_not_reserved(self, connector_id: int, id_tag: str) -> None:
+        """Raises Refused (409) while the connector is kept for another card."""
+        state = self.station.state
+        facts, utc = await self.station.facts(id_tag), self.station.now().utc
+        parent = authorization.known_parent(facts, state.configuration, utc)
+        # A group that is not known yet is asked about, and decided on then.
+        if not choosing.is_open_to(state, connector_id, id_tag, parent, hoping=parent is None):
+            told = f"Connector {connector_id} is reserved for another card."
+            raise conflict("connector_reserved", told)
+
     def require_free(self, connector_id: int) -> None:
         """Raises Refused (409) while a transaction runs, begins or ends on the connector."""
         connector = self.station.connector(connector_id)
@@ -228,7 +238,9 @@ class ControlService:
 
 
 def is_plugged(connector: Connector) -> bool:
-    """A cable is in, by what the parts of the connector say."""
+    """A cable is in, by what the parts of the connector say; not one that the car has left."""
+    if connector.phase is Phase.CHARGING and connector.is_disconnected:
+        return False
     if connector.traits.has_plug:
         return connector.plugged
     if connector.traits.has_pilot:

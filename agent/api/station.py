@@ -158,9 +158,11 @@ class Station:
         """Wait until the claim holds after some turn; False when it does not in time."""
         return await self._there(self._until(claim, within_s))
 
-    async def tap(self, card: str, is_code: bool) -> DecisionRecord | None:
+    async def tap(
+        self, card: str, is_code: bool, connector_id: int | None = None
+    ) -> DecisionRecord | None:
         """Hold a card to the simulated reader; the decision about it, or None when none came."""
-        return await self._there(self._rooms.tap(card, is_code))
+        return await self._there(self._rooms.tap(card, is_code, connector_id))
 
     async def call(self, action: str, payload: Payload) -> Any:
         """Send a message to the central system. Raises CallFailed."""

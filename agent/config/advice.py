@@ -144,7 +144,9 @@ def _connector(connector: ConnectorSettings, phases: int) -> Iterator[str]:
             yield f"{name}.contactor.feedback_pin is missing: a welded contactor is not noticed"
     if connector.lock.driver == "none":
         yield f'{name}.lock.driver = "none": nothing holds the plug (right for a fixed cable only)'
-    if connector.plug.driver == "none":
+    if connector.plug.driver == "none" and connector.pilot.driver in ("evse_wb", "openevse"):
+        yield f'{name}.plug.driver = "none": with "pilot" its controller tells when a plug goes'
+    elif connector.plug.driver == "none":
         yield f'{name}.plug.driver = "none": a card alone starts, and unplugging is not seen'
     if connector.meter.driver == "none":
         yield f'{name}.meter.driver = "none": energy is not counted'

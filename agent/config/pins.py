@@ -10,6 +10,7 @@ from agent.config.mistakes import KeyPath, key_name
 from agent.settings import Settings
 from hw.settings import (
     ContactorSettings,
+    IndicatorSettings,
     LockSettings,
     PlugSettings,
     ReaderSettings,
@@ -18,21 +19,24 @@ from hw.settings import (
 
 PINS_OF_DRIVERS: dict[type[Any], dict[str, tuple[str, ...]]] = {
     ReaderSettings: {"mfrc522": ("reset_pin",)},
-    ContactorSettings: {"gpio": ("pin", "feedback_pin")},
+    ContactorSettings: {"gpio": ("pin", "feedback_pin", "heartbeat_pin")},
     LockSettings: {
         "solenoid": ("pin", "feedback_pin"),
         "motor": ("lock_pin", "unlock_pin", "feedback_pin"),
     },
     PlugSettings: {"gpio": ("pin",)},
     SafetyInputSettings: {"gpio": ("pin",)},
+    IndicatorSettings: {"gpio": ("led_pin", "red_pin", "green_pin", "blue_pin", "buzzer_pin")},
 }
 """The pin keys that each driver really uses; those of other drivers may stay in the file."""
 
 OUTPUT_KEYS = {
     (ContactorSettings, "pin"),
+    (ContactorSettings, "heartbeat_pin"),
     (LockSettings, "pin"),
     (LockSettings, "lock_pin"),
     (LockSettings, "unlock_pin"),
+    (IndicatorSettings, "buzzer_pin"),
 }
 
 SPI_DATA_PINS = {
@@ -74,6 +78,7 @@ def pin_uses(settings: Settings) -> Iterator[PinUse]:
             yield from _pins_of(getattr(connector, name), ("connectors", index, name))
     for name in ("emergency_stop", "residual_current", "door"):
         yield from _pins_of(getattr(settings.inputs, name), ("inputs", name))
+    yield from _pins_of(settings.indicator, ("indicator",))
 
 
 def _pins_of(device: Any, path: KeyPath) -> Iterator[PinUse]:

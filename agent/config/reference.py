@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 
 from agent.config.mistakes import number_text
 from agent.config.reading import default_of, every_setting, range_text, section_name
+from agent.core.approach import APPROACH_KEYS
 from agent.core.configuration import KEYS, Key
 
 BEGIN = "<!-- reference: begin (made by agent.config.reference, do not edit) -->"
@@ -28,7 +29,7 @@ def reference() -> str:
         rows = [_row(field, kind) for _, field, kind in settings if section != ("ocpp",)]
         if rows:
             lines += [f"### `{section_name(section)}`", "", *_table("key|value|default", rows), ""]
-    rows = [_ocpp_row(key) for key in KEYS]
+    rows = [_ocpp_row(key) for key in KEYS if key.name not in APPROACH_KEYS]
     lines += ["### `[ocpp.configuration]`", "", *_table("key|value|default", rows), ""]
     return "\n".join(lines)
 

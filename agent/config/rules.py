@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from posixpath import normpath
 from urllib.parse import urlsplit
 
 from agent.config.api_rules import check_api
 from agent.config.bus_rules import check_bus
+from agent.config.firmware_rules import check_firmware
 from agent.config.mistakes import KeyPath, Mistakes, nearest, shown
 from agent.config.pins import PinUse, pin_uses
-from agent.core.configuration import KEYS, start_values
+from agent.core.configuration import KEYS, problems_together, start_values
 from agent.settings import ChargePointSettings, Settings
 from hw.settings import MeterSettings
 
@@ -35,10 +36,12 @@ def check_rules(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
     _check_storage(settings, mistakes)
     _check_connector_ids(settings, mistakes)
     _check_reader(settings, mistakes)
+    _check_simulation(settings, mistakes)
     _check_pins(settings, mistakes)
     _check_serial_ports(settings, mistakes)
     check_api(settings.api, mistakes)
     check_bus(settings, mistakes)
+    check_firmware(settings, mistakes)
     return _checked_start_values(settings, mistakes)
 
 
@@ -153,6 +156,15 @@ def _check_reader(settings: Settings, mistakes: Mistakes) -> None:
         mistakes.add(served, f"names a connector twice, got {shown(list(reader.connectors))}")
 
 
+def _check_simulation(settings: Settings, mistakes: Mistakes) -> None:
+    faults: KeyPath = ("simulation", "faults")
+    ids = {connector.id for connector in settings.connectors}
+    broken = {int(fault.partition(":")[0]) for fault in settings.simulation.faults}
+    unknown = sorted(broken - ids)
+    if unknown and ids and mistakes.is_sound(faults, ("connectors",)):
+        mistakes.add(faults, f"names {_and(map(str, unknown))}, but no connector has that id")
+
+
 def _check_pins(settings: Settings, mistakes: Mistakes) -> None:
     uses: dict[int, list[PinUse]] = defaultdict(list)
     for use in pin_uses(settings):
@@ -176,18 +188,38 @@ def _check_serial_ports(settings: Settings, mistakes: Mistakes) -> None:
         meter = connector.meter
         if meter.driver.startswith("modbus_") and meter.port and mistakes.is_sound((*path, "port")):
             meters[normpath(meter.port)].append((path, meter))
-    reader = settings.reader
-    if reader.driver == "serial" and reader.port and mistakes.is_sound(("reader", "port")):
-        for path, _meter in meters.get(normpath(reader.port), ()):
-            _note_shared_port(("reader", "port"), (*path, "port"), normpath(reader.port), mistakes)
+    alone = list(_ports_of_their_own(settings, mistakes))
+    for number, (path, port, what) in enumerate(alone):
+        for other_path, _meter in meters.get(port, ()):
+            _note_shared_port(path, (*other_path, "port"), port, f"{what} and a meter", mistakes)
+        for other_path, other_port, other_what in alone[number + 1 :]:
+            if other_port == port:
+                pair = f"{what} and {other_what}"
+                _note_shared_port(path, other_path, port, pair, mistakes)
     for port, sharing in meters.items():
         for first, second in combinations(sharing, 2):
             _check_shared_bus(port, first, second, mistakes)
 
 
-def _note_shared_port(one: KeyPath, other: KeyPath, port: str, mistakes: Mistakes) -> None:
+def _ports_of_their_own(
+    settings: Settings, mistakes: Mistakes
+) -> Iterator[tuple[KeyPath, str, str]]:
+    """Serial ports that nobody may share: key, port, and what is on it."""
+    reader = settings.reader
+    if reader.driver == "serial" and reader.port and mistakes.is_sound(("reader", "port")):
+        yield ("reader", "port"), normpath(reader.port), "a card reader"
+    for index, connector in enumerate(settings.connectors):
+        path: KeyPath = ("connectors", index, "pilot", "port")
+        pilot = connector.pilot
+        if pilot.driver in ("evse_wb", "openevse") and pilot.port and mistakes.is_sound(path):
+            yield path, normpath(pilot.port), "a pilot controller"
+
+
+def _note_shared_port(
+    one: KeyPath, other: KeyPath, port: str, pair: str, mistakes: Mistakes
+) -> None:
     sentence = f"{mistakes.name(one)} and {mistakes.name(other)} are both {shown(port)}"
-    mistakes.add_sentence(f"{sentence}; a card reader and a meter cannot share a port", one, other)
+    mistakes.add_sentence(f"{sentence}; {pair} cannot share a port", one, other)
 
 
 def _check_shared_bus(
@@ -228,7 +260,17 @@ def _checked_start_values(settings: Settings, mistakes: Mistakes) -> dict[str, s
             claim = str(problem).removeprefix(f"{standard} ")
             mistakes.add(path, claim if claim.startswith("must ") else f"is wrong: {claim}")
     _check_number_of_connectors(settings, checked, mistakes)
+    _check_together(settings, checked, mistakes)
     return checked
+
+
+def _check_together(settings: Settings, checked: dict[str, str], mistakes: Mistakes) -> None:
+    written = {name.lower(): name for name in settings.ocpp.configuration}
+    paths = {name: ("ocpp", "configuration", written[name.lower()]) for name in checked}
+    if not all(mistakes.is_sound(path) for path in paths.values()):
+        return
+    for name, problem in problems_together(checked, len(settings.connectors)):
+        mistakes.add(paths[name], f"{problem}, got {shown(checked[name])}")
 
 
 def _check_number_of_connectors(

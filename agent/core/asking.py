@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.core import authorization, choosing, connector, local_list, transaction
+from agent.core import (
+    authorization,
+    choosing,
+    connector,
+    contracts,
+    local_list,
+    signals,
+    transaction,
+)
 from agent.core.authorization import Decision
 from agent.core.commands import Authorize, CacheTag, RecordDecision, Reply, ShowSignal, Signal
-from agent.core.events import AuthorizeAnswered, AuthorizeFailed
+from agent.core.events import AuthorizeAnswered, AuthorizeFailed, StationAnswered
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
 from agent.core.state import Attempt, Check, Grant, Phase, Purpose, Unanswered, Vouched
@@ -37,13 +45,15 @@ _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case th
 
 def decide_start(turn: Turn, attempt: Attempt) -> None:
     """Decide about a tag presented to start, or ask the central system."""
-    decision = authorization.decide_start(
-        attempt.facts,
-        authorization.policy_of(turn.state.configuration),
-        turn.state.online,
-        turn.now.utc,
-        turn.state.registration,
-    )
+    decision = contracts.decide_start(turn.state, attempt)
+    if decision is None and not contracts.must_be_asked_about(turn.state, attempt):
+        decision = authorization.decide_start(
+            attempt.facts,
+            authorization.policy_of(turn.state.configuration),
+            turn.state.online,
+            turn.now.utc,
+            turn.state.registration,
+        )
     if decision is None:
         ask(turn, attempt)
     else:
@@ -56,13 +66,14 @@ def ask(turn: Turn, attempt: Attempt) -> None:
         refuse(turn, attempt, Rule.TOO_MANY)
         return
     timeout_s = turn.state.rules.authorize_timeout_s
-    is_asked = any(same_tag(c.attempt.id_tag, attempt.id_tag) for c in turn.state.checking)
+    is_asked = any(_is_about(check, attempt.id_tag) for check in turn.state.checking)
     check = Check(attempt, by_s=turn.now.monotonic_s + timeout_s + _BACKSTOP_S)
     turn.change(checking=(*turn.state.checking, check))
     if attempt.purpose is not Purpose.QUESTION:
         turn.order(ShowSignal(Signal.CHECKING))
     if not is_asked:
-        turn.order(Authorize(attempt.id_tag, timeout_s))
+        contract = contracts.to_ask_about(turn.state, attempt)
+        turn.order(Authorize(attempt.id_tag, timeout_s, contract))
 
 
 # --- the answer ----------------------------------------------------------------------------------
@@ -144,14 +155,22 @@ def give_up_checks(turn: Turn) -> None:
     for check in turn.state.checking:
         if turn.now.monotonic_s >= check.by_s:
             turn.change(checking=tuple(c for c in turn.state.checking if c is not check))
+            if check.accepted is not None:
+                grant(turn, check.attempt, check.accepted, is_wanted=True)
+                continue
             limit_s = turn.state.rules.authorize_timeout_s
             _decide_unanswered(turn, check.attempt, f"no answer within {limit_s:g} s")
 
 
 def _take_checks(turn: Turn, id_tag: str) -> list[Check]:
-    mine = [check for check in turn.state.checking if same_tag(check.attempt.id_tag, id_tag)]
+    mine = [check for check in turn.state.checking if _is_about(check, id_tag)]
     turn.change(checking=tuple(check for check in turn.state.checking if check not in mine))
     return mine
+
+
+def _is_about(check: Check, id_tag: str) -> bool:
+    """True while the central system is being asked about this tag."""
+    return check.accepted is None and same_tag(check.attempt.id_tag, id_tag)
 
 
 def _decide_unanswered(turn: Turn, attempt: Attempt, problem: str) -> None:
@@ -160,7 +179,9 @@ def _decide_unanswered(turn: Turn, attempt: Attempt, problem: str) -> None:
         return
     policy = authorization.policy_of(turn.state.configuration)
     if attempt.purpose is not Purpose.STOP:
-        decision = authorization.decide_offline(attempt.facts, policy, turn.now.utc, problem)
+        decision = contracts.decide_offline(
+            turn.state, attempt, problem
+        ) or authorization.decide_offline(attempt.facts, policy, turn.now.utc, problem)
         _decided_start(turn, attempt, decision)
         if decision.verdict is Verdict.REFUSED:
             _note_unanswered(turn, attempt)
@@ -231,16 +252,47 @@ def _decided_start(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     answer(turn, attempt, "rejected", decision.rule.says, decision.info)
 
 
-def grant(turn: Turn, attempt: Attempt, decision: Decision) -> None:
-    """Accepted: the tag waits for its plug, at most ConnectionTimeOut seconds (section 9.1.6)."""
+def station_answered(turn: Turn, event: StationAnswered) -> None:
+    """The station's own logic wants an accepted tag, or discards it."""
+    for check in turn.state.checking:
+        if check.accepted is None or not same_tag(check.attempt.id_tag, event.id_tag):
+            continue
+        turn.change(checking=tuple(c for c in turn.state.checking if c is not check))
+        if event.is_wanted:
+            grant(turn, check.attempt, check.accepted, is_wanted=True)
+        else:
+            refuse(turn, check.attempt, Rule.DISCARDED)
+
+
+def _station_is_asked(turn: Turn, attempt: Attempt, decision: Decision) -> bool:
+    if not turn.state.rules.asks_station or len(turn.state.checking) >= CHECKS_MAX:
+        return False  # nobody is kept from charging by too many questions
+    by_s = turn.now.monotonic_s + turn.state.rules.station_s
+    check = Check(attempt, by_s, accepted=decision)
+    if not any(c.attempt == attempt and c.accepted == decision for c in turn.state.checking):
+        turn.change(checking=(*turn.state.checking, check))
+        turn.order(ShowSignal(Signal.CHECKING))
+    return True
+
+
+def grant(turn: Turn, attempt: Attempt, decision: Decision, is_wanted: bool = False) -> None:
+    """Accepted: the tag waits for its plug, at most ConnectionTimeOut seconds (section 9.1.6).
+
+    ``is_wanted``: the station's own logic has no say, or has had it.
+    """
+    if not is_wanted and _station_is_asked(turn, attempt, decision):
+        return
     asked_for = [turn.connector(connector_id) for connector_id in attempt.connectors]
     still_free = [c for c in asked_for if connector.may_start(turn.state, c)]
-    # Taken, promised, or out of order, while the tag was being checked.
-    if not still_free or choosing.is_promised_away(turn.state):
+    parent = _parent(turn, attempt, decision)
+    places = choosing.open_of(turn.state, still_free, attempt.id_tag, parent)
+    # Taken, promised, or out of order, while the tag was being checked; or kept for another.
+    if not places or choosing.is_promised_away(turn.state, attempt.id_tag, parent):
         one = replace(attempt, connectors=attempt.connectors[:1])
-        refuse(turn, one, choosing.why_nowhere(turn.state, asked_for))
+        why = choosing.why_nowhere(turn.state, asked_for, attempt.id_tag)
+        refuse(turn, one, Rule.RESERVED if still_free and not places else why)
         return
-    promise(turn, replace(attempt, connectors=tuple(c.connector_id for c in still_free)), decision)
+    promise(turn, replace(attempt, connectors=places), decision)
 
 
 def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
@@ -249,16 +301,24 @@ def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     now_s = turn.now.monotonic_s
     granted = Grant(
         id_tag=attempt.id_tag,
-        parent_id_tag=None if decision.info is None else decision.info.parent_id_tag,
+        parent_id_tag=_parent(turn, attempt, decision),
         connectors=attempt.connectors,
         granted_at_s=now_s,
         until_s=now_s + timeout_s if timeout_s > 0 else None,
         rule=decision.rule.name,
         request_id=attempt.request_id,
         limits=attempt.limits,
+        profile=attempt.profile,
     )
     turn.change(waiting=(*turn.state.waiting, granted))
     record(turn, attempt, decision)
+
+
+def _parent(turn: Turn, attempt: Attempt, decision: Decision) -> str | None:
+    """The group of the tag: by the decision, else by what list or cache say about it."""
+    if decision.info is not None:
+        return decision.info.parent_id_tag
+    return authorization.known_parent(attempt.facts, turn.state.configuration, turn.now.utc)
 
 
 def stop(turn: Turn, id_tag: str, running: Transaction, decision: Decision) -> None:
@@ -294,9 +354,8 @@ def answer(
 
 def record(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     """Keep the reason, and let the person at the box see the verdict."""
-    accepted = decision.verdict is Verdict.ACCEPTED
     if attempt.purpose is not Purpose.QUESTION:
-        turn.order(ShowSignal(Signal.ACCEPTED if accepted else Signal.REFUSED))
+        turn.order(ShowSignal(signals.of_decision(decision)))
     status = None
     if decision.info is not None:
         status = authorization.effective(decision.info, turn.now.utc).value

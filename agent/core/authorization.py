@@ -119,6 +119,12 @@ def decide_offline(facts: TagFacts, policy: Policy, utc: datetime, detail: str) 
     return known.decide(Verdict.REFUSED, Rule.OFFLINE_OFF, detail)
 
 
+def known_parent(facts: TagFacts, configuration: Configuration, utc: datetime) -> str | None:
+    """The group of a tag by list or cache, where these may tell; None: none, or who knows."""
+    known = _look_up(facts, policy_of(configuration), utc)
+    return None if known is None else known.info.parent_id_tag
+
+
 def decide_stop(
     transaction: Transaction,
     id_tag: str,

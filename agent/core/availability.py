@@ -36,10 +36,13 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
 def follow(turn: Turn) -> None:
     """Take out of service what is wanted so and free, and put back what is wanted again."""
     for connector in turn.state.connectors:
-        is_wanted_out = connector.connector_id in turn.state.inoperative
+        is_held = turn.state.firmware.holds_connectors and _is_unused(turn.state, connector)
+        is_wanted_out = is_held or connector.connector_id in turn.state.inoperative
         if connector.out_of_service and not is_wanted_out:
             turn.change_connector(connector.connector_id, out_of_service=False)
-        elif is_wanted_out and not connector.out_of_service and _is_free(turn.state, connector):
+        elif not connector.out_of_service and (
+            is_held or (is_wanted_out and _is_free(turn.state, connector))
+        ):
             turn.change_connector(connector.connector_id, out_of_service=True)
 
 
@@ -66,10 +69,16 @@ def _wanted_after(state: ChargePoint, event: AvailabilityChangeRequested) -> fro
     return state.inoperative | {event.connector_id}
 
 
-def _is_free(state: ChargePoint, connector: Connector) -> bool:
-    """No session, no plug, and nobody who was told that it is his turn."""
+def _is_unused(state: ChargePoint, connector: Connector) -> bool:
+    """No session, and nobody who was told that it is his turn; a plug may be in."""
     only_here = (connector.connector_id,)
     is_promised = any(grant.connectors == only_here for grant in state.waiting) or any(
         check.attempt.connectors == only_here for check in state.checking
     )
-    return connector.phase is Phase.IDLE and not connector.plugged and not is_promised
+    return connector.phase in (Phase.IDLE, Phase.FINISHED) and not is_promised
+
+
+def _is_free(state: ChargePoint, connector: Connector) -> bool:
+    """Nobody uses it, and no plug is in."""
+    is_empty = connector.phase is Phase.IDLE and not connector.plugged
+    return is_empty and _is_unused(state, connector)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import (
+    approaching,
     asking,
     availability,
+    clock_aligned,
+    contactors,
+    firmware,
     from_central_system,
     from_devices,
     from_operator,
@@ -17,6 +19,11 @@ from agent.core import (
     local_list,
     outbox,
     reporting,
+    reservations,
+    reserving,
+    restarting,
+    signals,
+    smart_charging,
     time_keeping,
     transaction,
 )
@@ -37,6 +44,9 @@ _ROUTES = {
     **from_operator.ROUTES,
     **from_central_system.ROUTES,
     **local_list.ROUTES,
+    **reserving.ROUTES,
+    **firmware.ROUTES,
+    **smart_charging.ROUTES,
 }
 _ANSWERED_FOR_ANY_CONNECTOR = (
     ev.AvailabilityChangeRequested,
@@ -44,6 +54,7 @@ _ANSWERED_FOR_ANY_CONNECTOR = (
     ev.UnlockRequested,
     ev.SessionAsked,
     ev.LimitAsked,
+    ev.SetProfileRequested,
 )
 
 
@@ -56,16 +67,23 @@ def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint,
     if connector_id is None or has_answer_for_any or state.has_connector(connector_id):
         _ROUTES[type(event)](turn, event)
     _expire(turn)
-    for connector in turn.state.connectors:
-        connectors.settle(turn, connector.connector_id)
+    clock_aligned.follow(turn)
+    smart_charging.follow(turn)
+    _settle(turn)
+    if smart_charging.follow(turn):  # a session began or ended: the others' share has changed
+        _settle(turn)
+    firmware.follow(turn)
     availability.follow(turn)
+    reserving.follow(turn)
     _answer_late_unlocks(turn)
     time_keeping.correct_rows(turn)
     _notice_room(turn)
     outbox.deliver_when_possible(turn)
+    restarting.follow(turn)
     reporting.report_changes(turn)
-    reporting.show_signal(turn, state)
-    _restart_when_quiet(turn)
+    contactors.keep(turn, state)
+    approaching.follow(turn)
+    signals.show_signal(turn, state)
     return turn.state, turn.commands
 
 
@@ -80,6 +98,8 @@ def still_wanted(state: ChargePoint, command: Command) -> bool:
         return (
             same_session and connector.close_ordered and connector.trips_seen == command.trips_seen
         )
+    if isinstance(command, Restart):
+        return state.restart is not None
     if isinstance(command, OfferCurrent):
         return state.connector(command.connector_id).offered_a == command.current_a
     return True
@@ -89,10 +109,16 @@ def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
     """Monotonic time at which the core wants a TimePassed; None: it waits for nothing."""
     times: list[float | None] = [grant.until_s for grant in state.waiting]
     times += [check.by_s for check in state.checking]
+    if state.is_begun:
+        times += [reservations.ends_s(reservation, now) for reservation in state.reservations]
+    times.append(reporting.next_report_s(state, now))
     if state.online and not state.outbox.in_flight and state.outbox.waiting:
         times.append(state.outbox.not_before_s)
-    if state.restart is not None and not state.restart.ordered:
-        times.append(state.restart.by_s)
+    times.append(restarting.deadline_s(state))
+    times.append(firmware.deadline_s(state, now))
+    times.append(state.limits_change_s)
+    if state.aligned_due is not None:
+        times.append(state.aligned_due.due_s)
     for connector in state.connectors:
         if connector.close_ordered:
             times.append(now.monotonic_s + state.rules.lease_s / 3)
@@ -101,8 +127,9 @@ def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
         if connector.phase is Phase.CHARGING:
             times.append(connector.next_sample_s)
             times.append(transaction.limit_s(connector))
-            if connector.settling_until_s > now.monotonic_s:
-                times.append(connector.settling_until_s)
+            for moment_s in (connector.settling_until_s, connector.pause_by_s):
+                if moment_s > now.monotonic_s:
+                    times.append(moment_s)
         if connector.stop is not None:
             times += _stop_deadlines(connector.stop, now)
         if connector.unlock_request is not None:
@@ -117,6 +144,11 @@ def _stop_deadlines(stop: StopOrder, now: Instant) -> list[float | None]:
 
 
 # --- after every event ----------------------------------------------------------------------------
+
+
+def _settle(turn: Turn) -> None:
+    for connector in turn.state.connectors:
+        connectors.settle(turn, connector.connector_id)
 
 
 def _expire(turn: Turn) -> None:
@@ -140,15 +172,3 @@ def _notice_room(turn: Turn) -> None:
     """Everything that waited is delivered: samples need not be dropped any more."""
     if Fault.QUEUE_FULL in turn.state.faults and turn.state.outbox.waiting == 0:
         turn.change(faults=turn.state.faults - {Fault.QUEUE_FULL})
-
-
-def _restart_when_quiet(turn: Turn) -> None:
-    order = turn.state.restart
-    if order is None or order.ordered:
-        return
-    busy = any(c.transaction is not None for c in turn.state.connectors)
-    draining = order.drain and turn.state.online and turn.state.outbox.waiting > 0
-    if (busy or draining) and turn.now.monotonic_s < order.by_s:
-        return
-    turn.change(restart=replace(order, ordered=True))
-    turn.order(Restart(order.again))

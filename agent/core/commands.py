@@ -9,196 +9,90 @@ Three families, by when they may happen:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from agent.core.firmware_update import FirmwareOrder
+from agent.core.rows import (
+    ActivateList as ActivateList,
+)
+from agent.core.rows import (
+    CacheTag as CacheTag,
+)
+from agent.core.rows import (
+    ClearCache as ClearCache,
+)
+from agent.core.rows import (
+    CorrectTimes as CorrectTimes,
+)
+from agent.core.rows import (
+    DiscardMessage as DiscardMessage,
+)
+from agent.core.rows import (
+    DropSample as DropSample,
+)
+from agent.core.rows import (
+    EndTransaction as EndTransaction,
+)
+from agent.core.rows import (
+    KeepSample as KeepSample,
+)
+from agent.core.rows import (
+    NoteBoot as NoteBoot,
+)
+from agent.core.rows import (
+    NoteEnding as NoteEnding,
+)
+from agent.core.rows import (
+    ParkMessage as ParkMessage,
+)
+from agent.core.rows import (
+    QueueMessage as QueueMessage,
+)
+from agent.core.rows import (
+    RecordAttempt as RecordAttempt,
+)
+from agent.core.rows import (
+    RecordDecision as RecordDecision,
+)
+from agent.core.rows import (
+    RemoveChargingProfile as RemoveChargingProfile,
+)
+from agent.core.rows import (
+    RemoveMessage as RemoveMessage,
+)
+from agent.core.rows import (
+    RequeueMessage as RequeueMessage,
+)
+from agent.core.rows import (
+    Row as Row,
+)
+from agent.core.rows import (
+    SaveAvailability as SaveAvailability,
+)
+from agent.core.rows import (
+    SaveChargingProfile as SaveChargingProfile,
+)
+from agent.core.rows import (
+    SaveConfigurationKey as SaveConfigurationKey,
+)
+from agent.core.rows import (
+    SaveContactor as SaveContactor,
+)
+from agent.core.rows import (
+    SaveReservations as SaveReservations,
+)
+from agent.core.rows import (
+    SaveTransaction as SaveTransaction,
+)
+from agent.core.rows import (
+    SetTransactionId as SetTransactionId,
+)
 from agent.core.values import (
-    Boot,
-    DecisionRecord,
+    Contract,
     IdTagInfo,
     StatusReport,
-    StopReason,
-    Transaction,
-    TransactionMessage,
-)
-
-# --- rows ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class QueueMessage:
-    """Append to the outbox. ``sequence`` is given by the core and only ever grows.
-
-    ``boot`` is the number of the boot whose untrusted clock gave the times in it; 0: they are true.
-    """
-
-    sequence: int
-    transaction_ref: int
-    message: TransactionMessage
-    boot: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveMessage:
-    """The central system has answered this row: take it out of the outbox.
-
-    ``may_wait``: for the next commit, to spare the disk. After a power cut before that the sample
-    is sent once more, as the same message.
-    """
-
-    sequence: int
-    may_wait: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RecordAttempt:
-    """This row has failed ``attempts`` times so far."""
-
-    sequence: int
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class ParkMessage:
-    """This row has used all its attempts: set it aside, visible, out of the queue."""
-
-    sequence: int
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class RequeueMessage:
-    """Let a row that was set aside take its old place in the queue, with no attempts counted.
-
-    Its unique id stays: for the central system it is the same message (OCPP-J 1.6 section 4.1.4).
-    ``by`` is who asked for it; the store notes it down.
-    """
-
-    sequence: int
-    by: str = "a person"
-
-
-@dataclass(frozen=True, slots=True)
-class DiscardMessage:
-    """Forget a row that was set aside. A row in the queue is never forgotten."""
-
-    sequence: int
-    by: str = "a person"
-
-
-@dataclass(frozen=True, slots=True)
-class SaveTransaction:
-    """Insert or update a transaction that is open."""
-
-    transaction: Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class EndTransaction:
-    """Mark a transaction as ended; it is kept for as long as its messages need it, and a while."""
-
-    ref: int
-
-
-@dataclass(frozen=True, slots=True)
-class SetTransactionId:
-    """The central system named this transaction; -1 when StartTransaction was given up."""
-
-    ref: int
-    transaction_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class CacheTag:
-    """Put into the authorization cache, unless the tag is in the local list."""
-
-    id_tag: str
-    info: IdTagInfo
-
-
-@dataclass(frozen=True, slots=True)
-class ClearCache:
-    """Empty the authorization cache, and nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActivateList:
-    """Let the staged generation be the local list from now on; listed tags leave the cache."""
-
-    version: int
-    base: int
-    generation: int
-    entries: int
-
-
-@dataclass(frozen=True, slots=True)
-class SaveAvailability:
-    """Keep which connectors the central system wants out of service; 0: the charge point."""
-
-    inoperative: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class SaveConfigurationKey:
-    """Keep the value of a configuration key."""
-
-    key: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoteBoot:
-    """Remember that the agent runs in this boot; how an earlier process ended is forgotten."""
-
-    boot: Boot
-
-
-@dataclass(frozen=True, slots=True)
-class NoteEnding:
-    """Remember why this process ends, in case that a session cannot be closed before it does."""
-
-    reason: StopReason
-
-
-@dataclass(frozen=True, slots=True)
-class CorrectTimes:
-    """It is known now when this boot began: correct what waits with believed times.
-
-    Rows of this boot move with it. Rows of earlier boots, whose clock nobody will ever know, keep
-    their times unless these cannot be: then they move to just before this boot.
-    """
-
-    boot: int
-    booted_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RecordDecision:
-    """Keep why a tag was accepted or refused."""
-
-    record: DecisionRecord
-
-
-Row = (
-    QueueMessage
-    | RemoveMessage
-    | RecordAttempt
-    | ParkMessage
-    | RequeueMessage
-    | DiscardMessage
-    | SaveTransaction
-    | EndTransaction
-    | SetTransactionId
-    | CacheTag
-    | ClearCache
-    | ActivateList
-    | SaveAvailability
-    | SaveConfigurationKey
-    | NoteBoot
-    | NoteEnding
-    | CorrectTimes
-    | RecordDecision
 )
 
 # --- patient orders: after the journal -----------------------------------------------------------
@@ -257,7 +151,15 @@ class Restart:
     again: bool
 
 
-PatientOrder = OfferCurrent | CloseContactor | DeliverNext | Reply | ApplyConfiguration | Restart
+PatientOrder = (
+    OfferCurrent
+    | CloseContactor
+    | DeliverNext
+    | Reply
+    | ApplyConfiguration
+    | Restart
+    | FirmwareOrder
+)
 
 # --- prompt orders: at once ----------------------------------------------------------------------
 
@@ -266,13 +168,19 @@ class Signal(Enum):
     """What the indicator shows; the names are those of hw.ports.Signal."""
 
     FREE = "free"
+    FREE_OFFLINE = "free, offline"  # usable; the central system cannot be reached
+    RESERVED = "reserved"
     CARD_READ = "card read"
     CHECKING = "checking"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    REFUSED_UNANSWERED = "refused, nobody to ask"
     WAITING_FOR_PLUG = "waiting for plug"
     CHARGING = "charging"
     PAUSED = "paused"
+    READER_FAULT = "reader out of order"
+    NOT_ACCEPTED = "not accepted yet"  # by the central system, at boot
+    UNAVAILABLE = "unavailable"
     FAULT = "fault"
 
 
@@ -289,6 +197,14 @@ class RenewContactor:
 
     connector_id: int
     for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LowerOffer:
+    """Offer no more than this from now on. Never raises an offer, never begins one."""
+
+    connector_id: int
+    current_a: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,25 +241,32 @@ class Authorize:
 
     id_tag: str
     timeout_s: float
+    contract: Contract | None = None  # to be asked about as well (ISO 15118 Plug & Charge)
 
 
 @dataclass(frozen=True, slots=True)
 class NotifyStatus:
-    """Report a status to the central system; lost when the link is lost, by design."""
+    """Report a status to the central system; lost when the link is lost, by design.
+
+    ``changed_at`` None: now, since it has been told before.
+    """
 
     report: StatusReport
+    changed_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ShowSignal:
-    """Tell the person at the box."""
+    """Tell the person at the box. ``flashes``: which fault, for Signal.FAULT."""
 
     signal: Signal
+    flashes: int = 0
 
 
 PromptOrder = (
     OpenContactor
     | RenewContactor
+    | LowerOffer
     | WithdrawOffer
     | LockConnector
     | UnlockConnector

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from agent.core.approach import APPROACH_KEYS, PASSWORD, PROFILE, PROFILE_MAX, URL
+
 MEASURANDS = (
     "Energy.Active.Import.Register",
     "Power.Active.Import",
@@ -19,6 +21,12 @@ MEASURANDS = (
 )
 PHASED_MEASURANDS = ("Power.Active.Import", "Current.Import", "Voltage")
 MEASURANDS_MAX = 10
+STOP_SAMPLES = 60  # in one StopTransaction.req, unless the file says otherwise
+STOP_SAMPLES_MAX = 1000
+CONNECTORS_MAX = 16
+ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
+_ROTATIONS_OF_ALL = ("notapplicable", "unknown")
+RATE_UNITS = ("Current", "Power")  # errata 3.88
 LIST_ENTRIES_MAX = 100_000  # of the local list
 SEND_ENTRIES_MAX = 10_000  # of one SendLocalList.req: about 1.3 MB; the wire takes 2 MiB
 
@@ -40,6 +48,11 @@ class Key:
     default: str
     normalize: Callable[[str], str]
     readonly: bool = False
+
+    @property
+    def is_writeonly(self) -> bool:
+        """True of a secret: nobody can read it, and it does not stand in Configuration.values."""
+        return self.name == PASSWORD
 
 
 def _boolean(value: str) -> str:
@@ -76,53 +89,113 @@ def _measurand(name: str) -> str:
     raise ValueError(f"{name} is not one of {', '.join(MEASURANDS)}")
 
 
+def _rate_units(value: str) -> str:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    unknown = [name for name in names if name not in RATE_UNITS]
+    if unknown or not names:
+        name = unknown[0] if unknown else "nothing"
+        raise ValueError(f"{name} is not one of {', '.join(RATE_UNITS)}")
+    return ",".join(dict.fromkeys(names))
+
+
+def _rotation(value: str) -> str:
+    """``0.RST,1.RTS`` (section 9.1.8); one word of those without order stands for all."""
+    spelled = {word.lower(): word for word in ROTATIONS}
+    if value.strip().lower() in _ROTATIONS_OF_ALL:
+        return spelled[value.strip().lower()]
+    kept: dict[int, str] = {}
+    for part in (part.strip() for part in value.split(",") if part.strip()):
+        number, _, word = part.partition(".")
+        rotation = spelled.get(word.strip().lower())
+        is_number = number.isascii() and number.isdigit() and len(number) <= 2
+        if not is_number or rotation is None or int(number) > CONNECTORS_MAX:
+            words = ", ".join(ROTATIONS)
+            raise ValueError(f"must be a list like 0.RST,1.RST; each is one of {words}")
+        if int(number) in kept:
+            raise ValueError(f"must name connector {int(number)} once")
+        kept[int(number)] = rotation
+    if not kept:
+        raise ValueError("must not be empty")
+    return ",".join(f"{number}.{kept[number]}" for number in sorted(kept))
+
+
+def _file_protocols(value: str) -> str:
+    names = [name.strip().upper() for name in value.split(",") if name.strip()]
+    known = ("FTP", "FTPS", "HTTP", "HTTPS")
+    if not set(names) <= set(known):
+        raise ValueError(f"must be a list of {', '.join(known)}")
+    return ",".join(sorted(set(names)))
+
+
 def _any_text(value: str) -> str:
     if len(value) > 500:
         raise ValueError("must have at most 500 characters")
     return value
 
 
+def _length(name: str) -> Key:
+    return Key(name, str(MEASURANDS_MAX), _integer(1, MEASURANDS_MAX), True)
+
+
 _DAY_S = 86_400
+_REGISTER_AND_POWER = "Energy.Active.Import.Register,Power.Active.Import"
+UNLOCKS = "UnlockConnectorOnEVSideDisconnect"
 
 KEYS: tuple[Key, ...] = (
+    # These three change the connection (agent.core.approach); they start from central_system.
+    Key(URL, "", _any_text),
     Key("AllowOfflineTxForUnknownId", "false", _boolean),
     Key("AuthorizationCacheEnabled", "true", _boolean),
+    Key(PASSWORD, "", _any_text),
     Key("AuthorizeRemoteTxRequests", "false", _boolean),
-    Key("ClockAlignedDataInterval", "0", _integer(0, 0), readonly=True),
+    Key("CentralContractValidationAllowed", "false", _boolean),
+    Key("ChargeProfileMaxStackLevel", "20", _integer(0, 100), readonly=True),
+    Key("ChargingScheduleAllowedChargingRateUnit", "Current,Power", _rate_units, readonly=True),
+    Key("ChargingScheduleMaxPeriods", "100", _integer(1, 1000), readonly=True),
+    Key("ClockAlignedDataInterval", "0", _integer(0, _DAY_S)),
     Key("ConnectionTimeOut", "60", _integer(0, _DAY_S)),
-    Key("ConnectorPhaseRotation", "NotApplicable", _any_text, readonly=True),
+    Key("ConnectorPhaseRotation", "NotApplicable", _rotation),
+    Key("ConnectorPhaseRotationMaxLength", "2", _integer(1, CONNECTORS_MAX + 1), readonly=True),
+    Key("ConnectorSwitch3to1PhaseSupported", "false", _boolean, readonly=True),
+    Key("ContractValidationOffline", "false", _boolean),
     Key("GetConfigurationMaxKeys", "100", _integer(1, 1000), readonly=True),
     Key("HeartbeatInterval", "300", _integer(0, 7 * _DAY_S)),
+    Key("ISO15118PnCEnabled", "false", _boolean),
     Key("LocalAuthListEnabled", "true", _boolean),
     Key("LocalAuthListMaxLength", str(LIST_ENTRIES_MAX), _integer(1, 1_000_000), readonly=True),
     Key("LocalAuthorizeOffline", "true", _boolean),
     Key("LocalPreAuthorize", "true", _boolean),
+    Key("MaxChargingProfilesInstalled", "40", _integer(1, 200), readonly=True),
     Key("MaxEnergyOnInvalidId", "0", _integer(0, 1_000_000)),
     Key("MessageTimeout", "30", _integer(1, 600)),
-    Key("MeterValuesAlignedData", "", _measurands, readonly=True),
-    Key(
-        "MeterValuesSampledData",
-        "Energy.Active.Import.Register,Power.Active.Import",
-        _measurands,
-    ),
-    Key("MeterValuesSampledDataMaxLength", str(MEASURANDS_MAX), _integer(1, 50), readonly=True),
+    Key("MeterValuesAlignedData", _REGISTER_AND_POWER, _measurands),
+    _length("MeterValuesAlignedDataMaxLength"),
+    Key("MeterValuesSampledData", _REGISTER_AND_POWER, _measurands),
+    _length("MeterValuesSampledDataMaxLength"),
     Key("MeterValueSampleInterval", "60", _integer(0, _DAY_S)),
-    Key("NumberOfConnectors", "1", _integer(1, 16), readonly=True),
-    Key("ResetRetries", "0", _integer(0, 0), readonly=True),
+    Key("MinimumStatusDuration", "0", _integer(0, 3600)),
+    Key("NumberOfConnectors", "1", _integer(1, CONNECTORS_MAX), readonly=True),
+    Key("ReserveConnectorZeroSupported", "true", _boolean, readonly=True),
+    Key("ResetRetries", "0", _integer(0, 10)),
+    Key(PROFILE, "0", _integer(0, PROFILE_MAX)),
     Key("SendLocalListMaxLength", str(SEND_ENTRIES_MAX), _integer(1, SEND_ENTRIES_MAX), True),
-    Key("StopTransactionOnEVSideDisconnect", "true", _boolean, readonly=True),
+    Key("StopTransactionMaxMeterValues", str(STOP_SAMPLES), _integer(4, STOP_SAMPLES_MAX), True),
+    Key("StopTransactionOnEVSideDisconnect", "true", _boolean),
     Key("StopTransactionOnInvalidId", "true", _boolean),
-    Key("StopTxnAlignedData", "", _measurands, readonly=True),
-    Key("StopTxnSampledData", "", _measurands, readonly=True),
+    Key("StopTxnAlignedData", "", _measurands),
+    _length("StopTxnAlignedDataMaxLength"),
+    Key("StopTxnSampledData", "", _measurands),
+    _length("StopTxnSampledDataMaxLength"),
     Key(
         "SupportedFeatureProfiles",
-        "Core,LocalAuthListManagement,RemoteTrigger",
+        "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
         _any_text,
         readonly=True,
     ),
+    Key("SupportedFileTransferProtocols", "FTP,FTPS,HTTP,HTTPS", _file_protocols, readonly=True),
     Key("TransactionMessageAttempts", "3", _integer(0, 100)),
     Key("TransactionMessageRetryInterval", "60", _integer(0, _DAY_S)),
-    Key("UnlockConnectorOnEVSideDisconnect", "true", _boolean, readonly=True),
+    Key(UNLOCKS, "true", _boolean),
     Key("WebSocketPingInterval", "30", _integer(0, _DAY_S)),
 )
 _BY_NAME: Mapping[str, Key] = {key.name.lower(): key for key in KEYS}
@@ -130,9 +203,13 @@ _BY_NAME: Mapping[str, Key] = {key.name.lower(): key for key in KEYS}
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The values of all keys. Immutable: a change gives a new one."""
+    """The values of all keys. Immutable: a change gives a new one.
+
+    ``fixed`` names keys that nobody may change on this box, besides those that are read-only.
+    """
 
     values: Mapping[str, str]
+    fixed: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
         """The value as OCPP writes it."""
@@ -146,13 +223,23 @@ class Configuration:
         """The value of a boolean key."""
         return self.values[name] == "true"
 
+    @property
+    def profiles(self) -> frozenset[str]:
+        """The feature profiles that are advertised: those that work (SupportedFeatureProfiles)."""
+        names = self.values["SupportedFeatureProfiles"].split(",")
+        return frozenset(name.strip() for name in names)
+
     def measurands(self, name: str) -> tuple[str, ...]:
         """The measurands of a list key."""
         return tuple(part for part in self.values[name].split(",") if part)
 
     def find(self, name: str) -> tuple[Key, str] | None:
-        """The key of that name, in any case, and its value; None if there is no such key."""
+        """The key of that name, in any case, and its value; None if nobody can read such a key."""
         key = _BY_NAME.get(name.lower())
+        if key is not None and key.is_writeonly:
+            return None
+        if key is not None and key.name in self.fixed:
+            key = replace(key, readonly=True)
         return None if key is None else (key, self.values[key.name])
 
     def change(self, name: str, value: str) -> tuple[Configuration, ChangeStatus, str]:
@@ -163,10 +250,11 @@ class Configuration:
         key = _BY_NAME.get(name.lower())
         if key is None:
             return self, ChangeStatus.NOT_SUPPORTED, ""
-        if key.readonly:
+        if key.readonly or key.name in self.fixed or key.name in APPROACH_KEYS:
             return self, ChangeStatus.REJECTED, ""
         try:
             kept = key.normalize(value)
+            _check_beside(key.name, kept, self.values)
         except ValueError:
             return self, ChangeStatus.REJECTED, ""
         return self.with_value(key.name, kept), ChangeStatus.ACCEPTED, kept
@@ -186,6 +274,8 @@ def start_values(given: Mapping[str, str]) -> dict[str, str]:
         key = _BY_NAME.get(name.lower())
         if key is None:
             raise ValueError(f"{name} is not a configuration key of this agent")
+        if key.name in APPROACH_KEYS:
+            raise ValueError(f"{key.name} stands in the section [central_system]")
         try:
             checked[key.name] = key.normalize(value)
         except ValueError as problem:
@@ -193,15 +283,50 @@ def start_values(given: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
+def problems_together(checked: Mapping[str, str], connectors: int) -> list[tuple[str, str]]:
+    """Start values that are good each, but not beside the others: key and what is wrong."""
+    values = {key.name: key.default for key in KEYS} | dict(checked)
+    values["NumberOfConnectors"] = str(connectors)
+    problems = []
+    for name, value in checked.items():
+        try:
+            _check_beside(name, value, values)
+        except ValueError as problem:
+            problems.append((name, str(problem)))
+    return problems
+
+
+def _check_beside(name: str, value: str, values: Mapping[str, str]) -> None:
+    """Check a value against those of other keys. Raises ValueError."""
+    parts = [part for part in value.split(",") if part]
+    longest = values.get(f"{name}MaxLength")
+    if longest is not None and len(parts) > int(longest):
+        raise ValueError(f"must name at most {longest}")
+    if name == "ConnectorPhaseRotation":
+        numbers = (part.partition(".")[0] for part in parts)
+        if any(number.isdigit() and int(number) > _connectors(values) for number in numbers):
+            raise ValueError(f"must name connectors from 0 to {_connectors(values)}")
+
+
+def _connectors(values: Mapping[str, str]) -> int:
+    return int(values["NumberOfConnectors"])
+
+
 def configuration(
-    connectors: int, given: Mapping[str, str], stored: Mapping[str, str]
+    connectors: int, given: Mapping[str, str], stored: Mapping[str, str], has_lock: bool = True
 ) -> Configuration:
-    """Defaults, then the file's start values, then what was changed and stored; the last wins."""
-    values = {key.name: key.default for key in KEYS}
+    """Defaults, then the file's start values, then what was changed and stored; the last wins.
+
+    Without any lock nothing can be unlocked, and nobody can change that (errata 3.84).
+    """
+    values = {key.name: key.default for key in KEYS if not key.is_writeonly}
     values.update(start_values(given))
     for name, value in stored.items():
         key = _BY_NAME.get(name.lower())
-        if key is not None and not key.readonly:
+        if key is not None and not key.readonly and key.name not in APPROACH_KEYS:
             values[key.name] = value
     values["NumberOfConnectors"] = str(connectors)
-    return Configuration(values)
+    values["ConnectorPhaseRotationMaxLength"] = str(connectors + 1)  # 0 is the main meter
+    if has_lock:
+        return Configuration(values)
+    return Configuration({**values, UNLOCKS: "false"}, fixed=frozenset({UNLOCKS}))

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.core import availability, faults, metering, recovery, transaction
+from agent.core import availability, faults, metering, recovery, transaction, vehicle
+from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.commands import (
     CloseContactor,
     LockConnector,
+    LowerOffer,
     OfferCurrent,
     OpenContactor,
     ReadMeter,
@@ -27,7 +29,6 @@ from agent.core.state import ChargePoint, Connector, Grant, Phase
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, StopReason
 
-CURRENT_MIN_A = 6.0  # IEC 61851-1: nothing between 0 and 6 A can be offered; below means pause
 _STEPS_MAX = 12  # steps in a row in one turn; more would be a circle
 
 
@@ -63,15 +64,19 @@ def has_forbidding_fault(state: ChargePoint, connector: Connector) -> bool:
 
 def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
     """True while energy may flow: an authorized open transaction, lock confirmed, nothing wrong."""
+    return connector.is_plugged and energy_granted(state, connector)
+
+
+def energy_granted(state: ChargePoint, connector: Connector) -> bool:
+    """True while only the vehicle may be missing."""
     return (
         connector.phase is Phase.CHARGING
         and connector.transaction is not None
         and not connector.is_deauthorized
         and connector.current_a >= CURRENT_MIN_A
-        and connector.is_plugged
         and connector.is_locked
         and connector.pilot not in (PilotState.E, PilotState.F)
-        and not _has_stopping_fault(state, connector)
+        and not _forbids_energy(state, connector)
     )
 
 
@@ -106,7 +111,8 @@ def _starting(turn: Turn, connector: Connector) -> None:
 
 def _charging(turn: Turn, connector: Connector) -> None:
     assert connector.transaction is not None
-    stop_reason = _reason_to_stop(turn.state, connector)
+    connector = vehicle.watch(turn, connector)
+    stop_reason = _reason_to_stop(turn, connector)
     if stop_reason is not None:
         transaction.order_stop(turn, connector.connector_id, stop_reason, at_once=True)
         return
@@ -146,16 +152,22 @@ def _stopping(turn: Turn, connector: Connector) -> None:
 
 
 def _finished(turn: Turn, connector: Connector) -> None:
-    unplugged = connector.traits.has_plug and not connector.plugged
+    # Nobody sees our end where the contact sees the vehicle's: it is still locked in.
+    is_held = connector.traits.plug_sees_vehicle and connector.held_for is not None
+    unplugged = connector.traits.has_plug and not connector.plugged and not is_held
     nothing_left = not connector.traits.has_plug and connector.held_for is None
     if unplugged or nothing_left:  # nothing_left: nobody will tell when the plug goes
         turn.change_connector(
             connector.connector_id,
             phase=Phase.IDLE,
+            faults=connector.faults - {Fault.CONTACTOR_DROPPED},
             held_for=None,
-            faults=connector.faults - {Fault.CONTACTOR_FAILED},
+            vehicle_seen=False,
+            is_disconnected=False,
         )
         return
+    if vehicle.is_back(connector):
+        connector = turn.change_connector(connector.connector_id, is_disconnected=False)
     if _take_grant(turn, connector):
         return
     _open_and_withdraw(turn, connector)
@@ -205,15 +217,12 @@ def _take_from_others(turn: Turn, taken: Grant, connector_id: int) -> None:
     turn.change(waiting=tuple(kept))
 
 
-def _reason_to_stop(state: ChargePoint, connector: Connector) -> StopReason | None:
-    fault = faults.worst(
-        frozenset(f for f in all_faults(state, connector) if faults.RULES[f].stop_reason)
-    )
+def _reason_to_stop(turn: Turn, connector: Connector) -> StopReason | None:
+    present = all_faults(turn.state, connector)
+    fault = faults.worst(frozenset(f for f in present if faults.RULES[f].stop_reason))
     if fault is not None:
         return faults.rule_of(fault, connector.part_fault).stop_reason
-    if connector.traits.has_plug and not connector.plugged:
-        return StopReason.EV_DISCONNECTED
-    return None
+    return StopReason.EV_DISCONNECTED if vehicle.ends_session(turn, connector) else None
 
 
 def _may_still_draw(state: ChargePoint, connector: Connector) -> bool:
@@ -224,22 +233,27 @@ def _may_still_draw(state: ChargePoint, connector: Connector) -> bool:
         and connector.asks_for_energy
         and connector.is_plugged
         and connector.is_locked
-        and not _has_stopping_fault(state, connector)
+        and not _forbids_energy(state, connector)
     )
 
 
-def _has_stopping_fault(state: ChargePoint, connector: Connector) -> bool:
-    return any(faults.RULES[f].stop_reason for f in all_faults(state, connector))
+def _forbids_energy(state: ChargePoint, connector: Connector) -> bool:
+    rules = [faults.RULES[fault] for fault in all_faults(state, connector)]
+    return any(rule.stop_reason or rule.pauses for rule in rules)
 
 
 def _drive_energy(turn: Turn, connector: Connector) -> None:
     """Offer and close, or open and withdraw, as the moment demands."""
     connector_id = connector.connector_id
     if not energy_allowed(turn.state, connector):
-        connector = turn.change_connector(connector_id, vehicle_paused=False)
-        _open_and_withdraw(turn, connector)
+        is_paused = connector.is_disconnected and energy_granted(turn.state, connector)
+        connector = turn.change_connector(connector_id, vehicle_paused=is_paused)
+        if not _lets_draw_on(turn, connector):
+            _open_and_withdraw(turn, turn.connector(connector_id))
         return
     if connector.offered_a != connector.current_a:
+        if connector.offered_a is not None and connector.current_a < connector.offered_a:
+            turn.order(LowerOffer(connector_id, connector.current_a))  # waits for no disk
         turn.order(OfferCurrent(connector_id, connector.current_a))
         connector = turn.change_connector(connector_id, offered_a=connector.current_a)
     if not connector.asks_for_energy:
@@ -256,6 +270,22 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
             )
         )
         turn.change_connector(connector_id, close_ordered=True)
+
+
+def _lets_draw_on(turn: Turn, connector: Connector) -> bool:
+    """A limit is no emergency: the vehicle is given time to stop drawing before it is cut off."""
+    is_limited = connector.close_ordered and connector.current_a < CURRENT_MIN_A
+    is_refused = connector.is_deauthorized
+    if not is_limited or is_refused or not _may_still_draw(turn.state, connector):
+        return False
+    if connector.offered_a is not None:
+        turn.order(WithdrawOffer(connector.connector_id))
+        connector = turn.change_connector(
+            connector.connector_id,
+            offered_a=None,
+            pause_by_s=turn.now.monotonic_s + turn.state.rules.graceful_open_s,
+        )
+    return turn.now.monotonic_s < connector.pause_by_s
 
 
 def _open(turn: Turn, connector: Connector) -> Connector:

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.approach import LinkOpened as LinkOpened
+from agent.core.firmware_update import FirmwareEvent
+from agent.core.part_events import CableMeasured as CableMeasured
+from agent.core.part_events import CablePluggedIn as CablePluggedIn
+from agent.core.part_events import CableUnplugged as CableUnplugged
+from agent.core.part_events import ContactorClosed as ContactorClosed
+from agent.core.part_events import ContactorMended as ContactorMended
+from agent.core.part_events import ContactorOpened as ContactorOpened
+from agent.core.part_events import ContactorTripped as ContactorTripped
+from agent.core.part_events import LockChanged as LockChanged
+from agent.core.part_events import LockJammed as LockJammed
+from agent.core.part_events import MeterFailed as MeterFailed
+from agent.core.part_events import MeterRead as MeterRead
+from agent.core.part_events import PartFaultChanged as PartFaultChanged
+from agent.core.part_events import PilotChanged as PilotChanged
+from agent.core.part_events import PilotComplained as PilotComplained
+from agent.core.part_events import SafetyInputCleared as SafetyInputCleared
+from agent.core.part_events import SafetyInputTripped as SafetyInputTripped
+from agent.core.part_events import SelfTestBegan as SelfTestBegan
+from agent.core.part_events import SelfTestEnded as SelfTestEnded
 from agent.core.reasons import Rule
 from agent.core.requests import (
     AvailabilityChangeRequested as AvailabilityChangeRequested,
 )
 from agent.core.requests import (
     CacheClearRequested as CacheClearRequested,
+)
+from agent.core.requests import (
+    ClearProfilesRequested as ClearProfilesRequested,
 )
 from agent.core.requests import (
     ConfigurationChangeRequested as ConfigurationChangeRequested,
@@ -30,6 +53,12 @@ from agent.core.requests import (
     RemoteStopRequested as RemoteStopRequested,
 )
 from agent.core.requests import (
+    ReservationCancelRequested as ReservationCancelRequested,
+)
+from agent.core.requests import (
+    ReservationRequested as ReservationRequested,
+)
+from agent.core.requests import (
     ResetRequested as ResetRequested,
 )
 from agent.core.requests import (
@@ -37,6 +66,9 @@ from agent.core.requests import (
 )
 from agent.core.requests import (
     SessionAsked as SessionAsked,
+)
+from agent.core.requests import (
+    SetProfileRequested as SetProfileRequested,
 )
 from agent.core.requests import (
     StopAsked as StopAsked,
@@ -50,11 +82,8 @@ from agent.core.requests import (
 from agent.core.values import (
     NO_FACTS,
     Claim,
+    Contract,
     IdTagInfo,
-    LockState,
-    PartFault,
-    PilotState,
-    Reading,
     StopReason,
     TagFacts,
     Transaction,
@@ -72,6 +101,15 @@ class CardPresented:
     facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
     is_random: bool = False  # from a UID that changes at every activation (4 bytes, first 08)
     claim: Claim = Claim.CARD
+    contract: Contract | None = None  # of an ISO 15118 vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class StationAnswered:
+    """The station's own logic has said whether it wants a tag that was accepted."""
+
+    id_tag: str
+    is_wanted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,105 +141,6 @@ class ReaderFailed:
 @dataclass(frozen=True, slots=True)
 class ReaderRecovered:
     """The card reader works again."""
-
-
-@dataclass(frozen=True, slots=True)
-class CablePluggedIn:
-    """A plug is in the socket."""
-
-    connector_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class CableUnplugged:
-    """No plug is in the socket any more."""
-
-    connector_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class PilotChanged:
-    """The vehicle shows another pilot state."""
-
-    connector_id: int
-    state: PilotState
-
-
-@dataclass(frozen=True, slots=True)
-class LockChanged:
-    """The lock reached a state, confirmed by its feedback."""
-
-    connector_id: int
-    state: LockState
-
-
-@dataclass(frozen=True, slots=True)
-class LockJammed:
-    """The lock did not reach ``wanted`` after all its tries."""
-
-    connector_id: int
-    wanted: LockState
-
-
-@dataclass(frozen=True, slots=True)
-class ContactorClosed:
-    """The feedback of the contactor says closed."""
-
-    connector_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContactorOpened:
-    """The feedback of the contactor says open."""
-
-    connector_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContactorTripped:
-    """The contactor opened by itself or refuses to close; ``reason`` names a hw.ports.Trip."""
-
-    connector_id: int
-    reason: str
-    trip_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class SafetyInputTripped:
-    """A contact that means "open now" tripped: emergency_stop, residual_current, door."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class SafetyInputCleared:
-    """That contact is in order again."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class PartFaultChanged:
-    """A part of the connector reports another fault by itself; None: that is mended."""
-
-    connector_id: int
-    fault: PartFault | None
-
-
-@dataclass(frozen=True, slots=True)
-class MeterRead:
-    """The meter of a connector was read."""
-
-    connector_id: int
-    reading: Reading
-
-
-@dataclass(frozen=True, slots=True)
-class MeterFailed:
-    """The meter of a connector could not be read, several times in a row or when asked."""
-
-    connector_id: int
-    problem: str
 
 
 # --- from time, journal and process --------------------------------------------------------------
@@ -276,6 +215,7 @@ class AuthorizeAnswered:
     id_tag: str
     info: IdTagInfo
     facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
+    certificate_status: str = ""  # what it says about a contract, in the words of OCPP 2.0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,16 +267,22 @@ Event = (
     CardPresented
     | CardNotTaken
     | TokenNotTaken
+    | StationAnswered
     | ReaderFailed
     | ReaderRecovered
     | CablePluggedIn
     | CableUnplugged
     | PilotChanged
+    | PilotComplained
+    | CableMeasured
     | LockChanged
     | LockJammed
     | ContactorClosed
     | ContactorOpened
     | ContactorTripped
+    | ContactorMended
+    | SelfTestBegan
+    | SelfTestEnded
     | SafetyInputTripped
     | SafetyInputCleared
     | PartFaultChanged
@@ -348,6 +294,7 @@ Event = (
     | JournalRecovered
     | SamplesThinned
     | ShutdownRequested
+    | LinkOpened
     | LinkAccepted
     | LinkPending
     | LinkLost
@@ -363,7 +310,11 @@ Event = (
     | ResetRequested
     | ConfigurationChangeRequested
     | AvailabilityChangeRequested
+    | ReservationRequested
+    | ReservationCancelRequested
     | CacheClearRequested
+    | SetProfileRequested
+    | ClearProfilesRequested
     | SessionAsked
     | StopAsked
     | TagQuestioned
@@ -371,4 +322,5 @@ Event = (
     | RetryAsked
     | DiscardAsked
     | ListStaged
+    | FirmwareEvent
 )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent.core import asking, availability, local_list, outbox, presenting, transaction
+from agent.core import (
+    approaching,
+    asking,
+    availability,
+    local_list,
+    outbox,
+    presenting,
+    transaction,
+)
 from agent.core import connector as connectors
 from agent.core import events as ev
 from agent.core.commands import (
@@ -26,6 +34,7 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
     outbox.interrupted(turn)
     # Errata 3.22: after the boot every connector is reported; after a reconnect we do the same.
     turn.change(online=True, registration="Accepted", reported=())
+    approaching.accepted(turn)
     interval_s = event.heartbeat_interval_s
     if interval_s is None or interval_s <= 0:
         return
@@ -75,13 +84,20 @@ def _outbox_was_empty(turn: Turn, event: ev.OutboxWasEmpty) -> None:
 
 
 def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:
-    for connector in turn.state.connectors:
-        running = connector.transaction
-        if running is not None and running.transaction_id == event.transaction_id:
-            turn.order(Reply(event.request_id, "Accepted"))
-            transaction.order_stop(turn, connector.connector_id, StopReason.REMOTE)
-            return
-    turn.order(Reply(event.request_id, "Rejected"))
+    named = [
+        connector
+        for connector in turn.state.connectors
+        if connector.transaction is not None
+        and connector.transaction.transaction_id == event.transaction_id
+    ]
+    if not named:
+        turn.order(Reply(event.request_id, "Rejected"))
+        return
+    turn.order(Reply(event.request_id, "Accepted"))
+    # Some central systems give an id twice: asked again, the next one of that id ends.
+    goes_on = [connector for connector in named if connector.phase is Phase.CHARGING]
+    for connector in goes_on[:1]:
+        transaction.order_stop(turn, connector.connector_id, StopReason.REMOTE)
 
 
 def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
@@ -120,6 +136,9 @@ def _is_at_rest_unlocked(connector: Connector) -> bool:
 
 
 def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeRequested) -> None:
+    if approaching.is_about(event.key):
+        approaching.change_requested(turn, event)
+        return
     changed, status, kept = turn.state.configuration.change(event.key, event.value)
     if status is ChangeStatus.ACCEPTED:
         found = changed.find(event.key)
@@ -148,6 +167,7 @@ def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
+    ev.LinkOpened: approaching.opened,
     ev.LinkAccepted: _link_accepted,
     ev.LinkPending: _link_pending,
     ev.LinkLost: _link_lost,

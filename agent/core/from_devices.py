@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from agent.core import asking, clock_aligned, contactors, presenting, testing, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core import presenting, transaction
 from agent.core.commands import ShowSignal, Signal
 from agent.core.events import Event
-from agent.core.faults import SAFETY_INPUTS, Fault
+from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
 from agent.core.turn import Turn
-from agent.core.values import LockState
+from agent.core.values import LockState, PilotState
 
 
 def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
@@ -37,13 +37,27 @@ def _plugged_in(turn: Turn, event: ev.CablePluggedIn) -> None:
 
 def _unplugged(turn: Turn, event: ev.CableUnplugged) -> None:
     connector = turn.connector(event.connector_id)
-    # A fault that belonged to this use of the connector goes with the plug.
-    mended = connector.faults - {Fault.CONTACTOR_FAILED, Fault.LOCK_FAILED}
-    turn.change_connector(event.connector_id, plugged=False, faults=mended)
+    # A fault that belonged to this use of the connector goes with the plug; a bolt that still
+    # stands in the empty socket lets nobody plug in.
+    is_free = connector.lock is LockState.UNLOCKED
+    gone = {Fault.CONTACTOR_DROPPED, *((Fault.LOCK_FAILED,) if is_free else ())}
+    turn.change_connector(event.connector_id, plugged=False, faults=connector.faults - gone)
 
 
 def _pilot_changed(turn: Turn, event: ev.PilotChanged) -> None:
     turn.change_connector(event.connector_id, pilot=event.state)
+
+
+def _pilot_complained(turn: Turn, event: ev.PilotComplained) -> None:
+    others = turn.connector(event.connector_id).faults - frozenset(PILOT.values())
+    now = frozenset(PILOT[name] for name in event.complaints)
+    # Whatever it says about the vehicle does not count while it complains.
+    pilot = PilotState.F if now else turn.connector(event.connector_id).pilot
+    turn.change_connector(event.connector_id, faults=others | now, pilot=pilot)
+
+
+def _cable_measured(turn: Turn, event: ev.CableMeasured) -> None:
+    turn.change_connector(event.connector_id, cable_a=event.rated_a)
 
 
 def _lock_changed(turn: Turn, event: ev.LockChanged) -> None:
@@ -75,18 +89,14 @@ def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
     turn.change_connector(
         event.connector_id,
         contactor_closed=True,
+        operations=turn.connector(event.connector_id).operations + 1,
         settling_until_s=turn.now.monotonic_s,
         vehicle_paused=False,
     )
 
 
 def _contactor_opened(turn: Turn, event: ev.ContactorOpened) -> None:
-    connector = turn.connector(event.connector_id)
-    turn.change_connector(
-        event.connector_id,
-        contactor_closed=False,
-        faults=connector.faults - {Fault.CONTACTOR_WELDED},
-    )
+    turn.change_connector(event.connector_id, contactor_closed=False)
 
 
 def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
@@ -95,8 +105,10 @@ def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
     faults = connector.faults
     if event.reason == "welded":
         faults = faults | {Fault.CONTACTOR_WELDED}
-    elif event.reason in ("did not close", "opened by itself"):
+    elif event.reason == "did not close":
         faults = faults | {Fault.CONTACTOR_FAILED}
+    elif event.reason == "opened by itself":
+        faults = faults | {Fault.CONTACTOR_DROPPED}
     turn.change_connector(
         event.connector_id,
         close_ordered=False,
@@ -128,6 +140,7 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
         reading=event.reading,
         faults=connector.faults - {Fault.METER},
     )
+    clock_aligned.meter_read(turn, event.connector_id, event.reading)
     if connector.sample_asked:
         transaction.sample(turn, connector, event.reading)
     _meter_answered(turn, event.connector_id)
@@ -136,7 +149,10 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
 def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
     connector = turn.connector(event.connector_id)
     turn.change_connector(
-        event.connector_id, sample_asked=False, faults=connector.faults | {Fault.METER}
+        event.connector_id,
+        sample_asked=False,
+        aligned_asked=None,
+        faults=connector.faults | {Fault.METER},
     )
     _meter_answered(turn, event.connector_id)
 
@@ -150,17 +166,23 @@ def _meter_answered(turn: Turn, connector_id: int) -> None:
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.CardPresented: presenting.card_presented,
     ev.TokenNotTaken: presenting.token_not_taken,
+    ev.StationAnswered: asking.station_answered,
     ev.CardNotTaken: _card_not_taken,
     ev.ReaderFailed: _reader_failed,
     ev.ReaderRecovered: _reader_recovered,
     ev.CablePluggedIn: _plugged_in,
     ev.CableUnplugged: _unplugged,
     ev.PilotChanged: _pilot_changed,
+    ev.PilotComplained: _pilot_complained,
+    ev.CableMeasured: _cable_measured,
     ev.LockChanged: _lock_changed,
     ev.LockJammed: _lock_jammed,
     ev.ContactorClosed: _contactor_closed,
     ev.ContactorOpened: _contactor_opened,
     ev.ContactorTripped: _contactor_tripped,
+    ev.ContactorMended: contactors.mended,
+    ev.SelfTestBegan: testing.began,
+    ev.SelfTestEnded: testing.ended,
     ev.SafetyInputTripped: _safety_input_tripped,
     ev.SafetyInputCleared: _safety_input_cleared,
     ev.PartFaultChanged: _part_fault_changed,

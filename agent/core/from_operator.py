@@ -9,7 +9,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, authorization, availability, connector, outbox, transaction
+from agent.core import (
+    asking,
+    authorization,
+    availability,
+    choosing,
+    connector,
+    outbox,
+    transaction,
+)
 from agent.core import events as ev
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
@@ -51,6 +59,11 @@ def _why_no_session(turn: Turn, event: ev.SessionAsked) -> str | None:
         return "connector_unavailable"
     if wanted.phase not in (Phase.IDLE, Phase.FINISHED) or _is_promised(turn, wanted):
         return "transaction_active"
+    parent = authorization.known_parent(event.facts, turn.state.configuration, turn.now.utc)
+    if not choosing.is_open_to(
+        turn.state, event.connector_id, event.id_tag, parent, hoping=parent is None
+    ):
+        return "connector_reserved"
     if event.must_be_plugged and not wanted.is_plugged:
         return "not_plugged"
     return None

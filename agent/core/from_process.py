@@ -54,13 +54,16 @@ def _shutdown_requested(turn: Turn, event: ev.ShutdownRequested) -> None:
 
 
 def _reset_requested(turn: Turn, event: ev.ResetRequested) -> None:
+    if turn.state.firmware.is_being_installed:  # section 7.12 allows Rejected, this is the reason
+        turn.order(Reply(event.request_id, "Rejected", "firmware is being installed"))
+        return
     turn.order(Reply(event.request_id, "Accepted"))
     if turn.state.restart is not None:
         return  # on the way already; being told to end wins over starting again
     reason = StopReason.HARD_RESET if event.hard else StopReason.SOFT_RESET
     wait_s = turn.state.rules.shutdown_s if event.hard else turn.state.rules.reset_s
     by_s = turn.now.monotonic_s + wait_s
-    order = RestartOrder(again=True, by_s=by_s, drain=not event.hard)
+    order = RestartOrder(again=True, by_s=by_s, drain=True)
     _stop_everything(turn, reason, order, at_once=event.hard)
 
 

@@ -6,7 +6,7 @@ are looked at is the order of the functions below ``card_presented``.
 
 from __future__ import annotations
 
-from agent.core import asking, authorization, choosing, connector, transaction
+from agent.core import asking, authorization, choosing, connector, smart_charging, transaction
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
 from agent.core.events import CardPresented, RemoteStartRequested, TokenNotTaken
@@ -18,6 +18,8 @@ from agent.core.values import Claim, Verdict
 
 # Nobody is asked about these.
 _ACCEPTED_CLAIMS = {Claim.FREE: Rule.FREE, Claim.STATION: Rule.STATION}
+# Nobody stands there and wants to end something: a vehicle that shows itself again after a pause.
+_NO_PERSON = (Claim.AUTOCHARGE, Claim.CONTRACT, Claim.STATION)
 RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 
 
@@ -39,24 +41,32 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
     if _is_being_checked(turn, event.id_tag):
         return  # already being asked about: one answer serves both taps
     served = [c for c in turn.state.connectors if c.connector_id in event.connectors]
-    if _ends_own_session(turn, event.id_tag, served):
+    is_person = event.claim not in _NO_PERSON
+    if not is_person and _is_in_use(turn, event.id_tag, served):
         return
-    if _calls_off(turn, event.id_tag, served):
+    if is_person and _ends_what_is_his(turn, event, served):
         return
-    if _releases_cable(turn, event, served):
-        return
-    targets = choosing.for_card(turn.state, served)
+    targets = choosing.for_card(turn.state, served, event.id_tag)
     if targets:
-        attempt = Attempt(Purpose.START, event.id_tag, targets, event.facts)
-        rule = _ACCEPTED_CLAIMS.get(event.claim)
-        if rule is None:
-            asking.decide_start(turn, attempt)
-        else:
-            asking.grant(turn, attempt, asking.local(Verdict.ACCEPTED, rule))
+        _start(turn, event, targets)
         return
-    if _ends_other_session(turn, event, served):
+    why = choosing.why_nowhere(turn.state, served, event.id_tag)
+    # Where a place is kept for another that is why; but a card of a group may be here to end one.
+    has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
+    is_kept = why is Rule.RESERVED and not has_group
+    if is_person and not is_kept and _ends_other_session(turn, event, served):
         return
-    _refuse(turn, Purpose.START, event.id_tag, (), choosing.why_nowhere(turn.state, served))
+    _refuse(turn, Purpose.START, event.id_tag, (), why)
+
+
+def _start(turn: Turn, event: CardPresented, targets: tuple[int, ...]) -> None:
+    attempt = Attempt(Purpose.START, event.id_tag, targets, event.facts, contract=event.contract)
+    rule = _ACCEPTED_CLAIMS.get(event.claim)
+    if rule is None:
+        asking.decide_start(turn, attempt)
+        return
+    decision = asking.local(Verdict.ACCEPTED, rule)
+    asking.grant(turn, attempt, decision, is_wanted=event.claim is Claim.STATION)
 
 
 def token_not_taken(turn: Turn, event: TokenNotTaken) -> None:
@@ -96,6 +106,23 @@ def _is_being_checked(turn: Turn, id_tag: str) -> bool:
     return any(
         same_tag(check.attempt.id_tag, id_tag) and check.attempt.purpose is not Purpose.QUESTION
         for check in turn.state.checking
+    )
+
+
+def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
+    """True while this tag waits for its plug, or has one of these connectors."""
+    tags = [grant.id_tag for grant in turn.state.waiting]
+    tags += [c.grant.id_tag for c in served if c.grant is not None]
+    tags += [c.transaction.id_tag for c in served if c.transaction is not None]
+    return any(same_tag(tag, id_tag) for tag in tags)
+
+
+def _ends_what_is_his(turn: Turn, event: CardPresented, served: list[Connector]) -> bool:
+    """The tag ends its session, calls off its start, or gets its cable back."""
+    return (
+        _ends_own_session(turn, event.id_tag, served)
+        or _calls_off(turn, event.id_tag, served)
+        or _releases_cable(turn, event, served)
     )
 
 
@@ -201,13 +228,21 @@ def _ends_other_session(turn: Turn, event: CardPresented, served: list[Connector
 
 def remote_start_requested(turn: Turn, event: RemoteStartRequested) -> None:
     """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32)."""
-    targets = choosing.for_remote_start(turn.state, event.connector_id)
+    parent = authorization.known_parent(event.facts, turn.state.configuration, turn.now.utc)
+    targets = choosing.for_remote_start(turn.state, event.connector_id, event.id_tag, parent)
     is_pending = turn.state.registration in ("Pending", "Rejected")
     if not targets or is_pending or turn.state.restart is not None:
         turn.order(Reply(event.request_id, "Rejected"))
         return
+    if event.profile is not None:
+        mistake = smart_charging.mistake_in_promised(turn.state, event.profile)
+        if mistake:
+            turn.order(Reply(event.request_id, "Rejected", mistake))
+            return
     turn.order(Reply(event.request_id, "Accepted"))
-    attempt = Attempt(Purpose.REMOTE_START, event.id_tag, targets, event.facts)
+    attempt = Attempt(
+        Purpose.REMOTE_START, event.id_tag, targets, event.facts, profile=event.profile
+    )
     if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
         asking.decide_start(turn, attempt)
         return

@@ -39,6 +39,7 @@ class Rule(Enum):
     EVSE_UNKNOWN = "the token is meant for an EVSE that this box does not have"
     SEVERAL_PLUGS = "several plugs wait, and nobody said which one the token is for"
     ONE_AT_A_TIME = "another token is being checked for the same connector"
+    CONTRACT_UNCHECKED = "nobody can check the contract of this vehicle now"
     DISCARDED = "the station's own logic does not want this token"
     VOUCHED = "the central system accepted this tag when it was asked a moment ago"
     TRUSTED = "simulated hardware: started as asked, without a check"
@@ -47,7 +48,9 @@ class Rule(Enum):
     CANCELLED = "the same card again before a plug came: the start is called off"
     CABLE_RELEASED = "the card that the cable waited for"
     NO_CONNECTOR = "no connector is free for this card"
+    RESERVED = "the connector is reserved for another card"
     OUT_OF_SERVICE = "the central system has taken this connector out of service"
+    UPDATING = "new firmware is about to be installed"
     FAULTED = "the connector has a fault"
     JOURNAL_FAILED = "the box cannot write its journal, so nothing may start"
     TOO_MANY = "too many cards are being checked at the same time"
@@ -70,7 +73,6 @@ STATION_RULES = (
     Rule.EVSE_UNKNOWN,
     Rule.SEVERAL_PLUGS,
     Rule.ONE_AT_A_TIME,
-    Rule.DISCARDED,
 )
 _THEN = {
     Rule.CENTRAL_REFUSED: "look the card up in the central system: known, not blocked, valid?",
@@ -86,7 +88,9 @@ _THEN = {
     Rule.RANDOM_UID: "use another card: phones and some bank cards and badges do this by design",
     Rule.JUST_ENDED: "wait a few seconds, then tap again to start anew",
     Rule.NO_CONNECTOR: "see chargepoint-agent status: which connector is in use, and by what",
+    Rule.RESERVED: "use another connector, or cancel the reservation in the central system",
     Rule.OUT_OF_SERVICE: "let the central system set it Operative again",
+    Rule.UPDATING: "tap again after the restart; see chargepoint-agent status",
     Rule.FAULTED: "see chargepoint-agent status: it names the fault",
     Rule.JOURNAL_FAILED: "make room on the disk, or replace the SD card",
     Rule.FREE_OFF: "set authorization.free_charging_id_tag, or show a card",
@@ -95,6 +99,7 @@ _THEN = {
     Rule.EVSE_UNKNOWN: "see evse_id in the configuration, and what the sender puts into its",
     Rule.SEVERAL_PLUGS: "let the sender of the token name the EVSE",
     Rule.ONE_AT_A_TIME: "wait until the token before this one is decided",
+    Rule.CONTRACT_UNCHECKED: "charge with a card, or wait for the link to the central system",
     Rule.DISCARDED: "see the log of the service that answers process_authorized_token",
     Rule.TOO_MANY: "wait until the cards before this one are decided",
     Rule.SHUTTING_DOWN: "tap again after the restart",

@@ -1,30 +1,105 @@
-"""What the outside is told: the OCPP status of each connector, and the signal at the box.
+"""What the outside is told: the OCPP status of each connector.
 
 The status is computed from what is known, never stored: it cannot stick (OCPP 1.6 section 4.9).
 """
 
 from __future__ import annotations
 
-from agent.core import availability, faults
+from dataclasses import replace
+from datetime import timedelta
+
+from agent.core import availability, faults, reservations, status_ways
 from agent.core import connector as connectors
-from agent.core.commands import NotifyStatus, ShowSignal, Signal
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.commands import NotifyStatus
+from agent.core.state import ChargePoint, Connector, Phase, Shown
 from agent.core.turn import Turn
 from agent.core.values import Instant, PilotState, Status, StatusReport
 
 CHARGE_POINT = 0  # connectorId of the charge point itself
+DISCONNECTED = "EV side disconnected"  # the words of section 4.9
+_STEP_S = 1.0
 
 
 def report_changes(turn: Turn) -> None:
-    """Notify the central system of every report that differs from what it was told last."""
+    """Notify the central system of every report that differs from what it was told last.
+
+    A change of status waits until it has lasted for MinimumStatusDuration (section 9.1.24); what
+    is told first over a link, and errors that come and go with the status unchanged, do not.
+    """
+    _note_shown(turn)
     if not turn.state.online:
         return
     told = {report.connector_id: report for report in turn.state.reported}
-    current = reports(turn.state, turn.now)
-    news = [report for report in current if told.get(report.connector_id) != report]
-    if news:
-        turn.order(*(NotifyStatus(report) for report in news))
-        turn.change(reported=current)
+    shown = list(turn.state.shown)
+    for number, item in enumerate(shown):
+        before = told.get(item.report.connector_id)
+        if before == item.report or turn.now.monotonic_s < _due_s(turn.state, before, item):
+            continue
+        report = _next_step(before, item.report)
+        lasted = timedelta(seconds=turn.now.monotonic_s - item.since_s)
+        turn.order(NotifyStatus(report, None if item.is_told else turn.now.utc - lasted))
+        told[report.connector_id] = report
+        shown[number] = replace(item, is_told=report == item.report)
+    reported = tuple(told.values())
+    if reported != turn.state.reported:
+        turn.change(reported=reported, shown=tuple(shown))
+
+
+def next_report_s(state: ChargePoint, now: Instant) -> float | None:
+    """Monotonic time at which the next report is due; None: the central system knows all."""
+    if not state.online:
+        return None
+    told = {report.connector_id: report for report in state.reported}
+    due = [
+        _due_s(state, told.get(item.report.connector_id), item)
+        for item in state.shown
+        if told.get(item.report.connector_id) != item.report
+    ]
+    # What is overdue is a second step: it follows when the first has had time to go out.
+    later = now.monotonic_s + _STEP_S
+    return min((due_s if due_s > now.monotonic_s else later for due_s in due), default=None)
+
+
+def _note_shown(turn: Turn) -> None:
+    before = {item.report.connector_id: item for item in turn.state.shown}
+    after = []
+    for report in reports(turn.state, turn.now):
+        item = before.get(report.connector_id)
+        if item is None or item.report != report:
+            _tell_way(turn, item, report)
+            item = Shown(report, turn.now.monotonic_s)
+        after.append(item)
+    if tuple(after) != turn.state.shown:
+        turn.change(shown=tuple(after))
+
+
+def _tell_way(turn: Turn, passed: Shown | None, report: StatusReport) -> None:
+    """A status that did not last is told if there is no way past it (section 4.9)."""
+    if passed is None or not turn.state.online:
+        return
+    told = {other.connector_id: other for other in turn.state.reported}
+    before = told.get(report.connector_id)
+    if before in (None, passed.report) or status_ways.is_way(before.status, report.status):
+        return
+    lasted = timedelta(seconds=turn.now.monotonic_s - passed.since_s)
+    turn.order(NotifyStatus(passed.report, turn.now.utc - lasted))
+    told[report.connector_id] = passed.report
+    turn.change(reported=tuple(told.values()))
+
+
+def _due_s(state: ChargePoint, before: StatusReport | None, item: Shown) -> float:
+    is_fault = item.report.error_code != "NoError"  # goes out at once
+    if before is None or is_fault or before.status is item.report.status:
+        return item.since_s
+    return item.since_s + state.configuration.integer("MinimumStatusDuration")
+
+
+def _next_step(before: StatusReport | None, report: StatusReport) -> StatusReport:
+    """There is no way from Preparing to Reserved but over Available (section 4.9)."""
+    is_jump = before is not None and before.status is Status.PREPARING
+    if is_jump and report.status is Status.RESERVED:
+        return StatusReport(report.connector_id, Status.AVAILABLE)
+    return report
 
 
 def reports(state: ChargePoint, now: Instant) -> tuple[StatusReport, ...]:
@@ -61,7 +136,8 @@ def _connector_report(state: ChargePoint, connector: Connector, now: Instant) ->
     if connector.pilot in (PilotState.E, PilotState.F):
         words = f"control pilot in state {connector.pilot.value}"
         return StatusReport(connector.connector_id, status, "EVCommunicationError", words)
-    return StatusReport(connector.connector_id, status)
+    is_told = connector.is_disconnected and status in (Status.SUSPENDED_EV, Status.FINISHING)
+    return StatusReport(connector.connector_id, status, info=DISCONNECTED if is_told else "")
 
 
 def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
@@ -82,13 +158,18 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
             return Status.PREPARING
     if connector.out_of_service:
         return Status.UNAVAILABLE
-    in_use = connector.plugged or _is_promised(state, connector)
-    return Status.PREPARING if in_use else Status.AVAILABLE
+    if _is_promised(state, connector):
+        return Status.PREPARING
+    if reservations.at(state, connector.connector_id) is not None:
+        return Status.RESERVED  # whoever plugs in: there is no way from there to Preparing for him
+    return Status.PREPARING if connector.plugged else Status.AVAILABLE
 
 
 def _status_while_charging(state: ChargePoint, connector: Connector, now: Instant) -> Status:
     if now.monotonic_s < connector.settling_until_s:
         return Status.PREPARING  # the vehicle has just been offered current; ends with the closing
+    if connector.is_disconnected and connectors.energy_granted(state, connector):
+        return Status.SUSPENDED_EV
     if not connectors.energy_allowed(state, connector):
         return Status.SUSPENDED_EVSE  # wins over SuspendedEV (section 4.9)
     if connector.asks_for_energy and connector.contactor_closed:
@@ -103,25 +184,3 @@ def _is_promised(state: ChargePoint, connector: Connector) -> bool:
     """True if an accepted tag can only mean this connector."""
     only_here = (connector.connector_id,)
     return any(grant.connectors == only_here for grant in state.waiting)
-
-
-def show_signal(turn: Turn, before: ChargePoint) -> None:
-    """Show the lasting signal of the box when it has changed; short ones come with decisions."""
-    signal = lasting_signal(turn.state)
-    if signal is not lasting_signal(before):
-        turn.order(ShowSignal(signal))
-
-
-def lasting_signal(state: ChargePoint) -> Signal:
-    """What the indicator shows as long as nothing happens."""
-    every_fault = state.faults.union(*(c.faults for c in state.connectors))
-    if any(faults.RULES[fault].shows_faulted for fault in every_fault):
-        return Signal.FAULT
-    charging = [c for c in state.connectors if c.phase is Phase.CHARGING]
-    if any(c.contactor_closed for c in charging):
-        return Signal.CHARGING
-    if charging:
-        return Signal.PAUSED
-    if state.waiting:
-        return Signal.WAITING_FOR_PLUG
-    return Signal.FREE

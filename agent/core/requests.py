@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.core.values import NO_FACTS, ListUpdate, TagFacts
+from agent.core.charging_profiles import ChargingProfile, Criteria
+from agent.core.values import NO_FACTS, ListUpdate, Reservation, TagFacts
 
 # --- asked by the central system; each is answered with Reply(request_id, ...) -------------------
 
@@ -20,6 +21,7 @@ class RemoteStartRequested:
     id_tag: str
     connector_id: int | None = None
     facts: TagFacts = NO_FACTS
+    profile: ChargingProfile | None = None  # for the transaction to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,45 @@ class AvailabilityChangeRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationRequested:
+    """ReserveNow.req; answered Accepted, Faulted, Occupied, Rejected or Unavailable."""
+
+    request_id: str
+    reservation: Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationCancelRequested:
+    """CancelReservation.req; answered Accepted or Rejected."""
+
+    request_id: str
+    reservation_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationChangeRequested:
     """ChangeConfiguration.req; answered Accepted, Rejected, RebootRequired or NotSupported."""
 
     request_id: str
     key: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetProfileRequested:
+    """SetChargingProfile.req; answered Accepted, Rejected or UnknownConnector."""
+
+    request_id: str
+    connector_id: int
+    profile: ChargingProfile
+
+
+@dataclass(frozen=True, slots=True)
+class ClearProfilesRequested:
+    """ClearChargingProfile.req; answered Accepted, or Unknown when nothing fits."""
+
+    request_id: str
+    criteria: Criteria
 
 
 @dataclass(frozen=True, slots=True)

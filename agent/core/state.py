@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from agent.core.approach import NO_APPROACHES, Approaches
+from agent.core.authorization import Decision
+from agent.core.charging_profiles import ChargingProfile, InstalledProfile
 from agent.core.configuration import Configuration
 from agent.core.faults import Fault
+from agent.core.firmware_update import NO_FIRMWARE, Firmware
 from agent.core.values import (
     NO_FACTS,
     NO_LIST,
     AuthorizationStatus,
     Boot,
+    Contract,
     IdTagInfo,
     ListOwner,
     LocalList,
@@ -20,6 +25,7 @@ from agent.core.values import (
     PartFault,
     PilotState,
     Reading,
+    Reservation,
     StatusReport,
     StopReason,
     TagFacts,
@@ -33,15 +39,18 @@ class Rules:
 
     authorize_timeout_s: float = 5.0
     tap_guard_s: float = 5.0
+    expects_link: bool = True  # a central system is configured
     stop_by_second_tap: bool = True
     remote_start_takes_first: bool = True
     allow_random_uid: bool = False
     autocharge: bool = False  # a vehicle may show its address in the place of a card
+    asks_station: bool = False  # about each accepted tag (process_authorized_token)
     free_charging_id_tag: str = ""  # not empty: whoever plugs in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False
     lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long
     settling_s: float = 5.0  # a vehicle may take this long to ask for energy before it counts idle
+    station_s: float = 5.0  # its own logic answers by then, or agrees by silence
     start_s: float = 60.0  # lock and first meter reading, with all retries
     graceful_open_s: float = 3.0  # IEC 61851-1: the vehicle stops drawing within 3 s
     contactor_s: float = 2.0  # feedback must have followed by then
@@ -49,6 +58,7 @@ class Rules:
     unlock_s: float = 10.0  # UnlockConnector is answered by then
     shutdown_s: float = 2.0  # sessions are ended within this time when the process must end
     reset_s: float = 20.0  # a soft reset waits at most this long for the outbox
+    restart_s: float = 30.0  # a process that is still there after this time has not restarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,11 @@ class Traits:
     has_plug: bool = True
     has_pilot: bool = True
     has_meter: bool = True
+    plug_sees_vehicle: bool = False  # it is read from the pilot, not from the socket
     max_current_a: float = 32.0
     max_power_w: float = 32.0 * 230.0 * 3  # more than this no vehicle can draw here
+    phases: int = 3
+    nominal_voltage_v: float = 230.0
 
 
 class Phase(Enum):
@@ -96,6 +109,7 @@ class Grant:
     rule: str  # name of the rule that granted it
     request_id: str | None = None  # of the operator who waits for the outcome
     limits: Limits = NO_LIMITS
+    profile: ChargingProfile | None = None  # came with the remote start
 
 
 class Purpose(Enum):
@@ -118,14 +132,17 @@ class Attempt:
     facts: TagFacts = NO_FACTS
     request_id: str | None = None  # of the operator who waits for the outcome
     limits: Limits = NO_LIMITS
+    profile: ChargingProfile | None = None  # came with the remote start
+    contract: Contract | None = None  # the vehicle has shown one
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """An attempt that the central system is being asked about."""
+    """An attempt that somebody is being asked about."""
 
     attempt: Attempt
     by_s: float  # after this the offline rules decide
+    accepted: Decision | None = None  # has been: now the station's own logic is asked, until by_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +188,23 @@ class UnlockRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AlignedDue:
+    """The next full multiple of the clock-aligned interval."""
+
+    due_s: float
+    boundary: datetime
+    interval_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedAsk:
+    """The meter was asked for clock-aligned values."""
+
+    boundary: datetime
+    ref: int  # of the session that ran then; NO_TRANSACTION: none
+
+
+@dataclass(frozen=True, slots=True)
 class Connector:
     """One connector: what its parts say, and what is going on."""
 
@@ -180,9 +214,12 @@ class Connector:
     plugged: bool = False
     plugged_at_s: float = 0.0
     pilot: PilotState = PilotState.A
+    cable_a: float | None = None  # what the plugged cable can carry; None: not known
     lock: LockState = LockState.UNLOCKED
     contactor_closed: bool = False
     trips_seen: int = 0
+    operations: int = 0  # how often its contactor has closed
+    operations_kept: int = 0  # of these, in the store
     reading: Reading | None = None
     faults: frozenset[Fault] = frozenset()
     part_fault: PartFault | None = None  # with Fault.PART
@@ -197,14 +234,21 @@ class Connector:
     meter_asked: bool = False  # STARTING
     transaction: Transaction | None = None  # CHARGING, STOPPING
     settling_until_s: float = 0.0  # CHARGING
+    pause_by_s: float = (
+        0.0  # CHARGING: a limit pauses it, and the contactor opens at the latest then
+    )
     vehicle_paused: bool = False  # CHARGING: no energy because the vehicle did not ask for any
     request_id: str | None = None  # CHARGING: of the operator who waits for its acceptance
     start_sequence: int = 0  # CHARGING: of its StartTransaction in the outbox
     limits: Limits = NO_LIMITS  # CHARGING
     limit_a: float | None = None  # CHARGING: asked for by the operator; None: none
+    profile_a: float | None = None  # what charging profiles allow a session now; None: no limit
     grace_until_wh: int | None = None  # CHARGING, deauthorized: energy up to this register
     next_sample_s: float | None = None  # CHARGING
     sample_asked: bool = False  # CHARGING
+    aligned_asked: AlignedAsk | None = None
+    vehicle_seen: bool = False  # CHARGING: the pilot has shown it
+    is_disconnected: bool = False  # the vehicle was pulled off its session, until it is back
     stop: StopOrder | None = None  # STOPPING
     held_for: Transaction | None = None  # FINISHED: the cable waits for this card or group
     ended_by: str | None = None  # the tag that ended the last session, if a tag did
@@ -220,8 +264,8 @@ class Connector:
     @property
     def current_a(self) -> float:
         """What may be offered now: the box's own limit, or less."""
-        most_a = self.traits.max_current_a
-        return most_a if self.limit_a is None else min(most_a, self.limit_a)
+        limits = (self.traits.max_current_a, self.cable_a, self.limit_a, self.profile_a)
+        return min(limit for limit in limits if limit is not None)
 
     @property
     def is_deauthorized(self) -> bool:
@@ -275,13 +319,23 @@ class ListConflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A report as it stands, whether the central system has been told or not."""
+
+    report: StatusReport
+    since_s: float
+    is_told: bool = False  # since then
+
+
+@dataclass(frozen=True, slots=True)
 class RestartOrder:
     """The process is about to end or to start again."""
 
     again: bool
     by_s: float
     drain: bool = False  # while online, wait for the outbox first
-    ordered: bool = False
+    ordered: bool = False  # ``by_s``: the process should be gone by then
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,11 +358,18 @@ class ChargePoint:
     conflicts: tuple[ListConflict, ...] = ()  # told already
     next_transaction_ref: int = 1
     reported: tuple[StatusReport, ...] = ()  # what the central system was told last
+    shown: tuple[Shown, ...] = ()  # what it would have to be told
     restart: RestartOrder | None = None
     boot: Boot | None = None  # None: nothing is remembered of it (tests)
     owes_correction: bool = False  # rows with believed times may wait
     inoperative: frozenset[int] = frozenset()  # what ChangeAvailability wants; 0: all of it
+    charging_profiles: tuple[InstalledProfile, ...] = ()
+    limits_change_s: float | None = None  # monotonic: charging profiles may allow something else
+    reservations: tuple[Reservation, ...] = ()
+    firmware: Firmware = NO_FIRMWARE
+    approaches: Approaches = NO_APPROACHES
     is_begun: bool = True  # False until Started has told of the sessions that were open
+    aligned_due: AlignedDue | None = None  # None: off, or nobody knows what time it is
 
     def connector(self, connector_id: int) -> Connector:
         """The connector of that id; KeyError if there is none."""

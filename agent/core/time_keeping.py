@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agent.core.commands import CorrectTimes, SaveTransaction
+from agent.core.commands import CorrectTimes, KeepSample, SaveTransaction
 from agent.core.state import Connector
 from agent.core.turn import Turn
-from agent.core.values import Boot, Transaction
+from agent.core.values import Boot, MeterSample, Transaction
 
 
 def take_over(turn: Turn) -> None:
@@ -55,8 +55,16 @@ def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> 
         begun_at=transaction.begun_at + shift,
         last_at=transaction.last_at + shift,
         boot=0,
+        samples=tuple(_shifted(sample, boot, shift) for sample in transaction.samples),
     )
     if stop is not None and stop.ended_at is not None:
         stop = replace(stop, ended_at=stop.ended_at + shift)
     turn.change_connector(connector.connector_id, transaction=transaction, stop=stop)
     turn.order(SaveTransaction(transaction))
+    turn.order(*(KeepSample(transaction.ref, sample) for sample in transaction.samples))
+
+
+def _shifted(sample: MeterSample, boot: Boot, shift: timedelta) -> MeterSample:
+    if sample.boot != boot.number:
+        return sample
+    return replace(sample, sampled_at=sample.sampled_at + shift, boot=0)

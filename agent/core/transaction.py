@@ -5,16 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from agent.core import metering, outbox, time_keeping
+from agent.core import (
+    metering,
+    outbox,
+    reservations,
+    smart_charging,
+    stop_data,
+    time_keeping,
+)
+from agent.core.charging_profiles import InstalledProfile
 from agent.core.commands import EndTransaction, Reply, SaveTransaction
+from agent.core.configuration import UNLOCKS
+from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
 from agent.core.state import NO_LIMITS, Connector, Grant, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
+    MeterSample,
     MeterValues,
     Reading,
+    SampledValue,
     StartTransaction,
     StopReason,
     StopTransaction,
@@ -40,7 +52,11 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         boot=turn.time_mark,
         is_limited=grant.limits != NO_LIMITS,
     )
+    transaction = stop_data.begun(turn, transaction, connector.reading)
     start_sequence = turn.state.outbox.next_sequence
+    reservation_id = reservations.use(
+        turn, connector.connector_id, grant.id_tag, grant.parent_id_tag
+    )
     turn.change(next_transaction_ref=transaction.ref + 1)
     turn.change_connector(
         connector.connector_id,
@@ -56,13 +72,25 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         grace_until_wh=None,
         next_sample_s=first_sample_s(turn, connector),
         sample_asked=False,
+        vehicle_seen=False,
+        is_disconnected=False,
     )
     turn.order(SaveTransaction(transaction))
     outbox.queue(
         turn,
         transaction.ref,
-        StartTransaction(connector.connector_id, grant.id_tag, register_wh, transaction.begun_at),
+        StartTransaction(
+            connector.connector_id,
+            grant.id_tag,
+            register_wh,
+            transaction.begun_at,
+            reservation_id,
+        ),
     )
+    if grant.profile is not None:
+        new = InstalledProfile(grant.profile, connector.connector_id, transaction.ref)
+        smart_charging.install(turn, new)
+    smart_charging.follow(turn)  # before anything is offered
     if not turn.state.online:
         answer_session(turn, connector.connector_id, "applied", STORED)
 
@@ -76,27 +104,46 @@ def first_sample_s(turn: Turn, connector: Connector) -> float | None:
 
 
 def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
-    """Queue one MeterValues, and keep the register for the case that power is lost."""
+    """Queue the sample that was due: what MeterValues carry, and what StopTransaction will."""
     transaction = connector.transaction
     assert transaction is not None
-    values = metering.sampled_values(
-        reading, turn.state.configuration.measurands("MeterValuesSampledData")
-    )
+    keys = turn.state.configuration
     sampled_at = time_keeping.not_before_last(turn, transaction, reading.read_at)
+    turn.change_connector(connector.connector_id, sample_asked=False)
+    keep_values(
+        turn,
+        connector.connector_id,
+        reading,
+        MeterSample(
+            sampled_at,
+            metering.sampled_values(reading, keys.measurands("MeterValuesSampledData")),
+        ),
+        metering.values_of(reading, keys.measurands(stop_data.SAMPLED), metering.PERIODIC),
+    )
+
+
+def keep_values(
+    turn: Turn,
+    connector_id: int,
+    reading: Reading,
+    sample: MeterSample,
+    for_stop: tuple[SampledValue, ...],
+) -> None:
+    """Queue one MeterValues, and keep the register for the case that power is lost."""
+    transaction = turn.connector(connector_id).transaction
+    assert transaction is not None
     transaction = replace(
         transaction,
         last_wh=max(transaction.last_wh, reading.import_wh),
         last_at=time_keeping.not_before_last(turn, transaction, turn.now.utc),
         boot=turn.time_mark,
     )
-    turn.change_connector(connector.connector_id, transaction=transaction, sample_asked=False)
     turn.order(SaveTransaction(transaction))
-    if values:
-        outbox.queue(
-            turn,
-            transaction.ref,
-            MeterValues(connector.connector_id, sampled_at, values),
-        )
+    transaction = stop_data.keep(turn, transaction, sample.sampled_at, for_stop)
+    turn.change_connector(connector_id, transaction=transaction)
+    if sample.values:
+        message = MeterValues(connector_id, sample.sampled_at, sample.values)
+        outbox.queue(turn, transaction.ref, message)
 
 
 def order_stop(
@@ -137,46 +184,72 @@ def end(turn: Turn, connector: Connector, register_wh: int) -> None:
     transaction, stop = connector.transaction, connector.stop
     assert transaction is not None
     assert stop is not None
-    held = (
-        stop.reason is StopReason.DE_AUTHORIZED
-        and connector.traits.has_lock
-        and connector.unlock_request is None
-    )
+    held = connector.traits.has_lock and _keeps_cable(turn, connector, stop.reason)
     turn.change_connector(
         connector.connector_id,
         phase=Phase.FINISHED,
         transaction=None,
         stop=None,
-        # Errata 3.5: the cable stays locked until the same card or group is presented.
         held_for=transaction if held else None,
         ended_by=stop.id_tag,
         ended_at_s=turn.now.monotonic_s,
     )
-    queue_stop(turn, transaction, register_wh, stop.ended_at or turn.now.utc, stop)
+    is_fresh = stop.meter_done and not stop.is_found and Fault.METER not in connector.faults
+    reading = connector.reading if is_fresh else None
+    has_meter = connector.traits.has_meter
+    ended_at = stop.ended_at or turn.now.utc
+    queue_stop(turn, transaction, register_wh, ended_at, stop, reading, has_meter)
     if stop.request_id is not None:
         turn.order(Reply(stop.request_id, "applied"))
     detail = "over before the central system answered StartTransaction"
     answer_session(turn, connector.connector_id, "applied", detail)
 
 
+def _keeps_cable(turn: Turn, connector: Connector, reason: StopReason) -> bool:
+    """True if the cable stays locked until the same card or group is presented, or UnlockConnector.
+
+    After DeAuthorized (errata 3.5), and when it was pulled off the vehicle (section 4.10).
+    """
+    if connector.unlock_request is not None:
+        return False
+    if reason is StopReason.EV_DISCONNECTED:
+        return not turn.state.configuration.boolean(UNLOCKS)
+    return reason is StopReason.DE_AUTHORIZED
+
+
 def queue_stop(
-    turn: Turn, transaction: Transaction, register_wh: int, ended_at: datetime, stop: StopOrder
+    turn: Turn,
+    transaction: Transaction,
+    register_wh: int,
+    ended_at: datetime,
+    stop: StopOrder,
+    reading: Reading | None = None,
+    has_meter: bool = True,
 ) -> None:
-    """Queue StopTransaction and end the record. The register never ends below its start."""
+    """Queue StopTransaction and end the record. The register never ends below its start.
+
+    ``reading`` is the meter at the end, if it was read then.
+    """
     turn.order(EndTransaction(transaction.ref))
     is_time_of_record = stop.is_found and stop.ended_at is not None
+    mark = transaction.boot if is_time_of_record else turn.time_mark
+    if not is_time_of_record:
+        ended_at = time_keeping.not_before_last(turn, transaction, ended_at)
+    register_wh = max(transaction.meter_start_wh, register_wh)
+    samples: tuple[MeterSample, ...] = ()
+    if has_meter:
+        samples = stop_data.at_end(turn, transaction, register_wh, ended_at, reading, mark)
     outbox.queue(
         turn,
         transaction.ref,
         StopTransaction(
-            meter_stop_wh=max(transaction.meter_start_wh, register_wh),
-            ended_at=ended_at
-            if is_time_of_record
-            else time_keeping.not_before_last(turn, transaction, ended_at),
+            meter_stop_wh=register_wh,
+            ended_at=ended_at,
             reason=stop.reason,
             id_tag=stop.id_tag,
+            samples=samples,
         ),
-        boot=transaction.boot if is_time_of_record else None,
+        boot=mark,
     )
 
 
@@ -243,8 +316,9 @@ def reason_to_end(turn: Turn, connector: Connector) -> StopReason | None:
     ends_s = limit_s(connector)
     if ends_s is not None and turn.now.monotonic_s >= ends_s:
         return StopReason.LOCAL
-    if limits.energy_wh is not None and connector.reading is not None:
-        used_wh = connector.reading.import_wh - transaction.meter_start_wh
+    if limits.energy_wh is not None:
+        register = connector.reading
+        used_wh = 0 if register is None else register.import_wh - transaction.meter_start_wh
         if used_wh >= limits.energy_wh:
             return StopReason.LOCAL
     return None

@@ -22,10 +22,30 @@ class Instant:
 class Claim(Enum):
     """What a presented token says about itself."""
 
-    CARD = "card"  # somebody has it: a card, a code, a contract
+    CARD = "card"  # somebody has it: a card, a code
     FREE = "free"  # nobody has to have anything
     AUTOCHARGE = "autocharge"  # the vehicle shows its address
+    CONTRACT = "contract"  # the vehicle shows its contract
     STATION = "station"  # another part of the station has decided already
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateHash:
+    """Names one certificate of a contract to whoever can say whether it is still good (OCSP)."""
+
+    algorithm: str  # SHA256, SHA384, SHA512
+    issuer_name_hash: str
+    issuer_key_hash: str
+    serial_number: str
+    responder_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an ISO 15118 vehicle shows with its contract (Plug & Charge)."""
+
+    hashes: tuple[CertificateHash, ...]
+    certificate_chain: str = ""  # PEM; not empty: nobody in the station could check it
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +168,17 @@ NO_LIST = LocalList()
 
 
 @dataclass(frozen=True, slots=True)
+class Reservation:
+    """For whom a connector is kept, and until when (OCPP 1.6 section 6.35)."""
+
+    reservation_id: int
+    connector_id: int  # 0: any one
+    id_tag: str
+    expires_at: datetime
+    parent_id_tag: str | None = None  # None: for the tag alone
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One consistent set of meter values. Tuples are per phase, L1 first; may be empty."""
 
@@ -254,11 +285,21 @@ class StartTransaction:
 
 @dataclass(frozen=True, slots=True)
 class MeterValues:
-    """OCPP 1.6 section 4.7: one sample of a running transaction, as it waits in the outbox."""
+    """OCPP 1.6 section 4.7: one sample, as it waits in the outbox; most belong to a session."""
 
     connector_id: int
     sampled_at: datetime
     values: tuple[SampledValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSample:
+    """Values of one moment, kept for the StopTransaction of their session (section 3.16.5)."""
+
+    sampled_at: datetime
+    values: tuple[SampledValue, ...]
+    number: int = 0  # within its session, from 1; 0: it is not stored
+    boot: int = 0  # whose untrusted clock gave ``sampled_at``; 0: it is true
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +310,11 @@ class StopTransaction:
     ended_at: datetime
     reason: StopReason
     id_tag: str | None = None
+    samples: tuple[MeterSample, ...] = ()  # transactionData
 
 
 TransactionMessage = StartTransaction | MeterValues | StopTransaction
+NO_TRANSACTION = 0  # in the place of a transaction's ref; real ones begin at 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +334,15 @@ class Transaction:
     deauthorized: bool = False  # StartTransaction.conf was not Accepted
     boot: int = 0  # whose untrusted clock gave ``last_at``; 0: it is true
     is_limited: bool = False  # by the operator, for this process: not to be resumed by another
+    samples: tuple[MeterSample, ...] = ()  # for its StopTransaction; stored one by one
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A row of the outbox. ``transaction_id`` is filled in from the transaction when known."""
+    """A row of the outbox. ``transaction_id`` is filled in from the transaction when known.
+
+    ``transaction_ref`` NO_TRANSACTION: clock-aligned values of a connector without a session.
+    """
 
     sequence: int
     unique_id: str

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -21,6 +23,7 @@ from websockets.exceptions import (
     WebSocketException,
 )
 
+from agent.core.approach import Approach
 from agent.errors import LinkError
 from agent.settings import CentralSystemSettings, ChargePointSettings
 
@@ -36,6 +39,25 @@ _CIPHERS = (
 )
 
 
+# X509_V_ERR_... of OpenSSL, in words that say what to do.
+_BY_ITSELF = "it is signed by itself: is it the right one? then name it in central_system.ca_file"
+_UNKNOWN_AUTHORITY = "it is signed by nobody whom this box trusts (central_system.ca_file)"
+_OTHER_NAME = "it is for another name than the address has"
+_CERTIFICATE_PROBLEMS = {
+    9: "it is not valid yet (is the clock of this box right?)",
+    10: "it has expired, and must be renewed at the central system",
+    18: _BY_ITSELF,
+    19: _UNKNOWN_AUTHORITY,
+    20: _UNKNOWN_AUTHORITY,
+    21: _UNKNOWN_AUTHORITY,
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+}
+
+_ABOUT_TIME = (9, 10)
+# What OpenSSL makes of an answer that is no TLS at all.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+
 # What an attempt to connect may raise without being a mistake of ours.
 CONNECT_PROBLEMS = (LinkError, OSError, EOFError, ValueError, WebSocketException)
 
@@ -49,15 +71,24 @@ class Access:
     tls: ssl.SSLContext | None
 
 
-def prepare_access(settings: CentralSystemSettings, charge_point: ChargePointSettings) -> Access:
+def prepare_access(
+    settings: CentralSystemSettings,
+    charge_point: ChargePointSettings,
+    approach: Approach | None = None,
+) -> Access:
     """Address, headers and TLS context of the central system.
 
+    ``approach`` takes the place of address, profile and password of the settings.
     Raises LinkError with a sentence when the settings do not fit together or a file is unusable.
     """
+    password = ""
+    if approach is not None:
+        password = approach.password
+        settings = replace(settings, url=approach.url, security_profile=approach.profile)
     check_profile(settings)
     headers = {}
     if settings.security_profile >= 1:
-        key = read_authorization_key(settings.authorization_key_file)
+        key = password_bytes(password) or read_authorization_key(settings.authorization_key_file)
         headers["Authorization"] = basic_authorization(charge_point.identity, key)
     secure = urlsplit(settings.url).scheme.lower() == "wss"
     return Access(
@@ -118,14 +149,32 @@ def read_authorization_key(path: str) -> bytes:
         raise LinkError(f"cannot read the password file {path}: {problem.strerror}") from None
     except UnicodeDecodeError:
         text = ""
-    if _HEX_KEY.fullmatch(text):
-        return bytes.fromhex(text)
-    if 16 <= len(text) <= 20:
-        return text.encode()
+    if password := password_bytes(text):
+        return password
     raise LinkError(
         f"the password file {path} must hold 32 to 40 hex digits (an even number), "
         "or 16 to 20 characters of text"
     )
+
+
+def password_bytes(text: str) -> bytes:
+    """What 32 to 40 hex digits stand for, or 16 to 20 characters as they are; else nothing."""
+    if _HEX_KEY.fullmatch(text):
+        return bytes.fromhex(text)
+    return text.encode() if 16 <= len(text) <= 20 else b""
+
+
+def approach_of_file(settings: CentralSystemSettings) -> Approach:
+    """What the configuration file says; in the place of its password a digest that tells others.
+
+    Empty where there is no password, or none that can be read now.
+    """
+    digest = ""
+    if settings.authorization_key_file:
+        with suppress(LinkError):  # told when it is needed
+            key = read_authorization_key(settings.authorization_key_file)
+            digest = hashlib.sha256(key).hexdigest()[:16]
+    return Approach(settings.url, settings.security_profile, digest)
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
@@ -147,7 +196,7 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
 
 def explain(problem: BaseException, url: str, now: datetime) -> str:
     """Why connecting to ``url`` failed, as a sentence for the person at the box. No secrets."""
-    host = urlsplit(url).hostname or url
+    host = _host_of(url)
     match problem:
         case LinkError():
             return str(problem)
@@ -155,8 +204,12 @@ def explain(problem: BaseException, url: str, now: datetime) -> str:
             return f"the name {host} cannot be resolved (DNS): check the name and the network"
         case ssl.SSLCertVerificationError():
             return _explain_certificate(problem, host, now)
+        case ssl.SSLEOFError():
+            return f"{host} cut the connection while TLS began: does this port speak TLS 1.2?"
         case ssl.SSLError():
             reason = getattr(problem, "reason", None) or "no reason given"
+            if reason in _NO_TLS:
+                return f"{host} does not speak TLS on this port: wss:// needs one with TLS"
             return f"{host} and this box found no common TLS version or cipher ({reason})"
         case ConnectionRefusedError():
             return f"{host} refuses the connection: nothing listens on that port"
@@ -172,11 +225,22 @@ def explain(problem: BaseException, url: str, now: datetime) -> str:
             return _explain_handshake(problem, host)
 
 
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:  # no address stands in its brackets
+        return url
+
+
 def _explain_certificate(problem: ssl.SSLCertVerificationError, host: str, now: datetime) -> str:
     reason = getattr(problem, "verify_message", None) or "no reason given"
-    sentence = f"the TLS certificate of {host} was not accepted: {reason}"
+    code = getattr(problem, "verify_code", 0)
+    meaning = _CERTIFICATE_PROBLEMS.get(code, reason)
+    sentence = f"the TLS certificate of {host} was not accepted: {meaning}"
     if now.year < CLOCK_TRUSTED_FROM_YEAR:
         sentence += f"; the clock of this box may be wrong (it says {now.year})"
+    elif code in _ABOUT_TIME:
+        sentence += f"; the clock of this box says {now.date()}"
     return sentence
 
 

@@ -30,6 +30,7 @@ from agent.core.values import (
     StopTransaction,
 )
 from agent.errors import CallFailed
+from agent.ocpp16 import plug_and_charge
 from agent.ocpp16.messages import ID_TAG_MAX
 from agent.redaction import mask_tag, one_line
 
@@ -57,8 +58,12 @@ def answered(subject: object, payload: Any) -> Event | None:
     """
     fields = payload if isinstance(payload, dict) else {}
     match subject:
-        case Authorize(id_tag=id_tag):
+        case Authorize(id_tag=id_tag, contract=None):
             return AuthorizeAnswered(id_tag, _authorize_info(fields, id_tag))
+        case Authorize(id_tag=id_tag):
+            told, certificate_status = plug_and_charge.read_answer(fields)
+            info = _authorize_info({"idTagInfo": told}, id_tag)
+            return AuthorizeAnswered(id_tag, info, certificate_status=certificate_status)
         case QueuedMessage():
             return _message_answered(subject, fields)
         case _:

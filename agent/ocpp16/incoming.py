@@ -14,7 +14,7 @@ from agent.errors import LinkError
 from agent.ocpp16.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
 from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
-from agent.ocpp16.schemas import CHECKED_BY_HANDLER, KNOWN_ACTIONS, check_call
+from agent.ocpp16.schemas import CHECKED_BY_HANDLER, KNOWN_ACTIONS, PROFILE_OF, check_call
 from agent.redaction import one_line
 
 
@@ -28,9 +28,11 @@ class AnswerFirst:
 
 Handler = Callable[[Payload], Awaitable[Payload | AnswerFirst]]
 
-AT_ONCE_MAX = 16
+AT_ONCE_MAX = 64  # a third of a second of a central system that asks 200 times a second
+LARGE_AT_ONCE_MAX = 4  # of those that may take 2 MiB each
 _TASKS_MAX = 2 * AT_ONCE_MAX  # those beyond AT_ONCE_MAX only say that there are too many
 _ANSWERS_KEPT_MAX = 50
+_LOG_EVERY_S = 10.0
 _REMOTE_START_STOP = ("RemoteStartTransaction", "RemoteStopTransaction")
 
 logger = logging.getLogger(__name__)
@@ -45,22 +47,33 @@ class IncomingCalls:
         registration: Registration,
         send: Callable[[str], Awaitable[None]],
         off_loop: OffLoop = at_once,
+        profiles: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        """``off_loop`` runs what is slow with a large call on another thread."""
+        """``off_loop`` runs what is slow with a large call on another thread.
+
+        ``profiles`` names those that SupportedFeatureProfiles does not leave out.
+        """
         self._off_loop = off_loop
+        self._profiles = profiles
         self._handlers = handlers
         self._registration = registration
         self._send = send
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._in_work: set[str] = set()
+        self._in_work: dict[str, bool] = {}  # by id, whether it is a large one
         self._answers: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._dropped = _Counted(
+            logging.WARNING, "The central system sends calls faster than they go; dropped: %d"
+        )
+        self._unanswered = _Counted(
+            logging.INFO, "Calls came before this charge point was accepted; not answered: %d"
+        )
 
     def take(self, call: Call | BadCall) -> None:
         """Begin to answer the call. Never raises, returns at once."""
         if not self._registration.answers_calls:
             # OCPP 1.6, 4.2: a rejected charge point does not answer; before the first answer to
             # BootNotification nothing but that may flow.
-            logger.info("A call came before this charge point was accepted; it is not answered")
+            self._unanswered.one_more()
             return
         if isinstance(call, BadCall):
             self._start(self._reply(error_text(call.unique_id, call.code, call.description)))
@@ -70,19 +83,26 @@ class IncomingCalls:
             self._refuse(call, "a call with this id is still in work")
         elif known is not None and known[0] == _fingerprint(call):
             self._start(self._reply(known[1]))
-        elif len(self._in_work) >= AT_ONCE_MAX:
+        elif self._has_enough(call):
             self._refuse(call, "too many calls at once")
         else:
-            self._in_work.add(call.unique_id)
+            self._in_work[call.unique_id] = call.is_large
             self._start(self._serve(call))
 
     async def finish(self, within_s: float) -> None:
         """Let answers that are nearly ready go out, then give up the others."""
+        self._dropped.tell_rest()
+        self._unanswered.tell_rest()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _has_enough(self, call: Call) -> bool:
+        if call.is_large and sum(self._in_work.values()) >= LARGE_AT_ONCE_MAX:
+            return True
+        return len(self._in_work) >= AT_ONCE_MAX
 
     def _refuse(self, call: Call, description: str) -> None:
         self._start(self._reply(error_text(call.unique_id, "GenericError", description)))
@@ -90,7 +110,7 @@ class IncomingCalls:
     def _start(self, work: Coroutine[Any, Any, Any]) -> None:
         if len(self._tasks) >= _TASKS_MAX:
             work.close()
-            logger.warning("The central system sends calls faster than they go; one is dropped")
+            self._dropped.one_more()
             return
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -103,7 +123,7 @@ class IncomingCalls:
             if len(self._answers) > _ANSWERS_KEPT_MAX:
                 self._answers.popitem(last=False)
         finally:
-            self._in_work.discard(call.unique_id)
+            del self._in_work[call.unique_id]
         if await self._reply(text) and then is not None:
             then()
 
@@ -136,7 +156,8 @@ class IncomingCalls:
         if call.action not in KNOWN_ACTIONS:
             raise CallRefused("NotImplemented", f"unknown action {one_line(call.action, 50)}")
         handler = self._handlers.get(call.action)
-        if handler is None:
+        profile = PROFILE_OF.get(call.action)
+        if handler is None or not (profile is None or profile in self._profiles()):
             raise CallRefused("NotSupported", f"{call.action} is not supported")
         payload = await self._checked(call)
         if call.action in _REMOTE_START_STOP and not self._registration.is_accepted:
@@ -152,6 +173,31 @@ class IncomingCalls:
             payload = await self._off_loop(check_call, call.action, call.payload)
             return payload
         return check_call(call.action, payload)
+
+
+class _Counted:
+    """Something that may come thousands of times: a line at once, then one in 10 s at most."""
+
+    def __init__(self, level: int, text: str) -> None:
+        """``text`` takes the number since the line before."""
+        self._level = level
+        self._text = text
+        self._untold = 0
+        self._not_before_s = float("-inf")
+
+    def one_more(self) -> None:
+        """It has happened."""
+        self._untold += 1
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._not_before_s:
+            self._not_before_s = now_s + _LOG_EVERY_S
+            self.tell_rest()
+
+    def tell_rest(self) -> None:
+        """Log what no line has told yet."""
+        if self._untold:
+            logger.log(self._level, self._text, self._untold)
+            self._untold = 0
 
 
 def _fingerprint(call: Call) -> int:

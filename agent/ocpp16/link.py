@@ -10,6 +10,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from agent.core.approach import APPROACH_KEYS, Approach, Approaches, LinkOpened, is_same_place
 from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, NotifyStatus
 from agent.core.configuration import Configuration
 from agent.core.events import AuthorizeFailed, LinkLost
@@ -26,6 +27,7 @@ from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.session import Session
 from agent.ocpp16.surroundings import Surroundings
+from agent.ocpp16.ways import Ways
 from agent.ocpp16.wire import SUBPROTOCOL, Connector, Wire, connect_websocket
 from agent.ports import Clock, Inbox
 from agent.redaction import shown_url
@@ -33,6 +35,7 @@ from agent.settings import CentralSystemSettings, ChargePointSettings
 
 _OPEN_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0
+ACCEPTED_WITHIN_S = 120.0  # by a central system on trial
 
 LinkCommand = Authorize | NotifyStatus | DeliverNext | ApplyConfiguration
 
@@ -70,9 +73,11 @@ class CentralSystemLink:
         more_handlers: Mapping[str, Handler] | None = None,
         off_loop: OffLoop = at_once,
         frame_log: FrameLog | None = None,
+        approaches: Callable[[], Approaches] | None = None,
     ) -> None:
         """``next_message`` gives the oldest row of the outbox, or None.
 
+        ``approaches`` tells how the central system is reached; None: as the settings say.
         ``more_handlers`` answer calls beyond the core profile; ``off_loop`` runs what is slow;
         ``frame_log`` keeps what was said.
         """
@@ -82,6 +87,9 @@ class CentralSystemLink:
         self._clock = clock
         self._connect = connect
         self._backoff = Backoff(random)
+        of_file = Approaches(Approach(settings.url, settings.security_profile))
+        self._ways = Ways(approaches or (lambda: of_file))
+        self._registered_at = ""  # whose answer to BootNotification counts
         self._around = Surroundings(
             charge_point=identity_of,
             inbox=inbox,
@@ -96,9 +104,11 @@ class CentralSystemLink:
             frame_log=frame_log,
         )
         self._session: Session | None = None
+        self._approach = Approach()  # of the session
         self._connected_since: datetime | None = None
         self._last_problem = ""
         self._next_try_at_s: float | None = None
+        self._has_left = False  # the last connection was left for another way
 
     async def run(self) -> None:
         """Connect and talk for ever; ends only by being cancelled."""
@@ -109,6 +119,8 @@ class CentralSystemLink:
         # speeds, and differ by more than a draw of lots would make them.
         while True:
             was_stable = await self._attempt()
+            if self._has_left:
+                continue
             wait_s = self._backoff.next(was_stable=was_stable)
             logger.info("Next attempt to reach the central system in %.0f s", wait_s)
             await self._pause(wait_s)
@@ -126,6 +138,8 @@ class CentralSystemLink:
                 sender.notify(command)
             case DeliverNext(up_to) if sender is not None:
                 sender.deliver(up_to)
+            case ApplyConfiguration(key) if key in APPROACH_KEYS:
+                self._change_way()
             case ApplyConfiguration() if self._session is not None:
                 self._session.configuration_changed()
             case _:
@@ -178,29 +192,57 @@ class CentralSystemLink:
 
     async def _attempt(self) -> bool:
         """Connect and talk until that ends; True when the link had been accepted and stable."""
+        failed: Approach | None = None
+        self._has_left = False
+        for approach in self._ways.to_try():
+            session = await self._try(approach, failed)
+            if session is None:
+                self._ways.failed(approach)
+                failed = approach
+                continue
+            if session.has_left or not self._ways.leads_elsewhere(approach):
+                self._has_left = session.has_left
+                return session.sender.stood_accepted_s >= STABLE_AFTER_S
+            self._ways.failed(approach)  # it took the connection, but not this box
+            failed = approach
+        return False
+
+    async def _try(self, approach: Approach, failed: Approach | None) -> Session | None:
+        """Talk by this way until that ends; None when no session came about. Raises nothing."""
         try:
-            wire = await self._open()
+            wire = await self._open(approach)
+            return await self._talk(wire, approach, failed)
         except LinkError as problem:
-            self._note_problem(str(problem), is_news=str(problem) != self._last_problem)
-            return False
-        session = self._begin(wire)
+            sentence = self._named(str(problem), approach)
+        except Exception:
+            # It may lie in the address, and that comes from outside: the old way must stay open.
+            logger.exception("The attempt to reach the central system failed")
+            sentence = self._named("it failed inside the agent, see its log", approach)
+        self._note_problem(sentence, is_news=sentence != self._last_problem)
+        return None
+
+    async def _talk(self, wire: Wire, approach: Approach, failed: Approach | None) -> Session:
+        """Talk until that ends."""
+        session = self._begin(wire, approach, failed)
+        doubt = asyncio.get_running_loop().call_later(ACCEPTED_WITHIN_S, self._doubt, session)
         try:
             await session.run()
         except LinkError as problem:
-            self._note_problem(str(problem), is_news=True)
+            self._note_problem(self._named(str(problem), approach), is_news=True)
         except Exception:
             logger.exception("The session with the central system failed")
             self._note_problem("the session failed inside the agent, see its log", is_news=True)
         finally:
+            doubt.cancel()
             self._session = None
             self._connected_since = None
             await _close(wire)
-        return session.sender.stood_accepted_s >= STABLE_AFTER_S
+        return session
 
-    async def _open(self) -> Wire:
-        url = self._settings.url
+    async def _open(self, approach: Approach) -> Wire:
+        url = approach.url
         try:
-            access = prepare_access(self._settings, self._charge_point)
+            access = prepare_access(self._settings, self._charge_point, approach)
             url = access.url
             async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # a backstop: nothing waits for ever
                 wire = await self._connect(
@@ -214,11 +256,36 @@ class CentralSystemLink:
             raise LinkError("the server does not speak OCPP 1.6 (it chose no subprotocol ocpp1.6)")
         return wire
 
-    def _begin(self, wire: Wire) -> Session:
-        logger.info("Connected to %s", self._shown_url())
+    def _begin(self, wire: Wire, approach: Approach, failed: Approach | None) -> Session:
+        self._approach = approach
+        logger.info("Connected to %s", self._shown(approach))
+        if not is_same_place(self._registered_at, approach.url):
+            self._around.registration.begin_anew()  # another one does not know this box yet
+            self._registered_at = approach.url
+        self._around.registration.is_on_trial = self._ways.leads_elsewhere(approach)
+        self._ways.worked(approach)
+        self._inbox.post(LinkOpened(approach, failed))
         self._connected_since = self._clock.now().utc
         self._session = Session(wire, self._around)
         return self._session
+
+    def _change_way(self) -> None:
+        """Leave for the way that is wanted now, once the answer to that wish is out."""
+        is_other = self._ways.wanted.as_used != self._approach.as_used
+        if self._session is not None and is_other:
+            self._session.leave("the connection is made anew by another way")
+
+    def _doubt(self, session: Session) -> None:
+        """A central system on trial has to accept this box within some time."""
+        is_accepted = session.sender.accepted_at_s is not None
+        if self._ways.leads_elsewhere(self._approach) and not is_accepted:
+            session.drop(f"it did not accept this box within {ACCEPTED_WITHIN_S:.0f} s")
+
+    def _named(self, problem: str, approach: Approach) -> str:
+        """With the address, where that is not the one which is shown beside it."""
+        if not self._ways.is_trial(approach):
+            return problem
+        return f"{problem} (the new way, {approach.url})"
 
     def _note_problem(self, problem: str, *, is_news: bool) -> None:
         logger.warning("No link to the central system: %s", problem)
@@ -234,7 +301,10 @@ class CentralSystemLink:
     def _shown_url(self) -> str:
         if not self._settings.url:
             return ""
-        return shown_url(connection_url(self._settings.url, self._charge_point.identity))
+        return self._shown(self._approach if self._session is not None else self._ways.wanted)
+
+    def _shown(self, approach: Approach) -> str:
+        return shown_url(connection_url(approach.url, self._charge_point.identity))
 
 
 async def _close(wire: Wire) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from ocpp.v16 import call, datatypes  # type: ignore[import-untyped]
 from ocpp.v16.enums import ChargePointErrorCode  # type: ignore[import-untyped]
 
 from agent.core.values import (
+    NO_TRANSACTION,
+    MeterSample,
     MeterValues,
     QueuedMessage,
     SampledValue,
@@ -84,7 +87,9 @@ def transaction_call(row: QueuedMessage) -> tuple[str, Payload]:
         case StartTransaction():
             return "StartTransaction", _start_transaction(row.message)
         case MeterValues():
-            return "MeterValues", _meter_values(row.message, _transaction_id(row))
+            is_in_session = row.transaction_ref != NO_TRANSACTION
+            transaction_id = _transaction_id(row) if is_in_session else None
+            return "MeterValues", _meter_values(row.message, transaction_id)
         case StopTransaction():
             return "StopTransaction", _stop_transaction(row.message, _transaction_id(row))
 
@@ -114,8 +119,20 @@ def _stop_transaction(message: StopTransaction, transaction_id: int) -> Payload:
             transaction_id=transaction_id,
             reason=message.reason.value,
             id_tag=None if message.id_tag is None else _id_tag(message.id_tag),
+            transaction_data=_transaction_data(message.samples),
         )
     )
+
+
+def _transaction_data(samples: Sequence[MeterSample]) -> list[datatypes.MeterValue] | None:
+    """What can be sent of the stop data; None: nothing. A stop is never held up by it."""
+    data = []
+    for sample in samples:
+        values = [_sampled_value(value) for value in sample.values if _is_number(value)]
+        if values:
+            at = timestamp(sample.sampled_at)
+            data.append(datatypes.MeterValue(timestamp=at, sampled_value=values))
+    return data or None
 
 
 def meter_values_now(message: MeterValues, transaction_id: int | None) -> Payload:

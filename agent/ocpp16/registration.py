@@ -7,6 +7,7 @@ from random import Random
 from agent.ocpp16.answers import BootAnswer
 
 _OWN_RETRY_S = 60.0
+_RETRY_MIN_S = 10.0  # whatever a central system says: OCPP 1.6, 4.2 wants it not to be flooded
 _JITTER_S = 10.0
 _WAIT_MAX_S = 86_400.0
 
@@ -18,6 +19,7 @@ class Registration:
         self._random = random
         self._asked_at_s: float | None = None
         self.status = ""  # Accepted, Pending, Rejected; empty: not answered yet
+        self.is_on_trial = False  # the central system counts only once it has accepted us
         self.ask_not_before_s = float("-inf")
 
     @property
@@ -30,6 +32,10 @@ class Registration:
         """Calls of the central system are answered (OCPP 1.6, 4.2)."""
         return self.status in ("Accepted", "Pending")
 
+    def may_tell_time(self, status: str) -> bool:
+        """False for a central system on trial that answers this: anybody's server has a time."""
+        return status == "Accepted" or not self.is_on_trial
+
     def asked(self, now_s: float) -> None:
         """A BootNotification goes out now."""
         self._asked_at_s = now_s
@@ -37,10 +43,11 @@ class Registration:
     def answered(self, answer: BootAnswer, now_s: float) -> None:
         """BootNotification.conf came."""
         self.status = answer.status
-        wait_s = answer.interval_s or 0
+        wait_s = float(answer.interval_s or 0)
         if wait_s <= 0:  # OCPP 1.6, 4.2: then the charge point chooses, without flooding
-            wait_s = int(_OWN_RETRY_S)
-        self.ask_not_before_s = now_s + self._jittered(min(wait_s, _WAIT_MAX_S))
+            wait_s = _OWN_RETRY_S
+        wait_s = min(max(wait_s, _RETRY_MIN_S), _WAIT_MAX_S)
+        self.ask_not_before_s = now_s + self._jittered(wait_s)
 
     def not_answered(self, now_s: float) -> None:
         """Silence, CALLERROR or nonsense: ask again after our own interval."""
@@ -56,6 +63,11 @@ class Registration:
         self.status = ""
         if self._asked_at_s is not None:
             self.ask_not_before_s = self._asked_at_s + self._jittered(_OWN_RETRY_S)
+
+    def begin_anew(self) -> None:
+        """Another central system: it has not been asked yet."""
+        self.status = ""
+        self.ask_not_before_s = float("-inf")
 
     def _jittered(self, wait_s: float) -> float:
         # The interval is a minimum; boxes that were told the same must not return in step.

@@ -6,6 +6,7 @@ The library's own codes are partly those of OCPP 2.0.1, so the mapping is made h
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,19 @@ from ocpp.v16.enums import Action  # type: ignore[import-untyped]
 from agent.ocpp16.frames import CallRefused, Payload
 
 KNOWN_ACTIONS: frozenset[str] = frozenset(str(action.value) for action in Action)
+# The feature profile that an action belongs to, where that is not Core (OCPP 1.6, 3.3).
+PROFILE_OF: Mapping[str, str] = {
+    "CancelReservation": "Reservation",
+    "ClearChargingProfile": "SmartCharging",
+    "GetCompositeSchedule": "SmartCharging",
+    "GetDiagnostics": "FirmwareManagement",
+    "GetLocalListVersion": "LocalAuthListManagement",
+    "ReserveNow": "Reservation",
+    "SendLocalList": "LocalAuthListManagement",
+    "SetChargingProfile": "SmartCharging",
+    "TriggerMessage": "RemoteTrigger",
+    "UpdateFirmware": "FirmwareManagement",
+}
 # SendLocalList: its schema takes seconds for a large list, so its handler has a check of its own.
 # TriggerMessage: what the schema does not know is answered NotImplemented, not with an error.
 CHECKED_BY_HANDLER = frozenset({"SendLocalList", "TriggerMessage"})

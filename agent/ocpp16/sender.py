@@ -19,7 +19,7 @@ from agent.core.events import (
     OutboxWasEmpty,
 )
 from agent.errors import AgentError, CallFailed
-from agent.ocpp16 import answers, messages
+from agent.ocpp16 import answers, messages, plug_and_charge
 from agent.ocpp16.exchange import CallErrorReceived, Exchange, OwnCall
 from agent.ocpp16.frames import Payload
 from agent.ocpp16.surroundings import Surroundings
@@ -81,7 +81,7 @@ class Sender:
     def notify(self, command: NotifyStatus) -> None:
         """Report a status; it is dropped while the link is not accepted."""
         if self.accepted_at_s is not None:
-            changed_at = self._around.clock.now().utc
+            changed_at = command.changed_at or self._around.clock.now().utc
             self._waiting.add_status(WaitingStatus(command.report, changed_at))
             self._wake.set()
 
@@ -215,7 +215,8 @@ class Sender:
             logger.warning("BootNotification was not answered as it should be: %s", problem)
             self._registration.not_answered(self._loop.time())
             return
-        if answer.current_time is not None:
+        may_tell = self._registration.may_tell_time(answer.status)
+        if answer.current_time is not None and may_tell:
             self._around.clock.learn(answer.current_time)
         self._boot_answered(answer)
 
@@ -234,13 +235,13 @@ class Sender:
         self._cancel_timer(waiting)
         command = waiting.command
         try:
-            payload = messages.authorize(command.id_tag)
+            action, payload = plug_and_charge.question(command)
         except ValueError as problem:
             self._post(AuthorizeFailed(command.id_tag, f"Authorize cannot be sent: {problem}"))
             return
         left_s = max(waiting.deadline_s - self._loop.time(), 0.001)
         await self._perform(
-            OwnCall(self._new_id(), "Authorize", payload, left_s, command, is_urgent=True)
+            OwnCall(self._new_id(), action, payload, left_s, command, is_urgent=True)
         )
 
     async def _send_status(self, waiting: WaitingStatus) -> None:
@@ -303,7 +304,7 @@ class Sender:
         call = OwnCall(self._new_id(), "Heartbeat", {}, self._message_timeout_s())
         payload = await self._perform(call)
         told = answers.read_current_time(payload)
-        if told is not None:
+        if told is not None and self._registration.may_tell_time(self._registration.status):
             self._around.clock.learn(told)
 
     async def _perform(self, call: OwnCall) -> Any:
@@ -356,6 +357,9 @@ class Sender:
     def _learn_late(self, payload: Any) -> None:
         """A time that comes late is wrong by seconds: better than a clock that nobody has set."""
         told = answers.read_current_time(payload)
+        status = payload.get("status") if isinstance(payload, dict) else None
+        if not self._registration.may_tell_time(status or self._registration.status):
+            return
         if told is not None and not self._around.clock.now().is_trusted:
             self._around.clock.learn(told)
 

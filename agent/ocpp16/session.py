@@ -42,17 +42,23 @@ class Session:
         self._around = around
         self.sender = Sender(around, self._write)
         self._incoming = IncomingCalls(
-            around.handlers, around.registration, self.sender.send, around.off_loop
+            around.handlers,
+            around.registration,
+            self.sender.send,
+            around.off_loop,
+            lambda: around.configuration().profiles,
         )
-        self._ping_changed = asyncio.Event()
+        self._keys_changed = asyncio.Event()
         self._bad_in_a_row = 0
+        self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.has_left = False
 
     async def run(self) -> None:
         """Talk until the connection ends; raises LinkError with the reason."""
         problem = "the agent ends the connection"
         grace_s = _GOODBYE_S  # a Reset that was accepted must be seen to be accepted
         try:
-            await _until_one_fails(self._read(), self.sender.run(), self._ping())
+            await _until_one_fails(self._read(), self.sender.run(), self._ping(), self._leave())
         except LinkError as reason:
             problem, grace_s = str(reason), 0.0
             raise
@@ -62,8 +68,24 @@ class Session:
 
     def configuration_changed(self) -> None:
         """Let the timers follow the configuration keys at once."""
-        self._ping_changed.set()
+        self._keys_changed.set()
         self.sender.configuration_changed()
+
+    def leave(self, reason: str) -> None:
+        """End it in a moment: answers that are nearly ready go out first. Safe to repeat."""
+        self.has_left = True
+        self.drop(reason)
+
+    def drop(self, reason: str) -> None:
+        """End it as a failure. Safe to repeat."""
+        if not self._leaving.done():
+            self._leaving.set_result(reason)
+
+    async def _leave(self) -> None:
+        reason = await self._leaving
+        if self.has_left:
+            await self._incoming.finish(_GOODBYE_S)
+        raise LinkError(reason)
 
     async def _read(self) -> None:
         while True:
@@ -108,16 +130,25 @@ class Session:
 
     async def _ping(self) -> None:
         while True:
-            interval_s = self._around.configuration().integer("WebSocketPingInterval")
-            self._ping_changed.clear()
-            if await wait_at_most(self._ping_changed, interval_s or _DAY_S) or not interval_s:
-                continue
-            timeout_s = min(float(interval_s), _PONG_TIMEOUT_S)
+            timeout_s = min(float(await self._ping_is_due()), _PONG_TIMEOUT_S)
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._wire.ping()
             except TimeoutError:
                 raise LinkError(f"no answer to a ping within {timeout_s:.0f} s") from None
+
+    async def _ping_is_due(self) -> int:
+        """Wait for an interval and return it; a change of its own key begins it anew, no other."""
+        now_s = asyncio.get_running_loop().time
+        interval_s, begun_s = 0, 0.0
+        while True:
+            wanted_s = self._around.configuration().integer("WebSocketPingInterval")
+            if wanted_s != interval_s:
+                interval_s, begun_s = wanted_s, now_s()
+            self._keys_changed.clear()
+            left_s = begun_s + interval_s - now_s() if interval_s else _DAY_S
+            if not await wait_at_most(self._keys_changed, left_s) and interval_s:
+                return interval_s
 
 
 async def _until_one_fails(*works: Coroutine[Any, Any, None]) -> None:

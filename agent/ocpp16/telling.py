@@ -43,6 +43,10 @@ class OwnAccount:
             "FirmwareStatusNotification": firmware,
         }
 
+    def ask(self, action: str, status: Status) -> None:
+        """From now on this tells what is under way: diagnostics or firmware."""
+        self._statuses[action] = status
+
     def calls(self, action: str, connector_id: int | None = None) -> list[tuple[str, Payload]]:
         """The calls of this action, of one connector or of all; empty: there is nothing to tell.
 

@@ -11,13 +11,15 @@ from enum import Enum
 from typing import Any
 
 from agent.core.commands import Authorize
-from agent.core.values import StatusReport
+from agent.core.values import Status, StatusReport
 from agent.errors import CallFailed
 
 AUTHORIZES_MAX = 8
 PROXIED_MAX = 8
 TOLD_MAX = 40
 _OTHERS_BEFORE_A_ROW = 10
+# That energy flows is told after the StartTransaction that was ready to go before it.
+_OF_A_SESSION = (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,10 @@ Waiting = WaitingAuthorize | WaitingStatus | WaitingProxied | WaitingTold | Due
 
 
 class WaitingCalls:
-    """Cards before statuses before the transaction queue, which still goes after ten others."""
+    """Cards before statuses before the transaction queue, which still goes after ten others.
+
+    A status that says that a session charges does not overtake a row that was ready before it.
+    """
 
     def __init__(self) -> None:
         self._authorizes: deque[WaitingAuthorize] = deque()
@@ -79,6 +84,7 @@ class WaitingCalls:
         self._told: deque[WaitingTold] = deque()
         self._delivery_wanted = False
         self._others_sent = 0  # since a delivery is wanted
+        self._after_row: set[tuple[int, str]] = set()  # statuses of a session that is still to go
 
     def __len__(self) -> int:
         others = len(self._authorizes) + len(self._statuses) + len(self._proxied) + len(self._told)
@@ -106,6 +112,9 @@ class WaitingCalls:
         key = (report.connector_id, conflict)
         self._statuses.pop(key, None)
         self._statuses[key] = waiting
+        self._after_row.discard(key)
+        if self._delivery_wanted and report.status in _OF_A_SESSION:
+            self._after_row.add(key)
 
     def add_proxied(self, waiting: WaitingProxied) -> bool:
         """Let a call of an operator wait for its turn; False when too many wait already."""
@@ -137,8 +146,12 @@ class WaitingCalls:
             self._count_other()
             return self._authorizes.popleft()
         if self._statuses:
+            key = next(iter(self._statuses))
+            if self._delivery_wanted and key in self._after_row:
+                return self._delivery()
             self._count_other()
-            return self._statuses.pop(next(iter(self._statuses)))
+            self._after_row.discard(key)
+            return self._statuses.pop(key)
         if self._told:
             self._count_other()
             return self._told.popleft()
@@ -152,6 +165,7 @@ class WaitingCalls:
         authorizes = list(self._authorizes)
         self._authorizes.clear()
         self._statuses.clear()
+        self._after_row.clear()
         self._told.clear()
         while self._proxied:
             self._proxied.popleft().fail("the link was lost before it could be sent")
@@ -161,6 +175,7 @@ class WaitingCalls:
     def _delivery(self) -> Due:
         self._delivery_wanted = False
         self._others_sent = 0
+        self._after_row.clear()
         return Due.DELIVERY
 
     def _count_other(self) -> None:

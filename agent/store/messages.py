@@ -13,6 +13,7 @@ from typing import Any
 
 from agent.core.id_tag import mask
 from agent.core.values import (
+    MeterSample,
     MeterValues,
     SampledValue,
     StartTransaction,
@@ -68,12 +69,19 @@ def shifted(payload: str, shift: timedelta) -> str:
     """The same message at another time; as it was when nobody can read it."""
     try:
         fields = json.loads(payload)
-        for name in _INSTANTS:
-            if name in fields:
-                fields[name] = instant_text(instant_of(fields[name]) + shift)
+        _shift(fields, shift)
+        for sample in fields.get("samples", ()):
+            if sample.pop("boot", 0):  # the others have true times
+                _shift(sample, shift)
         return json.dumps(fields, separators=(",", ":"))
     except (ValueError, TypeError, OverflowError):
         return payload
+
+
+def _shift(fields: dict[str, Any], shift: timedelta) -> None:
+    for name in _INSTANTS:
+        if name in fields:
+            fields[name] = instant_text(instant_of(fields[name]) + shift)
 
 
 @singledispatch
@@ -112,7 +120,30 @@ def _(message: StopTransaction) -> dict[str, Any]:
     }
     if message.id_tag is not None:
         fields["id_tag"] = message.id_tag
+    if message.samples:
+        fields["samples"] = [sample_fields(sample) for sample in message.samples]
     return fields
+
+
+def sample_fields(sample: MeterSample) -> dict[str, Any]:
+    """A sample that waits for its StopTransaction, without its number."""
+    fields: dict[str, Any] = {
+        "sampled_at": instant_text(sample.sampled_at),
+        "values": [_sampled_fields(value) for value in sample.values],
+    }
+    if sample.boot:
+        fields["boot"] = sample.boot
+    return fields
+
+
+def sample_of(fields: dict[str, Any], number: int = 0) -> MeterSample:
+    """Read such a sample back. Raises KeyError, TypeError, AttributeError or ValueError."""
+    return MeterSample(
+        sampled_at=instant_of(fields["sampled_at"]),
+        values=_sampled_values(fields["values"]),
+        number=number,
+        boot=int(fields.get("boot", 0)),
+    )
 
 
 def _sampled_fields(sampled: SampledValue) -> dict[str, str]:
@@ -140,16 +171,20 @@ def _meter_values(fields: dict[str, Any]) -> MeterValues:
     return MeterValues(
         connector_id=fields["connector_id"],
         sampled_at=instant_of(fields["sampled_at"]),
-        values=tuple(
-            SampledValue(
-                value=sampled["value"],
-                measurand=sampled["measurand"],
-                unit=sampled.get("unit"),
-                phase=sampled.get("phase"),
-                context=sampled.get("context", _USUAL_CONTEXT),
-            )
-            for sampled in fields["values"]
-        ),
+        values=_sampled_values(fields["values"]),
+    )
+
+
+def _sampled_values(values: list[dict[str, Any]]) -> tuple[SampledValue, ...]:
+    return tuple(
+        SampledValue(
+            value=sampled["value"],
+            measurand=sampled["measurand"],
+            unit=sampled.get("unit"),
+            phase=sampled.get("phase"),
+            context=sampled.get("context", _USUAL_CONTEXT),
+        )
+        for sampled in values
     )
 
 
@@ -159,6 +194,7 @@ def _stop_transaction(fields: dict[str, Any]) -> StopTransaction:
         ended_at=instant_of(fields["ended_at"]),
         reason=StopReason(fields["reason"]),
         id_tag=fields.get("id_tag"),
+        samples=tuple(sample_of(sample) for sample in fields.get("samples", ())),
     )
 
 

@@ -23,6 +23,12 @@ STEPS = (
     "create_boots",
     "create_deeds",
     "create_inoperative",
+    "create_reservations",
+    "create_charging_profiles",
+    "create_stop_samples",
+    "create_contactors",
+    "create_firmware",
+    "create_approaches",
 )
 
 

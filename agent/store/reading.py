@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from agent.core.approach import Approaches
+from agent.core.charging_profiles import InstalledProfile
+from agent.core.firmware_update import FirmwareUpdate
 from agent.core.values import (
     NO_LIST,
     CacheEntry,
     DecisionRecord,
     LocalList,
     QueuedMessage,
+    Reservation,
     TagFacts,
     Transaction,
     Verdict,
 )
 from agent.errors import StoreError
+from agent.store.approach import read_approaches
+from agent.store.firmware import read_firmware
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message
+from agent.store.profiles import read_profiles
 from agent.store.rows import DECISIONS_MAX
+from agent.store.samples import read_samples
 
 PARKED_SHOWN_MAX = 100
 
@@ -39,6 +47,12 @@ class Durable:
     parked_count: int
     local_list: LocalList = NO_LIST
     inoperative: frozenset[int] = frozenset()  # 0: the charge point
+    contactors: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    """Of each connector: how often its contactor closed, and whether a person must look at it."""
+    reservations: tuple[Reservation, ...] = ()
+    charging_profiles: tuple[InstalledProfile, ...] = ()
+    firmware: FirmwareUpdate | None = None
+    approaches: Approaches | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,10 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
     queued_count, parked_count = _counts(reader)
     return Durable(
         configuration=dict(reader.execute("SELECT key, value FROM configuration_keys")),
-        open_transactions=tuple(_transaction(row) for row in open_transactions),
+        open_transactions=tuple(
+            replace(_transaction(row), samples=read_samples(reader, row[0]))
+            for row in open_transactions
+        ),
         next_sequence=1 + _highest(reader, "outbox.sequence", "transactions.last_sequence"),
         next_transaction_ref=1 + _highest(reader, "outbox.transaction_ref", "transactions.ref"),
         queued_count=queued_count,
@@ -140,6 +157,27 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
         inoperative=frozenset(
             connector_id for (connector_id,) in reader.execute("SELECT * FROM inoperative")
         ),
+        contactors={
+            connector_id: (operations, bool(is_locked_out))
+            for connector_id, operations, is_locked_out in reader.execute(
+                "SELECT connector_id, operations, is_locked_out FROM contactors"
+            )
+        },
+        reservations=_reservations(reader),
+        firmware=read_firmware(reader),
+        approaches=read_approaches(reader),
+        charging_profiles=read_profiles(reader),
+    )
+
+
+def _reservations(reader: sqlite3.Connection) -> tuple[Reservation, ...]:
+    rows = reader.execute(
+        "SELECT reservation_id, connector_id, id_tag, expires_at, parent_id_tag"
+        " FROM reservations ORDER BY reservation_id"
+    ).fetchall()
+    return tuple(
+        Reservation(number, connector_id, id_tag, instant_of(expires_at), parent)
+        for number, connector_id, id_tag, expires_at, parent in rows
     )
 
 

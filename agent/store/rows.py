@@ -18,28 +18,34 @@ from agent.core.commands import (
     ClearCache,
     CorrectTimes,
     DiscardMessage,
+    DropSample,
     EndTransaction,
+    KeepSample,
     NoteBoot,
     NoteEnding,
     ParkMessage,
     QueueMessage,
     RecordAttempt,
     RecordDecision,
+    RemoveChargingProfile,
     RemoveMessage,
     RequeueMessage,
     SaveAvailability,
+    SaveChargingProfile,
     SaveConfigurationKey,
+    SaveContactor,
+    SaveReservations,
     SaveTransaction,
     SetTransactionId,
 )
-from agent.core.values import AuthorizationStatus
-from agent.store import boots
+from agent.store import boots, profiles, samples
+from agent.store.cache import CACHE_ENTRIES_MAX as CACHE_ENTRIES_MAX
+from agent.store.cache import cache_tag
 from agent.store.instants import instant_text
-from agent.store.local_list import info_columns, listed_status
+from agent.store.local_list import listed_status
 from agent.store.messages import action_of, encode_message, in_words
 from agent.store.room import ROW_BYTES
 
-CACHE_ENTRIES_MAX = 1000
 DECISIONS_MAX = 1000
 DEEDS_MAX = 1000
 ENDED_TRANSACTIONS_MAX = 200
@@ -85,7 +91,8 @@ def _(row: QueueMessage, writing: Writing) -> None:
     )
     writing.growth += len(payload) + ROW_BYTES
     writing.connection.execute(
-        "UPDATE transactions SET last_sequence = ? WHERE ref = ?",
+        "UPDATE transactions SET last_sequence = ?"
+        " WHERE ref = coalesce(nullif(?, 0), (SELECT max(ref) FROM transactions))",
         (row.sequence, row.transaction_ref),
     )
 
@@ -220,11 +227,22 @@ def _(row: SaveTransaction, writing: Writing) -> None:
 
 
 @write_row.register
+def _(row: KeepSample, writing: Writing) -> None:
+    samples.keep(writing.connection, row)
+
+
+@write_row.register
+def _(row: DropSample, writing: Writing) -> None:
+    samples.drop(writing.connection, row)
+
+
+@write_row.register
 def _(row: EndTransaction, writing: Writing) -> None:
     writing.connection.execute(
         "UPDATE transactions SET ended_at = ? WHERE ref = ? AND ended_at IS NULL",
         (instant_text(writing.now), row.ref),
     )
+    samples.forget(writing.connection, row.ref)
     # The outbox still needs the transactionId of those whose messages wait or are parked.
     writing.connection.execute(
         "DELETE FROM transactions WHERE ended_at IS NOT NULL AND ref <= ("
@@ -244,44 +262,10 @@ def _(row: SetTransactionId, writing: Writing) -> None:
 
 # --- what is known about idTags ------------------------------------------------------------------
 
-# OCPP 1.6, 3.5.3: a tag in the local list is not put into the cache.
-_CACHE_TAG = f"""
-INSERT INTO authorization_cache (id_tag, status, expires_at, parent_id_tag, heard_at)
-SELECT :id_tag, :status, :expires_at, :parent_id_tag, :now
-WHERE {listed_status(":id_tag")} IS NULL
-ON CONFLICT (id_tag) DO UPDATE SET
-    status = excluded.status,
-    expires_at = excluded.expires_at,
-    parent_id_tag = excluded.parent_id_tag,
-    heard_at = excluded.heard_at
-"""
-
-# OCPP 1.6, 3.5.1: a full cache drops entries that are not valid first, then the oldest.
-_MAKE_ROOM_IN_CACHE = """
-DELETE FROM authorization_cache WHERE id_tag IN (
-    SELECT id_tag FROM authorization_cache WHERE id_tag <> :id_tag
-    ORDER BY status = 'Accepted' AND (expires_at IS NULL OR expires_at > :now), heard_at
-    LIMIT max(0, (SELECT count(*) FROM authorization_cache) - :entries_max)
-)
-"""
-
 
 @write_row.register
 def _(row: CacheTag, writing: Writing) -> None:
-    if row.info.status is AuthorizationStatus.CONCURRENT_TX:
-        return  # says that the tag is busy elsewhere, nothing about the tag itself
-    now = instant_text(writing.now)
-    status, expires_at, parent_id_tag = info_columns(row.info)
-    entry = {
-        "id_tag": row.id_tag,
-        "status": status,
-        "expires_at": expires_at,
-        "parent_id_tag": parent_id_tag,
-        "now": now,
-    }
-    writing.connection.execute(_CACHE_TAG, entry)
-    room = {"id_tag": row.id_tag, "now": now, "entries_max": CACHE_ENTRIES_MAX}
-    writing.connection.execute(_MAKE_ROOM_IN_CACHE, room)
+    cache_tag(writing.connection, row, writing.now)
 
 
 @write_row.register
@@ -319,7 +303,7 @@ def _(row: CorrectTimes, writing: Writing) -> None:
     boots.correct_times(writing.connection, row)
 
 
-# --- availability, configuration keys and decisions ----------------------------------------------
+# --- availability, reservations, configuration keys and decisions --------------------------------
 
 
 @write_row.register
@@ -332,12 +316,50 @@ def _(row: SaveAvailability, writing: Writing) -> None:
 
 
 @write_row.register
+def _(row: SaveContactor, writing: Writing) -> None:
+    writing.connection.execute(
+        "INSERT OR REPLACE INTO contactors (connector_id, operations, is_locked_out)"
+        " VALUES (?, ?, ?)",
+        (row.connector_id, row.operations, row.is_locked_out),
+    )
+
+
+@write_row.register
+def _(row: SaveReservations, writing: Writing) -> None:
+    writing.connection.execute("DELETE FROM reservations")
+    writing.connection.executemany(
+        "INSERT INTO reservations (reservation_id, connector_id, id_tag, expires_at,"
+        " parent_id_tag) VALUES (?, ?, ?, ?, ?)",
+        [
+            (
+                reservation.reservation_id,
+                reservation.connector_id,
+                reservation.id_tag,
+                instant_text(reservation.expires_at),
+                reservation.parent_id_tag,
+            )
+            for reservation in row.reservations
+        ],
+    )
+
+
+@write_row.register
 def _(row: SaveConfigurationKey, writing: Writing) -> None:
     writing.connection.execute(
         "INSERT INTO configuration_keys (key, value) VALUES (?, ?)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (row.key, row.value),
     )
+
+
+@write_row.register
+def _(row: SaveChargingProfile, writing: Writing) -> None:
+    profiles.save_profile(writing.connection, row)
+
+
+@write_row.register
+def _(row: RemoveChargingProfile, writing: Writing) -> None:
+    profiles.remove_profile(writing.connection, row)
 
 
 @write_row.register

@@ -195,3 +195,89 @@ def create_deeds(database: Database) -> None:
 def create_inoperative(database: Database) -> None:
     """Create the list of what ChangeAvailability wants out of service; 0 is the charge point."""
     database.execute("CREATE TABLE inoperative (connector_id INTEGER PRIMARY KEY) STRICT")
+
+
+@migrations()
+def create_reservations(database: Database) -> None:
+    """Create the reservations that hold; connector 0 is any one."""
+    database.execute(
+        """
+        CREATE TABLE reservations (
+            reservation_id INTEGER PRIMARY KEY,
+            connector_id INTEGER NOT NULL,
+            id_tag TEXT NOT NULL COLLATE NOCASE,
+            expires_at TEXT NOT NULL,
+            parent_id_tag TEXT COLLATE NOCASE
+        ) STRICT
+        """
+    )
+
+
+@migrations()
+def create_charging_profiles(database: Database) -> None:
+    """Create the charging profiles. ``transaction_ref``: the session that a TxProfile is for."""
+    database.execute(
+        """
+        CREATE TABLE charging_profiles (
+            profile_id INTEGER PRIMARY KEY,
+            connector_id INTEGER NOT NULL,
+            transaction_ref INTEGER,
+            profile TEXT NOT NULL
+        ) STRICT
+        """
+    )
+
+
+@migrations()
+def create_stop_samples(database: Database) -> None:
+    """Create the samples that wait for the StopTransaction of their session."""
+    database.execute(
+        """
+        CREATE TABLE stop_samples (
+            transaction_ref INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            payload TEXT NOT NULL,
+            PRIMARY KEY (transaction_ref, number)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+@migrations()
+def create_contactors(database: Database) -> None:
+    """Create the memory of the contactors: how often each closed, and who must look at it."""
+    database.execute(
+        """
+        CREATE TABLE contactors (
+            connector_id INTEGER PRIMARY KEY,
+            operations INTEGER NOT NULL,
+            is_locked_out INTEGER NOT NULL
+        ) STRICT
+        """
+    )
+
+
+@migrations()
+def create_firmware(database: Database) -> None:
+    """Create the state of the last firmware update."""
+    database.execute(
+        """
+        CREATE TABLE firmware (
+            only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+            state TEXT NOT NULL
+        ) STRICT
+        """
+    )
+
+
+@migrations()
+def create_approaches(database: Database) -> None:
+    """Create how the central system is reached, once that was changed over OCPP."""
+    database.execute(
+        """
+        CREATE TABLE approaches (
+            only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+            state TEXT NOT NULL
+        ) STRICT
+        """
+    )

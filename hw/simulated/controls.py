@@ -44,11 +44,14 @@ class SimulatedControls:
         reader: SimulatedReader | None,
         inputs: Mapping[str, SimulatedInput],
         subscribers: Subscribers,
+        one_reader_each: bool = False,
     ) -> None:
         self._outlets = outlets
+        self._one_reader_each = one_reader_each
         self._reader = reader
         self._inputs = inputs
         self._subscribers = subscribers
+        self._times_mended = dict.fromkeys(outlets, 0)
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
         """Call ``on_change`` after each change of the simulated world."""
@@ -68,18 +71,30 @@ class SimulatedControls:
         No effect without a plug.
         """
         outlet = self._outlet_with_socket(connector_id)
-        if outlet.vehicle.is_plugged:
+        if outlet.vehicle.is_plugged or outlet.vehicle.is_cable_left:
             if outlet.holds_plug() and not by_force:
                 raise ValueError(f"connector {connector_id}: the lock holds the plug")
             outlet.settle()
             outlet.vehicle.unplug()
         self._subscribers.notify()
 
-    def tap(self, uid_or_code: str, is_code: bool = False) -> None:
+    def drive_off(self, connector_id: int) -> None:
+        """Pull the cable off the car; its other end stays in the socket. No effect without one."""
+        outlet = self._outlet_with_socket(connector_id)
+        if outlet.vehicle.is_plugged:
+            outlet.settle()
+            outlet.vehicle.drive_off()
+        self._subscribers.notify()
+
+    def tap(self, uid_or_code: str, is_code: bool = False, connector_id: int | None = None) -> None:
         """Hold a card to the reader and take it away; ValueError for what no card can be."""
         if self._reader is None:
             raise ValueError("the card reader is not simulated")
-        self._reader.tap(uid_or_code, is_code)
+        at = None
+        if self._one_reader_each:
+            at = min(self._outlets) if connector_id is None else connector_id
+            self._outlet(at)
+        self._reader.tap(uid_or_code, is_code, at)
         self._subscribers.notify()
 
     def energy(self, connector_id: int, wanted: bool) -> None:
@@ -149,7 +164,13 @@ class SimulatedControls:
         for part in [*outlet.simulated_parts(), *self._shared_parts()]:
             part.mend()
         outlet.inject(None)
+        self._times_mended[connector_id] += 1
         self._subscribers.notify()
+
+    def times_mended(self, connector_id: int) -> int:
+        """How often ``clear`` was called on this connector."""
+        self._outlet(connector_id)
+        return self._times_mended[connector_id]
 
     def _outlet(self, connector_id: int) -> SimulatedOutlet:
         outlet = self._outlets.get(connector_id)

@@ -31,10 +31,11 @@ class SimulatedIndicator(SimulatedPart):
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
         self.signal: Signal | None = None  # None: dark
+        self.flashes = 0
 
-    def show(self, signal: Signal) -> None:
+    def show(self, signal: Signal, flashes: int = 0) -> None:
         """Show this signal from now on."""
-        self.signal = signal
+        self.signal, self.flashes = signal, flashes
         self.note(signal.value)
 
     def shut_down(self) -> None:

@@ -20,6 +20,7 @@ class Fault(Enum):
     METER_NAN = "meter_nan"
     METER_BACKWARDS = "meter_backwards"
     PILOT_SHORT = "pilot_short"
+    PILOT_SILENT = "pilot_silent"
     READER_HANG = "reader_hang"
     EMERGENCY_STOP = "emergency_stop"
     RESIDUAL_CURRENT = "residual_current"

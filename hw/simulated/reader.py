@@ -33,13 +33,14 @@ class SimulatedReader(SimulatedPart):
         self._report = None
         self.note("shut down")
 
-    def tap(self, uid_or_code: str, is_code: bool = False) -> None:
+    def tap(self, uid_or_code: str, is_code: bool = False, connector_id: int | None = None) -> None:
         """Hold a card to it and take it away: a UID in 8, 14 or 20 hex digits, or a ready tag.
 
         A tag is 1 to 20 printable ASCII characters; with ``is_code`` also one that looks like a
         UID. ValueError for anything else, and before ``start``. A reader that hangs sees nothing.
+        ``connector_id``: the reader of this connector, where each has one.
         """
-        events = _what_it_reads(uid_or_code, is_code)
+        events = _what_it_reads(uid_or_code, is_code, connector_id)
         if self._report is None:
             raise ValueError("the reader is not started")
         if Fault.READER_HANG in self.faults:
@@ -56,13 +57,13 @@ class SimulatedReader(SimulatedPart):
             self._report(ReaderFailed(problem) if hangs else ReaderRecovered())
 
 
-def _what_it_reads(uid_or_code: str, is_code: bool) -> list[ReaderEvent]:
+def _what_it_reads(uid_or_code: str, is_code: bool, connector_id: int | None) -> list[ReaderEvent]:
     if not is_code and _UID.fullmatch(uid_or_code):
-        return [CardArrived(bytes.fromhex(uid_or_code)), CardLeft()]
+        return [CardArrived(bytes.fromhex(uid_or_code), connector_id), CardLeft()]
     is_printable = uid_or_code.isascii() and uid_or_code.isprintable()
     if not is_printable or not 1 <= len(uid_or_code) <= CODE_LENGTH_MAX or uid_or_code.isspace():
         raise ValueError(
             "a card is a UID of 8, 14 or 20 hex digits, or a tag of 1 to 20 printable ASCII "
             f"characters; got {uid_or_code[:40]!r}"
         )
-    return [CodeArrived(uid_or_code)]
+    return [CodeArrived(uid_or_code, connector_id)]

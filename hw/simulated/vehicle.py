@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hw.ports import PilotState
+from hw.ports import PilotFault, PilotState
 from hw.simulated.part import Fault, SimulatedPart
 
 CURRENT_A_MIN = 6.0  # IEC 61851-1: the pilot can offer 6 to 80 A, or nothing
@@ -17,18 +17,28 @@ class SimulatedVehicle(SimulatedPart):
     def __init__(self, clock: Callable[[], float], power_w: float) -> None:
         super().__init__(clock)
         self.power_w = power_w
+        self.cable_a: float | None = None
         self.is_plugged = False
+        self.is_cable_left = False  # in the socket, without a car
         self.wants_energy = True
 
     def plug(self, asks: bool = True) -> None:
         """Plug in; unless it ``asks``, it wants no energy for now."""
+        self.is_cable_left = False
         self.is_plugged, self.wants_energy = True, self.wants_energy and asks
         self.note("plugged in")
 
     def unplug(self) -> None:
         """Pull the plug; the next car asks for energy again."""
+        self.is_cable_left = False
         self.is_plugged, self.wants_energy = False, True
         self.note("unplugged")
+
+    def drive_off(self) -> None:
+        """Pull the cable off the car; its other end stays in the socket."""
+        self.is_cable_left = True
+        self.is_plugged, self.wants_energy = False, True
+        self.note("drove off")
 
     def want_energy(self, wanted: bool) -> None:
         """Begin or cease to ask for energy."""
@@ -50,8 +60,8 @@ class SimulatedPlug(SimulatedPart):
 
     @property
     def is_present(self) -> bool:
-        """True while the car is plugged in."""
-        return self._vehicle.is_plugged
+        """True while a cable is in the socket."""
+        return self._vehicle.is_plugged or self._vehicle.is_cable_left
 
     def shut_down(self) -> None:
         """Nothing to release."""
@@ -61,13 +71,14 @@ class SimulatedPlug(SimulatedPart):
 class SimulatedPilot(SimulatedPart):
     """A pilot controller wired to the simulated car. ``pilot_short`` shows state E.
 
-    While ``has_failed`` it shows state F: the charge point has a fault.
+    ``pilot_silent``: nothing is heard from it, as when its cable is pulled. While ``has_failed`` it
+    shows state F: the charge point has a fault.
 
     ``before_change`` is called before each change of what is offered or shown, ``on_change`` after
     the state has changed by an order.
     """
 
-    can_fail = frozenset({Fault.PILOT_SHORT})
+    can_fail = frozenset({Fault.PILOT_SHORT, Fault.PILOT_SILENT})
 
     def __init__(
         self,
@@ -88,12 +99,32 @@ class SimulatedPilot(SimulatedPart):
         """What the car shows: C as long as it asks for energy and is offered some."""
         if Fault.PILOT_SHORT in self.faults:
             return PilotState.E
-        if self.has_failed:
+        if self.has_failed or Fault.PILOT_SILENT in self.faults:
             return PilotState.F
         if not self._vehicle.is_plugged:
             return PilotState.A
         asks = self._vehicle.wants_energy and self._vehicle.power_w > 0
         return PilotState.C if self.offered_a and asks else PilotState.B
+
+    @property
+    def complaints(self) -> frozenset[PilotFault]:
+        """What it complains about."""
+        is_silent = Fault.PILOT_SILENT in self.faults
+        return frozenset({PilotFault.SILENT}) if is_silent else frozenset()
+
+    @property
+    def is_plugged(self) -> bool | None:
+        """True while the car is plugged in."""
+        return self._vehicle.is_plugged
+
+    @property
+    def cable_a(self) -> float | None:
+        """What the cable can carry; None: the car came with its own."""
+        return self._vehicle.cable_a if self._vehicle.is_plugged else None
+
+    def describe(self) -> str:
+        """Who it is."""
+        return "simulated"
 
     def offer(self, current_a: float) -> None:
         """Offer this current; ValueError outside 6 to 80 A."""

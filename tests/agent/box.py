@@ -16,6 +16,8 @@ from agent.application import Application
 from agent.config.demo_settings import demo_settings, simulated_connector
 from agent.core.state import Connector
 from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.files.transfers import Transfers
+from agent.firmware import RunCommand
 from agent.ports import Clock
 from agent.settings import OcppSettings, Settings
 from agent.store import Store
@@ -57,6 +59,8 @@ class Box:
     clock: Clock = field(default_factory=VirtualClock)
     control_path: Path | None = None  # None: beside the database
     broker: FakeBroker | None = None  # of the station bus
+    transfers: Transfers | None = None  # None: over the network
+    run_command: RunCommand | None = None  # None: as a process
     is_plugged_at_start: bool = False  # the plug is in before the process begins
 
     def __post_init__(self) -> None:
@@ -89,6 +93,8 @@ class Box:
             connect=self.central_system.connect,
             control_path=self.control_path or beside,
             boot_id=f"boot-{self._boots}",
+            transfers=self.transfers,
+            run_command=self.run_command,
             connect_broker=None if self.broker is None else self.broker.connect,
             board=self._plugged_board() if self.is_plugged_at_start else None,
         )
@@ -106,6 +112,8 @@ class Box:
         self._run.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._run
+        if self.application.rooms is not None:
+            self.application.rooms.store.close()  # a process that is gone has no files open
 
     async def lose_power(self) -> None:
         """The process is gone, and with it the machine: the next start is in another boot."""

@@ -6,6 +6,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from agent.config import read_config
 from hw.ports import BoardError
 from tests.agent.box import CARD, put_on_list
 from tests.agent.process import LIMIT_S, write_config
+
+ROOT = Path(__file__).parents[2]
 
 BROKEN = """
 [charge_point]
@@ -226,7 +231,7 @@ def test_every_command_and_every_lever_has_its_help(capsys):
     commands = _subcommands(cli.parser())
     assert {"run", "demo", "check-config", "status", "why", "safe-state", "sim"} <= set(commands)
     levers = _subcommands(commands["sim"])
-    assert set(levers) == {"plug", "unplug", "tap", "energy", "fault", "clear"}
+    assert set(levers) == {"plug", "unplug", "network", "tap", "energy", "fault", "clear"}
     for words in [[name] for name in commands] + [["sim", name] for name in levers]:
         with pytest.raises(SystemExit) as end:
             main([*words, "--help"])
@@ -398,6 +403,26 @@ def test_a_reader_of_the_output_that_goes_away_is_no_traceback(monkeypatch):
     monkeypatch.setattr("sys.stderr", errors)
     assert main(["status"]) == 1
     assert errors.is_closed
+
+
+@pytest.mark.parametrize(
+    ("stdout", "told"),
+    [
+        (">&-", ""),
+        ("> /dev/full", "error: the output cannot be written: No space left on device\n"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_no_traceback(tmp_path, stdout, told):
+    config = tmp_path / "config.toml"
+    shutil.copy(ROOT / "config.example.toml", config)
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m agent check-config --config "$1" {stdout}', sys.executable, config],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == told
+    assert done.returncode == (1 if told else 0)
 
 
 def test_ctrl_c_is_no_traceback(monkeypatch, capsys):

@@ -9,6 +9,7 @@ import pytest
 
 from agent.control_actions import DECISIONS_MAX, ControlActions
 from agent.errors import ControlError
+from agent.ocpp16.network_switch import CUT
 from hw.simulated.part import Fault
 from tests.agent.box import CARD, OTHER_CARD, running_box
 from tests.emulators.central_system import Error, Late, Silence
@@ -120,6 +121,27 @@ async def test_a_lever_that_does_not_exist_is_refused_and_nothing_moves(
         with pytest.raises(ControlError, match=sentence):
             await box.do("sim", **request_)
         assert (await box.status())["in_words"] == "free"
+
+
+async def test_a_plug_is_pulled_at_the_car_where_no_lock_holds_it(tmp_path):
+    async with running_box(tmp_path) as box:
+        await box.charge()
+        with pytest.raises(ControlError, match="the lock holds the plug"):
+            await box.do("sim", lever="unplug")
+        await box.do("sim", lever="unplug", at_car=True)
+        await asyncio.sleep(1)
+        assert (await box.status())["session"] is None
+
+
+async def test_the_way_to_the_central_system_is_cut_and_mended(tmp_path):
+    async with running_box(tmp_path) as box:
+        await box.do("sim", lever="network", wanted=False)
+        await asyncio.sleep(300)
+        link = (await box.do("status"))["link"]
+        assert (link["is_accepted"], link["last_problem"]) == (False, CUT)
+        await box.do("sim", lever="network", wanted=True)
+        await asyncio.sleep(400)
+        assert (await box.do("status"))["link"]["is_accepted"]
 
 
 async def test_real_hardware_has_no_levers():

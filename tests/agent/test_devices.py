@@ -156,6 +156,20 @@ async def test_the_current_is_offered_and_withdrawn(tmp_path):
     assert desk.parts.pilot.offered_a == 0.0
 
 
+async def test_an_offer_is_lowered_but_never_raised_or_begun_by_that(tmp_path):
+    desk = Desk(tmp_path)
+    desk.perform(co.LowerOffer(1, 10.0))
+    assert desk.parts.pilot.offered_a == 0.0  # the offer itself still waits for the journal
+    desk.perform(co.OfferCurrent(1, 16.0))
+    desk.perform(co.LowerOffer(1, 20.0))
+    assert desk.parts.pilot.offered_a == 16.0
+    desk.perform(co.LowerOffer(1, 10.0))
+    assert desk.parts.pilot.offered_a == 10.0
+    desk.perform(co.WithdrawOffer(1))
+    desk.perform(co.LowerOffer(1, 6.0))
+    assert desk.parts.pilot.offered_a == 0.0
+
+
 async def test_the_lock_is_driven_both_ways(tmp_path):
     desk = Desk(tmp_path)
     desk.perform(co.LockConnector(1))
@@ -178,6 +192,7 @@ async def test_orders_for_parts_that_a_box_does_not_have_do_nothing(tmp_path):
         co.LockConnector(1),
         co.UnlockConnector(1),
         co.OfferCurrent(1, 16.0),
+        co.LowerOffer(1, 10.0),
         co.WithdrawOffer(1),
         co.ReadMeter(1),
     ):

@@ -10,6 +10,8 @@ import pytest
 
 from agent.core import charge_point
 from agent.core import events as ev
+from agent.core.approach import Approach, Approaches
+from agent.core.charging_profiles import Criteria
 from agent.core.commands import ParkMessage, QueueMessage
 from agent.core.events import Event
 from agent.core.faults import RULES, SAFETY_INPUTS
@@ -27,6 +29,7 @@ from agent.core.values import (
     Verdict,
 )
 from agent.diary import Concern, decision_line, sentences
+from tests.core.charging import MAX, a_profile
 from tests.core.world import (
     BLOCKED,
     BOOT_S,
@@ -376,3 +379,77 @@ def test_samples_that_are_dropped_for_want_of_room_are_told_as_a_fault():
     state = replace(free(), outbox=Outbox(next_sequence=9))
     (line,) = told(replace(state, online=False), ev.SamplesThinned(100))
     assert line == "fault: too much waits: meter values are thinned"
+
+
+def test_charging_profiles_and_what_they_allow_are_told():
+    story = charging()
+    profile = a_profile(7, 10, level=2)
+    assert told(story.state, ev.SetProfileRequested("p", 1, profile), 10) == [
+        "connector 1: charging profiles allow 10 A",
+        "connector 1: charging profile 7 (TxDefaultProfile, level 2) is installed",
+    ]
+    story.tell(ev.SetProfileRequested("p", 1, profile))
+    assert told(story.state, ev.ClearProfilesRequested("c", Criteria()), 10) == [
+        "connector 1: charging profiles do not limit it any more",
+        "charging profile 7 is removed",
+    ]
+
+
+def test_a_charging_profile_for_the_whole_box_is_told_as_such():
+    assert told(free(), ev.SetProfileRequested("p", 0, a_profile(7, 10, purpose=MAX))) == [
+        "the whole box: charging profile 7 (ChargePointMaxProfile, level 0) is installed"
+    ]
+
+
+def test_a_charging_profile_that_is_rejected_is_a_concern_with_its_reason():
+    (line,) = told(free(), ev.SetProfileRequested("p", 1, a_profile(7, -1)))
+    assert line == "a request of the central system is rejected: a limit is below 0"
+    assert isinstance(line, Concern)
+
+
+# --- the way to the central system ---------------------------------------------------------------
+
+HERE = Approach("ws://here.example", 1)
+THERE = Approach("ws://there.example", 1)
+PASSWORD = Approach("ws://here.example", 1, "sixteen chars ok")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            Approaches(HERE),
+            Approaches(HERE, THERE, is_held=True),
+            [
+                "another way to the central system is wanted: "
+                "ws://there.example, security profile 1",
+                "it waits until no session runs and everything is told to the one of now",
+            ],
+        ),
+        (
+            Approaches(HERE, PASSWORD),
+            Approaches(PASSWORD),
+            [
+                "from now on the central system is reached so: "
+                "ws://here.example, security profile 1, another password"
+            ],
+        ),
+        (
+            Approaches(HERE, THERE),
+            Approaches(HERE),
+            ["the way before goes on; given up is: ws://there.example, security profile 1"],
+        ),
+        (
+            Approaches(HERE, PASSWORD),
+            Approaches(HERE, PASSWORD, is_doubted=True),
+            [
+                "the way before goes on; this does not work yet: "
+                "ws://here.example, security profile 1, another password"
+            ],
+        ),
+        (Approaches(HERE, THERE), Approaches(HERE, THERE, in_use=THERE), []),
+    ],
+)
+def test_a_change_of_the_way_to_the_central_system_is_told_without_the_password(old, new, words):
+    before, after = (replace(a_charge_point(), approaches=known) for known in (old, new))
+    assert sentences(before, ev.TimePassed(), after, []) == words

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from agent.core.commands import QueueMessage, RemoveMessage
+from agent.core.commands import QueueMessage, RemoveMessage, SaveTransaction, SetTransactionId
 from agent.errors import StoreError, StoreFull
 from agent.journal import Journal
 from agent.outgoing import OutgoingMessages
 from agent.store import Store
 from tests.emulators.inline_executor import InlineExecutor
-from tests.store.builders import NOON, STOP, meter_values, numbered_ids
+from tests.store.builders import NOON, STOP, meter_values, numbered_ids, transaction
 
 
 async def read(function: Any, *arguments: Any) -> Any:
@@ -89,3 +89,18 @@ async def test_when_nothing_waits_there_is_nothing_to_send_and_nothing_to_wait_f
         desk.store.commit([RemoveMessage(2), RemoveMessage(3)], NOON)
         assert await desk.outgoing.next() is None
         assert desk.stored() == 1
+
+
+@pytest.mark.parametrize("after", [meter_values(9), STOP], ids=["a sample", "a stop"])
+async def test_the_number_of_a_session_that_has_just_been_learned_is_sent_along(tmp_path, after):
+    async with a_desk(tmp_path) as desk:
+        desk.store.commit([RemoveMessage(number) for number in (1, 2, 3)], NOON)
+        desk.store.commit([SaveTransaction(transaction(2)), QueueMessage(4, 2, after)], NOON)
+        desk.executor.is_stuck = True
+        desk.journal.submit([RemoveMessage(3), SetTransactionId(2, 4711)], [])
+        next_one = asyncio.ensure_future(desk.outgoing.next())
+        await asyncio.sleep(1)
+        desk.executor.release()  # the disk was slow
+        row = await next_one
+        assert row is not None
+        assert (row.sequence, row.transaction_id) == (4, 4711)

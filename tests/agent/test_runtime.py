@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,6 +269,7 @@ def test_every_order_has_somebody_who_performs_it():
 
     from agent.application import LINK_ORDERS
     from agent.devices import Devices
+    from agent.firmware import FirmwareWorker
     from agent.supervision import SupervisionThread, Supervisor
     from hw.ports import Board
     from hw.settings import ReaderSettings
@@ -283,7 +285,9 @@ def test_every_order_has_somebody_who_performs_it():
         thread.look_now,
     )
     ordered = {*get_args(co.PromptOrder), *get_args(co.PatientOrder)}
-    assert ordered == {*devices.performers, *LINK_ORDERS, co.Restart, co.Reply}
+    worker = FirmwareWorker(None, Path(), None, None, print, None, frozenset)  # type: ignore[arg-type]
+    elsewhere = {*LINK_ORDERS, *worker.performers(), co.Restart, co.Reply}
+    assert ordered == {*devices.performers, *elsewhere}
 
 
 async def test_a_deadline_that_is_only_just_not_reached_is_waited_for_and_not_spun_on():

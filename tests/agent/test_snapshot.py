@@ -9,11 +9,13 @@ from datetime import timedelta
 import pytest
 
 from agent.core import events as ev
+from agent.core.firmware_update import Firmware, FirmwareStep, FirmwareUpdate
 from agent.core.state import Outbox
 from agent.core.values import AuthorizationStatus, IdTagInfo, LockState, PilotState
 from agent.snapshot import charge_point_snapshot, outbox_as_data
 from agent.store import OutboxSummary
 from agent.terminal import status_lines
+from tests.core.charging import a_profile
 from tests.core.world import (
     BARE,
     CARD,
@@ -90,6 +92,12 @@ def faulty_pilot() -> Story:
     return story
 
 
+def too_hot() -> Story:
+    story = charging()
+    story.tell(ev.SafetyInputTripped("temperature"), ev.ContactorOpened(1))
+    return story
+
+
 def lock_lost() -> Story:
     story = charging()
     story.tell(ev.LockChanged(1, LockState.UNLOCKED), ev.ContactorOpened(1))
@@ -128,15 +136,29 @@ def held() -> Story:
     return story
 
 
+def limited() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 1, a_profile(1, 5.9)))
+    return story
+
+
 def out_of_order() -> Story:
     story = free()
     story.tell(ev.SafetyInputTripped("emergency_stop"))
     return story
 
 
+def being_updated(step: FirmwareStep = FirmwareStep.INSTALLING) -> Story:
+    update = FirmwareUpdate("http://me:geheim@files.example.com", NOON, 0, 0, step)
+    story = Story(replace(a_charge_point(), firmware=Firmware(update=update)))
+    story.tell(ev.TimePassed())
+    return story
+
+
 @pytest.mark.parametrize(
     ("story", "words"),
     [
+        (being_updated, "out of service: firmware is being updated"),
         (free, "free"),
         (plugged, "plugged in; waiting for a card"),
         (being_checked, "a card is being checked"),
@@ -147,8 +169,10 @@ def out_of_order() -> Story:
         (charging, "charging"),
         (bored_vehicle, "waiting for the car: it does not ask for energy"),
         (faulty_pilot, "no energy: the control pilot is in state E"),
+        (too_hot, "no energy: too hot, or its sensor is silent"),
         (lock_lost, "no energy: the lock is not confirmed"),
         (contactor_awaited, "waiting for the contactor"),
+        (limited, "no energy: 5.9 A are allowed, a car needs 6 A"),
         (not_accepted_after_all, "no energy: the central system does not accept this card"),
         (being_ended, "the session is being ended"),
         (over, "session over; the cable can be taken out"),
@@ -224,3 +248,25 @@ def test_what_has_been_answered_does_not_wait_even_if_it_is_still_stored(stored,
     assert data["queued_count"] == shown
     assert (data["oldest_queued_at"] is None) is (shown == 0)
     json.dumps(data)
+
+
+def test_a_fault_says_what_to_look_at_and_nothing_else_does():
+    def look_at(story: Story) -> str:
+        (connector,) = charge_point_snapshot(story.state, story.now)["connectors"]
+        return str(connector["look_at"])
+
+    assert look_at(too_hot()).startswith("sun, ventilation")
+    assert look_at(faulty_pilot()) == look_at(charging()) == ""
+
+
+@pytest.mark.parametrize("step", FirmwareStep)
+def test_what_becomes_of_an_update_is_told_until_it_is_installed(step: FirmwareStep):
+    told = being_updated(step)
+    told.tell(ev.TimePassed())
+    snapshot = charge_point_snapshot(told.state, told.now)
+    lines = status_lines({**snapshot, "link": LINK, "outbox": OUTBOX, "simulated": True})
+    shown = [line for line in lines if line.startswith("firmware     ")]
+    assert shown == ([f"firmware     {snapshot['firmware']}"] if snapshot["firmware"] else [])
+    assert bool(shown) is (step is not FirmwareStep.INSTALLED)
+    assert "update" in snapshot["firmware"] or not shown
+    assert "geheim" not in json.dumps(snapshot)

@@ -140,6 +140,42 @@ def test_unplugging_while_charging_is_the_cars_disconnect(charger: Charger):
     assert stop["reason"] == "EVDisconnected"
 
 
+def key(charger: Charger, name: str, value: str) -> None:
+    told = charger.post("configuration", {"configuration": {name: value}}).json()
+    assert told["configured"] == [name]
+
+
+STOPS, UNLOCKS = "StopTransactionOnEVSideDisconnect", "UnlockConnectorOnEVSideDisconnect"
+
+
+def test_a_session_that_may_go_on_is_suspended_until_the_car_is_back(charger: Charger):
+    key(charger, STOPS, "false")
+    charger.applied("start-session", {"id_tag": TAG})
+    charger.until_status("Charging")
+    gone = charger.applied("unplug-connector")
+    assert gone == {"pilot": "A", "status": "SuspendedEV"}
+    assert charger.state.connectors[0].is_locked
+    assert refused(charger.post("unplug-connector", {}), "not_plugged")
+    assert charger.applied("plug-connector")["pilot"] == "B"
+    charger.applied("ev-requests-energy")
+    running = charger.until_status("Charging")
+    assert running["transaction_id"] is not None
+    key(charger, STOPS, "true")
+    assert charger.applied("unplug-connector") == {"pilot": "A", "status": "Available"}
+
+
+def test_a_cable_that_stays_locked_is_finishing_until_its_card_is_shown(charger: Charger):
+    key(charger, UNLOCKS, "false")
+    charger.applied("start-session", {"id_tag": TAG})
+    charger.until_status("Charging")
+    assert charger.applied("unplug-connector") == {"pilot": "A", "status": "Finishing"}
+    assert charger.state.connectors[0].is_locked
+    charger.applied("present-card", {"id_tag": TAG})
+    charger.until(lambda: not charger.state.connectors[0].is_locked)
+    key(charger, UNLOCKS, "true")
+    assert charger.applied("unplug-connector") == {"pilot": "A", "status": "Available"}
+
+
 def test_what_the_car_draws_shows_in_the_meter(charger: Charger):
     charger.applied("start-session", {"id_tag": TAG})
     charger.until_status("Charging")

@@ -15,11 +15,16 @@ from pathlib import Path
 from tests.bench import (
     bench_api,
     bench_bus,
+    bench_chip,
     bench_decision,
     bench_delivery,
     bench_idle,
     bench_imports,
+    bench_load,
     bench_local_list,
+    bench_opening,
+    bench_page,
+    bench_profiles,
     bench_reader,
     bench_start,
     bench_store,
@@ -34,14 +39,19 @@ def main() -> None:
     options = _parser().parse_args()
     benches: dict[str, Callable[[], Rows]] = {
         "tap": bench_tap.run,
+        "chip": bench_chip.run,
+        "opening": bench_opening.run,
         "decision": bench_decision.run,
         "start": bench_start.run,
         "idle": partial(bench_idle.run, idle_s=options.idle_s),
         "reader": bench_reader.run,
         "store": bench_store.run,
         "delivery": bench_delivery.run,
+        "load": partial(bench_load.run, seconds=options.load_s),
         "list": bench_local_list.run,
+        "profiles": bench_profiles.run,
         "api": bench_api.run,
+        "page": bench_page.run,
         "bus": bench_bus.run,
         "imports": bench_imports.run,
     }
@@ -61,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "--idle-s", type=float, default=20.0, metavar="SECONDS", help="watch it idle so long (20)"
+    )
+    parser.add_argument(
+        "--load-s", type=float, default=60.0, metavar="SECONDS", help="ask it so long (60)"
     )
     parser.add_argument("--only", default="", metavar="NAME,...", help="only these benches")
     return parser

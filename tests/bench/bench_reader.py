@@ -21,8 +21,10 @@ class TimedChip(Mfrc522Chip):
     """Counts the processor time that the emulation itself takes."""
 
     own_s = 0.0
+    sent_bytes = 0
 
     def transfer(self, sent: list[int]) -> list[int]:
+        self.sent_bytes += len(sent)
         begun_s = time.thread_time()
         answer = super().transfer(sent)
         self.own_s += time.thread_time() - begun_s
@@ -45,14 +47,18 @@ def run() -> list[tuple[str, str]]:
 def _empty_field(reader: Mfrc522Reader, chip: TimedChip) -> list[tuple[str, str]]:
     reader.poll_once()  # opens the chip
     transfers, emulation_s, begun_s = chip.transfers, chip.own_s, time.thread_time()
+    sent_bytes = chip.sent_bytes
     for _ in range(POLLS):
         chip.sleep(POLL_S)
         reader.poll_once()
     cpu_s = time.thread_time() - begun_s - (chip.own_s - emulation_s)
     per_poll_s = cpu_s / POLLS
+    bytes_an_hour = (chip.sent_bytes - sent_bytes) / POLLS * 3600 / POLL_S
     return [
         ("SPI transfers per poll of an empty field", f"{(chip.transfers - transfers) / POLLS:.1f}"),
         ("processor time per poll, without the kernel's SPI", f"{per_poll_s * 1e6:.0f} us"),
+        ("SPI bytes in an idle hour", f"{bytes_an_hour / 1e6:.2f} MB"),
+        ("processor time in an idle hour", f"{per_poll_s * 3600 / POLL_S:.0f} s"),
         ("that is, ten times a second", f"{per_poll_s / POLL_S * 100:.2f} % of one core"),
     ]
 

@@ -20,7 +20,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 _NOW = "2026-03-01T12:00:00.000Z"
-_ANSWERS: dict[str, dict[str, Any]] = {
+ANSWERS: dict[str, dict[str, Any]] = {
     "BootNotification": {"status": "Accepted", "currentTime": _NOW, "interval": 3600},
     "Authorize": {"idTagInfo": {"status": "Accepted"}},
     "StartTransaction": {"transactionId": 7, "idTagInfo": {"status": "Accepted"}},
@@ -78,7 +78,7 @@ async def _answer(connection: ServerConnection) -> None:
     async for text in connection:
         kind, unique_id, action, _ = json.loads(text)
         if kind == 2:
-            await connection.send(json.dumps([3, unique_id, _ANSWERS.get(action, {})]))
+            await connection.send(json.dumps([3, unique_id, ANSWERS.get(action, {})]))
             if action in told:
                 print(action, time.monotonic(), flush=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.bench import bench_delivery, bench_tap
+from tests.bench import bench_delivery, bench_load, bench_page, bench_profiles, bench_tap
 
 LIMIT_S = 120
 
@@ -36,6 +36,27 @@ def test_what_waited_is_delivered_and_set_against_the_bare_library():
     assert float(figures["replay"].split()[0]) > 0
     assert float(figures["replay, share of the bare library's rate"]) > 0
     assert float(figures["link up to 20 messages delivered"].split()[0]) < LIMIT_S
+
+
+def test_the_page_is_loaded_watched_and_weighed():
+    figures = dict(bench_page.run(watch_s=2, loads=2))
+    assert 3 < float(figures["first load: 4 requests"].split()[0]) < 60
+    parts = figures[f"parts sent to {bench_page.PAGES} open pages, all together"]
+    assert float(parts.split()[0]) >= 5
+    assert float(figures["resident memory after 10 open pages"].split()[0]) > 20
+
+
+def test_the_schedule_of_a_day_with_twenty_profiles_is_timed():
+    figures = dict(bench_profiles.run(rounds=10))
+    assert len(figures) == 4
+    assert all(float(figure.split()[0]) > 0 for figure in figures.values())
+
+
+def test_a_hundred_requests_in_a_second_are_answered_while_it_samples_and_pings():
+    figures = dict(bench_load.run(rate=100, seconds=1))
+    assert figures["requests of 20 kinds, 100 a second: answered"] == "100 of 100"
+    for what in ("meter samples", "pings"):
+        assert int(figures[f"{what}, one a second: missed"].split()[2]) >= 1
 
 
 def test_the_table_begins_with_the_machine_and_has_a_line_for_each_figure():

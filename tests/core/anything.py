@@ -49,6 +49,7 @@ class Anything:
         self.asked_up_to = 0
         self.register_wh = 1000
         self.requests = 0
+        self.limited_since_s: dict[int, float] = {}
 
     def tell(self, event: Event) -> None:
         if isinstance(event, ev.CablePluggedIn | ev.CableUnplugged) and not self._senses(event):
@@ -56,6 +57,7 @@ class Anything:
         self.state, commands = charge_point.handle(self.state, event, at(self.seconds))
         self.witness.watch(event, self.state, commands)
         self._is_in_time()
+        self._pauses_in_time()
         self.orders.extend(commands)
         for command in commands:
             self._write(command)
@@ -89,6 +91,17 @@ class Anything:
             if connector.phase is Phase.CHARGING and connector.limits.duration_s is not None:
                 age_s = BOOT_S + self.seconds - connector.transaction.begun_monotonic_s
                 assert age_s < connector.limits.duration_s, "longer than was asked for"
+
+    def _pauses_in_time(self) -> None:
+        """A limit that says pause is kept within the time that the vehicle has for it."""
+        now_s = BOOT_S + self.seconds
+        for connector in self.state.connectors:
+            is_over = connector.phase is Phase.CHARGING and connector.current_a < 6
+            if not (is_over and connector.close_ordered):
+                self.limited_since_s.pop(connector.connector_id, None)
+                continue
+            since_s = self.limited_since_s.setdefault(connector.connector_id, now_s)
+            assert now_s - since_s < self.state.rules.graceful_open_s, "closed below its limit"
 
     def _senses(self, event: ev.CablePluggedIn | ev.CableUnplugged) -> bool:
         connectors = self.state.connectors

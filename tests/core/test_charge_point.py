@@ -45,7 +45,7 @@ def test_every_event_has_a_route():
     ],
 )
 def test_an_event_of_an_unknown_connector_changes_nothing(event):
-    state = a_charge_point(online=False)
+    state, _ = charge_point.handle(a_charge_point(online=False), ev.TimePassed(), at(0))
     assert charge_point.handle(state, event, at(0)) == (state, [])
 
 
@@ -174,7 +174,7 @@ def test_a_restart_is_waited_for_until_it_is_ordered():
     order = RestartOrder(again=True, by_s=at(20).monotonic_s)
     story.state = replace(story.state, restart=order)
     assert deadline_in(story) == 20.0
-    story.state = replace(story.state, restart=replace(order, ordered=True))
+    story.state = replace(story.state, restart=replace(order, again=False, ordered=True))
     assert deadline_in(story) is None
 
 

@@ -10,7 +10,7 @@ from agent.core import choosing
 from agent.core.faults import Fault
 from agent.core.reasons import Rule
 from agent.core.state import Attempt, ChargePoint, Check, Grant, Phase, Purpose, Rules
-from tests.core.world import BARE, a_charge_point, a_transaction
+from tests.core.world import BARE, CARD, a_charge_point, a_transaction
 
 
 def a_row(*changes: dict[str, object], **fields: object) -> ChargePoint:
@@ -61,12 +61,12 @@ BROKEN = {"plugged": True, "faults": frozenset({Fault.METER})}
 )
 def test_a_card_means_the_plug_that_came_last_else_any_free_connector(connectors, chosen):
     state = a_row(*connectors)
-    assert choosing.for_card(state, state.connectors) == chosen
+    assert choosing.for_card(state, state.connectors, CARD) == chosen
 
 
 def test_without_a_plug_sensor_a_free_connector_counts_as_plugged():
     state = a_row(FREE, {"traits": BARE})
-    assert choosing.for_card(state, state.connectors) == (2,)
+    assert choosing.for_card(state, state.connectors, CARD) == (2,)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_without_a_plug_sensor_a_free_connector_counts_as_plugged():
 )
 def test_a_connector_is_not_promised_to_more_cards_than_it_can_serve(connectors, promises, chosen):
     state = a_row(*connectors, **promises)
-    assert choosing.for_card(state, state.connectors) == chosen
+    assert choosing.for_card(state, state.connectors, CARD) == chosen
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_connector_is_not_promised_to_more_cards_than_it_can_serve(connectors,
     ],
 )
 def test_there_is_no_room_when_everything_free_is_promised(connectors, waiting, is_full):
-    assert choosing.is_promised_away(a_row(*connectors, waiting=waiting)) is is_full
+    assert choosing.is_promised_away(a_row(*connectors, waiting=waiting), CARD, None) is is_full
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_there_is_no_room_when_everything_free_is_promised(connectors, waiting, 
     ],
 )
 def test_a_remote_start_gets_its_connector_or_the_first_suitable_one(connectors, asked_for, chosen):
-    assert choosing.for_remote_start(a_row(*connectors), asked_for) == chosen
+    assert choosing.for_remote_start(a_row(*connectors), asked_for, CARD, None) == chosen
 
 
 def test_a_remote_start_without_connector_is_refused_where_the_site_wants_it():
     strict = a_charge_point(rules=Rules(remote_start_takes_first=False))
-    assert choosing.for_remote_start(strict, None) == ()
-    assert choosing.for_remote_start(strict, 1) == (1,)
+    assert choosing.for_remote_start(strict, None, CARD, None) == ()
+    assert choosing.for_remote_start(strict, 1, CARD, None) == (1,)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_remote_start_without_connector_is_refused_where_the_site_wants_it():
     ],
 )
 def test_a_remote_start_does_not_take_a_connector_that_is_promised(promises):
-    assert choosing.for_remote_start(a_row(FREE, **promises), 1) == ()
+    assert choosing.for_remote_start(a_row(FREE, **promises), 1, CARD, None) == ()
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ def test_a_remote_start_does_not_take_a_connector_that_is_promised(promises):
     ],
 )
 def test_the_reason_why_nothing_can_begin_is_the_one_that_stands_in_the_way(state, rule):
-    assert choosing.why_nowhere(state, state.connectors) is rule
+    assert choosing.why_nowhere(state, state.connectors, CARD) is rule
 
 
 def test_a_reader_that_serves_no_connector_finds_none():
-    assert choosing.why_nowhere(a_charge_point(), ()) is Rule.NO_CONNECTOR
-    assert choosing.for_card(a_charge_point(), ()) == ()
+    assert choosing.why_nowhere(a_charge_point(), (), CARD) is Rule.NO_CONNECTOR
+    assert choosing.for_card(a_charge_point(), (), CARD) == ()

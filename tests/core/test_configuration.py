@@ -9,6 +9,7 @@ from agent.core.configuration import (
     MEASURANDS,
     ChangeStatus,
     configuration,
+    problems_together,
     start_values,
 )
 
@@ -67,6 +68,90 @@ def test_a_bad_value_or_a_read_only_key_is_rejected_and_changes_nothing(key, val
     assert BASE.change(key, value) == (BASE, ChangeStatus.REJECTED, "")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        ("ConnectorPhaseRotation", "0.RST, 1.rts ,2.Unknown", "0.RST,1.RTS,2.Unknown"),
+        ("ConnectorPhaseRotation", "2.TSR,0.STR", "0.STR,2.TSR"),
+        ("ConnectorPhaseRotation", "notapplicable", "NotApplicable"),
+        ("ClockAlignedDataInterval", "900", "900"),
+        ("MeterValuesAlignedData", "Voltage", "Voltage"),
+        ("StopTxnSampledData", "Energy.Active.Import.Register", "Energy.Active.Import.Register"),
+        ("StopTxnAlignedData", "Power.Active.Import.L3", "Power.Active.Import.L3"),
+        ("StopTransactionOnEVSideDisconnect", "False", "false"),
+        ("UnlockConnectorOnEVSideDisconnect", "False", "false"),
+        ("MinimumStatusDuration", "5", "5"),
+        ("ResetRetries", "3", "3"),
+    ],
+)
+def test_a_key_that_acts_may_be_changed(key, value, kept):
+    changed, status, _ = BASE.change(key, value)
+    assert status is ChangeStatus.ACCEPTED
+    assert changed.text(key) == kept
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "3.RST",
+        "1.RST,1.RTS",
+        "1.R",
+        "RST",
+        "1",
+        "1.",
+        ".RST",
+        "-1.RST",
+        "",
+        ",",
+        "100.RST",
+        "²1.RST",
+    ],
+)
+def test_a_phase_rotation_names_connectors_that_there_are_once(value):
+    assert BASE.change("ConnectorPhaseRotation", value) == (BASE, ChangeStatus.REJECTED, "")
+
+
+def test_a_list_is_no_longer_than_its_length_key_says():
+    short = configuration(1, {"StopTxnSampledDataMaxLength": "2"}, {})
+    assert short.change("StopTxnSampledData", "Voltage,Frequency")[1] is ChangeStatus.ACCEPTED
+    three = "Voltage,Frequency,Power.Factor"
+    assert short.change("StopTxnSampledData", three)[1] is ChangeStatus.REJECTED
+    assert short.change("StopTxnAlignedData", three)[1] is ChangeStatus.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "key", [key.name for key in KEYS if key.normalize.__name__ == "_measurands"]
+)
+def test_every_list_of_measurands_publishes_its_length(key):
+    assert BASE.integer(f"{key}MaxLength") == 10
+
+
+def test_the_rotations_are_as_many_as_the_connectors_and_the_main_meter():
+    assert BASE.integer("ConnectorPhaseRotationMaxLength") == 3
+
+
+def test_without_a_lock_nothing_can_be_unlocked_and_nobody_can_change_that():
+    fixed = configuration(1, {}, {"UnlockConnectorOnEVSideDisconnect": "true"}, has_lock=False)
+    found = fixed.find("unlockconnectoronevsidedisconnect")
+    assert found is not None
+    assert (found[0].readonly, found[1]) == (True, "false")
+    change = fixed.change("UnlockConnectorOnEVSideDisconnect", "true")
+    assert change == (fixed, ChangeStatus.REJECTED, "")
+
+
+def test_start_values_are_checked_beside_each_other():
+    given = {
+        "StopTxnSampledDataMaxLength": "1",
+        "StopTxnSampledData": "Voltage,Frequency",
+        "ConnectorPhaseRotation": "2.RST",
+    }
+    assert problems_together(given, connectors=1) == [
+        ("StopTxnSampledData", "must name at most 1"),
+        ("ConnectorPhaseRotation", "must name connectors from 0 to 1"),
+    ]
+    assert problems_together({"ConnectorPhaseRotation": "2.RST"}, connectors=2) == []
+
+
 def test_an_unknown_key_is_not_supported():
     assert BASE.change("MadeUpKey", "1") == (BASE, ChangeStatus.NOT_SUPPORTED, "")
     assert BASE.find("MadeUpKey") is None
@@ -119,6 +204,8 @@ def test_what_was_stored_wins_over_the_file_and_the_file_over_the_default():
 
 def test_the_file_may_set_read_only_keys_too():
     assert start_values({"connectorphaserotation": "1.RST"}) == {"ConnectorPhaseRotation": "1.RST"}
+    fewer = start_values({"SupportedFileTransferProtocols": "https, ftps,"})
+    assert fewer == {"SupportedFileTransferProtocols": "FTPS,HTTPS"}
 
 
 @pytest.mark.parametrize(
@@ -129,9 +216,20 @@ def test_the_file_may_set_read_only_keys_too():
             {"heartbeatinterval": "-1"},
             "HeartbeatInterval must be a whole number from 0 to 604800, got '-1'",
         ),
+        (
+            {"ChargingScheduleAllowedChargingRateUnit": "Current,A"},
+            "ChargingScheduleAllowedChargingRateUnit A is not one of Current, Power",
+        ),
+        ({"ChargingScheduleAllowedChargingRateUnit": ","}, "nothing is not one of Current, Power"),
         ({"LocalPreAuthorize": "1"}, "LocalPreAuthorize must be true or false, got '1'"),
         ({"StopTxnSampledData": "SoC"}, "StopTxnSampledData SoC is not one of Energy"),
-        ({"ConnectorPhaseRotation": "x" * 501}, "ConnectorPhaseRotation must have at most 500"),
+        ({"SupportedFeatureProfiles": "x" * 501}, "SupportedFeatureProfiles must have at most 500"),
+        (
+            {"SupportedFileTransferProtocols": "FTP,SFTP"},
+            "SupportedFileTransferProtocols must be a list of FTP, FTPS, HTTP, HTTPS, got",
+        ),
+        ({"ConnectorPhaseRotation": "1.RXT"}, "must be a list like 0.RST,1.RST; each is one of"),
+        ({"ConnectorPhaseRotation": ""}, "ConnectorPhaseRotation must not be empty, got ''"),
         (
             {"StopTxnSampledData": ",".join(["Voltage"] * 11)},
             "StopTxnSampledData must name at most 10 measurands",

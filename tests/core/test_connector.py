@@ -99,6 +99,8 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         start_sequence=1,
         ended_by=CARD,
         ended_at_s=at(30).monotonic_s,
+        operations=1,
+        operations_kept=1,
     )
 
 

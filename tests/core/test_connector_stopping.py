@@ -146,22 +146,51 @@ def test_a_welded_contactor_keeps_the_plug_locked_and_the_connector_out_of_order
     assert of(UnlockConnector, story.commands) == []
     commands = story.tell(ev.ContactorOpened(1))
     assert deeds(commands) == [UnlockConnector(1)]
-    assert statuses(commands) == [Status.FINISHING]
+    assert statuses(commands) == []  # faulted, until a person has looked at it
 
 
-def test_a_contactor_that_failed_may_be_tried_again_with_the_next_plug():
+@pytest.mark.parametrize(
+    ("trip", "fault"),
+    [("welded", Fault.CONTACTOR_WELDED), ("did not close", Fault.CONTACTOR_FAILED)],
+)
+def test_a_contactor_that_failed_starts_no_session_until_a_person_has_mended_it(
+    trip: str, fault: Fault
+):
     story = charging()
-    story.tell(ev.ContactorTripped(1, "did not close", 1))
+    story.tell(ev.ContactorTripped(1, trip, 1))
     finish(story)
-    assert Fault.CONTACTOR_FAILED in story.connector.faults
+    story.tell(ev.LockChanged(1, LockState.UNLOCKED), ev.CableUnplugged(1))
+    story.tell(ev.CablePluggedIn(1), tap(facts=listed()))
+    assert (story.connector.phase, story.connector.faults) == (Phase.IDLE, frozenset({fault}))
+    story.tell(ev.ContactorMended(1), tap(facts=listed()))
+    assert (story.connector.phase, story.connector.faults) == (Phase.STARTING, frozenset())
+
+
+def test_a_contactor_that_opened_by_itself_may_be_tried_again_with_the_next_plug():
+    story = charging()
+    story.tell(ev.ContactorTripped(1, "opened by itself", 1))
+    finish(story)
+    story.tell(ev.LockChanged(1, LockState.UNLOCKED), tap(facts=listed()))
+    assert (story.connector.phase, story.connector.faults) == (
+        Phase.FINISHED,
+        frozenset({Fault.CONTACTOR_DROPPED}),
+    )
     story.tell(ev.CableUnplugged(1))
-    assert story.connector.faults == frozenset()
+    assert (story.connector.phase, story.connector.faults) == (Phase.IDLE, frozenset())
 
 
-def test_a_box_without_plug_sensor_may_try_a_failed_contactor_again_with_the_next_card():
+def test_without_plug_sensor_it_may_be_tried_again_with_the_next_card():
+    story = charging(traits=BARE)
+    story.tell(ev.ContactorTripped(1, "opened by itself", 1), ev.ContactorOpened(1))
+    assert (story.connector.phase, story.connector.faults) == (Phase.IDLE, frozenset())
+
+
+def test_the_next_card_is_no_mending_either():
     story = charging(traits=BARE)
     story.tell(ev.ContactorTripped(1, "did not close", 1), ev.ContactorOpened(1))
-    assert (story.connector.phase, story.connector.faults) == (Phase.IDLE, frozenset())
+    story.tell(tap(facts=listed()))
+    failed = frozenset({Fault.CONTACTOR_FAILED})
+    assert (story.connector.phase, story.connector.faults) == (Phase.IDLE, failed)
 
 
 def test_the_next_card_on_the_same_plug_begins_the_next_session():
@@ -201,3 +230,13 @@ def test_a_lock_that_does_not_open_is_out_of_order_until_it_does():
     assert statuses(commands) == [Status.FAULTED]
     assert deeds(story.wait(600)) == []  # the driver goes on trying by itself
     assert statuses(story.tell(ev.LockChanged(1, LockState.UNLOCKED))) == [Status.FINISHING]
+
+
+def test_a_bolt_that_stands_in_the_empty_socket_stays_a_fault():
+    story = charging()
+    story.tell(tap())
+    finish(story)
+    story.tell(ev.LockJammed(1, LockState.UNLOCKED), ev.CableUnplugged(1))
+    assert Fault.LOCK_FAILED in story.connector.faults
+    story.tell(ev.LockChanged(1, LockState.UNLOCKED))
+    assert story.connector.faults == frozenset()

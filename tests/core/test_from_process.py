@@ -160,7 +160,7 @@ def test_sessions_are_ended_with_their_reason_before_the_process_is(event, again
     assert isinstance(stop, StopTransaction)
     assert (stop.reason, stop.meter_stop_wh) == (reason, 1500)
     assert of(Reply, story.commands) == replies
-    assert story.commands[-1] == Restart(again)
+    assert of(Restart, story.commands) == [Restart(again)]
 
 
 @pytest.mark.parametrize("event", [ev.ShutdownRequested(), ev.ResetRequested("r1", hard=True)])

@@ -10,13 +10,16 @@ import pytest
 from agent.core import events as ev
 from agent.core.asking import CHECKS_MAX
 from agent.core.commands import Command
+from agent.core.firmware_update import Firmware, FirmwareStep, FirmwareUpdate
 from agent.core.reasons import STATION_RULES, Rule
 from agent.core.state import Rules
-from agent.core.values import Claim, TagFacts, Verdict
+from agent.core.values import Claim, Contract, TagFacts, Verdict
+from tests.core.reserving import reserved
 from tests.core.world import (
     ACCEPTED,
     BLOCKED,
     CARD,
+    NOON,
     OTHER_CARD,
     Story,
     a_charge_point,
@@ -140,6 +143,17 @@ def claimed(claim: Claim) -> ev.CardPresented:
     return ev.CardPresented(CARD, (1,), listed(), claim=claim)
 
 
+def a_contract_nobody_can_check() -> list[Command]:
+    story = Story(a_charge_point(online=False, ISO15118PnCEnabled="true"))
+    return story.tell(ev.CardPresented(CARD, (1,), listed(), contract=Contract(())))
+
+
+def the_station_discards_it() -> list[Command]:
+    story = Story(a_charge_point(rules=Rules(asks_station=True)))
+    story.tell(tap(facts=listed()))
+    return story.tell(ev.StationAnswered(CARD, is_wanted=False))
+
+
 def not_taken(rule: Rule) -> Callable[[], list[Command]]:
     return lambda: Story(a_charge_point()).tell(ev.TokenNotTaken(CARD, (1,), rule))
 
@@ -147,6 +161,13 @@ def not_taken(rule: Rule) -> Callable[[], list[Command]]:
 def the_connector_is_out_of_service() -> list[Command]:
     story = Story(a_charge_point())
     story.tell(ev.AvailabilityChangeRequested("r1", 1, operative=False))
+    return story.tell(tap(facts=listed()))
+
+
+def firmware_waits() -> list[Command]:
+    update = FirmwareUpdate("http://files.example.com/x", NOON, 0, 0, FirmwareStep.DOWNLOADED)
+    story = Story(replace(a_charge_point(), firmware=Firmware(update=update)))
+    story.tell(ev.TimePassed())
     return story.tell(tap(facts=listed()))
 
 
@@ -179,6 +200,8 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.STATION: (YES, lambda: Story(a_charge_point()).tell(claimed(Claim.STATION))),
     Rule.FREE_OFF: (NO, lambda: Story(a_charge_point()).tell(claimed(Claim.FREE))),
     Rule.AUTOCHARGE_OFF: (NO, a_vehicle_shows_its_address),
+    Rule.CONTRACT_UNCHECKED: (NO, a_contract_nobody_can_check),
+    Rule.DISCARDED: (NO, the_station_discards_it),
     **{rule: (NO, not_taken(rule)) for rule in STATION_RULES},
     Rule.VOUCHED: (YES, a_session_of_a_tag_that_was_just_asked_about),
     Rule.TRUSTED: (YES, a_session_on_simulated_hardware),
@@ -187,7 +210,9 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.CANCELLED: (NO, the_same_card_before_a_plug_came),
     Rule.CABLE_RELEASED: (YES, the_card_comes_for_its_cable),
     Rule.NO_CONNECTOR: (NO, lambda: Story(a_charge_point()).tell(tap(connectors=()))),
+    Rule.RESERVED: (NO, lambda: reserved().tell(tap(OTHER_CARD, listed()))),
     Rule.OUT_OF_SERVICE: (NO, the_connector_is_out_of_service),
+    Rule.UPDATING: (NO, firmware_waits),
     Rule.FAULTED: (NO, a_fault_stands),
     Rule.JOURNAL_FAILED: (NO, the_journal_is_dead),
     Rule.TOO_MANY: (NO, too_many_cards_are_being_checked),

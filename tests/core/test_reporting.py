@@ -10,7 +10,8 @@ import pytest
 from agent.core import events as ev
 from agent.core.commands import NotifyStatus, ShowSignal, Signal
 from agent.core.faults import RULES, SAFETY_INPUTS, Fault
-from agent.core.reporting import lasting_signal, reports, status_of
+from agent.core.reporting import reports, status_of
+from agent.core.signals import lasting_signal
 from agent.core.state import ChargePoint, Connector, Grant, Phase, StopOrder
 from agent.core.values import (
     LockState,
@@ -117,9 +118,9 @@ def test_every_fault_of_the_box_is_told_with_its_code_in_at_most_50_characters(f
     assert 0 < len(rule.words) <= 50
 
 
-def test_every_safety_input_has_a_fault_that_ends_a_session():
+def test_every_safety_input_has_a_fault_that_ends_or_pauses_a_session():
     for fault in SAFETY_INPUTS.values():
-        assert RULES[fault].stop_reason is not None
+        assert (RULES[fault].stop_reason is not None) is not RULES[fault].pauses
 
 
 def test_a_fault_that_ends_a_session_also_forbids_the_next():
@@ -323,11 +324,11 @@ def test_the_matrix_has_the_transitions_of_the_standard():
         ({**RUNNING, "contactor_closed": False}, {"waiting": (a_grant(1),)}, Signal.PAUSED),
         ({"faults": frozenset({Fault.METER})}, {}, Signal.FAULT),
         (RUNNING, {"faults": frozenset({Fault.JOURNAL})}, Signal.FAULT),
-        ({}, {"faults": frozenset({Fault.READER, Fault.QUARANTINED})}, Signal.FREE),
+        ({}, {"faults": frozenset({Fault.READER, Fault.QUARANTINED})}, Signal.READER_FAULT),
     ],
 )
 def test_the_lasting_signal_shows_what_matters_most(fields, whole, signal):
-    assert lasting_signal(with_connector(fields, **whole)) is signal
+    assert lasting_signal(with_connector(fields, **whole)).signal is signal
 
 
 def test_a_lasting_signal_is_shown_once_when_it_changes():

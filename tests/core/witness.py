@@ -17,11 +17,13 @@ from agent.core.commands import (
     Command,
     DeliverNext,
     EndTransaction,
+    LowerOffer,
     NotifyStatus,
     OfferCurrent,
     QueueMessage,
     RecordDecision,
     Reply,
+    SaveReservations,
     SaveTransaction,
     UnlockConnector,
     WithdrawOffer,
@@ -32,11 +34,14 @@ from agent.core.interlock import ENERGY_STATES, Readings, reason_to_open
 from agent.core.presenting import RANDOM_TAGS_MAX
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import (
+    NO_TRANSACTION,
     DecisionRecord,
     MeterValues,
+    Reservation,
     StartTransaction,
     Status,
     StopTransaction,
+    Transaction,
     Verdict,
 )
 from tests.core.transitions import is_legal
@@ -46,11 +51,17 @@ ANSWERS: dict[type[Event], set[str]] = {
     ev.RemoteStopRequested: {"Accepted", "Rejected"},
     ev.UnlockRequested: {"Unlocked", "UnlockFailed", "NotSupported"},
     ev.ResetRequested: {"Accepted"},
+    ev.AvailabilityChangeRequested: {"Accepted", "Scheduled", "Rejected"},
+    ev.ReservationRequested: {"Accepted", "Faulted", "Occupied", "Rejected", "Unavailable"},
+    ev.ReservationCancelRequested: {"Accepted", "Rejected"},
     ev.ConfigurationChangeRequested: {"Accepted", "Rejected", "RebootRequired", "NotSupported"},
     ev.CacheClearRequested: {"Accepted", "Rejected"},
+    ev.SetProfileRequested: {"Accepted", "Rejected", "UnknownConnector"},
+    ev.ClearProfilesRequested: {"Accepted", "Unknown"},
     ev.SessionAsked: {
         *("applied", "rejected", "expired"),
         *("not_plugged", "transaction_active", "connector_faulted", "unknown_connector"),
+        *("connector_reserved", "connector_unavailable"),
     },
     ev.StopAsked: {"applied", "no_transaction"},
     ev.TagQuestioned: {"applied", "rejected", "not_connected", "failed"},
@@ -78,6 +89,8 @@ class Witness:
     grace: dict[int, int | None] = field(default_factory=dict)  # refused session: up to this Wh
     offered: dict[int, float] = field(default_factory=dict)
     is_delivering: bool = False
+    reservations: tuple[Reservation, ...] = ()
+    skips_statuses: bool = False
 
     def watch(self, event: Event, after: ChargePoint, commands: Sequence[Command]) -> None:
         """Look at one turn; AssertionError names the promise that it breaks."""
@@ -90,8 +103,11 @@ class Witness:
                     assert not is_refused_tag or record.verdict is Verdict.REFUSED
                 case SaveTransaction(transaction):
                     if transaction.ref not in self.journalled:
+                        self._is_reserved_for_nobody_else(transaction)
                         assert transaction.id_tag.casefold() in self.accepted, "nobody said yes"
                     self.journalled.add(transaction.ref)
+                case SaveReservations(kept):
+                    self._may_keep(kept)
                 case CacheTag(id_tag):
                     assert id_tag.casefold() not in self.random_tags, "remembered for nobody"
                 case OfferCurrent(connector_id, current_a):
@@ -99,6 +115,8 @@ class Witness:
                     assert 6 <= current_a <= most_a, "an offer that no vehicle may get"
                     assert self.offered.get(connector_id) != current_a, "offered twice"
                     self.offered[connector_id] = current_a
+                case LowerOffer(connector_id, current_a):
+                    assert self.offered[connector_id] > current_a >= 6, "raised by lowering"
                 case WithdrawOffer(connector_id):
                     del self.offered[connector_id]
                 case CloseContactor():
@@ -142,6 +160,8 @@ class Witness:
         assert self.replied == self.requests.keys(), "a request without an answer"
 
     def _note(self, event: Event, after: ChargePoint) -> None:
+        # Short ones are left out then, and what is left may look like a jump.
+        self.skips_statuses |= after.configuration.integer("MinimumStatusDuration") > 0
         if type(event) in ANSWERS:
             self.requests[event.request_id] = event
         if _is_random_card(event):
@@ -178,6 +198,18 @@ class Witness:
                 is_counted = most_wh > 0 and reading is not None
                 until_wh = reading.import_wh + most_wh if is_counted else None
                 self.grace.setdefault(transaction.ref, until_wh)
+
+    def _may_keep(self, kept: tuple[Reservation, ...]) -> None:
+        numbers = [reservation.reservation_id for reservation in kept]
+        assert len(numbers) == len(set(numbers)), "two reservations with one id"
+        places = [r.connector_id for r in kept if r.connector_id]
+        assert len(places) == len(set(places)), "a connector reserved twice"
+        self.reservations = kept
+
+    def _is_reserved_for_nobody_else(self, begun: Transaction) -> None:
+        """Whoever had it reserved and begins has used his reservation up."""
+        for kept in self.reservations:
+            assert kept.connector_id != begun.connector_id, "begun on a reserved connector"
 
     def _is_refused(self, connector: Connector) -> bool:
         """True when the central system refused the session, and no grace is left."""
@@ -224,11 +256,18 @@ class Witness:
         assert connector.transaction is not None
         if connector.phase is Phase.CHARGING:
             assert not self._is_refused(connector)
-            assert connector.limit_a is None or connector.limit_a >= 6, "below what can be offered"
+            for limit_a in (connector.limit_a, connector.profile_a):
+                is_usable = limit_a is None or limit_a >= 6
+                assert is_usable or self._is_pausing(connector), "below what can be offered"
         else:
             assert connector.phase is Phase.STOPPING
             assert connector.contactor_closed
             assert connector.pilot in ENERGY_STATES
+
+    def _is_pausing(self, connector: Connector) -> bool:
+        """True while a vehicle that was told to stop drawing still has time to do so."""
+        is_drawing = connector.contactor_closed and connector.pilot in ENERGY_STATES
+        return connector.traits.has_pilot and is_drawing and connector.offered_a is None
 
     def _keeps_limits(self, connector: Connector) -> None:
         if connector.phase is Phase.CHARGING and connector.limits.energy_wh is not None:
@@ -242,6 +281,9 @@ class Witness:
         assert row.sequence == self.last_sequence + 1
         self.last_sequence = row.sequence
         ref = row.transaction_ref
+        if ref == NO_TRANSACTION:
+            assert isinstance(row.message, MeterValues), "belongs to a session"
+            return
         assert ref in self.journalled, "a message of a session the journal does not know"
         match row.message:
             case StartTransaction():
@@ -259,6 +301,8 @@ class Witness:
     def _is_legal_change(self, connector_id: int, status: Status) -> None:
         before = self.told.get(connector_id)
         self.told[connector_id] = status
+        if self.skips_statuses:
+            return
         if connector_id == 0:
             assert status in (Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED)
         elif before is not None:
@@ -268,7 +312,12 @@ class Witness:
         assert len(state.waiting) <= len(state.connectors), "more promises than connectors"
         assert len(state.checking) <= CHECKS_MAX
         assert len(state.random_tags) <= RANDOM_TAGS_MAX
+        most = state.configuration.integer("MaxChargingProfilesInstalled")
+        assert len(state.charging_profiles) <= most + len(state.connectors)
+        ids = [one.profile.profile_id for one in state.charging_profiles]
+        assert len(ids) == len(set(ids)), "two profiles with one id"
         assert len(state.vouched) <= VOUCHED_MAX
+        assert len(state.reservations) <= len(state.connectors)
         assert state.outbox.waiting >= 0
 
 

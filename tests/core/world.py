@@ -19,6 +19,7 @@ from agent.core.commands import (
     RecordDecision,
     RenewContactor,
     Reply,
+    SaveContactor,
     ShowSignal,
 )
 from agent.core.configuration import configuration
@@ -207,7 +208,7 @@ def finish(story: Story, meter_wh: int = 2000) -> list[Command]:
 
 # --- reading what was ordered --------------------------------------------------------------------
 
-ASIDE = (ShowSignal, RenewContactor, NotifyStatus, RecordDecision)
+ASIDE = (ShowSignal, RenewContactor, NotifyStatus, RecordDecision, SaveContactor)
 
 
 def of(kind: type[Kind], commands: Iterable[Command]) -> list[Kind]:

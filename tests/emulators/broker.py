@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.bus.broker import BrokerError
+from agent.bus.broker import BrokerError, Registration
 from agent.settings import MqttSettings
 
 
@@ -22,6 +22,7 @@ class FakeBroker:
     refusal: str = ""  # not empty: nobody gets in
     connections: int = 0
     slow_s: float = 0.0  # to take a message
+    last_words: tuple[str, str] = ("", "")  # what it would say were the agent gone
     _line: FakeConnection | None = None
 
     def __post_init__(self) -> None:
@@ -29,12 +30,13 @@ class FakeBroker:
 
     @asynccontextmanager
     async def connect(
-        self, settings: MqttSettings, identifier: str, topics: tuple[str, ...]
+        self, settings: MqttSettings, registration: Registration
     ) -> AsyncIterator[FakeConnection]:
         if self.refusal:
             raise BrokerError(self.refusal)
         self.connections += 1
-        self._line = line = FakeConnection(self, topics)
+        self.last_words = registration.last_words
+        self._line = line = FakeConnection(self, registration.topics)
         try:
             yield line
         finally:

@@ -449,6 +449,14 @@ class _Talk(ChargePoint):  # type: ignore[misc]
     def on_stop(self, **told: Any) -> Any:
         return call_result.StopTransaction()
 
+    @on("DiagnosticsStatusNotification")
+    def on_diagnostics_status(self, **told: Any) -> Any:
+        return call_result.DiagnosticsStatusNotification()
+
+    @on("FirmwareStatusNotification")
+    def on_firmware_status(self, **told: Any) -> Any:
+        return call_result.FirmwareStatusNotification()
+
     def _info(self, id_tag: str) -> dict[str, str]:
         accepted = not self._system.accepted_tags or id_tag in self._system.accepted_tags
         return {"status": "Accepted" if accepted else "Invalid"}

@@ -1,9 +1,10 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
-from gpiozero.pins.mock import MockFactory
+from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 import hw.gpio
 from hw.board import NoIndicator, open_board
@@ -12,6 +13,7 @@ from hw.settings import (
     BoardSettings,
     ConnectorSettings,
     ContactorSettings,
+    IndicatorSettings,
     InputsSettings,
     LockSettings,
     MeterSettings,
@@ -19,6 +21,7 @@ from hw.settings import (
     PlugSettings,
     ReaderSettings,
     SafetyInputSettings,
+    TemperatureSettings,
 )
 
 REAL = ConnectorSettings(
@@ -241,3 +244,41 @@ def test_opening_a_simulated_board_imports_no_driver_library():
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_lights_of_the_settings_play_from_the_beginning_and_end_with_the_board():
+    pins = MockFactory(pin_class=MockPWMPin)
+    lights = IndicatorSettings(driver="gpio", led_pin=12, dimmable=False, buzzer_pin=16)
+    settings = BoardSettings(connectors=(BARE,), indicator=lights)
+    board = open_board(settings, clock, pin_factory=pins)
+    board.indicator.show(Signal.FREE)
+    pause = threading.Event()
+    for _ in range(1000):
+        if pins.pin(12).state:
+            break
+        pause.wait(0.01)
+    assert pins.pin(12).state
+    assert [thread.name for thread in threading.enumerate() if thread.name == "indicator"]
+    board.shut_down()
+    assert functions(pins) == {"input"}
+    assert not [thread.name for thread in threading.enumerate() if thread.name == "indicator"]
+    pins.reset()
+
+
+def test_a_light_on_a_pin_in_use_is_named_and_everything_is_released(pins):
+    lights = IndicatorSettings(driver="gpio", led_pin=17, dimmable=False)
+    settings = BoardSettings(connectors=(BARE,), indicator=lights)
+    with pytest.raises(BoardError, match="indicator led_pin, pin 17"):
+        open_board(settings, clock, pin_factory=pins)
+    assert functions(pins) == {"input"}
+
+
+def test_a_temperature_sensor_is_an_input_of_a_real_board_and_of_no_simulated_one(pins):
+    heat = TemperatureSettings(sensor="28-000000000000")
+    settings = BoardSettings(connectors=(BARE,), inputs=InputsSettings(temperature=heat))
+    board = open_board(settings, clock, pin_factory=pins)
+    assert board.safety_inputs["temperature"].is_tripped  # there is none: too hot, for all we know
+    board.shut_down()
+    board = open_board(settings, clock, simulate=True)
+    assert "temperature" not in board.safety_inputs
+    board.shut_down()

@@ -470,3 +470,38 @@ def test_whatever_happens_a_step_leaves_nothing_due_in_the_past(actions):
         rig.contactor.step(rig.now_s)
         due_at = rig.contactor.due_at()
         assert due_at is None or due_at > rig.now_s
+
+
+# --- heartbeat -----------------------------------------------------------------------------------
+
+
+def a_beating_contactor(beat) -> LeasedContactor:
+    return LeasedContactor(
+        "contactor", SETTINGS, lambda: 0.0, lambda on: None, lambda: None, beat=beat
+    )
+
+
+def test_the_heart_beats_with_every_step_and_with_nothing_else():
+    levels: list[bool] = []
+    contactor = a_beating_contactor(levels.append)
+    contactor.arm(0)
+    contactor.close(5.0)
+    contactor.renew(5.0)
+    assert levels == []
+    for _ in range(3):
+        contactor.step(0.0)
+    assert levels == [True, False, True]
+    contactor.shut_down()
+    contactor.step(0.0)
+    assert levels == [True, False, True]
+
+
+def test_a_heart_that_cannot_beat_is_logged_once_and_stops_no_supervision(caplog):
+    def fail(level: bool) -> None:
+        raise OSError("the line is gone")
+
+    contactor = a_beating_contactor(fail)
+    contactor.trip(Trip.REFLEX)
+    assert contactor.step(0.0) == [ContactorTripped(Trip.REFLEX, 1)]
+    contactor.step(0.0)
+    assert len(caplog.records) == 1

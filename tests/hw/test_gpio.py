@@ -163,6 +163,15 @@ def test_a_contactor_without_feedback_is_closed_when_ordered(pins):
     assert contactor.is_closed
 
 
+def test_a_contactor_with_a_heartbeat_toggles_its_pin_and_releases_it(pins):
+    contactor = open_contactor(1, contactor_settings(heartbeat_pin=26), Clock(), pins)
+    for _ in range(3):
+        contactor.step(0.0)
+    assert levels(pins.pin(26)) == [False, True, False, True]
+    contactor.shut_down()
+    assert pins.pin(26).function == "input"
+
+
 def test_a_pin_in_use_is_an_error_that_names_part_and_pin(pins):
     coil = GpioOutput("connector 1 contactor", 17, pins)
     with pytest.raises(BoardError, match=r"connector 2 contactor, pin 17: .*already in use"):

@@ -382,6 +382,7 @@ def test_the_faults_have_exactly_these_names():
         "meter_nan",
         "meter_backwards",
         "pilot_short",
+        "pilot_silent",
         "reader_hang",
         "emergency_stop",
         "residual_current",

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from agent.core.approach import Approaches, LinkOpened
 from agent.core.commands import ApplyConfiguration, DeliverNext
 from agent.core.configuration import Configuration, configuration
 from agent.core.events import Event, LinkAccepted
@@ -39,6 +40,7 @@ class FakeInbox:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.opened: list[LinkOpened] = []
         self.at_s: list[float] = []
         self.requests: list[Event] = []
         self.reply: str | BaseException = "Accepted"
@@ -47,6 +49,9 @@ class FakeInbox:
         self._notices: set[asyncio.Task[None]] = set()
 
     def post(self, event: Event) -> None:
+        if isinstance(event, LinkOpened):  # of every connection: those who care look for it
+            self.opened.append(event)
+            return
         self.events.append(event)
         self.at_s.append(asyncio.get_running_loop().time())
         task = asyncio.ensure_future(self._notify())
@@ -114,6 +119,7 @@ class Rig:
     seed: int = 1
     lookup_s: float = 0.0  # how long the outbox takes to look up a row
     frame_log: FrameLog | None = None
+    known: Approaches | None = None  # None: as the settings say
 
     def __post_init__(self) -> None:
         self.link = self.make_link(self.system.connect)
@@ -129,7 +135,12 @@ class Rig:
             random=random.Random(self.seed),
             connect=connect,
             frame_log=self.frame_log,
+            approaches=None if self.known is None else self._ways,
         )
+
+    def _ways(self) -> Approaches:
+        assert self.known is not None
+        return self.known
 
     async def next_message(self) -> QueuedMessage | None:
         await asyncio.sleep(self.lookup_s)

@@ -28,6 +28,11 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 URL = "wss://cs.example.net/ocpp/CP7"
 
 
+@pytest.mark.parametrize("url", ["ws://[::::]/a", "ws://[:]/", "ws://[1.2.3.4]/"])
+def test_an_address_that_nobody_can_read_is_explained_and_not_raised(url: str):
+    assert url in explain(TimeoutError(), url, NOON)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "identity", "url"),
     [
@@ -182,9 +187,16 @@ def _status(code: int) -> InvalidStatus:
     return InvalidStatus(Response(code, "no", Headers()))
 
 
-def _certificate_error() -> ssl.SSLCertVerificationError:
+def _certificate_error(code: int = 0) -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = code
     error.verify_message = "certificate is not yet valid"
+    return error
+
+
+def _no_tls() -> ssl.SSLError:
+    error = ssl.SSLError(1, "wrong version number")
+    error.reason = "WRONG_VERSION_NUMBER"
     return error
 
 
@@ -197,6 +209,14 @@ def _certificate_error() -> ssl.SSLCertVerificationError:
         (TimeoutError(), "did not answer in time"),
         (OSError(113, "No route to host"), "No route to host"),
         (_certificate_error(), "not accepted: certificate is not yet valid"),
+        (_certificate_error(9), "not valid yet (is the clock of this box right?)"),
+        (_certificate_error(10), "renewed at the central system; the clock of this box says 2026-"),
+        (_certificate_error(18), "signed by itself"),
+        (_certificate_error(19), "signed by nobody whom this box trusts"),
+        (_certificate_error(20), "signed by nobody whom this box trusts"),
+        (_certificate_error(62), "for another name than the address has"),
+        (_certificate_error(64), "for another name than the address has"),
+        (_no_tls(), "does not speak TLS on this port"),
         (ssl.SSLError(1, "sslv3 alert handshake failure"), "no common TLS version or cipher"),
         (_status(401), "refuses the password (HTTP 401)"),
         (_status(403), "does not let this charge point in"),

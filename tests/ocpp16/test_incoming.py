@@ -17,15 +17,17 @@ from agent.core.events import (
     Event,
     LinkAccepted,
     LinkLost,
+    LinkPending,
     RemoteStartRequested,
     RemoteStopRequested,
     ResetRequested,
     UnlockRequested,
 )
+from agent.ocpp16.frames import LARGE_FRAME
 from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.schemas import KNOWN_ACTIONS
 from tests.emulators.central_system import FakeCentralSystem
-from tests.ocpp16.rig import TAG, Rig, accepted
+from tests.ocpp16.rig import TAG, Rig, accepted, running
 
 SUPPORTED = {
     "ChangeAvailability",
@@ -50,23 +52,6 @@ SUPPORTED = {
             "RemoteStartTransaction",
             {"idTag": TAG, "connectorId": 2},
             RemoteStartRequested("request-1", TAG, 2),
-        ),
-        (
-            "RemoteStartTransaction",
-            {
-                "idTag": TAG,
-                "chargingProfile": {
-                    "chargingProfileId": 1,
-                    "stackLevel": 0,
-                    "chargingProfilePurpose": "TxProfile",
-                    "chargingProfileKind": "Relative",
-                    "chargingSchedule": {
-                        "chargingRateUnit": "A",
-                        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.1}],
-                    },
-                },
-            },
-            RemoteStartRequested("request-1", TAG, None),
         ),
         ("RemoteStopTransaction", {"transactionId": -7}, RemoteStopRequested("request-1", -7)),
         ("UnlockConnector", {"connectorId": 0}, UnlockRequested("request-1", 0)),
@@ -101,7 +86,7 @@ async def test_all_keys_are_told_when_none_is_named(payload: Any):
     async with accepted() as rig:
         answer = await rig.system.send_call("GetConfiguration", payload)
         told = {entry["key"]: entry for entry in answer[2]["configurationKey"]}
-        assert set(told) == {key.name for key in KEYS}
+        assert set(told) == {key.name for key in KEYS if not key.is_writeonly}
         assert told["HeartbeatInterval"] == {
             "key": "HeartbeatInterval",
             "readonly": False,
@@ -246,17 +231,21 @@ async def test_a_slow_call_holds_up_neither_other_calls_nor_our_own():
         assert (await slow)[2] == {"status": "Accepted"}
 
 
-async def test_at_most_16_calls_are_in_work_at_once():
+@pytest.mark.parametrize(("blanks", "most"), [(0, 64), (LARGE_FRAME, 4)], ids=["any", "large"])
+async def test_only_so_many_calls_are_in_work_at_once(blanks: int, most: int):
     async with accepted() as rig:
         rig.inbox.reply_after_s = 5
+        ids = [f"id-{number}" for number in range(most + 4)]
         asked = [
-            asyncio.ensure_future(rig.system.send_call("ClearCache", {}, unique_id=f"id-{number}"))
-            for number in range(20)
+            asyncio.ensure_future(
+                rig.system.answer_to(id_, f'[2,"{id_}","ClearCache",{{}}{" " * blanks}]')
+            )
+            for id_ in ids
         ]
         answers = await asyncio.gather(*asked)
-        assert [answer[0] for answer in answers] == [3] * 16 + [4] * 4
-        assert answers[16][2:4] == ["GenericError", "too many calls at once"]
-        assert len(rig.inbox.requests) == 16
+        assert [answer[0] for answer in answers] == [3] * most + [4] * 4
+        assert answers[most][2:4] == ["GenericError", "too many calls at once"]
+        assert len(rig.inbox.requests) == most
 
 
 async def test_a_flood_of_calls_on_a_jammed_line_is_bounded(caplog: pytest.LogCaptureFixture):
@@ -265,8 +254,24 @@ async def test_a_flood_of_calls_on_a_jammed_line_is_bounded(caplog: pytest.LogCa
         for number in range(500):
             await rig.system.send_raw(f'[2,"id-{number}","ClearCache",{{}}]')
         await asyncio.sleep(1)
-        assert len(asyncio.all_tasks()) < 100
-        assert "one is dropped" in caplog.text
+        assert len(asyncio.all_tasks()) < 150
+        assert caplog.text.count("calls faster than they go; dropped: 1\n") == 1
+    dropped = [record for record in caplog.records if "dropped: " in record.message]
+    assert [record.args for record in dropped] == [(1,), (500 - 128 - 1,)]
+
+
+async def test_calls_that_come_before_the_acceptance_are_counted_and_not_told_one_by_one(
+    caplog: pytest.LogCaptureFixture,
+):
+    caplog.set_level(logging.INFO)
+    system = FakeCentralSystem(boot_status="Rejected")
+    async with running(Rig(system)) as rig:
+        await rig.inbox.posted(LinkPending)
+        for number in range(22):
+            await system.send_raw(f'[2,"id-{number}","ClearCache",{{}}]')
+            await asyncio.sleep(1)
+    told = [record.args for record in caplog.records if "not answered: " in record.message]
+    assert told == [(1,), (10,), (10,), (1,)]
 
 
 # --- nonsense ------------------------------------------------------------------------------------

@@ -202,6 +202,14 @@ async def test_the_ping_interval_acts_at_once_and_0_ends_the_pings():
         assert len(wire.pings) == 6
 
 
+async def test_other_keys_that_change_all_the_time_put_no_ping_off():
+    async with accepted() as rig:
+        for number in range(95):
+            rig.set_key("ConnectionTimeOut", str(60 + number % 2))
+            await asyncio.sleep(1)
+        assert rig.system.wires[0].pings == pytest.approx([30, 60, 90], abs=3)
+
+
 async def test_the_pong_may_take_no_longer_than_a_short_interval():
     async with accepted() as rig:
         rig.set_key("WebSocketPingInterval", "4")

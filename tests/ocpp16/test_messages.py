@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from agent.core.values import (
+    NO_TRANSACTION,
+    MeterSample,
     MeterValues,
     SampledValue,
     Status,
@@ -108,6 +110,61 @@ def test_a_row_becomes_its_payload(
 def test_without_transaction_id_the_standard_wants_minus_one(message: Any):
     _, payload = messages.transaction_call(row(1, message, transaction_id=None))
     assert payload["transactionId"] == -1
+
+
+def test_clock_aligned_values_between_sessions_name_no_transaction():
+    free = dataclasses.replace(row(1, PHASED), transaction_ref=NO_TRANSACTION)
+    action, payload = messages.transaction_call(free)
+    assert "transactionId" not in check_call(action, payload)
+
+
+def test_stop_data_passes_the_schema_with_contexts_phases_and_times():
+    begin = SampledValue("1000", "Energy.Active.Import.Register", "Wh", context="Transaction.Begin")
+    aligned = SampledValue("16.02", "Current.Import", "A", phase="L1", context="Sample.Clock")
+    unitless = SampledValue("50.00", "Frequency", context="Transaction.End")
+    samples = (
+        MeterSample(NOON, (begin,), 1),
+        MeterSample(NOON + timedelta(minutes=15), (aligned, SampledValue("nan", "Voltage", "V"))),
+        MeterSample(NOON + timedelta(minutes=20), (unitless,)),
+        MeterSample(NOON + timedelta(minutes=21), (SampledValue("nan", "Voltage", "V"),)),
+    )
+    stop = StopTransaction(2000, NOON, StopReason.LOCAL, samples=samples)
+    action, payload = messages.transaction_call(row(1, stop, transaction_id=5))
+    data = check_call(action, payload)["transactionData"]
+    assert [(m["timestamp"], m["sampledValue"]) for m in data] == [
+        (
+            "2026-03-01T12:00:00.000Z",
+            [
+                {
+                    "value": "1000",
+                    "context": "Transaction.Begin",
+                    "measurand": "Energy.Active.Import.Register",
+                    "unit": "Wh",
+                }
+            ],
+        ),
+        (
+            "2026-03-01T12:15:00.000Z",
+            [
+                {
+                    "value": "16.02",
+                    "context": "Sample.Clock",
+                    "measurand": "Current.Import",
+                    "phase": "L1",
+                    "unit": "A",
+                }
+            ],
+        ),
+        (
+            "2026-03-01T12:20:00.000Z",
+            [{"value": "50.00", "context": "Transaction.End", "measurand": "Frequency"}],
+        ),
+    ]
+
+
+def test_a_stop_without_stop_data_has_no_such_field():
+    _, payload = messages.transaction_call(row(1, STOP, transaction_id=5))
+    assert "transactionData" not in payload
 
 
 @pytest.mark.parametrize("reason", list(StopReason))

@@ -32,6 +32,32 @@ def test_cards_go_before_statuses_and_statuses_before_the_outbox():
     assert [waiting.next() for _ in range(4)] == [asked, status(1), Due.DELIVERY, None]
 
 
+def test_that_energy_flows_is_not_told_before_a_row_that_was_ready_first():
+    for what in (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE):
+        waiting = WaitingCalls()
+        waiting.want_delivery()
+        waiting.add_status(status(1, what))
+        waiting.add_status(status(2))
+        assert [waiting.next() for _ in range(3)] == [Due.DELIVERY, status(1, what), status(2)]
+
+
+def test_a_status_waits_for_one_row_and_not_for_all_that_wait():
+    waiting = WaitingCalls()
+    waiting.want_delivery()
+    waiting.add_status(status(1, Status.CHARGING))
+    assert waiting.next() is Due.DELIVERY
+    waiting.want_delivery()
+    assert [waiting.next(), waiting.next()] == [status(1, Status.CHARGING), Due.DELIVERY]
+
+
+def test_another_status_in_its_place_does_not_wait():
+    waiting = WaitingCalls()
+    waiting.want_delivery()
+    waiting.add_status(status(1, Status.CHARGING))
+    waiting.add_status(status(1, Status.FAULTED))
+    assert [waiting.next(), waiting.next()] == [status(1, Status.FAULTED), Due.DELIVERY]
+
+
 def test_of_a_connector_only_the_newest_status_waits_and_it_goes_last():
     waiting = WaitingCalls()
     waiting.add_status(status(1, Status.PREPARING))

@@ -133,6 +133,21 @@ async def test_a_frame_of_a_large_local_list_is_taken_and_a_larger_one_ends_the_
             await wire.receive()
 
 
+async def test_a_message_in_pieces_is_put_together_and_too_many_of_them_end_the_connection():
+    system = FakeCentralSystem()
+    async with system.serve() as url:
+        wire = await open_wire(f"{url}/CP7")
+        await wire.send('[2,"x","Heartbeat",{}]')
+        await wire.receive()
+        end = system._talks[-1].end
+        await end.send(['[2,"y",', "", '"Clear', 'Cache",{}]'])
+        assert await wire.receive() == '[2,"y","ClearCache",{}]'
+        flood = asyncio.ensure_future(end.send(["x" * 2**20] * 3))
+        with pytest.raises(LinkError):
+            await wire.receive()
+        await asyncio.gather(flood, return_exceptions=True)
+
+
 # --- TLS -----------------------------------------------------------------------------------------
 
 
@@ -183,7 +198,46 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, name: s
 async def test_a_certificate_of_a_stranger_is_refused(tmp_path: Path):
     _, context = certificate(tmp_path, "IP:127.0.0.1")
     async with FakeCentralSystem().serve(context) as url:
-        assert "was not accepted" in await failure(f"{url}/CP7", tls_context(""))
+        problem = await failure(f"{url}/CP7", tls_context(""))
+        assert "was not accepted: it is signed by itself" in problem
+
+
+def openssl(folder: Path, *words: str) -> None:
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
+
+
+def with_an_authority(folder: Path, days: int) -> ssl.SSLContext:
+    """A server's context whose certificate comes from the authority ca.pem; other.pem is none."""
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    for name in ("ca", "other"):
+        files = ("-keyout", f"{name}.key", "-out", f"{name}.pem")
+        openssl(folder, "req", "-x509", *new_key, "-days", "2", "-subj", f"/CN={name}", *files)
+    (folder / "extra").write_text("subjectAltName=IP:127.0.0.1\n")
+    openssl(folder, "req", *new_key, "-subj", "/CN=x", "-keyout", "key.pem", "-out", "request")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-extfile", "extra", "-out", "cert.pem")
+    openssl(folder, "x509", "-req", "-in", "request", "-days", str(days), *signed)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("trusted", "days", "words"),
+    [
+        ("ca.pem", 2, ""),
+        ("other.pem", 2, "signed by nobody whom this box trusts (central_system.ca_file)"),
+        ("ca.pem", -1, "it has expired, and must be renewed at the central system"),
+    ],
+)
+async def test_what_an_authority_has_signed_is_taken_from_that_one_in_its_time_only(
+    tmp_path: Path, trusted: str, days: int, words: str
+):
+    context = with_an_authority(tmp_path, days)
+    async with FakeCentralSystem().serve(context) as url:
+        problem = await failure(f"{url}/CP7", tls_context(str(tmp_path / trusted)))
+    assert words in problem
+    assert bool(words) == bool(problem)
 
 
 async def answering(data: bytes) -> asyncio.Server:
@@ -204,7 +258,7 @@ async def answering(data: bytes) -> asyncio.Server:
     [
         (b"\x15\x03\x01\x00\x02\x02\x46", "no common TLS version"),  # alert: protocol version
         (b"\x15\x03\x03\x00\x02\x02\x28", "no common TLS version"),  # alert: handshake failure
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no common TLS version"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS on this port"),
         (b"", "cut the connection"),
     ],
 )

@@ -51,8 +51,20 @@ LIVES = {
     ),
     "boots": (lambda n: [NoteBoot(Boot(n, f"boot {n}", NOON, is_time_known=True))], 2),
 }
-# Bounded elsewhere: by LIST_ENTRIES_MAX, to one row, by the connectors, and by the steps.
-OTHERS = {"local_list", "local_list_version", "inoperative", "_sqlite_migrations"}
+# Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (three times), by the connectors (as often),
+# by MaxChargingProfilesInstalled, by StopTransactionMaxMeterValues, and by the steps.
+OTHERS = {
+    "local_list",
+    "local_list_version",
+    "inoperative",
+    "contactors",
+    "charging_profiles",
+    "reservations",
+    "firmware",
+    "approaches",
+    "stop_samples",
+    "_sqlite_migrations",
+}
 
 
 def tables(store: Store) -> set[str]:

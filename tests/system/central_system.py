@@ -6,17 +6,30 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from tests.emulators.central_system import FakeCentralSystem
 
 START_S = 10.0
+ANSWER_S = 30.0
+
+
+class CentralSystem(FakeCentralSystem):
+    """One that can be told from another thread to send a call."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def ask(self, action: str, payload: Any) -> Any:
+        """Send a call and return the payload of its answer."""
+        answer = asyncio.run_coroutine_threadsafe(self.send_call(action, payload), self.loop)
+        return answer.result(ANSWER_S)[2]
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[tuple[FakeCentralSystem, str]]:
+def serving() -> Iterator[tuple[CentralSystem, str]]:
     """Give the central system, whose memory may be read at any time, and its URL."""
-    central_system = FakeCentralSystem()
-    loop = asyncio.new_event_loop()
+    central_system = CentralSystem()
+    loop = central_system.loop = asyncio.new_event_loop()
     url: list[str] = []
     is_up = threading.Event()
     end = asyncio.Event()

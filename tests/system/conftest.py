@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulators.central_system import FakeCentralSystem
-from tests.system.central_system import serving
+from tests.system.central_system import CentralSystem, serving
 from tests.system.machine import Machine, machine, wait_until, why_not
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,7 +26,7 @@ class Station:
     """The machine with the agent on it, and the central system that it calls."""
 
     machine: Machine
-    central_system: FakeCentralSystem
+    central_system: CentralSystem
     url: str
 
     def main_pid(self) -> int:

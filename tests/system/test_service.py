@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.emulators.file_servers import Shelf, http_server
 from tests.system.conftest import REPOSITORY, SERVICE, Station
 from tests.system.machine import wait_until
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.system
 
 CARD = "044943121F1A80"
 API = "http://127.0.0.1:18080"
-BOARD_ONLY = ("raspi-config", "nano")  # commands of the guide that a plain Debian cannot follow
+# Commands of the guide that need a Raspberry Pi or a person.
+BOARD_ONLY = ("raspi-config", "nano", f"{SERVICE} init", f"{SERVICE} acceptance")
 CONFIG = """
 [charge_point]
 identity = "CP-1"
@@ -51,6 +53,14 @@ listen = "127.0.0.1:18080"
 [ocpp.configuration]
 MeterValueSampleInterval = 1
 WebSocketPingInterval = 5
+"""
+
+
+INSTALL_FIRMWARE = f"""#!/bin/sh -e
+cp "$1" /run/new-firmware
+grep -q "^signed" /run/new-firmware
+sed -i '/^identity/a firmware_version = "2.0"' /etc/{SERVICE}/config.toml
+systemctl restart {SERVICE}
 """
 
 
@@ -177,6 +187,34 @@ def test_the_exposure_is_small(station: Station) -> None:
     found = re.search(r"exposure level[^:]*: ([\d.]+)", shown)
     assert found is not None
     assert float(found.group(1)) <= 2.5
+
+
+def firmware_guide(mark: str) -> str:
+    """The one block of the document about firmware that has this in it."""
+    guide = (REPOSITORY / "docs" / "firmware.md").read_text()
+    (found,) = (block for block in re.findall(r"```\n(.*?)```", guide, re.S) if mark in block)
+    return str(found)
+
+
+def test_an_update_is_handed_over_to_a_unit_that_may_install_it(station: Station) -> None:
+    machine, told = station.machine, station.central_system.of
+    boots = len(told("BootNotification"))
+    for path in (f"/etc/systemd/system/firmware-install.{kind}" for kind in ("path", "service")):
+        machine.write(path, firmware_guide(f"# {path}\n"))
+    machine.write("/usr/local/sbin/install-firmware", INSTALL_FIRMWARE)
+    config = f"/etc/{SERVICE}/config.toml"
+    machine.write(config, CONFIG.format(url=station.url) + firmware_guide('"/bin/ln"'))
+    machine.run("chmod 755 /usr/local/sbin/install-firmware; systemctl daemon-reload")
+    machine.run(f"systemctl enable --now firmware-install.path; systemctl restart {SERVICE}")
+    wait_until(lambda: len(told("BootNotification")) > boots, 30, "a boot")
+    with http_server(Shelf({"/image": b"signed\n"})) as files:
+        wanted = {"location": f"{files}/image", "retrieveDate": "2020-01-01T00:00:00Z"}
+        assert station.central_system.ask("UpdateFirmware", wanted) == {}
+        wait_until(lambda: len(told("FirmwareStatusNotification")) == 4, 60, "the new version")
+    statuses = [call.payload["status"] for call in told("FirmwareStatusNotification")]
+    assert statuses == ["Downloading", "Downloaded", "Installing", "Installed"]
+    assert told("BootNotification")[-1].payload["firmwareVersion"] == "2.0"
+    wait_until(lambda: not machine.run(f"ls /var/lib/{SERVICE}/firmware"), 10, "nothing is left")
 
 
 def test_an_upgrade_keeps_what_is_recorded(station: Station) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from agent.core.charging_profiles import PROFILE
 from agent.core.configuration import KEYS, Configuration, Key
 from agent.core.events import (
     AvailabilityChangeRequested,
@@ -17,6 +18,7 @@ from agent.core.events import (
 )
 from agent.ocpp16.frames import CallRefused, Payload
 from agent.ocpp16.incoming import Handler
+from agent.ocpp16.profiles import read_profile
 from agent.ports import Inbox
 
 
@@ -46,9 +48,10 @@ class _Core:
     async def get_configuration(self, payload: Payload) -> Payload:
         configuration = self._configuration()
         # OCPP 1.6, 5.8: no key, or an empty list, asks for all.
-        asked = payload.get("key") or [key.name for key in KEYS]
-        if len(asked) > configuration.integer("GetConfigurationMaxKeys"):
+        named = payload.get("key") or []
+        if len(named) > configuration.integer("GetConfigurationMaxKeys"):
             raise CallRefused("OccurenceConstraintViolation", "key has too many items")
+        asked = named or [key.name for key in KEYS if not key.is_writeonly]
         known, unknown = [], []
         for name in asked:
             found = configuration.find(name)
@@ -76,10 +79,14 @@ class _Core:
         )
 
     async def remote_start_transaction(self, payload: Payload) -> Payload:
+        profile = None
+        given = payload.get("chargingProfile")
         # OCPP 1.6, 5.11: without smart charging a chargingProfile is ignored.
+        if given is not None and PROFILE in self._configuration().profiles:
+            profile = read_profile(given, "chargingProfile")
         return await self._ask(
             lambda request_id: RemoteStartRequested(
-                request_id, payload["idTag"], payload.get("connectorId")
+                request_id, payload["idTag"], payload.get("connectorId"), profile=profile
             )
         )
 

@@ -130,7 +130,7 @@ driver = "motor"
         ('[authorization]\nstop_by_second_tap = "true"', 'got "true" (write it without quotes)'),
         ("[inputs]\ndoor = 13", "inputs.door must be a table, got 13"),
         ("[inputs.door]\n", 'inputs.door.pin is missing; driver = "gpio" needs it'),
-        ("[indicator]\nled = 1", "indicator is not a known key; "),
+        ("[lamp]\nled = 1", "lamp is not a known key; "),
         ("[[reader]]\n", "reader must be a table, got"),
         ("[storage]\nidentity = 1", "storage.identity is not a known key; it belongs to [charge"),
         ("[reader]\nzzzzzz = 1", "reader.zzzzzz is not a known key; known here: driver, connec"),

@@ -8,7 +8,7 @@ from agent.config import parse_config, pin_table
 from agent.config.pins import OUTPUT_KEYS, PINS_OF_DRIVERS
 from agent.config.reading import every_setting, kinds
 from agent.errors import ConfigError
-from hw.settings import ConnectorSettings, InputsSettings, ReaderSettings
+from hw.settings import ConnectorSettings, IndicatorSettings, InputsSettings, ReaderSettings
 
 BOX = '[charge_point]\nidentity = "CP-1"\n'
 GPIO = '[connectors.contactor]\ndriver = "gpio"\npin = {}\n'
@@ -99,7 +99,7 @@ def test_a_wrong_reader_key_does_not_bring_a_false_pin_conflict_with_its_default
 
 
 def test_every_pin_key_and_driver_stands_in_the_table_of_pins():
-    tables = {ReaderSettings, *(kind for _, kind in kinds(ConnectorSettings))}
+    tables = {ReaderSettings, IndicatorSettings, *(kind for _, kind in kinds(ConnectorSettings))}
     tables |= {kind for _, kind in kinds(InputsSettings)}
     with_pins = {}
     for table in tables:

@@ -144,6 +144,11 @@ def test_a_wrong_connector_id_is_not_taken_for_a_gap_as_well():
     assert sentence.startswith('connectors[2].id must be a whole number from 1 to 16, got "x"')
 
 
+def test_a_simulated_fault_stands_at_a_connector_that_exists():
+    found = mistakes_of(f'{BOX}[simulation]\nfaults = ["1:welded", "3:welded"]\n{TWO}')
+    assert found == ["simulation.faults names 3, but no connector has that id (line 4)"]
+
+
 @pytest.mark.parametrize(
     ("served", "told"),
     [
@@ -245,6 +250,19 @@ NumberOfConnectors = 2
         "StopTxnSampledData": "",
         "NumberOfConnectors": "2",
     }
+
+
+def test_start_values_that_do_not_go_together_are_told():
+    assert mistakes_of(f"""{BOX}{ONE}[ocpp.configuration]
+connectorphaserotation = "2.RST"
+StopTxnSampledDataMaxLength = 1
+StopTxnSampledData = ["Voltage", "Frequency"]
+""") == [
+        "ocpp.configuration.connectorphaserotation must name connectors from 0 to 1,"
+        ' got "2.RST" (line 7)',
+        'ocpp.configuration.StopTxnSampledData must name at most 1, got "Voltage,Frequency"'
+        " (line 9)",
+    ]
 
 
 def test_every_wrong_start_value_is_told():
