@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,9 @@ KEEPALIVE_S = 20
 INCOMING_MAX = 2000  # messages that may wait for us, and
 INCOMING_BYTES_MAX = 4_000_000  # their bytes; more are dropped
 _REFUSED = 128  # from here on a SUBACK says no
+# The client's own time-out (asyncio.wait_for before Python 3.12) may swallow a cancellation that
+# comes together with the broker's answer; the bus would then neither end nor begin anew.
+_OUR_OWN = math.inf
 _QOS = 1
 _PASSWORD_MAX = 1000
 
@@ -66,9 +70,24 @@ class _Mqtt:
 
     async def publish(self, topic: str, text: str) -> None:
         try:
-            await self._client.publish(topic, text.encode(), qos=_QOS, retain=False)
+            async with asyncio.timeout(PUBLISH_S):
+                await self._client.publish(
+                    topic, text.encode(), qos=_QOS, retain=False, timeout=_OUR_OWN
+                )
+        except TimeoutError:
+            raise BrokerError(f"a message was not confirmed within {PUBLISH_S:g} s") from None
         except aiomqtt.MqttError as problem:
             raise BrokerError("a message could not be sent") from problem
+
+    async def subscribe(self, topic: str) -> None:
+        """Raises BrokerError when we may not, and aiomqtt.MqttError."""
+        try:
+            async with asyncio.timeout(OPEN_S):
+                granted = await self._client.subscribe(topic, qos=_QOS, timeout=_OUR_OWN)
+        except TimeoutError:
+            raise BrokerError(f"no answer to our wish to read {topic}") from None
+        if any(getattr(code, "value", code) >= _REFUSED for code in granted):
+            raise BrokerError(f"the broker does not let us read {topic}")
 
 
 class _Incoming(asyncio.Queue[aiomqtt.Message]):
@@ -126,11 +145,10 @@ async def connected(
     )
     try:
         async with client:
+            connection = _Mqtt(client)
             for topic in registration.topics:
-                granted = await client.subscribe(topic, qos=_QOS)
-                if any(getattr(code, "value", code) >= _REFUSED for code in granted):
-                    raise BrokerError(f"the broker does not let us read {topic}")
-            yield _Mqtt(client)
+                await connection.subscribe(topic)
+            yield connection
     except aiomqtt.MqttError as problem:
         raise BrokerError(_in_words(problem, settings)) from problem
     except (OSError, ValueError) as problem:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from hw.ports import Board
 from hw.settings import ContactorSettings
 from tests.agent.box import box_settings
 from tests.emulators.central_system import FakeCentralSystem
+from tests.free_port import free_port
 
 T = TypeVar("T")
 ALL = ("read", "operate", "configure", "simulate")
@@ -35,12 +35,6 @@ PATIENCE_S = 20.0
 PATIENT = Limits(commands_per_s=1000.0, commands_at_once=1000)
 TARGET = {"charger_id": "dep-123"}
 IDENTITY = "CP-DEMO-123"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def api_settings(directory: Path, connectors: int = 1, **keys: str) -> Settings:

@@ -15,9 +15,10 @@ import pytest
 
 from agent.config import parse_config
 from tests.api.commands import SIMULATED_ONLY
-from tests.api.harness import IDENTITY, Charger, free_port, running_charger
+from tests.api.harness import IDENTITY, Charger, running_charger
 from tests.emulators.modbus_meter import SdmOnPty
 from tests.emulators.wired_box import AUXILIARY, BOLT, COIL, PLUG, SOLENOID, WiredBox
+from tests.free_port import free_port
 
 TAG = "TAG-RFID-001"
 BASE = """

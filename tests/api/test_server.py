@@ -20,7 +20,8 @@ from agent.api.errors import ApiError
 from agent.api.server import ApiServer, open_listener
 from agent.api.tokens import TokenFile
 from agent.config.api_rules import listen_address
-from tests.api.harness import SECRET, api_settings, free_port, running_charger
+from tests.api.harness import SECRET, api_settings, running_charger
+from tests.free_port import free_port
 
 HEADERS = {"Authorization": f"Bearer {SECRET}"}
 

@@ -7,7 +7,6 @@ connection open. Times are from the request's first byte to the answer's last.
 from __future__ import annotations
 
 import asyncio
-import socket
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ import httpx
 from agent.api.tokens import TokenFile
 from tests.bench.bench_idle import kib
 from tests.bench.box import START_LIMIT_S, simulated_config, started
+from tests.free_port import free_port
 
 SECRET = "bench-kQ7xV2mN9pL4wR8tZ3bC"
 UPDATES = 100
@@ -34,18 +34,12 @@ listen = "127.0.0.1:{port}"
 def run(updates: int = UPDATES) -> list[tuple[str, str]]:
     """Measure in temporary directories; the times depend on their disk."""
     without_kib, _ = asyncio.run(_measure(None, updates))
-    with_kib, rows = asyncio.run(_measure(_free_port(), updates))
+    with_kib, rows = asyncio.run(_measure(free_port(), updates))
     return [
         *rows,
         ("resident memory without the API", f"{without_kib / 1024:.1f} MiB"),
         ("resident memory with it, after these requests", f"{with_kib / 1024:.1f} MiB"),
     ]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _measure(port: int | None, updates: int) -> tuple[int, list[tuple[str, str]]]:

@@ -21,9 +21,9 @@ import aiomqtt
 
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.store import Store
-from tests.api.harness import free_port
 from tests.bench.box import simulated_config, started
 from tests.emulators.virtual_clock import NOON
+from tests.free_port import free_port
 
 ROUNDS = 200
 BURST = 1000

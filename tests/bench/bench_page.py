@@ -21,9 +21,10 @@ from typing import Any
 import httpx
 
 from agent.api.tokens import TokenFile
-from tests.bench.bench_api import SECRET, SETTLE_S, _free_port, _until_it_serves
+from tests.bench.bench_api import SECRET, SETTLE_S, _until_it_serves
 from tests.bench.bench_idle import kib
 from tests.bench.box import cpu_seconds, simulated_config, started
+from tests.free_port import free_port
 
 PAGES = 10
 WATCH_S = 20.0
@@ -59,7 +60,7 @@ async def _measure(
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         TokenFile(directory).add("bench", ("read", "operate"), SECRET, "2026-03-01T12:00:00Z")
-        port = _free_port()
+        port = free_port()
         text = simulated_config(directory, "")
         text += _API.format(port=port, page=str(with_page).lower())
         config = directory / "config.toml"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -19,6 +18,7 @@ from agent.ocpp16.wire import Wire, connect_websocket
 from agent.settings import CentralSystemSettings
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
+from tests.free_port import free_port
 from tests.ocpp16.rig import TAG, Rig, running
 
 pytestmark = pytest.mark.real_time
@@ -98,10 +98,7 @@ async def test_a_server_without_subprotocol_is_seen_by_the_link():
 
 
 async def test_a_port_where_nobody_listens_is_told_in_words():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    assert "nothing listens" in await failure(f"ws://127.0.0.1:{port}/CP7")
+    assert "nothing listens" in await failure(f"ws://127.0.0.1:{free_port()}/CP7")
 
 
 async def test_a_closed_connection_says_who_closed_it_and_why():
