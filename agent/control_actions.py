@@ -21,7 +21,7 @@ from agent.rooms import Observer
 from agent.runtime import Runtime
 from agent.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
 from agent.store import Store
-from hw.ports import SimulationControls
+from hw.levers import SimulationControls
 
 if TYPE_CHECKING:
     from agent.ocpp16.link import CentralSystemLink

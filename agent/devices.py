@@ -17,21 +17,16 @@ from agent.core.events import Event
 from agent.core.id_tag import id_tag_from_uid, is_random_uid, is_valid_id_tag
 from agent.core.values import Reading
 from agent.ports import Clock
-from hw.ports import (
-    Board,
+from hw.ports import Board, ConnectorParts, HardwareError, MeterReading, Signal, Trip
+from hw.reader_events import (
     CardArrived,
     CardLeft,
     CardUnreadable,
     CodeArrived,
-    ConnectorParts,
-    HardwareError,
-    MeterReading,
     ReaderEvent,
     ReaderFailed,
     ReaderRecovered,
     SeveralCards,
-    Signal,
-    Trip,
 )
 from hw.settings import ReaderSettings
 

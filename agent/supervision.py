@@ -16,6 +16,7 @@ from agent.core import events as ev
 from agent.core.events import Event
 from agent.core.interlock import Readings, reason_to_abort_test, reason_to_open
 from agent.core.values import LockState, PartFault, PilotState
+from hw.levers import InjectedFault
 from hw.ports import (
     Board,
     ConnectorParts,
@@ -23,7 +24,6 @@ from hw.ports import (
     ContactorEvent,
     ContactorOpened,
     ContactorTripped,
-    InjectedFault,
     LockChanged,
     LockEvent,
     LockJammed,

@@ -15,7 +15,8 @@ from typing import Any
 from hw.gpio_stand_in import GpioStandIn
 from hw.iso14443 import look_into_field
 from hw.mfrc522_chip import RESET_LOW_S, Chip, ChipFailure, load_package, open_chip
-from hw.ports import CardReader, ReaderEvent, ReaderFailed, ReaderRecovered
+from hw.ports import CardReader
+from hw.reader_events import ReaderEvent, ReaderFailed, ReaderRecovered
 from hw.settings import ReaderSettings
 from hw.taps import TapDetector
 

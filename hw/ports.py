@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from hw.levers import SimulationControls
+from hw.reader_events import ReaderEvent
+
 
 class PilotState(Enum):
     """Control pilot states of IEC 61851-1; see the table in docs for levels."""
@@ -53,62 +56,6 @@ class PilotError(HardwareError):
 
 
 # --- card reader -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CardArrived:
-    """A card came into the field and was read completely: 4, 7 or 10 bytes, first byte first."""
-
-    uid: bytes
-    connector_id: int | None = None  # whose reader saw it; None: the one of the box
-
-
-@dataclass(frozen=True, slots=True)
-class CodeArrived:
-    """A reader with ready-made tags delivered one: printable ASCII, 1 to 20 characters."""
-
-    code: str
-    connector_id: int | None = None  # as above
-
-
-@dataclass(frozen=True, slots=True)
-class CardLeft:
-    """The card that arrived last is gone: missed several times in a row."""
-
-
-@dataclass(frozen=True, slots=True)
-class CardUnreadable:
-    """Something was presented that gave no whole UID; ``problem`` is a sentence for a person."""
-
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class SeveralCards:
-    """Two or more cards lie in the field; none of them was taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderFailed:
-    """The reader does not work; it keeps trying by itself. ``problem`` is a sentence."""
-
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderRecovered:
-    """The reader works again."""
-
-
-ReaderEvent = (
-    CardArrived
-    | CodeArrived
-    | CardLeft
-    | CardUnreadable
-    | SeveralCards
-    | ReaderFailed
-    | ReaderRecovered
-)
 
 
 class CardReader(Protocol):
@@ -392,73 +339,6 @@ class Indicator(Protocol):
 
     def shut_down(self) -> None:
         """Dark, and release the pins. Safe to repeat."""
-
-
-# --- simulation ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class InjectedFault:
-    """A fault that a simulated connector reports by itself; ``code`` and ``text`` are passed on."""
-
-    code: str
-    text: str = ""
-    is_emergency_stop: bool = False
-
-
-class SimulationControls(Protocol):
-    """Plays driver, car and bad luck on the simulated parts of a board.
-
-    Every method raises ValueError, with a sentence for a person, for an unknown connector, an
-    unknown fault, or a part that is not simulated on this board.
-    """
-
-    fault_names: tuple[str, ...]
-
-    def subscribe(self, on_change: Callable[[], None]) -> None:
-        """``on_change`` is called after every lever that is pulled, so that idle costs nothing."""
-
-    def plug(self, connector_id: int, asks: bool = True) -> None:
-        """Plug the car in. If it ``asks``, it does so as soon as current is offered."""
-
-    def unplug(self, connector_id: int, by_force: bool = False) -> None:
-        """Pull the plug out; ValueError while the lock holds it, unless ``by_force``."""
-
-    def drive_off(self, connector_id: int) -> None:
-        """Pull the cable off the car; its other end stays in the socket until ``unplug``."""
-
-    def tap(self, uid_or_code: str, is_code: bool = False, connector_id: int | None = None) -> None:
-        """Tap a card: hex of a UID, or a ready-made tag; ``is_code``: a tag, whatever it looks.
-
-        ``connector_id``: at its reader, where each connector has one; None means the first.
-        """
-
-    def energy(self, connector_id: int, wanted: bool) -> None:
-        """The car begins or ceases to ask for energy."""
-
-    def power(self, connector_id: int, power_w: float) -> None:
-        """Let the car draw this much from now on, if it may; with 0 it does not ask any more."""
-
-    def fault(self, connector_id: int, name: str) -> None:
-        """Break something: one of ``fault_names``."""
-
-    def clear(self, connector_id: int) -> None:
-        """Mend what ``fault`` and ``inject`` broke on this connector and on the whole box."""
-
-    def inject(self, connector_id: int, fault: InjectedFault) -> None:
-        """Let the connector report this fault, instead of one that it reports already."""
-
-    def injected(self, connector_id: int) -> InjectedFault | None:
-        """The fault that the connector reports; None: none was injected, or it is mended."""
-
-    def times_mended(self, connector_id: int) -> int:
-        """How often ``clear`` was called: somebody has looked at it."""
-
-    def is_broken(self, connector_id: int) -> bool:
-        """True while there is something for ``clear`` to mend."""
-
-    def simulated_parts(self, connector_id: int) -> frozenset[str]:
-        """The simulated ones of contactor, lock, plug, pilot, meter; and the box's reader."""
 
 
 # --- the bundle --------------------------------------------------------------------------------

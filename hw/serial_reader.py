@@ -12,11 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from hw.iso14443 import is_truncated
-from hw.ports import (
-    BoardError,
+from hw.ports import BoardError, CardReader
+from hw.reader_events import (
     CardArrived,
     CardLeft,
-    CardReader,
     CardUnreadable,
     CodeArrived,
     ReaderEvent,

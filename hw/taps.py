@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw.ports import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
+from hw.reader_events import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
 
 # A resting card misses a poll now and then. It is gone only after this many misses in a row,
 # which also lasted this long; otherwise a card left on the reader would start and stop for ever.

@@ -22,7 +22,7 @@ from agent.core.id_tag import mask
 from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import DecisionRecord, LockState, PartFault, PilotState, Verdict
-from hw.ports import InjectedFault, SimulationControls
+from hw.levers import InjectedFault, SimulationControls
 
 CAR = ("pilot", "plug")  # what a simulated car needs
 CURRENT_A_MIN = 6  # IEC 61851-1: less cannot be offered

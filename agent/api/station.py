@@ -25,7 +25,8 @@ from agent.ocpp16.telling import OwnAccount
 from agent.rooms import Rooms
 from agent.snapshot import outbox_now
 from agent.store import CachedTag
-from hw.ports import ConnectorParts, SimulationControls
+from hw.levers import SimulationControls
+from hw.ports import ConnectorParts
 
 PARTS = ("pilot", "plug", "contactor", "lock", "meter")
 ALIVE_S = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hw.ports import InjectedFault
+from hw.levers import InjectedFault
 from hw.simulated.outlet import SimulatedOutlet
 from hw.simulated.panel import SimulatedInput
 from hw.simulated.part import Fault, SimulatedPart

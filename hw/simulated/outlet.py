@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hw.levers import InjectedFault
 from hw.ports import (
     Contactor,
     EnergyMeter,
-    InjectedFault,
     Lock,
     LockState,
     PilotController,

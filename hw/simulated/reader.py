@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from hw.ports import CardArrived, CardLeft, CodeArrived, ReaderEvent, ReaderFailed, ReaderRecovered
+from hw.reader_events import (
+    CardArrived,
+    CardLeft,
+    CodeArrived,
+    ReaderEvent,
+    ReaderFailed,
+    ReaderRecovered,
+)
 from hw.simulated.part import Fault, SimulatedPart
 
 CODE_LENGTH_MAX = 20

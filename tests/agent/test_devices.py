@@ -17,17 +17,15 @@ from agent.core.events import Event
 from agent.core.values import Reading
 from agent.devices import METER_FAILURES_MAX, Devices
 from hw.board import open_board
-from hw.ports import (
+from hw.ports import MeterReading, Signal, Trip
+from hw.reader_events import (
     CardArrived,
     CardLeft,
     CardUnreadable,
     CodeArrived,
-    MeterReading,
     ReaderFailed,
     ReaderRecovered,
     SeveralCards,
-    Signal,
-    Trip,
 )
 from hw.settings import ReaderSettings
 from tests.agent.box import box_settings

@@ -7,7 +7,7 @@ from agent.core.events import Event
 from agent.core.values import PartFault
 from agent.supervision import Supervisor
 from hw.board import open_board
-from hw.ports import InjectedFault
+from hw.levers import InjectedFault
 from hw.settings import BoardSettings, ConnectorSettings, ContactorSettings
 
 HOT = InjectedFault("HighTemperature", "92 degrees")

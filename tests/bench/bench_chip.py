@@ -27,7 +27,7 @@ from agent.devices import Devices
 from agent.store import Store
 from agent.world import World
 from hw.board import open_board
-from hw.ports import CardArrived
+from hw.reader_events import CardArrived
 from tests.agent.box import CARD, put_on_list
 from tests.bench.bench_tap import LIMIT_S, _diary_to_nowhere, _ms
 from tests.bench.emulated_box import ChipInRealTime, emulated_config

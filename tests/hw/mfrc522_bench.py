@@ -8,7 +8,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 
 from hw.mfrc522_reader import Mfrc522Reader
-from hw.ports import ReaderEvent
+from hw.reader_events import ReaderEvent
 from hw.settings import ReaderSettings
 from tests.emulators.mfrc522_chip import Mfrc522Chip, install_fake_spidev
 

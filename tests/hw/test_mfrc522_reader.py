@@ -9,14 +9,8 @@ import pytest
 from gpiozero import DigitalOutputDevice
 
 from hw.mfrc522_chip import gain_bits
-from hw.ports import (
-    BoardError,
-    CardArrived,
-    CardLeft,
-    CardUnreadable,
-    ReaderEvent,
-    SeveralCards,
-)
+from hw.ports import BoardError
+from hw.reader_events import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
 from tests.emulators.mfrc522_chip import Card
 from tests.hw.mfrc522_bench import RST, Bench
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hw.ports import CardArrived, ReaderFailed, ReaderRecovered
+from hw.reader_events import CardArrived, ReaderFailed, ReaderRecovered
 from tests.emulators.mfrc522_chip import Card
 from tests.hw.mfrc522_bench import RST, Bench
 

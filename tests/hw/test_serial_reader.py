@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.ports import (
-    BoardError,
+from hw.ports import BoardError
+from hw.reader_events import (
     CardArrived,
     CardLeft,
     CardUnreadable,

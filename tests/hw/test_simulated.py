@@ -5,9 +5,6 @@ import pytest
 from hw.board import open_board
 from hw.ports import (
     Board,
-    CardArrived,
-    CardLeft,
-    CodeArrived,
     ConnectorParts,
     ContactorClosed,
     ContactorOpened,
@@ -17,11 +14,10 @@ from hw.ports import (
     LockState,
     MeterError,
     PilotState,
-    ReaderFailed,
-    ReaderRecovered,
     Signal,
     Trip,
 )
+from hw.reader_events import CardArrived, CardLeft, CodeArrived, ReaderFailed, ReaderRecovered
 from hw.settings import (
     BoardSettings,
     ConnectorSettings,

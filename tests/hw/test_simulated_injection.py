@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hw.board import open_board
-from hw.ports import CardArrived, CardLeft, CodeArrived, InjectedFault, LockState, PilotState
+from hw.levers import InjectedFault
+from hw.ports import LockState, PilotState
+from hw.reader_events import CardArrived, CardLeft, CodeArrived
 from hw.settings import BoardSettings, ConnectorSettings, ContactorSettings, PilotSettings
 from tests.hw.test_simulated import World
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.ports import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
+from hw.reader_events import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
 from hw.taps import (
     CollidingCards,
     EmptyField,

@@ -19,7 +19,7 @@ from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, Li
 from agent.diary import decision_line
 from agent.errors import AgentError
 from agent.list_updates import Outcome
-from hw.ports import SimulationControls
+from hw.levers import SimulationControls
 
 WAIT_S = 5.0  # for the end of a command; what takes longer is told as begun
 

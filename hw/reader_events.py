@@ -1,0 +1,61 @@
+"""What a card reader tells; its protocol is ``hw.ports.CardReader``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CardArrived:
+    """A card came into the field and was read completely: 4, 7 or 10 bytes, first byte first."""
+
+    uid: bytes
+    connector_id: int | None = None  # whose reader saw it; None: the one of the box
+
+
+@dataclass(frozen=True, slots=True)
+class CodeArrived:
+    """A reader with ready-made tags delivered one: printable ASCII, 1 to 20 characters."""
+
+    code: str
+    connector_id: int | None = None  # as above
+
+
+@dataclass(frozen=True, slots=True)
+class CardLeft:
+    """The card that arrived last is gone: missed several times in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardUnreadable:
+    """Something was presented that gave no whole UID; ``problem`` is a sentence for a person."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralCards:
+    """Two or more cards lie in the field; none of them was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderFailed:
+    """The reader does not work; it keeps trying by itself. ``problem`` is a sentence."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderRecovered:
+    """The reader works again."""
+
+
+ReaderEvent = (
+    CardArrived
+    | CodeArrived
+    | CardLeft
+    | CardUnreadable
+    | SeveralCards
+    | ReaderFailed
+    | ReaderRecovered
+)
