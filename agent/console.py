@@ -9,6 +9,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TextIO
 
 COLUMNS = 80
@@ -133,8 +134,12 @@ def folded(line: str, columns: int) -> list[str]:
 def painted(line: str) -> str:
     """The line with the words in colour that say good or bad."""
     for pattern, colour in _PAINTED:
-        line = pattern.sub(lambda found, to=colour: in_colour(found[0], to), line)  # type: ignore[misc]
+        line = pattern.sub(partial(_repainted, colour), line)
     return line
+
+
+def _repainted(colour: str, found: re.Match[str]) -> str:
+    return in_colour(found[0], colour)
 
 
 def in_colour(text: str, colour: str) -> str:

@@ -13,6 +13,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -212,7 +213,8 @@ async def run_program(
             await _read_lines(process, last)
             status = await process.wait()
     except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # what holds the output may be in a group of its own
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         status = None
     for line in last:

@@ -252,6 +252,8 @@ class Player:
                 self._short = None
             if light != self._lasting:
                 self._lasting, self._lasting_since_s = light, now_s
+                if math.isinf(self._sound.lasts_s):  # it belonged to what is over now
+                    self._sound = NOTHING
         if signal in self._sounds:
             self._sound, self._sound_since_s = self._sounds[signal], now_s
 

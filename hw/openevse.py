@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ HEARTBEAT_EVERY_S = 5.0
 HEARTBEAT = "SY 20 6"
 """Without a heartbeat for 20 s the controller goes down to 6 A, its smallest current."""
 _ACKNOWLEDGE_MISSED = "SY 165"
+# What pyserial raises when the adapter is pulled; termios.error is no OSError.
+_PULLED = (OSError, TypeError, ValueError, termios.error)
 
 _STATES = {1: PilotState.A, 2: PilotState.B, 3: PilotState.C, 4: PilotState.D}
 _FAULTS = {
@@ -137,7 +140,7 @@ class OpenEvse:
         try:
             self._port.timeout = for_s
             self._hear(self._port.read(1))
-        except (OSError, TypeError, ValueError):  # pyserial, when the adapter is pulled
+        except _PULLED:
             self._drop_port()
 
     def wake(self) -> None:
@@ -147,7 +150,7 @@ class OpenEvse:
         if port is not None:
             try:
                 port.cancel_read()
-            except OSError:
+            except _PULLED:
                 logger.debug("pilot controller: its port is gone")
 
     def describe(self) -> str:
@@ -251,7 +254,7 @@ class OpenEvse:
                 self._splitter.forget()
             self._port.write(command(words, sequence))
             return self._await_answer(words, sequence)
-        except (OSError, TypeError, ValueError) as error:  # pyserial, when the adapter is pulled
+        except _PULLED as error:
             self._drop_port()
             raise PilotError(self._unplugged()) from error
 
@@ -306,7 +309,7 @@ class OpenEvse:
                 write_timeout=self._answer_s,
                 exclusive=True,
             )
-        except (OSError, ValueError) as error:
+        except _PULLED as error:
             raise PilotError(self._unplugged()) from error
         self._splitter.forget()
         self._is_greeted = False

@@ -26,6 +26,9 @@ LOWEST_C, HIGHEST_C = -40.0, 125.0
 POWER_ON_C = 85.0
 """What the chip says after power-on, before it has measured: believed only when it stays so."""
 
+_ALL_ZERO = "00 00 00 00 00 00 00 00 00"
+"""What is read from a data line that lies on ground: 0 C, and a checksum that fits."""
+
 STOP_S = 2.0
 
 
@@ -79,7 +82,7 @@ class W1Temperature:
         """Degrees Celsius; OSError or ValueError, with a sentence, when there is no good value."""
         text = self._path.read_text("ascii", errors="replace")
         found = re.search(r"crc=\w\w (YES|NO)\n.*\bt=(-?\d{1,7})\b", text)
-        if found is None or found[1] == "NO":
+        if found is None or found[1] == "NO" or text.startswith(_ALL_ZERO):
             raise ValueError(f"{self._path} gives {text[:80]!r}: a loose wire, or a long one")
         now_c = int(found[2]) / 1000
         before_c, self._before_c = self._before_c, now_c

@@ -117,6 +117,16 @@ class _Incoming(asyncio.Queue[aiomqtt.Message]):
         return item
 
 
+def _incoming_of(registration: Registration) -> type[_Incoming]:
+    """What the client makes its queue of; how much fits is not its business."""
+
+    class Incoming(_Incoming):
+        def __init__(self, maxsize: int = 0) -> None:
+            super().__init__(registration.dropped)
+
+    return Incoming
+
+
 def _size(item: aiomqtt.Message) -> int:
     return len(item.payload) if isinstance(item.payload, bytes | bytearray) else 0
 
@@ -138,13 +148,14 @@ async def connected(
         timeout=OPEN_S,
         keepalive=KEEPALIVE_S,
         clean_session=True,  # what was asked while we were away has been given up by now
-        queue_type=lambda maxsize: _Incoming(registration.dropped),  # type: ignore[arg-type]
+        queue_type=_incoming_of(registration),
         # Else every small message may wait 40 ms for the other side to confirm the one before.
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         logger=_quiet(),
     )
     try:
         async with client:
+            _end_if_cancelled()
             connection = _Mqtt(client)
             for topic in registration.topics:
                 await connection.subscribe(topic)
@@ -153,6 +164,13 @@ async def connected(
         raise BrokerError(_in_words(problem, settings)) from problem
     except (OSError, ValueError) as problem:
         raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
+
+
+def _end_if_cancelled() -> None:
+    """The client connects with a time-out of its own; see ``_OUR_OWN``."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _password(settings: MqttSettings) -> str | None:

@@ -112,9 +112,10 @@ def save(evidence: Evidence, base: Path) -> None:
                 os.fsync(file.fileno())  # the next step may be a power cut
             beside.replace(path)
         except OSError as problem:
+            raise AgentError(f"cannot write {path}: {problem.strerror}") from None
+        finally:  # Ctrl-C too leaves nothing half written
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
-            raise AgentError(f"cannot write {path}: {problem.strerror}") from None
 
 
 def load(path: Path) -> Evidence:

@@ -24,7 +24,6 @@ from agent.errors import ConfigError
 # As agent.ocpp16.access reads it: OCPP 1.6 security white paper, A00.FR.205.
 PASSWORD = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}|\S{16,20}")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_YES_OR_NO = (YES, NO)
 _MINIMAL = """
 [charge_point]
 {charge_point}
@@ -152,6 +151,29 @@ def _port_problem(answer: str, answers: Answers) -> str:
     return "" if answer.startswith("/dev/") else "must be a device file: /dev/..."
 
 
+def _port_question(
+    name: str, words: str, default: str, is_asked: Callable[[Answers], bool]
+) -> Question:
+    return Question(
+        name,
+        words,
+        default=lambda answers: default,
+        is_asked=is_asked,
+        problem_with=_port_problem,
+    )
+
+
+def _yes_or_no(name: str, words: str, is_asked: Callable[[Answers], bool] = _always) -> Question:
+    """No unless somebody says yes."""
+    return Question(
+        name,
+        words,
+        default=lambda answers: NO,
+        choices=lambda answers: (YES, NO),
+        is_asked=is_asked,
+    )
+
+
 QUESTIONS: tuple[Question, ...] = (
     Question(
         "identity",
@@ -170,12 +192,11 @@ QUESTIONS: tuple[Question, ...] = (
         default=lambda answers: _readers(answers)[0],
         choices=_readers,
     ),
-    Question(
+    _port_question(
         "reader_port",
         "Serial port of the card reader",
-        default=lambda answers: "/dev/serial/by-id/usb-reader-if00",
+        "/dev/serial/by-id/usb-reader-if00",
         is_asked=lambda answers: answers["reader"] == "serial",
-        problem_with=_port_problem,
     ),
     Question(
         "connectors",
@@ -197,19 +218,17 @@ QUESTIONS: tuple[Question, ...] = (
         choices=_pilots,
         is_asked=is_on_pins,
     ),
-    Question(
+    _port_question(
         "pilot_port",
         "Serial port of the pilot controller",
-        default=lambda answers: "/dev/serial/by-id/usb-pilot-if00",
+        "/dev/serial/by-id/usb-pilot-if00",
         is_asked=_has_pilot,
-        problem_with=_port_problem,
     ),
-    Question(
+    _port_question(
         "pilot_port_2",
         "Serial port of the second pilot controller",
-        default=lambda answers: "/dev/serial/by-id/usb-pilot-if01",
+        "/dev/serial/by-id/usb-pilot-if01",
         is_asked=lambda answers: _has_pilot(answers) and answers["connectors"] == "2",
-        problem_with=_port_problem,
     ),
     Question(
         "plug",
@@ -225,26 +244,19 @@ QUESTIONS: tuple[Question, ...] = (
         choices=_meters,
         is_asked=is_on_pins,
     ),
-    Question(
+    _port_question(
         "meter_port",
         "Serial port of the meter",
-        default=lambda answers: "/dev/serial/by-id/usb-rs485-adapter-if00-port0",
+        "/dev/serial/by-id/usb-rs485-adapter-if00-port0",
         is_asked=_has_bus_meter,
-        problem_with=_port_problem,
     ),
-    Question(
+    _yes_or_no(
         "emergency_stop",
         "Does the emergency stop have a second contact, wired to the board",
-        default=lambda answers: NO,
-        choices=lambda answers: _YES_OR_NO,
         is_asked=is_on_pins,
     ),
-    Question(
-        "residual_current",
-        "Does the residual current device have one",
-        default=lambda answers: NO,
-        choices=lambda answers: _YES_OR_NO,
-        is_asked=is_on_pins,
+    _yes_or_no(
+        "residual_current", "Does the residual current device have one", is_asked=is_on_pins
     ),
     Question(
         "max_current_a",
@@ -272,12 +284,7 @@ QUESTIONS: tuple[Question, ...] = (
         problem_with=_password_problem,
         is_secret=True,
     ),
-    Question(
-        "page",
-        "Show the technician's page to browsers on this machine",
-        default=lambda answers: NO,
-        choices=lambda answers: _YES_OR_NO,
-    ),
+    _yes_or_no("page", "Show the technician's page to browsers on this machine"),
 )
 
 

@@ -32,6 +32,7 @@ from agent.core.turn import Turn
 from agent.core.values import Instant
 
 ANSWER_S = 0.2  # UpdateFirmware is answered before anything is told
+UNTOLD_MAX = 50  # a central system that takes no status, but asks again and again, fills no disk
 
 
 def follow(turn: Turn) -> None:
@@ -192,7 +193,8 @@ def _end(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str) -> No
 
 def _step(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str = "") -> None:
     status = STATUSES[step]
-    _keep(turn, replace(update, step=step, untold=(*update.untold, status)))
+    untold = (*update.untold, status)[-UNTOLD_MAX:]
+    _keep(turn, replace(update, step=step, untold=untold))
     turn.order(TellFirmware(status, why))
 
 

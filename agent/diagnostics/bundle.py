@@ -39,6 +39,7 @@ _CONTENTS = {
     "frames.txt": "the last messages to (>) and from (<) the central system",
     "journal.txt": "what journald kept of the service",
     "database.json": "size, rows, and whether the file is sound",
+    "self-test.json": "what the last self-test found",
     "system.json": "board, system, memory, disk, devices",
     "versions.json": "this program and its libraries",
 }
@@ -155,6 +156,7 @@ def _makers(sources: Sources, look: Look) -> dict[str, Callable[[], Any]]:
     makers["decisions.json"] = lambda: _decisions(look, window)
     makers["queue.json"] = lambda: _queue(look)
     makers["database.json"] = lambda: _database(look)
+    makers["self-test.json"] = lambda: _self_test(sources.storage)
     makers["system.json"] = lambda: system_facts(sources.storage)
     makers["versions.json"] = versions
     if sources.journal is not None:
@@ -205,6 +207,18 @@ def _database(look: Look) -> dict[str, Any]:
         "steps": look.steps,
         "problems": look.problems,
     }
+
+
+def _self_test(storage: Path) -> Any:
+    try:
+        with open(storage.with_name("self-test.json"), encoding="utf-8", errors="replace") as file:
+            text = file.read(PART_CHARS_MAX)
+    except FileNotFoundError:
+        return "(no self-test has been done here yet)"
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def readme(parts: Iterable[Part], sources: Sources, problems: tuple[str, ...] = ()) -> Part:

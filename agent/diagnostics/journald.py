@@ -31,7 +31,9 @@ def journal_excerpt(
         return "(there is no journald on this machine)"
     except (OSError, subprocess.TimeoutExpired) as problem:
         return f"(journald cannot be asked: {type(problem).__name__})"
-    text = done.stdout.decode("utf-8", "replace")[-CHARS_MAX:]
+    text = done.stdout.decode("utf-8", "replace")
+    if len(text) > CHARS_MAX:  # from a whole line on: half a secret would not be recognised
+        text = text[-CHARS_MAX:].partition("\n")[2]
     if text.strip():
         return text
     return "(journald shows this user nothing of the service; root and the group adm may read it)"

@@ -27,7 +27,7 @@ class LogRing(logging.Handler):
         """Keep one record: its first line, and the last of a traceback, which names the mistake."""
         try:
             lines = self.format(record).splitlines() or [""]
-        except (TypeError, ValueError):  # a record whose arguments do not fit its text
+        except (TypeError, ValueError, LookupError):  # its arguments do not fit its text
             lines = [f"{record.levelname} {record.msg}"]
         told = lines[0] if len(lines) == 1 else f"{lines[0]} [{lines[-1]}]"
         self._lines.append((self._utc(), told[:LINE_MAX]))

@@ -21,7 +21,8 @@ def scrubber_for(settings: Settings | None, look: Look, more: tuple[str, ...] = 
         files = secret_files(settings)
         texts = {key: _content_of(path) for key, path in files.items()}
         identity = settings.charge_point.identity
-        secrets += [text for text in texts.values() if text]
+        for text in texts.values():
+            secrets += [text, *text.splitlines()] if text else []  # the first line may be all of it
         secrets += [_in_header(identity, text) for text in secrets]
         tags.append(settings.authorization.free_charging_id_tag)
     return Scrubber(secrets, tags)

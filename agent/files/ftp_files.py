@@ -145,16 +145,14 @@ class SameSessionTls(_BoundedFtp, ftplib.FTP_TLS):
     """
 
     def ntransfercmd(self, cmd: str, rest: Any = None) -> tuple[Any, int | None]:
-        """As the base class does, but with the session at hand."""
-        connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
-        if self._prot_p:  # type: ignore[attr-defined]
-            assert isinstance(self.sock, ssl.SSLSocket)
-            connection = self.context.wrap_socket(
-                connection, server_hostname=self.host, session=self.sock.session
-            )
-            if cmd.startswith("STOR"):
-                goodbye = _without_goodbye(connection.unwrap)
-                connection.unwrap = goodbye  # type: ignore[method-assign, assignment]
+        """As the base class does after ``prot_p``, but with the session at hand."""
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        assert isinstance(self.sock, ssl.SSLSocket)
+        connection: Any = self.context.wrap_socket(
+            plain, server_hostname=self.host, session=self.sock.session
+        )
+        if cmd.startswith("STOR"):
+            connection.unwrap = _without_goodbye(connection.unwrap)
         return connection, size
 
 

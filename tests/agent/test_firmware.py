@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -447,6 +448,19 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_pat
     async with asyncio.timeout(5):
         while _is_alive(child):
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.real_time
+async def test_a_program_whose_offspring_keeps_the_output_in_a_group_of_its_own_ends_too(tmp_path):
+    script = "setsid sh -c 'echo $$ > child; exec sleep 60' &"
+    problem = await run(tmp_path, script, within_s=0.5)
+    child = int((tmp_path / "child").read_text())
+    os.kill(child, signal.SIGKILL)
+    assert "longer than 0.5 s" in problem
+    async with asyncio.timeout(5):
+        while _is_alive(child):
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)  # the loop sees the end of the output
 
 
 def _is_alive(pid: int) -> bool:

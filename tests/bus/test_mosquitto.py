@@ -337,7 +337,7 @@ async def test_over_tls_certificate_and_name_are_checked(tmp_path):
 
 
 @needs_mosquitto
-@pytest.mark.parametrize("callback", ["_on_publish", "_on_subscribe"])
+@pytest.mark.parametrize("callback", ["_on_connect", "_on_publish", "_on_subscribe"])
 async def test_an_end_is_not_lost_when_the_broker_answers_at_that_moment(
     broker, monkeypatch, callback
 ):

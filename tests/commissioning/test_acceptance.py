@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pty
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -417,6 +416,16 @@ def test_a_folder_that_cannot_be_written_is_told_so(tmp_path):
         evidence.save(Evidence({}, ""), tmp_path / "none" / "x")
 
 
+def test_ctrl_c_leaves_no_half_written_evidence(tmp_path, monkeypatch):
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evidence.save(Evidence({}, ""), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_evidence_says_incomplete_while_nothing_failed_and_not_all_passed():
     told = Evidence(
         {}, "", [StepRecord("a", "A", "", "passed"), StepRecord("b", "B", "", "skipped")]
@@ -473,7 +482,9 @@ def test_what_is_asked_for_wrongly_is_told_before_anything_is_done(small_box, tm
 
 
 def test_real_hardware_is_not_taken_for_simulated(small_box, tmp_path, capsys, monkeypatch):
-    real: Callable[..., Any] = lambda **request: {**small_box._status(), "simulated": False}  # noqa: E731
+    def real(**request: Any) -> Any:
+        return {**small_box._status(), "simulated": False}
+
     monkeypatch.setattr(acceptance_command, "_asker", lambda options: real)
     assert run(tmp_path, "--simulated") == 1
     assert "real hardware" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 from agent.core import charge_point
 from agent.core import events as ev
 from agent.core.commands import Command, NotifyStatus, Reply, Restart
+from agent.core.firmware import UNTOLD_MAX
 from agent.core.firmware_update import (
     STATUSES,
     DropFirmware,
@@ -146,6 +147,15 @@ def test_a_new_request_takes_the_place_of_one_that_is_not_being_installed():
     assert of(Reply, again) == [Reply("r2", "Accepted")]
     assert untold(story) == ("Downloading",)  # each step must be told, of the first one too
     assert of(FetchFirmware, story.wait(1)) == [FetchFirmware("http://other.example/x")]
+
+
+def test_of_statuses_that_nobody_takes_the_newest_are_kept():
+    story = a_story_at(FirmwareStep.DOWNLOADING, untold=("Installed",) + ("Downloading",) * 49)
+    story.tell(ev.Started())
+    story.tell(FETCHED)
+    assert untold(story)[:1] == ("Downloading",)
+    assert untold(story)[-2:] == ("Downloaded", "Installing")
+    assert len(untold(story)) == UNTOLD_MAX
 
 
 def test_what_was_called_off_may_still_report_and_changes_nothing():

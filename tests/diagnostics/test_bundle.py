@@ -9,7 +9,6 @@ import json
 import logging
 import stat
 import tarfile
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,6 +128,25 @@ async def test_a_bundle_of_a_running_box_holds_everything_but_secrets_and_whole_
     assert json.loads(parts["system.json"])["kernel"]
     for name in parts:
         assert name == "README.txt" or name in parts["README.txt"]
+
+
+async def test_the_last_self_test_is_in_the_bundle_as_clean_as_everything_else(tmp_path):
+    box = box_with_secrets(tmp_path)
+    await box.start()
+    assert "no self-test" in (await bundle_of(box))["self-test.json"]
+    words = f"card {CARD}, key {KEY}"
+    finding = {"step": "reader", "verdict": "pass", "words": words, "then": ""}
+    await box.do("self_test", what="store", findings=[finding])
+    told = json.loads((await bundle_of(box))["self-test.json"])
+    await box.die()
+    assert told["ok"] is True
+    assert told["findings"] == [{**finding, "words": "card 04..80, key ***"}]
+
+
+def test_a_self_test_that_cannot_be_read_is_told_as_it_stands(tmp_path):
+    (tmp_path / "self-test.json").write_bytes(b"half\xff {")
+    parts = collect(sources(storage=tmp_path / "agent.db"))
+    assert text_of(parts, "self-test.json") == "half\ufffd {"
 
 
 async def test_a_bundle_of_a_long_log_stays_small(tmp_path):
@@ -291,6 +309,12 @@ def test_a_secret_that_this_user_may_not_read_is_told(tmp_path: Path):
     assert scrubber_for(settings, Look()).text(f"{TOKEN} {KEY}") == "*** ***"
 
 
+def test_of_a_file_with_several_lines_each_is_a_secret(tmp_path: Path):
+    settings = box_with_secrets_settings(tmp_path)
+    (tmp_path / "mqtt").write_text(f"{MQTT_PASSWORD}\n\n# until summer\n")
+    assert scrubber_for(settings, Look()).text(f"said {MQTT_PASSWORD}!") == "said ***!"
+
+
 def box_with_secrets_settings(directory: Path) -> Any:
     for name, content in {"key": KEY, "token": TOKEN, "mqtt": MQTT_PASSWORD}.items():
         (directory / name).write_text(content)
@@ -387,7 +411,10 @@ async def test_archives_of_every_size_are_handed_over_whole(tmp_path, size: int)
     async with running_box(tmp_path) as box:
         content = bytes(number % 251 for number in range(size))
         desk = box.application.actions["bundle"].__self__
-        made: Callable[..., bytes] = lambda sources: content  # noqa: E731
+
+        def made(sources: Sources) -> bytes:
+            return content
+
         desk._make = made
         await box.do("bundle", order="begin")
         while (await box.do("bundle", order="look"))["size"] != size:

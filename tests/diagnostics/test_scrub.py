@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.diagnostics.scrub import Scrubber, forms_of
+from agent.diagnostics.scrub import BLOCK_CHARS, Scrubber, blocks_of, forms_of
 
 KEY = "4F43415F4F4354545F61646D696E5F74657374"  # the hex of OCA_OCTT_admin_test
 CARD = "044943121F1A80"
@@ -145,6 +145,31 @@ def test_no_card_that_is_known_stands_alone_in_any_text(tags, pieces, random):
         words = [w for w in tag.replace("-", " ").split() if w]
         if len(words) == 1 and tag.isalnum() and len(tag) > 5:
             assert f" {tag.lower()} " not in clean
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "password =\nfrom-yesterday",
+        "password\n: from-yesterday",
+        "Authorization: Basic\nfrom-yesterday",
+        "bearer \n from-yesterday",
+        "-----BEGIN PRIVATE KEY-----\nfrom-yesterday\n-----END PRIVATE KEY-----",
+    ],
+)
+def test_what_goes_on_in_the_next_line_is_found_in_a_long_text_too(secret: str):
+    before = "line\n" * (BLOCK_CHARS // 5)
+    for overlap in range(len(secret)):
+        text = f"{before[overlap:]}{secret}\nand so on\n"
+        assert "yesterday" not in Scrubber().text(text)
+
+
+def test_a_long_text_is_cleaned_in_short_pieces_and_stays_whole():
+    text = "".join(f"2026-03-01T12:00:00Z > line {number}\n" for number in range(5000))
+    pieces = list(blocks_of(text))
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) < BLOCK_CHARS + 100
+    assert Scrubber([KEY], [CARD]).text(f"{text}{KEY} {CARD}\n") == f"{text}*** 04..80\n"
 
 
 def test_a_megabyte_of_log_with_100000_cards_takes_no_minute():

@@ -11,23 +11,10 @@ from hw.evse_wb import EvseWb
 from hw.modbus_port import SLOWEST_ANSWER_S
 from hw.pilot import SILENT_S, PolledPilot
 from hw.ports import PilotError, PilotFault, PilotState
-from hw.settings import PilotSettings
 from tests.emulators.pilot_controllers import EvseWbOnPty
+from tests.hw.pilot_bench import Time, opened
 
 ANSWER_S = 0.3  # long enough for a busy machine; only silence takes as long
-
-
-class Time:
-    """A clock that moves only when somebody sleeps or the test says so."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def clock(self) -> float:
-        return self.now_s
-
-    def sleep(self, duration_s: float) -> None:
-        self.now_s += duration_s
 
 
 @pytest.fixture
@@ -49,8 +36,7 @@ def evse(box: EvseWbOnPty, time: Time) -> Iterator[EvseWb]:
 
 
 def _open(path: str, time: Time) -> EvseWb:
-    settings = PilotSettings(driver="evse_wb", port=path)
-    return EvseWb(settings, time.clock, time.sleep, answer_s=ANSWER_S)
+    return opened(EvseWb, "evse_wb", path, time, ANSWER_S)
 
 
 def test_the_states_of_a_session(box: EvseWbOnPty, evse: EvseWb):
@@ -119,14 +105,14 @@ def test_a_late_answer_is_not_taken_for_the_next_one(box: EvseWbOnPty, time: Tim
     evse = _open(box.path, time)
     evse.read()
     box.mood, box.late_s = "late", 2 * ANSWER_S
-    before_s = time.now_s
+    before_s = time.clock()
     with pytest.raises(PilotError):
         evse.read()
     box.until_answered()
     box.mood = "good"
     box.car.is_plugged = True
     assert evse.read().state is PilotState.B
-    assert time.now_s - before_s > SLOWEST_ANSWER_S  # it rested until none could come any more
+    assert time.clock() - before_s > SLOWEST_ANSWER_S  # it rested until none could come any more
     evse.close()
 
 
@@ -177,7 +163,7 @@ def test_the_eeprom_is_never_written_however_long_it_runs(box: EvseWbOnPty, time
         pilot.offer(10 + turn % 10)
         if turn % 7 == 0:
             box.reboot()
-        time.now_s += 5.0
+        time.added_s += 5.0
         pilot.step()
     pilot.shut_down()
     assert box.eeprom_writes == 0
@@ -191,13 +177,13 @@ def test_one_that_rebooted_is_set_back_to_what_was_ordered(time: Time):
         pilot = PolledPilot(_open(box.path, time), time.clock)
         assert box.offered_a == 0
         pilot.offer(10)
-        time.now_s += 5
+        time.added_s += 5
         pilot.step()
         assert (box.offered_a, pilot.state) == (10.0, PilotState.B)
         box.reboot()
         assert box.offered_a == 32
         for _ in range(2):  # the current is in every second answer
-            time.now_s += 1
+            time.added_s += 1
             pilot.step()
         assert box.offered_a == 10
         pilot.shut_down()
@@ -209,15 +195,15 @@ def test_a_pulled_cable_is_a_fault_after_three_seconds_and_mends_itself(
     box.car.is_plugged = True
     pilot = PolledPilot(_open(box.path, time), time.clock)
     pilot.offer(16)
-    time.now_s += 5
+    time.added_s += 5
     pilot.step()
     pilot.step()
     assert pilot.state is PilotState.C
     box.mood = "silent"
-    silent_since_s = time.now_s
-    while time.now_s - silent_since_s <= SILENT_S:
+    silent_since_s = time.clock()
+    while time.clock() - silent_since_s <= SILENT_S:
         pilot.step()
-        time.now_s += 0.5
+        time.added_s += 0.5
     assert pilot.complaints == {PilotFault.SILENT}
     box.until_answered()
     box.mood = "good"

@@ -192,6 +192,18 @@ def test_the_same_lasting_signal_does_not_begin_anew():
     assert box.colour() == OFF
 
 
+def test_a_sound_without_end_ends_with_what_it_belonged_to():
+    box = Box()
+    box.player = Player(LIGHTS, {**SOUNDS, Signal.FAULT: parse("1000Hz 0.5, off 0.5")})
+    box.show(Signal.FAULT)
+    assert box.player.look(box.now_s + 60).is_sounding
+    box.show(Signal.FREE)
+    assert not box.player.look(box.now_s + 60).is_sounding
+    box.show(Signal.ACCEPTED)
+    box.show(Signal.CHARGING)
+    assert box.player.look(box.now_s).is_sounding, "one that ends by itself is heard to its end"
+
+
 def test_the_next_change_is_known_so_that_a_steady_light_costs_nothing():
     box = Box()
     assert box.player.look(box.now_s).for_s == math.inf

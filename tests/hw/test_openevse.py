@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import termios
 import threading
 from collections.abc import Iterator
 
@@ -11,26 +12,10 @@ import pytest
 from hw.openevse import HEARTBEAT_EVERY_S, QUIET_S, SETTINGS_EVERY_S, OpenEvse
 from hw.pilot import SILENT_S, PolledPilot
 from hw.ports import PilotError, PilotFault, PilotState
-from hw.settings import PilotSettings
 from tests.emulators.pilot_controllers import WAIT_S, OpenEvseOnPty
+from tests.hw.pilot_bench import Time, opened
 
 ANSWER_S = 0.15
-
-
-class Time:
-    """Real time, plus what the test adds and what the driver would sleep."""
-
-    def __init__(self) -> None:
-        self.added_s = 0.0
-        self._stopwatch = threading.Event()
-
-    def clock(self) -> float:
-        import time
-
-        return time.monotonic() + self.added_s
-
-    def sleep(self, duration_s: float) -> None:
-        self.added_s += duration_s
 
 
 @pytest.fixture
@@ -52,8 +37,7 @@ def evse(box: OpenEvseOnPty, time: Time) -> Iterator[OpenEvse]:
 
 
 def _open(path: str, time: Time) -> OpenEvse:
-    settings = PilotSettings(driver="openevse", port=path)
-    return OpenEvse(settings, time.clock, time.sleep, answer_s=ANSWER_S)
+    return opened(OpenEvse, "openevse", path, time, ANSWER_S)
 
 
 def test_the_states_of_a_session(box: OpenEvseOnPty, evse: OpenEvse):
@@ -254,6 +238,23 @@ def test_the_eeprom_is_written_once_however_long_it_runs(box: OpenEvseOnPty, tim
     pilot.shut_down()
     assert box.eeprom_writes == 1  # the heartbeat supervision, the same each time
     assert not any(command.startswith("FF") for command in box.commands)
+
+
+def test_an_adapter_that_is_pulled_while_its_input_is_cleared_is_opened_anew(
+    time: Time, monkeypatch
+):
+    with OpenEvseOnPty(protocol=2) as box:
+        evse = _open(box.path, time)
+        evse.read()
+
+        def pulled() -> None:
+            raise termios.error(5, "Input/output error")
+
+        monkeypatch.setattr(evse._port, "reset_input_buffer", pulled)
+        with pytest.raises(PilotError, match="cannot be used"):
+            evse.read()
+        assert evse.read().state is PilotState.A
+        evse.close()
 
 
 def test_a_pulled_adapter_is_a_fault_after_three_seconds_and_mends_itself(time: Time, tmp_path):

@@ -61,6 +61,7 @@ def test_too_hot_trips_until_it_is_ten_kelvin_cooler(bus: Bus):
         GOOD.format(crc="NO", milli=20000),
         GOOD.format(crc="YES", milli=-127000),
         GOOD.format(crc="YES", milli=99999999),
+        f"{'00 ' * 9}: crc=00 YES\n{'00 ' * 9}t=0\n",
     ],
 )
 def test_nonsense_is_borne_for_half_a_minute_and_then_counts_as_too_hot(bus: Bus, text: str):
