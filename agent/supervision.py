@@ -63,7 +63,9 @@ class Supervisor:
         self._seen = {parts.connector_id: _Seen() for parts in board.connectors}
         self._tripped: frozenset[str] = frozenset()
         self._reasons: dict[int, str] = {}  # as of the last look: who must not be closed, and why
-        self._has_failed = False
+        self._is_blind = False  # the last look failed
+        self._unseen_trips: dict[int, ev.ContactorTripped] = {}  # told when it can see again
+        self._failing: set[tuple[int, str]] = set()  # parts that were logged in this blindness
         self._tested: frozenset[int] = frozenset()
 
     def let_test(self, *connector_ids: int) -> None:
@@ -86,15 +88,15 @@ class Supervisor:
         """Look, open what must be open, report what has changed. Never raises."""
         try:
             self._step(now_s)
-            if self._has_failed:
-                self._has_failed = False
-                self._post(ev.SafetyInputCleared(UNREADABLE))
         except Exception as error:
-            if not self._has_failed:
-                self._has_failed = True
+            if not self._is_blind:
+                self._is_blind = True
                 self._post(ev.SafetyInputTripped(UNREADABLE))
                 logger.exception("an input cannot be read: everything is opened (%s)", error)
-                self._open_everything()
+            self._step_unseen(now_s)
+            return
+        if self._is_blind:
+            self._see_again()
 
     def due_at(self) -> float | None:
         """Monotonic time of the next thing that happens by itself; None: nothing planned."""
@@ -124,31 +126,81 @@ class Supervisor:
         tripped = frozenset(
             name for name, contact in self._board.safety_inputs.items() if contact.is_tripped
         )
-        # Every input is read before anything is stepped: while one cannot be, nothing moves.
+        # Every input is read before anything is stepped: while one cannot be, nothing closes.
         readings = [_readings(parts, tripped) for parts in self._board.connectors]
-        for name in sorted(tripped - self._tripped):
-            self._post(ev.SafetyInputTripped(name))
+        new = tripped - self._tripped
+        if new:
+            for name in sorted(new):
+                self._post(ev.SafetyInputTripped(name))
+            self._tripped |= new  # told once, also when a part below raises at every look
         for parts, reading in zip(self._board.connectors, readings, strict=True):
-            self._watch(parts, reading, tripped, now_s)
+            self._watch(parts, reading, bool(new), now_s)
         for name in sorted(self._tripped - tripped):
             self._post(ev.SafetyInputCleared(name))
         self._tripped = tripped
 
-    def _open_everything(self) -> None:
+    def _see_again(self) -> None:
+        self._is_blind = False
+        self._failing.clear()
+        for parts in self._board.connectors:
+            trip = self._unseen_trips.pop(parts.connector_id, None)
+            # A later trip has been told by the look that could see.
+            if trip is not None and trip.trip_count == parts.contactor.trip_count:
+                self._post(trip)
+        self._post(ev.SafetyInputCleared(UNREADABLE))
+
+    def _step_unseen(self, now_s: float) -> None:
+        """Open everything, again at every look: an output that has failed may obey now.
+
+        All contactors first. A part that raises keeps no other from its turn.
+        """
+        for step in (self._open_unseen, self._withdraw_unseen, self._step_lock_unseen):
+            for parts in self._board.connectors:
+                try:
+                    step(parts, now_s)
+                except Exception:
+                    failing = (parts.connector_id, step.__name__)
+                    if failing not in self._failing:  # once, not at every look
+                        self._failing.add(failing)
+                        logger.exception("connector %d: a part fails too", parts.connector_id)
+
+    def _open_unseen(self, parts: ConnectorParts, now_s: float) -> None:
         """Open, and latch: what cannot be seen is not closed over, whatever the core orders.
 
-        The trips are told when the inputs can be read again; until then the core knows that the
-        contactors are open and waits.
+        The trip is told when the inputs can be read again; until then the core knows that the
+        contactor is open and waits.
         """
-        for parts in self._board.connectors:
-            parts.contactor.trip(Trip.REFLEX)
-        self._board.make_safe()
-        for parts in self._board.connectors:
-            if not parts.contactor.is_closed:
-                self._post(ev.ContactorOpened(parts.connector_id))
+        connector_id, contactor = parts.connector_id, parts.contactor
+        is_new = connector_id not in self._unseen_trips
+        if is_new:
+            self._reasons[connector_id] = "an input cannot be read"
+            contactor.trip(Trip.REFLEX)
+        elif contactor.is_closed:
+            contactor.open()
+        happened = contactor.step(now_s)
+        for one in happened:
+            told = _translated(connector_id, one)
+            if not isinstance(told, ev.ContactorTripped):
+                self._post(told)
+            elif told.reason == Trip.REFLEX.value:
+                self._unseen_trips[connector_id] = told
+            else:  # welded: told at once, and latched beyond what was told
+                self._post(told)
+                contactor.trip(Trip.REFLEX)
+        if is_new and ContactorOpened() not in happened and not contactor.is_closed:
+            self._post(ev.ContactorOpened(connector_id))
+
+    def _withdraw_unseen(self, parts: ConnectorParts, now_s: float) -> None:
+        if parts.pilot is not None:
+            parts.pilot.withdraw()
+
+    def _step_lock_unseen(self, parts: ConnectorParts, now_s: float) -> None:
+        if parts.lock is not None:
+            for happened in parts.lock.step(now_s):
+                self._post(_translated(parts.connector_id, happened))
 
     def _watch(
-        self, parts: ConnectorParts, readings: Readings, tripped: frozenset[str], now_s: float
+        self, parts: ConnectorParts, readings: Readings, is_new_trip: bool, now_s: float
     ) -> None:
         lock_events: list[LockEvent] = []
         if parts.lock is not None:
@@ -164,7 +216,7 @@ class Supervisor:
             self._reasons[parts.connector_id] = reason
         if was_closed and reason is not None:
             parts.contactor.trip(Trip.REFLEX)
-        elif tripped - self._tripped or self._has_new_fault(parts.connector_id):
+        elif is_new_trip or self._has_new_fault(parts.connector_id):
             # Also while it is open: an order to close that does not know of this must not win.
             parts.contactor.trip(Trip.REFLEX)
         # The causes are told before the trip, so that the core does not close over them.
@@ -304,9 +356,15 @@ class SupervisionThread:
             now_s = self._monotonic()
             self._supervisor.step(now_s)
             self._looked_at_s = now_s
+            if self._look_now.wait(self._rest_s()):
+                self._look_now.clear()
+
+    def _rest_s(self) -> float:
+        try:
             period_s = PERIOD_BUSY_S if self._supervisor.is_busy else PERIOD_IDLE_S
             due_s = self._supervisor.due_at()
-            if due_s is not None:
-                period_s = min(period_s, max(0.001, due_s - self._monotonic()))
-            if self._look_now.wait(period_s):
-                self._look_now.clear()
+        except Exception:  # noqa: BLE001 - the look has told of it; the next one must come
+            return PERIOD_IDLE_S
+        if due_s is None:
+            return period_s
+        return min(period_s, max(0.001, due_s - self._monotonic()))

@@ -82,7 +82,8 @@ class LeasedContactor:
 
     ``step`` must be told the same clock's time as ``clock`` returns. ``release`` frees the pins.
     ``beat`` is told the other level at each ``step``: a charge pump in the supply of the coil drops
-    out when nobody steps any more, whatever the pins do then.
+    out when nobody steps any more, whatever the pins do then. It is not told while the output does
+    not switch off: then the pump opens the contactor.
     The coil must be off when this is made; the first close is not delayed by the minimum off time.
     """
 
@@ -177,11 +178,11 @@ class LeasedContactor:
         with self._lock:
             if self._is_shut_down:
                 return []
-            self._heart_beats(now_s)
             self._look_at = None
             self._expire(now_s)
-            if self._is_coil_on and self._phase is not Phase.CLOSED:
+            if self._is_stuck_on:
                 self._switch_off(now_s)
+            self._heart_beats(now_s)
             self._watch(now_s)
             if self._phase is Phase.WAITING:
                 self._switch_on_if_ready(now_s)
@@ -198,7 +199,7 @@ class LeasedContactor:
                 times.append(self._lease_until)
             if self._phase is Phase.WAITING and self._disagree_until is None:
                 times.append(self._may_close_at)
-            if self._is_coil_on and self._phase is not Phase.CLOSED:
+            if self._is_stuck_on:
                 times.append(self._retry_at)
             return min((at_s for at_s in times if at_s is not None), default=None)
 
@@ -296,6 +297,10 @@ class LeasedContactor:
             self._is_coil_on = False
             self._may_close_at = now_s + self._settings.min_off_s
 
+    @property
+    def _is_stuck_on(self) -> bool:
+        return self._is_coil_on and self._phase is not Phase.CLOSED
+
     def _says_closed(self) -> bool:
         try:
             said = self._read_feedback()
@@ -331,7 +336,7 @@ class LeasedContactor:
             self._trip(Trip.WELDED, now_s)
 
     def _heart_beats(self, now_s: float) -> None:
-        if self._beat is None:
+        if self._beat is None or self._is_stuck_on:
             return
         self._is_beat_high = not self._is_beat_high
         try:

@@ -371,6 +371,7 @@ class Board:
         """Open every contactor, withdraw every offer. Never raises."""
         for parts in self.connectors:
             parts.contactor.open()
+        for parts in self.connectors:
             if parts.pilot is not None:
                 parts.pilot.withdraw()
 

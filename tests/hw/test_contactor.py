@@ -505,3 +505,27 @@ def test_a_heart_that_cannot_beat_is_logged_once_and_stops_no_supervision(caplog
     assert contactor.step(0.0) == [ContactorTripped(Trip.REFLEX, 1)]
     contactor.step(0.0)
     assert len(caplog.records) == 1
+
+
+def test_the_heart_stands_still_while_the_coil_cannot_be_switched_off():
+    levels: list[bool] = []
+    is_lost = False
+
+    def set_coil(is_on: bool) -> None:
+        if is_lost:
+            raise OSError("the line is gone")
+
+    contactor = LeasedContactor(
+        "contactor", SETTINGS, lambda: 0.0, set_coil, lambda: None, beat=levels.append
+    )
+    contactor.arm(0)
+    contactor.close(5.0)
+    contactor.step(0.0)
+    is_lost = True
+    contactor.open()
+    for _ in range(3):
+        contactor.step(0.1)
+    assert levels == [True]  # the charge pump drops out, and the contactor with it
+    is_lost = False
+    contactor.step(0.2)
+    assert levels == [True, False]

@@ -127,14 +127,13 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
             Edit(
                 "agent/supervision.py",
-                "        elif tripped - self._tripped"
-                " or self._has_new_fault(parts.connector_id):\n",
+                "        elif is_new_trip or self._has_new_fault(parts.connector_id):\n",
                 "        elif self._has_new_fault(parts.connector_id):\n",
             ),
             Edit(
                 "agent/supervision.py",
-                "        for name in sorted(tripped - self._tripped):\n",
-                "        for name in ():\n",
+                "            for name in sorted(new):\n",
+                "            for name in ():\n",
             ),
         ),
     ),
