@@ -18,7 +18,7 @@ from tests.soak import day, minutes
 def main() -> int:
     """Both, whatever comes of the first."""
     seed = os.environ.get("SOAK_SEED") or str(random.SystemRandom().randrange(10**6))
-    virtual = day.main()
+    virtual = day.main(seed)
     real = minutes.main(float(os.environ.get("SOAK_MINUTES", "10")), seed)
     return virtual or real
 

@@ -35,14 +35,15 @@ BLOCKED_S, STALLED_S = 5.0, 10.0
 ROUNDS_TO_JUDGE = 60  # four minutes: in a shorter soak one step of the allocator looks like growth
 MEMORY_SHARE = 0.02
 MEMORY_MAX_KIB = 150 * 1024  # MemoryMax of the unit
-SLOW_S, LIGHT_S = 2.0, 0.5
+SLOW_S, LIGHT_S = 2.0, 1.0  # light sooner than a write ends: it has not waited for the disk
+PONG_S = 3.0  # the agent pings every second
 LIST_ENTRIES = 10_000
 PATIENCE_S = 40.0
 LINK_S = 120.0
 STABLE_S = 45.0  # a link that held for 30 s begins anew after a loss, without a long rest
 LOOK_S = 0.05
 STRANGER = "04FFFFFFFFFF80"
-_LEVER_S = 5.0
+_LEVER_S = 20.0  # no promise: a busy machine may take its time
 
 
 class Broken(Exception):
@@ -77,14 +78,15 @@ class Soaked:
         async with asyncio.timeout(_LEVER_S):
             return json.loads(await self.reader.readline())
 
-    async def open_by(self, do: str, what: str, **how: Any) -> None:
-        """Something that must open the contactor, if it is closed."""
+    async def open_by(self, do: str, what: str, **how: Any) -> bool:
+        """Something that must open the contactor; False: it was open."""
         took_s = await self.pull(do, **how)
         if took_s is not None:
             self.openings.append((what, took_s))
             if took_s > OPEN_S:
                 busy = f"{os.getloadavg()[0]:.1f} processes want {os.cpu_count()} cores"
                 raise Broken(f"{what}: opened after {took_s * 1000:.0f} ms; {busy}")
+        return took_s is not None
 
     async def do(self, action: str, **request: Any) -> Any:
         """Ask the agent; it may be busy."""
@@ -105,12 +107,14 @@ class Soaked:
             await asyncio.sleep(LOOK_S)
         return facts
 
-    async def until_status(self, claim: Callable[[dict[str, Any]], bool], what: str) -> None:
+    async def until_status(
+        self, claim: Callable[[dict[str, Any]], bool], what: str, within_s: float = LINK_S
+    ) -> None:
         """Wait until the agent says so of itself."""
-        until_s = time.monotonic() + LINK_S
+        until_s = time.monotonic() + within_s
         while not claim(status := await self.do("status")):
             if time.monotonic() > until_s:
-                raise Broken(f"{what}: not within {LINK_S:g} s: {status}")
+                raise Broken(f"{what}: not within {within_s:g} s: {status}")
             await asyncio.sleep(LOOK_S)
 
     async def charge(self) -> None:
@@ -215,19 +219,24 @@ async def _stall_the_disk(box: Soaked, chance: random.Random) -> None:
 
 
 async def _write_slowly(box: Soaked, chance: random.Random) -> None:
-    """Each write takes 2 s: light, reflex and link do not wait for it."""
+    """Each write takes 2 s: light, pings, reflex and link do not wait for it."""
     await box.until_status(lambda s: bool(s["online"]), "online")
     await box.pull("slow", s=SLOW_S)
     try:
         link = (await box.do("status"))["link"]["connected_since"]
         for _ in range(3):
-            read_s, said_s = await box.pull("tap", card=CARD)
+            read_s, said_s = await box.pull("tap", card=STRANGER)  # CARD would end the session
             if None in (read_s, said_s) or said_s > LIGHT_S:
                 raise Broken(
                     f"slow disk: the light said read, yes or no after {read_s}, {said_s} s"
                 )
+            before = (await box.do("status"))["link"]["last_pong_at"]
             await asyncio.sleep(SLOW_S)
-        await box.open_by("trip", "emergency stop, slow disk", name="emergency_stop")
+            await box.until_status(
+                lambda s, old=before: s["link"]["last_pong_at"] != old, "a ping, slow disk", PONG_S
+            )
+        if not await box.open_by("trip", "emergency stop, slow disk", name="emergency_stop"):
+            raise Broken("slow disk: the session ended by itself")
         if (await box.do("status"))["link"]["connected_since"] != link:
             raise Broken("slow disk: the link was lost")
     finally:
@@ -370,6 +379,6 @@ def main(minutes: float, seed: str) -> int:
     try:
         show(asyncio.run(soak(minutes, seed)))
     except (Broken, ControlError, OSError) as problem:
-        print(f"BROKEN: {problem}", file=sys.stderr)
+        print(f"BROKEN: {str(problem) or repr(problem)}", file=sys.stderr)
         return 1
     return 0

@@ -37,6 +37,10 @@ class Station:
         """A property of the unit, as ``systemctl show`` gives it."""
         return self.machine.run(f"systemctl show --value --property={name} {SERVICE}").strip()
 
+    def stamp(self, what: str) -> float:
+        """When systemd saw this last, on this machine's monotonic clock: ``ActiveExit``, ..."""
+        return int(self.property(f"{what}TimestampMonotonic")) / 1e6
+
     def mark(self) -> str:
         """A place in the journal: see ``journal``."""
         shown = self.machine.run("journalctl --lines=0 --show-cursor")
