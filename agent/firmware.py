@@ -154,18 +154,26 @@ class FirmwareWorker:
         self._post(FirmwareFetched(found.sha256))
 
     async def _do_install(self, sha256: str) -> None:
+        try:
+            problem = await self._installed(sha256)
+        except Exception as mistake:
+            logger.exception("The firmware could not be installed")
+            problem = f"a mistake of the agent ({type(mistake).__name__})"
+        self._post(InstallEnded(problem))
+
+    async def _installed(self, sha256: str) -> str:
+        """Run the install command on the file; why it did not work, "" when it did."""
         command = [part.replace(FILE, str(self._file)) for part in self._settings.install_command]
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment["FIRMWARE_FILE"] = str(self._file)
         environment["FIRMWARE_SHA256"] = sha256
-        if problem := await self._work(_problem_with, self._file, sha256):
-            self._post(InstallEnded(problem))
-            return
+        problem: str = await self._work(_problem_with, self._file, sha256)
+        if problem:
+            return problem
         logger.info("Firmware is installed by %s", " ".join(command))
-        problem = await self._run_command(
+        return await self._run_command(
             command, environment, self._file.parent, self._settings.install_timeout_s
         )
-        self._post(InstallEnded(problem))
 
     async def _remove_file(self) -> None:
         try:

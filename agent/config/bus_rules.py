@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from agent.config.mistakes import KeyPath, Mistakes, shown
+from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
 from agent.settings import Settings
 
 # A prefix ends with a colon, so that logs can leave out what follows (core.id_tag.mask).
@@ -16,6 +17,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 def check_bus(settings: Settings, mistakes: Mistakes) -> None:
     """Note what is wrong with the broker, the topics, the prefixes and the EVSE ids."""
     _check_prefixes(settings, mistakes)
+    _check_free_tag(settings.authorization.free_charging_id_tag, mistakes)
     mqtt = settings.mqtt
     if mistakes.is_sound(("mqtt", "host")) and not _HOST.fullmatch(mqtt.host):
         wanted = "must be the name or the address of a machine"
@@ -40,6 +42,13 @@ def _check_prefixes(settings: Settings, mistakes: Mistakes) -> None:
         if not TAG_PREFIX.fullmatch(prefix):
             wanted = "must be 3 to 5 letters or digits and a colon"
             mistakes.add(path, f"{wanted}, got {shown(prefix)}")
+
+
+def _check_free_tag(id_tag: str, mistakes: Mistakes) -> None:
+    path: KeyPath = ("authorization", "free_charging_id_tag")
+    if id_tag and mistakes.is_sound(path) and not is_valid_id_tag(id_tag):
+        wanted = f"must be at most {ID_TAG_MAX} plain characters"
+        mistakes.add(path, f"{wanted}, got {shown(id_tag)}")
 
 
 def _check_topic_prefix(prefix: str, mistakes: Mistakes) -> None:

@@ -21,7 +21,7 @@ from agent.core import (
 from agent.core.authorization import Decision
 from agent.core.commands import Authorize, CacheTag, RecordDecision, Reply, ShowSignal, Signal
 from agent.core.events import AuthorizeAnswered, AuthorizeFailed, StationAnswered
-from agent.core.id_tag import same_tag
+from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.reasons import Rule
 from agent.core.state import Attempt, Check, Grant, Phase, Purpose, Unanswered, Vouched
 from agent.core.turn import Turn
@@ -62,6 +62,9 @@ def decide_start(turn: Turn, attempt: Attempt) -> None:
 
 def ask(turn: Turn, attempt: Attempt) -> None:
     """Ask the central system; one question serves everybody who wants to know about this tag."""
+    if not is_valid_id_tag(attempt.id_tag):
+        refuse(turn, attempt, Rule.UNTELLABLE)
+        return
     if len(turn.state.checking) >= CHECKS_MAX:
         refuse(turn, attempt, Rule.TOO_MANY)
         return
@@ -296,7 +299,14 @@ def grant(turn: Turn, attempt: Attempt, decision: Decision, is_wanted: bool = Fa
 
 
 def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
-    """The tag may charge at the first of its connectors that has a plug and is free."""
+    """The tag may charge at the first of its connectors that has a plug and is free.
+
+    Every session begins here, whoever asked for it: no energy flows for a tag that the central
+    system could not be told of.
+    """
+    if not is_valid_id_tag(attempt.id_tag):
+        refuse(turn, attempt, Rule.UNTELLABLE)
+        return
     timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
     now_s = turn.now.monotonic_s
     granted = Grant(

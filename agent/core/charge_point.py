@@ -26,6 +26,7 @@ from agent.core import (
     smart_charging,
     time_keeping,
     transaction,
+    unclaimed,
 )
 from agent.core import connector as connectors
 from agent.core import (
@@ -122,6 +123,7 @@ def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
     for connector in state.connectors:
         if connector.close_ordered:
             times.append(now.monotonic_s + state.rules.lease_s / 3)
+        times.append(unclaimed.deadline_s(connector, now))
         if connector.phase is Phase.STARTING:
             times.append(connector.give_up_s)
         if connector.phase is Phase.CHARGING:

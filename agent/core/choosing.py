@@ -14,7 +14,8 @@ from agent.core.state import ChargePoint, Check, Connector, Phase, Purpose
 def for_card(state: ChargePoint, served: Sequence[Connector], id_tag: str) -> tuple[int, ...]:
     """The connector plugged in last, else every one that a plug may still come to.
 
-    A plug whose session is over counts only when there is no other way: it may be somebody else's.
+    A plug whose session is over, or to which nobody came in time, counts only when there is no
+    other way: it may be somebody else's (errata 3.20).
     Who has a reservation gets its connector, unless a plug waits elsewhere.
     """
     targets = _for_card(state, served, id_tag)
@@ -50,6 +51,7 @@ def for_remote_start(
 ) -> tuple[int, ...]:
     """The connector asked for, or the first suitable one: a reserved, a plugged one before others.
 
+    A plug to which nobody came in time may have been forgotten: it is the last to be chosen.
     Of a group only what is known already counts: nobody is asked (section 5.11).
     """
     if connector_id is None and not state.rules.remote_start_takes_first:
@@ -59,13 +61,15 @@ def for_remote_start(
         connector
         for connector in state.connectors
         if connector_id in (None, connector.connector_id)
-        and connector.phase is Phase.IDLE
+        and (connector.phase is Phase.IDLE or connector.is_unclaimed)
         and connectors.may_start(state, connector)
         and connector.connector_id not in busy
         and is_open_to(state, connector.connector_id, id_tag, parent_id_tag)
     ]
     his = [c.connector_id for c in _kept_for(state, usable, id_tag, parent_id_tag)]
-    usable.sort(key=lambda c: (c.connector_id not in his, not c.is_plugged, c.connector_id))
+    usable.sort(
+        key=lambda c: (c.connector_id not in his, c.is_unclaimed, not c.is_plugged, c.connector_id)
+    )
     return (usable[0].connector_id,) if usable else ()
 
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.core import availability, faults, metering, recovery, transaction, vehicle
+from agent.core import (
+    availability,
+    faults,
+    metering,
+    recovery,
+    transaction,
+    unclaimed,
+    vehicle,
+)
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.commands import (
     CloseContactor,
@@ -86,7 +94,8 @@ def energy_granted(state: ChargePoint, connector: Connector) -> bool:
 def _idle(turn: Turn, connector: Connector) -> None:
     if _take_grant(turn, connector):
         return
-    _open_and_withdraw(turn, connector)
+    unclaimed.follow(turn, connector)
+    _open_and_withdraw(turn, turn.connector(connector.connector_id))
     _release(turn, turn.connector(connector.connector_id))
 
 
@@ -164,6 +173,7 @@ def _finished(turn: Turn, connector: Connector) -> None:
             held_for=None,
             vehicle_seen=False,
             is_disconnected=False,
+            is_unclaimed=False,
         )
         return
     if vehicle.is_back(connector):
@@ -200,6 +210,8 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
                 reading=None,  # the session begins on a fresh one
                 meter_asked=False,
                 held_for=None,
+                card_by_s=None,
+                is_unclaimed=False,
             )
             return True
     return False

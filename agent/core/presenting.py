@@ -10,7 +10,7 @@ from agent.core import asking, authorization, choosing, connector, smart_chargin
 from agent.core.authorization import Decision
 from agent.core.commands import Reply
 from agent.core.events import CardPresented, RemoteStartRequested, TokenNotTaken
-from agent.core.id_tag import same_tag
+from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.reasons import Rule
 from agent.core.state import Attempt, Connector, Phase, Purpose
 from agent.core.turn import Turn
@@ -25,6 +25,9 @@ RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest 
 
 def card_presented(turn: Turn, event: CardPresented) -> None:
     """Somebody presented a tag at the reader."""
+    if not is_valid_id_tag(event.id_tag):
+        _refuse(turn, Purpose.START, event.id_tag, (), Rule.UNTELLABLE)
+        return
     if event.is_random:
         tags = (*turn.state.random_tags, event.id_tag)
         turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
@@ -231,7 +234,8 @@ def remote_start_requested(turn: Turn, event: RemoteStartRequested) -> None:
     parent = authorization.known_parent(event.facts, turn.state.configuration, turn.now.utc)
     targets = choosing.for_remote_start(turn.state, event.connector_id, event.id_tag, parent)
     is_pending = turn.state.registration in ("Pending", "Rejected")
-    if not targets or is_pending or turn.state.restart is not None:
+    is_tellable = is_valid_id_tag(event.id_tag)
+    if not targets or is_pending or turn.state.restart is not None or not is_tellable:
         turn.order(Reply(event.request_id, "Rejected"))
         return
     if event.profile is not None:

@@ -31,6 +31,7 @@ class Rule(Enum):
     STOP_BY_CARD_OFF = "this box does not end a session by its card"
     SESSION_OVER = "the session was over before this card was decided on"
     RANDOM_UID = "this card shows another number each time it is read: it cannot be recognised"
+    UNTELLABLE = "the tag has not 1 to 20 printable characters: no central system can be told of it"
     FREE = "free charging is switched on: whoever plugs in charges"
     STATION = "another part of the station has accepted this token"
     FREE_OFF = "free charging is not switched on here"
@@ -86,6 +87,7 @@ _THEN = {
     Rule.STOP_BY_CARD_OFF: "end the session from the car or the central system",
     Rule.TOO_SOON: "wait a few seconds, then tap again to end the session",
     Rule.RANDOM_UID: "use another card: phones and some bank cards and badges do this by design",
+    Rule.UNTELLABLE: "see what the reader, or whoever sends the tag, makes of it",
     Rule.JUST_ENDED: "wait a few seconds, then tap again to start anew",
     Rule.NO_CONNECTOR: "see chargepoint-agent status: which connector is in use, and by what",
     Rule.RESERVED: "use another connector, or cancel the reservation in the central system",

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from agent.core import time_keeping, transaction
 from agent.core.commands import SaveTransaction
+from agent.core.id_tag import is_valid_id_tag
 from agent.core.state import Connector, Grant, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import PilotState, StopReason, Transaction
@@ -48,6 +49,7 @@ def _may_resume(turn: Turn, found: Transaction, ending: StopReason) -> bool:
         and ending in _RESUMED_AFTER
         and not found.deauthorized
         and not found.is_limited
+        and is_valid_id_tag(found.id_tag)  # no central system could be told of it
     )
 
 

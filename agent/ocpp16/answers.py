@@ -21,6 +21,7 @@ from agent.core.events import (
     MessageAnswered,
     MessageFailed,
 )
+from agent.core.id_tag import is_valid_id_tag
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -31,7 +32,6 @@ from agent.core.values import (
 )
 from agent.errors import CallFailed
 from agent.ocpp16 import plug_and_charge
-from agent.ocpp16.messages import ID_TAG_MAX
 from agent.redaction import mask_tag, one_line
 
 INT64_MAX = 2**63 - 1
@@ -193,7 +193,7 @@ def _parent(value: Any, id_tag: str) -> str | None:
     if value is None or value == "":
         return None
     parent = str(value) if isinstance(value, str | int) else ""
-    if 1 <= len(parent) <= ID_TAG_MAX and parent.isascii() and parent.isprintable():
+    if is_valid_id_tag(parent):
         return parent
     logger.warning("The parentIdTag of %s cannot be used and is ignored", mask_tag(id_tag))
     return None

@@ -17,6 +17,7 @@ from ocpp.charge_point import (  # type: ignore[import-untyped]
 from ocpp.v16 import call, datatypes  # type: ignore[import-untyped]
 from ocpp.v16.enums import ChargePointErrorCode  # type: ignore[import-untyped]
 
+from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
 from agent.core.values import (
     NO_TRANSACTION,
     MeterSample,
@@ -31,7 +32,6 @@ from agent.ocpp16.access import CLOCK_TRUSTED_FROM_YEAR
 from agent.ocpp16.frames import Payload
 from agent.settings import ChargePointSettings
 
-ID_TAG_MAX = 20
 NO_TRANSACTION_ID = -1
 _DECIMAL_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _ERROR_CODES = frozenset(str(code.value) for code in ChargePointErrorCode)
@@ -181,7 +181,7 @@ def timestamp(utc: datetime) -> str:
 
 
 def _id_tag(id_tag: str) -> str:
-    if not 1 <= len(id_tag) <= ID_TAG_MAX or not (id_tag.isascii() and id_tag.isprintable()):
+    if not is_valid_id_tag(id_tag):
         raise ValueError(f"its idTag must be 1 to {ID_TAG_MAX} printable characters")
     return id_tag
 

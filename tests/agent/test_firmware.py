@@ -363,6 +363,21 @@ async def test_a_fetch_that_fails_oddly_is_a_failed_download(tmp_path, caplog, m
     await one.box.die()
 
 
+async def test_an_installation_that_fails_oddly_has_failed_and_charging_goes_on(tmp_path, caplog):
+    async def odd(*_: Any) -> str:
+        raise ZeroDivisionError
+
+    one = updates(tmp_path)
+    one.box.run_command = odd
+    await one.box.start()
+    await one.box.central_system.received("StatusNotification", 2)
+    await one.ask()
+    await one.until_told("Downloading", "Downloaded", "Installing", "InstallationFailed")
+    assert "a mistake of the agent (ZeroDivisionError)" in caplog.text
+    await one.box.charge()
+    await one.box.die()
+
+
 async def test_a_removal_that_comes_late_does_not_meet_the_next_file(tmp_path):
     may_remove = asyncio.Event()
     posted: list[Any] = []

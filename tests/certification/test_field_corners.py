@@ -74,7 +74,7 @@ async def test_a_request_in_flight_when_the_link_dies_does_not_hold_the_queue(tm
 
 
 async def test_a_status_that_changed_offline_is_told_with_its_own_time_after_reconnecting(tmp_path):
-    async with a_station(tmp_path) as station:
+    async with a_station(tmp_path, ConnectionTimeOut="0") as station:
         station.system.refuse_always = LinkError("no network")
         await station.system.drop()
         await station.settled(10)

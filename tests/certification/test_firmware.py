@@ -79,3 +79,15 @@ async def test_case_045_diagnostics_are_uploaded_or_it_is_told_that_they_were_no
         await station.settled(60)
         assert told(station, "DiagnosticsStatusNotification") == ["Uploading", end]
         assert [name for _, name, _, _ in files.uploads] == [answer["fileName"]]
+
+
+@pytest.mark.parametrize("action", ["GetDiagnostics", "UpdateFirmware"])
+@pytest.mark.parametrize("field", ["retries", "retryInterval"])
+async def test_to_try_less_often_than_never_is_no_request(tmp_path, action, field):
+    transfers = FakeTransfers()
+    async with a_station(tmp_path, transfers=transfers) as station:
+        more = {"retrieveDate": UPDATE["retrieveDate"]} if action == "UpdateFirmware" else {}
+        answer = await station.ask(action, location=WHERE, **more, **{field: -1})
+        assert answer == "PropertyConstraintViolation"
+        await station.settled(10)
+        assert (transfers.uploads, transfers.downloads) == ([], [])

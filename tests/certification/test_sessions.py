@@ -24,6 +24,29 @@ async def test_case_004_2_a_card_without_a_plug_gives_up_after_connection_time_o
         assert "StartTransaction" not in await station.settled(30)
 
 
+async def test_a_plug_without_a_card_is_finishing_after_connection_time_out(tmp_path):
+    """Errata 3.20: B6. A new swipe leads back to Preparing (F2)."""
+    async with a_station(tmp_path, ConnectionTimeOut="20") as station:
+        await station.box.plug()
+        await station.until_heard("Preparing@1")
+        begun_s = asyncio.get_running_loop().time()
+        assert await station.until_heard("Finishing@1") == ["Finishing@1"]
+        assert asyncio.get_running_loop().time() - begun_s == pytest.approx(20, abs=1)
+        words = (await station.box.status())["in_words"]
+        assert words == "plugged in, and no card came in time; tap, or plug in once more"
+        assert (await station.box.tap())["verdict"] == "accepted"
+        news = [word for word in await station.until_heard("Charging@1") if word != "Authorize"]
+        assert news == START_TO_CHARGING
+
+
+async def test_a_remote_start_comes_in_time_for_a_plug_that_was_given_up(tmp_path):
+    async with a_station(tmp_path, ConnectionTimeOut="20") as station:
+        await station.box.plug()
+        await station.until_heard("Finishing@1")
+        assert await station.ask("RemoteStartTransaction", idTag=CARD, connectorId=1) == "Accepted"
+        assert await station.until_heard("Charging@1") == START_TO_CHARGING
+
+
 async def ev_side(station: Station, unlocks: bool) -> list[str]:
     await station.configure(
         StopTransactionOnEVSideDisconnect="true",

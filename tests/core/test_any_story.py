@@ -35,7 +35,7 @@ from tests.core.world import (
     reading,
 )
 
-TAGS = ("ANNA", "anna", "BERT", "CLEO", "08DDDDDD")
+TAGS = ("ANNA", "anna", "BERT", "CLEO", "08DDDDDD", "", "X" * 21, "\u00c4NNA")
 INFOS = tuple(
     IdTagInfo(status, parent_id_tag=parent)
     for status in AuthorizationStatus
@@ -191,7 +191,7 @@ all_rules = st.builds(
     stop_by_second_tap=st.booleans(),
     remote_start_takes_first=st.booleans(),
     allow_random_uid=st.booleans(),
-    free_charging_id_tag=st.sampled_from(["", "", "FREE"]),
+    free_charging_id_tag=st.sampled_from(["", "", "FREE", "F" * 21]),
     resume_after_power_loss=st.booleans(),
 )
 keys = st.fixed_dictionaries(

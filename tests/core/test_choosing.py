@@ -35,6 +35,7 @@ PLUGGED = {"plugged": True, "plugged_at_s": 10.0}
 PLUGGED_LATER = {"plugged": True, "plugged_at_s": 20.0}
 BUSY = {"plugged": True, "phase": Phase.CHARGING, "transaction": a_transaction()}
 OVER = {"plugged": True, "plugged_at_s": 30.0, "phase": Phase.FINISHED}
+LEFT = {**OVER, "is_unclaimed": True}
 HELD = {**OVER, "held_for": a_transaction()}
 BROKEN = {"plugged": True, "faults": frozenset({Fault.METER})}
 
@@ -55,6 +56,8 @@ BROKEN = {"plugged": True, "faults": frozenset({Fault.METER})}
         ((OVER, PLUGGED), (2,)),
         ((OVER, FREE), (2,)),  # the plug in 1 may be somebody else's
         ((OVER, BUSY), (1,)),
+        ((LEFT,), (1,)),
+        ((LEFT, FREE), (2,)),
         ((HELD,), ()),
         ((HELD, FREE), (2,)),
     ],
@@ -113,6 +116,9 @@ def test_there_is_no_room_when_everything_free_is_promised(connectors, waiting, 
         ((BUSY, FREE), None, (2,)),
         ((BUSY, FREE), 1, ()),
         ((OVER,), 1, ()),  # Finishing: refused, as other charge points do
+        ((LEFT,), 1, (1,)),
+        ((LEFT,), None, (1,)),
+        ((LEFT, FREE), None, (2,)),  # the plug in 1 may be forgotten
         ((BROKEN,), 1, ()),
         ((FREE,), 0, ()),
         ((FREE,), 9, ()),

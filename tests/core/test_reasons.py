@@ -196,6 +196,7 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.STOP_BY_CARD_OFF: (NO, while_charging(tap(), rules=Rules(stop_by_second_tap=False))),
     Rule.SESSION_OVER: (NO, the_session_is_over_before_the_answer),
     Rule.RANDOM_UID: (NO, a_card_that_is_another_each_time),
+    Rule.UNTELLABLE: (NO, lambda: Story(a_charge_point()).tell(tap("", listed()))),
     Rule.FREE: (YES, a_plug_where_charging_is_free),
     Rule.STATION: (YES, lambda: Story(a_charge_point()).tell(claimed(Claim.STATION))),
     Rule.FREE_OFF: (NO, lambda: Story(a_charge_point()).tell(claimed(Claim.FREE))),

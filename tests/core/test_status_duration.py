@@ -79,7 +79,7 @@ def test_a_shorter_duration_counts_at_once():
 def test_what_is_told_first_over_a_link_does_not_wait():
     story = idle(**TEN)
     story.tell(ev.CablePluggedIn(1), ev.LinkLost("gone"))
-    assert statuses(story.wait(60)) == []
+    assert statuses(story.wait(50)) == []
     assert statuses(story.tell(ev.LinkAccepted())) == [Status.PREPARING]
 
 

@@ -233,7 +233,7 @@ class Witness:
         assert transaction is not None, "closed without a session"
         assert transaction.ref == order.transaction_ref
         assert transaction.ref in self.journalled, "closed before the journal knows of the session"
-        assert self.started.get(transaction.ref) is not None, "closed before the start is queued"
+        assert transaction.ref in self.started, "closed before the start is queued"
         assert not self._is_refused(connector), "closed for a refused card"
         assert connector.phase is Phase.CHARGING
         assert connector.trips_seen == order.trips_seen
@@ -288,10 +288,12 @@ class Witness:
         match row.message:
             case StartTransaction():
                 assert ref not in self.started, "started twice"
+                assert _can_be_told(row.message.id_tag), "a start that nobody can be told of"
                 self.started[ref] = row.message
             case MeterValues():
                 assert ref in self.started.keys() - self.stopped, "a sample outside its session"
-            case StopTransaction(meter_stop_wh, ended_at):
+            case StopTransaction(meter_stop_wh, ended_at, id_tag=id_tag):
+                assert id_tag is None or _can_be_told(id_tag), "a stop that nobody can be told of"
                 assert ref in self.started.keys() - self.stopped, "stopped twice, or never started"
                 start = self.started[ref]
                 assert start is None or meter_stop_wh >= start.meter_start_wh
@@ -319,6 +321,11 @@ class Witness:
         assert len(state.vouched) <= VOUCHED_MAX
         assert len(state.reservations) <= len(state.connectors)
         assert state.outbox.waiting >= 0
+
+
+def _can_be_told(id_tag: str) -> bool:
+    """As an idToken of OCPP 1.6 (section 7.28): 1 to 20 printable characters of ASCII."""
+    return 0 < len(id_tag) <= 20 and all(" " <= character <= "~" for character in id_tag)
 
 
 def _is_random_card(event: Event) -> bool:

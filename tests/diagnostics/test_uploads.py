@@ -94,7 +94,7 @@ async def test_after_the_last_retry_the_upload_has_failed(tmp_path, caplog):
         await box.central_system.received(STATUS, 4)
         assert told(box)[2:] == ["Uploading", "UploadFailed"]
         assert len(transfers.uploads) == 7
-        await ask(box, retries=-5)
+        await ask(box, retries=0)
         await box.central_system.received(STATUS, 6)
         assert len(transfers.uploads) == 8
     assert "busy" in caplog.text

@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ocpp.v16.enums import Action
 
+from agent.core.commands import CloseContactor, Command
 from agent.core.configuration import KEYS
+from agent.core.events import Event
 from tests.agent.box import CARD, Box, box_settings
 from tests.emulators.transfers import FakeTransfers
 from tests.virtual_time import run_in_virtual_time
@@ -164,13 +166,27 @@ frames = st.one_of(
 )
 
 
+def watched_closings(box: Box) -> set[int]:
+    """The sessions whose contactor was ordered to close, from now on."""
+    closings: set[int] = set()
+
+    def observe(event: Event, commands: Sequence[Command]) -> None:
+        closings.update(c.transaction_ref for c in commands if isinstance(c, CloseContactor))
+
+    assert box.application.rooms is not None
+    box.application.rooms.observers.append(observe)
+    return closings
+
+
 @contextlib.asynccontextmanager
 async def a_box(directory: Path) -> AsyncIterator[Box]:
-    """A box that takes what it is given; in the end it must still be sound."""
+    """A box that takes what it is given, with a car; in the end it must still be sound."""
     box = Box(box_settings(directory, connectors=2), transfers=FakeTransfers())
     await box.start()
     system = box.central_system
     await system.received("StatusNotification", 3)
+    closings = watched_closings(box)
+    await box.plug()
     yield box
     await asyncio.sleep(30)
     assert len(system.wires) == 1, "the link was lost"
@@ -181,7 +197,12 @@ async def a_box(directory: Path) -> AsyncIterator[Box]:
     await system.send_call("ClearChargingProfile", {}, unique_id="clear")
     await asyncio.sleep(70)  # a connector that was promised to a remote start is free again
     if box.state.transaction is None:
+        await box.unplug()  # a plug that nobody came to in time counts no more
+        await asyncio.sleep(1)
         await box.charge()
+        await asyncio.sleep(5)
+    assert closings, "no energy has flowed: nothing was tried"
+    assert len(system.of("StartTransaction")) == len(closings), "energy that nobody was told of"
     link: dict[str, Any] = (await box.do("status"))["link"]
     assert link["is_accepted"]
     await box.die()

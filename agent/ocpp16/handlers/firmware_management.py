@@ -64,8 +64,8 @@ class _FirmwareManagement:
         self._require_profile()
         prepared = self._prepare_upload(
             payload["location"],
-            payload.get("retries"),
-            payload.get("retryInterval"),
+            _count(payload, "retries"),
+            _count(payload, "retryInterval"),
             _time(payload, "startTime"),
             _time(payload, "stopTime"),
         )
@@ -78,8 +78,8 @@ class _FirmwareManagement:
         self._require_profile()
         retrieve_at = _time(payload, "retrieveDate")
         assert retrieve_at is not None  # the schema demands it
-        retries = _at_most(payload.get("retries"), RETRIES, RETRIES_MAX)
-        interval_s = _at_most(payload.get("retryInterval"), INTERVAL_S, INTERVAL_MAX_S)
+        retries = _at_most(_count(payload, "retries"), RETRIES, RETRIES_MAX)
+        interval_s = _at_most(_count(payload, "retryInterval"), INTERVAL_S, INTERVAL_MAX_S)
         status = await self._inbox.request(
             lambda request_id: UpdateAsked(
                 request_id, payload["location"], retrieve_at, retries, interval_s
@@ -95,7 +95,15 @@ class _FirmwareManagement:
 
 
 def _at_most(value: int | None, default: int, high: int) -> int:
-    return default if value is None else max(0, min(value, high))
+    return default if value is None else min(value, high)
+
+
+def _count(payload: Mapping[str, Any], name: str) -> int | None:
+    """A whole number from 0 on, which the schemas of OCPP 1.6 do not demand; None: not given."""
+    value: int | None = payload.get(name)
+    if value is not None and value < 0:
+        raise CallRefused("PropertyConstraintViolation", f"{name} is below 0")
+    return value
 
 
 def _time(payload: Mapping[str, Any], name: str) -> datetime | None:

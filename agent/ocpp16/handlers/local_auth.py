@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from agent.core.id_tag import ID_TAG_MAX
 from agent.core.state import ChargePoint
 from agent.core.values import (
     AuthorizationStatus,
@@ -25,7 +26,6 @@ from agent.list_updates import ListUpdates
 from agent.ocpp16.answers import read_time
 from agent.ocpp16.frames import CallRefused, Payload
 from agent.ocpp16.incoming import Handler
-from agent.ocpp16.messages import ID_TAG_MAX
 
 _KINDS = {kind.value: kind for kind in (ListUpdateKind.FULL, ListUpdateKind.DIFFERENTIAL)}
 _STATUSES = {status.value: status for status in AuthorizationStatus}

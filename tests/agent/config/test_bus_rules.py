@@ -102,3 +102,11 @@ def test_what_is_open_is_advised_against(tmp_path: Path):
         settings, mqtt=replace(settings.mqtt, username="agent", password_file=str(secret))
     )
     assert "everybody on this machine can read" in " ".join(warnings_for(closed))
+
+
+@pytest.mark.parametrize("tag", ["X" * 21, "FR\u00c4I"])
+def test_the_tag_of_free_charging_is_one_that_a_central_system_can_be_told_of(tag):
+    with pytest.raises(ConfigError, match="free_charging_id_tag must be at most 20 plain"):
+        parsed(rules=f'free_charging_id_tag = "{tag}"')
+    rules = 'free_charging_id_tag = "FREE"'
+    assert parsed(rules=rules).authorization.free_charging_id_tag == "FREE"
