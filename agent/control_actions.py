@@ -65,10 +65,7 @@ class ControlActions:
         now = self._clock.now()
         held_back = self._runtime.journal.holds_back_offer
         status = charge_point_snapshot(self._runtime.state, now, held_back)
-        link = asdict(self._link.snapshot())
-        if link["connected_since"] is not None:
-            link["connected_since"] = link["connected_since"].isoformat(timespec="seconds")
-        status["link"] = link
+        status["link"] = as_plain_data(asdict(self._link.snapshot()))
         status["simulated"] = self._simulation is not None
         status.update({name: account() for name, account in self.accounts.items()})
         try:

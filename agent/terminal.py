@@ -63,6 +63,10 @@ def _link_lines(link: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[
             yield f"             next try in {link['next_try_in_s']:.0f} s"
     if link["last_problem"] and not link["is_accepted"]:
         yield f"             {link['last_problem']}"
+    if link.get("last_pong_at"):
+        took_ms = 1000 * link["last_pong_took_s"]
+        at = local_time(link["last_pong_at"])
+        yield f"             last ping answered {at}, after {took_ms:.0f} ms"
     if link["in_flight"]:
         yield f"             waiting for the answer to {link['in_flight']}"
 

@@ -27,6 +27,7 @@ from agent.config import read_config
 from agent.config.pins import pin_table
 from agent.config.reading import every_setting
 from agent.core.configuration import KEYS
+from agent.core.faults import RULES as FAULTS
 from hw.simulated.controls import SimulatedControls
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +39,8 @@ EXAMPLE = ROOT / "config.example.toml"
 FOREIGN_NAMES = {"RuntimeWatchdogSec", "RebootWatchdogSec"}
 # What pyproject.toml leaves out on purpose, and why: see the README.
 INSTALLED_APART = {"mfrc522", "spidev"}
+# The first headings of tables that quote what the program says.
+QUOTING = ("`status` says", "the journal says", "the line says", "what you see", "you see")
 # Every action that a central system may call (OCPP 1.6, chapters 5 and 4.3).
 CENTRAL_SYSTEM_ACTIONS = {
     "CancelReservation",
@@ -80,7 +83,7 @@ def code_spans(text: str) -> list[str]:
 def command_lines(text: str) -> Iterator[str]:
     """What a person may type: lines of blocks without prompt and comment, and code spans."""
     for block in code_blocks(text, "", "sh", "console"):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             yield re.sub(r"\s+#.*", "", line.strip().removeprefix("$ "))
     yield from code_spans(text)
 
@@ -208,6 +211,47 @@ def names_exist(text: str) -> list[str]:
     return sorted(span for span in spans - known if not re.search(rf"\b{span}\b", sources()))
 
 
+@cache
+def literals() -> tuple[str, ...]:
+    """Every text, and every piece of one that is filled in, in the agent and its drivers."""
+    found: set[str] = set()
+    for path in [*(ROOT / "agent").rglob("*.py"), *(ROOT / "hw").rglob("*.py")]:
+        tree = ast.parse(path.read_text())
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        found |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in told  # a docstring
+        }
+    return tuple(found)
+
+
+def sentences_are_said(text: str) -> list[str]:
+    """What a table quotes from ``status`` or the journal stands in the code, piece by piece."""
+    complaints = []
+    for row in table_rows_under(*QUOTING, text=text):
+        for span in code_spans(row[0]):
+            if "=" in span:  # a setting, or systemd's own words
+                continue
+            pieces = [piece.strip() for piece in re.split(r"\.\.\.|[\d,;:()]+", span)]
+            missing = [p for p in pieces if p and not any(p in told for told in literals())]
+            complaints += [f"{span}: {piece}" for piece in missing]
+    return complaints
+
+
+def table_rows_under(*headings: str, text: str) -> Iterator[list[str]]:
+    """The rows of tables whose first heading is one of these."""
+    is_inside = False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line[:1] != "|" or cells[0] in headings:
+            is_inside = line[:1] == "|"
+        elif is_inside:
+            yield cells
+
+
 def nothing_private_is_told(text: str) -> list[str]:
     """No path of somebody's machine, no package registry, nobody's name or address."""
     patterns = (
@@ -236,6 +280,7 @@ RULES: tuple[Rule, ...] = (
     settings_exist,
     files_exist,
     names_exist,
+    sentences_are_said,
     nothing_private_is_told,
     nobody_is_named,
     documents_exist,
@@ -245,6 +290,7 @@ BROKEN: tuple[tuple[Rule, str], ...] = (
     (commands_parse, "```sh\nsudo chargepoint-agent frobnicate\n```"),
     (commands_parse, "```console\n$ .venv/bin/chargepoint-agent status --colour\n```"),
     (commands_parse, "   ```sh\n   chargepoint-agent sim tap   # a card\n   ```"),
+    (commands_parse, "```sh\nchargepoint-agent init \\\n  --frobnicate\n```"),
     (commands_parse, "Then `chargepoint-agent frobnicate`."),
     (commands_parse, "See `why --limit few`."),
     (commands_parse, "See `sim energy perhaps`."),
@@ -260,6 +306,8 @@ BROKEN: tuple[tuple[Rule, str], ...] = (
     (files_exist, "In `frobnicate.py`."),
     (files_exist, "In `tests/frobnicate/`."),
     (names_exist, "Set `AllowOfflineTxForFrobnicate`."),
+    (sentences_are_said, "| you see | do |\n|---|---|\n| `contactor does not frobnicate` | look |"),
+    (sentences_are_said, "| `status` says | do |\n|---|---|\n| `door; it sleeps` | wake it |"),
     (nothing_private_is_told, "Look into /home/somebody/agent."),
     (nothing_private_is_told, "Look into /root/agent."),
     (nothing_private_is_told, "From https://pypi.org/simple."),
@@ -299,6 +347,14 @@ def test_the_rules_find_something_to_look_at():
     assert len(calls_of("chargepoint-agent", readme)) > 5
     assert len(calls_of("make", readme)) > 3
     assert "connectors.pilot.driver" in keys()
+
+
+def test_every_fault_that_troubleshooting_quotes_is_one_of_the_table():
+    text = (ROOT / "docs/troubleshooting.md").read_text().partition("\n## Faults\n")[2]
+    rows = table_rows_under("`status` says", text=text.partition("\n## ")[0])
+    quoted = {span for row in rows for span in code_spans(row[0])}
+    assert len(quoted) > 5
+    assert quoted <= {rule.words for rule in FAULTS.values()}
 
 
 # --- links and drawings --------------------------------------------------------------------------

@@ -138,6 +138,17 @@ class ConnectorResponse(Model):
     hardware: dict[str, str]
 
 
+class LinkResponse(Model):
+    """The link to the central system; ``boot`` is empty until it has answered."""
+
+    connected_since: DateTimeText | None
+    boot: str
+    last_pong_at: DateTimeText | None
+    last_pong_took_s: float | None
+    in_flight: str | None
+    messages_waiting: int
+
+
 class ChargerResponse(Model):
     """The charger, and its connectors."""
 
@@ -153,6 +164,8 @@ class ChargerResponse(Model):
     location_id: str | None
     firmware_version: str
     online: bool
+    link: LinkResponse
+    time_is_known: bool
     connectors: list[ConnectorResponse]
 
 

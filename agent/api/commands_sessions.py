@@ -29,7 +29,7 @@ from agent.core.values import IdTagInfo, Transaction, Verdict
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 QUICK_S = 2.0  # a start that takes longer waits for something: the others need not wait for it
-_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_NAME = re.compile(r"(ref:)?(-?[0-9]{1,19})", re.ASCII)
 
 
 class SessionCommands:
@@ -179,27 +179,22 @@ class SessionCommands:
         transaction = self._named(event.transaction_id)
         return Plan(transaction.connector_id, lambda progress: self._stop(transaction.ref))
 
-    def _named(self, transaction_id: str | None) -> Transaction:
+    def _named(self, name: str | None) -> Transaction:
+        """The one transaction with this name; None: the only one there is. Raises Refused."""
         running = [c.transaction for c in self._station.state.connectors if c.transaction]
-        if transaction_id is not None:
-            number = int(transaction_id) if _NUMBER.fullmatch(transaction_id) else None
-            for found in [
-                *(
-                    t
-                    for t in running
-                    if t.transaction_id is not None and t.transaction_id == number
-                ),
-                *(t for t in running if t.ref == number),
-            ]:
-                return found
-            told = f"There is no transaction {transaction_id[:40]!r} under way."
-            raise not_found("unknown_transaction", told)
-        if not running:
+        found = running if name is None else [each for each in running if _is_named(each, name)]
+        if len(found) == 1:
+            return found[0]
+        if name is None and not running:
             raise conflict("no_transaction", "No transaction is active.")
-        if len(running) > 1:
-            told = "Several transactions are active; name one."
-            raise conflict("ambiguous_transaction", told)
-        return running[0]
+        if not found:
+            told = f"There is no transaction {(name or '')[:40]!r} under way."
+            raise not_found("unknown_transaction", told)
+        refs = ", ".join(f"ref:{each.ref} (connector {each.connector_id})" for each in found)
+        told = "Several transactions are active"
+        if name is not None:
+            told = f"{name} is the number of several transactions"
+        raise conflict("ambiguous_transaction", f"{told}; name one: {refs}.")
 
     async def _stop(self, ref: int) -> Outcome:
         reply = await self._station.ask(lambda request_id: StopAsked(request_id, ref))
@@ -249,6 +244,18 @@ class SessionCommands:
                     return failed(reply.detail or "The central system gave no usable answer.")
 
         return Plan(ANYWHERE, run)
+
+
+def _is_named(transaction: Transaction, name: str) -> bool:
+    """``ref:`` and our own number, or a bare number: the central system's, or our own.
+
+    Central systems give one number to two sessions, and theirs may equal one of ours.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return False
+    number = int(found[2])
+    return transaction.ref == number or (not found[1] and transaction.transaction_id == number)
 
 
 def _info(info: IdTagInfo) -> dict[str, Any]:

@@ -21,30 +21,13 @@ from agent.core.events import LimitAsked
 from agent.core.id_tag import mask
 from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Connector, Phase
-from agent.core.values import DecisionRecord, LockState, PartFault, PilotState, Verdict
+from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault, PilotState, Verdict
 from hw.levers import InjectedFault, SimulationControls
 
 CAR = ("pilot", "plug")  # what a simulated car needs
 CURRENT_A_MIN = 6  # IEC 61851-1: less cannot be offered
 
-_ERROR_CODES = (
-    "ConnectorLockFailure",
-    "EVCommunicationError",
-    "GroundFailure",
-    "HighTemperature",
-    "InternalError",
-    "LocalListConflict",
-    "OtherError",
-    "OverCurrentFailure",
-    "OverVoltage",
-    "PowerMeterFailure",
-    "PowerSwitchFailure",
-    "ReaderFailure",
-    "ResetFailure",
-    "UnderVoltage",
-    "WeakSignal",
-)
-_FAULT_TYPES = {code.lower(): code for code in _ERROR_CODES} | {
+_FAULT_TYPES = {code.lower(): code for code in ERROR_CODES} | {
     "overcurrent": "OverCurrentFailure",
     "groundfault": "GroundFailure",
     "residualcurrent": "GroundFailure",

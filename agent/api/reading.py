@@ -14,6 +14,7 @@ from agent.api.answers import (
     ConfigurationResponse,
     ConnectorResponse,
     DecisionResponse,
+    LinkResponse,
     LocalAuthListItem,
     LocalAuthListResponse,
 )
@@ -48,8 +49,8 @@ class Reading:
 
     # --- the charger -----------------------------------------------------------------------------
 
-    def charger(self) -> ChargerResponse:
-        """Who the charger is, and how its connectors are."""
+    async def charger(self) -> ChargerResponse:
+        """Who the charger is, and how its link and its connectors are."""
         settings = self._station.settings
         box = settings.charge_point
         state = self._station.state
@@ -69,10 +70,23 @@ class Reading:
             location_id=box.location_id or None,
             firmware_version=box.firmware_version or package_version(),
             online=state.online,
+            link=await self._link(),
+            time_is_known=snapshot["time_is_known"],
             connectors=[
                 self._connector(found, words[found.connector_id], evse_ids[found.connector_id])
                 for found in state.connectors
             ],
+        )
+
+    async def _link(self) -> LinkResponse:
+        link = await self._station.link()
+        return LinkResponse(
+            connected_since=None if link.connected_since is None else text_of(link.connected_since),
+            boot=link.registration,
+            last_pong_at=None if link.last_pong_at is None else text_of(link.last_pong_at),
+            last_pong_took_s=link.last_pong_took_s,
+            in_flight=link.in_flight,
+            messages_waiting=self._station.state.outbox.waiting,
         )
 
     def _connector(self, connector: Connector, words: str, evse_id: str) -> ConnectorResponse:

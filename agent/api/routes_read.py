@@ -97,9 +97,9 @@ def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading)
 
     @app.get(charger, **_READ)
     async def get_charger(charger_id: str) -> answers.ChargerResponse:
-        """The charger and its connectors."""
+        """The charger, its link and its connectors."""
         service.require_charger(charger_id)
-        return reading.charger()
+        return await reading.charger()
 
     @app.get(charger + "/logs", **_READ)
     async def get_logs(

@@ -150,7 +150,7 @@ class StartTransactionCommandEvent(ConnectorCommandEvent):
 
 
 class StopTransactionCommandEvent(Model):
-    """The transaction's id, or the agent's own number of it; null: the only one."""
+    """The transaction's id, or the agent's own number of it (``ref:3``); null: the only one."""
 
     transaction_id: Annotated[str, Field(max_length=100)] | None = None
 

@@ -54,6 +54,8 @@ class LinkSnapshot:
     next_try_in_s: float | None
     in_flight: str | None  # action of the call that waits for its answer
     waiting: int  # calls that wait for their turn
+    last_pong_at: datetime | None  # the last ping of this connection that was answered
+    last_pong_took_s: float | None
 
 
 class CentralSystemLink:
@@ -176,6 +178,7 @@ class CentralSystemLink:
     def snapshot(self) -> LinkSnapshot:
         """How the link is doing now."""
         sender = self._session.sender if self._session is not None else None
+        pong = self._session.last_pong if self._session is not None else None
         wait_s = None
         if self._next_try_at_s is not None:
             wait_s = max(self._next_try_at_s - asyncio.get_running_loop().time(), 0.0)
@@ -188,6 +191,8 @@ class CentralSystemLink:
             next_try_in_s=wait_s,
             in_flight=sender.in_flight if sender is not None else None,
             waiting=sender.waiting if sender is not None else 0,
+            last_pong_at=None if pong is None else pong.at,
+            last_pong_took_s=None if pong is None else round(pong.took_s, 4),
         )
 
     async def _attempt(self) -> bool:

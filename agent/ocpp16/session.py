@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from agent.errors import LinkError
@@ -34,6 +36,14 @@ _POLICY_VIOLATION = 1008
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """A ping was answered."""
+
+    at: datetime
+    took_s: float
+
+
 class Session:
     """The conversation over one connection. Opening and closing the wire is the caller's."""
 
@@ -52,6 +62,7 @@ class Session:
         self._bad_in_a_row = 0
         self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.has_left = False
+        self.last_pong: Pong | None = None
 
     async def run(self) -> None:
         """Talk until the connection ends; raises LinkError with the reason."""
@@ -131,11 +142,14 @@ class Session:
     async def _ping(self) -> None:
         while True:
             timeout_s = min(float(await self._ping_is_due()), _PONG_TIMEOUT_S)
+            begun_s = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._wire.ping()
             except TimeoutError:
                 raise LinkError(f"no answer to a ping within {timeout_s:.0f} s") from None
+            took_s = asyncio.get_running_loop().time() - begun_s
+            self.last_pong = Pong(self._around.clock.now().utc, took_s)
 
     async def _ping_is_due(self) -> int:
         """Wait for an interval and return it; a change of its own key begins it anew, no other."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close, CloseCode
 from websockets.typing import Subprotocol
 
 from agent.errors import LinkError
@@ -117,7 +118,28 @@ class _WebSocketWire:
 
 
 def _why_closed(problem: ConnectionClosed) -> str:
-    if problem.rcvd is None:
+    received, sent = problem.rcvd, problem.sent
+    # Whoever closes is answered with the same code: the first of the two frames is the reason.
+    if sent is not None and not problem.rcvd_then_sent:
+        return f"{_complaint(sent)}the agent closed the connection{_code(sent)}"
+    if received is None:
         return "the connection broke off"
-    reason = f": {one_line(problem.rcvd.reason, 123)}" if problem.rcvd.reason else ""
-    return f"the central system closed the connection (code {problem.rcvd.code}{reason})"
+    return f"the central system closed the connection{_code(received)}"
+
+
+def _complaint(sent: Close) -> str:
+    """What the WebSocket library has found wrong with what came; empty: nothing."""
+    match sent.code:
+        case CloseCode.MESSAGE_TOO_BIG:
+            return f"a message of more than {_FRAME_BYTES_MAX} bytes came; "
+        case CloseCode.INVALID_DATA:
+            return "a text came that is not UTF-8; "
+        case CloseCode.PROTOCOL_ERROR:
+            return "the central system broke the rules of WebSocket; "
+        case _:
+            return ""
+
+
+def _code(frame: Close) -> str:
+    reason = f": {one_line(frame.reason, 123)}" if frame.reason else ""
+    return f" (code {frame.code}{reason})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 
 import pytest
 
@@ -13,7 +14,7 @@ from agent.ocpp16.network_switch import CUT
 from hw.simulated.part import Fault
 from tests.agent.box import CARD, OTHER_CARD, running_box
 from tests.emulators.central_system import Error, Late, Silence
-from tests.emulators.virtual_clock import VirtualClock
+from tests.emulators.virtual_clock import NOON, VirtualClock
 
 
 async def test_every_answer_is_plain_data(tmp_path):
@@ -139,9 +140,13 @@ async def test_the_way_to_the_central_system_is_cut_and_mended(tmp_path):
         await asyncio.sleep(300)
         link = (await box.do("status"))["link"]
         assert (link["is_accepted"], link["last_problem"]) == (False, CUT)
+        assert (link["last_pong_at"], link["last_pong_took_s"]) == (None, None)
         await box.do("sim", lever="network", wanted=True)
         await asyncio.sleep(400)
-        assert (await box.do("status"))["link"]["is_accepted"]
+        mended = (await box.do("status"))["link"]
+        assert mended["is_accepted"]
+        assert datetime.fromisoformat(mended["last_pong_at"]) > NOON
+        assert mended["last_pong_took_s"] == 0
 
 
 async def test_real_hardware_has_no_levers():

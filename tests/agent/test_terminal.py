@@ -95,6 +95,14 @@ def test_a_box_that_charges_is_told_in_a_few_lines():
             ],
         ),
         (
+            {"last_pong_at": SINCE, "last_pong_took_s": 0.0384},
+            [
+                f"link         accepted by {URL}",
+                f"             connected since {local_time(SINCE)}",
+                f"             last ping answered {local_time(SINCE)}, after 38 ms",
+            ],
+        ),
+        (
             {"is_accepted": False, "registration": "Pending"},
             [f"link         connected to {URL}, boot: Pending"],
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.harness import Charger, api_settings, running_charger
-from tests.emulators.central_system import Error, Late
+from tests.emulators.central_system import Answer, Error, Late
 
 TAG = "TAG-RFID-001"
 TWO = {"connector_id": 2}
@@ -342,7 +342,7 @@ def test_a_stop_names_its_transaction_or_means_the_only_one(charger: Charger):
     assert refused(charger.post("stop-transaction", {}), "no_transaction")
     assert refused(charger.post("stop-transaction", {"transaction_id": None}), "no_transaction")
     charger.applied("start-session", {"id_tag": TAG})
-    for unknown in ("txn-001", "999999", "-1", "", "1e3", "9" * 19, "9" * 40):
+    for unknown in ("txn-001", "999999", "-1", "", "1e3", "9" * 19, "9" * 40, "ref:", "ref:x"):
         answer = charger.post("stop-transaction", {"transaction_id": unknown})
         assert refused(answer, "unknown_transaction", 404)
     assert charger.post("stop-transaction", {"transaction_id": 1000}).status_code == 422
@@ -358,6 +358,30 @@ def test_our_own_number_of_a_transaction_is_taken_too(charger: Charger):
     started = charger.applied("start-session", {"id_tag": TAG})
     charger.applied("stop-transaction", {"transaction_id": str(started["transaction_ref"])})
     charger.until_status("Finishing")
+
+
+def test_a_number_that_fits_two_sessions_stops_neither_and_a_ref_is_told_apart(charger: Charger):
+    def numbered(number: int) -> Answer:
+        accepted = {"status": "Accepted"}
+        return Answer({"transactionId": number, "idTagInfo": accepted})
+
+    first = charger.applied("start-session", {"id_tag": TAG})["transaction_ref"] + 2
+    charger.applied("stop-session", {})
+    charger.central_system.next("StartTransaction", numbered(first), numbered(first))
+    for where in ({}, TWO):  # the second session has our ref ``first`` too
+        charger.applied("start-session", {"id_tag": TAG, **where})
+    refs = [running.transaction.ref for running in charger.state.connectors if running.transaction]
+    assert refs[1] == first
+    answer = charger.post("stop-transaction", {"transaction_id": str(first)})
+    assert refused(answer, "ambiguous_transaction")
+    assert f"ref:{refs[1]} (connector 2)" in answer.json()["detail"]
+    charger.applied("stop-transaction", {"transaction_id": f"ref:{first}"})
+    charger.until_status("Finishing", 2)
+    assert charger.state.connectors[0].transaction is not None
+    unknown = charger.post("stop-transaction", {"transaction_id": f"ref:{first}"})
+    assert refused(unknown, "unknown_transaction", 404)  # though the other has it as its id
+    charger.applied("stop-transaction", {"transaction_id": str(first)})
+    charger.until_status("Finishing", 1)
 
 
 def test_stopping_a_session_without_one_only_unplugs(charger: Charger):

@@ -8,9 +8,13 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from starlette.routing import Route
 
+from agent.api.app import build_app
 from agent.settings import SCOPES
 from tests.api.commands import ALL_COMMANDS
 from tests.api.harness import SECRET, api_settings, running_charger
@@ -27,6 +31,30 @@ def test_every_command_and_scope_is_named():
         assert f"`{command}`" in DOCUMENT
     for scope in SCOPES:
         assert f"| `{scope}` |" in DOCUMENT
+
+
+def routes_of_the_document() -> set[str]:
+    """``POST /ocpp/queue/{}/retry``: without the names of places and without queries."""
+    named = re.findall(r"\b(GET|POST|PUT|DELETE) (/[\w/{}.-]*)", DOCUMENT)
+    commands = DOCUMENT.partition("| command | event |")[2].partition("\n\n")[0]
+    for row in commands.splitlines()[2:]:
+        for command in re.findall(r"`([^`]+)`", row.split("|")[1]):
+            named.append(("POST", f"/ocpp/commands/{command}"))
+    return {re.sub(r"{[^}]*}", "{}", " ".join(route)) for route in named} - {
+        "POST /ocpp/commands/..."
+    }
+
+
+def test_every_route_of_the_application_is_in_the_document_and_no_other():
+    service: Any = SimpleNamespace(station=None)
+    routes = {
+        f"{method} {re.sub('{[^}]*}', '{}', route.path)}"
+        for route in build_app(service).routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert len(routes) > len(ALL_COMMANDS)
+    assert routes_of_the_document() == routes
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -44,6 +44,7 @@ def test_every_command_is_described_with_its_answers(described: Charger):
     }
 
 
+@pytest.mark.long
 def test_generated_requests_get_documented_answers_and_no_500(described: Charger):
     from hypothesis import HealthCheck, given, settings
     from schemathesis import checks

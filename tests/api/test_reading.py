@@ -15,12 +15,20 @@ def test_the_charger_tells_who_it_is_and_how_its_connectors_are(charger: Charger
     charger.applied("start-session", {"id_tag": TAG})
     charger.until_status("Charging")
     told = charger.get("/ocpp/chargers/dep-123").json()
-    assert told == charger.get("/ocpp/chargers/CP-DEMO-123").json() | {
-        "connectors": told["connectors"]
-    }
+    moving = {name: told[name] for name in ("connectors", "link")}
+    assert told == charger.get("/ocpp/chargers/CP-DEMO-123").json() | moving
     assert (told["id"], told["identity"]) == ("dep-123", "CP-DEMO-123")
     assert (told["ocpp_version"], told["number_of_connectors"]) == ("ocpp1.6", 2)
     assert told["max_charging_power"] == 7360
+    assert told["time_is_known"] is True
+    link = told["link"]
+    assert link["connected_since"].endswith("Z")
+    assert (link["boot"], link["last_pong_at"], link["last_pong_took_s"]) == (
+        "Accepted",
+        None,
+        None,
+    )
+    assert link.keys() == {*link, "in_flight", "messages_waiting"}
     first, second = told["connectors"]
     assert (first["status"], first["plugged"], first["id_tag"]) == ("Charging", True, "SE..34")
     assert first["in_words"] == "charging"

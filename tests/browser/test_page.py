@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agent.api.page.power import PowerHistory, plot
+
 CARD = "044943121F1A80"
 PAGES = ("/", "/cards", "/keys", "/frames")
 
@@ -45,10 +47,8 @@ def test_another_open_page_sees_what_happens_without_being_loaded_anew(open_page
     one, other = open_page(), open_page()
     one.press("Plug the car in")
     other.page.get_by_role("button", name="Pull the plug").wait_for()
-    other.press("Cut the network")
-    one.sees("offline")
-    one.press("Mend the network")
-    other.sees("accepted by the central system")
+    other.press("Pull the plug")
+    one.page.get_by_role("button", name="Plug the car in").wait_for()
 
 
 def test_what_a_person_types_is_not_taken_away_by_news(open_page, charger):
@@ -103,7 +103,7 @@ def test_with_scripts_blocked_everything_can_be_read_and_done(chromium, charger)
 
 
 @pytest.mark.parametrize(
-    ("path", "scheme"), [*((path, "light") for path in PAGES), ("/", "dark"), ("/keys", "dark")]
+    ("path", "scheme"), [*((path, "light") for path in PAGES), ("/keys", "dark")]
 )
 def test_nothing_stands_in_the_way_of_those_who_see_or_move_otherwise(open_page, path, scheme):
     from axe_playwright_python.sync_playwright import Axe
@@ -113,7 +113,7 @@ def test_nothing_stands_in_the_way_of_those_who_see_or_move_otherwise(open_page,
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", PAGES[1:])
 def test_a_narrow_screen_needs_no_scrolling_sideways(open_page, path):
     visit = open_page(path)
     visit.page.set_viewport_size({"width": 320, "height": 640})
@@ -137,3 +137,31 @@ def test_the_link_that_logs_in_leaves_no_token_behind(open_page):
     assert "#" not in visit.page.url
     visit.page.go_back()
     assert "kQ7x" not in visit.page.url
+
+
+def test_all_that_can_be_shown_at_once_hinders_nobody_on_a_narrow_screen_by_day_and_night(
+    open_page, charger, monkeypatch
+):
+    from axe_playwright_python.sync_playwright import Axe
+
+    curve = plot([(0.0, 0.0), (600.0, 7400.0), (1200.0, 3700.0)])  # a real one takes its time
+    monkeypatch.setattr(PowerHistory, "plot", lambda self, connector_id: curve)
+    visit = open_page()
+    visit.press("Plug the car in")
+    visit.press("The usual card")
+    visit.sees("charging")
+    charger.board.simulation.fault(1, "pilot_silent")
+    visit.press("Cut the network")
+    visit.sees("offline")
+    visit.press("A blocked card")
+    visit.page.locator("#part-faults").get_by_text("pilot controller is silent").wait_for()
+    visit.page.locator("#part-connectors .big").wait_for()
+    visit.page.locator("#part-connectors svg").wait_for()
+    visit.sees("Last problem: ")
+    visit.page.set_viewport_size({"width": 320, "height": 640})
+    for scheme in ("light", "dark"):
+        visit.page.emulate_media(color_scheme=scheme)
+        found = Axe().run(visit.page)
+        assert found.violations_count == 0, found.generate_report()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+    visit.press("Mend the network")  # it comes back by itself, later: this test is the last one

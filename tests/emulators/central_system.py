@@ -117,6 +117,7 @@ class MemoryWire:
         self.blocks_sending = False
         self.close_code: int | None = None
         self.pings: list[float] = []
+        self.pong_after_s = 0.0
 
     async def send(self, text: str) -> None:
         if self.blocks_sending:
@@ -143,6 +144,8 @@ class MemoryWire:
         self.pings.append(asyncio.get_running_loop().time())
         if self.is_jammed:
             await asyncio.Event().wait()
+        if self.pong_after_s:
+            await asyncio.sleep(self.pong_after_s)
         if self._closed.is_set():
             raise LinkError("the connection broke off")
 

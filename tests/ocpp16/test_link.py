@@ -19,7 +19,7 @@ from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
 from agent.core.values import Status, StatusReport
 from agent.settings import CentralSystemSettings, ChargePointSettings
 from tests.emulators.central_system import FakeCentralSystem, HangUp, MemoryWire, Silence
-from tests.emulators.virtual_clock import VirtualClock
+from tests.emulators.virtual_clock import NOON, VirtualClock
 from tests.ocpp16.rig import TAG, Rig, accepted, running
 
 NEVER_RESOLVED = InvalidStatus(Response(404, "Not Found", Headers()))
@@ -184,6 +184,23 @@ async def test_a_half_open_connection_is_found_by_one_missed_pong():
         assert "no answer to a ping within 10 s" in lost.problem
         assert asyncio.get_running_loop().time() - dead_s <= 30 + 10 + 0.1
         await rig.inbox.posted(LinkAccepted, 2)
+
+
+async def test_the_last_pong_is_told_with_its_time_as_long_as_the_connection_lasts():
+    async with accepted() as rig:
+        assert rig.link.snapshot().last_pong_at is None
+        rig.system.wires[0].pong_after_s = 0.25
+        await asyncio.sleep(95)
+        told = rig.link.snapshot()
+        assert told.last_pong_took_s == 0.25
+        pinged_s = rig.system.wires[0].pings[-1]
+        assert told.last_pong_at is not None
+        assert (told.last_pong_at - NOON).total_seconds() == pytest.approx(
+            pinged_s + 0.25, abs=0.01
+        )
+        rig.system.half_open()
+        await rig.inbox.posted(LinkLost)
+        assert rig.link.snapshot().last_pong_at is None
 
 
 async def test_the_ping_interval_acts_at_once_and_0_ends_the_pings():

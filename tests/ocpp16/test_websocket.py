@@ -9,12 +9,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.frames import Close
 
 from agent.core.commands import Authorize
 from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
 from agent.errors import LinkError
 from agent.ocpp16.access import CONNECT_PROBLEMS, explain, tls_context
-from agent.ocpp16.wire import Wire, connect_websocket
+from agent.ocpp16.wire import Wire, _why_closed, connect_websocket
 from agent.settings import CentralSystemSettings
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
@@ -126,8 +128,32 @@ async def test_a_frame_of_a_large_local_list_is_taken_and_a_larger_one_ends_the_
         await end.send("x" * (2 * 1024 * 1024))
         assert len(await wire.receive()) == 2 * 1024 * 1024
         await end.send("x" * (2 * 1024 * 1024 + 1))
-        with pytest.raises(LinkError):
-            await wire.receive()
+        for use in (wire.receive(), wire.send("x")):
+            with pytest.raises(
+                LinkError, match=r"^a message of more than 2097152 bytes came; the ag"
+            ):
+                await use
+
+
+@pytest.mark.parametrize(
+    ("received", "sent", "is_theirs_first", "words"),
+    [
+        (None, None, None, "the connection broke off"),
+        (1001, 1001, True, "the central system closed the connection (code 1001: why)"),
+        (1001, None, None, "the central system closed the connection (code 1001: why)"),
+        (1000, 1000, False, "the agent closed the connection (code 1000: why)"),
+        (None, 1008, None, "the agent closed the connection (code 1008: why)"),
+        (None, 1007, None, "a text came that is not UTF-8; the agent closed the connection"),
+        (1002, 1002, False, "the central system broke the rules of WebSocket; the agent closed"),
+        (1009, 1009, True, "the central system closed the connection (code 1009: why)"),
+    ],
+)
+def test_the_first_of_two_close_frames_says_who_closed_and_why(
+    received, sent, is_theirs_first, words
+):
+    frames = [None if code is None else Close(code, "why") for code in (received, sent)]
+    told = _why_closed(ConnectionClosedError(*frames, is_theirs_first))
+    assert told.startswith(words)
 
 
 async def test_a_message_in_pieces_is_put_together_and_too_many_of_them_end_the_connection():

@@ -10,6 +10,7 @@ import pytest
 from agent.api.page.security import SECURITY_HEADERS
 from agent.api.tokens import TokenFile
 from tests.api.harness import SECRET, Charger
+from tests.emulators.central_system import Answer
 from tests.page.browser import Browser
 
 CARD = "044943121F1A80"
@@ -159,6 +160,21 @@ def test_a_session_is_shown_with_energy_and_without_the_whole_card(charger, brow
     assert stop is not None
     assert browser.do("stop", ref=stop.group(1)) == "Applied."
     assert charger.state.connectors[0].transaction is None
+
+
+def test_a_stop_button_means_the_session_beside_it_whatever_numbers_were_given(charger, browser):
+    twice = Answer({"transactionId": 2_000, "idTagInfo": {"status": "Accepted"}})
+    charger.central_system.next("StartTransaction", twice, twice)
+    for number in (1, 2):
+        charger.applied("start-session", {"id_tag": "TWICE", "connector_id": number})
+    second = browser.get("/").text.split('<h2 id="connector-2">')[1]
+    stop = re.search(r'name="ref" value="(\d+)"', second)
+    assert stop is not None
+    assert browser.do("stop", ref=stop.group(1)) == "Applied."
+    assert [connector.transaction is None for connector in charger.state.connectors] == [
+        False,
+        True,
+    ]
 
 
 def test_why_a_card_was_refused_is_shown_and_it_can_be_added_to_the_list(charger, browser):

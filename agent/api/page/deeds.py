@@ -77,9 +77,8 @@ class Deeds:
     # --- commands of the control API -------------------------------------------------------------
 
     async def _stop(self, token: Token, fields: Fields) -> str:
-        return await self._command(
-            token, "stop-transaction", {"transaction_id": fields.get("ref") or None}
-        )
+        name = f"ref:{fields.get('ref', '')[:20]}"
+        return await self._command(token, "stop-transaction", {"transaction_id": name})
 
     async def _unlock(self, token: Token, fields: Fields) -> str:
         return await self._command(token, "unlock-connector", {"connector_id": _number(fields)})

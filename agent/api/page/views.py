@@ -133,7 +133,7 @@ class Views:
 
     async def _link_part(self, scopes: Scopes) -> Part:
         link = await self._station.link()
-        problem, outbox = "", None
+        problem, outbox, now = "", None, self._station.now()
         try:
             outbox = await self._station.outbox()
         except StoreError as error:
@@ -143,7 +143,8 @@ class Views:
             link=link,
             outbox=outbox,
             problem=problem,
-            now=self._station.now().utc,
+            now=now.utc,
+            is_time_known=now.is_trusted,
             may_operate="operate" in scopes,
         )
 

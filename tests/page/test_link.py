@@ -1,0 +1,47 @@
+"""What the page says about the link and the clock."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from agent.api.page.rendering import render
+from agent.ocpp16.link import LinkSnapshot
+from tests.emulators.virtual_clock import NOON
+
+LINK = LinkSnapshot(
+    url="ws://central.test/CP-1",
+    connected_since=NOON,
+    is_accepted=True,
+    registration="Accepted",
+    last_problem="",
+    next_try_in_s=None,
+    in_flight="Authorize",
+    waiting=0,
+    last_pong_at=NOON + timedelta(minutes=3),
+    last_pong_took_s=0.0384,
+)
+
+
+@pytest.mark.parametrize(
+    ("is_time_known", "words"),
+    [(True, "12:05, known"), (False, "12:05, a guess: nobody has told the time since")],
+)
+def test_the_link_tells_its_last_ping_and_whether_the_clock_is_known(is_time_known, words):
+    shown = render(
+        "part_link.html",
+        link=LINK,
+        outbox=None,
+        problem="",
+        now=NOON + timedelta(minutes=5),
+        is_time_known=is_time_known,
+        may_operate=False,
+    )
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", shown))
+    assert facts["Connected since"] == "2026-03-01 12:00:00"
+    assert facts["Boot"] == "Accepted"
+    assert facts["Last ping"] == "answered 2 min ago, after 38 ms"
+    assert facts["Asked now"] == "Authorize"
+    assert words in facts["Clock (UTC)"]
