@@ -16,15 +16,16 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-ch
 # The second central system of the tests (tests/strict).
 STRICT = tests/strict/node_modules/.package-lock.json
 
-.PHONY: help run test check bench sim soak mutants crash pictures system-test clean install uninstall
+.PHONY: help run test long lint check bench sim soak mutants crash pictures system-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
 	@echo "make test       run the tests"
-	@echo "make check      formatting, lint, types and tests"
+	@echo "make long       the tests that take long: benches, generated requests, kills"
+	@echo "make check      formatting, lint, types and all these tests"
 	@echo "make bench      measure speed"
 	@echo "make sim        days in a simulated world, in seconds (SIM_DAYS, SIM_RUNS, SIM_SEED; see tests/simulation/run.py)"
-	@echo "make soak       a day in virtual time, then minutes in real time with random faults (SOAK_MINUTES, SOAK_SEED)"
+	@echo "make soak       a day in virtual time, then minutes in real time, with random faults (SOAK_MINUTES, SOAK_SEED)"
 	@echo "make mutants    deliberate mistakes in the agent, each of which the simulation must find"
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
@@ -37,11 +38,19 @@ run: $(VENV)/.ready-to-run
 test: $(VENV)/.ready-to-test $(STRICT)
 	$(VENV)/bin/python -m pytest $(PYTEST)
 
-check: $(VENV)/.ready-to-test $(STRICT)
+long: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m pytest $(PYTEST) -m long
+
+lint: $(VENV)/.ready-to-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest $(PYTEST)
+
+# One after the other, with -j too.
+check:
+	$(MAKE) lint
+	$(MAKE) test
+	$(MAKE) long
 
 bench: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.bench

@@ -7,8 +7,13 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.virtual_time import run_test
+
+# A machine that is busy with other tests is slow at times; what is judged is what comes out.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -17,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "system: needs a machine of its own (make system-test)")
     config.addinivalue_line("markers", "crash: takes minutes of real time (make crash)")
+    config.addinivalue_line("markers", "long: takes many seconds of a core (make long, make check)")
 
 
 # Files that take longest, first: who comes last with one of them keeps all others waiting.

@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.bench import bench_delivery, bench_load, bench_page, bench_profiles, bench_tap
 
 LIMIT_S = 120
+
+pytestmark = pytest.mark.long
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

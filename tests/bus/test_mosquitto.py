@@ -220,6 +220,7 @@ async def test_a_broker_that_restarts_in_a_session_is_told_what_stands(charger, 
         assert not any(kept)  # nothing is kept for those who come later
 
 
+@pytest.mark.long
 @needs_mosquitto
 async def test_a_thousand_requests_at_once_are_all_answered_once_and_in_order(charger, broker):
     ids = [str(uuid.uuid4()) for _ in range(1000)]

@@ -21,6 +21,7 @@ def assert_agreement(run: Run) -> None:
     assert not run.problems, run.report()
 
 
+@pytest.mark.long
 async def test_after_a_handful_of_kills_the_accounts_agree(tmp_path):
     run = await kill_again_and_again(tmp_path, seed=10, kills=A_HANDFUL)
     assert_agreement(run)

@@ -36,6 +36,7 @@ def in_a_process_of_its_own(seed: str, hash_seed: str, diary: Path) -> str:
     return diary.read_text()
 
 
+@pytest.mark.long
 def test_the_same_seed_writes_the_same_diary_to_the_letter_in_any_process(tmp_path):
     first = in_a_process_of_its_own("3", "1", tmp_path / "first")
     second = in_a_process_of_its_own("3", "2", tmp_path / "second")
@@ -43,6 +44,7 @@ def test_the_same_seed_writes_the_same_diary_to_the_letter_in_any_process(tmp_pa
     assert len(first.splitlines()) > 200
 
 
+@pytest.mark.long
 def test_another_seed_is_another_world(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -101,6 +103,7 @@ def test_the_document_names_every_promise_and_every_mutant():
     assert [row for row in rows if row not in text] == []
 
 
+@pytest.mark.long
 def test_the_simulation_finds_a_mistake_in_the_program():
     (mutant,) = (each for each in MUTANTS if each.name == "two calls are sent at once")
     verdict = try_out(mutant, 3)
