@@ -46,6 +46,7 @@ def initial_state(
             autocharge=authorization.autocharge,
             asks_station=settings.mqtt.enabled and settings.mqtt.process_authorized_token,
             free_charging_id_tag=authorization.free_charging_id_tag,
+            supply_a=settings.charge_point.supply_current_a,
             expects_link=bool(settings.central_system.url),
             stop_by_second_tap=authorization.stop_by_second_tap,
             remote_start_takes_first=authorization.remote_start_without_connector == "first",

@@ -250,8 +250,8 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: the session goes on"
     if new.transaction is not None and new.profile_a != old.profile_a:
         is_limited = new.profile_a is not None
-        limit = f"allow {new.profile_a:g} A" if is_limited else "do not limit it any more"
-        yield f"{name}: charging profiles {limit}"
+        limit = f"it may draw {new.profile_a:g} A" if is_limited else "it is not limited any more"
+        yield f"{name}: {limit}"
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):

@@ -34,7 +34,12 @@ class ChargePointSettings:
     model: str = setting("agent", "told at boot, at most 20 characters")
     serial_number: str = setting("", "told at boot, at most 25 characters; empty = not told")
     firmware_version: str = setting("", "told at boot; empty = version of this package")
-    max_current_a: float = setting(32.0, "what wiring and contactor can carry", low=6, high=80)
+    max_current_a: float = setting(
+        32.0, "what wiring and contactor of each socket can carry", low=6, high=80
+    )
+    supply_current_a: float | None = setting(
+        None, "what feeds the box can carry; the sockets share it; none: all at once", low=6
+    )
     phases: int = setting(1, "phases wired to the sockets", low=1, high=3)
     nominal_voltage_v: float = setting(230.0, "phase to neutral", low=100, high=300)
 

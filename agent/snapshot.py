@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from agent.core import connector as connectors
-from agent.core import faults, reservations
+from agent.core import faults, reservations, smart_charging
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.firmware_update import Firmware, FirmwareStep
 from agent.core.id_tag import mask
@@ -179,6 +179,8 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
         case Phase.FINISHED:
             if connector.held_for is not None:
                 return "session over; the cable is held until the card is shown again"
+            if connector.is_unclaimed:
+                return "plugged in, and no card came in time; tap, or plug in once more"
             return "session over; the cable can be taken out"
         case Phase.IDLE:
             return _words_while_idle(state, connector, now)
@@ -211,10 +213,18 @@ def _words_while_charging(state: ChargePoint, connector: Connector, now: Instant
     if connector.traits.has_lock and connector.lock is not LockState.LOCKED:
         return "no energy: the lock is not confirmed"
     if connector.current_a < CURRENT_MIN_A:
-        return f"no energy: {connector.current_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
+        return f"no energy: {_words_about_limit(state, connector, now)}"
     if not connector.asks_for_energy:
         return "waiting for the car: it does not ask for energy"
     return "waiting for the contactor"
+
+
+def _words_about_limit(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    """The limit as somebody has set it: who is served by a share has 0 A where it is too low."""
+    limit_a = smart_charging.allowed_a(state, connector, now)
+    if limit_a < CURRENT_MIN_A:
+        return f"{limit_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
+    return "too little is left of what the box may draw"
 
 
 def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Protocol, TypeVar
 
+from hw.levers import InjectedFault
 from hw.pilot import Dialogue, PilotPlug, PolledPilot
 from hw.ports import (
     Board,
@@ -152,9 +153,11 @@ class _Assembly:
             self._settings.simulation.one_reader_each,
         )
         for fault in self._settings.simulation.faults:
-            connector_id, _, name = fault.partition(":")
             try:
-                controls.fault(int(connector_id), name)
+                if fault.error_code in controls.fault_names:
+                    controls.fault(fault.connector, fault.error_code)
+                else:
+                    controls.inject(fault.connector, InjectedFault(fault.error_code))
             except ValueError as error:
                 raise BoardError(f"simulation.faults: {error}") from error
         return controls

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from hw.simulated.part import Fault
+
+FAULT_NAMES = tuple(fault.value for fault in Fault)
+
 
 @dataclass(frozen=True, slots=True)
 class InjectedFault:

@@ -13,7 +13,6 @@ from typing import Any
 
 from hw.light_language import DEFAULT_LIGHTS, DEFAULT_SOUNDS, parse
 from hw.ports import Signal
-from hw.simulated.part import Fault
 
 _SENSOR = re.compile(r"28-[0-9a-f]{12}")
 
@@ -368,21 +367,21 @@ class IndicatorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedFaultSettings:
+    """Something that is broken from the start."""
+
+    connector: int = setting(..., "at which connector", low=1, high=16)
+    error_code: str = setting(..., "an errorCode of OCPP, or a name that `sim fault` knows")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationSettings:
     """How the simulated charger and car behave."""
 
     meter_start_wh: int = setting(0, "register of each simulated meter at start", low=0, high=10**9)
     car_power_w: int = setting(7400, "what the simulated car draws at most", low=0, high=350_000)
     one_reader_each: bool = setting(False, "each connector has a simulated reader of its own")
-    faults: tuple[str, ...] = setting((), 'broken from the start, for example "1:lock_jam"')
-
-    def __post_init__(self) -> None:
-        names = [fault.value for fault in Fault]
-        for fault in self.faults:
-            connector_id, _, name = fault.partition(":")
-            if not (connector_id.isascii() and connector_id.isdigit() and name in names):
-                known = ", ".join(names)
-                raise ValueError(f"faults has {fault[:40]!r}, not a number:name; names: {known}")
+    faults: tuple[SimulatedFaultSettings, ...] = setting((), "broken from the start")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

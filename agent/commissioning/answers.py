@@ -49,6 +49,7 @@ def file_values(
             "identity": answers["identity"],
             "max_current_a": float(answers["max_current_a"]),
             "phases": int(answers["phases"]),
+            **_supply(answers),
         },
         ("central_system",): _central_system(answers, password_file),
         ("storage",): {"path": storage},
@@ -70,6 +71,11 @@ def file_values(
             values["inputs", name] = {"driver": SIMULATED}
     count = int(answers["connectors"])
     return values, [_connector(answers, number) for number in range(1, count + 1)]
+
+
+def _supply(answers: Answers) -> dict[str, Any]:
+    given = answers.get("supply_current_a")
+    return {} if given is None else {"supply_current_a": float(given)}
 
 
 def security_profile(url: str, has_password: bool) -> int:

@@ -122,6 +122,14 @@ def _current_problem(answer: str, answers: Answers) -> str:
     return _first_mistake(given, {}, "charge_point.max_current_a ")
 
 
+def _supply_problem(answer: str, answers: Answers) -> str:
+    number = answer if _NUMBER.fullmatch(answer) else toml_value(answer)
+    given = {"identity": '"CP"', "max_current_a": answers["max_current_a"]}
+    return _first_mistake(
+        {**given, "supply_current_a": number}, {}, "charge_point.supply_current_a "
+    )
+
+
 def _url_problem(answer: str, answers: Answers) -> str:
     return _first_mistake({"identity": '"CP"'}, {"url": toml_value(answer)}, "central_system.url ")
 
@@ -260,9 +268,16 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "max_current_a",
-        "What wiring, fuse and contactor carry for hours, ampere per phase",
+        "What wiring, fuse and contactor of a socket carry for hours, ampere per phase",
         default=lambda answers: "16",
         problem_with=_current_problem,
+    ),
+    Question(
+        "supply_current_a",
+        "What feeds the box carries for all sockets together, ampere per phase",
+        default=lambda answers: answers["max_current_a"],
+        is_asked=lambda answers: answers["connectors"] != "1",
+        problem_with=_supply_problem,
     ),
     Question(
         "phases",

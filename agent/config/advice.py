@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from posixpath import isabs, normpath
 
 from agent.config.api_rules import is_loopback
-from agent.config.mistakes import key_name
+from agent.config.mistakes import key_name, number_text
 from agent.config.pins import pin_uses
 from agent.settings import Settings
 from hw.settings import ConnectorSettings
@@ -23,6 +23,7 @@ HEADER_UARTS = ("/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0")
 def warnings_for(settings: Settings) -> list[str]:
     """One sentence for each thing worth a look. Looks at modes of files, opens none."""
     return [
+        *_supply(settings),
         *_central_system(settings),
         *_files(settings),
         *_api(settings),
@@ -35,6 +36,16 @@ def warnings_for(settings: Settings) -> list[str]:
             for sentence in _connector(connector, settings.charge_point.phases)
         ),
     ]
+
+
+def _supply(settings: Settings) -> Iterator[str]:
+    box, sockets = settings.charge_point, len(settings.connectors)
+    if sockets > 1 and box.supply_current_a is None:
+        together = number_text(sockets * box.max_current_a)
+        yield (
+            f"charge_point.supply_current_a is missing: {sockets} sockets may draw {together} A"
+            " together"
+        )
 
 
 def _central_system(settings: Settings) -> Iterator[str]:

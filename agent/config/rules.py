@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 from agent.config.api_rules import check_api
 from agent.config.bus_rules import check_bus
 from agent.config.firmware_rules import check_firmware
-from agent.config.mistakes import KeyPath, Mistakes, nearest, shown
+from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
 from agent.config.pins import PinUse, pin_uses
 from agent.core.configuration import KEYS, problems_together, start_values
+from agent.core.values import ERROR_CODES
 from agent.settings import ChargePointSettings, Settings
+from hw.levers import FAULT_NAMES
 from hw.settings import MeterSettings
 
 IDENTITY_MAX = 48
@@ -32,6 +34,7 @@ _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(%\w+)?")  # a name or number, or I
 def check_rules(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
     """Note what breaks a rule; return the OCPP start values under their standard names."""
     _check_charge_point(settings.charge_point, mistakes)
+    _check_supply(settings.charge_point, mistakes)
     _check_central_system(settings, mistakes)
     _check_storage(settings, mistakes)
     _check_connector_ids(settings, mistakes)
@@ -62,6 +65,15 @@ def _check_charge_point(box: ChargePointSettings, mistakes: Mistakes) -> None:
         elif name == "identity" and ":" in value:
             # RFC 7617 section 2: a colon ends the user name of HTTP Basic authentication.
             mistakes.add(path, f"must not have a colon in it, got {shown(value)}")
+
+
+def _check_supply(box: ChargePointSettings, mistakes: Mistakes) -> None:
+    here: KeyPath = ("charge_point", "supply_current_a")
+    supply_a, socket_a = box.supply_current_a, box.max_current_a
+    is_sound = mistakes.is_sound(here, ("charge_point", "max_current_a"))
+    if supply_a is not None and supply_a < socket_a and is_sound:
+        wanted = f"must not be less than max_current_a ({number_text(socket_a)})"
+        mistakes.add(here, f"{wanted}: one socket alone may take that; got {number_text(supply_a)}")
 
 
 def _check_central_system(settings: Settings, mistakes: Mistakes) -> None:
@@ -156,13 +168,20 @@ def _check_reader(settings: Settings, mistakes: Mistakes) -> None:
         mistakes.add(served, f"names a connector twice, got {shown(list(reader.connectors))}")
 
 
+_FAULTS = (*FAULT_NAMES, *ERROR_CODES)
+
+
 def _check_simulation(settings: Settings, mistakes: Mistakes) -> None:
-    faults: KeyPath = ("simulation", "faults")
     ids = {connector.id for connector in settings.connectors}
-    broken = {int(fault.partition(":")[0]) for fault in settings.simulation.faults}
-    unknown = sorted(broken - ids)
-    if unknown and ids and mistakes.is_sound(faults, ("connectors",)):
-        mistakes.add(faults, f"names {_and(map(str, unknown))}, but no connector has that id")
+    for index, fault in enumerate(settings.simulation.faults):
+        path: KeyPath = ("simulation", "faults", index)
+        where, what = (*path, "connector"), (*path, "error_code")
+        if ids and fault.connector not in ids and mistakes.is_sound(where, ("connectors",)):
+            mistakes.add(where, f"is {fault.connector}, but no connector has that id")
+        if fault.error_code not in _FAULTS and mistakes.is_sound(what):
+            near = nearest(fault.error_code, _FAULTS)
+            known = f"did you mean {near}?" if near else f"known: {', '.join(_FAULTS)}"
+            mistakes.add(what, f"must be a fault, got {shown(fault.error_code)}; {known}")
 
 
 def _check_pins(settings: Settings, mistakes: Mistakes) -> None:

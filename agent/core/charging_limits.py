@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from agent.core.charging_profiles import (
     CHARGE_POINT,
-    PHASES_MAX,
     ChargingProfile,
     InstalledProfile,
     Period,
@@ -196,12 +195,13 @@ def _started(profile: ChargingProfile, utc_s: float, begun_s: float) -> tuple[fl
 
 
 def _rate_of(period: Period, schedule: Schedule, wiring: Wiring) -> Rate:
-    """A limit in both units.
+    """A limit in both units, by the phases that are wired, whatever numberPhases says.
 
-    Errata 3.34: a limit for more phases than there are is taken as it is given for those that are
-    there: as amperes per phase, or as watts altogether.
+    A vehicle draws what it is offered on every phase that it has, and none is switched off for it
+    (ConnectorSwitch3to1PhaseSupported is false): watts for one phase are watts altogether. Errata
+    3.34: so is a limit for more phases than there are; amperes are those of one phase.
     """
-    phases = min(period.phases or PHASES_MAX, wiring.phases)
+    phases = wiring.phases
     watts_per_ampere = wiring.nominal_voltage_v * phases
     least = schedule.least or 0.0
     if schedule.unit is RateUnit.AMPERE:

@@ -5,8 +5,9 @@ Pure: the same rules as for the limit of now, asked from change to change.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.core.charging_limits import (
     Allowance,
@@ -62,19 +63,27 @@ def charge_point_schedule(
     unit: RateUnit,
     now_s: int,
     duration_s: int,
+    supply_a: float | None = None,
 ) -> Schedule:
-    """What the box may take from the grid: the sum of its connectors, or its own limit if lower."""
+    """What the box may take from the grid: the sum of its connectors, or its own limit if lower.
+
+    ``supply_a``: what feeds it can carry, if that may be less than the sum.
+    """
+    wiring = places[0].wiring
+    supply = math.inf if supply_a is None else supply_a
+    fed = wired_rate(replace(wiring, max_current_a=supply))
     wired = [wired_rate(place.wiring) for place in places]
     plans: list[tuple[Plan, Memory]] = [
         (session_plan(installed, place.session, place.wiring), {}) for place in places
     ]
-    box_plan, box_known = charge_point_plan(installed, places[0].wiring), Memory()
+    box_plan, box_known = charge_point_plan(installed, wiring), Memory()
 
     def lowest(utc_s: float) -> tuple[Rate, float]:
         allowances = [allowance(plan, utc_s, known) for plan, known in plans]
         drawn = [_lowest_of(most, [own], unit) for most, own in zip(wired, allowances, strict=True)]
         of_box = allowance(box_plan, utc_s, box_known)
-        return _lowest_of(_sum(drawn), [of_box], unit), _soonest([*allowances, of_box])
+        sum_drawn = _lowest_of(_sum(drawn), [(fed, math.inf)], unit)
+        return _lowest_of(sum_drawn, [of_box], unit), _soonest([*allowances, of_box])
 
     return _schedule(lowest, unit, now_s, duration_s)
 

@@ -27,6 +27,14 @@ CONNECTORS_MAX = 16
 ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
 _ROTATIONS_OF_ALL = ("notapplicable", "unknown")
 RATE_UNITS = ("Current", "Power")  # errata 3.88
+FEATURE_PROFILES = (  # OCPP 1.6 section 3.2
+    "Core",
+    "FirmwareManagement",
+    "LocalAuthListManagement",
+    "Reservation",
+    "SmartCharging",
+    "RemoteTrigger",
+)
 LIST_ENTRIES_MAX = 100_000  # of the local list
 SEND_ENTRIES_MAX = 10_000  # of one SendLocalList.req: about 1.3 MB; the wire takes 2 MiB
 
@@ -89,13 +97,20 @@ def _measurand(name: str) -> str:
     raise ValueError(f"{name} is not one of {', '.join(MEASURANDS)}")
 
 
-def _rate_units(value: str) -> str:
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    unknown = [name for name in names if name not in RATE_UNITS]
-    if unknown or not names:
-        name = unknown[0] if unknown else "nothing"
-        raise ValueError(f"{name} is not one of {', '.join(RATE_UNITS)}")
-    return ",".join(dict.fromkeys(names))
+def _some_of(*known: str, always: str = "") -> Callable[[str], str]:
+    """A list of these words, each once, ``always`` among them if it is given."""
+
+    def normalize(value: str) -> str:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        unknown = [name for name in names if name not in known]
+        if unknown or not names:
+            name = unknown[0] if unknown else "nothing"
+            raise ValueError(f"{name} is not one of {', '.join(known)}")
+        if always and always not in names:
+            raise ValueError(f"must have {always} in it")
+        return ",".join(dict.fromkeys(names))
+
+    return normalize
 
 
 def _rotation(value: str) -> str:
@@ -150,7 +165,12 @@ KEYS: tuple[Key, ...] = (
     Key("AuthorizeRemoteTxRequests", "false", _boolean),
     Key("CentralContractValidationAllowed", "false", _boolean),
     Key("ChargeProfileMaxStackLevel", "20", _integer(0, 100), readonly=True),
-    Key("ChargingScheduleAllowedChargingRateUnit", "Current,Power", _rate_units, readonly=True),
+    Key(
+        "ChargingScheduleAllowedChargingRateUnit",
+        ",".join(RATE_UNITS),
+        _some_of(*RATE_UNITS),
+        readonly=True,
+    ),
     Key("ChargingScheduleMaxPeriods", "100", _integer(1, 1000), readonly=True),
     Key("ClockAlignedDataInterval", "0", _integer(0, _DAY_S)),
     Key("ConnectionTimeOut", "60", _integer(0, _DAY_S)),
@@ -188,8 +208,8 @@ KEYS: tuple[Key, ...] = (
     _length("StopTxnSampledDataMaxLength"),
     Key(
         "SupportedFeatureProfiles",
-        "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
-        _any_text,
+        ",".join(FEATURE_PROFILES),
+        _some_of(*FEATURE_PROFILES, always="Core"),
         readonly=True,
     ),
     Key("SupportedFileTransferProtocols", "FTP,FTPS,HTTP,HTTPS", _file_protocols, readonly=True),
@@ -226,8 +246,7 @@ class Configuration:
     @property
     def profiles(self) -> frozenset[str]:
         """The feature profiles that are advertised: those that work (SupportedFeatureProfiles)."""
-        names = self.values["SupportedFeatureProfiles"].split(",")
-        return frozenset(name.strip() for name in names)
+        return frozenset(self.values["SupportedFeatureProfiles"].split(","))
 
     def measurands(self, name: str) -> tuple[str, ...]:
         """The measurands of a list key."""
@@ -320,13 +339,13 @@ def configuration(
     Without any lock nothing can be unlocked, and nobody can change that (errata 3.84).
     """
     values = {key.name: key.default for key in KEYS if not key.is_writeonly}
+    values["ConnectorPhaseRotationMaxLength"] = str(connectors + 1)  # 0 is the main meter
     values.update(start_values(given))
     for name, value in stored.items():
         key = _BY_NAME.get(name.lower())
         if key is not None and not key.readonly and key.name not in APPROACH_KEYS:
             values[key.name] = value
     values["NumberOfConnectors"] = str(connectors)
-    values["ConnectorPhaseRotationMaxLength"] = str(connectors + 1)  # 0 is the main meter
     if has_lock:
         return Configuration(values)
     return Configuration({**values, UNLOCKS: "false"}, fixed=frozenset({UNLOCKS}))

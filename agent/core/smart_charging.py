@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent.core.charging_limits import (
@@ -55,7 +56,7 @@ def follow(turn: Turn) -> bool:
     running = [c for c in turn.state.connectors if _may_draw(c)]
     limits: dict[int, float] = {}
     changes_s = math.inf
-    if running and turn.state.charging_profiles:
+    if running and (turn.state.charging_profiles or turn.state.rules.supply_a is not None):
         limits, changes_s = _limits(turn, running)
     _note_next_change(turn, changes_s)
     has_changed = False
@@ -89,9 +90,30 @@ def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float],
         most_a = min(_operator_limit_a(connector), limits.get(connector.connector_id, math.inf))
         least_a = max(CURRENT_MIN_A, min(most_a, 0.0 if own is None else own.least_a))
         claims.append(Claim(connector.connector_id, least_a, most_a))
+    fed = _within_supply(turn.state.rules.supply_a, running, claims)
+    shares = zip(claims, fed, strict=True)
+    limits |= {new.connector_id: new.most_a for old, new in shares if new.most_a < old.most_a}
     if box is not None:
-        limits = share(box.current_a, claims)
+        limits = share(box.current_a, fed)
     return limits, until_s
+
+
+def _within_supply(
+    supply_a: float | None, running: Sequence[Connector], claims: Sequence[Claim]
+) -> Sequence[Claim]:
+    """The claims of those who share what feeds the box; None: it feeds all at once.
+
+    A vehicle that is offered nothing (no pilot) draws what it wants: all or nothing.
+    """
+    if supply_a is None:
+        return claims
+    offers = {c.connector_id for c in running if c.traits.has_pilot}
+    firm = [
+        claim if claim.connector_id in offers else replace(claim, least_a=claim.most_a)
+        for claim in claims
+    ]
+    shares = share(supply_a, firm)
+    return [replace(claim, most_a=shares[claim.connector_id]) for claim in claims]
 
 
 def _note_next_change(turn: Turn, changes_s: float) -> None:
@@ -223,6 +245,21 @@ def _mistake_in_count(state: ChargePoint, new: InstalledProfile) -> str:
     return ""
 
 
+def allowed_a(state: ChargePoint, connector: Connector, now: Instant) -> float:
+    """What a session may draw while no other takes its share: for people who ask why it waits."""
+    utc_s = now.utc.timestamp() + _EDGE_S
+    wiring = wiring_of(connector)
+    plans = (
+        session_plan(state.charging_profiles, session_of(connector, now), wiring),
+        charge_point_plan(state.charging_profiles, wiring),
+    )
+    rates = [allowance(plan, utc_s)[0] for plan in plans]
+    limits = [rounded_down(rate.current_a) for rate in rates if rate is not None]
+    others = (connector.cable_a, state.rules.supply_a)
+    limits += [limit_a for limit_a in others if limit_a is not None]
+    return min([_operator_limit_a(connector), *limits])
+
+
 # --- asked for -----------------------------------------------------------------------------------
 
 
@@ -237,7 +274,10 @@ def composite_schedule(
     now_s = math.floor(now.utc.timestamp())
     places = [_place(connector, now) for connector in connectors]
     if connector_id == CHARGE_POINT:
-        return charge_point_schedule(state.charging_profiles, places, unit, now_s, duration_s)
+        supply_a = state.rules.supply_a
+        return charge_point_schedule(
+            state.charging_profiles, places, unit, now_s, duration_s, supply_a=supply_a
+        )
     (place,) = (place for place in places if place.session.connector_id == connector_id)
     return connector_schedule(state.charging_profiles, place, unit, now_s, duration_s)
 

@@ -45,6 +45,7 @@ class Rules:
     allow_random_uid: bool = False
     autocharge: bool = False  # a vehicle may show its address in the place of a card
     asks_station: bool = False  # about each accepted tag (process_authorized_token)
+    supply_a: float | None = None  # what feeds all connectors; None: enough for all
     free_charging_id_tag: str = ""  # not empty: whoever plugs in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False
@@ -83,7 +84,7 @@ class Phase(Enum):
     STARTING = "starting"  # accepted and plugged: lock, first meter reading
     CHARGING = "charging"  # a transaction is open
     STOPPING = "stopping"  # a transaction is open and being ended
-    FINISHED = "finished"  # the transaction is over, the plug may still be in
+    FINISHED = "finished"  # the transaction is over, or nobody came; the plug may still be in
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,8 @@ class Connector:
     lock_ordered: LockState | None = None  # MOVING is never ordered
     # what is going on
     phase: Phase = Phase.IDLE
+    card_by_s: float | None = None  # IDLE: the plug waits for a card until then; None: it does not
+    is_unclaimed: bool = False  # FINISHED: nobody came with a card in time, there was no session
     grant: Grant | None = None  # STARTING
     give_up_s: float = 0.0  # STARTING
     meter_asked: bool = False  # STARTING

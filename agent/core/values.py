@@ -252,6 +252,26 @@ class StatusReport:
     vendor_error_code: str = ""  # at most 50 characters
 
 
+# ChargePointErrorCode of OCPP 1.6, without NoError.
+ERROR_CODES = (
+    "ConnectorLockFailure",
+    "EVCommunicationError",
+    "GroundFailure",
+    "HighTemperature",
+    "InternalError",
+    "LocalListConflict",
+    "OtherError",
+    "OverCurrentFailure",
+    "OverVoltage",
+    "PowerMeterFailure",
+    "PowerSwitchFailure",
+    "ReaderFailure",
+    "ResetFailure",
+    "UnderVoltage",
+    "WeakSignal",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PartFault:
     """A fault that a part of a connector reports by itself, in words of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hw.levers import InjectedFault
+from hw.levers import FAULT_NAMES, InjectedFault
 from hw.simulated.outlet import SimulatedOutlet
 from hw.simulated.panel import SimulatedInput
 from hw.simulated.part import Fault, SimulatedPart
@@ -36,7 +36,7 @@ class SimulatedControls:
     an order. What changes later by itself is told by ``due_at`` of contactor and lock.
     """
 
-    fault_names: tuple[str, ...] = tuple(fault.value for fault in Fault)
+    fault_names: tuple[str, ...] = FAULT_NAMES
 
     def __init__(
         self,

@@ -385,12 +385,12 @@ def test_charging_profiles_and_what_they_allow_are_told():
     story = charging()
     profile = a_profile(7, 10, level=2)
     assert told(story.state, ev.SetProfileRequested("p", 1, profile), 10) == [
-        "connector 1: charging profiles allow 10 A",
+        "connector 1: it may draw 10 A",
         "connector 1: charging profile 7 (TxDefaultProfile, level 2) is installed",
     ]
     story.tell(ev.SetProfileRequested("p", 1, profile))
     assert told(story.state, ev.ClearProfilesRequested("c", Criteria()), 10) == [
-        "connector 1: charging profiles do not limit it any more",
+        "connector 1: it is not limited any more",
         "charging profile 7 is removed",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,22 @@ import pytest
 from agent.errors import ControlError
 from agent.settings import AuthorizationSettings
 from hw.ports import BoardError
-from hw.settings import SimulationSettings
+from hw.settings import SimulatedFaultSettings, SimulationSettings
 from tests.agent.box import CARD, Box, box_settings
 
 
-def a_box(directory: Path, **simulation: Any) -> Box:
+def a_box(directory: Path, faults: Sequence[tuple[int, str]] = (), **simulation: Any) -> Box:
+    broken = tuple(SimulatedFaultSettings(connector=at, error_code=what) for at, what in faults)
     settings = replace(
         box_settings(directory, connectors=2),
-        simulation=SimulationSettings(**simulation),
+        simulation=SimulationSettings(faults=broken, **simulation),
         authorization=AuthorizationSettings(tap_guard_s=0),
     )
     return Box(settings)
 
 
 async def test_a_fault_may_stand_from_the_start(tmp_path):
-    box = a_box(tmp_path, faults=("2:welded", "1:door"))
+    box = a_box(tmp_path, faults=[(2, "welded"), (1, "door")])
     await box.start()
     await box.central_system.received("StatusNotification", 3)
     told = [call.payload for call in box.central_system.of("StatusNotification")]
@@ -37,15 +39,19 @@ async def test_a_fault_may_stand_from_the_start(tmp_path):
 
 
 async def test_a_fault_that_no_part_can_have_is_named(tmp_path):
-    box = a_box(tmp_path, faults=("7:welded",))
+    box = a_box(tmp_path, faults=[(7, "welded")])
     with pytest.raises(BoardError, match=r"simulation.faults: there is no connector 7"):
         await box.application_that_fails()
 
 
-@pytest.mark.parametrize("fault", ["welded", "x:welded", "1:rust", ":welded", "\u00b2:welded"])
-def test_a_fault_that_is_none_is_refused_with_those_that_are(fault):
-    with pytest.raises(ValueError, match=r"faults has .* names: welded, does_not_close"):
-        SimulationSettings(faults=(fault,))
+async def test_an_error_code_may_stand_from_the_start(tmp_path):
+    box = a_box(tmp_path, faults=[(2, "GroundFailure")])
+    await box.start()
+    await box.central_system.received("StatusNotification", 3)
+    told = [call.payload for call in box.central_system.of("StatusNotification")]
+    (second,) = [one for one in told if one["connectorId"] == 2]
+    assert (second["status"], second["errorCode"]) == ("Faulted", "GroundFailure")
+    await box.die()
 
 
 @pytest.mark.parametrize(("plugged", "starts"), [(2, True), (1, False)])

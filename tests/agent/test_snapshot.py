@@ -15,7 +15,7 @@ from agent.core.values import AuthorizationStatus, IdTagInfo, LockState, PilotSt
 from agent.snapshot import charge_point_snapshot, outbox_as_data
 from agent.store import OutboxSummary
 from agent.terminal import status_lines
-from tests.core.charging import a_profile
+from tests.core.charging import MAX, a_profile
 from tests.core.world import (
     BARE,
     CARD,
@@ -142,6 +142,32 @@ def limited() -> Story:
     return story
 
 
+def limited_as_a_box() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 5.9, purpose=MAX)))
+    return story
+
+
+def limited_by_the_operator() -> Story:
+    story = limited_as_a_box()
+    story.tell(ev.LimitAsked("l", 1, 3.5))
+    return story
+
+
+def limited_by_its_own_profile_in_a_box_with_a_limit() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 20, purpose=MAX)))
+    story.tell(ev.SetProfileRequested("p", 1, a_profile(2, 5.5)))
+    return story
+
+
+def one_too_many() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 10, purpose=MAX)))
+    story.tell(ev.SetProfileRequested("p", 1, a_profile(2, 16, least=12.0)))
+    return story
+
+
 def out_of_order() -> Story:
     story = free()
     story.tell(ev.SafetyInputTripped("emergency_stop"))
@@ -173,6 +199,13 @@ def being_updated(step: FirmwareStep = FirmwareStep.INSTALLING) -> Story:
         (lock_lost, "no energy: the lock is not confirmed"),
         (contactor_awaited, "waiting for the contactor"),
         (limited, "no energy: 5.9 A are allowed, a car needs 6 A"),
+        (limited_as_a_box, "no energy: 5.9 A are allowed, a car needs 6 A"),
+        (limited_by_the_operator, "no energy: 3.5 A are allowed, a car needs 6 A"),
+        (
+            limited_by_its_own_profile_in_a_box_with_a_limit,
+            "no energy: 5.5 A are allowed, a car needs 6 A",
+        ),
+        (one_too_many, "no energy: too little is left of what the box may draw"),
         (not_accepted_after_all, "no energy: the central system does not accept this card"),
         (being_ended, "the session is being ended"),
         (over, "session over; the cable can be taken out"),

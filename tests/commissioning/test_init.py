@@ -111,6 +111,13 @@ def test_every_key_has_its_explanation():
             assert above.startswith("# "), line
 
 
+def test_two_sockets_share_what_feeds_the_box():
+    answers = completed({"identity": "C", "connectors": "2", "max_current_a": "32"})
+    assert parse_config(text_of(answers)).charge_point.supply_current_a == 32
+    alone = completed({"identity": "C"})
+    assert parse_config(text_of(alone)).charge_point.supply_current_a is None
+
+
 def test_the_second_connector_is_told_without_explanations():
     one = text_of(completed({"identity": "CP-1", "connectors": "1"}))
     two = text_of(completed({"identity": "CP-1", "connectors": "2"}))
@@ -136,6 +143,11 @@ def test_the_text_fits_into_the_width_of_the_example():
         ({"identity": "C", "connectors": "0"}, "--connectors must be one of"),
         ({"identity": "C", "max_current_a": "320"}, "--max-current-a must be a number from 6"),
         ({"identity": "C", "max_current_a": "lots"}, "--max-current-a "),
+        (
+            {"identity": "C", "connectors": "2", "supply_current_a": "10"},
+            "--supply-current-a must not be less than max_current_a (16)",
+        ),
+        ({"identity": "C", "supply_current_a": "32"}, "--supply-current-a has no meaning beside"),
         ({"identity": "C", "phases": "2"}, "--phases must be one of 1, 3"),
         ({"identity": "C", "url": "http://x"}, "--url must begin with ws:// or wss://"),
         ({"identity": "C", "url": "ws://x", "password": "short"}, "--password must be 32 to 40"),

@@ -51,10 +51,9 @@ def there(wiring: Wiring = THREE_PHASES) -> Place:
 
 def converted(limit: tuple[Period, Schedule], unit: RateUnit, wiring: Wiring) -> float:
     period, schedule = limit
-    phases = min(3 if period.phases is None else period.phases, wiring.phases)
     if schedule.unit is unit:
         return period.limit
-    factor = wiring.nominal_voltage_v * phases
+    factor = wiring.nominal_voltage_v * wiring.phases  # none is switched off
     return period.limit * factor if unit is WATT else period.limit / factor
 
 
@@ -224,7 +223,8 @@ def test_equal_neighbours_are_one_period():
         (AMPERE, 16.0, 3, ONE_PHASE, 16.0),  # errata 3.34: not divided by phases that are not there
         (WATT, 11_040.0, None, THREE_PHASES, 16.0),
         (WATT, 3_680.0, None, ONE_PHASE, 16.0),
-        (WATT, 3_680.0, 1, THREE_PHASES, 16.0),
+        (WATT, 3_680.0, 1, THREE_PHASES, 5.3),  # it would draw three times that of 16 A
+        (WATT, 11_040.0, 2, THREE_PHASES, 16.0),
         (WATT, 5_000.0, None, THREE_PHASES, 7.2),  # 7.246: never rounded up
     ],
 )
@@ -236,10 +236,12 @@ def test_watts_are_all_phases_together_and_amperes_one_of_them(
     assert schedule.periods[0].limit == amperes
 
 
-def test_the_phases_of_the_limit_that_counts_are_told():
+@pytest.mark.parametrize(("unit", "first"), [(AMPERE, 10.0), (WATT, 6_900.0)])
+def test_the_phases_that_are_wired_are_told_because_none_is_switched_off(unit, first):
     profile = installed(1, 10, phases=1, duration_s=60)
-    schedule = connector_schedule([profile], here(), AMPERE, NOON_S, 600)
-    assert [(p.limit, p.phases) for p in schedule.periods] == [(10.0, 1), (32.0, 3)]
+    schedule = connector_schedule([profile], here(), unit, NOON_S, 600)
+    last = 32.0 if unit is AMPERE else 22_080.0
+    assert [(p.limit, p.phases) for p in schedule.periods] == [(first, 3), (last, 3)]
 
 
 def test_a_schedule_of_more_periods_than_an_answer_holds_ends_where_they_end():

@@ -128,6 +128,8 @@ def test_every_list_of_measurands_publishes_its_length(key):
 
 def test_the_rotations_are_as_many_as_the_connectors_and_the_main_meter():
     assert BASE.integer("ConnectorPhaseRotationMaxLength") == 3
+    short = configuration(2, {"ConnectorPhaseRotationMaxLength": "1"}, {})
+    assert short.integer("ConnectorPhaseRotationMaxLength") == 1
 
 
 def test_without_a_lock_nothing_can_be_unlocked_and_nobody_can_change_that():
@@ -223,7 +225,15 @@ def test_the_file_may_set_read_only_keys_too():
         ({"ChargingScheduleAllowedChargingRateUnit": ","}, "nothing is not one of Current, Power"),
         ({"LocalPreAuthorize": "1"}, "LocalPreAuthorize must be true or false, got '1'"),
         ({"StopTxnSampledData": "SoC"}, "StopTxnSampledData SoC is not one of Energy"),
-        ({"SupportedFeatureProfiles": "x" * 501}, "SupportedFeatureProfiles must have at most 500"),
+        (
+            {"SupportedFeatureProfiles": "Core,Bogus"},
+            "SupportedFeatureProfiles Bogus is not one of",
+        ),
+        (
+            {"SupportedFeatureProfiles": "SmartCharging"},
+            "SupportedFeatureProfiles must have Core in",
+        ),
+        ({"SupportedFeatureProfiles": ""}, "SupportedFeatureProfiles nothing is not one of"),
         (
             {"SupportedFileTransferProtocols": "FTP,SFTP"},
             "SupportedFileTransferProtocols must be a list of FTP, FTPS, HTTP, HTTPS, got",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,8 +24,8 @@ from agent.core.commands import (
     SaveChargingProfile,
     WithdrawOffer,
 )
-from agent.core.smart_charging import RECHECK_S, composite_schedule
-from agent.core.state import ChargePoint, Rules
+from agent.core.smart_charging import RECHECK_S, allowed_a, composite_schedule
+from agent.core.state import ChargePoint, Rules, Traits
 from agent.core.values import Instant, LockState, PilotState, Status, StopReason
 from tests.core.charging import (
     AMPERE,
@@ -348,6 +349,58 @@ def test_watts_become_amperes_by_the_phases_and_the_voltage_of_the_box():
     story = charging()
     send(story, a_profile(1, 5000, unit=WATT))
     assert offered(story) == 7.2  # of 7.246: never more than allowed
+
+
+_watts = st.none() | st.tuples(st.integers(0, 45_000), st.sampled_from([None, 1, 2, 3]))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    phases=st.integers(1, 3),
+    voltage_v=st.sampled_from([230.0, 127.5]),
+    limits=st.fixed_dictionaries(
+        {place: _watts for place in ((MAX, 0), (DEFAULT, 0), (DEFAULT, 1), (TX, 2))}
+    ),
+)
+def test_cars_on_all_wired_phases_never_draw_more_than_any_watts_that_count(
+    phases, voltage_v, limits
+):
+    traits = Traits(phases=phases, nominal_voltage_v=voltage_v)
+    story = Story(a_charge_point(2, traits))
+    begin(story, 1, CARD)
+    begin(story, 2, OTHER_CARD)
+    told = {place: limit for place, limit in limits.items() if limit is not None}
+    for number, ((purpose, at), (watts, for_phases)) in enumerate(told.items(), 1):
+        profile = a_profile(number, watts, unit=WATT, phases=for_phases, purpose=purpose)
+        assert answer(story, profile, at) == "Accepted"
+    story.wait(10)
+
+    drawn_w = [(c.offered_a or 0.0) * phases * voltage_v for c in story.state.connectors]
+    allowed = {place: watts * (1 + 1e-6) for place, (watts, _) in told.items()}
+    of_all = allowed.get((DEFAULT, 0), math.inf)
+    assert sum(drawn_w) <= allowed.get((MAX, 0), math.inf)
+    assert drawn_w[0] <= allowed.get((DEFAULT, 1), of_all)
+    assert drawn_w[1] <= allowed.get((TX, 2), of_all)
+    for connector, drawn in zip(story.state.connectors, drawn_w, strict=True):
+        schedule = composite_schedule(story.state, story.now, connector.connector_id, WATT, 60)
+        assert drawn <= schedule.periods[0].limit + 0.1
+
+
+def test_whoever_asks_why_a_session_waits_is_told_the_lowest_limit_and_not_its_share():
+    story = charging()
+
+    def allowed() -> float:
+        return allowed_a(story.state, story.connector, story.now)
+
+    assert allowed() == 32.0
+    send(story, a_profile(1, 5.9, purpose=MAX), 0)
+    assert (story.connector.profile_a, allowed()) == (0.0, 5.9)
+    send(story, a_profile(2, 5.5))
+    assert allowed() == 5.5
+    story.tell(ev.CableMeasured(1, 5.0))
+    assert allowed() == 5.0
+    story.tell(ev.LimitAsked("l", 1, 4.0))
+    assert allowed() == 4.0
 
 
 def test_the_limit_of_the_operator_and_the_wiring_hold_beside_that_of_the_profiles():

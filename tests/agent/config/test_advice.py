@@ -86,6 +86,16 @@ def test_each_thing_worth_a_look_is_told(changes, told):
     assert told in sentence
 
 
+def test_what_feeds_several_sockets_is_asked_for():
+    more = "[[connectors]]\nid = 2\n[connectors.contactor]\ndriver = 'gpio'\npin = 27"
+    told = "charge_point.supply_current_a is missing: 2 sockets may draw 64 A together"
+    assert told in warnings_of(more=more)
+    known = parse_config(
+        QUIET.format(**DEFAULTS | {"phases": "1\nsupply_current_a = 32", "more": more})
+    )
+    assert told not in warnings_for(known)
+
+
 def test_a_pin_of_the_header_serial_port_is_told_while_the_port_is_in_use():
     meter = 'driver = "modbus_sdm120"\nport = "/dev/serial0"'
     (sentence,) = warnings_of(plug='driver = "gpio"\npin = 15', meter=meter)

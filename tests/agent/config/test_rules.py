@@ -54,6 +54,15 @@ def test_the_names_of_the_box_have_the_lengths_of_ocpp(line, told):
     assert told in sentence
 
 
+def test_what_feeds_the_box_carries_at_least_one_socket():
+    text = BOX + "max_current_a = 32\nsupply_current_a = {}\n" + ONE
+    assert parse_config(text.format(32)).charge_point.supply_current_a == 32
+    assert mistakes_of(text.format(20)) == [
+        "charge_point.supply_current_a must not be less than max_current_a (32): one socket alone"
+        " may take that; got 20 (line 4)"
+    ]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -145,8 +154,24 @@ def test_a_wrong_connector_id_is_not_taken_for_a_gap_as_well():
 
 
 def test_a_simulated_fault_stands_at_a_connector_that_exists():
-    found = mistakes_of(f'{BOX}[simulation]\nfaults = ["1:welded", "3:welded"]\n{TWO}')
-    assert found == ["simulation.faults names 3, but no connector has that id (line 4)"]
+    faults = '{ connector = 1, error_code = "welded" }, { connector = 3, error_code = "welded" }'
+    found = mistakes_of(f"{BOX}[simulation]\nfaults = [{faults}]\n{TWO}")
+    assert found == ["simulation.faults[2].connector is 3, but no connector has that id (line 4)"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ('error_code = "GroundFailur"', '"GroundFailur"; did you mean GroundFailure?'),
+        ('error_code = "NoError"', '"NoError"; did you mean'),
+        ('error_code = "\u00b2"', "known: welded, does_not_close"),
+    ],
+)
+def test_a_simulated_fault_is_one_that_the_agent_knows(fault, told):
+    text = f"{BOX}[simulation]\nfaults = [{{ connector = 1, {fault} }}]\n{TWO}"
+    (sentence,) = mistakes_of(text)
+    assert sentence.startswith("simulation.faults[1].error_code must be a fault, got")
+    assert told in sentence
 
 
 @pytest.mark.parametrize(
@@ -236,7 +261,7 @@ AuthorizationCacheEnabled = "TRUE"
 heartbeatinterval = 60
 MeterValueSampleInterval = "5"
 MeterValuesSampledData = ["Voltage.L1", "Current.Import"]
-SupportedFeatureProfiles = 1.5
+SupportedFeatureProfiles = ["Core", "RemoteTrigger"]
 StopTxnSampledData = []
 NumberOfConnectors = 2
 """)
@@ -246,7 +271,7 @@ NumberOfConnectors = 2
         "HeartbeatInterval": "60",
         "MeterValueSampleInterval": "5",
         "MeterValuesSampledData": "Voltage.L1,Current.Import",
-        "SupportedFeatureProfiles": "1.5",
+        "SupportedFeatureProfiles": "Core,RemoteTrigger",
         "StopTxnSampledData": "",
         "NumberOfConnectors": "2",
     }
