@@ -56,7 +56,8 @@ MeterValueSampleInterval = 1
 WebSocketPingInterval = 5
 """
 
-RESTART_S = 5.0  # from the kill to READY
+RESTART_S = 5.0  # from the kill to the next process
+READY_S = 8.0  # and to its READY, on a machine that may be slow
 WATCHDOG_S = 10.0  # WatchdogSec of the unit
 THREAD_LIVES = "another thread lives"
 # The main thread sleeps, as a loop does in a call that never returns; every other thread goes on.
@@ -162,7 +163,7 @@ def test_after_a_kill_the_outputs_are_opened_and_the_session_is_recovered(
     ready_s = station.stamp("ActiveEnter") - killed_at_s
     print(f"killed: started again after {started_s:.2f} s, ready after {ready_s:.2f} s")
     assert 0.0 < started_s < RESTART_S
-    assert started_s < ready_s < RESTART_S
+    assert started_s < ready_s < READY_S
     said = station.journal(mark)
     assert said.index("status=9/KILL") < said.index("every output is open")
     wait_until(lambda: bool(station.central_system.of("StopTransaction")), 30, "the stop")
@@ -187,7 +188,7 @@ def test_a_loop_that_hangs_is_shot_by_the_watchdog_though_other_threads_live(
     assert said.count(THREAD_LIVES) >= 3, "not only the loop has hung"
     assert "Watchdog timeout" in said
     assert said.index("Watchdog timeout") < said.index("every output is open")
-    assert 1.0 < shot_s < WATCHDOG_S + 1.0
+    assert 1.0 < shot_s < WATCHDOG_S + 3.0
     for path in packages.glob("hang_on_signal.*"):
         path.unlink()
 
