@@ -226,6 +226,7 @@ class Import:
         return f"{self.by} imports {self.of} (line {self.line})"
 
 
+@cache
 def the_tree() -> Modules:
     """Every module of agent and hw by its dotted name, as text."""
     found = {}
@@ -249,12 +250,18 @@ def is_in(module: str, rooms: tuple[str, ...]) -> bool:
 
 def imports(modules: Modules) -> Iterator[Import]:
     """Every import of every module, those inside functions too."""
+    names = frozenset(modules)
     for name, source in modules.items():
-        yield from _imports_below(parsed(source), name, modules, False, False)
+        yield from _imports_of(name, source, names)
+
+
+@cache
+def _imports_of(name: str, source: str, names: frozenset[str]) -> tuple[Import, ...]:
+    return tuple(_imports_below(parsed(source), name, names, False, False))
 
 
 def _imports_below(
-    node: ast.AST, by: str, modules: Modules, is_late: bool, is_for_types: bool
+    node: ast.AST, by: str, modules: frozenset[str], is_late: bool, is_for_types: bool
 ) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         for of in _imported(child, modules):
@@ -266,7 +273,7 @@ def _imports_below(
         yield from _imports_below(child, by, modules, late, types)
 
 
-def _imported(node: ast.AST, modules: Modules) -> list[str]:
+def _imported(node: ast.AST, modules: frozenset[str]) -> list[str]:
     match node:
         case ast.Import(names):
             return [alias.name for alias in names]

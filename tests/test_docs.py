@@ -114,6 +114,7 @@ def subparsers(of: argparse.ArgumentParser, name: str = "") -> dict[str, argpars
     return found
 
 
+@cache
 def options() -> set[str]:
     """Every option of every command."""
     known: set[str] = set()
@@ -140,6 +141,12 @@ def sources() -> str:
     paths = [p for p in paths if p.suffix != ".pyc" and "node_modules" not in p.parts]
     paths.remove(Path(__file__))
     return "\n".join(path.read_text() for path in [*paths, ROOT / "Makefile"])
+
+
+@cache
+def words() -> frozenset[str]:
+    """Every word in there."""
+    return frozenset(re.findall(r"\w+", sources()))
 
 
 # --- the rules -----------------------------------------------------------------------------------
@@ -208,7 +215,7 @@ def names_exist(text: str) -> list[str]:
     """A CamelCase name stands somewhere in the code, the unit or the tests."""
     spans = {span for span in code_spans(text) if re.fullmatch(r"([A-Z][a-z]+){2,}", span)}
     known = CENTRAL_SYSTEM_ACTIONS | FOREIGN_NAMES
-    return sorted(span for span in spans - known if not re.search(rf"\b{span}\b", sources()))
+    return sorted(spans - known - words())
 
 
 @cache
@@ -216,11 +223,11 @@ def literals() -> tuple[str, ...]:
     """Every text, and every piece of one that is filled in, in the agent and its drivers."""
     found: set[str] = set()
     for path in [*(ROOT / "agent").rglob("*.py"), *(ROOT / "hw").rglob("*.py")]:
-        tree = ast.parse(path.read_text())
-        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        told = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
         found |= {
             node.value
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and id(node) not in told  # a docstring
