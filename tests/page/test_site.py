@@ -225,6 +225,13 @@ def test_frames_are_shown_filtered_and_masked(charger, browser):
     assert "BootNotification" not in only
 
 
+@pytest.mark.parametrize("deed", ["retry", "discard", "unlock", "acknowledge"])
+def test_a_form_that_does_not_name_what_it_means_does_nothing(charger, deed):
+    with Browser(charger) as visitor:
+        visitor.log_in(token_for(charger, "read", "operate"))
+        assert "must be a number" in visitor.do(deed)
+
+
 # --- rights --------------------------------------------------------------------------------------
 
 
@@ -235,12 +242,12 @@ def test_a_reader_sees_no_buttons_and_cannot_do_what_they_do(charger):
             assert 'action="/page/do"' not in reader.get(path).text
         for deed, fields in {
             "stop": {},
-            "unlock": {},
+            "unlock": {"connector": "1"},
             "clear-cache": {},
             "set-key": {"key": "HeartbeatInterval", "value": "1"},
             "add": {"id_tag": "AB"},
             "remove": {"id_tag": "AB"},
-            "plug": {},
+            "plug": {"connector": "1"},
             "tap": {"card": CARD},
             "cut": {"network": "cut"},
         }.items():

@@ -184,7 +184,7 @@ class Deeds:
 
 
 def _number(fields: Fields, name: str = "connector") -> int:
-    text = fields.get(name, "1")
+    text = fields.get(name, "")
     if not text.isdecimal() or len(text) > 12:
         raise ValueError(f"{name} must be a number")
     return int(text)
