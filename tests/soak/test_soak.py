@@ -123,5 +123,6 @@ def test_a_session_that_is_lost_or_told_twice_is_found():
 
 
 def test_ci_soaks_long_enough_to_judge_memory():
-    (minutes,) = re.findall(r"^SOAK_MINUTES=(\d+) make soak$", (ROOT / ".ci/run").read_text(), re.M)
-    assert int(minutes) * 60 / ROUND_S > ROUNDS_TO_JUDGE
+    runs = re.findall(r"SOAK_MINUTES=(\d+) make soak", (ROOT / ".ci/run").read_text())
+    assert runs
+    assert all(int(minutes) * 60 / ROUND_S > ROUNDS_TO_JUDGE for minutes in runs)
