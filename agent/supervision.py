@@ -16,6 +16,7 @@ from agent.core import events as ev
 from agent.core.events import Event
 from agent.core.interlock import Readings, reason_to_abort_test, reason_to_open
 from agent.core.values import LockState, PartFault, PilotState
+from agent.plug_contact import DEBOUNCE_S, PlugContact
 from hw.levers import InjectedFault
 from hw.ports import (
     Board,
@@ -37,15 +38,13 @@ PERIOD_BUSY_S = 0.02  # while a contactor is closed
 PERIOD_IDLE_S = 0.1
 BLIND_S = 2.0  # not looked for so long: the thread hangs, nothing may rely on it
 UNREADABLE = "unreadable_input"  # told like a contact that tripped
-DEBOUNCE_S = 0.05  # a plug bounces; the reflex does not wait for this, only the event does
 
 
 @dataclass(slots=True)
 class _Seen:
     """What was reported last about one connector."""
 
-    plugged: bool | None = None
-    plug_changed_at_s: float | None = None
+    plug: PlugContact
     pilot: PilotState | None = None
     complaints: frozenset[str] = frozenset()
     cable_a: float | None = None
@@ -59,12 +58,14 @@ class Supervisor:
     def __init__(self, board: Board, post: Callable[[Event], None]) -> None:
         self._board = board
         self._post = post
-        self._debounce_s = DEBOUNCE_S if board.is_polled else 0.0
-        self._seen = {parts.connector_id: _Seen() for parts in board.connectors}
+        debounce_s = DEBOUNCE_S if board.is_polled else 0.0
+        self._seen = {
+            parts.connector_id: _Seen(PlugContact(debounce_s)) for parts in board.connectors
+        }
         self._tripped: frozenset[str] = frozenset()
         self._reasons: dict[int, str] = {}  # as of the last look: who must not be closed, and why
         self._is_blind = False  # the last look failed
-        self._unseen_trips: dict[int, ev.ContactorTripped] = {}  # told when it can see again
+        self._held_trips: dict[int, ev.ContactorTripped] = {}  # told when their cause is certain
         self._failing: set[tuple[int, str]] = set()  # parts that were logged in this blindness
         self._tested: frozenset[int] = frozenset()
 
@@ -105,6 +106,8 @@ class Supervisor:
             times.append(parts.contactor.due_at())
             if parts.lock is not None:
                 times.append(parts.lock.due_at())
+            if not self._is_blind:
+                times.append(self._seen[parts.connector_id].plug.due_at())
         return min((time for time in times if time is not None), default=None)
 
     def reason_to_stay_open(self, connector_id: int) -> str | None:
@@ -143,11 +146,15 @@ class Supervisor:
         self._is_blind = False
         self._failing.clear()
         for parts in self._board.connectors:
-            trip = self._unseen_trips.pop(parts.connector_id, None)
-            # A later trip has been told by the look that could see.
-            if trip is not None and trip.trip_count == parts.contactor.trip_count:
-                self._post(trip)
+            if not self._seen[parts.connector_id].plug.may_be_unplugged:
+                self._tell_held_trip(parts)
         self._post(ev.SafetyInputCleared(UNREADABLE))
+
+    def _tell_held_trip(self, parts: ConnectorParts) -> None:
+        """Its cause is known now; a later trip may have been told already."""
+        trip = self._held_trips.pop(parts.connector_id, None)
+        if trip is not None and trip.trip_count == parts.contactor.trip_count:
+            self._post(trip)
 
     def _step_unseen(self, now_s: float) -> None:
         """Open everything, again at every look: an output that has failed may obey now.
@@ -171,9 +178,9 @@ class Supervisor:
         contactor is open and waits.
         """
         connector_id, contactor = parts.connector_id, parts.contactor
-        is_new = connector_id not in self._unseen_trips
+        is_new = connector_id not in self._held_trips
+        self._reasons[connector_id] = "an input cannot be read"
         if is_new:
-            self._reasons[connector_id] = "an input cannot be read"
             contactor.trip(Trip.REFLEX)
         elif contactor.is_closed:
             contactor.open()
@@ -183,7 +190,7 @@ class Supervisor:
             if not isinstance(told, ev.ContactorTripped):
                 self._post(told)
             elif told.reason == Trip.REFLEX.value:
-                self._unseen_trips[connector_id] = told
+                self._held_trips[connector_id] = told
             else:  # welded: told at once, and latched beyond what was told
                 self._post(told)
                 contactor.trip(Trip.REFLEX)
@@ -221,21 +228,39 @@ class Supervisor:
             parts.contactor.trip(Trip.REFLEX)
         # The causes are told before the trip, so that the core does not close over them.
         connector_id = parts.connector_id
-        self._report(parts, readings, now_s, self._debounce_s if not was_closed else 0.0)
+        self._report(parts, readings, now_s)
         for happened in (*lock_events, *parts.contactor.step(now_s)):
-            self._post(_translated(connector_id, happened))
+            self._tell(connector_id, _translated(connector_id, happened))
+        if not (self._seen[connector_id].plug.may_be_unplugged or self._is_blind):
+            self._tell_held_trip(parts)
         self._report_mended(parts)
 
-    def _report(
-        self, parts: ConnectorParts, readings: Readings, now_s: float, debounce_s: float
-    ) -> None:
+    def _tell(self, connector_id: int, event: Event) -> None:
+        """A reflex that a plug contact may have caused is told when the contact has rested.
+
+        Until then the core knows that the contactor is open, and waits: it neither ends the
+        session nor closes over a contact that still moves.
+        """
+        may_be_unplugged = self._seen[connector_id].plug.may_be_unplugged
+        match event:
+            case ev.ContactorTripped(reason=Trip.REFLEX.value) if may_be_unplugged:
+                self._held_trips[connector_id] = event
+            case _:
+                self._post(event)
+
+    def _report(self, parts: ConnectorParts, readings: Readings, now_s: float) -> None:
         connector_id, pilot = parts.connector_id, parts.pilot
         seen = self._seen[connector_id]
         self._report_injected(connector_id, seen)
         if pilot is not None:
             self._report_pilot(connector_id, seen, pilot)
         if readings.plugged is not None:
-            self._report_plug(connector_id, seen, readings.plugged, now_s, debounce_s)
+            was_plugged = seen.plug.is_plugged
+            if seen.plug.look(readings.plugged, now_s):
+                if seen.plug.is_plugged:
+                    self._post(ev.CablePluggedIn(connector_id))
+                elif was_plugged:  # an empty socket at the start is nothing to tell
+                    self._post(ev.CableUnplugged(connector_id))
         if readings.pilot is not None and readings.pilot is not seen.pilot:
             seen.pilot = readings.pilot
             self._post(ev.PilotChanged(connector_id, readings.pilot))
@@ -277,23 +302,6 @@ class Supervisor:
     def _injected(self, connector_id: int) -> InjectedFault | None:
         simulation = self._board.simulation
         return None if simulation is None else simulation.injected(connector_id)
-
-    def _report_plug(
-        self, connector_id: int, seen: _Seen, plugged: bool, now_s: float, debounce_s: float
-    ) -> None:
-        if plugged is seen.plugged:
-            seen.plug_changed_at_s = None
-            return
-        if seen.plug_changed_at_s is None:
-            seen.plug_changed_at_s = now_s
-        if now_s - seen.plug_changed_at_s < debounce_s:
-            return
-        was_unknown = seen.plugged is None
-        seen.plugged, seen.plug_changed_at_s = plugged, None
-        if plugged:
-            self._post(ev.CablePluggedIn(connector_id))
-        elif not was_unknown:
-            self._post(ev.CableUnplugged(connector_id))
 
 
 def _readings(parts: ConnectorParts, tripped: frozenset[str]) -> Readings:

@@ -121,7 +121,8 @@ MAY_IMPORT = {
     ),
     "agent.journal": ("agent.core", "agent.errors"),
     "agent.devices": ("agent.core", "agent.ports", "hw.ports", "hw.reader_events", "hw.settings"),
-    "agent.supervision": ("agent.core", "hw.levers", "hw.ports"),
+    "agent.plug_contact": (),
+    "agent.supervision": ("agent.core", "agent.plug_contact", "hw.levers", "hw.ports"),
     "hw": ("hw",),
 }
 

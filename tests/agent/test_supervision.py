@@ -12,7 +12,8 @@ import pytest
 from agent.core import events as ev
 from agent.core.events import Event
 from agent.core.values import LockState, PilotState
-from agent.supervision import BLIND_S, DEBOUNCE_S, SupervisionThread, Supervisor
+from agent.plug_contact import DEBOUNCE_S
+from agent.supervision import BLIND_S, SupervisionThread, Supervisor
 from hw import ports
 from hw.ports import ConnectorParts, ContactorRefused
 from hw.settings import ContactorSettings
@@ -197,14 +198,16 @@ def test_a_socket_that_is_empty_at_the_start_is_nothing_to_tell():
     assert plugs_told(bench) == []
 
 
-def test_while_it_charges_a_plug_that_goes_is_told_at_once():
+def test_while_it_charges_a_plug_that_goes_opens_at_once_and_is_told_before_the_trip():
     bench = Bench(is_polled=True)
     bench.step()
     bench.step(DEBOUNCE_S)
     bench.charge()
     pull_plug(bench)
-    bench.step(0.001)
-    assert plugs_told(bench) == [ev.CableUnplugged]
+    assert bench.step(0.001) == [ev.ContactorOpened(1)]
+    assert bench.supervisor.due_at() == bench.now_s + DEBOUNCE_S
+    happened = bench.step(DEBOUNCE_S)
+    assert happened == [ev.CableUnplugged(1), ev.ContactorTripped(1, "reflex", 1)]
 
 
 # --- the first look ------------------------------------------------------------------------------
