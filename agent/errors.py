@@ -7,6 +7,7 @@ AgentError
         StoreFull       the disk is full, or the file cannot grow
     LinkError           the connection to the central system failed; the link tries again
     CallFailed          one call got no usable answer
+        AnswerUnusable  it was answered in time, but not with what cannot be done without
     ControlError        a command on the local control socket cannot be done
         NoAgent         nobody listens on the control socket
     TransferError       a file could not be sent or fetched; the message holds no secret
@@ -44,6 +45,10 @@ class LinkError(AgentError):
 
 class CallFailed(AgentError):
     """A call to the central system got no usable answer: time-out, CALLERROR or nonsense."""
+
+
+class AnswerUnusable(CallFailed):
+    """The central system answered a call, but not with what cannot be done without."""
 
 
 class ControlError(AgentError):

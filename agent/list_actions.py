@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from agent.control import Action
+from agent.core.date_time import read_end
 from agent.core.state import ChargePoint
 from agent.core.values import (
     AuthorizationStatus,
@@ -166,10 +167,11 @@ def entry_of(data: object) -> ListEntry:
     if not isinstance(data, Mapping):
         raise ControlError("an entry must be an object")
     status = _text(data, "status") or AuthorizationStatus.ACCEPTED.value
+    until = _text(data, "expires_at")
     try:
         info = IdTagInfo(
             AuthorizationStatus(status),
-            expiry_of(_text(data, "expires_at") or ""),
+            None if until is None else expiry_of(until),
             _text(data, "parent_id_tag") or None,
         )
     except ValueError as problem:
@@ -177,20 +179,15 @@ def entry_of(data: object) -> ListEntry:
     return ListEntry(_text(data, "id_tag") or "", info)
 
 
-def expiry_of(text: str) -> datetime | None:
-    """Read a date (its end counts) or an instant; without offset it is UTC; empty: no end.
+def expiry_of(text: str) -> datetime:
+    """Read a date (its end counts) or an instant; without offset it is UTC.
 
     Raises ValueError with a sentence.
     """
-    wanted = f"{text[:40]!r} is no date: write 2027-12-31 or 2027-12-31T23:59:59Z"
-    if not text:
-        return None
     try:
-        told = datetime.fromisoformat(text.upper())
-        if len(text) == len("2027-12-31"):
-            told = told.replace(hour=23, minute=59, second=59)
-        return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return read_end(text)
+    except ValueError:
+        wanted = f"{text[:40]!r} is no date: write 2027-12-31 or 2027-12-31T23:59:59Z"
         raise ValueError(wanted) from None
 
 

@@ -44,7 +44,7 @@ def add_list_command(commands: Any, common: argparse.ArgumentParser) -> None:
     show.add_argument("--offset", type=_count, default=0, metavar="N", help="begin there (0)")
     entry = add("add", "put a card on the list, or change what the list says about it")
     entry.add_argument("id_tag", metavar="TAG", help="1 to 20 characters")
-    entry.add_argument("--expires", default="", metavar="DATE", help="2027-12-31: to its end, UTC")
+    entry.add_argument("--expires", metavar="DATE", help="2027-12-31: to its end, UTC")
     entry.add_argument("--parent", default="", metavar="TAG", help="the group of the card")
     off = add("remove", "take a card off the list")
     off.add_argument("id_tag", metavar="TAG", help="as list show tells it")

@@ -114,9 +114,10 @@ class _Reading:
         first = self._lines.setdefault(id_tag.lower(), self._rows.line_num)
         if first != self._rows.line_num:
             raise ValueError(f"has the same id_tag as line {first}")
+        until = named.get("expires_at")
         info = IdTagInfo(
             status,
-            expiry_of(named.get("expires_at", "")),
+            expiry_of(until) if until else None,
             _tag(parent, "parent_id_tag") if parent else None,
         )
         return ListEntry(id_tag, info)

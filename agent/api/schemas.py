@@ -6,11 +6,12 @@ Types are strict: a text is no number. Unknown members are ignored.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from agent.core import date_time
 from agent.core.id_tag import is_valid_id_tag
 
 _DATE_TIME = re.compile(
@@ -40,9 +41,8 @@ def read_date_time(text: str) -> datetime:
     if not _DATE_TIME.fullmatch(text):
         raise ValueError("must be a date and a time, as 2026-12-31T23:59:59Z")
     try:
-        read = datetime.fromisoformat(text.replace(",", "."))
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return date_time.read_date_time(text)
+    except ValueError:
         raise ValueError("must be a date and a time that exist") from None
 
 

@@ -86,7 +86,7 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
     """Authorize.conf came: remember it (late ones too), and decide what waited for it."""
     remember(turn, event.id_tag, event.info)
     local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
-    if authorization.effective(event.info, turn.now.utc) is not AuthorizationStatus.ACCEPTED:
+    if event.info.status is not AuthorizationStatus.ACCEPTED:
         _forget_vouched(turn, event.id_tag)
         _take_back(turn, event)
     else:
@@ -98,8 +98,7 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
             case Purpose.QUESTION:
                 _answered_question(turn, check.attempt, event)
             case _:
-                decision = authorization.decide_answer(event.info, turn.now.utc)
-                _decided_start(turn, check.attempt, decision)
+                _decided_start(turn, check.attempt, authorization.decide_answer(event.info))
 
 
 def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
@@ -109,7 +108,7 @@ def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
             turn.change(waiting=tuple(other for other in turn.state.waiting if other is not grant))
             connector.give_back(turn, grant, "rejected", Rule.CENTRAL_REFUSED.says)
             attempt = Attempt(Purpose.START, event.id_tag, grant.connectors)
-            record(turn, attempt, authorization.decide_answer(event.info, turn.now.utc))
+            record(turn, attempt, authorization.decide_answer(event.info))
 
 
 def _note_unanswered(turn: Turn, attempt: Attempt) -> None:
@@ -133,7 +132,7 @@ def _grant_late(turn: Turn, event: AuthorizeAnswered) -> None:
         place = turn.connector(late.attempt.connectors[0])
         is_there = place.plugged and place.plugged_at_s == late.plugged_at_s
         if is_there and turn.now.monotonic_s <= late.until_s:
-            decision = authorization.decide_answer(event.info, turn.now.utc)
+            decision = authorization.decide_answer(event.info)
             grant(turn, late.attempt, replace(decision, detail="the answer came late"))
 
 
@@ -144,13 +143,17 @@ def remember(turn: Turn, id_tag: str, info: IdTagInfo) -> None:
     is_random = any(same_tag(tag, id_tag) for tag in turn.state.random_tags)
     is_enabled = turn.state.configuration.boolean("AuthorizationCacheEnabled")
     if says_something and is_enabled and not is_random:
-        turn.order(CacheTag(id_tag, info))
+        turn.order(CacheTag(id_tag, authorization.to_remember(info)))
 
 
 def authorize_failed(turn: Turn, event: AuthorizeFailed) -> None:
-    """No usable answer: the offline rules decide on this presentation."""
+    """No answer: the offline rules decide on this presentation. Nonsense as an answer refuses."""
     for check in _take_checks(turn, event.id_tag):
-        _decide_unanswered(turn, check.attempt, event.problem)
+        attempt = check.attempt
+        if attempt.purpose is Purpose.QUESTION or not event.is_answer:
+            _decide_unanswered(turn, attempt, event.problem)
+        else:
+            refuse(turn, attempt, Rule.ANSWER_UNUSABLE, event.problem)
 
 
 def give_up_checks(turn: Turn) -> None:
@@ -204,7 +207,7 @@ def _answered_stop(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> No
     _decided_stop(
         turn,
         attempt,
-        lambda running: authorization.decide_stop_answer(running, event.info, turn.now.utc),
+        lambda running: authorization.decide_stop_answer(running, event.info),
     )
 
 
@@ -229,12 +232,13 @@ def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
 
 
 def _answered_question(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> None:
-    decision = authorization.decide_answer(event.info, turn.now.utc)
+    decision = authorization.decide_answer(event.info)
     accepted = decision.verdict is Verdict.ACCEPTED
-    if accepted:
+    _forget_vouched(turn, attempt.id_tag)
+    lasting = authorization.to_remember(event.info)
+    if accepted and lasting is not None:
         timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
-        _forget_vouched(turn, attempt.id_tag)
-        vouched = Vouched(attempt.id_tag, event.info, turn.now.monotonic_s + timeout_s)
+        vouched = Vouched(attempt.id_tag, lasting, turn.now.monotonic_s + timeout_s)
         turn.change(vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
     record(turn, attempt, decision)
     answer(turn, attempt, "applied" if accepted else "rejected", info=event.info)
@@ -342,9 +346,9 @@ def local(verdict: Verdict, rule: Rule) -> Decision:
     return Decision(verdict, rule, "charge point")
 
 
-def refuse(turn: Turn, attempt: Attempt, rule: Rule) -> None:
+def refuse(turn: Turn, attempt: Attempt, rule: Rule, detail: str = "") -> None:
     """Refuse by a rule of the charge point itself."""
-    record(turn, attempt, local(Verdict.REFUSED, rule))
+    record(turn, attempt, replace(local(Verdict.REFUSED, rule), detail=detail))
     answer_undecided(turn, attempt, rule.says)
 
 
@@ -366,9 +370,6 @@ def record(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     """Keep the reason, and let the person at the box see the verdict."""
     if attempt.purpose is not Purpose.QUESTION:
         turn.order(ShowSignal(signals.of_decision(decision)))
-    status = None
-    if decision.info is not None:
-        status = authorization.effective(decision.info, turn.now.utc).value
     turn.order(
         RecordDecision(
             DecisionRecord(
@@ -379,7 +380,7 @@ def record(turn: Turn, attempt: Attempt, decision: Decision) -> None:
                 verdict=decision.verdict,
                 rule=decision.rule.name,
                 source=decision.source,
-                status=status,
+                status=None if decision.info is None else decision.info.status.value,
                 list_version=decision.list_version,
                 cache_age_s=decision.cache_age_s,
                 detail=decision.detail,

@@ -6,7 +6,7 @@ system first".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agent.core.configuration import Configuration
@@ -22,6 +22,7 @@ from agent.core.values import (
 
 # ConcurrentTx counts as valid in the list (section 3.5.2), and is no acceptance anywhere else.
 _VALID = (AuthorizationStatus.ACCEPTED, AuthorizationStatus.CONCURRENT_TX)
+_LIST = "local list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Decision:
     verdict: Verdict
     rule: Rule
     source: str
-    info: IdTagInfo | None = None  # what was known about the tag
+    info: IdTagInfo | None = None  # what was known about the tag; its status as it counts now
     list_version: int | None = None
     cache_age_s: int | None = None
     detail: str = ""
@@ -54,6 +55,14 @@ class _Known:
     source: str  # "local list" or "cache"
     list_version: int | None = None
     cache_age_s: int | None = None
+
+    @property
+    def is_listed(self) -> bool:
+        return self.source == _LIST
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.info.status in (_VALID if self.is_listed else _VALID[:1])
 
     def decide(self, verdict: Verdict, rule: Rule, detail: str = "") -> Decision:
         return Decision(
@@ -73,10 +82,24 @@ def policy_of(configuration: Configuration) -> Policy:
 
 
 def effective(info: IdTagInfo, utc: datetime) -> AuthorizationStatus:
-    """The status now: a valid tag whose expiry has passed is Expired (section 7.27)."""
+    """The status now of what is listed or remembered: Expired when its date is over (section 7.27).
+
+    What the central system has just answered counts as it stands: the status decides, the date
+    says how long it may be remembered.
+    """
     if info.status in _VALID and info.expires_at is not None:
         return AuthorizationStatus.EXPIRED if info.expires_at <= utc else info.status
     return info.status
+
+
+def to_remember(info: IdTagInfo) -> IdTagInfo | None:
+    """What may be remembered of an answer; None: nothing, and what was before it counts no longer.
+
+    A refusal lasts until another answer comes. An acceptance lasts until its date; where that
+    cannot be read it is good for once, or it would be one for ever.
+    """
+    is_for_once = info.is_end_unreadable and info.status is AuthorizationStatus.ACCEPTED
+    return None if is_for_once else info
 
 
 def decide_start(
@@ -86,17 +109,16 @@ def decide_start(
     if not online:
         return decide_offline(facts, policy, utc, why_offline)
     known = _look_up(facts, policy, utc)
-    if known is not None and policy.pre_authorize and _is_accepted(known, utc):
-        listed = known.source == "local list"
-        return known.decide(Verdict.ACCEPTED, Rule.LISTED if listed else Rule.CACHED)
+    if known is not None and policy.pre_authorize and known.is_accepted:
+        return known.decide(Verdict.ACCEPTED, Rule.LISTED if known.is_listed else Rule.CACHED)
     # A known tag that is not accepted is asked about while we can: the list may be out of date,
     # and sections 3.5.1 and 3.5.4 leave the way open.
     return None
 
 
-def decide_answer(info: IdTagInfo, utc: datetime) -> Decision:
-    """Decide on the central system's answer to Authorize."""
-    accepted = effective(info, utc) is AuthorizationStatus.ACCEPTED
+def decide_answer(info: IdTagInfo) -> Decision:
+    """Decide on the central system's answer to Authorize: for this once, whatever its date."""
+    accepted = info.status is AuthorizationStatus.ACCEPTED
     rule = Rule.CENTRAL_ACCEPTED if accepted else Rule.CENTRAL_REFUSED
     verdict = Verdict.ACCEPTED if accepted else Verdict.REFUSED
     return Decision(verdict, rule, "central system", info)
@@ -109,12 +131,12 @@ def decide_offline(facts: TagFacts, policy: Policy, utc: datetime, detail: str) 
         if policy.allow_unknown_offline:
             return Decision(Verdict.ACCEPTED, Rule.UNKNOWN_ALLOWED, "offline rule", detail=detail)
         return Decision(Verdict.REFUSED, Rule.UNKNOWN_REFUSED, "offline rule", detail=detail)
-    if not _is_accepted(known, utc):
+    if not known.is_accepted:
+        # Section 3.5.4: what has expired by now is refused, even where unknown tags may charge.
         return known.decide(Verdict.REFUSED, _refused_offline(known), detail)
     if policy.authorize_offline or policy.allow_unknown_offline:
         # A known good tag is never worse off than an unknown one.
-        listed = known.source == "local list"
-        rule = Rule.LISTED_OFFLINE if listed else Rule.CACHED_OFFLINE
+        rule = Rule.LISTED_OFFLINE if known.is_listed else Rule.CACHED_OFFLINE
         return known.decide(Verdict.ACCEPTED, rule, detail)
     return known.decide(Verdict.REFUSED, Rule.OFFLINE_OFF, detail)
 
@@ -122,7 +144,7 @@ def decide_offline(facts: TagFacts, policy: Policy, utc: datetime, detail: str) 
 def known_parent(facts: TagFacts, configuration: Configuration, utc: datetime) -> str | None:
     """The group of a tag by list or cache, where these may tell; None: none, or who knows."""
     known = _look_up(facts, policy_of(configuration), utc)
-    return None if known is None else known.info.parent_id_tag
+    return known.info.parent_id_tag if known is not None and known.is_accepted else None
 
 
 def decide_stop(
@@ -144,20 +166,20 @@ def decide_stop(
         return Decision(Verdict.REFUSED, Rule.OTHER_SESSION, "charge point")
     known = _look_up(facts, policy, utc)
     may_decide = policy.pre_authorize if online else policy.authorize_offline
-    if known is not None and may_decide and _is_accepted(known, utc):
+    if known is not None and may_decide and known.is_accepted:
         return _by_group(transaction, known.info, known.source, known)
     if online:
         return None
     if known is None:
         return Decision(Verdict.REFUSED, Rule.GROUP_UNKNOWN, "offline rule")
-    if not _is_accepted(known, utc):
+    if not known.is_accepted:
         return known.decide(Verdict.REFUSED, _refused_offline(known))
     return known.decide(Verdict.REFUSED, Rule.OFFLINE_OFF)
 
 
-def decide_stop_answer(transaction: Transaction, info: IdTagInfo, utc: datetime) -> Decision:
+def decide_stop_answer(transaction: Transaction, info: IdTagInfo) -> Decision:
     """Decide on the central system's answer about a tag presented to end a transaction."""
-    if effective(info, utc) is not AuthorizationStatus.ACCEPTED:
+    if info.status is not AuthorizationStatus.ACCEPTED:
         return Decision(Verdict.REFUSED, Rule.CENTRAL_REFUSED, "central system", info)
     return _by_group(transaction, info, "central system", None)
 
@@ -174,21 +196,18 @@ def _by_group(
 
 
 def _refused_offline(known: _Known) -> Rule:
-    return Rule.LISTED_REFUSED if known.source == "local list" else Rule.CACHED_REFUSED
+    return Rule.LISTED_REFUSED if known.is_listed else Rule.CACHED_REFUSED
 
 
 def _look_up(facts: TagFacts, policy: Policy, utc: datetime) -> _Known | None:
-    """The list has priority over the cache (section 3.5.3)."""
+    """The list has priority over the cache (section 3.5.3). The status found is that of now."""
     if policy.use_list and facts.list_entry is not None:
-        return _Known(facts.list_entry, "local list", list_version=facts.list_version)
+        return _Known(_now(facts.list_entry, utc), _LIST, list_version=facts.list_version)
     if policy.use_cache and facts.cache_entry is not None:
         age_s = max(0, int((utc - facts.cache_entry.heard_at).total_seconds()))
-        return _Known(facts.cache_entry.info, "cache", cache_age_s=age_s)
+        return _Known(_now(facts.cache_entry.info, utc), "cache", cache_age_s=age_s)
     return None
 
 
-def _is_accepted(known: _Known, utc: datetime) -> bool:
-    status = effective(known.info, utc)
-    if known.source == "local list" and status is AuthorizationStatus.CONCURRENT_TX:
-        return True  # section 3.5.2: in the list it counts as valid
-    return status is AuthorizationStatus.ACCEPTED
+def _now(info: IdTagInfo, utc: datetime) -> IdTagInfo:
+    return replace(info, status=effective(info, utc))

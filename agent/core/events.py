@@ -224,6 +224,7 @@ class AuthorizeFailed:
 
     id_tag: str
     problem: str
+    is_answer: bool = False  # the central system did answer, but not what it makes of the tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagFacts) -> 
 
 def _conflict(turn: Turn, id_tag: str, info: IdTagInfo, listed: IdTagInfo) -> ListConflict | None:
     list_status = _comparable(effective(listed, turn.now.utc))
-    status = _comparable(effective(info, turn.now.utc))
+    status = _comparable(info.status)
     parent = (info.parent_id_tag or "").casefold()
     if status is list_status and parent == (listed.parent_id_tag or "").casefold():
         return None

@@ -15,10 +15,13 @@ class Rule(Enum):
     CACHED = "the central system accepted this card before, and the answer is still good"
     CENTRAL_ACCEPTED = "the central system accepts this card"
     CENTRAL_REFUSED = "the central system refuses this card"
+    ANSWER_UNUSABLE = "the central system answered, but not whether this card may charge"
     LISTED_OFFLINE = "offline: the local list accepts this card"
     LISTED_REFUSED = "offline: the local list does not accept this card"
     CACHED_OFFLINE = "offline: the central system accepted this card before"
-    CACHED_REFUSED = "offline: the last answer of the central system was not an acceptance"
+    CACHED_REFUSED = (
+        "offline: the last answer of the central system is no acceptance, or has expired"
+    )
     UNKNOWN_ALLOWED = "offline: unknown cards may charge here"
     UNKNOWN_REFUSED = "offline: this card is neither in the local list nor remembered"
     OFFLINE_OFF = "offline: the local list and the cache may not decide here"
@@ -77,6 +80,7 @@ STATION_RULES = (
 )
 _THEN = {
     Rule.CENTRAL_REFUSED: "look the card up in the central system: known, not blocked, valid?",
+    Rule.ANSWER_UNUSABLE: "show the operator of the central system what it answered (see frames)",
     Rule.LISTED_REFUSED: "correct the card in the central system and let it send the list again",
     Rule.CACHED_REFUSED: "restore the link, then tap again: the central system is asked anew",
     Rule.UNKNOWN_REFUSED: "restore the link (see status), or put the card on the local list",

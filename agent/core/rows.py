@@ -124,10 +124,13 @@ class SetTransactionId:
 
 @dataclass(frozen=True, slots=True)
 class CacheTag:
-    """Put into the authorization cache, unless the tag is in the local list."""
+    """Put into the authorization cache, unless the tag is in the local list.
+
+    ``info`` None: forget what was known of the tag, which no longer counts.
+    """
 
     id_tag: str
-    info: IdTagInfo
+    info: IdTagInfo | None
 
 
 @dataclass(frozen=True, slots=True)

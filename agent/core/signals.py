@@ -17,6 +17,7 @@ _UNANSWERED = (
     Rule.OFFLINE_OFF,
     Rule.GROUP_UNKNOWN,
     Rule.CONTRACT_UNCHECKED,
+    Rule.ANSWER_UNUSABLE,
 )
 
 

@@ -75,6 +75,7 @@ class IdTagInfo:
     status: AuthorizationStatus
     expires_at: datetime | None = None
     parent_id_tag: str | None = None
+    is_end_unreadable: bool = False  # an expiryDate came that is no date: nobody knows the end
 
 
 @dataclass(frozen=True, slots=True)

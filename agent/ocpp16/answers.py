@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from agent.core.commands import Authorize
+from agent.core.date_time import read_date_time, read_end
 from agent.core.events import (
     AuthorizeAnswered,
     AuthorizeFailed,
@@ -30,7 +32,7 @@ from agent.core.values import (
     StartTransaction,
     StopTransaction,
 )
-from agent.errors import CallFailed
+from agent.errors import AnswerUnusable, CallFailed
 from agent.ocpp16 import plug_and_charge
 from agent.redaction import mask_tag, one_line
 
@@ -54,7 +56,7 @@ class BootAnswer:
 def answered(subject: object, payload: Any) -> Event | None:
     """The event that an answer to this call means, in time or late; None: nobody needs to know.
 
-    Raises CallFailed when the answer lacks what cannot be done without.
+    Raises AnswerUnusable when the answer lacks what cannot be done without.
     """
     fields = payload if isinstance(payload, dict) else {}
     match subject:
@@ -70,13 +72,14 @@ def answered(subject: object, payload: Any) -> Event | None:
             return None
 
 
-def failed(subject: object, problem: str) -> Event | None:
+def failed(subject: object, problem: CallFailed) -> Event | None:
     """The event that a refusal, a useless answer or silence on a live link means."""
     match subject:
         case Authorize(id_tag=id_tag):
-            return AuthorizeFailed(id_tag, problem)
+            is_answer = isinstance(problem, AnswerUnusable)
+            return AuthorizeFailed(id_tag, str(problem), is_answer)
         case QueuedMessage():
-            return MessageFailed(subject.sequence, problem, subject.attempts)
+            return MessageFailed(subject.sequence, str(problem), subject.attempts)
         case _:
             return None
 
@@ -108,7 +111,7 @@ def tag_of(subject: object) -> str | None:
 def _authorize_info(fields: dict[str, Any], id_tag: str) -> IdTagInfo:
     info = read_id_tag_info(fields.get("idTagInfo"), id_tag)
     if info is None:
-        raise CallFailed("the answer to Authorize has no idTagInfo")
+        raise AnswerUnusable("the answer to Authorize has no idTagInfo with a status")
     return info
 
 
@@ -141,7 +144,7 @@ def _transaction_id(value: Any) -> int:
     # OCPP 1.6 errata 3.54: any value is legal, 0 and negative ones too.
     number = _whole_number(value)
     if number is None:
-        raise CallFailed("the answer to StartTransaction has no usable transactionId")
+        raise AnswerUnusable("the answer to StartTransaction has no usable transactionId")
     if not isinstance(value, int):
         logger.warning("The central system sent the transactionId %d in an odd form", number)
     return number
@@ -159,17 +162,25 @@ def _whole_number(value: Any) -> int | None:
 
 def read_id_tag_info(value: Any, id_tag: str) -> IdTagInfo | None:
     """An idTagInfo as well as it can be read; None when there is none, or none with a status."""
-    if not isinstance(value, dict) or value.get("status") is None:
+    status = value.get("status") if isinstance(value, dict) else None
+    if not isinstance(status, str) or not status.strip():
         return None
+    expiry = value.get("expiryDate")
+    expires_at = read_end_time(expiry)
+    is_end_unreadable = expiry is not None and expires_at is None
+    if is_end_unreadable:
+        words = "The expiry date of %s cannot be read: the answer counts for this once only"
+        logger.warning(words, mask_tag(id_tag))
     return IdTagInfo(
-        status=_authorization_status(value["status"], id_tag),
-        expires_at=_expiry(value.get("expiryDate"), id_tag),
+        status=_authorization_status(status, id_tag),
+        expires_at=expires_at,
         parent_id_tag=_parent(value.get("parentIdTag"), id_tag),
+        is_end_unreadable=is_end_unreadable,
     )
 
 
-def _authorization_status(value: Any, id_tag: str) -> AuthorizationStatus:
-    status = _STATUSES.get(str(value).strip().lower())
+def _authorization_status(value: str, id_tag: str) -> AuthorizationStatus:
+    status = _STATUSES.get(value.strip().lower())
     if status is None:
         logger.warning(
             "The central system says %s about %s, which is no status; it is read as Invalid",
@@ -178,15 +189,6 @@ def _authorization_status(value: Any, id_tag: str) -> AuthorizationStatus:
         )
         return AuthorizationStatus.INVALID
     return status
-
-
-def _expiry(value: Any, id_tag: str) -> datetime | None:
-    if value is None:
-        return None
-    expires_at = read_time(value)
-    if expires_at is None:
-        logger.warning("The expiry date of %s cannot be read and is ignored", mask_tag(id_tag))
-    return expires_at
 
 
 def _parent(value: Any, id_tag: str) -> str | None:
@@ -200,11 +202,11 @@ def _parent(value: Any, id_tag: str) -> str | None:
 
 
 def read_boot(payload: Any) -> BootAnswer:
-    """Read BootNotification.conf. Raises CallFailed when its status is none of the three."""
+    """Read BootNotification.conf. Raises AnswerUnusable when its status is none of the three."""
     fields = payload if isinstance(payload, dict) else {}
     status = str(fields.get("status")).strip().capitalize()
     if status not in ("Accepted", "Pending", "Rejected"):
-        raise CallFailed("the answer to BootNotification has no usable status")
+        raise AnswerUnusable("the answer to BootNotification has no usable status")
     return BootAnswer(
         status=status,
         interval_s=_whole_number(fields.get("interval")),
@@ -225,11 +227,17 @@ def read_current_time(payload: Any) -> datetime | None:
 
 
 def read_time(value: Any) -> datetime | None:
-    """An instant in ISO 8601 with any offset, in UTC; without offset it is taken as UTC."""
-    if not isinstance(value, str) or len(value) > 40:
-        return None
+    """An instant as ``read_date_time`` reads it; None for what is none."""
+    return _read(read_date_time, value)
+
+
+def read_end_time(value: Any) -> datetime | None:
+    """An expiryDate as ``read_end`` reads it; None for what is none."""
+    return _read(read_end, value)
+
+
+def _read(read: Callable[[str], datetime], value: Any) -> datetime | None:
     try:
-        told = datetime.fromisoformat(value.strip().upper())
-        return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return read(value) if isinstance(value, str) else None
+    except ValueError:
         return None

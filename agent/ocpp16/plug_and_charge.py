@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.core.commands import Authorize
 from agent.core.values import CertificateHash, Contract
-from agent.errors import CallFailed
+from agent.errors import AnswerUnusable, CallFailed
 from agent.ocpp16 import messages
 from agent.ocpp16.frames import Payload
 
@@ -19,6 +19,7 @@ VENDOR_ID = "org.openchargealliance.iso15118pnc"
 ACCEPTED = "Accepted"
 # OCPP 2.0.1 has more (NoCredit, NotAtThisTime, Unknown ...): all of them refuse.
 _STATUSES_OF_16 = (ACCEPTED, "Blocked", "Expired", "Invalid", "ConcurrentTx")
+_TURNED_DOWN = ("Rejected", "UnknownVendorId", "UnknownMessageId")
 CERTIFICATE_STATUSES = (
     ACCEPTED,
     "SignatureError",
@@ -55,11 +56,14 @@ def _about_contract(id_tag: str, contract: Contract) -> Payload:
 def read_answer(fields: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """What DataTransfer.conf says, as an idTagInfo of 1.6, and the certificate's status, if any.
 
-    Raises CallFailed when it is no answer. A certificate that is not accepted makes the contract
-    invalid, whatever its id is worth.
+    Raises CallFailed when the question is turned down, as by a CALLERROR, and AnswerUnusable when
+    the answer is none. A certificate that is not accepted makes the contract invalid, whatever its
+    id is worth.
     """
-    if fields.get("status") != ACCEPTED:
+    if fields.get("status") in _TURNED_DOWN:
         raise CallFailed("the central system does not take the question about a contract")
+    if fields.get("status") != ACCEPTED:
+        raise AnswerUnusable("the answer about a contract has no usable status")
     content = _content(fields.get("data"))
     told = content.get("idTokenInfo")
     told = told if isinstance(told, dict) else {}
@@ -67,8 +71,9 @@ def read_answer(fields: dict[str, Any]) -> tuple[dict[str, Any], str]:
     certificate_status = content.get("certificateStatus")
     status = told.get("status")
     is_refused = certificate_status is not None and certificate_status != ACCEPTED
+    is_other_word = isinstance(status, str) and status not in ("", *_STATUSES_OF_16)
     info = {
-        "status": status if status in _STATUSES_OF_16 and not is_refused else "Invalid",
+        "status": "Invalid" if is_refused or is_other_word else status,
         "expiryDate": told.get("cacheExpiryDateTime"),
         "parentIdTag": group.get("idToken") if isinstance(group, dict) else None,
     }
@@ -92,5 +97,5 @@ def _content(text: Any) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise CallFailed("the answer about a contract is not JSON")
+        raise AnswerUnusable("the answer about a contract is not JSON")
     return content

@@ -316,7 +316,7 @@ class Sender:
             event = answers.answered(call.subject, payload)
         except CallFailed as problem:
             logger.warning("%s", problem)
-            event = answers.failed(call.subject, str(problem))
+            event = answers.failed(call.subject, problem)
             is_forgotten = isinstance(problem, CallErrorReceived) and problem.code == _FORGOTTEN
         self._under_way = None
         self._is_delivering = False

@@ -35,7 +35,10 @@ DELETE FROM authorization_cache WHERE id_tag IN (
 
 
 def cache_tag(connection: sqlite3.Connection, row: CacheTag, heard_at: datetime) -> None:
-    """Put what was heard about a tag into the cache, and make room for it."""
+    """Put what was heard about a tag into the cache, and make room for it; or forget the tag."""
+    if row.info is None:
+        connection.execute("DELETE FROM authorization_cache WHERE id_tag = ?", (row.id_tag,))
+        return
     if row.info.status is AuthorizationStatus.CONCURRENT_TX:
         return  # says that the tag is busy elsewhere, nothing about the tag itself
     now = instant_text(heard_at)

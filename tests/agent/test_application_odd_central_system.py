@@ -138,6 +138,84 @@ async def test_a_silent_central_system_leaves_the_decision_to_the_offline_rules(
         assert box.clock.now().monotonic_s - began_s < 6
 
 
+@pytest.mark.parametrize(
+    "reaction",
+    [
+        Raw('[3, "{id}"]'),
+        Raw('[3, "{id}", null]'),
+        Raw('[3, "{id}", "Accepted"]'),
+        Answer({}),
+        Answer({"idTagInfo": {}}),
+        Answer({"idTagInfo": "Accepted"}),
+        Answer({"idTagInfo": {"status": 1}}),
+    ],
+)
+async def test_an_answer_about_a_card_that_is_nonsense_gives_no_energy_away(tmp_path, reaction):
+    async with running_box(tmp_path, AllowOfflineTxForUnknownId="true") as box:
+        box.central_system.next("Authorize", reaction)
+        await box.plug()
+        decision = await box.tap()
+        assert (decision["verdict"], decision["rule"]) == ("refused", "ANSWER_UNUSABLE")
+        assert decision["detail"] == "the answer to Authorize has no idTagInfo with a status"
+        await asyncio.sleep(60)
+        assert box.state.transaction is None
+
+
+@pytest.mark.parametrize("reaction", [Silence(), Error("InternalError", "not today")])
+async def test_without_an_answer_an_unknown_card_charges_where_that_is_allowed(tmp_path, reaction):
+    async with running_box(tmp_path, AllowOfflineTxForUnknownId="true") as box:
+        box.central_system.next("Authorize", reaction)
+        await box.plug()
+        assert (await box.tap())["rule"] == "UNKNOWN_ALLOWED"
+
+
+async def test_a_start_answered_without_a_status_keeps_its_number_and_its_session(tmp_path):
+    async with running_box(tmp_path) as box:
+        box.central_system.next("StartTransaction", Answer({"transactionId": 7, "idTagInfo": {}}))
+        await box.charge()
+        await asyncio.sleep(100)
+        assert box.contactor.is_closed
+        await box.finish()
+        stop = await box.central_system.received("StopTransaction")
+        assert stop.payload["transactionId"] == 7
+
+
+PAST, SOON = "2020-01-01T00:00:00Z", "2026-03-01T13:00:00Z"  # the box lives at 12:00
+
+
+@pytest.mark.parametrize(
+    ("expiry", "online_again", "offline"),
+    [
+        (PAST, "CENTRAL_ACCEPTED", "CACHED_REFUSED"),
+        (SOON, "CACHED", "CACHED_OFFLINE"),
+        ("soon", "CENTRAL_ACCEPTED", "UNKNOWN_REFUSED"),
+        ("", "CENTRAL_ACCEPTED", "UNKNOWN_REFUSED"),
+        (1772366400, "CENTRAL_ACCEPTED", "UNKNOWN_REFUSED"),
+        (None, "CACHED", "CACHED_OFFLINE"),
+    ],
+)
+async def test_the_status_decides_and_the_date_says_how_long_it_is_remembered(
+    tmp_path, expiry, online_again, offline
+):
+    info = {"idTagInfo": {"status": "Accepted", "expiryDate": expiry}}
+    async with running_box(tmp_path, LocalPreAuthorize="true") as box:
+        box.central_system.always("Authorize", Answer(info))
+        box.central_system.always("StartTransaction", Answer({"transactionId": 7, **info}))
+        assert (await box.tap())["rule"] == "CENTRAL_ACCEPTED"
+        await asyncio.sleep(10)
+        assert (await box.tap())["rule"] == "CANCELLED"
+        await asyncio.sleep(10)
+        assert (await box.tap())["rule"] == online_again
+        await box.plug()
+        await box.until(lambda: box.contactor.is_closed)
+        await asyncio.sleep(100)  # the answer to the start has said it once more
+        assert box.contactor.is_closed
+        await box.finish()
+        await box.do("sim", lever="network", is_up=False)
+        await box.until(lambda: not box.application.runtime.state.online)
+        assert (await box.tap())["rule"] == offline
+
+
 async def test_a_card_refused_at_the_start_gets_no_energy_for_long(tmp_path):
     async with running_box(tmp_path) as box:
         refusal = {"transactionId": 7, "idTagInfo": {"status": "Blocked"}}

@@ -16,7 +16,9 @@ from agent.core.authorization import (
     decide_stop,
     decide_stop_answer,
     effective,
+    known_parent,
     policy_of,
+    to_remember,
 )
 from agent.core.reasons import Rule
 from agent.core.values import (
@@ -57,6 +59,7 @@ EXPIRED = IdTagInfo(AuthorizationStatus.EXPIRED)
 INVALID = IdTagInfo(AuthorizationStatus.INVALID)
 CONCURRENT = IdTagInfo(AuthorizationStatus.CONCURRENT_TX)
 RUN_OUT = replace(ACCEPTED, expires_at=NOON)
+ENDLESS_PERHAPS = replace(ACCEPTED, is_end_unreadable=True)
 STILL_GOOD = replace(ACCEPTED, expires_at=NOON + timedelta(seconds=1))
 LIST, CACHE, CENTRAL = "local list", "cache", "central system"
 OFFLINE, BOX = "offline rule", "charge point"
@@ -117,7 +120,8 @@ def test_online_the_central_system_is_asked_about_every_other_card(facts, policy
     [
         (ACCEPTED, (YES, Rule.CENTRAL_ACCEPTED, CENTRAL)),
         (STILL_GOOD, (YES, Rule.CENTRAL_ACCEPTED, CENTRAL)),
-        (RUN_OUT, (NO, Rule.CENTRAL_REFUSED, CENTRAL)),
+        (RUN_OUT, (YES, Rule.CENTRAL_ACCEPTED, CENTRAL)),
+        (ENDLESS_PERHAPS, (YES, Rule.CENTRAL_ACCEPTED, CENTRAL)),
         (BLOCKED, (NO, Rule.CENTRAL_REFUSED, CENTRAL)),
         (EXPIRED, (NO, Rule.CENTRAL_REFUSED, CENTRAL)),
         (INVALID, (NO, Rule.CENTRAL_REFUSED, CENTRAL)),
@@ -125,9 +129,31 @@ def test_online_the_central_system_is_asked_about_every_other_card(facts, policy
     ],
 )
 def test_the_answer_of_the_central_system_decides(info, expected):
-    decision = decide_answer(info, NOON)
+    decision = decide_answer(info)
     assert outcome(decision) == expected
     assert decision.info == info
+
+
+@pytest.mark.parametrize(
+    ("info", "is_remembered"),
+    [
+        (ACCEPTED, True),
+        (STILL_GOOD, True),
+        (RUN_OUT, True),  # as what it is: expired
+        (ENDLESS_PERHAPS, False),
+        (BLOCKED, True),
+        (replace(BLOCKED, is_end_unreadable=True), True),  # its date ends no refusal
+    ],
+)
+def test_an_answer_is_remembered_unless_nobody_knows_how_long_it_is_good(info, is_remembered):
+    assert to_remember(info) == (info if is_remembered else None)
+
+
+@pytest.mark.parametrize("source", [listed, cached])
+@pytest.mark.parametrize(("info", "group"), [(ACCEPTED, "FLEET"), (RUN_OUT, None), (BLOCKED, None)])
+def test_what_does_not_accept_a_tag_tells_no_group_of_it(source, info, group):
+    facts = source(replace(info, parent_id_tag="FLEET"))
+    assert known_parent(facts, a_charge_point().configuration, NOON) == group
 
 
 # --- start, offline ------------------------------------------------------------------------------
@@ -148,6 +174,9 @@ def test_the_answer_of_the_central_system_decides(info, expected):
         (cached(INVALID), OPEN, (NO, Rule.CACHED_REFUSED, CACHE)),
         (cached(CONCURRENT), OPEN, (NO, Rule.CACHED_REFUSED, CACHE)),
         (cached(BLOCKED), ANYONE_OFFLINE, (NO, Rule.CACHED_REFUSED, CACHE)),
+        (cached(RUN_OUT), OPEN, (NO, Rule.CACHED_REFUSED, CACHE)),
+        (cached(RUN_OUT), ANYONE_OFFLINE, (NO, Rule.CACHED_REFUSED, CACHE)),
+        (listed(RUN_OUT), ANYONE_OFFLINE, (NO, Rule.LISTED_REFUSED, LIST)),
         (listed(), NOT_OFFLINE, (NO, Rule.OFFLINE_OFF, LIST)),
         (cached(), NOT_OFFLINE, (NO, Rule.OFFLINE_OFF, CACHE)),
         (listed(), CONTRADICTORY, (YES, Rule.LISTED_OFFLINE, LIST)),
@@ -246,11 +275,11 @@ def test_another_card_ends_a_session_only_as_an_accepted_member_of_its_group(
         (of_group("OTHER"), (NO, Rule.OTHER_GROUP, CENTRAL)),
         (ACCEPTED, (NO, Rule.OTHER_GROUP, CENTRAL)),
         (replace(BLOCKED, parent_id_tag="FLEET"), (NO, Rule.CENTRAL_REFUSED, CENTRAL)),
-        (replace(RUN_OUT, parent_id_tag="FLEET"), (NO, Rule.CENTRAL_REFUSED, CENTRAL)),
+        (replace(RUN_OUT, parent_id_tag="FLEET"), (YES, Rule.SAME_GROUP, CENTRAL)),
     ],
 )
 def test_the_central_system_says_whether_another_card_is_of_the_group(info, expected):
-    assert outcome(decide_stop_answer(GROUPED, info, NOON)) == expected
+    assert outcome(decide_stop_answer(GROUPED, info)) == expected
 
 
 # --- switches ------------------------------------------------------------------------------------

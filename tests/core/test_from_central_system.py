@@ -32,6 +32,7 @@ from tests.core.world import (
     ALL_PARTS,
     BLOCKED,
     CARD,
+    NOON,
     Story,
     a_charge_point,
     charging,
@@ -40,6 +41,7 @@ from tests.core.world import (
     listed,
     messages,
     of,
+    reading,
     statuses,
     tap,
 )
@@ -100,11 +102,33 @@ def test_without_acceptance_the_charge_point_is_offline(event, registration):
 # --- what answers say about cards ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("action", ["StartTransaction", "StopTransaction"])
-def test_what_an_answer_says_about_a_card_is_remembered(action):
+ANSWERS = {
+    "Authorize": lambda info: ev.AuthorizeAnswered(CARD, info),
+    "StartTransaction": lambda info: ev.MessageAnswered(1, 1, "StartTransaction", 5, info, CARD),
+    "StopTransaction": lambda info: ev.MessageAnswered(1, 1, "StopTransaction", None, info, CARD),
+}
+RUN_OUT = replace(ACCEPTED, expires_at=NOON)
+FOR_ONCE = replace(ACCEPTED, is_end_unreadable=True)
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize(
+    ("info", "kept"),
+    [(BLOCKED, BLOCKED), (ACCEPTED, ACCEPTED), (RUN_OUT, RUN_OUT), (FOR_ONCE, None)],
+)
+def test_what_any_answer_says_about_a_card_is_remembered_by_one_rule(answer, info, kept):
     story = Story(a_charge_point())
-    commands = story.tell(ev.MessageAnswered(1, 1, action, None, BLOCKED, CARD))
-    assert of(CacheTag, commands) == [CacheTag(CARD, BLOCKED)]
+    assert of(CacheTag, story.tell(answer(info))) == [CacheTag(CARD, kept)]
+
+
+@pytest.mark.parametrize("info", [ACCEPTED, RUN_OUT, FOR_ONCE])
+def test_an_accepted_card_charges_whatever_its_date_also_after_the_answer_to_the_start(info):
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1), tap(), ev.AuthorizeAnswered(CARD, info))
+    story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
+    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 5, info, CARD))
+    story.wait(60)
+    assert story.connector.phase is Phase.CHARGING
 
 
 @pytest.mark.parametrize(

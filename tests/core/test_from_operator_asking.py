@@ -137,7 +137,20 @@ def test_a_question_asks_the_central_system_and_starts_nothing():
     assert story.connector.phase is Phase.IDLE
 
 
-@pytest.mark.parametrize("info", [BLOCKED, CONCURRENT, replace(ACCEPTED, expires_at=NOON)])
+@pytest.mark.parametrize(
+    "info", [replace(ACCEPTED, expires_at=NOON), replace(ACCEPTED, is_end_unreadable=True)]
+)
+def test_an_acceptance_for_this_once_answers_the_question_and_vouches_for_nothing(info):
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1), ev.TagQuestioned("q1", CARD))
+    commands = story.tell(ev.AuthorizeAnswered(CARD, info))
+    assert of(Reply, commands) == [Reply("q1", "applied", "", info)]
+    asked = story.tell(ev.SessionAsked("s1", 1, CARD))
+    assert of(Authorize, asked) == [Authorize(CARD, 5.0)]
+    assert story.connector.phase is Phase.IDLE
+
+
+@pytest.mark.parametrize("info", [BLOCKED, CONCURRENT])
 def test_a_question_about_a_tag_that_is_refused_is_answered_with_what_was_said(info):
     story = Story(a_charge_point())
     story.tell(ev.TagQuestioned("q1", CARD))

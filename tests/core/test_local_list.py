@@ -261,7 +261,6 @@ def answer(info: IdTagInfo, facts: TagFacts, id_tag: str = CARD) -> ev.Authorize
         (ACCEPTED, BLOCKED, "04..C4: list Accepted, answer Blocked"),
         (BLOCKED, ACCEPTED, "04..C4: list Blocked, answer Accepted"),
         (RUN_OUT, ACCEPTED, "04..C4: list Expired, answer Accepted"),
-        (ACCEPTED, RUN_OUT, "04..C4: list Accepted, answer Expired"),
         (BLOCKED, CONCURRENT, "04..C4: list Blocked, answer Accepted"),
         (of_group("A"), of_group("B"), "04..C4: the list has another parentIdTag"),
         (ACCEPTED, of_group("B"), "04..C4: the list has another parentIdTag"),
@@ -280,6 +279,7 @@ def test_an_answer_that_contradicts_the_list_is_reported_for_the_charge_point(en
     [
         (ACCEPTED, ACCEPTED),
         (ACCEPTED, LATER),  # when it ends is no contradiction
+        (ACCEPTED, RUN_OUT),
         (BLOCKED, BLOCKED),
         (ACCEPTED, CONCURRENT),
         (CONCURRENT, ACCEPTED),

@@ -32,6 +32,7 @@ from tests.core.world import (
     OTHER_CARD,
     Story,
     a_charge_point,
+    cached,
     charging,
     decisions,
     deeds,
@@ -230,6 +231,15 @@ def test_an_authorize_that_failed_lets_the_offline_rules_decide_at_once():
     story.tell(tap())
     (record,) = decisions(story.tell(ev.AuthorizeFailed(CARD, "CALLERROR InternalError")))
     assert (record.rule, record.detail) == ("UNKNOWN_REFUSED", "CALLERROR InternalError")
+
+
+@pytest.mark.parametrize("facts", [None, listed(), cached()])
+def test_nonsense_as_an_answer_refuses_whatever_the_offline_rules_would_do(facts):
+    story = Story(a_charge_point(AllowOfflineTxForUnknownId="true", LocalPreAuthorize="false"))
+    story.tell(tap(facts=facts))
+    (record,) = decisions(story.tell(ev.AuthorizeFailed(CARD, "no status", is_answer=True)))
+    assert (record.rule, record.detail) == ("ANSWER_UNUSABLE", "no status")
+    assert (story.state.waiting, story.state.unanswered) == ((), ())
 
 
 def test_a_late_answer_is_remembered_but_decides_nothing_any_more():

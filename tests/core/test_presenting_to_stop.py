@@ -91,6 +91,7 @@ def test_the_group_of_an_unknown_card_is_asked_for():
         (ev.AuthorizeAnswered(OTHER_CARD, of_group("OTHER")), "OTHER_GROUP"),
         (ev.AuthorizeAnswered(OTHER_CARD, BLOCKED), "CENTRAL_REFUSED"),
         (ev.AuthorizeFailed(OTHER_CARD, "no answer"), "GROUP_UNKNOWN"),
+        (ev.AuthorizeFailed(OTHER_CARD, "no status", is_answer=True), "ANSWER_UNUSABLE"),
     ],
 )
 def test_a_card_whose_group_does_not_fit_leaves_the_session_alone(answer, rule):
@@ -107,6 +108,15 @@ def test_without_an_answer_the_offline_rules_decide_about_the_group(parent, rule
     story.tell(tap(OTHER_CARD, listed(of_group(parent))))
     (record,) = decisions(story.tell(ev.AuthorizeFailed(OTHER_CARD, "no answer")))
     assert (record.rule, record.detail) == (rule, "no answer")
+
+
+def test_nonsense_as_an_answer_ends_no_session_of_the_group():
+    story = charging(facts=listed(of_group("FLEET")), LocalPreAuthorize="false", online=False)
+    story.state = replace(story.state, online=True, registration="Accepted")
+    story.tell(tap(OTHER_CARD, listed(of_group("FLEET"))))
+    nonsense = ev.AuthorizeFailed(OTHER_CARD, "no status", is_answer=True)
+    assert rules_of(story.tell(nonsense)) == ["ANSWER_UNUSABLE"]
+    assert story.connector.phase is Phase.CHARGING
 
 
 def test_the_group_member_is_matched_with_the_right_one_of_two_sessions():

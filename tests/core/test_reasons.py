@@ -120,6 +120,11 @@ def a_card_that_is_another_each_time() -> list[Command]:
     return Story(a_charge_point()).tell(tap("08A2B3C4", listed(), is_random=True))
 
 
+def answered_with_nonsense() -> list[Command]:
+    story = Story(a_charge_point(AllowOfflineTxForUnknownId="true"))
+    return story.tell(tap(), ev.AuthorizeFailed(CARD, "no status", is_answer=True))
+
+
 def a_plug_where_charging_is_free() -> list[Command]:
     rules = Rules(free_charging_id_tag="FREE")
     return Story(a_charge_point(rules=rules)).tell(ev.CablePluggedIn(1))
@@ -180,6 +185,7 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.CACHED: (YES, online(cached())),
     Rule.CENTRAL_ACCEPTED: (YES, answered(ACCEPTED)),
     Rule.CENTRAL_REFUSED: (NO, answered(BLOCKED)),
+    Rule.ANSWER_UNUSABLE: (NO, answered_with_nonsense),
     Rule.LISTED_OFFLINE: (YES, offline(listed())),
     Rule.LISTED_REFUSED: (NO, offline(listed(BLOCKED))),
     Rule.CACHED_OFFLINE: (YES, offline(cached())),

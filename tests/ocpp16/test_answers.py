@@ -16,7 +16,7 @@ from agent.core.events import (
     MessageFailed,
 )
 from agent.core.values import AuthorizationStatus, IdTagInfo
-from agent.errors import CallFailed
+from agent.errors import AnswerUnusable, CallFailed
 from agent.ocpp16.answers import (
     BootAnswer,
     answered,
@@ -52,8 +52,9 @@ ACCEPTED = IdTagInfo(AuthorizationStatus.ACCEPTED)
         (
             {"transactionId": 5, "idTagInfo": {"status": ["Accepted"]}},
             5,
-            IdTagInfo(AuthorizationStatus.INVALID),
+            None,
         ),
+        ({"transactionId": 5, "idTagInfo": {"status": ""}}, 5, None),
         (
             {
                 "transactionId": 5,
@@ -119,16 +120,37 @@ def test_an_answer_to_authorize_needs_its_id_tag_info():
     assert answered(command, {"idTagInfo": {"status": "Accepted"}}) == AuthorizeAnswered(
         TAG, ACCEPTED
     )
-    with pytest.raises(CallFailed, match="idTagInfo"):
-        answered(command, {})
+
+
+NO_STATUS = [
+    *(None, [], "x", {}, {"idTagInfo": None}, {"idTagInfo": {}}, {"idTagInfo": "Accepted"}),
+    *({"idTagInfo": {"status": status}} for status in (None, "", " ", 1, True, [], ["Accepted"])),
+]
+
+
+@pytest.mark.parametrize("payload", NO_STATUS)
+def test_an_answer_to_authorize_without_a_status_is_an_answer_and_says_nothing(payload: Any):
+    command = Authorize(TAG, 5.0)
+    with pytest.raises(AnswerUnusable, match="idTagInfo") as problem:
+        answered(command, payload)
+    assert failed(command, problem.value) == AuthorizeFailed(TAG, str(problem.value), True)
+
+
+@pytest.mark.parametrize("payload", NO_STATUS)
+def test_a_start_that_is_answered_without_a_status_keeps_its_number(payload: Any):
+    fields = payload if isinstance(payload, dict) else {}
+    found = answered(row(3, START), {**fields, "transactionId": 5})
+    assert isinstance(found, MessageAnswered)
+    assert (found.transaction_id, found.info) == (5, None)
 
 
 def test_failure_counts_an_attempt_and_a_lost_link_does_not():
-    assert failed(row(3, START), "why") == MessageFailed(3, "why", attempts=0)
+    why = CallFailed("why")
+    assert failed(row(3, START), why) == MessageFailed(3, "why", attempts=0)
     assert interrupted(row(3, START), "why") == DeliveryInterrupted(3)
-    assert failed(Authorize(TAG, 5.0), "why") == AuthorizeFailed(TAG, "why")
+    assert failed(Authorize(TAG, 5.0), why) == AuthorizeFailed(TAG, "why")
     assert interrupted(Authorize(TAG, 5.0), "why") == AuthorizeFailed(TAG, "why")
-    assert (answered(None, {}), failed(None, "why"), interrupted(None, "why")) == (None,) * 3
+    assert (answered(None, {}), failed(None, why), interrupted(None, "why")) == (None,) * 3
 
 
 def test_the_tag_a_call_is_about_is_known_for_masking():
@@ -143,16 +165,28 @@ def test_the_tag_a_call_is_about_is_known_for_masking():
         ("2026-03-01T12:00:00Z", datetime(2026, 3, 1, 12, tzinfo=UTC)),
         ("2026-03-01t12:00:00.1234567z", datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)),
         ("2026-03-01T14:00:00+02:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),
-        ("2026-03-01T12:00:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),
-        ("9999-12-31T23:59:59-05:00", None),
-        ("tomorrow", None),
-        (1772366400, None),
-        ("", None),
+        (" 2026-03-01T12:00:00,5Z ", datetime(2026, 3, 1, 12, 0, 0, 500_000, UTC)),
+        ("2026-03-01T12:00:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),  # no zone: UTC
+        ("2026-03-01", datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)),  # a bare date: its end
+        (None, None),  # as if it were absent: no end
     ],
 )
-def test_an_expiry_date_is_read_as_well_as_it_goes(expiry: Any, expires_at: datetime | None):
+def test_an_expiry_date_is_read_in_every_form_of_iso_8601(expiry: Any, expires_at: datetime | None):
     info = read_id_tag_info({"status": "Accepted", "expiryDate": expiry}, TAG)
     assert info == IdTagInfo(AuthorizationStatus.ACCEPTED, expires_at)
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    [
+        *("", " ", "soon", "never", "01.03.2026", "2026-02-30T12:00:00Z", "1772366400"),
+        *("9999-12-31T23:59:59-05:00", "2026-03-01T12:00:00Z" + " " * 40),
+        *(1772366400, 0, True, [], {}, ["2026-03-01T12:00:00Z"]),
+    ],
+)
+def test_an_expiry_date_that_cannot_be_read_is_not_never(expiry: Any):
+    info = read_id_tag_info({"status": "Accepted", "expiryDate": expiry}, TAG)
+    assert info == IdTagInfo(AuthorizationStatus.ACCEPTED, is_end_unreadable=True)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 from jsonschema import Draft6Validator  # type: ignore[import-untyped]
 
 from agent.core.commands import Authorize
-from agent.core.events import AuthorizeAnswered
+from agent.core.events import AuthorizeAnswered, AuthorizeFailed
 from agent.core.values import AuthorizationStatus, CertificateHash, Contract, IdTagInfo
-from agent.errors import CallFailed
-from agent.ocpp16.answers import answered
+from agent.errors import AnswerUnusable, CallFailed
+from agent.ocpp16.answers import answered, failed
 from agent.ocpp16.plug_and_charge import CERTIFICATE_STATUSES, VENDOR_ID, question
 from agent.redaction import redact_frame
 
@@ -89,7 +89,6 @@ def test_an_acceptance_is_read_with_group_expiry_and_the_word_on_the_certificate
         ("Unknown", AuthorizationStatus.INVALID),
         ("NoCredit", AuthorizationStatus.INVALID),
         ("NotAtThisTime", AuthorizationStatus.INVALID),
-        ({}, AuthorizationStatus.INVALID),
     ],
 )
 def test_every_other_word_refuses(status, read_as):
@@ -101,12 +100,18 @@ def test_a_certificate_that_is_not_accepted_refuses_whatever_the_id_is_worth(wor
     assert info_of(conf(certificateStatus=word)).status is AuthorizationStatus.INVALID
 
 
+@pytest.mark.parametrize("status", ["Rejected", "UnknownVendorId", "UnknownMessageId"])
+def test_a_question_that_is_turned_down_leaves_the_decision_to_the_offline_rules(status):
+    with pytest.raises(CallFailed, match="does not take the question") as problem:
+        answered(ASKED, conf(status))
+    assert failed(ASKED, problem.value) == AuthorizeFailed(E_MAID, str(problem.value))
+
+
 @pytest.mark.parametrize(
     "payload",
     [
         {},
-        {"status": "UnknownVendorId"},
-        {"status": "Rejected", "data": "{}"},
+        {"status": 5},
         {"status": "Accepted"},
         {"status": "Accepted", "data": "no JSON"},
         {"status": "Accepted", "data": "[]"},
@@ -114,13 +119,21 @@ def test_a_certificate_that_is_not_accepted_refuses_whatever_the_id_is_worth(wor
         {"status": "Accepted", "data": "[" * 100_000},
     ],
 )
-def test_what_is_no_answer_leaves_the_decision_to_the_offline_rules(payload):
-    with pytest.raises(CallFailed, match="contract"):
+def test_an_answer_that_is_nonsense_is_one_all_the_same(payload):
+    with pytest.raises(AnswerUnusable, match="contract") as problem:
         answered(ASKED, payload)
+    assert failed(ASKED, problem.value) == AuthorizeFailed(E_MAID, str(problem.value), True)
 
 
-def test_an_answer_without_a_word_on_the_id_refuses():
-    assert info_of(conf(idTokenInfo=None)).status is AuthorizationStatus.INVALID
+@pytest.mark.parametrize("told", [None, {}, {"status": {}}, {"status": ""}])
+def test_an_answer_without_a_word_on_the_id_says_nothing(told):
+    with pytest.raises(AnswerUnusable, match="status"):
+        answered(ASKED, conf(idTokenInfo=told))
+
+
+def test_a_certificate_that_is_not_accepted_is_a_word_on_the_id_too():
+    found = info_of(conf(idTokenInfo=None, certificateStatus="CertificateRevoked"))
+    assert found.status is AuthorizationStatus.INVALID
 
 
 def test_the_contract_stands_in_no_log():

@@ -332,6 +332,12 @@ def test_concurrent_tx_says_nothing_about_a_tag(store):
     assert store.facts("KNOWN").cache_entry == CacheEntry(ACCEPTED, NOON)
 
 
+def test_a_tag_whose_last_answer_may_not_be_kept_is_forgotten_in_whatever_case(store):
+    store.commit([CacheTag("04ab", ACCEPTED), CacheTag("OTHER", ACCEPTED)], NOON)
+    store.commit([CacheTag("04AB", None)], minutes_later(1))
+    assert cached(store, "04ab", "OTHER") == [False, True]
+
+
 def test_a_listed_tag_is_not_cached(store):
     store.replace_list(1, [("04ab", ACCEPTED)])
     store.commit([CacheTag("04AB", BLOCKED)], NOON)

@@ -23,7 +23,7 @@ from agent.core.values import (
     ListUpdateKind,
 )
 from agent.list_updates import ListUpdates
-from agent.ocpp16.answers import read_time
+from agent.ocpp16.answers import read_end_time
 from agent.ocpp16.frames import CallRefused, Payload
 from agent.ocpp16.incoming import Handler
 
@@ -113,7 +113,7 @@ def _expiry(value: Any, where: str) -> datetime | None:
         return None
     if not isinstance(value, str):
         raise _wrong_type(where, "string")
-    expires_at = read_time(value)
+    expires_at = read_end_time(value)
     if expires_at is None:
         raise CallRefused("PropertyConstraintViolation", f"{where} is not a date and time")
     return expires_at

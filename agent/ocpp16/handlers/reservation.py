@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from agent.core.events import ReservationCancelRequested, ReservationRequested
 from agent.core.state import ChargePoint
 from agent.core.values import Reservation
-from agent.ocpp16.answers import INT64_MAX, read_time
+from agent.ocpp16.answers import INT64_MAX, read_end_time
 from agent.ocpp16.frames import CallRefused, Payload
 from agent.ocpp16.incoming import Handler
 from agent.ports import Inbox
@@ -49,7 +49,7 @@ class _Reservation:
             raise CallRefused("PropertyConstraintViolation", "there is no such connectorId")
         if abs(number) > INT64_MAX:
             raise CallRefused("PropertyConstraintViolation", "reservationId is out of range")
-        expires_at = read_time(payload["expiryDate"])
+        expires_at = read_end_time(payload["expiryDate"])
         if expires_at is None:
             raise CallRefused("PropertyConstraintViolation", "expiryDate is not a date and time")
         return Reservation(
