@@ -111,13 +111,26 @@ def _run(options: argparse.Namespace) -> int:
     from agent.daemon import run_daemon
 
     settings = read_config(options.config or places.DEFAULT_CONFIG)
+    _give_up_roots_rights(settings.storage_path.parent)
     return run_daemon(settings, simulate=options.simulate)
 
 
 def _demo(options: argparse.Namespace) -> int:
     from agent.demo import run_demo
 
+    _give_up_roots_rights(places.demo_directory())
     return run_demo(places.demo_directory())
+
+
+def _give_up_roots_rights(folder: Path) -> None:
+    """Where the state is another user's, the agent has that user's rights: it stays there."""
+    from agent.doctor.rights import SERVICE_GROUPS
+    from agent.ownership import become_owner
+
+    user = become_owner(folder, SERVICE_GROUPS)
+    if user:
+        note = f"{folder} belongs to {user}: the agent goes on with the rights of {user}"
+        Console(sys.stderr).tell([f"note: {note}"])
 
 
 def _safe_state(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import AgentError, ControlError, NoAgent
+from agent.ownership import rights_of_owner
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,8 @@ def ask(path: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_S + 5)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
             channel.settimeout(timeout_s)
-            channel.connect(str(path))
+            with rights_of_owner(path.parent):
+                channel.connect(str(path))
             channel.sendall(json.dumps(request).encode() + b"\n")
             with channel.makefile("rb") as answers:
                 line = answers.readline()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from agent.clock import SystemClock
@@ -15,23 +16,42 @@ from agent.core.events import Event
 from agent.core.state import ChargePoint, Rules
 from agent.list_actions import ListActions
 from agent.list_updates import ListUpdates, owner_of
+from agent.ownership import rights_of_owner
 from agent.ports import Clock
 from agent.settings import Settings
 from agent.store import Store
 
+Do = Callable[[Mapping[str, Any]], Coroutine[Any, Any, Any]]
+
 
 @contextmanager
-def open_alone(settings: Settings) -> Iterator[ListActions]:
-    """Open the database for this process only. Raises StoreError; StoreBusy when it is in use."""
+def open_alone(settings: Settings) -> Iterator[Do]:
+    """Open the database for this process only; yields what does an action of ``list``.
+
+    Raises StoreError; StoreBusy when it is in use. Between two actions the rights are the caller's:
+    the files that it reads and writes are its own.
+    """
     clock = SystemClock()
     path = settings.storage_path
-    store = Store.open(path, now=clock.now().utc, make_id=lambda: str(uuid.uuid4()))
-    try:
-        core = _Core(_state(settings, store), store, clock)
+    as_owner = partial(rights_of_owner, path.parent)
+
+    def close() -> None:
+        with as_owner():
+            store.close()
+
+    with ExitStack() as last:
+        with as_owner():
+            store = Store.open(path, now=clock.now().utc, make_id=lambda: str(uuid.uuid4()))
+            last.callback(close)
+            core = _Core(_state(settings, store), store, clock)
         lists = ListUpdates(store, core, lambda: core.state, write=_here, read=_here, check=_here)
-        yield ListActions(lists, lambda: core.state)
-    finally:
-        store.close()
+        actions = ListActions(lists, lambda: core.state)
+
+        async def do(request: Mapping[str, Any]) -> Any:
+            with as_owner():
+                return await actions.do(request)
+
+        yield do
 
 
 class _Core:

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from agent.console import Console
 from agent.errors import AgentError, NoAgent
+from agent.ownership import write_private
 
 if TYPE_CHECKING:
     from agent.core.values import IdTagInfo, ListEntry
@@ -139,7 +140,7 @@ def _export(options: argparse.Namespace, ask: Ask) -> None:
     if options.file == "-":
         sys.stdout.write(text)
         return
-    _write_private(Path(options.file), text)
+    write_private(Path(options.file), text.encode("ascii"))
     if options.json:
         _print_json({"exported": len(entries)})
     else:
@@ -208,24 +209,7 @@ def _content_of(name: str) -> bytes:
         with open(name, "rb") as file:
             return file.read(FILE_BYTES_MAX + 1)
     except OSError as problem:
-        _cannot("read", name, problem)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write the file whole or not at all, readable for its owner only."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii", newline="") as file:
-            file.write(text)
-        beside.replace(path)
-    except OSError as problem:
-        beside.unlink(missing_ok=True)
-        _cannot("write", str(path), problem)
-
-
-def _cannot(verb: str, name: str, problem: OSError) -> NoReturn:
-    raise AgentError(f"cannot {verb} {name}: {problem.strerror}") from None
+        raise AgentError(f"cannot read {name}: {problem.strerror}") from None
 
 
 # --- the running agent, or the database alone ----------------------------------------------------
@@ -256,10 +240,10 @@ def _alone(settings: Settings) -> Iterator[Ask]:
 
     from agent.list_alone import open_alone
 
-    with open_alone(settings) as actions, asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, open_alone(settings) as do:
         note = f"no agent is running: working on the database {settings.storage.path} alone"
         Console(sys.stderr).tell([f"note: {note}"])
-        yield lambda what, **request: runner.run(actions.do({"what": what, **request}))
+        yield lambda what, **request: runner.run(do({"what": what, **request}))
 
 
 def _settings_of(options: argparse.Namespace) -> Settings:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import places
 from agent.console import Console
-from agent.errors import AgentError, ConfigError, ControlError, NoAgent
+from agent.errors import ConfigError, ControlError, NoAgent
+from agent.ownership import rights_of_owner, write_private
 
 if TYPE_CHECKING:
     from agent.diagnostics.bundle import Part, Sources
@@ -53,7 +53,7 @@ def run_support_command(options: argparse.Namespace) -> int:
     if name == "-":
         sys.stdout.buffer.write(packed)
         return 0
-    _write_private(Path(name), packed)
+    write_private(Path(name), packed)
     if options.json:
         print(json.dumps({"file": name, "bytes": len(packed), "parts": [p.name for p in parts]}))
     else:
@@ -139,7 +139,7 @@ def _settings_of(config: Path | None) -> tuple[Settings | None, tuple[str, ...]]
 
 def _text_of(config: Path) -> str:
     try:
-        with config.open("rb") as file:
+        with rights_of_owner(config.absolute().parent), config.open("rb") as file:
             return file.read(CONFIG_SHOWN_MAX).decode("utf-8", "replace")
     except OSError as problem:
         return f"(cannot be read: {problem.strerror})"
@@ -162,16 +162,3 @@ def _joined(live: list[Part], own: list[Part], sources: Sources) -> list[Part]:
 def _is_empty_journal(part: Part) -> bool:
     """The agent's own user may not read journald everywhere; who runs this command often may."""
     return part.name == "journal.txt" and part.text.startswith("(journald")
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all, readable for its owner only."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-        beside.replace(path)
-    except OSError as problem:
-        beside.unlink(missing_ok=True)
-        raise AgentError(f"cannot write {path}: {problem.strerror}") from None

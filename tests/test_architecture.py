@@ -81,7 +81,8 @@ MAY_IMPORT = {
         "hw.levers",
         "hw.settings",
     ),
-    "agent.store": ("agent.store", "agent.core", "agent.errors"),
+    "agent.ownership": ("agent.errors",),
+    "agent.store": ("agent.store", "agent.core", "agent.errors", "agent.ownership"),
     "agent.ocpp16": (
         "agent.ocpp16",
         "agent.core",
@@ -107,6 +108,7 @@ MAY_IMPORT = {
         "agent.files",
         "agent.notices",
         "agent.ocpp16.frame_log",
+        "agent.ownership",
         "agent.ports",
         "agent.redaction",
         "agent.settings",

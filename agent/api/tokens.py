@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.api.errors import ApiError
+from agent.ownership import rights_of_owner
 from agent.settings import SCOPES, ApiTokenSettings
 
 FILE_NAME = "tokens.json"
@@ -58,7 +59,7 @@ class TokenFile:
     def read(self) -> list[Token]:
         """Every token in the file; none when there is no file. Raises ApiError naming the file."""
         try:
-            with self.path.open("rb") as file:
+            with rights_of_owner(self.path.parent), self.path.open("rb") as file:
                 content = file.read(_FILE_MAX + 1)
         except FileNotFoundError:
             return []
@@ -103,6 +104,11 @@ class TokenFile:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Two commands at once must not lose each other's token."""
+        with rights_of_owner(self.path.parent), self._locked():
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
         try:
             directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as problem:
@@ -133,16 +139,9 @@ class TokenFile:
                 json.dump({"tokens": entries}, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-            self._give_to_the_agent(beside)
             beside.replace(self.path)
         except OSError as problem:
             raise ApiError(f"cannot write {self.path}: {problem.strerror}") from None
-
-    def _give_to_the_agent(self, path: Path) -> None:
-        """Made by root, it belongs to whom the state directory belongs to."""
-        if os.geteuid() == 0:
-            owner = self.path.parent.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _token(entry: Any) -> Token:

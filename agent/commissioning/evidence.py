@@ -6,15 +6,14 @@ Both are written anew whenever something was seen. Card numbers are masked; no p
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent.errors import AgentError
+from agent.ownership import rights_of_owner, write_private
 
 FORMAT = 1
 PASSED, FAILED, SKIPPED, RUNNING = "passed", "failed", "skipped", "running"
@@ -103,25 +102,13 @@ def save(evidence: Evidence, base: Path) -> None:
     """Write ``base``.json and ``base``.txt, each whole or not at all. Raises AgentError."""
     data = json.dumps(evidence.as_data(), indent=2, ensure_ascii=False) + "\n"
     for suffix, text in ((".json", data), (".txt", evidence.as_text())):
-        path = base.with_name(base.name + suffix)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with open(beside, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())  # the next step may be a power cut
-            beside.replace(path)
-        except OSError as problem:
-            raise AgentError(f"cannot write {path}: {problem.strerror}") from None
-        finally:  # Ctrl-C too leaves nothing half written
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
+        write_private(base.with_name(base.name + suffix), text.encode())
 
 
 def load(path: Path) -> Evidence:
     """Read a file that ``save`` wrote. Raises AgentError with a sentence."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with rights_of_owner(path.absolute().parent), open(path, encoding="utf-8") as file:
             data = json.loads(file.read(_FILE_BYTES_MAX))
         return _evidence_of(data)
     except OSError as problem:

@@ -14,6 +14,7 @@ from typing import Any
 from agent import places
 from agent.console import Console
 from agent.errors import AgentError
+from agent.ownership import rights_of_owner
 
 WORDS = "ask a few questions and write a configuration that check-config accepts"
 PASSWORD_FILE = "secrets/authorization_key"
@@ -188,7 +189,7 @@ def _write(
 ) -> None:
     from agent.commissioning.answers import file_values
     from agent.commissioning.config_text import config_text
-    from agent.commissioning.files import give_to_service, write_whole
+    from agent.commissioning.files import write_whole
     from agent.config import parse_config, warnings_for
 
     values, connectors = file_values(answers, place.storage, str(place.password))
@@ -198,8 +199,8 @@ def _write(
     kept = []
     if answers.get("password"):
         _make_folder(place.password.parent)
-        kept += [write_whole(place.password, f"{answers['password']}\n", 0o600, may_replace)]
-        give_to_service(place.password)
+        secret = f"{answers['password']}\n"
+        kept += [write_whole(place.password, secret, 0o600, may_replace, is_for_service=True)]
     kept += [write_whole(place.config, text, 0o644, may_replace)]
     _tell(options, place, answers, [path for path in kept if path], warnings_for(settings))
 
@@ -216,7 +217,8 @@ def _require_room(place: Place, answers: Mapping[str, str], may_replace: bool) -
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o750, exist_ok=True)
+        with rights_of_owner(folder.parent):
+            folder.mkdir(mode=0o750, exist_ok=True)
     except OSError as problem:
         raise AgentError(f"cannot make the folder {folder}: {problem.strerror}") from None
 

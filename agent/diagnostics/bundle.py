@@ -21,6 +21,7 @@ from agent.diagnostics.log_ring import Line
 from agent.diagnostics.machine import own_version, system_facts, versions
 from agent.diagnostics.scrub import Scrubber
 from agent.diagnostics.secrets import scrubber_for
+from agent.ownership import rights_of_owner
 from agent.settings import Settings
 from agent.store.look import Look, look_at
 
@@ -211,7 +212,11 @@ def _database(look: Look) -> dict[str, Any]:
 
 def _self_test(storage: Path) -> Any:
     try:
-        with open(storage.with_name("self-test.json"), encoding="utf-8", errors="replace") as file:
+        path = storage.with_name("self-test.json")
+        with (
+            rights_of_owner(path.parent),
+            open(path, encoding="utf-8", errors="replace") as file,
+        ):
             text = file.read(PART_CHARS_MAX)
     except FileNotFoundError:
         return "(no self-test has been done here yet)"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 SERVICE_USER = "chargepoint"
 # What the unit gives to the service besides the user's own groups.
-_SERVICE_GROUPS = ("gpio", "spi", "dialout")
+SERVICE_GROUPS = ("gpio", "spi", "dialout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def agents_user(storage: Path) -> User:
         return User(str(uid), uid, frozenset())
     groups = frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid))
     if entry.pw_name == SERVICE_USER:
-        groups |= {gid for name in _SERVICE_GROUPS if (gid := _gid_of(name)) is not None}
+        groups |= {gid for name in SERVICE_GROUPS if (gid := _gid_of(name)) is not None}
     return User(entry.pw_name, uid, groups)
 
 

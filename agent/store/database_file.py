@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.errors import StoreBusy, StoreError
+from agent.errors import AgentError, StoreBusy, StoreError
+from agent.ownership import require_own_folder
 from agent.store.migrations import bring_up_to_date
 from agent.store.problems import as_store_errors, means_damage
 
@@ -95,6 +96,10 @@ def _check_place(path: Path) -> None:
         )
     if path.is_dir():
         raise StoreError(f"{path} is a directory: storage.path must name a file in it")
+    try:
+        require_own_folder(path.parent)
+    except AgentError as problem:
+        raise StoreError(f"Cannot open the database {path}: {problem}") from None
 
 
 def _lock(path: Path) -> int:
@@ -113,16 +118,8 @@ def _lock(path: Path) -> int:
 
 
 def _open_private(path: Path) -> int:
-    """Open or create a file that belongs to the owner of its directory, whoever creates it.
-
-    Otherwise a command run once by root would leave files that the daemon cannot open.
-    """
-    is_new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
-    if is_new and os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor
+    """Open or create a file that nobody else may read."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
 
 
 # --- is it sound ---------------------------------------------------------------------------------

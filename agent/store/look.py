@@ -7,15 +7,16 @@ refuse or set aside. It never waits for a lock, changes nothing, and needs no ri
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from agent.core.approach import Approaches
 from agent.core.values import DecisionRecord
-from agent.errors import StoreError
+from agent.errors import AgentError, StoreError
+from agent.ownership import rights_of_owner
 from agent.store.approach import read_approaches
 from agent.store.migrations import APPLICATION_ID
 from agent.store.problems import store_error
@@ -73,9 +74,9 @@ def look_at(path: Path, must_stop: Callable[[], bool]) -> Look:
 
     ``must_stop`` is asked every few milliseconds; true ends what is being read.
     """
-    look = Look(bytes=_sizes(path))
+    look = Look()
     try:
-        with closing(_open(path)) as reader:
+        with _opened(path, look) as reader:
             reader.set_progress_handler(lambda: int(must_stop()), _STEPS_BETWEEN_LOOKS)
             for read in (_tags, _passwords, _memories, _outbox, _keys, _rows, _check):
                 _try(read, reader, look)
@@ -87,7 +88,7 @@ def look_at(path: Path, must_stop: Callable[[], bool]) -> Look:
 def quick_check(path: Path, must_stop: Callable[[], bool] = lambda: False) -> str:
     """What SQLite's quick_check says: "ok", or what is wrong. Raises StoreError."""
     look = Look()
-    with closing(_open(path)) as reader:
+    with _opened(path, look) as reader:
         reader.set_progress_handler(lambda: int(must_stop()), _STEPS_BETWEEN_LOOKS)
         _try(_check, reader, look)
     if look.problems:
@@ -97,7 +98,7 @@ def quick_check(path: Path, must_stop: Callable[[], bool] = lambda: False) -> st
 
 def stored_approaches(path: Path) -> Approaches | None:
     """How the central system is reached, if that was ever changed. Raises StoreError."""
-    with closing(_open(path)) as reader:
+    with _opened(path, Look()) as reader:
         try:
             return read_approaches(reader)
         except sqlite3.Error as problem:
@@ -109,6 +110,19 @@ def _try(read: _Read, reader: sqlite3.Connection, look: Look) -> None:
         read(reader, look)
     except (sqlite3.Error, StoreError, ValueError, KeyError) as problem:
         look.problems.append(f"{(read.__doc__ or '').rstrip('.')} cannot be read: {problem}")
+
+
+@contextmanager
+def _opened(path: Path, look: Look) -> Iterator[sqlite3.Connection]:
+    try:
+        with rights_of_owner(path.parent):
+            look.bytes = _sizes(path)
+            with closing(_open(path)) as reader:
+                yield reader
+    except StoreError:
+        raise
+    except AgentError as problem:
+        raise StoreError(f"Cannot read the database {path}: {problem}") from None
 
 
 def _open(path: Path) -> sqlite3.Connection:

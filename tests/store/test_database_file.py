@@ -276,7 +276,10 @@ def test_a_read_only_file_is_an_error_and_not_damage(open_directory, open_store)
     with as_ordinary_user(), pytest.raises(StoreError, match="Permission denied"):
         open_store(path)
     assert not [name for name in names_beside(path) if "corrupt" in name]
-    assert open_store(owned(path, 0o600)).head().message == START
+    for each in open_directory.iterdir():
+        owned(each, 0o600)
+    with as_ordinary_user(), closing(open_store(path)) as store:
+        assert store.head().message == START
 
 
 def test_a_file_that_may_not_be_read_is_an_error_and_not_damage(open_directory, open_store):
@@ -297,7 +300,18 @@ def test_a_read_only_directory_is_an_error(open_directory, open_store):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_root_creates_belongs_to_the_owner_of_the_directory(open_directory, open_store):
+def test_root_opens_no_database_in_the_directory_of_another_user(open_directory, open_store):
     owned(open_directory, 0o755)
-    open_store(open_directory / "agent.db")
-    assert {each.stat().st_uid for each in open_directory.iterdir()} == {NOBODY}
+    with pytest.raises(StoreError, match="root does not work in it as root"):
+        open_store(open_directory / "agent.db")
+    assert list(open_directory.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("mode", [0o770, 0o1777])
+def test_nor_in_one_where_others_can_change_names(mode, open_directory, open_store):
+    os.chown(open_directory, 0, NOBODY)
+    open_directory.chmod(mode)
+    with pytest.raises(StoreError, match="others may write in it"):
+        open_store(open_directory / "agent.db")
+    assert list(open_directory.iterdir()) == []
