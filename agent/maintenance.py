@@ -11,6 +11,7 @@ from agent.diagnostics.desk import SupportDesk
 from agent.diagnostics.log_ring import LogRing
 from agent.diagnostics.uploads import ACTION as DIAGNOSTICS
 from agent.diagnostics.uploads import DiagnosticsRequest, DiagnosticsUploads
+from agent.files.network import Network
 from agent.files.transfers import NetworkTransfers
 from agent.firmware import ACTION as FIRMWARE
 from agent.firmware import FirmwareWorker, RunCommand
@@ -36,8 +37,10 @@ class Maintenance:
         """``actions`` are those of the control socket; ``stack`` ends what begins here."""
         self._rooms = rooms
         log = stack.enter_context(LogRing(lambda: rooms.clock.now().utc).listening())
+        central_system = rooms.settings.central_system
         self._transfers = world.transfers or NetworkTransfers(
-            lambda: rooms.clock.now().monotonic_s, rooms.settings.central_system.ca_file
+            lambda: rooms.clock.now().monotonic_s,
+            Network(central_system.file_hosts, central_system.ca_file),
         )
         self._notices = Notices(rooms.link.call, lambda: rooms.runtime.state.online)
         rooms.observers.append(self._notices.observe)

@@ -54,6 +54,12 @@ class CentralSystemSettings:
         "", "file with the password: 32 to 40 hex digits, or 16 to 20 characters"
     )
     ca_file: str = setting("", "PEM file with the certificates to trust for wss://")
+    file_hosts: str = setting(
+        "network",
+        "where GetDiagnostics and UpdateFirmware may aim: public addresses, the whole network but "
+        "not this box itself, or any",
+        choices=("public", "network", "any"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,26 +13,27 @@ from typing import Any, BinaryIO
 from agent.errors import TransferError
 from agent.files.effort import Effort
 from agent.files.location import Location
-from agent.files.words import explained, tls_context
+from agent.files.network import Network
+from agent.files.words import explained
 
 BLOCK = 64 * 1024
 ANSWER_LINES_MAX = 200
 IMPLICIT_PORT = 990  # TLS from the first byte; on every other port TLS is asked for (RFC 4217)
 
 
-def upload(folder: Location, name: str, content: bytes, effort: Effort, ca_file: str = "") -> None:
+def upload(folder: Location, name: str, content: bytes, effort: Effort, network: Network) -> None:
     """Store the file in the folder. Raises TransferError."""
-    with _session(folder, effort, ca_file) as session:
+    with _session(folder, effort, network) as session:
         for part in [*folder.folders, *([folder.name] if folder.name else [])]:
             session.cwd(part)
         session.storbinary(f"STOR {name}", io.BytesIO(content), BLOCK, lambda block: effort.check())
 
 
-def download(location: Location, into: BinaryIO, effort: Effort, ca_file: str = "") -> None:
+def download(location: Location, into: BinaryIO, effort: Effort, network: Network) -> None:
     """Fetch the file. Raises TransferError."""
     if not location.name:
         raise TransferError("the address names a folder, no file")
-    with _session(location, effort, ca_file) as session:
+    with _session(location, effort, network) as session:
         for part in location.folders:
             session.cwd(part)
         session.voidcmd("TYPE I")
@@ -57,10 +58,10 @@ def _size(session: ftplib.FTP, name: str) -> int | None:
 
 
 @contextmanager
-def _session(location: Location, effort: Effort, ca_file: str) -> Iterator[ftplib.FTP]:
+def _session(location: Location, effort: Effort, network: Network) -> Iterator[ftplib.FTP]:
     with explained(location):
         effort.check()
-        session = _opened(location, effort, ca_file)
+        session = _opened(location, effort, network)
         try:
             session.login(location.user or "anonymous", location.password or "anonymous@")
             if isinstance(session, ftplib.FTP_TLS):
@@ -73,16 +74,16 @@ def _session(location: Location, effort: Effort, ca_file: str) -> Iterator[ftpli
             _end(session)
 
 
-def _opened(location: Location, effort: Effort, ca_file: str) -> ftplib.FTP:
+def _opened(location: Location, effort: Effort, network: Network) -> ftplib.FTP:
     timeout_s = effort.silence_s()
     session: _BoundedFtp
     if location.scheme == "ftp":
         session = _BoundedFtp(timeout=timeout_s)
     elif location.port == IMPLICIT_PORT:
-        session = ImplicitTls(timeout=timeout_s, context=tls_context(ca_file))
+        session = ImplicitTls(timeout=timeout_s, context=network.tls_context())
     else:
-        session = SameSessionTls(timeout=timeout_s, context=tls_context(ca_file))
-    session.effort = effort
+        session = SameSessionTls(timeout=timeout_s, context=network.tls_context())
+    session.effort, session.network = effort, network
     try:
         session.connect(location.host, location.port)
     except ftplib.Error as problem:
@@ -121,7 +122,23 @@ class _BoundedFtp(ftplib.FTP):
     """Answers have an end, and are waited for no longer than the effort goes on."""
 
     effort: Effort
+    network: Network
+    trust_server_pasv_ipv4_address = False  # data go where the commands go, and nowhere else
     _lines_left = 0
+
+    def connect(self, *arguments: Any, **more: Any) -> str:
+        """Connect where the network lets us, and read the server's greeting."""
+        self.host, self.port = arguments
+        plain = self.network.connect(self.host, self.port, self.effort.silence_s())
+        self.af = plain.family
+        self.sock = self.wrapped(plain)
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+        return self.welcome
+
+    def wrapped(self, plain: socket.socket) -> socket.socket:
+        """The line for the commands."""
+        return plain
 
     def getmultiline(self) -> str:
         """One answer. Raises TransferError when it does not end: all its lines are kept."""
@@ -159,12 +176,6 @@ class SameSessionTls(_BoundedFtp, ftplib.FTP_TLS):
 class ImplicitTls(SameSessionTls):
     """TLS from the first byte."""
 
-    def connect(self, *arguments: Any, **more: Any) -> str:
-        """Connect, and wrap the line before the server's greeting is read."""
-        self.host, self.port = arguments
-        plain = socket.create_connection((self.host, self.port), self.timeout)
-        self.af = plain.family
-        self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
-        self.file = self.sock.makefile("r", encoding=self.encoding)
-        self.welcome = self.getresp()
-        return self.welcome
+    def wrapped(self, plain: socket.socket) -> socket.socket:
+        """Before the server's greeting is read."""
+        return self.context.wrap_socket(plain, server_hostname=self.host)

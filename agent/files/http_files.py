@@ -13,7 +13,8 @@ from urllib.parse import urljoin
 from agent.errors import TransferError
 from agent.files.effort import Effort
 from agent.files.location import Location, location_of
-from agent.files.words import explained, tls_context
+from agent.files.network import Network
+from agent.files.words import explained
 
 BLOCK = 64 * 1024
 REDIRECTS_MAX = 5
@@ -24,7 +25,7 @@ _TRY_POST = (400, 403, 404, 405, 411, 501)
 _BOUNDARY = "chargepoint-agent-4c8e1f6b2a"
 
 
-def upload(folder: Location, name: str, content: bytes, effort: Effort, ca_file: str = "") -> None:
+def upload(folder: Location, name: str, content: bytes, effort: Effort, network: Network) -> None:
     """PUT the file into the folder; a server that wants none gets a form by POST instead.
 
     OCPP 1.6 does not say which of the two. An address with a query is signed for one file: it is
@@ -33,23 +34,23 @@ def upload(folder: Location, name: str, content: bytes, effort: Effort, ca_file:
     with explained(folder):
         place = folder if folder.query else folder.with_name(name)
         headers = {"Content-Type": "application/gzip"}
-        status, reason = _send(place, "PUT", content, headers, effort, ca_file)
+        status, reason = _send(place, "PUT", content, headers, effort, network)
         if status in _TRY_POST and not folder.query:
             form = _form(name, content)
             headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
             put_status = status
-            status, reason = _send(folder, "POST", form, headers, effort, ca_file)
+            status, reason = _send(folder, "POST", form, headers, effort, network)
             if status in (404, 405, 501):
                 status = put_status  # it wants neither: the first answer tells more
         if status not in _TAKEN:
             raise TransferError(_refusal(folder, status, reason))
 
 
-def download(location: Location, into: BinaryIO, effort: Effort, ca_file: str = "") -> None:
+def download(location: Location, into: BinaryIO, effort: Effort, network: Network) -> None:
     """GET the file, following some redirects. Raises TransferError."""
     with explained(location):
         for _ in range(REDIRECTS_MAX + 1):
-            with _answer_to(location, "GET", None, {}, effort, ca_file) as answer:
+            with _answer_to(location, "GET", None, {}, effort, network) as answer:
                 if answer.status in _MOVED:
                     location = _moved(location, answer)
                     continue
@@ -77,11 +78,11 @@ def _send(
     body: bytes,
     headers: dict[str, str],
     effort: Effort,
-    ca_file: str,
+    network: Network,
 ) -> tuple[int, str]:
     """Status and reason of the answer; a redirect that asks for the same again is followed."""
     for _ in range(REDIRECTS_MAX + 1):
-        with _answer_to(place, method, body, headers, effort, ca_file) as answer:
+        with _answer_to(place, method, body, headers, effort, network) as answer:
             if answer.status not in _MOVED_AS_IT_IS:
                 return answer.status, answer.reason
             place = _moved(place, answer)
@@ -95,10 +96,10 @@ def _answer_to(
     body: bytes | None,
     headers: dict[str, str],
     effort: Effort,
-    ca_file: str,
+    network: Network,
 ) -> Iterator[http.client.HTTPResponse]:
     effort.check()
-    with closing(_connection(location, effort, ca_file)) as connection:
+    with closing(_connection(location, effort, network)) as connection:
         wanted = {"Host": location.host_header, "User-Agent": "chargepoint-agent", **headers}
         if location.user:
             secret = f"{location.user}:{location.password}".encode()
@@ -107,7 +108,6 @@ def _answer_to(
             blocks = None if body is None else _blocks(body, effort)
             if body is not None:
                 wanted["Content-Length"] = str(len(body))
-            connection.connect()
             effort.uses(connection.sock)
             connection.request(method, location.target, blocks, wanted)
             with closing(connection.getresponse()) as answer:
@@ -117,15 +117,15 @@ def _answer_to(
             raise TransferError(f"{location.host} does not speak HTTP ({kind})") from None
 
 
-def _connection(location: Location, effort: Effort, ca_file: str) -> http.client.HTTPConnection:
-    if location.scheme == "https":
-        return http.client.HTTPSConnection(
-            location.host,
-            location.port,
-            timeout=effort.silence_s(),
-            context=tls_context(ca_file),
-        )
-    return http.client.HTTPConnection(location.host, location.port, timeout=effort.silence_s())
+def _connection(location: Location, effort: Effort, network: Network) -> http.client.HTTPConnection:
+    """A connection whose line is there already: it opens none of its own."""
+    context = network.tls_context() if location.scheme == "https" else None
+    connection = http.client.HTTPConnection(location.host, location.port)
+    line = network.connect(location.host, location.port, effort.silence_s())
+    connection.sock = (
+        line if context is None else context.wrap_socket(line, server_hostname=location.host)
+    )
+    return connection
 
 
 def _blocks(body: bytes, effort: Effort) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 from agent.errors import TransferError
 from agent.files.effort import SILENCE_S, Effort
 from agent.files.location import Location
+from agent.files.network import Network
 
 ROOM_KEPT_BYTES = 100_000_000  # of the disk, for the database
 _AT_ONCE_MAX = 4  # threads that hang in a server, with those that were given up
@@ -48,10 +49,9 @@ class Transfers(Protocol):
 class NetworkTransfers:
     """The real ones. A task that is cancelled calls its transfer off."""
 
-    def __init__(self, monotonic: Callable[[], float], ca_file: str = "") -> None:
-        """``ca_file``: certificates to trust besides those of the system."""
+    def __init__(self, monotonic: Callable[[], float], network: Network) -> None:
         self._monotonic = monotonic
-        self._ca_file = ca_file
+        self._network = network
         self._running: set[threading.Thread] = set()
 
     async def upload(self, folder: Location, name: str, content: bytes, within_s: float) -> None:
@@ -59,7 +59,7 @@ class NetworkTransfers:
         effort = Effort(self._monotonic, within_s, len(content))
         send = _protocol(folder).upload
         await self._elsewhere(
-            effort, within_s, lambda: send(folder, name, content, effort, self._ca_file)
+            effort, within_s, lambda: send(folder, name, content, effort, self._network)
         )
 
     async def download(
@@ -69,7 +69,7 @@ class NetworkTransfers:
         most, words = _room_for(path, bytes_max)
         effort = Effort(self._monotonic, within_s, most, words)
         return await self._elsewhere(
-            effort, within_s, lambda: fetch(location, path, effort, self._ca_file)
+            effort, within_s, lambda: fetch(location, path, effort, self._network)
         )
 
     async def _elsewhere(self, effort: Effort, within_s: float, work: Callable[[], T]) -> T:
@@ -117,7 +117,7 @@ def _tell(
         loop.call_soon_threadsafe(settle_if_awaited)
 
 
-def fetch(location: Location, path: Path, effort: Effort, ca_file: str = "") -> Fetched:
+def fetch(location: Location, path: Path, effort: Effort, network: Network) -> Fetched:
     """Fetch a file beside its place, sync it, and put it there in one step.
 
     Raises TransferError. An attempt that was given up may still run in its thread: it never has
@@ -135,7 +135,7 @@ def fetch(location: Location, path: Path, effort: Effort, ca_file: str = "") -> 
         with open(descriptor, "wb") as file:
             counted = _Counted(file)
             try:
-                _protocol(location).download(location, counted, effort, ca_file)
+                _protocol(location).download(location, counted, effort, network)
                 counted.bring_home()
                 effort.check()
                 beside.replace(path)

@@ -1,4 +1,4 @@
-"""Why a transfer failed, as a sentence; and TLS as both protocols want it."""
+"""Why a transfer failed, as a sentence."""
 
 from __future__ import annotations
 
@@ -10,22 +10,6 @@ from http.client import HTTPException
 
 from agent.errors import TransferError
 from agent.files.location import Location
-
-
-def tls_context(ca_file: str = "") -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificate and host name checked. Raises TransferError.
-
-    The certificates of the system are trusted, and those of ``ca_file`` besides.
-    """
-    context = ssl.create_default_context()
-    try:
-        if ca_file:
-            context.load_verify_locations(ca_file)
-    except OSError as problem:  # ssl.SSLError too
-        reason = problem.strerror or "no certificate in PEM form"
-        raise TransferError(f"cannot use the certificates in {ca_file}: {reason}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 @contextmanager

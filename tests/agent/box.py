@@ -45,6 +45,8 @@ def box_settings(directory: Path, url: str = URL, connectors: int = 1, **keys: s
     configuration = {"MeterValueSampleInterval": "60", "MeterValuesSampledData": "", **keys}
     return replace(
         settings,
+        # The servers of the tests are on this machine.
+        central_system=replace(settings.central_system, file_hosts="any"),
         connectors=tuple(simulated_connector(number + 1) for number in range(connectors)),
         ocpp=OcppSettings(configuration=configuration),
     )

@@ -30,6 +30,7 @@ def a_box(directory: Path, url: str) -> Path:
     text = config.read_text().replace(
         'identity = "CP-1"\n', 'identity = "CP-1"\nfirmware_version = "1.0"\n'
     )
+    text = text.replace("[central_system]\n", '[central_system]\nfile_hosts = "any"\n')
     config.write_text(f'{text}\n[firmware]\ninstall_command = ["{script}", "{{file}}"]\n')
     return config
 

@@ -19,6 +19,7 @@ from agent.errors import TransferError
 from agent.files import ftp_files, http_files, transfers
 from agent.files.effort import Effort
 from agent.files.location import Location, location_of
+from agent.files.network import Network
 from agent.files.transfers import NetworkTransfers, fetch
 from tests.emulators.file_servers import (
     PASSWORD,
@@ -32,6 +33,7 @@ from tests.emulators.file_servers import (
 
 CONTENT = bytes(range(256)) * 1000
 NAME = "bundle.tar.gz"
+HERE = Network("any")  # the servers of these tests are on this machine
 LOGIN = f"{USER}:{quote(PASSWORD, safe='')}@"
 
 
@@ -42,14 +44,14 @@ def effort(within_s: float = 20.0, bytes_max: int = 10_000_000) -> Effort:
 def sent(folder: str, ca_file: str = "", content: bytes = CONTENT) -> None:
     location = location_of(folder)
     module = http_files if location.scheme.startswith("http") else ftp_files
-    module.upload(location, NAME, content, effort(), ca_file)
+    module.upload(location, NAME, content, effort(), Network("any", ca_file))
 
 
 def fetched(address: str, ca_file: str = "", **limits: float) -> bytes:
     location = location_of(address)
     module = http_files if location.scheme.startswith("http") else ftp_files
     into = io.BytesIO()
-    module.download(location, into, effort(**limits), ca_file)  # type: ignore[arg-type]
+    module.download(location, into, effort(**limits), Network("any", ca_file))  # type: ignore[arg-type]
     return into.getvalue()
 
 
@@ -346,7 +348,7 @@ def test_a_transfer_that_was_called_off_moves_nothing_more():
     one = effort()
     one.call_off()
     with http_server(shelf) as url, pytest.raises(TransferError, match="called off"):
-        http_files.upload(location_of(url), NAME, CONTENT, one)
+        http_files.upload(location_of(url), NAME, CONTENT, one, HERE)
     assert shelf.files == {}
 
 
@@ -375,10 +377,10 @@ def test_a_file_appears_whole_and_synced_or_not_at_all(tmp_path: Path):
     with http_server(shelf) as url:
         location = location_of(f"{url}/x")
         with pytest.raises(TransferError):
-            fetch(location, path, effort())
+            fetch(location, path, effort(), HERE)
         assert list(path.parent.iterdir()) == []
         shelf.cuts_after = None
-        found = fetch(location, path, effort())
+        found = fetch(location, path, effort(), HERE)
     assert found.path.read_bytes() == CONTENT
     assert (found.size, found.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     assert [file.name for file in path.parent.iterdir()] == ["image"]
@@ -387,7 +389,7 @@ def test_a_file_appears_whole_and_synced_or_not_at_all(tmp_path: Path):
 def test_a_place_where_nothing_can_be_written_is_told(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TransferError, match="cannot write"):
-        fetch(location_of("http://127.0.0.1:1/x"), tmp_path / "file" / "image", effort())
+        fetch(location_of("http://127.0.0.1:1/x"), tmp_path / "file" / "image", effort(), HERE)
 
 
 class FullDisk(io.BytesIO):
@@ -420,7 +422,7 @@ def test_what_the_disk_has_no_room_for_is_not_begun(
 
 
 def network() -> NetworkTransfers:
-    return NetworkTransfers(time.monotonic)
+    return NetworkTransfers(time.monotonic, HERE)
 
 
 @pytest.mark.real_time
@@ -544,7 +546,7 @@ class Replaced:
         self._thread = threading.Thread(target=self._fetch_new)
         self.new: list[transfers.Fetched] = []
 
-    def download(self, location: Location, into: io.BytesIO, one: Effort, ca_file: str) -> None:
+    def download(self, location: Location, into: io.BytesIO, one: Effort, network: Network) -> None:
         if location.name == "new":
             into.write(b"n" * 100_000)
             self._half_way.set()
@@ -560,7 +562,7 @@ class Replaced:
             raise TransferError("gone")
 
     def _fetch_new(self) -> None:
-        self.new.append(fetch(location_of("http://a.example/new"), self._path, effort()))
+        self.new.append(fetch(location_of("http://a.example/new"), self._path, effort(), HERE))
 
     def finish(self) -> None:
         self._go_on.set()
@@ -575,7 +577,7 @@ def test_a_fetch_that_was_given_up_does_nothing_to_the_file_of_the_next(
     both = Replaced(path, does_fail)
     monkeypatch.setattr(transfers, "_protocol", lambda location: both)
     with pytest.raises(TransferError):
-        fetch(location_of("http://a.example/old"), path, effort())
+        fetch(location_of("http://a.example/old"), path, effort(), HERE)
     both.finish()
     (new,) = both.new
     assert path.read_bytes() == b"n" * 100_001

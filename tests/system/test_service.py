@@ -28,6 +28,7 @@ CONFIG = """
 identity = "CP-1"
 
 [central_system]
+file_hosts = "any"
 url = "{url}"
 
 [reader]
