@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 from typing import TextIO
@@ -10,7 +11,10 @@ from typing import TextIO
 from agent.cli import run_command
 from agent.console import Console
 from agent.errors import AgentError, ConfigError, ControlError
+from agent.file_problems import in_words
 from hw.ports import HardwareError
+
+logger = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
 _UNWRITABLE = (errno.ENOSPC, errno.EIO)
@@ -36,10 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as problem:
-        if problem.errno not in _UNWRITABLE:
-            raise
-        _write_no_more()
-        Console(sys.stderr).tell([f"error: the output cannot be written: {problem.strerror}"])
+        if problem.filename is None and problem.errno in _UNWRITABLE:
+            _write_no_more()
+            Console(sys.stderr).tell([f"error: the output cannot be written: {problem.strerror}"])
+        else:
+            logger.debug("a file", exc_info=True)
+            Console(sys.stderr).tell([f"error: {in_words(problem)}"])
         return EXIT_FAILED
 
 

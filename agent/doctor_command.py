@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,14 @@ from agent.console import Console
 from agent.errors import ConfigError, ControlError, NoAgent
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agent.core.approach import Approaches
     from agent.doctor.findings import Finding
+    from agent.doctor.rights import User
     from agent.settings import Settings
+
+Ask = Callable[[str], Any]
 
 
 def add_doctor_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -46,45 +51,90 @@ def run_doctor_command(options: argparse.Namespace) -> int:
 def _walk(config: Path | None) -> Iterator[Finding]:
     from agent.clock import SystemClock, is_kernel_clock_synchronized
     from agent.doctor.box import (
+        as_far_as_seen,
         look_at_clock,
         look_at_database,
-        look_at_devices,
         look_at_disk,
         look_at_secrets,
     )
-    from agent.doctor.findings import failed, noted
-    from agent.doctor.link import look_at_link
+    from agent.doctor.findings import failed, skipped
     from agent.doctor.rights import agents_user
 
     now = SystemClock().now().utc
     yield from look_at_clock(now, is_kernel_clock_synchronized())
     path = config or places.config_in_use()
+    settings, mistakes = _settings(path)
+    for mistake in mistakes:
+        yield failed("configuration", mistake, f"sudo nano {path}")
     try:
-        settings = _settings(path)
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            yield failed("configuration", mistake, f"sudo nano {path}")
-        return
-    yield from _about_configuration(path, settings)
-    user = agents_user(settings.storage_path)
-    yield from look_at_secrets(settings, user)
-    yield from look_at_disk(settings, user)
-    yield from look_at_database(settings)
-    yield from look_at_devices(settings, user)
-    status, finding = _ask_the_agent(config)
-    yield finding
+        ask, storage = _asker(config), places.find_storage(config)
+    except ConfigError:
+        return  # told above; and it is not known where to look further
+    status, about_agent = _ask_the_agent(ask)
+    if path is None:
+        settings = _settings_of_the_demonstration(ask)
+    user = agents_user(storage)
+    if settings is not None:
+        yield from _about_configuration(path, settings)
+        yield from as_far_as_seen("secrets", look_at_secrets(settings, user))
+    yield from as_far_as_seen("disk", look_at_disk(storage, user))
+    yield from as_far_as_seen("database", look_at_database(storage))
+    if settings is not None:
+        yield from as_far_as_seen("devices", _look_at_devices(settings, user, status))
+    yield about_agent
     yield from _faults(status)
+    if settings is None:
+        yield skipped("link", "the configuration comes first")
+    else:
+        yield from as_far_as_seen("link", _look_at_link(settings, status, now))
+
+
+def _settings(path: Path | None) -> tuple[Settings | None, list[str]]:
+    """What the file says, or its mistakes; neither where the demonstration has none."""
+    from agent.config import read_config
+
+    try:
+        return None if path is None else read_config(path), []
+    except ConfigError as error:
+        return None, error.mistakes
+
+
+def _asker(config: Path | None) -> Ask:
+    from agent.control import ask
+
+    path = places.find_socket(config)
+    return lambda what: ask(path, {"do": what})
+
+
+def _settings_of_the_demonstration(ask: Ask) -> Settings:
+    """It has no file: it tells its settings itself; those that it begins with while none runs."""
+    from agent.config import settings_from_data
+    from agent.config.demo_settings import demo_settings
+
+    try:
+        return settings_from_data(ask("settings"))
+    except (ControlError, ConfigError):  # no agent, or one of another version: told below
+        return demo_settings(places.demo_directory(), "")
+
+
+def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Finding]:
+    from agent.doctor.box import look_at_devices
+    from agent.doctor.findings import skipped
+
+    if status is not None and status["simulated"]:
+        yield skipped("devices", "the running agent simulates them all")
+    else:
+        yield from look_at_devices(settings, user)
+
+
+def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Finding]:
+    from agent.doctor.findings import noted
+    from agent.doctor.link import look_at_link
+
     approaches, problem = _approaches(settings)
     if problem:
         yield noted("address", f"{problem}: the walk follows the file", "run this as root")
     yield from look_at_link(settings.central_system, settings.charge_point, status, now, approaches)
-
-
-def _settings(path: Path | None) -> Settings:
-    from agent.config import read_config
-    from agent.config.demo_settings import demo_settings
-
-    return demo_settings(places.demo_directory(), "") if path is None else read_config(path)
 
 
 def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Finding]:
@@ -92,7 +142,7 @@ def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Find
     from agent.doctor.findings import noted, passed
 
     if path is None:
-        yield passed("configuration", "that of the demonstration, which needs no file")
+        yield passed("configuration", "that of the demonstration, which has no file")
         return
     yield passed("configuration", f"{path} is in order")
     for warning in warnings_for(settings):
@@ -116,12 +166,11 @@ def _approaches(settings: Settings) -> tuple[Approaches | None, str]:
     return at_start(stored, of_file, has_password_file=bool(of_file.password)), ""
 
 
-def _ask_the_agent(config: Path | None) -> tuple[Any, Finding]:
-    from agent.control import ask
+def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:
     from agent.doctor.findings import failed, noted, passed
 
     try:
-        status = ask(places.find_socket(config), {"do": "status"})
+        status = ask("status")
     except NoAgent as problem:
         then = "systemctl status chargepoint-agent"
         return None, noted("agent", str(problem), then)

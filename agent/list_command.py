@@ -11,11 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent import places
 from agent.console import Console
-from agent.errors import AgentError, NoAgent
+from agent.errors import AgentError, ConfigError, NoAgent
+from agent.file_problems import in_words
 from agent.ownership import write_private
 
 if TYPE_CHECKING:
@@ -166,6 +169,7 @@ def _every_entry(ask: Ask) -> Iterator[tuple[str, IdTagInfo]]:
         after = page["shown"][-1]["id_tag"]
 
 
+_ONLY_READ = ("show", "export")
 _ACTIONS: Mapping[str, Callable[[argparse.Namespace, Ask], None]] = {
     "show": _show,
     "add": _add,
@@ -209,7 +213,7 @@ def _content_of(name: str) -> bytes:
         with open(name, "rb") as file:
             return file.read(FILE_BYTES_MAX + 1)
     except OSError as problem:
-        raise AgentError(f"cannot read {name}: {problem.strerror}") from None
+        raise AgentError(in_words(problem, "read", name)) from None
 
 
 # --- the running agent, or the database alone ----------------------------------------------------
@@ -218,9 +222,8 @@ def _content_of(name: str) -> bytes:
 @contextmanager
 def _access(options: argparse.Namespace) -> Iterator[Ask]:
     from agent.control import ask
-    from agent.places import find_socket
 
-    path = find_socket(options.config)
+    path = places.find_socket(options.config)
 
     def ask_agent(what: str, **request: Any) -> Any:
         return ask(path, {"do": "list", "what": what, **request})
@@ -249,8 +252,17 @@ def _alone(settings: Settings) -> Iterator[Ask]:
 def _settings_of(options: argparse.Namespace) -> Settings:
     from agent.config import read_config
     from agent.config.demo_settings import demo_settings
-    from agent.places import DEFAULT_CONFIG, demo_directory
 
-    if options.config is None and not DEFAULT_CONFIG.exists():
-        return demo_settings(demo_directory(), "")
-    return read_config(options.config or DEFAULT_CONFIG)
+    path = options.config or places.config_in_use()
+    if path is None:
+        return demo_settings(places.demo_directory(), "")
+    try:
+        return read_config(path)
+    except ConfigError:
+        if options.what not in _ONLY_READ:  # who may change the list stands in the file
+            raise
+        storage = places.find_storage(options.config)
+    note = f"{path} has mistakes, so owner and limits of the list are not known: check-config"
+    Console(sys.stderr).tell([f"note: {note}"])
+    box = demo_settings(storage.parent, "")
+    return replace(box, storage=replace(box.storage, path=str(storage)))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import AgentError
+from agent.file_problems import in_words
 
 ROOT = 0
 _LINKS_MAX = 40  # as the kernel has it
@@ -117,7 +118,7 @@ def write_private(path: Path, content: bytes) -> None:
         except BaseException as problem:  # Ctrl-C too leaves nothing half written
             _remove(beside)
             if isinstance(problem, OSError):
-                raise AgentError(f"cannot write {path}: {problem.strerror}") from None
+                raise AgentError(in_words(problem, "write", path)) from None
             raise
 
 

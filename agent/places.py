@@ -20,24 +20,41 @@ def find_socket(config: Path | None) -> Path:
     """The control socket of the running agent.
 
     The one of the given configuration; without one, of the installed service, else of the
-    demonstration.
+    demonstration. Raises ConfigError where the file does not tell.
     """
+    from agent.control import socket_path
+
+    if (config or config_in_use()) == DEFAULT_CONFIG and _is_there(SERVICE_SOCKET):
+        return SERVICE_SOCKET
+    return socket_path(find_storage(config), {})
+
+
+def find_storage(config: Path | None) -> Path:
+    """The database of the same agent: everything that it keeps lies beside it.
+
+    Mistakes elsewhere in the file do not matter: a token must be revocable while there is one.
+    Raises ConfigError where the file cannot be read, or does not tell.
+    """
+    from agent.config import storage_path_in
+
     found = config or config_in_use()
-    return demo_directory() / "control.sock" if found is None else _socket_of(found)
+    return demo_directory() / "agent.db" if found is None else storage_path_in(found)
 
 
 def config_in_use() -> Path | None:
     """The configuration of the installed service; None: the demonstration is meant."""
-    if SERVICE_SOCKET.exists():
+    if _is_there(SERVICE_SOCKET):
         return DEFAULT_CONFIG
-    demo = demo_directory() / "control.sock"
-    return None if demo.exists() or not DEFAULT_CONFIG.exists() else DEFAULT_CONFIG
+    is_demo = _is_there(demo_directory() / "control.sock") or not _is_there(DEFAULT_CONFIG)
+    return None if is_demo else DEFAULT_CONFIG
 
 
-def _socket_of(config: Path) -> Path:
-    from agent.config import read_config
-    from agent.control import socket_path
-
-    if config == DEFAULT_CONFIG and SERVICE_SOCKET.exists():
-        return SERVICE_SOCKET
-    return socket_path(read_config(config).storage_path, {})
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file. What is closed to this user is there: let that be told."""
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True

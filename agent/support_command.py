@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from agent import places
 from agent.console import Console
 from agent.errors import ConfigError, ControlError, NoAgent
+from agent.file_problems import why
 from agent.ownership import rights_of_owner, write_private
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _from_the_agent(options: argparse.Namespace, console: Console) -> tuple[list
         packed = _asked(places.find_socket(options.config), console)
         return unpack(packed), ""
     except ConfigError:
-        return [], "the configuration has mistakes, so it is not known where an agent would answer"
+        note = "the configuration does not tell where an agent would answer"
     except NoAgent:
         note = "no agent is running: status, log and messages are those of journald at best"
     except (ControlError, ValueError) as problem:
@@ -116,13 +117,20 @@ def _sources(options: argparse.Namespace, note: str, now: Any) -> Sources:
     unread = () if settings is None else tuple(unreadable_secrets(settings))
     return Sources(
         settings=settings,
-        storage=_NOWHERE if settings is None else settings.storage_path,
+        storage=_storage(options.config),
         made_at=now,
         made_by="the command support-bundle" + (" alone" if note else " and the running agent"),
         config_text=None if config is None else _text_of(config),
         notes=tuple(text for text in (note, *mistakes, *unread) if text),
         journal=journal_excerpt,
     )
+
+
+def _storage(config: Path | None) -> Path:
+    try:
+        return places.find_storage(config)
+    except ConfigError:  # told as a mistake
+        return _NOWHERE
 
 
 def _settings_of(config: Path | None) -> tuple[Settings | None, tuple[str, ...]]:
@@ -142,7 +150,7 @@ def _text_of(config: Path) -> str:
         with rights_of_owner(config.absolute().parent), config.open("rb") as file:
             return file.read(CONFIG_SHOWN_MAX).decode("utf-8", "replace")
     except OSError as problem:
-        return f"(cannot be read: {problem.strerror})"
+        return f"(cannot be read: {why(problem, config)})"
 
 
 def _joined(live: list[Part], own: list[Part], sources: Sources) -> list[Part]:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.config import settings_as_data
 from agent.control import Action
 from agent.core.events import ContactorMended
 from agent.doctor.findings import Verdict
 from agent.errors import ControlError
+from agent.file_problems import reason
 from agent.rooms import Rooms
 from agent.self_test import Hands as Hands
 from agent.self_test import SelfTest
@@ -37,7 +39,15 @@ class Technician:
 
     def by_name(self) -> Mapping[str, Action]:
         """What the control socket can ask for."""
-        return {"self_test": self._test, "acknowledge": self._acknowledge}
+        return {
+            "self_test": self._test,
+            "acknowledge": self._acknowledge,
+            "settings": self._settings,
+        }
+
+    async def _settings(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """How this agent is configured: for the doctor. Secrets are files of their own."""
+        return settings_as_data(self._rooms.settings)
 
     async def _acknowledge(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A person has looked at the contactor: sessions may begin again."""
@@ -109,7 +119,7 @@ def _write_record(path: Path, record: dict[str, Any]) -> None:
         beside.replace(path)
     except OSError as problem:
         beside.unlink(missing_ok=True)
-        raise ControlError(f"cannot write {path}: {problem.strerror}") from problem
+        raise ControlError(f"cannot write {path}: {reason(problem, path)}") from problem
 
 
 def _read_record(path: Path) -> Any:

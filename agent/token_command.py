@@ -61,11 +61,7 @@ def run_token_command(options: argparse.Namespace) -> int:
 
 def state_directory(config: Path | None) -> Path:
     """Where the agent keeps its state: beside its database."""
-    from agent.config import read_config
-
-    if config is None:
-        config = places.config_in_use()
-    return places.demo_directory() if config is None else read_config(config).storage_path.parent
+    return places.find_storage(config).parent
 
 
 def _new(file: Any, options: argparse.Namespace) -> None:

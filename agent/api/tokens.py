@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.api.errors import ApiError
+from agent.file_problems import in_words
 from agent.ownership import rights_of_owner
 from agent.settings import SCOPES, ApiTokenSettings
 
@@ -64,7 +65,7 @@ class TokenFile:
         except FileNotFoundError:
             return []
         except OSError as problem:
-            raise ApiError(f"cannot read {self.path}: {problem.strerror}") from None
+            raise ApiError(in_words(problem, "read", self.path)) from None
         try:
             if len(content) > _FILE_MAX:
                 raise ValueError
@@ -112,7 +113,7 @@ class TokenFile:
         try:
             directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as problem:
-            raise ApiError(f"cannot use {self.path.parent}: {problem.strerror}") from None
+            raise ApiError(in_words(problem, "use", self.path.parent)) from None
         try:
             fcntl.flock(directory, fcntl.LOCK_EX)
             yield
@@ -141,7 +142,7 @@ class TokenFile:
                 os.fsync(file.fileno())
             beside.replace(self.path)
         except OSError as problem:
-            raise ApiError(f"cannot write {self.path}: {problem.strerror}") from None
+            raise ApiError(in_words(problem, "change", self.path)) from None
 
 
 def _token(entry: Any) -> Token:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import AgentError
+from agent.file_problems import in_words
 from agent.ownership import rights_of_owner, write_private
 
 FORMAT = 1
@@ -112,7 +113,7 @@ def load(path: Path) -> Evidence:
             data = json.loads(file.read(_FILE_BYTES_MAX))
         return _evidence_of(data)
     except OSError as problem:
-        raise AgentError(f"cannot read {path}: {problem.strerror}") from None
+        raise AgentError(in_words(problem, "read", path)) from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise AgentError(f"{path} is no evidence file of an acceptance test") from None
 

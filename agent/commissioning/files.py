@@ -8,6 +8,7 @@ import pwd
 from pathlib import Path
 
 from agent.errors import AgentError
+from agent.file_problems import in_words
 from agent.ownership import rights_of_owner
 
 SERVICE_USER = "chargepoint"
@@ -35,7 +36,7 @@ def write_whole(
         except FileExistsError:
             raise AgentError(f"{path} exists already, and stays as it is") from None
         except OSError as problem:
-            raise AgentError(f"cannot write {path}: {problem.strerror}") from None
+            raise AgentError(in_words(problem, "write", path)) from None
         finally:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)

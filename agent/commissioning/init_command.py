@@ -14,6 +14,7 @@ from typing import Any
 from agent import places
 from agent.console import Console
 from agent.errors import AgentError
+from agent.file_problems import in_words
 from agent.ownership import rights_of_owner
 
 WORDS = "ask a few questions and write a configuration that check-config accepts"
@@ -220,7 +221,7 @@ def _make_folder(folder: Path) -> None:
         with rights_of_owner(folder.parent):
             folder.mkdir(mode=0o750, exist_ok=True)
     except OSError as problem:
-        raise AgentError(f"cannot make the folder {folder}: {problem.strerror}") from None
+        raise AgentError(in_words(problem, "make the folder", folder)) from None
 
 
 def _tell(

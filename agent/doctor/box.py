@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -15,14 +17,24 @@ from agent.diagnostics.secrets import secret_files
 from agent.doctor.findings import Finding, failed, noted, passed, skipped
 from agent.doctor.rights import User
 from agent.errors import LinkError, StoreError
+from agent.file_problems import in_words
 from agent.ocpp16.access import CLOCK_TRUSTED_FROM_YEAR, read_authorization_key
 from agent.settings import Settings
 from agent.store.look import quick_check
 
 FREE_MB_WANTED = 200
 FREE_MB_NEEDED = 20
+SERVICE_FOLDER = Path("/var/lib/chargepoint-agent")  # StateDirectory= of the unit
 _FORGETFUL = ("tmpfs", "ramfs", "devtmpfs")
 _NOT_REAL = ("none", "simulated", "")
+
+
+def as_far_as_seen(step: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """What was found, until something is closed to the user who asks: that is told as well."""
+    try:
+        yield from findings
+    except OSError as problem:
+        yield noted(step, in_words(problem, "look at"))
 
 
 # --- secrets -------------------------------------------------------------------------------------
@@ -45,9 +57,10 @@ def _secret(key: str, path: Path, user: User) -> Finding:
         if not stat.S_ISREG(mode):
             return failed("secrets", f"{key}: {path} is no plain file")
         is_readable = user.may_read(path)
+    except PermissionError as problem:
+        return noted("secrets", f"{key}: {in_words(problem, 'look at', path)}")
     except OSError as problem:
-        words = f"{key}: {path} cannot be looked at ({problem.strerror})"
-        return failed("secrets", words, "create it, or run this as root")
+        return failed("secrets", f"{key}: {in_words(problem, 'look at', path)}", "create it")
     if not is_readable:
         words = f"{key}: the user {user.name} may not read {path}"
         return failed("secrets", words, f"chgrp {user.name} {path}; chmod 0640 {path}")
@@ -68,19 +81,20 @@ def _password(path: str) -> Iterator[Finding]:
 # --- disk and database ---------------------------------------------------------------------------
 
 
-def look_at_disk(settings: Settings, user: User) -> Iterator[Finding]:
-    """Does what is written stay, and is there room for it?"""
-    folder = settings.storage_path.parent
-    try:
-        usage = shutil.disk_usage(folder)
-        is_writable = user.may_write(folder)
-    except OSError as problem:
-        words = f"{folder} cannot be looked at ({problem.strerror})"
-        yield failed("disk", words, f"mkdir {folder}; chown {user.name} {folder}")
-        return
-    if not is_writable:
+def look_at_disk(storage: Path, user: User) -> Iterator[Finding]:
+    """Does what is written to the folder of the database stay, and is there room for it?"""
+    folder = storage.parent
+    if not folder.exists():
+        if folder != SERVICE_FOLDER:
+            words = f"there is no folder {folder}"
+            yield failed("disk", words, f"mkdir {folder}; chown {user.name} {folder}")
+            return
+        yield skipped("disk", f"{folder} is not there yet: the service makes it when it starts")
+        folder = next(above for above in folder.parents if above.exists())
+    elif not user.may_write(folder):
         words = f"the user {user.name} may not write to {folder}"
         yield failed("disk", words, f"chown {user.name} {folder}")
+    usage = shutil.disk_usage(folder)
     kind = file_system_of(folder)
     if kind in _FORGETFUL:
         words = f"{folder} is on a {kind}: sessions and cards are gone after a power cut"
@@ -98,12 +112,13 @@ def look_at_disk(settings: Settings, user: User) -> Iterator[Finding]:
         yield passed("disk", words)
 
 
-def look_at_database(settings: Settings) -> Iterator[Finding]:
+def look_at_database(path: Path) -> Iterator[Finding]:
     """Is the file sound?"""
-    path = settings.storage_path
     if not path.exists():
         yield skipped("database", f"{path} is not there yet: the first start makes it")
         return
+    if not os.access(path, os.R_OK, effective_ids=True):  # who asks may not, the agent may
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     try:
         verdict = quick_check(path)
     except StoreError as problem:
@@ -131,7 +146,7 @@ def look_at_devices(settings: Settings, user: User, dev: Path = Path("/dev")) ->
     for key, path in wanted.items():
         try:
             can_be_used = user.may_read(path) and user.may_write(path)
-        except OSError:
+        except FileNotFoundError:
             yield failed("devices", f"{key}: there is no {path}", _how_to_get(path))
             continue
         if can_be_used:

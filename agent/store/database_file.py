@@ -48,8 +48,8 @@ def open_database(path: Path, now: datetime) -> DatabaseFile:
     Raises StoreBusy when another process has it, StoreFull when there is no room, StoreError when
     it cannot be read and written, is of another program, or of a newer version of this one.
     """
-    _check_place(path)
     with ExitStack() as undo, as_store_errors(f"Cannot open the database {path}"):
+        _check_place(path)
         lock_descriptor = _lock(path)
         undo.callback(os.close, lock_descriptor)
         quarantined = _quarantine_if_damaged(path, now)

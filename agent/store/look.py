@@ -6,7 +6,10 @@ refuse or set aside. It never waits for a lock, changes nothing, and needs no ri
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +22,7 @@ from agent.errors import AgentError, StoreError
 from agent.ownership import rights_of_owner
 from agent.store.approach import read_approaches
 from agent.store.migrations import APPLICATION_ID
-from agent.store.problems import store_error
+from agent.store.problems import as_store_errors, store_error
 from agent.store.reading import OutboxSummary, read_decisions, read_deeds, read_outbox_summary
 
 SQLITE_VERSION = sqlite3.sqlite_version
@@ -127,14 +130,11 @@ def _opened(path: Path, look: Look) -> Iterator[sqlite3.Connection]:
 
 def _open(path: Path) -> sqlite3.Connection:
     doing = f"Cannot read the database {path}"
-    if not path.is_file():
-        raise StoreError(f"{doing}: there is no such file")
-    try:
+    with as_store_errors(doing):
+        _check_that_it_can_be_read(path)
         reader = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1, isolation_level=None
         )
-    except (sqlite3.Error, OSError) as problem:
-        raise store_error(problem, doing) from problem
     try:
         (found,) = reader.execute("PRAGMA application_id").fetchone()
     except sqlite3.Error as problem:
@@ -144,6 +144,17 @@ def _open(path: Path) -> sqlite3.Connection:
         reader.close()
         raise StoreError(f"{doing}: it is the database of another program")
     return reader
+
+
+def _check_that_it_can_be_read(path: Path) -> None:
+    """SQLite does not say why it cannot open a file. Raises OSError, which does.
+
+    Never by opening it: to close it again would drop the locks of this process (fcntl(2)).
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(None, "it is no plain file")
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def _sizes(path: Path) -> dict[str, int]:

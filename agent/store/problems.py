@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.errors import StoreBusy, StoreError, StoreFull
+from agent.file_problems import why
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -35,7 +36,7 @@ def store_error(problem: Exception, doing: str) -> StoreError:
         return StoreBusy(f"{doing}: another process holds the database ({problem})")
     if _is_disk_full(problem, code):
         return StoreFull(f"{doing}: no room on the disk ({problem})")
-    return StoreError(f"{doing}: {problem}")
+    return StoreError(f"{doing}: {why(problem) if isinstance(problem, OSError) else problem}")
 
 
 def means_damage(problem: sqlite3.Error) -> bool:

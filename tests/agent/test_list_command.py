@@ -131,8 +131,14 @@ def test_an_empty_file_empties_the_list_only_when_it_replaces(config, tmp_path, 
         (["add", "X" * 21], "longer than 20 characters"),
         (["add", "A", "--expires", "soon"], "'soon' is no date"),
         (["add", "A", "--parent", "P" * 21], "the parentIdTag of .. is not usable"),
-        (["import", "/there/is/none.csv"], "cannot read /there/is/none.csv: No such file"),
-        (["export", "/there/is/none.csv"], "cannot write /there/is/none.csv: No such file"),
+        (
+            ["import", "/there/is/none.csv"],
+            "cannot read /there/is/none.csv: there is no folder /there",
+        ),
+        (
+            ["export", "/there/is/none.csv"],
+            "cannot write /there/is/none.csv: there is no folder /there",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(config, capsys, arguments, words):

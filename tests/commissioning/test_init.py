@@ -282,10 +282,10 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_half_written(tmp_pa
     path.write_text("old")
 
     def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "no room on the disk on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(AgentError, match="No space left"):
+    with pytest.raises(AgentError, match="no room on the disk"):
         files.write_whole(path, "new", 0o644, may_replace=True)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["config.toml"]

@@ -217,7 +217,7 @@ def text_of(parts: list[Part], name: str) -> str:
 
 def test_of_a_box_that_is_broken_altogether_there_is_a_bundle_all_the_same():
     parts = collect(sources(config_text="[charge_point\npassword = 'geheim geheim'"))
-    assert "there is no such file" in text_of(parts, "README.txt")
+    assert "there is no folder /nowhere" in text_of(parts, "README.txt")
     assert "geheim" not in text_of(parts, "config.toml")
     assert "not known" in text_of(parts, "database.json")
 

@@ -131,7 +131,7 @@ def test_a_secret_with_wrong_rights_is_told_with_what_to_do(tmp_path, mode, user
 def test_a_secret_that_is_not_there_or_no_file_is_told(tmp_path: Path):
     settings = with_key(tmp_path)
     (tmp_path / "key").unlink()
-    assert "cannot be looked at" in only(box.look_at_secrets(settings, ME)).words
+    assert "there is no such file" in only(box.look_at_secrets(settings, ME)).words
     (tmp_path / "key").mkdir()
     assert "no plain file" in told(box.look_at_secrets(settings, ME))[0][1]
 
@@ -177,7 +177,7 @@ def test_the_disk_is_judged_by_its_kind_and_room(
     tmp_path, monkeypatch, kind, free_mb, verdicts, words
 ):
     a_disk(monkeypatch, kind, free_mb)
-    findings = list(box.look_at_disk(demo_settings(tmp_path, ""), ME))
+    findings = list(box.look_at_disk(tmp_path / "agent.db", ME))
     assert [finding.verdict.value for finding in findings] == verdicts
     assert words in findings[0].words
 
@@ -185,25 +185,25 @@ def test_the_disk_is_judged_by_its_kind_and_room(
 def test_a_place_where_the_agent_may_not_write_is_told(tmp_path: Path, monkeypatch):
     a_disk(monkeypatch, "ext4", 5000)
     tmp_path.chmod(0o755)
-    findings = list(box.look_at_disk(demo_settings(tmp_path, ""), STRANGER))
+    findings = list(box.look_at_disk(tmp_path / "agent.db", STRANGER))
     assert "may not write to" in findings[0].words
     assert findings[0].then.startswith("chown chargepoint")
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path):
-    finding = only(box.look_at_disk(demo_settings(tmp_path / "missing", ""), ME))
+    finding = only(box.look_at_disk(tmp_path / "missing" / "agent.db", ME))
     assert finding.verdict is Verdict.FAIL
     assert finding.then.startswith("mkdir ")
 
 
 def test_a_database_is_checked_and_what_was_set_aside_is_told(tmp_path: Path):
     settings = demo_settings(tmp_path, "")
-    assert only(box.look_at_database(settings)).verdict is Verdict.SKIP
+    assert only(box.look_at_database(settings.storage_path)).verdict is Verdict.SKIP
     Store.open(settings.storage_path, now=NOON, make_id=lambda: "unused").close()
-    assert only(box.look_at_database(settings)).verdict is Verdict.PASS
+    assert only(box.look_at_database(settings.storage_path)).verdict is Verdict.PASS
     for companion in ("", "-wal"):
         (tmp_path / f"agent.db.corrupt-20260301T120000Z{companion}").write_text("")
-    findings = list(box.look_at_database(settings))
+    findings = list(box.look_at_database(settings.storage_path))
     assert [finding.verdict for finding in findings] == [Verdict.PASS, Verdict.NOTE]
 
 
@@ -214,11 +214,11 @@ def test_a_damaged_database_is_told_and_left_where_it_is(tmp_path: Path):
     content = bytearray(path.read_bytes())
     content[2048:6144] = b"\xff" * 4096
     path.write_bytes(content)
-    finding = only(box.look_at_database(settings))
+    finding = only(box.look_at_database(settings.storage_path))
     assert finding.verdict is Verdict.FAIL
     assert path.read_bytes() == bytes(content)
     path.write_bytes(b"x" * 4096)
-    assert "not a database" in only(box.look_at_database(settings)).words
+    assert "not a database" in only(box.look_at_database(settings.storage_path)).words
 
 
 # --- devices -------------------------------------------------------------------------------------

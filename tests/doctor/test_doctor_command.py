@@ -41,13 +41,22 @@ def test_a_box_without_agent_and_central_system_is_healthy(tmp_path, capsys):
     assert told["link"].startswith("SKIP")
 
 
-def test_a_configuration_with_mistakes_ends_the_walk_with_every_mistake(tmp_path, capsys):
+def test_of_a_configuration_with_mistakes_every_one_is_told_and_the_walk_goes_on(tmp_path, capsys):
     config = tmp_path / "config.toml"
-    config.write_text("[charge_point]\nidentity = 5\ncolour = 1\n")
+    config.write_text(
+        f"[charge_point]\nidentity = 5\ncolour = 1\n[storage]\npath = '{tmp_path}/agent.db'\n"
+    )
     assert main(["doctor", "--config", str(config)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:19] for line in lines[1:]] == ["FAIL  configuration"] * 3
-    assert "sudo nano" in lines[-1]
+    assert [line[:19] for line in lines[1:4]] == ["FAIL  configuration"] * 3
+    assert "sudo nano" in lines[3]
+    # What does not need the file is looked at all the same.
+    assert [line[:14] for line in lines[4:]] == [
+        "PASS  disk    ",
+        "SKIP  database",
+        "NOTE  agent   ",
+        "SKIP  link    ",
+    ]
 
 
 def test_a_central_system_that_is_not_there_is_unhealthy(tmp_path, capsys):

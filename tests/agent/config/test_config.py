@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.config import FILE_MAX_BYTES, parse_config, read_config
+from agent.config import parse_config, read_config
 from agent.config.mistakes import MISTAKES_MAX
+from agent.config.toml_text import FILE_MAX_BYTES
 from agent.errors import ConfigError
 from agent.settings import Settings
 from hw.settings import SafetyInputSettings
