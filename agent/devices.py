@@ -20,6 +20,7 @@ from agent.ports import Clock
 from hw.ports import Board, ConnectorParts, HardwareError, MeterReading, Signal, Trip
 from hw.reader_events import (
     CardArrived,
+    CardLay,
     CardLeft,
     CardUnreadable,
     CodeArrived,
@@ -232,6 +233,9 @@ class Devices:
                 self._present(code, connector_id, is_random=False)
             case CardLeft():
                 pass
+            case CardLay():
+                words = "a card lay on the reader before it looked: take it away, show it again"
+                self._post(ev.CardNotTaken(words))
             case SeveralCards():
                 self._post(ev.CardNotTaken("more than one card in the field: show one alone"))
             case CardUnreadable(problem):

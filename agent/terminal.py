@@ -38,7 +38,7 @@ def _bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
     if bus["problem"]:
         yield f"             {bus['problem']}"
     for what, count in bus["dropped"].items():
-        yield f"             too much at once: {count} {what} were dropped"
+        yield f"             dropped: {count} {what}"
     if bus["no_authorization"]:
         yield "             free charging is on: no_authorization is accepted"
     if bus["autocharge"]:

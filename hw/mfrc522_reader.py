@@ -145,7 +145,7 @@ class Mfrc522Reader:
             return []
         self._is_failure_reported = True
         logger.error("Card reader: out of order: %s", problem)
-        return [ReaderFailed(problem)]
+        return [*self._detector.begin(), ReaderFailed(problem)]
 
     def _worked(self) -> list[ReaderEvent]:
         self._good_polls += 1

@@ -27,6 +27,11 @@ class CardLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class CardLay:
+    """A card lay there when the reader began to look, or looked again: nobody has presented it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CardUnreadable:
     """Something was presented that gave no whole UID; ``problem`` is a sentence for a person."""
 
@@ -54,6 +59,7 @@ ReaderEvent = (
     CardArrived
     | CodeArrived
     | CardLeft
+    | CardLay
     | CardUnreadable
     | SeveralCards
     | ReaderFailed

@@ -15,6 +15,7 @@ from hw.iso14443 import is_truncated
 from hw.ports import BoardError, CardReader
 from hw.reader_events import (
     CardArrived,
+    CardLay,
     CardLeft,
     CardUnreadable,
     CodeArrived,
@@ -114,19 +115,29 @@ def _card(uid: bytes) -> Line:
 
 
 class LineTaps:
-    """From repeated lines to taps: a card that rests on the reader is one tap."""
+    """From repeated lines to taps: a card that rests on the reader is one tap.
+
+    A card arrives only after a silence: what is printed when the looking begins lay there already,
+    or is the end of a line whose beginning nobody has read.
+    """
 
     def __init__(self) -> None:
-        self._present: CardArrived | CodeArrived | None = None
+        self._present: CardArrived | CodeArrived | CardLay | None = None
         self._seen_at_s = 0.0
         self._unreadable_until_s = float("-inf")
+
+    def begin(self, now_s: float) -> list[ReaderEvent]:
+        """Look anew from ``now_s`` on."""
+        left = self._left()
+        self._present, self._seen_at_s = CardLay(), now_s
+        self._was_lying_reported = False
+        return left
 
     def observe(self, lines: list[Line], now_s: float) -> list[ReaderEvent]:
         """Take the lines that arrived at ``now_s`` (may be none) and say what that means."""
         events: list[ReaderEvent] = []
         if self._present is not None and now_s - self._seen_at_s > RESTS_S:
-            self._present = None
-            events.append(CardLeft())
+            events += self._left()
         for line in lines:
             if isinstance(line, CardUnreadable):
                 events += self._unreadable(line, now_s)
@@ -136,11 +147,20 @@ class LineTaps:
 
     def _arrived(self, line: CardArrived | CodeArrived, now_s: float) -> list[ReaderEvent]:
         self._seen_at_s = now_s
+        if self._present == CardLay():
+            was_reported, self._was_lying_reported = self._was_lying_reported, True
+            return [] if was_reported else [CardLay()]
         if line == self._present:
             return []
-        left: list[ReaderEvent] = [CardLeft()] if self._present is not None else []
+        left = self._left()
         self._present = line
         return [*left, line]
+
+    def _left(self) -> list[ReaderEvent]:
+        """Nothing is there any more; said only of what had arrived."""
+        had_card = self._present not in (None, CardLay())
+        self._present = None
+        return [CardLeft()] if had_card else []
 
     def _unreadable(self, line: CardUnreadable, now_s: float) -> list[ReaderEvent]:
         """Once per presentation: noise may come as hundreds of lines."""
@@ -234,12 +254,14 @@ class SerialReader:
         return [*events, *self._taps.observe(lines, self._clock())]
 
     def _open(self) -> Any:
-        return self._serial_class(
+        port = self._serial_class(
             self._settings.port,
             self._settings.baud,
             timeout=self._read_timeout_s,
             exclusive=True,  # a second program on the port would steal every other byte
         )
+        port.reset_input_buffer()  # what the kernel kept was printed while nobody looked
+        return port
 
     def _read(self) -> bytes:
         """What has arrived; waits up to the time limit for the first byte."""
@@ -251,10 +273,11 @@ class SerialReader:
 
     def _opened(self) -> list[ReaderEvent]:
         logger.info("Card reader: port %s is open", self._settings.port)
+        begun = self._taps.begin(self._clock())
         if not self._is_failure_reported:
-            return []
+            return begun
         self._is_failure_reported = False
-        return [ReaderRecovered()]
+        return [*begun, ReaderRecovered()]
 
     def _failed(self, problem: str) -> list[ReaderEvent]:
         self._drop_port()

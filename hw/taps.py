@@ -1,13 +1,22 @@
 """From what a reader sees in its field, poll by poll, to what a person did with a card.
 
-Pure: no device, no clock. A tap is the *arrival* of a card; a card left lying is one tap.
+Pure: no device, no clock. A tap is the *arrival* of a card; a card left lying is one tap. What lies
+there when the looking begins has not arrived: nobody has asked for it. After a power cut it would
+begin a session, after a restart it would end one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw.reader_events import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
+from hw.reader_events import (
+    CardArrived,
+    CardLay,
+    CardLeft,
+    CardUnreadable,
+    ReaderEvent,
+    SeveralCards,
+)
 
 # A resting card misses a poll now and then. It is gone only after this many misses in a row,
 # which also lasted this long; otherwise a card left on the reader would start and stop for ever.
@@ -23,6 +32,9 @@ FAILED_BESIDE_CARD_S = 3.0
 COLLISIONS_TO_REPORT = 2
 # With two cards about, a stronger one may answer alone for a moment: it must go on doing so.
 READS_TO_SETTLE = 3
+
+# In the place of a UID: whatever lies in the field until it has been seen empty.
+_WAS_THERE = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,15 @@ class TapDetector:
 
     def __init__(self) -> None:
         self._uid: bytes | None = None
+        self.begin()
+
+    def begin(self) -> list[ReaderEvent]:
+        """Look anew: no card arrives before the field has been seen empty, as when one leaves."""
+        had_card = self._uid not in (None, _WAS_THERE)
+        self._uid = _WAS_THERE
+        self._was_lying_reported = False
         self._begin_presentation()
+        return [CardLeft()] if had_card else []
 
     @property
     def is_idle(self) -> bool:
@@ -106,7 +126,7 @@ class TapDetector:
         is_gone = self._misses >= GONE_AFTER_MISSES and now_s - self._missed_since_s >= GONE_AFTER_S
         if not is_gone:
             return []
-        had_card = self._uid is not None
+        had_card = self._uid not in (None, _WAS_THERE)
         self._uid = None
         self._begin_presentation()
         return [CardLeft()] if had_card else []
@@ -114,6 +134,8 @@ class TapDetector:
     def _read(self, uid: bytes) -> list[ReaderEvent]:
         self._collisions = 0
         self._failed_reads = 0
+        if self._uid == _WAS_THERE:
+            return self._lies()
         if uid == self._uid:
             return self._read_again(uid)
         must_settle = self._uid is not None or self._were_several_seen
@@ -123,6 +145,13 @@ class TapDetector:
         self._uid = uid
         self._begin_presentation()
         return [*left, CardArrived(uid)]
+
+    def _lies(self) -> list[ReaderEvent]:
+        self._restore_order()
+        if self._was_lying_reported:
+            return []
+        self._was_lying_reported = True
+        return [CardLay()]
 
     def _read_again(self, uid: bytes) -> list[ReaderEvent]:
         """The card that was taken is still there: never a second tap."""

@@ -88,6 +88,11 @@ class Box:
     def take_away(self) -> None:
         self.chip.field.remove_all()
 
+    def reader_sees_nothing(self) -> bool:
+        """A card that lies there at the start has not arrived."""
+        reader = self.application.board.reader
+        return reader is not None and reader._detector.is_idle
+
     async def ask(self, **request) -> dict:
         return await asyncio.to_thread(ask, self.control, request)
 
@@ -102,8 +107,13 @@ class Box:
 
 
 @contextlib.asynccontextmanager
-async def running_box(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Box]:
+async def running_box(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, lies_there: bool = False
+) -> AsyncIterator[Box]:
+    """A box in order; ``lies_there``: a card has been lying on its reader since before."""
     chip, wires, central_system = Mfrc522Chip(), WiredBox(), FakeCentralSystem()
+    if lies_there:
+        chip.field.present(Card(CARD))
     install_fake_spidev(monkeypatch, chip)
     with SdmOnPty("sdm630") as meter:
         meter.set(import_kwh=1234.567, power_w=0.0)
@@ -130,6 +140,7 @@ async def running_box(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Async
             try:
                 await _or_fail(run, central_system.received("StatusNotification", 2))
                 async with asyncio.timeout(LIMIT_S):
+                    await box.until(lambda: lies_there or box.reader_sees_nothing())
                     yield box
             finally:
                 application.shut_down()
@@ -199,6 +210,23 @@ async def test_a_card_opens_and_closes_a_session_through_every_real_driver(tmp_p
         assert actions.index("MeterValues") < actions.index("StopTransaction")
         reasons = await box.ask(do="why")
         assert [reason["rule"] for reason in reasons] == ["SAME_CARD", "CENTRAL_ACCEPTED"]
+
+
+@pytest.mark.real_time
+async def test_a_card_that_lies_on_the_reader_when_the_service_starts_begins_no_session(
+    tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    async with running_box(tmp_path, monkeypatch, lies_there=True) as box:
+        box.wires.plug_in()
+        await box.central_system.received("StatusNotification", 3)
+        await box.until(lambda: "card not taken: a card lay on the reader" in caplog.text)
+        assert await box.ask(do="why") == []
+        box.take_away()
+        await box.until(box.reader_sees_nothing)
+        box.present()
+        start = await box.central_system.received("StartTransaction")
+        assert start.payload["idTag"] == TAG
 
 
 @pytest.mark.real_time

@@ -91,7 +91,7 @@ class _Mqtt:
 
 
 class _Incoming(asyncio.Queue[aiomqtt.Message]):
-    """Bounded by bytes too: small messages by the thousand, and no thousand large ones."""
+    """What is said now, bounded by bytes too: thousands of small messages, not of large ones."""
 
     def __init__(self, dropped: Callable[[str], None]) -> None:
         super().__init__(INCOMING_MAX)
@@ -100,7 +100,11 @@ class _Incoming(asyncio.Queue[aiomqtt.Message]):
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         size = _size(item)
-        if size > BYTES_MAX:
+        if item.retain:
+            # Kept by the broker for whoever comes: nobody has said it now. A card that was shown
+            # once would begin a session at every start, and end it when the broker restarts.
+            self._dropped("messages that the broker had kept")
+        elif size > BYTES_MAX:
             self._dropped("messages of more than 64 KiB")
         elif self.full() or self._bytes + size > INCOMING_BYTES_MAX:
             self._dropped("messages that come in")

@@ -32,9 +32,9 @@ class Complaints:
         logger.warning("%s: %s%s", kind, problem, more)
 
     def drop(self, what: str) -> None:
-        """Count something that there was no room or no time for, and say so."""
+        """Count something that there was no room or no time for, or no sense in; and say so."""
         self.dropped[what] += 1
-        self.tell("too much at once on the station bus", f"{what} are dropped")
+        self.tell("on the station bus", f"{what} are dropped")
 
 
 class Allowance:

@@ -127,6 +127,7 @@ async def _running(directory: Path, url: str, meter: str) -> AsyncIterator[Rig]:
         run = asyncio.create_task(application.run())
         try:
             await rig.until(rig.is_online)
+            await asyncio.sleep(1.5)  # the reader has seen that nothing lies on it
             yield rig
         finally:
             application.shut_down()

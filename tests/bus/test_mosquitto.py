@@ -220,6 +220,93 @@ async def test_a_broker_that_restarts_in_a_session_is_told_what_stands(charger, 
         assert not any(kept)  # nothing is kept for those who come later
 
 
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Broker]:
+    """A broker that keeps what is published as retained, over its own restart too."""
+    (tmp_path / "keeping").mkdir()
+    found = Broker(tmp_path / "keeping")
+    config = found.directory / "mosquitto.conf"
+    text = config.read_text().replace("retain_available false", "")
+    text = text.replace("persistence false", "persistence true")
+    config.write_text(f"{text}persistence_location {found.directory}/\n")
+    found.start()
+    yield found
+    found.stop()
+
+
+@needs_mosquitto
+async def test_a_token_that_the_broker_has_kept_is_no_card_at_any_start(keeping, tmp_path):
+    kept = "messages that the broker had kept"
+    async with keeping.client("reader") as client:
+        content = request(token_type="ISO14443", id_token=CARD, evse_id=EVSE)
+        await client.publish("cs/josev", json.dumps(content), qos=1, retain=True)
+    settings = api_settings(tmp_path)
+    connectors = tuple(replace(found, evse_id=EVSE) for found in settings.connectors)
+    charger = Charger(replace(settings, connectors=connectors, mqtt=keeping.settings()))
+    charger.start()
+    try:
+        charger.run(plug(charger))
+        charger.until(lambda: bus_of(charger)["dropped"] == {kept: 1})
+        async with keeping.client("reader", "josev/cs") as client:
+            said = request(token_type="ISO14443", id_token=CARD, evse_id=EVSE)
+            assert await ask(client, said) == "accepted"
+        charger.until(lambda: charger.state.connectors[0].contactor_closed)
+        keeping.stop()
+        charger.until(lambda: not bus_of(charger)["connected"])
+        keeping.start()
+        charger.until(lambda: bus_of(charger)["dropped"] == {kept: 2})
+        async with keeping.client("reader", "josev/cs") as client:
+            assert await ask(client, request(token_type="local", id_token="x" * 21)) == "rejected"
+        assert charger.state.connectors[0].contactor_closed
+        assert len(charger.central_system.of("Authorize")) == 1
+    finally:
+        charger.stop()
+
+
+RETAINED = [
+    ("cs/josev", "authorization", "request"),
+    ("cs/josev", "authorization", "update"),
+    ("cs/josev", "process_authorized_token", "response"),
+    ("iso15118/ocpp", "iso15118_authorization", "request"),
+    ("iso15118/ocpp", "hlc_charging", "update"),
+    ("josev/cs", "meter_values", "request"),
+]
+
+
+@needs_mosquitto
+async def test_nothing_that_the_broker_has_kept_comes_in_whatever_it_is(keeping):
+    sender = {"cs/josev": "reader", "iso15118/ocpp": "iso15118", "josev/cs": "agent"}
+    for topic, name, kind in RETAINED:
+        message = {"id": str(uuid.uuid4()), "name": name, "type": kind, "data": {}}
+        async with keeping.client(sender[topic]) as client:
+            await client.publish(topic, json.dumps(message), qos=1, retain=True)
+        dropped: list[str] = []
+        async with connected(keeping.settings(), registered(dropped.append, *sender)) as line:
+            async with keeping.client(sender[topic]) as client:
+                await client.publish(topic, b"live", qos=1)
+            async with asyncio.timeout(PATIENCE_S):
+                assert await anext(line.messages()) == (topic, b"live")
+        assert "messages that the broker had kept" in dropped
+
+
+@needs_mosquitto
+async def test_what_came_for_us_while_we_were_away_does_not_come_later(keeping):
+    before = aiomqtt.Client(
+        *("127.0.0.1", keeping.port),
+        username="agent",
+        password="agent-secret",
+        identifier="CP-1",
+        clean_session=False,
+    )
+    async with before:
+        await before.subscribe("cs/josev", qos=1)
+    await speak(keeping, [b"said while nobody was there"])
+    async with connected(keeping.settings(), registered()) as line:
+        await speak(keeping, [b"live"])
+        async with asyncio.timeout(PATIENCE_S):
+            assert await anext(line.messages()) == ("cs/josev", b"live")
+
+
 @pytest.mark.long
 @needs_mosquitto
 async def test_a_thousand_requests_at_once_are_all_answered_once_and_in_order(charger, broker):

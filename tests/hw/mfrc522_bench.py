@@ -10,6 +10,7 @@ from gpiozero.pins.mock import MockFactory
 from hw.mfrc522_reader import Mfrc522Reader
 from hw.reader_events import ReaderEvent
 from hw.settings import ReaderSettings
+from hw.taps import EmptyField
 from tests.emulators.mfrc522_chip import Mfrc522Chip, install_fake_spidev
 
 RST = 24
@@ -27,7 +28,8 @@ class Bench:
         install_fake_spidev(monkeypatch, self.chip)
         self.readers: list[Mfrc522Reader] = []
 
-    def reader(self, **settings: Any) -> Mfrc522Reader:
+    def reader(self, is_clear: bool = True, **settings: Any) -> Mfrc522Reader:
+        """A reader that knows its field to be empty, unless ``is_clear`` is False."""
         settings = {"driver": "mfrc522", "reset_pin": RST, **settings}
         reader = Mfrc522Reader(
             ReaderSettings(**settings),
@@ -35,6 +37,8 @@ class Bench:
             self.factory,
             sleep=self.chip.sleep,
         )
+        for number in range(-20, 0 if is_clear else -20):
+            assert reader._detector.observe(EmptyField(), number / 10) == []
         self.readers.append(reader)
         return reader
 

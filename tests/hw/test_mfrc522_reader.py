@@ -10,7 +10,14 @@ from gpiozero import DigitalOutputDevice
 
 from hw.mfrc522_chip import gain_bits
 from hw.ports import BoardError
-from hw.reader_events import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
+from hw.reader_events import (
+    CardArrived,
+    CardLay,
+    CardLeft,
+    CardUnreadable,
+    ReaderEvent,
+    SeveralCards,
+)
 from tests.emulators.mfrc522_chip import Card
 from tests.hw.mfrc522_bench import RST, Bench
 
@@ -42,6 +49,18 @@ def test_a_card_of_any_size_arrives_with_its_whole_uid(bench: Bench, uid: bytes)
     assert bench.poll(3) == []
     bench.chip.field.present(Card(uid))
     assert bench.poll() == [CardArrived(uid)]
+
+
+def test_a_card_that_lies_there_at_the_start_is_no_tap_before_it_is_shown_again(
+    bench: Bench,
+) -> None:
+    bench.reader(is_clear=False)
+    bench.chip.field.present(Card(SEVEN))
+    assert bench.poll(100) == [CardLay()]
+    bench.chip.field.remove_all()
+    assert bench.poll(15) == []
+    bench.chip.field.present(Card(SEVEN))
+    assert bench.poll() == [CardArrived(SEVEN)]
 
 
 def test_a_card_left_lying_is_one_tap(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hw.ports import BoardError
 from hw.reader_events import (
     CardArrived,
+    CardLay,
     CardLeft,
     CardUnreadable,
     CodeArrived,
@@ -127,14 +128,38 @@ def test_it_does_not_matter_in_which_pieces_the_bytes_arrive(received: bytes, si
 # --- taps
 
 
-def test_lines_repeated_while_the_card_rests_are_one_tap() -> None:
+def listening() -> LineTaps:
+    """Taps of a reader that has been silent for long."""
     taps = LineTaps()
+    assert taps.begin(-100.0) == []
+    return taps
+
+
+def test_what_is_printed_at_the_beginning_lay_there_until_there_is_silence() -> None:
+    taps = LineTaps()
+    taps.begin(10.0)
+    events = [event for second in range(50) for event in taps.observe([FOUR], 10 + second * 1.9)]
+    assert events == [CardLay()]
+    assert taps.observe([], 105.2) == []
+    assert taps.observe([FOUR], 105.3) == [FOUR]
+
+
+def test_a_card_that_lies_there_when_the_looking_begins_anew_is_no_second_tap() -> None:
+    taps = listening()
+    assert taps.observe([FOUR], 10.0) == [FOUR]
+    assert taps.begin(11.0) == [CardLeft()]
+    assert taps.observe([FOUR], 12.0) == [CardLay()]
+    assert taps.observe([FOUR], 20.0) == [FOUR]
+
+
+def test_lines_repeated_while_the_card_rests_are_one_tap() -> None:
+    taps = listening()
     events = [event for second in range(100) for event in taps.observe([FOUR], second * 1.9)]
     assert events == [FOUR]
 
 
 def test_a_card_that_is_silent_for_two_seconds_has_left() -> None:
-    taps = LineTaps()
+    taps = listening()
     taps.observe([FOUR], 10.0)
     assert taps.observe([], 12.0) == []
     assert taps.observe([], 12.1) == [CardLeft()]
@@ -143,19 +168,19 @@ def test_a_card_that_is_silent_for_two_seconds_has_left() -> None:
 
 
 def test_the_same_line_after_a_long_time_is_a_second_tap_even_without_a_poll_between() -> None:
-    taps = LineTaps()
+    taps = listening()
     taps.observe([FOUR], 10.0)
     assert taps.observe([FOUR], 15.0) == [CardLeft(), FOUR]
 
 
 def test_another_card_replaces_the_first_at_once() -> None:
-    taps = LineTaps()
+    taps = listening()
     code = CodeArrived("TAG-1")
     assert taps.observe([FOUR, FOUR, code], 10.0) == [FOUR, CardLeft(), code]
 
 
 def test_unreadable_lines_are_reported_once_until_they_stop() -> None:
-    taps = LineTaps()
+    taps = listening()
     bad = CardUnreadable("bad")
     events = [event for second in range(10) for event in taps.observe([bad, bad], second)]
     assert events == [bad]
@@ -177,6 +202,11 @@ class Bench:
             lambda: self.now_s,
             read_timeout_s=0.02,
         )
+
+    def is_silent(self) -> None:
+        """The port is open, and for a while nothing comes."""
+        assert self.after(0) == []
+        assert self.after(2.1) == []
 
     def plug_in(self) -> None:
         self._ends = os.openpty()
@@ -215,7 +245,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_a_printed_card_arrives_and_leaves(bench: Bench) -> None:
     bench.plug_in()
-    assert bench.after(0) == []
+    bench.is_silent()
     assert bench.prints(b"\x02044943121F1A80\r\n\x03") == [SEVEN]
     assert bench.after(1.5) == []
     assert bench.prints(b"044943121F1A80\r\n") == []
@@ -223,9 +253,27 @@ def test_a_printed_card_arrives_and_leaves(bench: Bench) -> None:
     assert bench.prints(b"TAG-RFID-001\r\n") == [CodeArrived("TAG-RFID-001")]
 
 
+def test_what_was_printed_while_nobody_looked_is_nothing(bench: Bench) -> None:
+    bench.plug_in()
+    assert bench._ends is not None
+    os.write(bench._ends[0], b"DEADBEEF\nDEADBEEF\nDEADB")
+    bench.is_silent()
+    assert bench.prints(b"DEADBEEF\n") == [FOUR]
+
+
+def test_a_card_that_lies_there_when_the_port_opens_is_no_tap(bench: Bench) -> None:
+    bench.plug_in()
+    assert bench.after(0) == []
+    assert bench.prints(b"121F1A80\nDEADBEEF\n") == [CardLay()]  # first the end of a line
+    bench.now_s += 1.9
+    assert bench.prints(b"DEADBEEF\n") == []
+    assert bench.after(2.1) == []
+    assert bench.prints(b"DEADBEEF\n") == [FOUR]
+
+
 def test_a_line_that_comes_in_two_pieces_is_one_card(bench: Bench) -> None:
     bench.plug_in()
-    bench.after(0)
+    bench.is_silent()
     assert bench.prints(b"0449") == []
     assert bench.prints(b"43121F1A80\r\n") == [SEVEN]
 
@@ -237,6 +285,7 @@ def test_a_missing_port_is_reported_once_and_opened_when_it_appears(bench: Bench
     assert [bench.after(1.0) for _ in range(20)] == [[]] * 20
     bench.plug_in()
     assert bench.after(3.1) == [ReaderRecovered()]
+    assert bench.after(2.1) == []
     assert bench.prints(b"DEADBEEF\n") == [FOUR]
 
 
@@ -251,18 +300,19 @@ def test_a_reader_that_is_unplugged_in_mid_line_comes_back_with_a_clean_line(
     bench: Bench,
 ) -> None:
     bench.plug_in()
-    bench.after(0)
+    bench.is_silent()
     assert bench.prints(b"DEAD") == []
     bench.pull_out()
     assert [type(event) for event in bench.after(0)] == [ReaderFailed]
     bench.plug_in()
     assert bench.after(3.1) == [ReaderRecovered()]
+    assert bench.after(2.1) == []
     assert bench.prints(b"DEADBEEF\n") == [FOUR]
 
 
 def test_a_card_that_lay_there_when_the_port_was_lost_leaves(bench: Bench) -> None:
     bench.plug_in()
-    bench.after(0)
+    bench.is_silent()
     assert bench.prints(b"DEADBEEF\n") == [FOUR]
     bench.pull_out()
     assert [type(event) for event in bench.after(2.1)] == [ReaderFailed, CardLeft]
@@ -283,7 +333,7 @@ def test_an_unexpected_failure_is_logged_and_counts(
 
 def test_a_port_in_use_is_reported(bench: Bench) -> None:
     bench.plug_in()
-    bench.after(0)
+    bench.is_silent()
     second = SerialReader(
         ReaderSettings(driver="serial", port=str(bench.path)), lambda: 0.0, read_timeout_s=0.02
     )
@@ -305,6 +355,7 @@ def test_the_thread_waits_for_a_port_reads_a_card_and_ends_when_told(bench: Benc
     bench.plug_in()
     bench.now_s += 10
     assert events.get(timeout=5) == ReaderRecovered()
+    bench.now_s += 3
     assert bench._ends is not None
     os.write(bench._ends[0], b"DEADBEEF\r\n")
     assert events.get(timeout=5) == FOUR

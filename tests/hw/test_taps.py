@@ -1,7 +1,15 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.reader_events import CardArrived, CardLeft, CardUnreadable, ReaderEvent, SeveralCards
+from hw.reader_events import (
+    CardArrived,
+    CardLay,
+    CardLeft,
+    CardUnreadable,
+    ReaderEvent,
+    SeveralCards,
+)
 from hw.taps import (
     CollidingCards,
     EmptyField,
@@ -19,12 +27,13 @@ GONE = [EMPTY] * 12  # 1.1 s at ten polls a second
 
 
 class Reader:
-    """A detector that is polled ten times a second."""
+    """A detector that is polled ten times a second, and has seen its field empty."""
 
     def __init__(self, period_ms: int = 100) -> None:
         self.detector = TapDetector()
         self._period_ms = period_ms
-        self._polls = 0
+        self._polls = -len(GONE)
+        assert self.see(*GONE) == []
 
     def see(self, *observations: FieldObservation) -> list[ReaderEvent]:
         events: list[ReaderEvent] = []
@@ -36,6 +45,48 @@ class Reader:
 
 def test_a_card_that_arrives_is_one_tap_at_the_first_read() -> None:
     assert Reader().see(EMPTY, A) == [CardArrived(UID_A)]
+
+
+class NewReader(Reader):
+    """One that has just begun: nobody knows what lies in its field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.detector = TapDetector()
+
+
+@pytest.mark.parametrize(
+    "lying",
+    [
+        [A] * 1000,
+        [EMPTY, EMPTY, *[A] * 100],  # it misses a poll now and then
+        [*[EMPTY] * 9, A, EMPTY, A] * 20,
+        [BAD, BAD, *[A] * 20],
+        [*[A] * 20, *[B] * 20],  # another one was below it
+    ],
+)
+def test_a_card_that_lies_there_at_the_beginning_is_no_tap_and_is_told_once(
+    lying: list[FieldObservation],
+) -> None:
+    assert NewReader().see(*lying) == [CardLay()]
+
+
+def test_a_card_that_lay_there_is_a_tap_once_it_is_shown_again() -> None:
+    reader = NewReader()
+    assert reader.see(*[A] * 20, *GONE) == [CardLay()]
+    assert reader.see(A) == [CardArrived(UID_A)]
+
+
+def test_two_cards_that_lie_there_at_the_beginning_are_told_and_neither_is_a_tap() -> None:
+    assert NewReader().see(TWO, TWO, *[A] * 20) == [SeveralCards(), CardLay()]
+
+
+def test_who_looks_anew_asks_for_an_empty_field_first() -> None:
+    reader = Reader()
+    assert reader.see(A) == [CardArrived(UID_A)]
+    assert reader.detector.begin() == [CardLeft()]
+    assert reader.detector.begin() == []
+    assert reader.see(*[A] * 20, *GONE, B) == [CardLay(), CardArrived(UID_B)]
 
 
 def test_a_card_left_lying_is_one_tap_for_ever() -> None:
@@ -128,6 +179,7 @@ def test_a_resting_card_that_becomes_unreadable_neither_leaves_nor_nags() -> Non
 
 def test_the_detector_is_idle_only_while_nothing_is_about() -> None:
     reader = Reader()
+    assert not TapDetector().is_idle
     for observations, is_idle in [([], True), ([A], False), (GONE, True), ([BAD], False)]:
         reader.see(*observations)
         assert reader.detector.is_idle is is_idle
@@ -136,9 +188,11 @@ def test_the_detector_is_idle_only_while_nothing_is_about() -> None:
 FIELD = st.lists(st.sampled_from([A, B, EMPTY, TWO, BAD]), max_size=200)
 
 
-@given(FIELD)
-def test_arrivals_and_departures_alternate_whatever_is_seen(seen: list[FieldObservation]) -> None:
-    moves = [e for e in Reader().see(*seen) if isinstance(e, CardArrived | CardLeft)]
+@given(FIELD, st.sampled_from([Reader, NewReader]))
+def test_arrivals_and_departures_alternate_whatever_is_seen(
+    seen: list[FieldObservation], reader: type[Reader]
+) -> None:
+    moves = [e for e in reader().see(*seen) if isinstance(e, CardArrived | CardLeft)]
     assert [type(move) for move in moves] == ([CardArrived, CardLeft] * len(moves))[: len(moves)]
 
 
@@ -149,6 +203,18 @@ def test_only_a_card_that_was_read_can_arrive(seen: list[FieldObservation]) -> N
         for event in reader.see(observation):
             if isinstance(event, CardArrived):
                 assert observation == OneCard(event.uid)
+
+
+@given(st.lists(st.sampled_from([A, B, EMPTY, TWO, BAD]), max_size=300))
+def test_nothing_arrives_before_the_field_was_empty_for_a_second(
+    seen: list[FieldObservation],
+) -> None:
+    reader, empty = NewReader(), 0
+    for observation in seen:
+        arrived = any(isinstance(event, CardArrived) for event in reader.see(observation))
+        assert not (arrived and empty < 11)  # polls, ten a second
+        if empty < 11:
+            empty = empty + 1 if observation == EMPTY else 0
 
 
 @given(st.lists(st.sampled_from([EMPTY, TWO, BAD]), max_size=300))
