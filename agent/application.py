@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from agent import diary
-from agent.beginning import agree_on_boot, initial_state
+from agent.beginning import agree_on_boot, initial_state, resume_registers
 from agent.control import Action, ControlServer, socket_path
 from agent.control_actions import ControlActions
 from agent.core import commands as co
@@ -126,6 +126,7 @@ class Application:
         store = self._open_store(now, threads, stack)
         ending = store.ending(self._world.boot_id)
         durable = store.load()
+        resume_registers(board, durable)
         runtime = self._make_runtime(board, store, durable, threads)
         supervisor = Supervisor(board, runtime.post)
         supervision = self._supervise(board, supervisor)

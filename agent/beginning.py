@@ -74,6 +74,13 @@ def initial_state(
     )
 
 
+def resume_registers(board: Board, durable: Durable) -> None:
+    """Let each meter's register go on from what was told last. Before the first reading."""
+    for parts in board.connectors:
+        if parts.meter is not None and parts.connector_id in durable.registers:
+            parts.meter.resume(*durable.registers[parts.connector_id])
+
+
 def agree_on_boot(store: Store, clock: Clock, boot_id: str) -> Boot:
     """Find out which boot this is; a clock that nobody trusts goes on as it was in this boot.
 
@@ -106,6 +113,7 @@ def _connector(parts: ConnectorParts, settings: Settings, durable: Durable) -> C
         _traits(parts, settings),
         operations=operations,
         operations_kept=operations,
+        offset_kept_wh=durable.registers.get(parts.connector_id, (0, 0))[1],
         faults=frozenset({Fault.CONTACTOR_FAILED} if is_locked_out else ()),
         out_of_service=parts.connector_id in durable.inoperative,
     )

@@ -272,4 +272,5 @@ def _reading(reading: MeterReading, read_at: datetime) -> Reading:
         power_phase_w=reading.power_phase_w,
         frequency_hz=reading.frequency_hz,
         power_factor=reading.power_factor,
+        offset_wh=round(reading.offset_wh),
     )

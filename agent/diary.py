@@ -252,6 +252,11 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         is_limited = new.profile_a is not None
         limit = f"it may draw {new.profile_a:g} A" if is_limited else "it is not limited any more"
         yield f"{name}: {limit}"
+    if new.offset_kept_wh != old.offset_kept_wh:
+        yield Concern(
+            f"{name}: the meter counts anew: it was replaced or reset; from now on "
+            f"{new.offset_kept_wh} Wh are added to its own register, so that what is told goes on"
+        )
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):

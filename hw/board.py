@@ -231,7 +231,12 @@ class _Assembly:
             return None
         box = self._settings
         max_power_w = box.max_current_a * box.phases * box.nominal_voltage_v
-        return WatchedMeter(meter, RegisterWatch(max_power_w), self._clock)
+        name = f"connector {connector_id} meter"
+        watch = RegisterWatch(max_power_w)
+        if self._is_simulated(settings):
+            # Where it begins is known: a first answer of 0 needs no second one.
+            watch.resume(self._settings.simulation.meter_start_wh, 0.0)
+        return WatchedMeter(name, meter, watch, self._clock)
 
     def _meter(
         self, settings: MeterSettings, connector_id: int, outlet: SimulatedOutlet

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hw.ports import MeterError, MeterReading
+from hw.register_watch import REGISTER_MAX_WH
 
 MAX_BLOCK_REGISTERS = 80
 """Most registers that one request may ask for: the read limit of the SDM family."""
@@ -60,14 +61,6 @@ DIGITS = {
 """Decimals kept of each quantity: 230.1 V as float32 is 230.10000610..., which nobody measured."""
 
 
-LIMITS = {
-    Quantity.IMPORT_WH: (0.0, 1e12),
-    Quantity.POWER_W: (-1e7, 1e7),
-    Quantity.VOLTAGE_V: (-1.0, 1e4),
-    Quantity.FREQUENCY_HZ: (0.0, 1e3),
-}
-"""What no meter can measure: words in the wrong order give such numbers."""
-
 TINY = 1e-9
 """A voltage or frequency is 0 or larger; 230 V with swapped words is 1e-41."""
 
@@ -105,7 +98,8 @@ class MeterModel:
 def decode(model: MeterModel, words: Mapping[int, int]) -> MeterReading:
     """Turn registers (wire address -> 16-bit word) into one reading.
 
-    Raises MeterError for a value that is NaN or infinite: such a value is never taken for 0.
+    MeterError if the energy cannot be true, or if the words are in another order. Whether the rest
+    can be true is for ``hw.register_watch`` to say: NaN stays NaN, and is never taken for 0.
     """
     totals: dict[Quantity, float] = {}
     phases: dict[Quantity, list[float]] = {}
@@ -127,27 +121,23 @@ def decode(model: MeterModel, words: Mapping[int, int]) -> MeterReading:
 
 
 def _value(model: MeterModel, register: Register, words: Mapping[int, int]) -> float:
-    """One scaled and rounded value; MeterError if it is no number."""
-    raw = number_at(register, words, low_word_first=model.low_word_first)
-    if not math.isfinite(raw):
+    """One scaled and rounded value; MeterError if nothing of the reading can be relied on."""
+    value = number_at(register, words, low_word_first=model.low_word_first) * register.scale
+    quantity = register.quantity
+    is_energy = quantity is Quantity.IMPORT_WH
+    if is_energy and not math.isfinite(value):
         raise MeterError(
-            f"the {model.name} gives {raw} as {register.quantity.value} "
+            f"the {model.name} gives {value} as {quantity.value} "
             f"(register 0x{register.address:02X}): the meter is faulty or of another type"
         )
-    _check_limits(model, register, raw * register.scale)
-    # Adding 0.0 turns -0.0, which a resting meter likes to send, into 0.0.
-    return round(raw * register.scale, DIGITS[register.quantity]) + 0.0
-
-
-def _check_limits(model: MeterModel, register: Register, value: float) -> None:
-    quantity = register.quantity
-    low, high = LIMITS.get(quantity, (-math.inf, math.inf))
-    has_tiny = quantity in (Quantity.VOLTAGE_V, Quantity.FREQUENCY_HZ) and 0 < abs(value) < TINY
-    if has_tiny or not low <= value <= high:
+    is_swapped = quantity in (Quantity.VOLTAGE_V, Quantity.FREQUENCY_HZ) and 0 < abs(value) < TINY
+    if is_swapped or (is_energy and not 0 <= value <= REGISTER_MAX_WH):
         raise MeterError(
             f"the {model.name} gives {value:g} as {quantity.value}, which cannot be: "
             "its words are in another order, or it is of another type"
         )
+    # Adding 0.0 turns -0.0, which a resting meter likes to send, into 0.0.
+    return round(value, DIGITS[quantity]) + 0.0
 
 
 def number_at(

@@ -65,6 +65,9 @@ class ModbusMeter:
             raise MeterError(f"the {self._model.name} meter was shut down")
         return decode(self._model, bus.read_blocks(self._model, self._unit_id))
 
+    def resume(self, reported_wh: float, offset_wh: float) -> None:
+        """Nothing: it keeps its register by itself."""
+
     def shut_down(self) -> None:
         """Leave the bus; the last meter closes the port. Safe to repeat."""
         bus, self._bus = self._bus, None

@@ -292,6 +292,7 @@ class MeterReading:
     power_phase_w: tuple[float, ...] = ()
     frequency_hz: float | None = None
     power_factor: float | None = None
+    offset_wh: float = 0.0  # of import_wh: what was added to the meter's own register
 
 
 class EnergyMeter(Protocol):
@@ -299,6 +300,9 @@ class EnergyMeter(Protocol):
 
     def read(self) -> MeterReading:
         """Read now. Blocks as long as the bus takes (call it in a thread); raises MeterError."""
+
+    def resume(self, reported_wh: float, offset_wh: float) -> None:
+        """Go on from what an earlier process reported last, before the first ``read``."""
 
     def shut_down(self) -> None:
         """Close the port. Safe to repeat."""

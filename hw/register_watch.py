@@ -1,17 +1,35 @@
 """Checks whether what a meter says can be true, and keeps its register from ever running back.
 
-Money is counted with the energy register, so a reading is believed only if a real meter behind
-this fuse can have produced it. The rules stand in ``RegisterWatch``.
+Money is counted with the energy register, so a register is believed only if a real meter behind
+this fuse can have produced it. The rules stand in ``RegisterWatch``. What else a reading holds is
+used as far as it is sound.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from hw.ports import EnergyMeter, MeterError, MeterReading
+
+logger = logging.getLogger(__name__)
+
+REGISTER_MAX_WH = 1e12
+"""More than this no meter can have counted."""
+
+LIMITS = {
+    "power_w": (-1e7, 1e7),
+    "voltage_v": (-1.0, 1e4),
+    "current_a": (-1e5, 1e5),
+    "power_phase_w": (-1e7, 1e7),
+    "frequency_hz": (0.0, 1e3),
+    "power_factor": (-1e3, 1e3),
+}
+"""What a meter can measure, by the fields of a reading. NaN is within no limits."""
 
 BACKWARDS_TOLERANCE_WH = 1.0
 """A step back of at most this much is rounding, not another meter."""
@@ -20,7 +38,7 @@ RESOLUTION_WH = 20.0
 """Always allowed as one step: meters show whole 10 Wh, and a float32 moves by 8 Wh at 100 MWh."""
 
 CONFIRMATIONS = 3
-"""So many readings in a row must agree before a register that jumped forward is believed."""
+"""So many readings in a row must agree before a register that has jumped is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,61 +49,82 @@ class _Point:
     at_s: float
 
 
-class RegisterWatch:
-    """Believes readings, rejects them, or mends their register. Pure: time is handed in.
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """One meter's counting: its last point, and what is added to it because of those before."""
 
-    * A value that is NaN or infinite, or a negative register: rejected.
+    last: _Point
+    offset_wh: float
+
+
+class RegisterWatch:
+    """Believes registers, rejects them, or mends them. Pure: time is handed in.
+
+    * A register that is NaN, infinite or negative: rejected.
     * Back by at most 1 Wh: rounding; the register is reported as it was.
-    * Back by more than 1 Wh: the meter was replaced or reset. The difference is kept as a base
-      offset, so that the reported register goes on from where it was. What flowed between the
-      last good reading and the change is not counted: nobody can know it.
-    * Forward by more than 2 x ``max_power_w`` x elapsed time (plus 20 Wh of resolution): not
-      possible, rejected. If three readings in a row agree on the new register, the meter was
-      replaced by a used one: the jump goes into the base offset and is never reported.
+    * Back by more, or forward by more than 2 x ``max_power_w`` x elapsed time (plus 20 Wh of
+      resolution): rejected. If three readings in a row agree on the new register, the meter was
+      reset or replaced: the difference goes into the offset, and the reported register goes on
+      from where it was. What flowed meanwhile is not counted: nobody can know it.
+    * Back on the count of before, while the new one has not moved (a meter that showed 0 for a
+      while): it was never another meter, and what has flowed meanwhile is counted.
+    * 0 as the first answer of a meter that nothing is known of: rejected until three agree. Meters
+      show it while they start.
 
     Registers are rounded to whole Wh before anything is computed, so sums carry no float noise.
-    ``offset_wh`` may be stored, and given back after a restart, so that the reported register
-    stays the same then too. One watch serves one meter and is used from one thread at a time.
+    One watch serves one meter and is used from one thread at a time.
     """
 
-    def __init__(self, max_power_w: float, offset_wh: float = 0.0) -> None:
+    def __init__(self, max_power_w: float) -> None:
         """``max_power_w``: the most this connector can draw. ValueError unless above 0."""
         if not (math.isfinite(max_power_w) and max_power_w > 0):
             raise ValueError(f"max_power_w must be above 0, got {max_power_w}")
         self._max_power_w = max_power_w
-        self._offset_wh = offset_wh
-        self._last: _Point | None = None
+        self._count: _Count | None = None
+        self._before: _Count | None = None  # it may come back as long as this one stands still
         self._doubted: _Point | None = None
         self._agreements = 0
 
-    @property
-    def offset_wh(self) -> float:
-        """What is added to the meter's own register, because of meters that came before."""
-        return self._offset_wh
+    def resume(self, reported_wh: float, offset_wh: float) -> None:
+        """Go on from what an earlier process reported last; before the first ``check``.
+
+        However much has flowed since is believed, and nothing less than that.
+        """
+        last = _Point(reported_wh - offset_wh, -math.inf)
+        self._count = _Count(last, offset_wh)
 
     def check(self, reading: MeterReading, now_s: float) -> MeterReading:
         """The reading with a register that never decreases; MeterError if it cannot be true.
 
         ``now_s`` is monotonic. A rejected reading changes nothing that is reported later.
         """
-        _reject_nonsense(reading)
-        seen = _Point(round(reading.import_wh), now_s)
-        register_wh = self._believe(seen)
-        return replace(reading, import_wh=register_wh + self._offset_wh)
+        register_wh = reading.import_wh
+        if not (math.isfinite(register_wh) and 0 <= register_wh <= REGISTER_MAX_WH):
+            raise MeterError(f"the meter gives {register_wh} Wh as its register: not used")
+        count = self._believe(_Point(round(register_wh), now_s))
+        return replace(
+            reading,
+            import_wh=count.last.register_wh + count.offset_wh,
+            offset_wh=count.offset_wh,
+        )
 
-    def _believe(self, seen: _Point) -> float:
-        """The register to report, before the offset; keeps what must be remembered."""
-        last = self._last
-        if last is None:
-            return self._accept(seen)
-        step_wh = seen.register_wh - last.register_wh
+    def _believe(self, seen: _Point) -> _Count:
+        """The count that the register belongs to; keeps what must be remembered."""
+        count, before = self._count, self._before
+        if count is None:
+            return self._accept(seen, 0.0) if seen.register_wh else self._doubt(seen, None)
+        step_wh = seen.register_wh - count.last.register_wh
         if -BACKWARDS_TOLERANCE_WH <= step_wh < 0:
-            return self._accept(_Point(last.register_wh, seen.at_s))
-        if step_wh < 0:
-            return self._accept_other_meter(seen, last)
-        if self._can_follow(seen, last):
-            return self._accept(seen)
-        return self._doubt(seen, last)
+            return self._accept(_Point(count.last.register_wh, seen.at_s), count.offset_wh)
+        if self._can_follow(seen, count.last):
+            if step_wh > 0:
+                self._before = None  # it counts: another meter indeed
+            return self._accept(seen, count.offset_wh)
+        if before is not None and self._can_follow(seen, before.last):
+            self._before = None
+            reported_wh = count.last.register_wh + count.offset_wh
+            return self._accept(seen, max(before.offset_wh, reported_wh - seen.register_wh))
+        return self._doubt(seen, count)
 
     def _can_follow(self, seen: _Point, earlier: _Point) -> bool:
         """Could the meter have counted from ``earlier`` to ``seen`` in the time between?"""
@@ -93,56 +132,99 @@ class RegisterWatch:
         allowed_wh = 2 * self._max_power_w * elapsed_s / 3600 + RESOLUTION_WH
         return 0 <= seen.register_wh - earlier.register_wh <= allowed_wh
 
-    def _accept(self, seen: _Point) -> float:
-        self._last = seen
+    def _accept(self, seen: _Point, offset_wh: float) -> _Count:
+        self._count = _Count(seen, offset_wh)
         self._doubted = None
         self._agreements = 0
-        return seen.register_wh
+        return self._count
 
-    def _accept_other_meter(self, seen: _Point, last: _Point) -> float:
-        self._offset_wh += last.register_wh - seen.register_wh
-        return self._accept(seen)
-
-    def _doubt(self, seen: _Point, last: _Point) -> float:
-        """Reject a forward jump, until enough readings in a row agree on it."""
+    def _doubt(self, seen: _Point, count: _Count | None) -> _Count:
+        """Reject what cannot be, until enough readings in a row agree on it."""
         agrees = self._doubted is not None and self._can_follow(seen, self._doubted)
         self._agreements = self._agreements + 1 if agrees else 1
         self._doubted = seen
-        if self._agreements >= CONFIRMATIONS:
-            return self._accept_other_meter(seen, last)
-        raise MeterError(
-            f"the meter's register jumped from {last.register_wh:.0f} to {seen.register_wh:.0f} Wh "
-            f"in {seen.at_s - last.at_s:.0f} s, more than {self._max_power_w:.0f} W can do: "
-            "the reading is not used; check that the meter is the right one"
+        if self._agreements < CONFIRMATIONS:
+            raise MeterError(self._why_doubted(seen, count))
+        if count is None:
+            return self._accept(seen, 0.0)
+        # What an earlier process kept has no time: if it comes back, it has grown since now.
+        since_s = seen.at_s if math.isinf(count.last.at_s) else count.last.at_s
+        self._before = replace(count, last=replace(count.last, at_s=since_s))
+        reported_wh = count.last.register_wh + count.offset_wh
+        return self._accept(seen, reported_wh - seen.register_wh)
+
+    def _why_doubted(self, seen: _Point, count: _Count | None) -> str:
+        if count is None:
+            return (
+                "the meter's first answer is a register of 0 Wh: not used until it is repeated; "
+                "a new meter says so, and one that starts"
+            )
+        last = count.last
+        to = f"{last.register_wh:.0f} to {seen.register_wh:.0f} Wh"
+        if seen.register_wh < last.register_wh:
+            return (
+                f"the meter's register went back from {to}: not used until it is repeated; "
+                "check whether the meter was replaced or reset"
+            )
+        return (
+            f"the meter's register jumped from {to} in {seen.at_s - last.at_s:.0f} s, more than "
+            f"{self._max_power_w:.0f} W can do: the reading is not used; check that the meter is "
+            "the right one"
         )
-
-
-def _reject_nonsense(reading: MeterReading) -> None:
-    """MeterError for NaN, infinities, and a register below zero."""
-    for field in fields(reading):
-        value = getattr(reading, field.name)
-        for number in value if isinstance(value, tuple) else (value,):
-            if number is not None and not math.isfinite(number):
-                raise MeterError(f"the meter gives {number} as {field.name}: not used")
-    if reading.import_wh < 0:
-        raise MeterError(f"the meter's register is below zero ({reading.import_wh} Wh): not used")
 
 
 class WatchedMeter:
     """An energy meter whose readings were checked. Implements ``EnergyMeter``."""
 
     def __init__(
-        self, meter: EnergyMeter, watch: RegisterWatch, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        meter: EnergyMeter,
+        watch: RegisterWatch,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``clock`` gives monotonic seconds; it is read when an answer has come."""
+        """``name`` says in the log which meter; ``clock``: monotonic, read when it has answered."""
+        self._name = name
         self._meter = meter
         self._watch = watch
         self._clock = clock
+        self._said: set[str] = set()  # what was left out before
+
+    def resume(self, reported_wh: float, offset_wh: float) -> None:
+        """Go on from what an earlier process reported last; before the first ``read``."""
+        self._meter.resume(reported_wh, offset_wh)
+        self._watch.resume(reported_wh, offset_wh)
 
     def read(self) -> MeterReading:
-        """Read the meter and check; MeterError if it fails or if the answer cannot be true."""
-        reading = self._meter.read()
-        return self._watch.check(reading, self._clock())
+        """Read the meter and check; MeterError if it fails or if its register cannot be true."""
+        reading = self._watch.check(self._meter.read(), self._clock())
+        return replace(
+            reading,
+            power_w=self._sound_one(reading.power_w, "power_w"),
+            voltage_v=self._sound(reading.voltage_v, "voltage_v"),
+            current_a=self._sound(reading.current_a, "current_a"),
+            power_phase_w=self._sound(reading.power_phase_w, "power_phase_w"),
+            frequency_hz=self._sound_one(reading.frequency_hz, "frequency_hz"),
+            power_factor=self._sound_one(reading.power_factor, "power_factor"),
+        )
+
+    def _sound_one(self, value: float | None, name: str) -> float | None:
+        return None if value is None else next(iter(self._sound((value,), name)), None)
+
+    def _sound(self, values: tuple[float, ...], name: str) -> tuple[float, ...]:
+        """The phases before the first that is unsound: their place says which they are."""
+        low, high = LIMITS[name]
+        sound = tuple(takewhile(lambda value: low <= value <= high, values))
+        if len(sound) < len(values) and name not in self._said:
+            self._said.add(name)
+            logger.warning(
+                "%s: gives %g as %s: left out, the energy is used; check that the meter is of "
+                "the type in the settings",
+                self._name,
+                values[len(sound)],
+                name,
+            )
+        return sound
 
     def shut_down(self) -> None:
         """Close the meter's port. Safe to repeat."""

@@ -108,7 +108,10 @@ class Box:
 
 @contextlib.asynccontextmanager
 async def running_box(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, lies_there: bool = False
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lies_there: bool = False,
+    import_kwh: float = 1234.567,
 ) -> AsyncIterator[Box]:
     """A box in order; ``lies_there``: a card has been lying on its reader since before."""
     chip, wires, central_system = Mfrc522Chip(), WiredBox(), FakeCentralSystem()
@@ -116,7 +119,7 @@ async def running_box(
         chip.field.present(Card(CARD))
     install_fake_spidev(monkeypatch, chip)
     with SdmOnPty("sdm630") as meter:
-        meter.set(import_kwh=1234.567, power_w=0.0)
+        meter.set(import_kwh=import_kwh, power_w=0.0)
         async with central_system.serve() as url:
             settings = parse_config(
                 CONFIG.format(
@@ -303,3 +306,20 @@ async def _status_is(box: Box, status: str) -> None:
     async with asyncio.timeout(LIMIT_S):
         while (await box.status())["status"] != status:
             await asyncio.sleep(0.005)
+
+
+@pytest.mark.real_time
+async def test_a_meter_that_was_reset_while_the_agent_was_off_does_not_run_backwards(
+    tmp_path, monkeypatch
+):
+    told = []
+    for import_kwh in (1234.567, 0.007, 0.009):  # reset after the first process
+        async with running_box(tmp_path, monkeypatch, import_kwh=import_kwh) as box:
+            async with asyncio.timeout(LIMIT_S):
+                while (await box.status())["meter"] is None:
+                    await asyncio.sleep(0.005)
+            box.wires.plug_in()
+            box.present()
+            start = await box.central_system.received("StartTransaction")
+            told.append(start.payload["meterStart"])
+    assert told == [1_234_567, 1_234_567, 1_234_569]

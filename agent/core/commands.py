@@ -81,6 +81,9 @@ from agent.core.rows import (
     SaveContactor as SaveContactor,
 )
 from agent.core.rows import (
+    SaveRegister as SaveRegister,
+)
+from agent.core.rows import (
     SaveReservations as SaveReservations,
 )
 from agent.core.rows import (

@@ -9,7 +9,7 @@ from typing import Any
 from agent.core import asking, clock_aligned, contactors, presenting, testing, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core.commands import ShowSignal, Signal
+from agent.core.commands import SaveRegister, ShowSignal, Signal
 from agent.core.events import Event
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
 from agent.core.turn import Turn
@@ -135,11 +135,17 @@ def _part_fault_changed(turn: Turn, event: ev.PartFaultChanged) -> None:
 
 def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
     connector = turn.connector(event.connector_id)
+    offset_kept_wh = connector.offset_kept_wh
     connector = turn.change_connector(
         event.connector_id,
         reading=event.reading,
         faults=connector.faults - {Fault.METER},
+        offset_kept_wh=event.reading.offset_wh,
     )
+    if event.reading.offset_wh != offset_kept_wh:
+        turn.order(
+            SaveRegister(event.connector_id, event.reading.import_wh, event.reading.offset_wh)
+        )
     clock_aligned.meter_read(turn, event.connector_id, event.reading)
     if connector.sample_asked:
         transaction.sample(turn, connector, event.reading)

@@ -112,6 +112,7 @@ class EndTransaction:
     """
 
     ref: int
+    register_wh: int = 0  # it closed with; one that is below its last sample changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,15 @@ class SaveContactor:
     connector_id: int
     operations: int
     is_locked_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRegister:
+    """Keep what is added to the meter of a connector: it was replaced or reset."""
+
+    connector_id: int
+    register_wh: int  # as reported, with the offset
+    offset_wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +254,7 @@ Row = (
     | SaveAvailability
     | SaveReservations
     | SaveContactor
+    | SaveRegister
     | SaveConfigurationKey
     | SaveChargingProfile
     | RemoveChargingProfile

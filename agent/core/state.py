@@ -222,6 +222,7 @@ class Connector:
     operations: int = 0  # how often its contactor has closed
     operations_kept: int = 0  # of these, in the store
     reading: Reading | None = None
+    offset_kept_wh: int = 0  # of the register, in the store
     faults: frozenset[Fault] = frozenset()
     part_fault: PartFault | None = None  # with Fault.PART
     # what we ordered

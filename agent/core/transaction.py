@@ -230,12 +230,12 @@ def queue_stop(
 
     ``reading`` is the meter at the end, if it was read then.
     """
-    turn.order(EndTransaction(transaction.ref))
     is_time_of_record = stop.is_found and stop.ended_at is not None
     mark = transaction.boot if is_time_of_record else turn.time_mark
     if not is_time_of_record:
         ended_at = time_keeping.not_before_last(turn, transaction, ended_at)
     register_wh = max(transaction.meter_start_wh, register_wh)
+    turn.order(EndTransaction(transaction.ref, register_wh))
     samples: tuple[MeterSample, ...] = ()
     if has_meter:
         samples = stop_data.at_end(turn, transaction, register_wh, ended_at, reading, mark)

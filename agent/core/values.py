@@ -191,6 +191,7 @@ class Reading:
     power_phase_w: tuple[float, ...] = ()
     frequency_hz: float | None = None
     power_factor: float | None = None
+    offset_wh: int = 0  # of import_wh: what was added to the meter's own register
 
 
 class PilotState(Enum):

@@ -29,6 +29,7 @@ STEPS = (
     "create_contactors",
     "create_firmware",
     "create_approaches",
+    "create_registers",
 )
 
 

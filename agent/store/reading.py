@@ -29,6 +29,7 @@ from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message
 from agent.store.profiles import read_profiles
+from agent.store.registers import read_registers
 from agent.store.rows import DECISIONS_MAX
 from agent.store.samples import read_samples
 
@@ -49,6 +50,8 @@ class Durable:
     inoperative: frozenset[int] = frozenset()  # 0: the charge point
     contactors: dict[int, tuple[int, bool]] = field(default_factory=dict)
     """Of each connector: how often its contactor closed, and whether a person must look at it."""
+    registers: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Of each connector: the register as it was reported last, and the offset in it. Wh."""
     reservations: tuple[Reservation, ...] = ()
     charging_profiles: tuple[InstalledProfile, ...] = ()
     firmware: FirmwareUpdate | None = None
@@ -163,6 +166,7 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
                 "SELECT connector_id, operations, is_locked_out FROM contactors"
             )
         },
+        registers=read_registers(reader),
         reservations=_reservations(reader),
         firmware=read_firmware(reader),
         approaches=read_approaches(reader),

@@ -239,8 +239,9 @@ def _(row: DropSample, writing: Writing) -> None:
 @write_row.register
 def _(row: EndTransaction, writing: Writing) -> None:
     writing.connection.execute(
-        "UPDATE transactions SET ended_at = ? WHERE ref = ? AND ended_at IS NULL",
-        (instant_text(writing.now), row.ref),
+        "UPDATE transactions SET ended_at = ?, last_wh = max(last_wh, ?)"
+        " WHERE ref = ? AND ended_at IS NULL",
+        (instant_text(writing.now), row.register_wh, row.ref),
     )
     samples.forget(writing.connection, row.ref)
     # The outbox still needs the transactionId of those whose messages wait or are parked.

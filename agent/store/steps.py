@@ -281,3 +281,17 @@ def create_approaches(database: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def create_registers(database: Database) -> None:
+    """Create what is added to the meters' registers, since a meter was replaced or reset."""
+    database.execute(
+        """
+        CREATE TABLE registers (
+            connector_id INTEGER PRIMARY KEY,
+            register_wh INTEGER NOT NULL,
+            offset_wh INTEGER NOT NULL
+        ) STRICT
+        """
+    )

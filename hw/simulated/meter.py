@@ -69,6 +69,11 @@ class SimulatedMeter(SimulatedPart):
             power_factor=1.0,
         )
 
+    def resume(self, reported_wh: float, offset_wh: float) -> None:
+        """Keep the register over a restart of the process, as a real meter does."""
+        with self._guard:
+            self._register_wh = max(self._register_wh, reported_wh - offset_wh)
+
     def shut_down(self) -> None:
         """Nothing to release."""
         self.note("shut down")

@@ -204,6 +204,17 @@ def test_a_fault_that_is_gone_is_told():
     ]
 
 
+def test_a_meter_that_counts_anew_is_a_concern():
+    story = charging()
+    before, shifted = story.state, replace(reading(1100), offset_wh=900)
+    event = ev.MeterRead(1, shifted)
+    commands = story.tell(event)
+    (line,) = sentences(before, event, story.state, commands)
+    assert isinstance(line, Concern)
+    assert "connector 1: the meter counts anew" in line
+    assert "900 Wh are added" in line
+
+
 def test_a_message_that_is_set_aside_is_told():
     state = a_charge_point()
     lines = sentences(state, ev.MessageFailed(7, "InternalError"), state, [ParkMessage(7, "it")])

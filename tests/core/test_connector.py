@@ -84,7 +84,7 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         WithdrawOffer(1),
         OpenContactor(1),
         ReadMeter(1),
-        EndTransaction(1),
+        EndTransaction(1, 1200),
         QueueMessage(2, 1, StopTransaction(1200, story.now.utc, StopReason.LOCAL, id_tag=CARD)),
         UnlockConnector(1),
     ]

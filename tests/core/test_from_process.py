@@ -59,7 +59,7 @@ def test_a_session_found_open_is_closed_with_the_meter_of_now_and_the_time_of_it
     story = Story(a_charge_point(online=False))
     assert deeds(story.tell(ev.Started((LEFT_OPEN,)))) == [ReadMeter(1)]
     commands = story.tell(ev.MeterRead(1, reading(1900)))
-    assert deeds(commands) == [EndTransaction(4), QueueMessage(1, 4, power_loss(1900))]
+    assert deeds(commands) == [EndTransaction(4, 1900), QueueMessage(1, 4, power_loss(1900))]
     assert story.connector.phase is Phase.IDLE
 
 
@@ -84,7 +84,7 @@ def test_sessions_of_a_connector_that_is_gone_or_used_twice_are_closed_at_once()
     twin = replace(LEFT_OPEN, ref=6)
     story = Story(a_charge_point(online=False))
     commands = story.tell(ev.Started((LEFT_OPEN, gone, twin)))
-    assert of(EndTransaction, commands) == [EndTransaction(5), EndTransaction(6)]
+    assert of(EndTransaction, commands) == [EndTransaction(5, 1800), EndTransaction(6, 1800)]
     assert messages(commands) == [power_loss(1800), power_loss(1800)]
 
 

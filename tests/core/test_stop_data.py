@@ -215,7 +215,7 @@ def test_each_sample_is_stored_in_the_commit_of_its_session():
     (kept,) = of(KeepSample, commands)
     assert (kept.ref, kept.sample.number) == (1, 2)
     story.tell(tap())
-    assert of(EndTransaction, finish(story)) == [EndTransaction(1)]
+    assert of(EndTransaction, finish(story)) == [EndTransaction(1, 2000)]
 
 
 def read_after_a_minute(story: Story) -> list[object]:

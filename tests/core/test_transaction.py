@@ -8,7 +8,13 @@ from datetime import timedelta
 import pytest
 
 from agent.core import events as ev
-from agent.core.commands import EndTransaction, SaveTransaction, SetTransactionId, UnlockConnector
+from agent.core.commands import (
+    EndTransaction,
+    SaveRegister,
+    SaveTransaction,
+    SetTransactionId,
+    UnlockConnector,
+)
 from agent.core.state import Phase
 from agent.core.transaction import belongs_to
 from agent.core.values import (
@@ -156,6 +162,15 @@ def test_the_register_of_a_session_never_runs_backwards(last_sample_wh, meter_wh
     (stop,) = messages(finish(story, meter_wh))
     assert isinstance(stop, StopTransaction)
     assert stop.meter_stop_wh == stop_wh
+
+
+def test_what_is_added_to_the_meter_is_kept_when_it_changes_and_only_then():
+    story = charging()
+    shifted = replace(reading(1100), offset_wh=900)
+    assert of(SaveRegister, story.tell(ev.MeterRead(1, reading(1050)))) == []
+    assert of(SaveRegister, story.tell(ev.MeterRead(1, shifted))) == [SaveRegister(1, 1100, 900)]
+    later = replace(reading(1200), offset_wh=900)
+    assert of(SaveRegister, story.tell(ev.MeterRead(1, later))) == []
 
 
 def test_a_clock_that_was_set_back_does_not_end_a_session_before_its_last_sample():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
 import threading
@@ -13,6 +14,7 @@ import pytest
 from hw.meter_models import MODELS, Block, Kind, MeterModel, Quantity, Register, decode
 from hw.modbus_meter import ModbusMeter
 from hw.ports import BoardError, MeterError, MeterReading
+from hw.register_watch import RegisterWatch, WatchedMeter
 from hw.settings import MeterSettings
 from tests.emulators.modbus_meter import (
     WAIT_S,
@@ -190,17 +192,34 @@ def test_two_requests_have_a_pause_between_them(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("quantity", ["import_kwh", "power_w"])
-def test_a_value_that_is_no_number_is_an_error_and_never_0(
-    bench: Bench, quantity: str, value: float
-) -> None:
+def test_energy_that_is_no_number_is_an_error_and_never_0(bench: Bench, value: float) -> None:
     with SdmOnPty("sdm630") as sdm:
         meter = bench.open(sdm.path)
-        sdm.set(**{quantity: value})
+        sdm.set(import_kwh=value)
         with pytest.raises(MeterError, match=r"SDM630 gives (nan|inf|-inf) as"):
             meter.read()
-        sdm.set(**{quantity: 5.0})
+        sdm.set(import_kwh=5.0)
         meter.read()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e9])
+@pytest.mark.parametrize("quantity", ["power_w", "frequency_hz", "voltage_v", "power_factor"])
+def test_another_quantity_that_cannot_be_is_left_out_and_said_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture, quantity: str, value: float
+) -> None:
+    with SdmOnPty("sdm630") as sdm:
+        meter = WatchedMeter("connector 1 meter", bench.open(sdm.path), RegisterWatch(22_000))
+        sdm.set(import_kwh=1234.5, power_w=11.0, voltage_v=(230.0, 231.0, 232.0))
+        whole = meter.read()
+        is_phased = quantity == "voltage_v"
+        sdm.set(**{quantity: (230.0, value, 232.0) if is_phased else value})
+        left = [meter.read() for _ in range(3)]
+    expected = replace(whole, **{quantity: (230.0,) if is_phased else None})
+    assert left == [expected] * 3
+    said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(said) == 1
+    assert said[0].startswith("connector 1 meter: gives ")
+    assert quantity in said[0]
 
 
 @pytest.mark.parametrize("name", ["voltage_v", "import_kwh"])

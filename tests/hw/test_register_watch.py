@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -16,17 +15,30 @@ MAX_POWER_W = 3600.0  # 1 Wh per second, so that allowed steps are easy to read:
 class Feed:
     """Feeds a watch with registers at chosen times."""
 
-    def __init__(self, offset_wh: float = 0.0) -> None:
-        self.watch = RegisterWatch(MAX_POWER_W, offset_wh)
+    def __init__(self) -> None:
+        self.watch = RegisterWatch(MAX_POWER_W)
+        self.offset_wh = 0.0
 
     def __call__(self, register_wh: float, at_s: float) -> float:
-        return self.watch.check(MeterReading(import_wh=register_wh), at_s).import_wh
+        reading = self.watch.check(MeterReading(import_wh=register_wh), at_s)
+        self.offset_wh = reading.offset_wh
+        return reading.import_wh
+
+    def told(self, *registers: tuple[float, float]) -> list[float | None]:
+        """What is reported of each register; None: it is not used."""
+        told: list[float | None] = []
+        for register_wh, at_s in registers:
+            try:
+                told.append(self(register_wh, at_s))
+            except MeterError:
+                told.append(None)
+        return told
 
 
 def test_a_register_that_grows_is_reported_as_it_is() -> None:
     feed = Feed()
     assert [feed(1000, 0), feed(1002, 2), feed(1002, 4)] == [1000, 1002, 1002]
-    assert feed.watch.offset_wh == 0
+    assert feed.offset_wh == 0
 
 
 def test_the_rest_of_the_reading_passes_unchanged() -> None:
@@ -43,38 +55,66 @@ def test_registers_are_rounded_to_whole_wh() -> None:
 def test_a_step_back_by_rounding_is_reported_as_no_step(back_to: float) -> None:
     feed = Feed()
     assert [feed(1000, 0), feed(back_to, 1), feed(1001, 2)] == [1000, 1000, 1001]
-    assert feed.watch.offset_wh == 0
+    assert feed.offset_wh == 0
 
 
 def test_many_small_steps_back_do_not_creep() -> None:
     feed = Feed()
     feed(1000, 0)
     assert feed(999, 1) == 1000
-    assert feed(998, 2) == 1000
-    assert feed.watch.offset_wh == 2
+    assert feed.told((998, 2), (998, 3), (998, 4)) == [None, None, 1000]
+    assert feed.offset_wh == 2
 
 
-def test_a_replaced_meter_goes_on_from_where_the_old_one_was() -> None:
+def test_a_replaced_meter_goes_on_from_where_the_old_one_was_once_three_readings_say_so() -> None:
     feed = Feed()
     feed(500_000, 0)
-    assert [feed(3, 600), feed(10, 610)] == [500_000, 500_007]
-    assert feed.watch.offset_wh == 499_997
+    told = feed.told((3, 600), (3, 602), (5, 604), (10, 610))
+    assert told == [None, None, 500_000, 500_005]
+    assert feed.offset_wh == 499_995
 
 
 def test_a_meter_may_be_replaced_more_than_once() -> None:
     feed = Feed()
     feed(1000, 0)
-    feed(5, 10)
-    feed(10, 20)
-    assert [feed(0, 30), feed(4, 40)] == [1005, 1009]
+    feed.told((5, 10), (5, 12), (5, 14), (10, 20))
+    assert feed.told((0, 30), (0, 32), (0, 34), (4, 40)) == [None, None, 1005, 1009]
 
 
-def test_the_offset_survives_a_restart_when_it_is_given_back() -> None:
-    before = Feed()
-    before(1000, 0)
-    before(5, 10)
-    after = Feed(before.watch.offset_wh)
-    assert after(7, 0) == 1002
+# --- from one process to the next ----------------------------------------------------------------
+
+
+def test_the_register_goes_on_after_a_restart() -> None:
+    feed = Feed()
+    feed.watch.resume(reported_wh=1_000_500, offset_wh=1_000_000)
+    assert feed.told((502, 0), (503, 1)) == [1_000_502, 1_000_503]
+
+
+def test_a_meter_that_was_reset_while_nobody_looked_does_not_run_backwards() -> None:
+    feed = Feed()
+    feed.watch.resume(reported_wh=1_000_500, offset_wh=0)
+    assert feed.told((7, 0), (7, 2), (7, 4), (9, 6)) == [None, None, 1_000_500, 1_000_502]
+    assert feed.offset_wh == 1_000_493
+
+
+def test_a_meter_that_shows_0_while_both_start_costs_nothing_either() -> None:
+    feed = Feed()
+    feed.watch.resume(reported_wh=500_000, offset_wh=0)
+    told = feed.told((0, 100), (0, 102), (0, 104), (500_004, 106))
+    assert told == [None, None, 500_000, 500_004]
+    assert feed.offset_wh == 0
+
+
+@pytest.mark.parametrize("zeros", [1, 2])
+def test_a_first_answer_of_0_shifts_nothing(zeros: int) -> None:
+    feed = Feed()
+    told = feed.told(*((0, 2.0 * n) for n in range(zeros)), (500_000, 10), (500_002, 12))
+    assert told == [None] * zeros + [500_000, 500_002]
+    assert feed.offset_wh == 0
+
+
+def test_a_new_meter_is_believed_to_stand_at_0_when_it_says_so_three_times() -> None:
+    assert Feed().told((0, 0), (0, 2), (0, 4), (1, 6)) == [None, None, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +148,7 @@ def test_a_rejected_jump_leaves_no_trace() -> None:
     with pytest.raises(MeterError):
         feed(9_000_000, 2)
     assert [feed(1004, 4), feed(1006, 6)] == [1004, 1006]
-    assert feed.watch.offset_wh == 0
+    assert feed.offset_wh == 0
 
 
 def test_a_used_meter_with_a_higher_register_is_believed_after_three_readings() -> None:
@@ -141,33 +181,33 @@ def test_a_good_reading_between_two_jumps_starts_the_count_again() -> None:
             feed(80_000, at_s)
 
 
-def test_a_meter_that_shows_0_for_a_moment_costs_nobody_anything() -> None:
-    """It counts as replaced twice, down and up again; the reported register stands still."""
+@pytest.mark.parametrize("poll_s", [0.5, 2, 60])
+@pytest.mark.parametrize("zeros", [1, 2, 3, 10])
+def test_a_meter_that_shows_0_for_a_while_costs_nobody_anything(zeros: int, poll_s: float) -> None:
+    """What has flowed meanwhile is counted, and nothing is shifted."""
     feed = Feed()
     feed(500_000, 0)
-    assert feed(0, 2) == 500_000
-    for at_s in (4, 6):
-        with pytest.raises(MeterError):
-            feed(500_002, at_s)
-    assert [feed(500_002, 8), feed(500_004, 10)] == [500_000, 500_002]
-    assert feed.watch.offset_wh == -2
+    grown_wh = 500_000 + round((zeros + 1) * poll_s)
+    feed.told(*((0, poll_s * (n + 1)) for n in range(zeros)))
+    assert feed(grown_wh, poll_s * (zeros + 1)) == grown_wh
+    assert feed.offset_wh == 0
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize(
-    "field",
-    ["import_wh", "power_w", "voltage_v", "current_a", "power_phase_w", "frequency_hz"],
-)
-def test_a_value_that_is_no_number_is_rejected_by_name(field: str, value: float) -> None:
-    watch = RegisterWatch(MAX_POWER_W)
-    bad = (230.0, value) if field in ("voltage_v", "current_a", "power_phase_w") else value
-    with pytest.raises(MeterError, match=field):
-        watch.check(replace(MeterReading(import_wh=1000), **{field: bad}), 0)
-    assert watch.check(MeterReading(import_wh=5), 1).import_wh == 5
+def test_a_meter_that_has_counted_since_is_another_one() -> None:
+    feed = Feed()
+    feed(1000, 0)
+    feed.told((0, 2), (0, 4), (0, 6), (1, 8))
+    assert feed.told((1030, 10), (1030, 12), (1030, 14)) == [None, None, 1001]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e13])
+def test_a_register_that_is_no_number_is_rejected(value: float) -> None:
+    feed = Feed()
+    assert feed.told((value, 0), (5, 1)) == [None, 5]
 
 
 def test_a_register_below_zero_is_rejected() -> None:
-    with pytest.raises(MeterError, match="below zero"):
+    with pytest.raises(MeterError, match="-5 Wh as its register"):
         Feed()(-5, 0)
 
 
@@ -189,23 +229,29 @@ class FakeMeter:
             raise MeterError("silent")
         return MeterReading(import_wh=self.register_wh)
 
+    def resume(self, reported_wh: float, offset_wh: float) -> None:
+        self.resumed = (reported_wh, offset_wh)
+
     def shut_down(self) -> None:
         self.is_open = False
 
 
 def test_a_watched_meter_reports_a_register_that_never_decreases() -> None:
     fake, now_s = FakeMeter(), 0.0
-    meter = WatchedMeter(fake, RegisterWatch(MAX_POWER_W), lambda: now_s)
-    assert meter.read().import_wh == 1000
+    meter = WatchedMeter("meter", fake, RegisterWatch(MAX_POWER_W), lambda: now_s)
+    meter.resume(1990.0, 1000.0)
+    assert fake.resumed == (1990.0, 1000.0)
+    assert meter.read().import_wh == 2000
     fake.register_wh = 3.0
-    assert meter.read().import_wh == 1000
+    with pytest.raises(MeterError, match="went back from 1000 to 3 Wh"):
+        meter.read()
     fake.register_wh = None
     with pytest.raises(MeterError, match="silent"):
         meter.read()
-    fake.register_wh = 1003.0
+    fake.register_wh = 1043.0
     with pytest.raises(MeterError, match="jumped"):
         meter.read()
     now_s = 600.0
-    assert meter.read().import_wh == 2000
+    assert meter.read().import_wh == 2043
     meter.shut_down()
     assert not fake.is_open

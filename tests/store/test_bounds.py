@@ -58,6 +58,7 @@ OTHERS = {
     "local_list_version",
     "inoperative",
     "contactors",
+    "registers",
     "charging_profiles",
     "reservations",
     "firmware",

@@ -22,6 +22,7 @@ from agent.core.commands import (
     RequeueMessage,
     Row,
     SaveConfigurationKey,
+    SaveRegister,
     SaveTransaction,
     SetTransactionId,
 )
@@ -239,6 +240,22 @@ def test_an_open_transaction_comes_back_whole_but_without_the_old_monotonic_cloc
     )
     store.commit([SaveTransaction(saved)], NOON)
     assert store.load().open_transactions == (replace(saved, begun_monotonic_s=0.0),)
+
+
+def test_the_register_that_was_told_last_comes_back_with_the_offset_in_it(store):
+    first, second = transaction(1), replace(transaction(2), last_wh=5000)
+    store.commit([SaveTransaction(first), EndTransaction(1, 4000)], NOON)
+    assert store.load().registers == {1: (4000, 0)}
+    store.commit([SaveRegister(1, 4100, 3900), SaveRegister(2, 700, 700)], NOON)
+    assert store.load().registers == {1: (4100, 3900), 2: (700, 700)}
+    store.commit([SaveTransaction(second)], NOON)
+    assert store.load().registers == {1: (5000, 3900), 2: (700, 700)}
+
+
+def test_a_session_ends_no_lower_than_its_last_sample(store):
+    store.commit([SaveTransaction(replace(transaction(1), last_wh=2000))], NOON)
+    store.commit([EndTransaction(1)], NOON)
+    assert store.load().registers == {1: (2000, 0)}
 
 
 def test_saving_again_updates_the_transaction(store):
