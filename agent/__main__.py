@@ -8,12 +8,6 @@ import os
 import sys
 from typing import TextIO
 
-from agent.cli import run_command
-from agent.console import Console
-from agent.errors import AgentError, ConfigError, ControlError
-from agent.file_problems import in_words
-from hw.ports import HardwareError
-
 logger = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
@@ -23,9 +17,25 @@ EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd does not restart after it
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; every mistake that is expected ends in a sentence, not in a traceback."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["safe-state"] and not {"-h", "--help"} & set(arguments):
+        from agent.last_defence import safe_state  # before anything that may be broken
+
+        if (status := safe_state(arguments[1:])) is not None:
+            return status
     _open_what_is_closed()
+    return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    from agent.cli import run_command
+    from agent.console import Console
+    from agent.errors import AgentError, ConfigError, ControlError
+    from agent.file_problems import in_words
+    from hw.ports import HardwareError
+
     try:
-        status = run_command(sys.argv[1:] if arguments is None else arguments)
+        status = run_command(arguments)
         sys.stdout.flush()
         return status
     except ConfigError as error:

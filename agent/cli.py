@@ -107,12 +107,12 @@ def _add_levers(sim: argparse.ArgumentParser, common: argparse.ArgumentParser) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from agent.config import read_config
-    from agent.daemon import run_daemon
+    from agent.daemon import read_settings, run_daemon
 
-    settings = read_config(options.config or places.DEFAULT_CONFIG)
+    config = options.config or places.DEFAULT_CONFIG
+    settings = read_settings(config)
     _give_up_roots_rights(settings.storage_path.parent)
-    return run_daemon(settings, simulate=options.simulate)
+    return run_daemon(settings, config, simulate=options.simulate)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -134,18 +134,10 @@ def _give_up_roots_rights(folder: Path) -> None:
 
 
 def _safe_state(options: argparse.Namespace) -> int:
-    from agent.config import read_config
-    from hw.safe_state import open_outputs
+    """As ``agent.__main__`` does it before anything here is imported."""
+    from agent.last_defence import open_and_tell
 
-    settings = read_config(options.config or places.DEFAULT_CONFIG)
-    problems = open_outputs(settings.board)
-    if options.json:
-        _print_json({"ok": not problems, "problems": problems})
-    elif not problems:
-        print("every output is open")
-    else:
-        Console(sys.stderr).tell(f"error: {problem}" for problem in problems)
-    return 1 if problems else 0
+    return open_and_tell(str(options.config or places.DEFAULT_CONFIG), options.json)
 
 
 # --- configuration -----------------------------------------------------------------------------

@@ -7,12 +7,19 @@ import logging
 import os
 import signal
 import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.another_agent import refuse_beside_another
 from agent.clock import SystemClock
+from agent.config import read_config
+from agent.errors import ConfigError
 from agent.settings import Settings
 from hw.board import open_board
 from hw.ports import Board
+from hw.safe_state import Opened, open_everything, open_recorded, write_down
 
 if TYPE_CHECKING:
     from agent.application import Application
@@ -48,18 +55,46 @@ def set_up_logging(level: int = logging.INFO) -> None:
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
 
-def run_daemon(settings: Settings, simulate: bool = False) -> int:
-    """Run until SIGTERM or SIGINT; after a Reset the program is started again in its place."""
+def read_settings(config: Path) -> Settings:
+    """Read the configuration file for ``run_daemon``.
+
+    Raises ConfigError; every output that is known is open then: after its exit status nobody
+    starts the service again.
+    """
     set_up_logging()
-    clock = SystemClock()
-    board = open_board(settings.board, lambda: clock.now().monotonic_s, simulate=simulate)
     try:
+        return read_config(config)
+    except ConfigError:
+        tell(open_everything(str(config)))
+        raise
+
+
+def run_daemon(settings: Settings, config: Path, simulate: bool = False) -> int:
+    """Run until SIGTERM or SIGINT; after a Reset the program is started again in its place.
+
+    However it ends, every output that is known is open then, as far as it can be opened. Raises
+    StoreBusy before anything is touched, BoardError, AgentError.
+    """
+    refuse_beside_another(settings.storage_path)
+    clock, database = SystemClock(), str(settings.storage_path)
+    with ExitStack() as last:
+        last.callback(lambda: tell(open_recorded(database=database)))
+        tell(open_recorded(database=database) if simulate else open_everything(str(config)))
+        board = open_board(settings.board, lambda: clock.now().monotonic_s, simulate=simulate)
+        last.callback(board.shut_down)
+        if not simulate:
+            for problem in write_down(asdict(settings.board), database=database):
+                logger.warning("what must be off after a crash is not written down: %s", problem)
         must_start_again = _run_on(board, settings, clock)
-    finally:
-        board.shut_down()
     if must_start_again:
         start_again()
     return 0
+
+
+def tell(opened: Opened) -> None:
+    """Say what the last defence could not switch off."""
+    for problem in opened.problems:
+        logger.warning("%s", problem)
 
 
 def _run_on(board: Board, settings: Settings, clock: Clock) -> bool:
@@ -80,12 +115,16 @@ async def serve(application: Application) -> bool:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # A terminal that goes away (SIGHUP) must not leave a contactor as it is; nohup may keep it.
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, application.shut_down)
     try:
         return await application.run()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

@@ -14,6 +14,8 @@ AgentError
     ListFileError       a file with a local list cannot be used as written
 """
 
+from __future__ import annotations
+
 
 class AgentError(Exception):
     """Base class for everything this agent raises on purpose."""
@@ -33,6 +35,11 @@ class StoreError(AgentError):
 
 class StoreBusy(StoreError):
     """Another process holds the database."""
+
+    @classmethod
+    def held(cls, path: object) -> StoreBusy:
+        """Another agent has the lock beside this file."""
+        return cls(f"The database {path} is in use: is another chargepoint-agent running?")
 
 
 class StoreFull(StoreError):

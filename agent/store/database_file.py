@@ -108,9 +108,7 @@ def _lock(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise StoreBusy(
-            f"The database {path} is in use: is another chargepoint-agent running?"
-        ) from None
+        raise StoreBusy.held(path) from None
     except BaseException:
         os.close(descriptor)
         raise

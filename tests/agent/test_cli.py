@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import hw.gpio
+import hw.lines
 from agent import cli
 from agent import places as places_module
 from agent.__main__ import main
@@ -24,6 +25,7 @@ from agent.config import read_config
 from hw.ports import BoardError
 from tests.agent.box import CARD, put_on_list
 from tests.agent.process import LIMIT_S, write_config
+from tests.emulators.gpio_chips import GpioChips
 
 ROOT = Path(__file__).parents[2]
 
@@ -340,36 +342,34 @@ def test_a_good_configuration_is_told_with_its_pins(tmp_path, capsys):
 
 
 @pytest.fixture
-def pins(monkeypatch):
-    from gpiozero.pins.mock import MockFactory
-
-    factory = MockFactory()
-    monkeypatch.setattr(hw.gpio, "open_pin_factory", lambda: factory)
-    yield factory
-    factory.reset()
+def chips(tmp_path, monkeypatch):
+    kernel = GpioChips(tmp_path / "dev")
+    monkeypatch.setattr(hw.lines.Chips.__init__, "__defaults__", (str(kernel.dev), kernel.ioctl))
+    return kernel
 
 
-def test_safe_state_opens_every_output(tmp_path, pins, capsys):
+def test_safe_state_opens_every_output(tmp_path, chips, capsys):
     config = tmp_path / "config.toml"
     config.write_text(REAL_PINS)
-    for number in (17, 22):
-        pins.pin(number).output_with_state(True)
+    chips.outputs = {("gpiochip0", number): True for number in (17, 22)}
     assert main(["safe-state", "--config", str(config)]) == 0
-    assert [pins.pin(number).state for number in (17, 22)] == [False, False]
+    assert chips.outputs == {("gpiochip0", number): False for number in (17, 22)}
     assert capsys.readouterr() == ("every output is open\n", "")
+    assert cli.run_command(["safe-state", "--json", "--config", str(config)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": []}
 
 
-def test_safe_state_that_fails_says_which_output_with_status_1(tmp_path, monkeypatch, capsys):
-    def no_gpio() -> None:
-        raise BoardError("GPIO: can not open gpiochip")
-
-    monkeypatch.setattr(hw.gpio, "open_pin_factory", no_gpio)
+def test_safe_state_that_fails_says_which_output_with_status_1(tmp_path, chips, capsys):
+    chips.busy.add(("gpiochip0", 17))
     config = tmp_path / "config.toml"
     config.write_text(REAL_PINS)
     assert main(["safe-state", "--config", str(config)]) == 1
-    assert capsys.readouterr().err == (
-        "error: No output was switched off. GPIO: can not open gpiochip\n"
-    )
+    problem = "connector 1 contactor, pin 17: not switched off: another process holds it"
+    assert capsys.readouterr().err.startswith(f"error: {problem}")
+    assert main(["safe-state", "--config", str(config), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"] is False
+    assert answer["problems"][0].startswith(problem)
 
 
 def test_a_board_that_cannot_be_opened_ends_the_daemon_with_a_sentence(
@@ -399,7 +399,7 @@ def test_a_reader_of_the_output_that_goes_away_is_no_traceback(monkeypatch):
             self.is_closed = True
 
     errors = Errors()
-    monkeypatch.setattr("agent.__main__.run_command", gone)
+    monkeypatch.setattr("agent.cli.run_command", gone)
     monkeypatch.setattr("sys.stderr", errors)
     assert main(["status"]) == 1
     assert errors.is_closed
@@ -429,7 +429,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
     def interrupted(arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("agent.__main__.run_command", interrupted)
+    monkeypatch.setattr("agent.cli.run_command", interrupted)
     assert main(["status"]) == 130
     assert capsys.readouterr().err == ""
 

@@ -220,7 +220,9 @@ def test_root_talks_to_no_socket_that_only_root_may_use(machine):
 @pytest.mark.parametrize("command", ["run", "demo"])
 def test_the_agent_itself_goes_on_as_the_owner_of_its_state(machine, monkeypatch, command):
     begun = []
-    monkeypatch.setattr("agent.daemon.run_daemon", lambda settings, simulate: begun.append(1) or 0)
+    monkeypatch.setattr(
+        "agent.daemon.run_daemon", lambda settings, config, simulate: begun.append(1) or 0
+    )
     monkeypatch.setattr("agent.demo.run_demo", lambda directory: begun.append(1) or 0)
     monkeypatch.setattr("agent.places.demo_directory", lambda: machine.state)
     asked = []
