@@ -16,10 +16,13 @@ from agent.console import Console
 from agent.doctor_command import add_doctor_command
 from agent.errors import ConfigError, ControlError
 from agent.list_command import add_list_command
+from agent.manual.command_line import CommandLine, ShowVersion
 from agent.manual.manual_command import add_manual_commands
+from agent.manual.tree import offered
 from agent.self_test_command import add_self_test_commands
 from agent.support_command import add_support_command
 from agent.token_command import add_token_command
+from hw.levers import FAULT_NAMES
 
 FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
 
@@ -33,9 +36,10 @@ def run_command(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``chargepoint-agent``."""
-    main = argparse.ArgumentParser(
+    main = CommandLine(
         prog="chargepoint-agent", description="The agent of one charge point (OCPP 1.6-J)."
     )
+    main.add_argument("--version", nargs=0, action=ShowVersion, help="show the version and end")
     common = _common_options()
     commands = main.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -72,8 +76,8 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
-def _common_options() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+def _common_options() -> CommandLine:
+    common = CommandLine(add_help=False)
     common.add_argument(
         "--config", type=Path, metavar="PATH", help=f"configuration file ({places.DEFAULT_CONFIG})"
     )
@@ -81,8 +85,8 @@ def _common_options() -> argparse.ArgumentParser:
     return common
 
 
-def _add_levers(sim: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
-    where = argparse.ArgumentParser(add_help=False)
+def _add_levers(sim: CommandLine, common: CommandLine) -> None:
+    where = CommandLine(add_help=False)
     where.add_argument("--connector", type=int, default=1, metavar="N", help="connector (1)")
     levers = sim.add_subparsers(title="what happens", required=True, dest="lever", metavar="WHAT")
 
@@ -99,7 +103,7 @@ def _add_levers(sim: argparse.ArgumentParser, common: argparse.ArgumentParser) -
     energy = add("energy", "the car asks for energy, or ceases to")
     energy.add_argument("wanted", choices=("on", "off"), help="whether it asks")
     fault = add("fault", "something breaks")
-    fault.add_argument("name", metavar="NAME", help=FAULT_HELP)
+    offered(fault.add_argument("name", metavar="NAME", help=FAULT_HELP), FAULT_NAMES)
     add("clear", "everything that broke is mended")
 
 

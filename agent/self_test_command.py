@@ -38,11 +38,12 @@ def add_self_test_commands(commands: Any, common: argparse.ArgumentParser) -> No
 
 def run_acknowledge_command(options: argparse.Namespace) -> int:
     """Tell the agent; ControlError when the contacts are still closed."""
-    _asker(options)(do="acknowledge", connector=options.connector)
+    answer = _asker(options)(do="acknowledge", connector=options.connector)
     if options.json:
-        print("{}")
+        print(json.dumps(answer))
     else:
-        print(f"connector {options.connector}: sessions may begin again")
+        detail = answer.get("detail", "sessions may begin again")
+        Console(sys.stdout).tell([f"connector {options.connector}: {detail}"])
     return 0
 
 

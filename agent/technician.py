@@ -58,7 +58,7 @@ class Technician:
         reply = await self._rooms.runtime.ask(lambda id: ContactorMended(connector_id, id))
         if reply.status != "Accepted":
             raise ControlError(f"connector {connector_id}: {reply.detail}")
-        return {}
+        return {"detail": reply.detail or "sessions may begin again"}
 
     async def _test(self, request: Mapping[str, Any]) -> Any:
         match request.get("what"):

@@ -219,7 +219,7 @@ class MeterSettings:
     parity: str = setting("N", "modbus: N, E or O", choices=("N", "E", "O"))
     unit_id: int = setting(1, "modbus: address of the meter", low=1, high=247)
     timeout_s: float = setting(0.5, "modbus: wait for an answer", low=0.05, high=5)
-    poll_s: float = setting(2.0, "time between two readings", low=0.5, high=60)
+    poll_s: float = setting(2.0, "between readings in a session; else 30 s", low=0.5, high=60)
 
     def __post_init__(self) -> None:
         if self.driver.startswith("modbus_") and not self.port:

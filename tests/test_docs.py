@@ -118,7 +118,7 @@ def subparsers(of: argparse.ArgumentParser, name: str = "") -> dict[str, argpars
 def options() -> set[str]:
     """Every option of every command."""
     known: set[str] = set()
-    for command in subparsers(parser()).values():
+    for command in (parser(), *subparsers(parser()).values()):
         known |= {option for action in command._actions for option in action.option_strings}
     return known
 
@@ -165,10 +165,15 @@ def commands_parse(text: str) -> list[str]:
             continue
         # N stands for a number.
         arguments = ["1" if word == "N" else word for word in call]
-        with contextlib.redirect_stderr(io.StringIO()) as error:
+        with (
+            contextlib.redirect_stderr(io.StringIO()) as error,
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             try:
                 parser().parse_args(arguments)
-            except SystemExit:
+            except SystemExit as ended:
+                if ended.code == 0:  # --version and --help end there
+                    continue
                 complaints.append(f"{' '.join(call)}: {error.getvalue().splitlines()[-1]}")
     return complaints
 

@@ -8,23 +8,37 @@ from __future__ import annotations
 
 from agent.core.commands import Reply, SaveContactor
 from agent.core.events import ContactorMended
-from agent.core.faults import Fault
+from agent.core.faults import RULES, Fault
 from agent.core.state import ChargePoint, Connector
 from agent.core.turn import Turn
 
 LOCKS_OUT = frozenset({Fault.CONTACTOR_WELDED, Fault.CONTACTOR_FAILED})
+_OF_CONTACTOR = LOCKS_OUT | {Fault.CONTACTOR_DROPPED}
 
 
 def mended(turn: Turn, event: ContactorMended) -> None:
     """A person says that it is in order again; not believed while its contacts are closed."""
     connector = turn.connector(event.connector_id)
     is_stuck = Fault.CONTACTOR_WELDED in connector.faults and connector.contactor_closed
+    left = connector.faults if is_stuck else connector.faults - _OF_CONTACTOR
     if not is_stuck:
-        mended = connector.faults - LOCKS_OUT - {Fault.CONTACTOR_DROPPED}
-        turn.change_connector(event.connector_id, faults=mended)
-    if event.request_id is not None:
-        detail = "its contacts are still closed" if is_stuck else ""
-        turn.order(Reply(event.request_id, "Rejected" if is_stuck else "Accepted", detail))
+        turn.change_connector(event.connector_id, faults=left)
+    if event.request_id is None:
+        return
+    if is_stuck:
+        turn.order(Reply(event.request_id, "Rejected", "its contacts are still closed"))
+    else:
+        detail = _what_it_means(left != connector.faults, left | turn.state.faults)
+        turn.order(Reply(event.request_id, "Accepted", detail))
+
+
+def _what_it_means(was_needed: bool, left: frozenset[Fault]) -> str:
+    """For the person who said it: whether that was needed, and what else is in the way."""
+    others = [rule.words for fault, rule in RULES.items() if fault in left and rule.forbids_start]
+    done = "" if was_needed else "there was nothing to acknowledge"
+    if not others:
+        return done
+    return f"{done or 'acknowledged'}; what keeps sessions from beginning: {', '.join(others)}"
 
 
 def keep(turn: Turn, before: ChargePoint) -> None:

@@ -11,7 +11,7 @@ NAME = "chargepoint-agent"
 _EXIT = (
     ("0", "good"),
     ("1", "something failed, or a check did"),
-    ("2", "wrong usage"),
+    ("2", "wrong usage; also without a command, which prints them"),
     ("78", "the configuration has mistakes"),
 )
 _FILES = (
@@ -37,6 +37,9 @@ def man_page(parser: argparse.ArgumentParser) -> str:
         f".B {_escaped(NAME)}",
         ".I COMMAND",
         "[\\fB\\-\\-config\\fR \\fIPATH\\fR] [\\fB\\-\\-json\\fR]",
+        ".br",
+        f".B {_escaped(NAME)}",
+        "\\fB\\-\\-version\\fR",
         ".SH DESCRIPTION",
         "One daemon per charging station, and the commands that speak to it. All but",
         "\\fBcompletion\\fR and \\fBmanual\\fR take these, after their name:",

@@ -12,6 +12,9 @@ INTRODUCTION = """\
 
 Made from the command line itself by `chargepoint-agent manual markdown`; do not edit.
 
+`chargepoint-agent --version` shows the version. `chargepoint-agent` alone prints the commands, one
+that has others below it prints those; the exit status is 2, for nothing was done.
+
 `chargepoint-agent COMMAND`. All but `completion` and `manual` take these, after their name:
 
 """

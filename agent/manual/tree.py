@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 COMMON = ("--config", "--json")  # every command takes them
+
+
+def offered(action: argparse.Action, words: Sequence[str]) -> None:
+    """What a shell offers for an argument that takes other words too."""
+    action.offered = tuple(words)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,13 @@ def _argument(action: argparse.Action) -> Argument:
         flags=tuple(action.option_strings),
         value=value,
         help=_plain(action.help),
-        choices=choices or (tuple(value.split("|")) if "|" in value else ()),
+        choices=choices or getattr(action, "offered", ()) or _alternatives(value),
         is_optional=not action.required,
     )
+
+
+def _alternatives(value: str) -> tuple[str, ...]:
+    return tuple(value.split("|")) if "|" in value else ()
 
 
 def _plain(help: str | None) -> str:

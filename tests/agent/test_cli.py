@@ -201,7 +201,8 @@ def test_a_wrong_command_line_is_status_2_and_says_how_it_goes(capsys, words):
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "usage:" in told.out + told.err
 
 
 @pytest.mark.parametrize("words", [["retry"], ["discard"], ["show", "7"]])

@@ -80,6 +80,8 @@ async def test_it_is_refused_during_a_session_and_where_nobody_can_be_asked(tmp_
         assert await command("acknowledge", "--connector", "7") == 1
         assert "connector must be one of [1, 2]" in capsys.readouterr().err
         assert await command("acknowledge", "--connector", "2") == 0
+        told = capsys.readouterr().out
+        assert told == "connector 2: there was nothing to acknowledge\n"
 
 
 def test_without_an_agent_it_says_what_to_start(tmp_path, capsys):

@@ -39,6 +39,22 @@ def test_a_person_is_not_believed_while_the_contacts_are_closed():
     assert story.connector.faults == frozenset()
 
 
+def test_a_person_is_told_that_nothing_was_to_be_acknowledged_and_what_else_is_in_the_way():
+    story = charging()
+    finish(story)
+    nothing = "there was nothing to acknowledge"
+    assert of(Reply, story.tell(ev.ContactorMended(1, "r1"))) == [Reply("r1", "Accepted", nothing)]
+    story.tell(ev.ContactorTripped(1, "did not close", 1), ev.ContactorOpened(1))
+    story.tell(ev.SafetyInputTripped("emergency_stop"))
+    still = "what keeps sessions from beginning: emergency stop pressed"
+    assert [reply.detail for reply in of(Reply, story.tell(ev.ContactorMended(1, "r2")))] == [
+        f"acknowledged; {still}"
+    ]
+    assert [reply.detail for reply in of(Reply, story.tell(ev.ContactorMended(1, "r3")))] == [
+        f"{nothing}; {still}"
+    ]
+
+
 def test_a_person_may_also_clear_what_would_have_gone_with_the_plug():
     story = charging()
     story.tell(ev.ContactorTripped(1, "opened by itself", 1))

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from agent import places
 from agent.__main__ import main
 from agent.application import Application
 from agent.config import read_config
+from agent.config.demo_settings import demo_settings
 from agent.core.approach import Approach, Approaches, SaveApproaches
 from agent.doctor import box
 from agent.store import Store
-from tests.agent.process import LIMIT_S, write_config
+from tests.agent.process import CONFIG, LIMIT_S, write_config
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
 
@@ -95,6 +97,42 @@ async def test_a_running_agent_is_asked_and_its_faults_are_told(tmp_path: Path, 
     assert healthy["boot"].startswith("PASS")
     broken = capsys.readouterr().out
     assert "FAIL  agent          cabinet door open" in broken
+
+
+@pytest.mark.real_time
+async def test_beside_the_demonstration_its_own_way_is_walked(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(places, "demo_directory", lambda: tmp_path)
+    monkeypatch.setattr(places, "SERVICE_SOCKET", tmp_path / "none.sock")
+    monkeypatch.setattr(places, "DEFAULT_CONFIG", tmp_path / "none.toml")
+    system = FakeCentralSystem()
+    async with system.serve() as url:
+        application = Application(demo_settings(tmp_path, url))
+        run = asyncio.create_task(application.run())
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await system.received("StatusNotification", 2)
+                assert await asyncio.to_thread(main, ["doctor"]) == 0
+        finally:
+            application.shut_down()
+            await run
+    told = steps(capsys.readouterr().out)
+    assert told["address"].startswith(f"PASS  address        {url}/DEMO-1")
+    assert told["boot"].startswith("PASS")
+    assert told["devices"].startswith("SKIP  devices        the running agent simulates them all")
+
+
+def test_before_the_first_start_the_services_folder_is_left_to_the_service(
+    tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "not" / "yet"
+    monkeypatch.setattr(box, "SERVICE_FOLDER", folder)
+    config = tmp_path / "config.toml"
+    config.write_text(CONFIG.format(directory=folder, url=""))
+    assert main(["doctor", "--config", str(config)]) == 0
+    told = capsys.readouterr().out
+    assert f"SKIP  disk           {folder} is not there yet: the service makes it" in told
+    assert f"MB free on ext4 under {tmp_path}" in told
+    assert "mkdir" not in told
 
 
 class Nonsense(socketserver.StreamRequestHandler):

@@ -6,6 +6,7 @@ import argparse
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_the_man_page_has_every_command_with_every_option(command):
 
 def test_nothing_in_the_man_page_is_an_order_by_accident():
     orders = {line.split()[0] for line in man_page(parser()).splitlines() if line[0] in ".'"}
-    assert orders == {".TH", ".SH", ".SS", ".TP", ".B", ".I"}
+    assert orders == {".TH", ".SH", ".SS", ".TP", ".B", ".I", ".br"}
 
 
 def test_groff_has_nothing_to_complain_about(tmp_path):
@@ -125,6 +126,8 @@ OFFERED = (
     (["completion", ""], {"bash", "zsh", "fish"}),
     (["init", "--page", ""], {"yes", "no"}),
     (["queue", "re"], {"retry"}),
+    (["sim", "fault", "pilot"], {"pilot_short", "pilot_silent"}),
+    (["--ver"], {"--version"}),
 )
 
 
@@ -222,3 +225,28 @@ def test_make_install_puts_them_where_shells_and_man_look(tmp_path):
         assert (share / place).read_text() == completion(parser(), name)
     run(shell("make"), "-s", "-C", str(ROOT), "uninstall", f"DESTDIR={tmp_path}")
     assert [path for path in share.rglob("*") if path.is_file()] == []
+
+
+# --- a command line that is not finished ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [([], ["status", "doctor"]), (["list"], ["import", "export"]), (["sim"], ["plug", "tap"])],
+    ids=["nothing", "list", "sim"],
+)
+def test_without_a_command_there_is_a_list_of_them_and_nothing_was_done(words, names, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert all(f"\n    {name} " in told.out for name in names)
+    assert told.err == ""
+
+
+def test_the_version_is_shown(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out == f"chargepoint-agent {version}\n"

@@ -91,6 +91,8 @@ class Deeds:
         reply = await self._station.ask(lambda id: ContactorMended(number, id), WAIT_S)
         if reply.status != "Accepted":
             return f"Refused: {reply.detail}."
+        if reply.detail:
+            return f"Connector {number}: {reply.detail}."
         return f"The contactor of connector {number} may close again."
 
     async def _queue(self, token: Token, fields: Fields) -> str:
