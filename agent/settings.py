@@ -136,6 +136,9 @@ class ApiSettings:
         "127.0.0.1:8080", "address and port; there is no encryption, so keep it on the machine"
     )
     page: bool = setting(False, "serve the technician's page as well; needs enabled = true")
+    hosts: tuple[str, ...] = setting(
+        (), "further names by which browsers reach the page; its own and addresses need not stand"
+    )
     tokens: tuple[ApiTokenSettings, ...] = field(default=(), metadata={"help": "tokens from files"})
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.api.errors import ApiError, Refused
+from agent.api.limits import Guesses, Limits
 from agent.api.tokens import TEXT_MAX, Token, TokenFile, digest_of, token_from_file
 from agent.settings import ApiSettings
 
@@ -26,17 +27,6 @@ class Authenticator:
             raise ApiError(
                 "there is no token yet; make one: chargepoint-agent token new NAME --scopes read"
             )
-
-    def authenticate(self, headers: Mapping[bytes, bytes]) -> Token:
-        """The token of a request. Raises Refused (401)."""
-        scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
-        text = text.strip()
-        if scheme.lower() != b"bearer" or not text or len(text) > TEXT_MAX:
-            raise _unauthorized("A bearer token is needed: Authorization: Bearer <token>.")
-        token = self.with_text(text.decode("latin-1"))
-        if token is None:
-            raise _unauthorized("The bearer token is not known.")
-        return token
 
     def with_text(self, text: str) -> Token | None:
         """The token with this text, if there is one."""
@@ -59,6 +49,32 @@ class Authenticator:
                 logger.error("control API: %s", problem)
                 self._tokens = self._given
         return self._tokens
+
+
+class Entrance:
+    """The one door for everybody who shows the text of a token: to the API, and to the page."""
+
+    def __init__(
+        self, authenticator: Authenticator, limits: Limits, now_s: Callable[[], float]
+    ) -> None:
+        self._authenticator = authenticator
+        self._guesses = Guesses(limits, now_s)
+
+    async def admit(self, headers: Mapping[bytes, bytes], address: str) -> Token:
+        """The token of a request. Raises Refused: 401, or 429 after a while."""
+        scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
+        text = text.strip()
+        if scheme.lower() != b"bearer" or not text or len(text) > TEXT_MAX:
+            raise _unauthorized("A bearer token is needed: Authorization: Bearer <token>.")
+        return await self.with_text(text.decode("latin-1"), address)
+
+    async def with_text(self, text: str, address: str) -> Token:
+        """The token with this text. Raises Refused: 401, or 429 after a while."""
+        token = self._authenticator.with_text(text)
+        if token is None:
+            await self._guesses.wrong(address)
+            raise _unauthorized("The bearer token is not known.")
+        return token
 
 
 def require_scope(token: Token, scope: str) -> None:

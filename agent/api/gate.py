@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.api.auth import Authenticator, require_scope
+from agent.api.auth import Entrance, require_scope
 from agent.api.errors import Invalid, Refused, unavailable
 from agent.api.idempotency import Answer, Idempotency
 from agent.api.limits import BODY_MAX, LIST_BODY_MAX, Limits, Message, RateLimit, Receive, read_body
@@ -66,11 +66,11 @@ class _Request:
 class Gate:
     """Checks token, scope, method, type, rate and size; keeps answers for repeated requests."""
 
-    def __init__(self, app: App, authenticator: Authenticator, limits: Limits) -> None:
+    def __init__(self, app: App, entrance: Entrance, limits: Limits) -> None:
         """Made on the API's loop."""
         loop = asyncio.get_running_loop()
         self._app = app
-        self._authenticator = authenticator
+        self._entrance = entrance
         self._limits = limits
         self._rate = RateLimit(limits, loop.time)
         self._idempotency = Idempotency(loop.time)
@@ -95,22 +95,25 @@ class Gate:
         await send({"type": "http.response.body", "body": b"" if is_head else answer.body})
 
     async def _serve(self, scope: Scope, receive: Receive) -> Answer:
+        request = _request(scope)
+        if request.path == LIVENESS:
+            return await self._pass_on(scope, b"")
+        # Who has no token takes nobody's place inside, however long the answer waits.
+        token = await self._entrance.admit(request.headers, client_address(scope))
         if self._inside >= self._limits.clients:
             raise unavailable("too_many_clients", "Too many requests at once.", 1)
         self._inside += 1
         try:
             async with asyncio.timeout(self._limits.answer_s):
-                return await self._admit(scope, receive)
+                return await self._admit(request, token, scope, receive)
         except TimeoutError:
             raise unavailable("not_decided_in_time", "It took too long.") from None
         finally:
             self._inside -= 1
 
-    async def _admit(self, scope: Scope, receive: Receive) -> Answer:
-        request = _request(scope)
-        if request.path == LIVENESS:
-            return await self._pass_on(scope, b"")
-        token = self._authenticator.authenticate(request.headers)
+    async def _admit(
+        self, request: _Request, token: Token, scope: Scope, receive: Receive
+    ) -> Answer:
         if request.command is not None and request.method != "POST":
             told = f"{request.method[:20]} is not possible here; use POST."
             raise Refused(405, "method_not_allowed", told, {"Allow": "POST"})
@@ -187,6 +190,12 @@ def _request(scope: Scope) -> _Request:
     for name, value in scope["headers"]:
         headers.setdefault(name, value)
     return _Request(scope["method"], path, headers, _command_of(path))
+
+
+def client_address(scope: Scope) -> str:
+    """From where a request came: the address of the connection, whatever its headers say."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _command_of(path: str) -> str | None:

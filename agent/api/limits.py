@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Iterable, MutableMapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.api.errors import Refused
+
+logger = logging.getLogger(__name__)
 
 BODY_MAX = 256 * 1024
 LIST_BODY_MAX = 2 * 1024 * 1024  # 10,000 entries of a local list, with spaces
@@ -33,6 +37,24 @@ class Limits:
     silence_s: float = 15.0  # a connection without a whole request
     answer_s: float = 90.0  # a request without a whole answer
     idle_s: float = 10.0  # a connection kept alive
+    guesses_at_once: int = 10  # wrong tokens of one address that are answered at once
+    guesses_per_s: float = 0.5  # in the long run
+    guess_wait_s: float = 10.0  # the longest wait for the answer to one of the others
+
+
+Kept = TypeVar("Kept")
+
+
+def one_to_give_up(held: Iterable[tuple[Kept, Hashable]]) -> Kept:
+    """Who goes when there is no room: the first one of the owner who holds most.
+
+    ``held``: what is held, longest first, and whose it is. So nobody pushes others out by holding
+    much.
+    """
+    pairs = list(held)
+    counts = Counter(owner for _, owner in pairs)
+    most = max(counts.values())
+    return next(kept for kept, owner in pairs if counts[owner] == most)
 
 
 class RateLimit:
@@ -57,6 +79,51 @@ class RateLimit:
             wait_s = max(1, ceil((1 - left) / self._limits.commands_per_s))
             words = f"Too many commands; try again in {wait_s} s."
             raise Refused(429, "too_many_commands", words, {"Retry-After": str(wait_s)})
+
+
+class Guesses:
+    """Wrong tokens of one address: a few are answered at once, the others later and later.
+
+    Only the answer to a wrong one waits. A right token is let in whatever else comes from its
+    address, which may be that of a proxy, and so of everybody.
+    """
+
+    def __init__(self, limits: Limits, now_s: Callable[[], float]) -> None:
+        self._limits = limits
+        self._now_s = now_s
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # left, at
+
+    async def wrong(self, address: str) -> None:
+        """Count one, and wait as long as its answer must. Raises Refused (429) when it is late."""
+        limits, now_s, source = self._limits, self._now_s(), _source(address)
+        left, at_s = self._buckets.pop(source, (float(limits.guesses_at_once), now_s))
+        left = min(left + (now_s - at_s) * limits.guesses_per_s, limits.guesses_at_once)
+        if left >= 1 > left - 1:
+            logger.warning("wrong tokens come from %s: the next ones are answered late", source)
+        at_least = 1 - limits.guess_wait_s * limits.guesses_per_s
+        left = max(left - 1, at_least - 1)
+        self._buckets[source] = (left, now_s)
+        if len(self._buckets) > KEPT_MAX:
+            self._buckets.popitem(last=False)
+        if left >= 0:
+            return
+        wait_s = -left / limits.guesses_per_s
+        await asyncio.sleep(wait_s)
+        words = "Too many wrong tokens came from your address; a right one is let in."
+        raise Refused(429, "too_many_guesses", words, {"Retry-After": str(ceil(wait_s))})
+
+
+def _source(address: str) -> str:
+    """Who asks: an address; of IPv6 the network, in which anybody has as many as he likes."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((found, 64), strict=False))
 
 
 async def read_body(

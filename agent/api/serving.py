@@ -11,9 +11,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.api.app import build_app
-from agent.api.auth import Authenticator
+from agent.api.auth import Authenticator, Entrance
 from agent.api.gate import App, Gate
-from agent.api.limits import Limits
+from agent.api.limits import Limits, one_to_give_up
 from agent.api.service import ControlService
 from agent.api.station import Station
 
@@ -27,11 +27,12 @@ def make_server(
     for name in ("uvicorn", "uvicorn.error"):  # its sentences are not for the person at the box
         logging.getLogger(name).setLevel(logging.ERROR)
     service = ControlService(station)
-    gate = Gate(build_app(service), authenticator, limits)
+    entrance = Entrance(authenticator, limits, asyncio.get_running_loop().time)
+    gate = Gate(build_app(service), entrance, limits)
     app: App = gate
     closers: list[Callable[[], Awaitable[None]]] = [service.queue.close]
     if station.settings.api.page:
-        app, close_page = _with_page(gate, service, authenticator, limits)
+        app, close_page = _with_page(gate, service, authenticator, entrance, limits)
         closers.insert(0, close_page)
 
     async def close() -> None:
@@ -48,7 +49,7 @@ def make_server(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=limits.connections,
+        limit_concurrency=2 * limits.connections,  # a backstop: see _impatient
         timeout_keep_alive=int(limits.idle_s),
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=HEADERS_MAX,
@@ -57,17 +58,25 @@ def make_server(
 
 
 def _with_page(
-    gate: Gate, service: ControlService, authenticator: Authenticator, limits: Limits
+    gate: Gate,
+    service: ControlService,
+    authenticator: Authenticator,
+    entrance: Entrance,
+    limits: Limits,
 ) -> tuple[App, Callable[[], Awaitable[None]]]:
     """The page beside the gate."""
     # Imported here: not needed when it is off.
     from agent.api.page.opening import open_page
 
-    return open_page(gate, service, authenticator, limits)
+    return open_page(gate, service, authenticator, entrance, limits)
 
 
 def _impatient(limits: Limits) -> type[H11Protocol]:
-    """HTTP for clients that send slowly, or not at all: their connection is closed."""
+    """HTTP for clients that send slowly, or not at all: their connection is closed.
+
+    So is one of those who have most, when there are too many.
+    """
+    open_ones: dict[ImpatientProtocol, str] = {}  # and from where
 
     class ImpatientProtocol(H11Protocol):
         _check: asyncio.TimerHandle | None = None
@@ -75,9 +84,15 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            open_ones[self] = self.client[0] if self.client else ""
+            if len(open_ones) > limits.connections:
+                given_up = one_to_give_up(open_ones.items())
+                del open_ones[given_up]
+                given_up.transport.abort()
             self._check = self.loop.call_later(limits.silence_s, self._look)
 
         def connection_lost(self, exc: Exception | None) -> None:
+            open_ones.pop(self, None)
             if self._check is not None:
                 self._check.cancel()
             super().connection_lost(exc)

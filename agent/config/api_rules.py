@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from agent.config.mistakes import KeyPath, Mistakes, shown
 from agent.settings import ApiSettings
 
+HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 TOKEN_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -17,6 +18,11 @@ def check_api(api: ApiSettings, mistakes: Mistakes) -> None:
     if mistakes.is_sound(("api", "listen")) and listen_address(api.listen) is None:
         wanted = 'must be an address and a port, as "127.0.0.1:8080" or "[::1]:8080"'
         mistakes.add(("api", "listen"), f"{wanted}, got {shown(api.listen)}")
+    for index, host in enumerate(api.hosts):
+        here: KeyPath = ("api", "hosts", index)
+        if mistakes.is_sound(here) and not HOST_NAME.fullmatch(host):
+            wanted = 'must be a name alone, as "charger.example.com"'
+            mistakes.add(here, f"{wanted}, got {shown(host)}")
     names: dict[str, KeyPath] = {}
     for index, token in enumerate(api.tokens):
         path: KeyPath = ("api", "tokens", index)

@@ -32,7 +32,7 @@ T = TypeVar("T")
 ALL = ("read", "operate", "configure", "simulate")
 SECRET = "kQ7xV2mN9pL4wR8tZ3bC"
 PATIENCE_S = 20.0
-PATIENT = Limits(commands_per_s=1000.0, commands_at_once=1000)
+PATIENT = Limits(commands_per_s=1000.0, commands_at_once=1000, guesses_at_once=10_000)
 TARGET = {"charger_id": "dep-123"}
 IDENTITY = "CP-DEMO-123"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.api.page.power import PowerHistory, plot
+from tests.page.test_site import token_for
 
 CARD = "044943121F1A80"
 PAGES = ("/", "/cards", "/keys", "/frames")
@@ -137,6 +138,17 @@ def test_the_link_that_logs_in_leaves_no_token_behind(open_page):
     assert "#" not in visit.page.url
     visit.page.go_back()
     assert "kQ7x" not in visit.page.url
+
+
+def test_a_link_of_a_stranger_changes_nobodys_name(open_page, charger):
+    visit = open_page()
+    stranger = token_for(charger, "read")
+    visit.page.set_content(f'<a href="{charger.url}/login#{stranger}">look at this</a>')
+    visit.page.click("a")
+    visit.page.wait_for_selector("text=logged in as all. Log out first")
+    visit.complaints.clear()  # the browser notes the status 409
+    visit.go("/")
+    assert visit.page.locator("button[title='logged in as all']").count() == 1
 
 
 def test_all_that_can_be_shown_at_once_hinders_nobody_on_a_narrow_screen_by_day_and_night(

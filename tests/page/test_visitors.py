@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.api.page.visitors import COOKIE, GUESSES_AT_ONCE, IDLE_S, VISITORS_MAX, Visitors
+from agent.api.page.visitors import COOKIE, IDLE_S, VISITORS_MAX, Visitors
 from agent.api.tokens import Token
 
 TOKEN = Token("phone", frozenset({"read"}), "digest")
@@ -82,24 +82,39 @@ def test_one_visitor_too_many_sends_away_who_was_longest_away():
     assert visitors.find(cookie(texts[1])) is None
 
 
-def test_guessing_is_slowed_down():
+def test_who_logs_in_again_and_again_pushes_no_other_token_out():
     world = World()
+    other = Token("laptop", frozenset({"read"}), "other digest")
+    world.tokens[other.digest] = other
     visitors = world.visitors()
-    for _ in range(GUESSES_AT_ONCE):
-        assert visitors.may_try()
-        visitors.count_guess()
-    assert not visitors.may_try()
-    world.now_s += 2.0
-    assert visitors.may_try()
-    visitors.count_guess()
-    assert not visitors.may_try()
+    quiet = visitors.log_in(other)
+    greedy = [visitors.log_in(TOKEN) for _ in range(3 * VISITORS_MAX)]
+    assert visitors.find(cookie(quiet)) is not None
+    assert visitors.find(cookie(greedy[-1])) is not None
+    assert visitors.find(cookie(greedy[0])) is None
 
 
-def test_whoever_knows_a_token_is_never_slowed_down():
+@pytest.mark.parametrize(
+    "neighbour",
+    [
+        'theme={"dark":true}',
+        "a b=c d",
+        "gr\xfc\xdfe=\xe4",
+        "lonely",
+        "=nameless",
+        'quoted="x',
+        f"{COOKIE}=of-another-program",
+        f"{COOKIE}",
+        "bad=\x00\x7f,[]()@",
+    ],
+)
+def test_cookies_of_neighbours_are_passed_over(neighbour):
     visitors = World().visitors()
-    for _ in range(5 * GUESSES_AT_ONCE):
-        assert visitors.may_try()
-        visitors.log_in(TOKEN)
+    text = visitors.log_in(TOKEN)
+    for header in (f"{neighbour}; {COOKIE}={text}", f"{COOKIE}={text};{neighbour}"):
+        assert visitors.find(header) is not None
+    visitors.log_out(f"{neighbour}; {COOKIE}={text}")
+    assert visitors.find(f"{COOKIE}={text}") is None
 
 
 def test_what_was_told_is_told_once_and_only_the_newest_is_kept():

@@ -10,8 +10,10 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from agent.api.limits import one_to_give_up
 from agent.api.page.power import PowerHistory
 from agent.api.page.views import Part, Scopes, Views
 from agent.api.station import Station
@@ -19,7 +21,7 @@ from agent.errors import AgentError
 
 logger = logging.getLogger(__name__)
 
-LISTENERS_MAX = 20  # the oldest goes: its browser comes back if it is still there
+LISTENERS_MAX = 20  # the oldest of the token that has most goes: its browser comes back
 BETWEEN_S = 1.0
 AT_LEAST_EVERY_S = 5.0  # what only the clock changes
 SAMPLE_S = 5.0
@@ -40,6 +42,7 @@ class Listener:
     """One open page."""
 
     watched: Watched
+    token_digest: str
     waiting: dict[str, str] = field(default_factory=dict)  # newest HTML of a part, by its name
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
     is_ended: bool = False
@@ -48,6 +51,22 @@ class Listener:
         """Replace what it has not taken yet."""
         self.waiting[part.name] = part.html
         self.has_news.set()
+
+    async def wait_for_news(self, at_most_s: float) -> None:
+        """Wait for something that it has not taken, or for its end."""
+        if self.waiting or self.is_ended:
+            return
+        self.has_news.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                await self.has_news.wait()
+
+    def take(self) -> str:
+        """The next part as an event; a comment when there is none."""
+        if not self.waiting:
+            return ": alive\n\n"
+        name = next(iter(self.waiting))
+        return f"data: {json.dumps({'part': name, 'html': self.waiting.pop(name)})}\n\n"
 
     def end(self) -> None:
         """Nothing comes any more."""
@@ -89,31 +108,29 @@ class Live:
 
     # --- listening -------------------------------------------------------------------------------
 
-    async def stream(self, watched: Watched, still: Callable[[], bool]) -> AsyncIterator[str]:
-        """Server-sent events until the end, or until ``still`` says no."""
-        listener = self._listen(watched)
+    async def stream(
+        self, watched: Watched, token_digest: str, still: Callable[[], bool]
+    ) -> AsyncIterator[str]:
+        """Server-sent events until the end, or until ``still`` says no: asked before each."""
+        listener = self._listen(watched, token_digest)
         try:
             yield "retry: 2000\n\n"
-            while not listener.is_ended and still():
-                try:
-                    async with asyncio.timeout(ALIVE_S):
-                        await listener.has_news.wait()
-                except TimeoutError:
-                    yield ": alive\n\n"
-                    continue
-                listener.has_news.clear()
-                parts, listener.waiting = listener.waiting, {}
-                for name, html in parts.items():
-                    yield f"data: {json.dumps({'part': name, 'html': html})}\n\n"
+            while True:
+                await listener.wait_for_news(ALIVE_S)
+                if listener.is_ended or not still():
+                    return
+                yield listener.take()
         finally:
             if listener in self._listeners:
                 self._listeners.remove(listener)
 
-    def _listen(self, watched: Watched) -> Listener:
-        if len(self._listeners) >= LISTENERS_MAX:
-            self._listeners.pop(0).end()
-        listener = Listener(watched)
+    def _listen(self, watched: Watched, token_digest: str) -> Listener:
+        listener = Listener(watched, token_digest)
         self._listeners.append(listener)
+        if len(self._listeners) > LISTENERS_MAX:
+            given_up = one_to_give_up((one, one.token_digest) for one in self._listeners)
+            self._listeners.remove(given_up)
+            given_up.end()
         for (other, name), html in self._shown.items():
             if other == watched:  # what came between its first page and now
                 listener.give(Part(name, html))

@@ -7,11 +7,12 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from agent.api.auth import Authenticator
+from agent.api.auth import Authenticator, Entrance
 from agent.api.gate import App, Gate, Send
 from agent.api.limits import Limits, Receive
 from agent.api.page.deeds import Deeds
 from agent.api.page.live import Live
+from agent.api.page.names import OwnNames
 from agent.api.page.power import PowerHistory
 from agent.api.page.site import Site, is_of_page
 from agent.api.page.views import Views
@@ -20,7 +21,11 @@ from agent.api.service import ControlService
 
 
 def open_page(
-    gate: Gate, service: ControlService, authenticator: Authenticator, limits: Limits
+    gate: Gate,
+    service: ControlService,
+    authenticator: Authenticator,
+    entrance: Entrance,
+    limits: Limits,
 ) -> tuple[App, Callable[[], Awaitable[None]]]:
     """The application that serves page and API, and what to await at its end."""
     history = PowerHistory()
@@ -28,9 +33,8 @@ def open_page(
     live = Live(service.station, views, history)
     loop = asyncio.get_running_loop()
     visitors = Visitors(authenticator.with_digest, secrets.token_urlsafe, loop.time)
-    site = Site(
-        visitors, authenticator.with_text, views, live, Deeds(service, gate.call), limits
-    ).app()
+    names = OwnNames.of_this_machine(service.station.settings.api.hosts)
+    site = Site(visitors, entrance, names, views, live, Deeds(service, gate.call), limits)
 
     async def front(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_of_page(scope["path"]):

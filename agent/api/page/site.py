@@ -11,15 +11,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from agent.api.auth import Entrance
 from agent.api.errors import Refused
-from agent.api.limits import Limits, read_body
+from agent.api.gate import Send, client_address
+from agent.api.limits import Limits, Receive, read_body
 from agent.api.page.deeds import Deeds
 from agent.api.page.live import Live, Watched
+from agent.api.page.names import OwnNames, came_over_https
 from agent.api.page.rendering import render
 from agent.api.page.security import SECURITY_HEADERS, comes_from_here, cookie_header
 from agent.api.page.views import Views
@@ -37,7 +41,6 @@ PAGES_MAX = 100_000
 FILTER_MAX = 40
 _TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
-Authenticate = Callable[[str], Token | None]  # the token with this text
 Handler = Callable[[Request, Visitor, Token], Awaitable[Response]]
 
 
@@ -52,22 +55,36 @@ class Site:
     def __init__(
         self,
         visitors: Visitors,
-        authenticate: Authenticate,
+        entrance: Entrance,
+        names: OwnNames,
         views: Views,
         live: Live,
         deeds: Deeds,
         limits: Limits,
     ) -> None:
         self._visitors = visitors
-        self._authenticate = authenticate
+        self._entrance = entrance
+        self._names = names
         self._views = views
         self._live = live
         self._deeds = deeds
         self._limits = limits
         self._files = _static_files()
+        self._app = self._routes()
 
-    def app(self) -> Starlette:
-        """The routes."""
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve one request, if it is meant for this page."""
+        if self._names.answer_to(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        told = (
+            "This page does not answer to the name in its address, so that no page of a stranger "
+            "can lead here. Open it by the address of the charge point, or put the name into "
+            "api.hosts.\n"
+        )
+        await _secured(Response(told, 421, media_type="text/plain"))(scope, receive, send)
+
+    def _routes(self) -> Starlette:
         seen = self._for_visitors
         return Starlette(
             routes=[
@@ -93,11 +110,11 @@ class Site:
 
     def _for_visitors(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            found = self._visitors.find(request.headers.get("cookie", ""))
+            found = self._visitors.find(_cookies(request))
             if found is None:
                 if request.method == "GET" and request.url.path != EVENTS:
                     return _secured(RedirectResponse("/login", 303))
-                return _secured(_page("login.html", 401, title="Log in", problem=""))
+                return _login_page(401)
             return _secured(await handler(request, *found))
 
         return handle
@@ -105,30 +122,34 @@ class Site:
     # --- coming and going ------------------------------------------------------------------------
 
     async def _login_form(self, request: Request) -> Response:
-        return _secured(_page("login.html", title="Log in", problem=""))
+        found = self._visitors.find(_cookies(request))
+        return _login_page(who="" if found is None else found[1].name)
 
     async def _log_in(self, request: Request) -> Response:
         fields = await self._form(request)
-        if not self._visitors.may_try():
-            problem = "Too many attempts. Wait half a minute."
-            return _secured(_page("login.html", 429, title="Log in", problem=problem))
-        token = self._authenticate(fields.get("token", "").strip())
-        if token is None or "read" not in token.scopes:
-            self._visitors.count_guess()
-            problem = (
-                "This token is not known."
-                if token is None
-                else "This token may not read; make one with the scope read."
-            )
-            return _secured(_page("login.html", 401, title="Log in", problem=problem))
+        text = fields.get("token", "").strip()
+        try:
+            token = await self._entrance.with_text(text, client_address(request.scope))
+        except Refused as refusal:
+            late = "Too many wrong tokens came from your address; a right one is let in."
+            problem = "This token is not known." if refusal.status == 401 else late
+            return _login_page(refusal.status, problem)
+        if "read" not in token.scopes:
+            return _login_page(401, "This token may not read; make one with the scope read.")
+        found = self._visitors.find(_cookies(request))
+        if found is not None and found[1] != token:
+            # It may be a link of a stranger, and what is done then would be done in another name.
+            problem = f"This browser is logged in as {found[1].name}. Log out first."
+            return _login_page(409, problem, found[1].name)
         logger.info("page: %s has logged in", token.name)
+        self._visitors.log_out(_cookies(request))
         answer = RedirectResponse("/", 303)
         _set_cookie(answer, request, self._visitors.log_in(token))
         return _secured(answer)
 
     async def _log_out(self, request: Request) -> Response:
         await self._form(request)
-        self._visitors.log_out(request.headers.get("cookie", ""))
+        self._visitors.log_out(_cookies(request))
         answer = RedirectResponse("/login", 303)
         _set_cookie(answer, request, "")
         return _secured(answer)
@@ -157,9 +178,10 @@ class Site:
         asked = request.query_params
         page = "frames" if asked.get("page") == "frames" else "overview"
         only = asked.get("filter", "")[:FILTER_MAX] if page == "frames" else ""
-        cookies = request.headers.get("cookie", "")
+        cookies = _cookies(request)
         stream = self._live.stream(
             Watched(page, token.scopes, only),
+            token.digest,
             lambda: self._visitors.find(cookies) is not None,
         )
         return StreamingResponse(stream, media_type="text/event-stream")
@@ -222,6 +244,14 @@ def _page(template: str, status: int = 200, **context: Any) -> Response:
     return Response(render(template, **context), status, media_type="text/html")
 
 
+def _login_page(status: int = 200, problem: str = "", who: str = "") -> Response:
+    return _secured(_page("login.html", status, title="Log in", problem=problem, who=who))
+
+
+def _cookies(request: Request) -> str:
+    return ";".join(request.headers.getlist("cookie"))
+
+
 def _secured(answer: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         answer.headers.setdefault(name, value)
@@ -229,7 +259,7 @@ def _secured(answer: Response) -> Response:
 
 
 def _set_cookie(answer: Response, request: Request, text: str) -> None:
-    is_https = request.headers.get("x-forwarded-proto") == "https"
+    is_https = came_over_https(request.headers)
     answer.headers["Set-Cookie"] = cookie_header(COOKIE, text, is_https=is_https)
 
 

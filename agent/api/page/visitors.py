@@ -6,16 +6,14 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
+from agent.api.limits import one_to_give_up
 from agent.api.tokens import Token
 
 COOKIE = "chargepoint_page"
-VISITORS_MAX = 50  # the one that was longest away goes
+VISITORS_MAX = 50  # one of the token that has most goes, the one that was longest away
 IDLE_S = 12 * 3600.0
 SENTENCES_KEPT = 5
-GUESSES_AT_ONCE = 10
-GUESSES_PER_S = 0.5
 
 Known = Callable[[str], Token | None]  # the token of a digest, while it counts
 
@@ -45,54 +43,45 @@ class Visitors:
         self._make_secret = make_secret
         self._now_s = now_s
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()  # by the hash of the cookie
-        self._guesses_left = float(GUESSES_AT_ONCE)
-        self._counted_at_s = now_s()
-
-    def may_try(self) -> bool:
-        """False: too many wrong tokens came lately, from whomever."""
-        now_s = self._now_s()
-        refilled = self._guesses_left + (now_s - self._counted_at_s) * GUESSES_PER_S
-        self._counted_at_s = now_s
-        self._guesses_left = min(refilled, GUESSES_AT_ONCE)
-        return self._guesses_left >= 1
-
-    def count_guess(self) -> None:
-        """A wrong token came."""
-        self._guesses_left -= 1
 
     def log_in(self, token: Token) -> str:
         """Begin a visit; returns the text of its cookie."""
         text = self._make_secret()
         self._visitors[_hash(text)] = Visitor(token.digest, self._now_s())
         if len(self._visitors) > VISITORS_MAX:
-            self._visitors.popitem(last=False)
+            held = ((key, one.token_digest) for key, one in self._visitors.items())
+            del self._visitors[one_to_give_up(held)]
         return text
 
     def find(self, cookies: str) -> tuple[Visitor, Token] | None:
         """The visitor of a Cookie header, and its token; None: nobody, or not any more."""
-        key = _hash(_cookie(cookies))
-        visitor = self._visitors.get(key)
-        if visitor is None:
-            return None
-        token = self._known(visitor.token_digest)
-        if token is None or self._now_s() - visitor.seen_s > IDLE_S:
-            del self._visitors[key]
-            return None
-        visitor.seen_s = self._now_s()
-        self._visitors.move_to_end(key)
-        return visitor, token
+        for key in _keys(cookies):
+            visitor = self._visitors.get(key)
+            if visitor is None:
+                continue
+            token = self._known(visitor.token_digest)
+            if token is None or self._now_s() - visitor.seen_s > IDLE_S:
+                del self._visitors[key]
+                continue
+            visitor.seen_s = self._now_s()
+            self._visitors.move_to_end(key)
+            return visitor, token
+        return None
 
     def log_out(self, cookies: str) -> None:
         """End a visit, if there is one."""
-        self._visitors.pop(_hash(_cookie(cookies)), None)
+        for key in _keys(cookies):
+            self._visitors.pop(key, None)
 
 
-def _cookie(header: str) -> str:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+def _keys(header: str) -> list[str]:
+    """What our cookie may be, in a header that others write too.
+
+    Every program of this host shares it, whatever its port: what the others set, and in which form,
+    is passed over; and one of them may have set a cookie of our name.
+    """
+    pairs = (pair.strip().partition("=") for pair in header.split(";"))
+    return [_hash(value.strip()) for name, _, value in pairs if name.strip() == COOKIE]
 
 
 def _hash(text: str) -> str:

@@ -49,6 +49,8 @@ def test_a_token_from_a_file_is_read():
     [
         ('[api]\nlisten = "example.org:80"', "api.listen must be an address and a port"),
         ("[api]\nlisten = 8080", "api.listen must be a text"),
+        ('[api]\nhosts = ["https://a.example"]', "api.hosts[1] must be a name alone"),
+        ('[api]\nhosts = ["b.example", "a.example:80"]', "api.hosts[2] must be a name alone"),
         ("[api]\nport = 8080", "api.port is not a known key"),
         (TOKEN.replace('"dashboard"', '"two words"'), "api.tokens[1].name must have 1 to 40"),
         (TOKEN.replace('["read"]', "[]"), "api.tokens[1].scopes must not be empty"),

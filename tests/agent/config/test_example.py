@@ -102,7 +102,7 @@ def test_a_default_behind_a_number_sign_is_the_default():
     examples = {"location_id", "ca_file", "evse_id", "connectors", "port", "lock_pin"}
     examples |= {"install_command", "unlock_pin", "driver", "pin", "name", "secret_file", "scopes"}
     examples |= {"led_pin", "red_pin", "green_pin", "blue_pin", "buzzer_pin"}
-    examples |= {"heartbeat_pin", "sensor", "connector", "error_code", "supply_current_a"}
+    examples |= {"heartbeat_pin", "sensor", "connector", "error_code", "supply_current_a", "hosts"}
     defaults = {(".".join(s), field.name): field.default for s, field, _ in every_setting()}
     section = ""
     for line in LINES:
