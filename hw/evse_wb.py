@@ -3,6 +3,9 @@
 Only register 1000 (the current, volatile) is ever written. Registers from 2000 on are EEPROM and
 are only read. The two blocks that are read in turn differ in length, so that a controller which
 answers the request before the last one is found out.
+
+Every firmware has registers 1000 to 1006, and most clients read no more. What else one has is asked
+once: 1007, with its own account of what is wrong, and 2000 to 2005.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ ANSWER_S = 0.5
 PAUSE_S = 0.15
 """The controller wants 100 to 200 ms between two requests."""
 
-_CURRENT, _LAST = 1000, 1007
+SILENCES = 3
+"""So often it must be silent about registers that it may lack."""
+
+_CURRENT, _LAST, _STATUS = 1000, 1006, 1007
 _BOOT_CURRENT, _OPTIONS = 2000, 2005
-_WHOLE = (_CURRENT, _LAST - _CURRENT + 1)
-_WITHOUT_CURRENT = (_CURRENT + 1, _LAST - _CURRENT)
 _HUNDREDTHS = 1 << 7  # option bit: currents in 0.01 A
 _IS_OFF = 3  # register 1006: the controller gives no pilot
 _FAILURE = 5  # register 1002
@@ -34,6 +38,10 @@ _FAULT_BITS = {
     2: PilotFault.VENTILATION,
     5: PilotFault.SELF_TEST,
 }
+
+
+class _Refused(PilotError):
+    """It has answered, and does not have all of these registers."""
 
 
 class EvseWb:
@@ -65,7 +73,9 @@ class EvseWb:
         self._awake = threading.Event()
         self._is_known = False
         self._scale = 1.0
-        self._boot_a = 0.0
+        self._boot_a: float | None = None
+        self._last = _LAST
+        self._silences = {_STATUS: 0, _OPTIONS: 0}
         self._firmware = 0
         self._is_whole_next = True
         self._offered = 0  # register 1000, as read or written last
@@ -76,9 +86,9 @@ class EvseWb:
         """Read the status block."""
         if not self._is_known:
             self._get_to_know()
-        address, count = _WHOLE if self._is_whole_next else _WITHOUT_CURRENT
+        address = _CURRENT if self._is_whole_next else _CURRENT + 1
         self._is_whole_next = not self._is_whole_next  # also after a failure: never one twice
-        words = self._read(address, count)
+        words = self._read(address, self._last - address + 1)
         if address == _CURRENT:
             self._offered, words = words[0], words[1:]
         return self._report(words)
@@ -111,9 +121,14 @@ class EvseWb:
         """Its firmware, and what it does by itself after a power cut."""
         if not self._is_known:
             return "EVSE-WB, not heard yet"
+        told = f"EVSE-WB, firmware {self._firmware}"
+        if self._last < _STATUS:
+            told += "; it does not say what is wrong (no register 1007)"
+        if self._boot_a is None:
+            return f"{told}; what it offers after power-on it does not say"
         boot = "nothing" if self._boot_a == 0 else f"{self._boot_a:g} A by itself"
         hint = "" if self._boot_a == 0 else " (set its register 2000 to 0)"
-        return f"EVSE-WB, firmware {self._firmware}; after power-on it offers {boot}{hint}"
+        return f"{told}; after power-on it offers {boot}{hint}"
 
     def close(self) -> None:
         """Close the port."""
@@ -122,22 +137,42 @@ class EvseWb:
     # --- what it says ------------------------------------------------------------------------
 
     def _get_to_know(self) -> None:
-        """In which unit it counts, and what it does at power-on. Read, never written."""
-        words = self._read(_BOOT_CURRENT, _OPTIONS - _BOOT_CURRENT + 1)
-        self._scale = 0.01 if words[-1] & _HUNDREDTHS else 1.0
-        self._boot_a = words[0] * self._scale
+        """What it has, in which unit it counts, and what it does at power-on. Read, not written."""
+        self._read(_CURRENT, _LAST - _CURRENT + 1)  # this one every firmware answers
+        if self._has(_CURRENT, _STATUS) is not None:
+            self._last = _STATUS
+        options = self._has(_BOOT_CURRENT, _OPTIONS)
+        if options is not None:
+            self._scale = 0.01 if options[-1] & _HUNDREDTHS else 1.0
+            self._boot_a = options[0] * self._scale
         self._is_known = True
 
+    def _has(self, first: int, last: int) -> list[int] | None:
+        """What stands in these registers; None if it does not have them all.
+
+        Then it refuses, or is silent whenever it is asked for them, and for nothing else.
+        """
+        try:
+            return self._read(first, last - first + 1)
+        except _Refused:
+            return None
+        except PilotError:
+            self._silences[last] += 1
+            if self._silences[last] < SILENCES:
+                raise
+            return None
+
     def _report(self, words: list[int]) -> PilotReport:
-        """From registers 1001 to 1007."""
-        _, vehicle, cable, _, firmware, station, status = words
+        """From registers 1001 to 1006 or 1007."""
+        _, vehicle, cable, _, firmware, station, *statuses = words
         cable_a = cable * self._scale if cable > CURRENT_MAX_A else float(cable)
         if vehicle not in (*_STATES, _FAILURE) or not 1 <= station <= 3 or cable_a > CURRENT_MAX_A:
             raise PilotError(
-                f"the pilot controller gives nonsense (registers 1001 to 1007: {words})"
+                f"the pilot controller gives nonsense (registers 1001 to {self._last}: {words})"
             )
         self._firmware = firmware
-        faults = {fault for bit, fault in _FAULT_BITS.items() if status >> bit & 1}
+        bits = statuses[0] if statuses else 0
+        faults = {fault for bit, fault in _FAULT_BITS.items() if bits >> bit & 1}
         state = _STATES.get(vehicle, PilotState.F)
         if vehicle == _FAILURE and not faults:
             faults = {PilotFault.OTHER}
@@ -160,7 +195,7 @@ class EvseWb:
             )
         )
         if answer.isError():
-            raise PilotError(
+            raise _Refused(
                 f"the pilot controller refuses to read {count} registers from "
                 f"{address}{_exception(answer)}: check that it is an EVSE-WB"
             )

@@ -98,6 +98,8 @@ class OpenEvse:
         self._amps = 0
         self._settings_at_s = self._heartbeat_at_s = self._clock()
         self._evse_state = 0
+        self._pilot_seen = 1
+        self._tells_connection = True
 
     # --- Dialogue ----------------------------------------------------------------------------
 
@@ -108,7 +110,7 @@ class OpenEvse:
             self._greet()
         words = self._ask("GS")
         if len(words) < 2:
-            raise PilotError(f"OpenEVSE gave {len(words)} words about its state, not 4")
+            raise PilotError(f"OpenEVSE gave {len(words)} words about its state, not 2, 3 or 4")
         now_s = self._clock()
         if now_s >= self._settings_at_s:
             self._settings_at_s = now_s + SETTINGS_EVERY_S
@@ -156,7 +158,8 @@ class OpenEvse:
     def describe(self) -> str:
         """Firmware, and which of its safety checks somebody has switched off."""
         checks = f"; switched off in it: {', '.join(self._checks_off)}" if self._checks_off else ""
-        return f"OpenEVSE, {self._version or 'not heard yet'}{checks}"
+        blind = "" if self._tells_connection else "; asleep it sees no vehicle: fit a plug contact"
+        return f"OpenEVSE, {self._version or 'not heard yet'}{checks}{blind}"
 
     def close(self) -> None:
         """Close the port."""
@@ -165,10 +168,28 @@ class OpenEvse:
     # --- what it says ------------------------------------------------------------------------
 
     def _report(self, words: tuple[str, ...]) -> PilotReport:
-        evse_state = _number(words[0], 16)
-        pilot = _number(words[2], 16) if len(words) > 2 else evse_state
-        flags = _number(words[3], 16) if len(words) > 3 else None
-        return self._report_of(evse_state, pilot, flags)
+        """By the number of words, which is what the firmware's authors want to be gone by.
+
+        Two words (until D5.1, protocol 1.0.3 to 4.0.1): the state as a decimal number. Three
+        (D5.2, which has kept 4.0.1) and four (from D6, protocol 5.0.0): as a hexadecimal one, and
+        the pilot beside it. See the firmware's CHANGELOG at D5.2.0, D6.0.0 and D6.2.0.
+        """
+        if len(words) > 2:
+            flags = _number(words[3], 16) if len(words) > 3 else None
+            return self._report_of(_number(words[0], 16), _number(words[2], 16), flags)
+        evse_state = _number(words[0], 10)
+        return self._report_of(evse_state, self._pilot_beside(evse_state), None)
+
+    def _pilot_beside(self, evse_state: int) -> int:
+        """The pilot of a firmware that tells it only while it is awake; A or B else."""
+        if evse_state in _STATES:
+            self._pilot_seen = evse_state
+        elif evse_state in _ASLEEP and self._tells_connection:
+            answer = self._asked("G0")  # since D4.6.0
+            self._tells_connection = answer.is_ok and bool(answer.words)
+            if self._tells_connection:
+                self._pilot_seen = 2 if answer.words[0] == "1" else 1
+        return self._pilot_seen
 
     def _report_of(self, evse_state: int, pilot: int, flags: int | None) -> PilotReport:
         self._evse_state = evse_state
@@ -205,13 +226,15 @@ class OpenEvse:
         self._ask(_ACKNOWLEDGE_MISSED)
 
     def _set_amps(self, current_a: int) -> int:
+        """What it offers from now on. A firmware before D4.3.2 can only keep its own current:
+
+        it takes none that it would forget again, and its EEPROM is not written.
+        """
         answer = self._asked(f"SC {current_a} V")
-        if not answer.words:
-            raise PilotError(
-                "OpenEVSE does not take a current that it forgets again (SC with V): its firmware "
-                "is too old, update it"
-            )
-        self._amps = _number(answer.words[0], 10)
+        if answer.words:
+            self._amps = _number(answer.words[0], 10)
+        else:
+            self._read_settings()
         return self._amps
 
     # --- beginning ---------------------------------------------------------------------------

@@ -234,7 +234,7 @@ class PolledPilot:
             # Its own minimum is higher: it can only pause, until this process ends.
             logger.error(
                 "pilot controller %s: told to offer %d A it offers %g A: it is paused; "
-                "set its smallest current to 6 A",
+                "set its smallest current to 6 A, or update its firmware",
                 self._dialogue.name,
                 wanted_a,
                 self._taken_a,

@@ -1,7 +1,7 @@
 """Pilot controllers on a pty, each with a car, that can be made to lie.
 
-``EvseWbOnPty`` speaks Modbus RTU, ``OpenEvseOnPty`` speaks RAPI; both written from the register
-and command tables, not from the drivers. Each counts what is written to its EEPROM.
+``EvseWbOnPty`` speaks Modbus RTU, ``OpenEvseOnPty`` speaks RAPI; both written from sources of
+their own, named beside the facts, not from the drivers. Each counts what is written to its EEPROM.
 
 ``mood`` is what it does with the next requests: "good", "silent", "garbled", "late" (after
 ``late_s``), "behind" (answers the request before the last one).
@@ -16,7 +16,7 @@ import threading
 import tty
 from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from tests.emulators.modbus_meter import with_crc
 
@@ -113,10 +113,24 @@ class Car:
 
 
 class EvseWbOnPty(DeviceOnPty):
-    """An EVSE-WB: holding registers 1000 to 1007 and 2000 to 2007, unit 1."""
+    """An EVSE-WB: holding registers 1000 to 1007 and 2000 to 2007, unit 1.
 
-    def __init__(self, boot_current_a: int = 0, hundredths: bool = False) -> None:
+    Sources: the maker's manual (evse-wb-din_Manual.pdf, ev-power.eu, to which evcc's
+    ``charger/simpleevse.go`` points: states of 1002, writing by FC 16), and the register list in
+    ``docs/infos.md`` of github.com/hhoefling/openWB_lite (1000 to 1007, 2000 to 2009, the unit of
+    0.01 A from firmware 18 on; 1007 with question marks: not every firmware has it).
+    ``lacks``: registers that this one refuses with exception 2, or does not answer (``is_mute``).
+    """
+
+    def __init__(
+        self,
+        boot_current_a: int = 0,
+        hundredths: bool = False,
+        lacks: tuple[int, ...] = (),
+        is_mute: bool = False,
+    ) -> None:
         super().__init__()
+        self.lacks, self.is_mute = lacks, is_mute
         self.car = Car()
         self.eeprom = {2000 + number: 0 for number in range(8)}
         self.eeprom[2000] = boot_current_a
@@ -155,7 +169,7 @@ class EvseWbOnPty(DeviceOnPty):
 
     def _words(self) -> dict[int, int]:
         vehicle = self._vehicle() if self.vehicle_word is None else self.vehicle_word
-        return {
+        words = {
             1000: self.current,
             1001: int(self.offered_a),
             1002: vehicle,
@@ -166,6 +180,7 @@ class EvseWbOnPty(DeviceOnPty):
             1007: self.status_bits,
             **self.eeprom,
         }
+        return {register: word for register, word in words.items() if register not in self.lacks}
 
     def _received(self, data: bytes) -> None:
         with self.changed:
@@ -178,7 +193,7 @@ class EvseWbOnPty(DeviceOnPty):
         if function == 3:
             words = self._words()
             if any(address + index not in words for index in range(count)):
-                return with_crc(bytes((unit, function | 0x80, 2)))
+                return b"" if self.is_mute else with_crc(bytes((unit, function | 0x80, 2)))
             body = b"".join(words[address + index].to_bytes(2, "big") for index in range(count))
             return with_crc(bytes((unit, function, len(body))) + body)
         assert function == 16, request.hex()
@@ -197,13 +212,48 @@ class EvseWbOnPty(DeviceOnPty):
         return sum(register >= 2000 for register, _ in self.writes)
 
 
-class OpenEvseOnPty(DeviceOnPty):
-    """An OpenEVSE: ``protocol`` 2 neither numbers its answers nor checks them."""
+class RapiBuild(NamedTuple):
+    """How one firmware of OpenEVSE speaks.
 
-    def __init__(self, protocol: int = 5, boot_current_a: int = 16, max_a: int = 48) -> None:
+    Source: github.com/lincomatic/open_evse, ``rapi_proc.h`` (header comment and RAPIVER),
+    ``rapi_proc.cpp`` (``processCmd``: case 'S' of "get parameter") and ``CHANGELOG``.
+    """
+
+    firmware: str
+    protocol: str
+    checks: bool  # "response format (v2.0.0+)": ^xk
+    numbers: bool  # "response format (v3.0.0+)": the sequence id is echoed
+    state_words: int  # of $GS; two: sprintf "%d %ld"; D5.2.0: "state(hex) elapsed(dec) pilotstate"
+    tells_connection: bool  # $G0, since D4.6.0
+    volatile_current: bool  # a second parameter of $SC, and the current in its answer: D4.3.2
+    has_heartbeat: bool  # $SY, since D6.1.3
+
+
+RAPI_BUILDS = {
+    build.firmware: build
+    for build in (
+        RapiBuild("3.9.0", "1.0.3", False, False, 2, False, False, False),
+        RapiBuild("4.4.0", "2.0.4", True, False, 2, False, True, False),
+        RapiBuild("4.5.1", "3.0.1", True, True, 2, False, True, False),
+        RapiBuild("4.12.3", "4.0.1", True, True, 2, True, True, False),
+        RapiBuild("5.2.0", "4.0.1", True, True, 3, True, True, False),
+        RapiBuild("6.0.0", "5.0.0", True, True, 4, True, True, False),
+        RapiBuild("8.2.1", "5.2.1", True, True, 4, True, True, True),
+    )
+}
+
+
+class OpenEvseOnPty(DeviceOnPty):
+    """An OpenEVSE.
+
+    States: ``J1772EvseController.h`` of the same source (EVSE_STATE_..., ECVF_...). Its pilot is
+    seen while it sleeps, too (``ReadPilot`` sets ECVF_EV_CONNECTED unless the pilot is at -12 V).
+    """
+
+    def __init__(self, firmware: str = "8.2.1", boot_current_a: int = 16, max_a: int = 48) -> None:
         super().__init__()
         self.car = Car()
-        self.protocol = protocol
+        self.build = RAPI_BUILDS[firmware]
         self.max_a = max_a
         self.eeprom_a = boot_current_a
         self.heartbeat = (0, 0)
@@ -225,7 +275,8 @@ class OpenEvseOnPty(DeviceOnPty):
         """Power comes back: awake, with the current of the EEPROM."""
         with self.guard:
             self._forget()
-            self.send(self._line("$AB 00 8.2.1"))
+            if self.build.state_words == 4:  # D6.0.0
+                self.send(self._line(f"$AB 00 {self.build.firmware}"))
 
     def tell_state(self) -> None:
         """What it sends by itself at a change of state."""
@@ -253,7 +304,7 @@ class OpenEvseOnPty(DeviceOnPty):
         return self.fault or (0xFE if self.is_asleep else self._pilot())
 
     def _line(self, body: str) -> bytes:
-        if self.protocol < 3:
+        if not self.build.checks:
             return f"{body}\r".encode()
         return f"{body}^{_xor(body):02X}\r".encode()
 
@@ -268,7 +319,7 @@ class OpenEvseOnPty(DeviceOnPty):
         if int(check, 16) != _xor(body):
             return
         words = body[1:].split()
-        number = words.pop() if words[-1].startswith(":") and self.protocol >= 3 else ""
+        number = words.pop() if words[-1].startswith(":") and self.build.numbers else ""
         with self.changed:
             self.asked += 1
             self.commands.append(" ".join(words))
@@ -288,13 +339,16 @@ class OpenEvseOnPty(DeviceOnPty):
         """The words after $OK; a tuple: those after $NK; None: a bare $NK."""
         match words:
             case ["GV"]:
-                return f"8.2.1 {self.protocol}.0.1"
+                return f"{self.build.firmware} {self.build.protocol}"
+            case ["GV", _]:  # an older one does not count the words of $GV
+                return f"{self.build.firmware} {self.build.protocol}"
             case ["GS"]:
-                vehicle = 0x0100 if self.car.is_plugged else 0
-                return f"{self._state():02X} 12 {self._pilot():02X} {vehicle | self.more_flags:04X}"
+                return self._said_state()
+            case ["G0"] if self.build.tells_connection:
+                return str(int(self.car.is_plugged))
             case ["GE"]:
                 return f"{self.amps} {self.flags_off:04X}"
-            case ["SC", amps, "V"]:
+            case ["SC", amps, "V"] if self.build.volatile_current:
                 wanted = int(amps)
                 self.amps = max(6, min(wanted, self.max_a))
                 return str(self.amps) if self.amps == wanted else (self.amps,)
@@ -317,8 +371,22 @@ class OpenEvseOnPty(DeviceOnPty):
             case _:
                 return self._heartbeat(words)
 
+    def _said_state(self) -> str:
+        if self.build.state_words == 2:
+            return f"{self._state()} 12"
+        vehicle = 0x0100 if self.car.is_plugged else 0
+        words = (
+            f"{self._state():02x}",
+            "12",
+            f"{self._pilot():02x}",
+            f"{vehicle | self.more_flags:04x}",
+        )
+        return " ".join(words[: self.build.state_words])
+
     def _heartbeat(self, words: list[str]) -> str | None:
         match words:
+            case _ if not self.build.has_heartbeat:
+                return None
             case ["SY", "165"]:
                 self.pending_miss = False
             case ["SY", interval, amps]:

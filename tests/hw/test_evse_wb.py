@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hw.evse_wb import EvseWb
+from hw.evse_wb import SILENCES, EvseWb
 from hw.modbus_port import SLOWEST_ANSWER_S
 from hw.pilot import SILENT_S, PolledPilot
 from hw.ports import PilotError, PilotFault, PilotState
@@ -141,8 +141,34 @@ def test_nonsense_is_not_believed(box: EvseWbOnPty, evse: EvseWb, word: int):
         evse.read()
 
 
+@pytest.mark.parametrize("is_mute", [False, True], ids=["refuses", "does not answer"])
+@pytest.mark.parametrize("lacks", [(1007,), (2005,), (1007, 2000, 2005)])
+def test_a_firmware_with_fewer_registers_is_asked_once_what_it_has(
+    time: Time, lacks: tuple[int, ...], is_mute: bool
+):
+    with EvseWbOnPty(lacks=lacks, is_mute=is_mute) as box:
+        pilot = PolledPilot(_open(box.path, time), time.clock)
+        for _ in range(2 * SILENCES * is_mute):
+            pilot.step()
+        box.car.is_plugged = True
+        pilot.offer(16)
+        for _ in range(3):
+            time.added_s += 5
+            pilot.step()
+        assert (pilot.state, pilot.complaints, box.offered_a) == (PilotState.C, frozenset(), 16)
+        asked = box.asked
+        pilot.step()
+        assert box.asked == asked + 1
+        box.has_failed = True
+        pilot.step()
+        assert pilot.complaints == {PilotFault.OTHER}
+        assert ("no register 1007" in pilot.describe()) is (1007 in lacks)
+        assert ("it does not say" in pilot.describe()) is (2005 in lacks or 1007 in lacks)
+        pilot.shut_down()
+
+
 def test_another_device_at_that_address_is_named(box: EvseWbOnPty, evse: EvseWb):
-    del box.eeprom[2005]
+    box.lacks = (1000,)
     with pytest.raises(PilotError, match=r"refuses to read.*check that it is an EVSE-WB"):
         evse.read()
 

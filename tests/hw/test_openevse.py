@@ -12,7 +12,7 @@ import pytest
 from hw.openevse import HEARTBEAT_EVERY_S, QUIET_S, SETTINGS_EVERY_S, OpenEvse
 from hw.pilot import SILENT_S, PolledPilot
 from hw.ports import PilotError, PilotFault, PilotState
-from tests.emulators.pilot_controllers import WAIT_S, OpenEvseOnPty
+from tests.emulators.pilot_controllers import RAPI_BUILDS, WAIT_S, OpenEvseOnPty
 from tests.hw.pilot_bench import Time, opened
 
 ANSWER_S = 0.15
@@ -54,7 +54,7 @@ def test_the_states_of_a_session(box: OpenEvseOnPty, evse: OpenEvse):
     assert evse.read().state is PilotState.B
     evse.set_current(0)
     assert box.offered_a == 0
-    assert "firmware 8.2.1, protocol 5.0.1" in evse.describe()
+    assert "firmware 8.2.1, protocol 5.2.1" in evse.describe()
 
 
 def test_asleep_with_a_car_that_wants_energy_is_state_b(box: OpenEvseOnPty, evse: OpenEvse):
@@ -126,7 +126,7 @@ def test_silence_and_garbage_say_what_to_check(box: OpenEvseOnPty, evse: OpenEvs
 
 
 def test_old_firmware_neither_numbers_nor_checks_and_is_given_time_after_a_failure(time: Time):
-    with OpenEvseOnPty(protocol=2) as box:
+    with OpenEvseOnPty("3.9.0") as box:
         evse = _open(box.path, time)
         assert evse.read().state is PilotState.A
         box.mood, box.late_s = "late", 2 * ANSWER_S
@@ -141,15 +141,38 @@ def test_old_firmware_neither_numbers_nor_checks_and_is_given_time_after_a_failu
         evse.close()
 
 
-def test_a_firmware_that_would_write_the_current_to_its_eeprom_is_refused(
-    box: OpenEvseOnPty, evse: OpenEvse
+@pytest.mark.parametrize("firmware", RAPI_BUILDS)
+def test_a_car_charges_with_every_firmware(time: Time, firmware: str):
+    with OpenEvseOnPty(firmware) as box:
+        pilot = PolledPilot(_open(box.path, time), time.clock)
+        tells_while_asleep = box.build.tells_connection or box.build.state_words > 2
+        seen = []
+        for is_plugged, wanted_a in ((False, 0), (True, 0), (True, 20), (True, 0), (False, 0)):
+            box.car.is_plugged = is_plugged
+            pilot.offer(wanted_a)
+            for _ in range(3):
+                time.added_s += 5
+                pilot.step()
+            seen.append((pilot.state.value, pilot.is_plugged, box.energy_may_flow))
+        asleep = ("B", True, False) if tells_while_asleep else ("A", False, False)
+        free = ("A", False, False)
+        # One that sees no car while it sleeps remembers the one that it saw while awake.
+        after = ("B", True, False)
+        last = free if tells_while_asleep else after
+        assert seen == [free, asleep, ("C", True, True), after, last]
+        assert ("fit a plug contact" in pilot.describe()) is not tells_while_asleep
+        pilot.shut_down()
+
+
+def test_a_firmware_without_a_volatile_current_offers_its_own_and_its_eeprom_is_left_alone(
+    time: Time,
 ):
-    evse.read()
-    does = box._do
-    box._do = lambda words: None if words[0] == "SC" else does(words)
-    with pytest.raises(PilotError, match="too old"):
-        evse.set_current(16)
-    assert box.eeprom_writes == 1  # the heartbeat supervision, once
+    with OpenEvseOnPty("3.9.0", boot_current_a=16) as box:
+        evse = _open(box.path, time)
+        evse.read()
+        assert [evse.set_current(20), evse.set_current(10)] == [16.0, 16.0]
+        assert box.eeprom_writes == 0
+        evse.close()
 
 
 def test_a_current_that_is_clipped_is_told(box: OpenEvseOnPty, evse: OpenEvse):
@@ -243,7 +266,7 @@ def test_the_eeprom_is_written_once_however_long_it_runs(box: OpenEvseOnPty, tim
 def test_an_adapter_that_is_pulled_while_its_input_is_cleared_is_opened_anew(
     time: Time, monkeypatch
 ):
-    with OpenEvseOnPty(protocol=2) as box:
+    with OpenEvseOnPty("3.9.0") as box:
         evse = _open(box.path, time)
         evse.read()
 
