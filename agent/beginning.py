@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from agent.core.approach import at_start
 from agent.core.approaching import shown
-from agent.core.charging_profiles import PROFILE
-from agent.core.configuration import configuration
+from agent.core.configuration import LIST, SMART, configuration
 from agent.core.faults import Fault
 from agent.core.firmware_update import Firmware
 from agent.core.state import ChargePoint, Connector, Outbox, Rules, Traits
-from agent.core.values import Boot, QueuedMessage
+from agent.core.values import Boot, ListOwner, QueuedMessage
 from agent.list_updates import owner_of
 from agent.ocpp16.access import approach_of_file
 from agent.ocpp16.messages import package_version
@@ -30,11 +29,13 @@ def initial_state(
 ) -> ChargePoint:
     """The state before the first event: settings, and what was stored."""
     authorization = settings.authorization
+    list_owner = owner_of(settings, is_simulated=not board.is_polled)
     keys = configuration(
         len(settings.connectors),
         settings.ocpp.configuration,
         durable.configuration,
         has_lock=any(parts.lock is not None for parts in board.connectors),
+        without=LIST if list_owner is ListOwner.LOCAL else "",
     )
     of_file = approach_of_file(settings.central_system)
     approaches = at_start(durable.approaches, of_file, has_password_file=bool(of_file.password))
@@ -51,7 +52,7 @@ def initial_state(
             stop_by_second_tap=authorization.stop_by_second_tap,
             remote_start_takes_first=authorization.remote_start_without_connector == "first",
             resume_after_power_loss=authorization.resume_after_power_loss,
-            list_owner=owner_of(settings, is_simulated=not board.is_polled),
+            list_owner=list_owner,
         ),
         configuration=shown(keys, approaches),
         connectors=tuple(_connector(parts, settings, durable) for parts in board.connectors),
@@ -63,7 +64,7 @@ def initial_state(
         local_list=durable.local_list,
         inoperative=durable.inoperative,
         # Switched off, nobody could clear them: they wait in the store.
-        charging_profiles=durable.charging_profiles if PROFILE in keys.profiles else (),
+        charging_profiles=durable.charging_profiles if SMART in keys.profiles else (),
         reservations=durable.reservations,
         firmware=_firmware(settings, durable),
         approaches=approaches,

@@ -100,7 +100,6 @@ class Maintenance:
             firmware_management_handlers(
                 rooms.runtime,
                 lambda *wanted: uploads.prepare(DiagnosticsRequest(*wanted)),
-                lambda: rooms.runtime.state.configuration,
             )
         )
 

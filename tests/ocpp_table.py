@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from agent.core.configuration import KEYS, Key
-from agent.ocpp16.schemas import PROFILE_OF
+from agent.ocpp16.schemas import PROFILE_OF, REFUSED_WITHOUT_PROFILE
 from tests import ocpp_evidence as evidence
 
 TESTS = Path(__file__).parent
@@ -146,8 +146,17 @@ def page() -> str:
             "|---|---|---|---|",
             *(_received(row) for row in rows(evidence.FROM_CENTRAL_SYSTEM)),
             "",
-            "A message of a profile that `SupportedFeatureProfiles` leaves out is answered with",
-            "the CALLERROR `NotSupported`, an unknown one with `NotImplemented`. Those of the",
+            "Of a profile that `SupportedFeatureProfiles` leaves out nobody outside knows a key",
+            "(`NotSupported`, `unknownKey`), and its messages are refused:",
+            "",
+            "| message | answer |",
+            "|---|---|",
+            *(
+                f"| {action} | {_without_profile(action)} |"
+                for action in sorted(PROFILE_OF, key=lambda action: (PROFILE_OF[action], action))
+            ),
+            "",
+            "An unknown message is answered with the CALLERROR `NotImplemented`. Those of the",
             f"security white paper are not supported: {', '.join(evidence.WHITE_PAPER.split())}.",
             "",
             "## Error codes",
@@ -176,6 +185,13 @@ def page() -> str:
             "",
         ]
     )
+
+
+def _without_profile(action: str) -> str:
+    answer = REFUSED_WITHOUT_PROFILE.get(action)
+    if answer is None:
+        return "CALLERROR `NotSupported`"
+    return ", ".join(f"{name} `{value}`" for name, value in answer.items())
 
 
 def absent_keys() -> dict[str, str]:

@@ -22,7 +22,6 @@ from agent.api.errors import Invalid
 from agent.api.results import Command
 from agent.api.schemas import read_date_time
 from agent.api.service import ControlService
-from agent.core.configuration import KEYS
 from agent.core.id_tag import mask
 from agent.core.reasons import Rule
 from agent.core.state import Connector
@@ -139,19 +138,14 @@ class Reading:
     def configuration(self, keys: str | None) -> ConfigurationResponse:
         """These OCPP configuration keys, or all of them."""
         configuration = self._station.state.configuration
-        names = [key.name for key in KEYS if not key.is_writeonly]
-        if keys is not None:
-            names = [name.strip() for name in keys.split(",") if name.strip()][:_KEYS_MAX]
-        known: list[ConfigurationEntry] = []
-        unknown: list[str] = []
-        for name in names:
-            found = configuration.find(name)
-            if found is None:
-                unknown.append(name)
-            else:
-                key, value = found
-                known.append(ConfigurationEntry(key=key.name, value=value, readonly=key.readonly))
-        return ConfigurationResponse(configuration=known, unknown_keys=unknown)
+        names = [name.strip() for name in (keys or "").split(",") if name.strip()][:_KEYS_MAX]
+        asks_for_none = keys is not None and not names
+        known, unknown = ([], []) if asks_for_none else configuration.look_up(names)
+        entries = [
+            ConfigurationEntry(key=key.name, value=value, readonly=key.readonly)
+            for key, value in known
+        ]
+        return ConfigurationResponse(configuration=entries, unknown_keys=unknown)
 
     # --- local list, decisions -------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from enum import Enum
 from agent.core.configuration import Configuration
 
 CHARGE_POINT = 0  # connectorId of the charge point and all its connectors
-PROFILE = "SmartCharging"  # its name in SupportedFeatureProfiles
 ID_MAX = 2**53  # larger numbers are not exact in every JSON reader, nor in the database
 SECONDS_MAX = 10**9  # of an offset or a duration: 31 years
 PHASES_MAX = 3

@@ -5,7 +5,7 @@ A key stands here only if this agent acts on it, or if the standard demands that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -27,14 +27,8 @@ CONNECTORS_MAX = 16
 ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
 _ROTATIONS_OF_ALL = ("notapplicable", "unknown")
 RATE_UNITS = ("Current", "Power")  # errata 3.88
-FEATURE_PROFILES = (  # OCPP 1.6 section 3.2
-    "Core",
-    "FirmwareManagement",
-    "LocalAuthListManagement",
-    "Reservation",
-    "SmartCharging",
-    "RemoteTrigger",
-)
+CORE, LIST, RESERVATION, SMART = "Core", "LocalAuthListManagement", "Reservation", "SmartCharging"
+FEATURE_PROFILES = (CORE, "FirmwareManagement", LIST, RESERVATION, SMART, "RemoteTrigger")  # 3.2
 LIST_ENTRIES_MAX = 100_000  # of the local list
 SEND_ENTRIES_MAX = 10_000  # of one SendLocalList.req: about 1.3 MB; the wire takes 2 MiB
 
@@ -56,6 +50,7 @@ class Key:
     default: str
     normalize: Callable[[str], str]
     readonly: bool = False
+    profile: str = CORE  # while this is switched off, nobody outside knows of the key
 
     @property
     def is_writeonly(self) -> bool:
@@ -164,28 +159,29 @@ KEYS: tuple[Key, ...] = (
     Key(PASSWORD, "", _any_text),
     Key("AuthorizeRemoteTxRequests", "false", _boolean),
     Key("CentralContractValidationAllowed", "false", _boolean),
-    Key("ChargeProfileMaxStackLevel", "20", _integer(0, 100), readonly=True),
+    Key("ChargeProfileMaxStackLevel", "20", _integer(0, 100), readonly=True, profile=SMART),
     Key(
         "ChargingScheduleAllowedChargingRateUnit",
         ",".join(RATE_UNITS),
         _some_of(*RATE_UNITS),
         readonly=True,
+        profile=SMART,
     ),
-    Key("ChargingScheduleMaxPeriods", "100", _integer(1, 1000), readonly=True),
+    Key("ChargingScheduleMaxPeriods", "100", _integer(1, 1000), readonly=True, profile=SMART),
     Key("ClockAlignedDataInterval", "0", _integer(0, _DAY_S)),
     Key("ConnectionTimeOut", "60", _integer(0, _DAY_S)),
     Key("ConnectorPhaseRotation", "NotApplicable", _rotation),
     Key("ConnectorPhaseRotationMaxLength", "2", _integer(1, CONNECTORS_MAX + 1), readonly=True),
-    Key("ConnectorSwitch3to1PhaseSupported", "false", _boolean, readonly=True),
+    Key("ConnectorSwitch3to1PhaseSupported", "false", _boolean, readonly=True, profile=SMART),
     Key("ContractValidationOffline", "false", _boolean),
     Key("GetConfigurationMaxKeys", "100", _integer(1, 1000), readonly=True),
     Key("HeartbeatInterval", "300", _integer(0, 7 * _DAY_S)),
     Key("ISO15118PnCEnabled", "false", _boolean),
-    Key("LocalAuthListEnabled", "true", _boolean),
-    Key("LocalAuthListMaxLength", str(LIST_ENTRIES_MAX), _integer(1, 1_000_000), readonly=True),
+    Key("LocalAuthListEnabled", "true", _boolean, profile=LIST),
+    Key("LocalAuthListMaxLength", str(LIST_ENTRIES_MAX), _integer(1, 1_000_000), True, LIST),
     Key("LocalAuthorizeOffline", "true", _boolean),
     Key("LocalPreAuthorize", "true", _boolean),
-    Key("MaxChargingProfilesInstalled", "40", _integer(1, 200), readonly=True),
+    Key("MaxChargingProfilesInstalled", "40", _integer(1, 200), readonly=True, profile=SMART),
     Key("MaxEnergyOnInvalidId", "0", _integer(0, 1_000_000)),
     Key("MessageTimeout", "30", _integer(1, 600)),
     Key("MeterValuesAlignedData", _REGISTER_AND_POWER, _measurands),
@@ -195,10 +191,10 @@ KEYS: tuple[Key, ...] = (
     Key("MeterValueSampleInterval", "60", _integer(0, _DAY_S)),
     Key("MinimumStatusDuration", "0", _integer(0, 3600)),
     Key("NumberOfConnectors", "1", _integer(1, CONNECTORS_MAX), readonly=True),
-    Key("ReserveConnectorZeroSupported", "true", _boolean, readonly=True),
+    Key("ReserveConnectorZeroSupported", "true", _boolean, readonly=True, profile=RESERVATION),
     Key("ResetRetries", "0", _integer(0, 10)),
     Key(PROFILE, "0", _integer(0, PROFILE_MAX)),
-    Key("SendLocalListMaxLength", str(SEND_ENTRIES_MAX), _integer(1, SEND_ENTRIES_MAX), True),
+    Key("SendLocalListMaxLength", str(SEND_ENTRIES_MAX), _integer(1, SEND_ENTRIES_MAX), True, LIST),
     Key("StopTransactionMaxMeterValues", str(STOP_SAMPLES), _integer(4, STOP_SAMPLES_MAX), True),
     Key("StopTransactionOnEVSideDisconnect", "true", _boolean),
     Key("StopTransactionOnInvalidId", "true", _boolean),
@@ -246,7 +242,7 @@ class Configuration:
     @property
     def profiles(self) -> frozenset[str]:
         """The feature profiles that are advertised: those that work (SupportedFeatureProfiles)."""
-        return frozenset(self.values["SupportedFeatureProfiles"].split(","))
+        return _profiles(self.values)
 
     def measurands(self, name: str) -> tuple[str, ...]:
         """The measurands of a list key."""
@@ -254,19 +250,32 @@ class Configuration:
 
     def find(self, name: str) -> tuple[Key, str] | None:
         """The key of that name, in any case, and its value; None if nobody can read such a key."""
-        key = _BY_NAME.get(name.lower())
-        if key is not None and key.is_writeonly:
+        key = self._known(name)
+        if key is None or key.is_writeonly:
             return None
-        if key is not None and key.name in self.fixed:
+        if key.name in self.fixed:
             key = replace(key, readonly=True)
-        return None if key is None else (key, self.values[key.name])
+        return key, self.values[key.name]
+
+    def look_up(self, names: Sequence[str]) -> tuple[list[tuple[Key, str]], list[str]]:
+        """The keys of these names with their values, and those names that no such key has.
+
+        Without a name: every key that can be read.
+        """
+        asked = [(name, self.find(name)) for name in names or _BY_NAME]
+        known = [found for _, found in asked if found is not None]
+        return known, [name for name, found in asked if found is None] if names else []
+
+    def _known(self, name: str) -> Key | None:
+        key = _BY_NAME.get(name.lower())
+        return key if key is not None and key.profile in self.profiles else None
 
     def change(self, name: str, value: str) -> tuple[Configuration, ChangeStatus, str]:
         """Change a key as the central system may (OCPP 1.6 section 5.3).
 
         Returns the configuration after it, the status to answer, and the value that is kept.
         """
-        key = _BY_NAME.get(name.lower())
+        key = self._known(name)
         if key is None:
             return self, ChangeStatus.NOT_SUPPORTED, ""
         if key.readonly or key.name in self.fixed or key.name in APPROACH_KEYS:
@@ -327,23 +336,36 @@ def _check_beside(name: str, value: str, values: Mapping[str, str]) -> None:
             raise ValueError(f"must name connectors from 0 to {_connectors(values)}")
 
 
+def _profiles(values: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(values["SupportedFeatureProfiles"].split(","))
+
+
 def _connectors(values: Mapping[str, str]) -> int:
     return int(values["NumberOfConnectors"])
 
 
 def configuration(
-    connectors: int, given: Mapping[str, str], stored: Mapping[str, str], has_lock: bool = True
+    connectors: int,
+    given: Mapping[str, str],
+    stored: Mapping[str, str],
+    has_lock: bool = True,
+    without: str = "",
 ) -> Configuration:
     """Defaults, then the file's start values, then what was changed and stored; the last wins.
 
-    Without any lock nothing can be unlocked, and nobody can change that (errata 3.84).
+    Without any lock nothing can be unlocked, and nobody can change that (errata 3.84). ``without``
+    is a feature profile that this box does not have, whatever the file says. What was stored of a
+    profile that is switched off does not count: nobody could change it any more.
     """
     values = {key.name: key.default for key in KEYS if not key.is_writeonly}
     values["ConnectorPhaseRotationMaxLength"] = str(connectors + 1)  # 0 is the main meter
     values.update(start_values(given))
+    profiles = [name for name in values["SupportedFeatureProfiles"].split(",") if name != without]
+    values["SupportedFeatureProfiles"] = ",".join(profiles)
     for name, value in stored.items():
         key = _BY_NAME.get(name.lower())
-        if key is not None and not key.readonly and key.name not in APPROACH_KEYS:
+        is_open = key is not None and not key.readonly and key.name not in APPROACH_KEYS
+        if key is not None and is_open and key.profile in profiles:
             values[key.name] = value
     values["NumberOfConnectors"] = str(connectors)
     if has_lock:

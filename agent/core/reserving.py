@@ -9,6 +9,7 @@ from typing import Any
 from agent.core import availability, choosing, faults, presenting, reservations
 from agent.core import connector as connectors
 from agent.core.commands import Reply
+from agent.core.configuration import RESERVATION
 from agent.core.events import Event, ReservationCancelRequested, ReservationRequested
 from agent.core.faults import Fault
 from agent.core.id_tag import is_valid_id_tag
@@ -16,8 +17,6 @@ from agent.core.reservations import ANY_CONNECTOR
 from agent.core.state import ChargePoint, Connector
 from agent.core.turn import Turn
 from agent.core.values import Reservation
-
-PROFILE = "Reservation"  # its name in SupportedFeatureProfiles
 
 
 def reservation_requested(turn: Turn, event: ReservationRequested) -> None:
@@ -51,7 +50,7 @@ def follow(turn: Turn) -> None:
 
 def _is_over(turn: Turn, reservation: Reservation) -> bool:
     state = turn.state
-    if turn.now.utc >= reservation.expires_at or PROFILE not in state.configuration.profiles:
+    if turn.now.utc >= reservation.expires_at or RESERVATION not in state.configuration.profiles:
         return True
     if reservation.connector_id == ANY_CONNECTOR:
         return _is_faulted(state.faults) or availability.is_charge_point_out(state)

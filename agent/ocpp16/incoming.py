@@ -14,7 +14,13 @@ from agent.errors import LinkError
 from agent.ocpp16.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
 from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
-from agent.ocpp16.schemas import CHECKED_BY_HANDLER, KNOWN_ACTIONS, PROFILE_OF, check_call
+from agent.ocpp16.schemas import (
+    CHECKED_BY_HANDLER,
+    KNOWN_ACTIONS,
+    PROFILE_OF,
+    REFUSED_WITHOUT_PROFILE,
+    check_call,
+)
 from agent.redaction import one_line
 
 
@@ -157,7 +163,10 @@ class IncomingCalls:
             raise CallRefused("NotImplemented", f"unknown action {one_line(call.action, 50)}")
         handler = self._handlers.get(call.action)
         profile = PROFILE_OF.get(call.action)
-        if handler is None or not (profile is None or profile in self._profiles()):
+        is_off = profile is not None and profile not in self._profiles()
+        if is_off and call.action in REFUSED_WITHOUT_PROFILE:
+            return REFUSED_WITHOUT_PROFILE[call.action]
+        if handler is None or is_off:
             raise CallRefused("NotSupported", f"{call.action} is not supported")
         payload = await self._checked(call)
         if call.action in _REMOTE_START_STOP and not self._registration.is_accepted:

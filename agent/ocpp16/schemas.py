@@ -29,6 +29,17 @@ PROFILE_OF: Mapping[str, str] = {
     "TriggerMessage": "RemoteTrigger",
     "UpdateFirmware": "FirmwareManagement",
 }
+# What a message is answered whose profile is switched off, where it has an answer that refuses.
+# The others are answered with the CALLERROR NotSupported; SetChargingProfile by errata 3.39.
+REFUSED_WITHOUT_PROFILE: Mapping[str, Payload] = {
+    "CancelReservation": {"status": "Rejected"},
+    "ClearChargingProfile": {"status": "Unknown"},
+    "GetCompositeSchedule": {"status": "Rejected"},
+    "GetLocalListVersion": {"listVersion": -1},  # 5.10
+    "ReserveNow": {"status": "Rejected"},  # 5.13
+    "SendLocalList": {"status": "NotSupported"},  # 7.47
+    "TriggerMessage": {"status": "NotImplemented"},
+}
 # SendLocalList: its schema takes seconds for a large list, so its handler has a check of its own.
 # TriggerMessage: what the schema does not know is answered NotImplemented, not with an error.
 CHECKED_BY_HANDLER = frozenset({"SendLocalList", "TriggerMessage"})

@@ -142,7 +142,7 @@ async def test_a_box_without_the_profile_neither_tells_of_it_nor_keeps_to_it(tmp
         await box.central_system.received("BootNotification", 2)
         await asyncio.sleep(5)
         request = {"connectorId": 1, "duration": 60}
-        assert await call(box, "GetCompositeSchedule", **request) == "NotSupported"
+        assert await call(box, "GetCompositeSchedule", **request) == {"status": "Rejected"}
         await box.charge()
         assert box.pilot.offered_a == 32
 

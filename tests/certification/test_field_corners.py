@@ -201,23 +201,71 @@ async def test_boot_notification_goes_on_whatever_the_answer(tmp_path, reaction)
 # --- [ocpp.configuration] ------------------------------------------------------------------------
 
 
+LATER = "2026-03-01T13:00:00Z"
+LIMIT = {
+    "chargingProfileId": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Absolute",
+    "chargingSchedule": {
+        "startSchedule": "2026-03-01T12:00:00Z",
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}],
+    },
+}
+WITHOUT_PROFILE: list[tuple[str, dict[str, Any], Any]] = [
+    ("GetLocalListVersion", {}, {"listVersion": -1}),
+    ("SendLocalList", {"listVersion": 1, "updateType": "Full"}, "NotSupported in its conf"),
+    (
+        "ReserveNow",
+        {"connectorId": 1, "expiryDate": LATER, "idTag": "A", "reservationId": 1},
+        "Rejected",
+    ),
+    ("CancelReservation", {"reservationId": 1}, "Rejected"),
+    ("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": LIMIT}, "NotSupported"),
+    ("ClearChargingProfile", {}, "Unknown"),
+    ("GetCompositeSchedule", {"connectorId": 1, "duration": 60}, "Rejected"),
+    ("TriggerMessage", {"requestedMessage": "Heartbeat"}, "NotImplemented"),
+    ("GetDiagnostics", {"location": "nowhere"}, "NotSupported"),
+    ("UpdateFirmware", {"location": "nowhere", "retrieveDate": LATER}, "NotSupported"),
+]
+KEYS_OF_PROFILES = [
+    *("LocalAuthListEnabled", "LocalAuthListMaxLength", "SendLocalListMaxLength"),
+    "ReserveConnectorZeroSupported",
+    *("ChargeProfileMaxStackLevel", "ChargingScheduleAllowedChargingRateUnit"),
+    *("ChargingScheduleMaxPeriods", "ConnectorSwitch3to1PhaseSupported"),
+    "MaxChargingProfilesInstalled",
+]
+
+
 async def test_a_profile_that_the_file_leaves_out_is_switched_off(tmp_path):
-    asked: dict[str, dict[str, Any]] = {
-        "GetLocalListVersion": {},
-        "CancelReservation": {"reservationId": 1},
-        "ClearChargingProfile": {},
-        "TriggerMessage": {"requestedMessage": "Heartbeat"},
-        "GetDiagnostics": {"location": "nowhere"},
-        "UpdateFirmware": {"location": "nowhere", "retrieveDate": "2026-03-01T12:00:00Z"},
-    }
     async with a_station(tmp_path, SupportedFeatureProfiles="Core") as station:
-        for action, payload in asked.items():
-            assert await station.ask(action, **payload) == "NotSupported", action
+        for action, payload, answer in WITHOUT_PROFILE:
+            frame = await station.box.central_system.send_call(action, payload)
+            told = frame[2].get("status", frame[2]) if frame[0] == 3 else frame[2]
+            in_conf = f"{told} in its conf" if frame[0] == 3 and told == "NotSupported" else told
+            assert in_conf == answer, action
         assert await station.ask("ClearCache") == "Accepted"
     (tmp_path / "all").mkdir()
     async with a_station(tmp_path / "all") as station:
-        for action, payload in asked.items():
+        for action, payload, _ in WITHOUT_PROFILE:
             assert await station.ask(action, **payload) != "NotSupported", action
+
+
+async def test_nobody_knows_of_the_keys_of_a_profile_that_is_switched_off(tmp_path):
+    async with a_station(tmp_path, SupportedFeatureProfiles="Core") as station:
+        found = await station.ask("GetConfiguration", key=[*KEYS_OF_PROFILES, "LocalPreAuthorize"])
+        assert found["unknownKey"] == KEYS_OF_PROFILES
+        assert [one["key"] for one in found["configurationKey"]] == ["LocalPreAuthorize"]
+        everything = await station.ask("GetConfiguration")
+        assert {one["key"] for one in everything["configurationKey"]}.isdisjoint(KEYS_OF_PROFILES)
+        for key in KEYS_OF_PROFILES:
+            answer = await station.ask("ChangeConfiguration", key=key.lower(), value="false")
+            assert answer == "NotSupported", key
+    (tmp_path / "all").mkdir()
+    async with a_station(tmp_path / "all") as station:
+        found = await station.ask("GetConfiguration", key=KEYS_OF_PROFILES)
+        assert [one["key"] for one in found["configurationKey"]] == KEYS_OF_PROFILES
 
 
 async def test_limits_that_the_file_lowers_are_kept(tmp_path):

@@ -249,3 +249,13 @@ def test_the_file_may_set_read_only_keys_too():
 def test_a_bad_start_value_is_an_error_that_names_key_and_limits(given, complaint):
     with pytest.raises(ValueError, match=complaint):
         start_values(given)
+
+
+def test_what_was_stored_of_a_profile_that_is_off_does_not_count_for_nobody_could_change_it():
+    stored = {"LocalAuthListEnabled": "false", "LocalPreAuthorize": "false"}
+    without = configuration(1, {}, stored, without="LocalAuthListManagement")
+    assert without.boolean("LocalAuthListEnabled")
+    assert not without.boolean("LocalPreAuthorize")
+    assert "LocalAuthListManagement" not in without.profiles
+    assert without.change("LocalAuthListEnabled", "false")[1] is ChangeStatus.NOT_SUPPORTED
+    assert not configuration(1, {}, stored).boolean("LocalAuthListEnabled")

@@ -281,6 +281,11 @@ async def test_a_list_that_is_kept_on_site_is_not_the_central_systems_business(t
     assert await send(box, tags("A"), 5) == "NotSupported"
     assert await version_of(box) == -1
     assert await listed(box) == ["MINE"]
+    asked = {"key": ["SupportedFeatureProfiles", "LocalAuthListEnabled"]}
+    _, _, told = await box.central_system.send_call("GetConfiguration", asked)
+    (profiles,) = told["configurationKey"]
+    assert "LocalAuthListManagement" not in profiles["value"]
+    assert told["unknownKey"] == ["LocalAuthListEnabled"]
     await box.die()
 
 

@@ -88,12 +88,12 @@ async def test_what_cannot_be_meant_is_an_error_and_changes_nothing(
 @pytest.mark.parametrize(
     ("action", "payload"), [("ReserveNow", WANTED), ("CancelReservation", {"reservationId": 5})]
 )
-async def test_switched_off_in_the_configuration_the_profile_is_not_supported(
+async def test_switched_off_in_the_configuration_its_messages_are_rejected(
     action: str, payload: dict[str, Any]
 ):
     rig = a_rig()
     rig.keys = rig.keys.with_value("SupportedFeatureProfiles", "Core,RemoteTrigger")
     async with accepted(rig):
         answer = await rig.system.send_call(action, payload)
-        assert (answer[0], answer[2]) == (4, "NotSupported")
+        assert (answer[0], answer[2]) == (3, {"status": "Rejected"})
         assert rig.inbox.requests == []

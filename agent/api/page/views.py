@@ -10,7 +10,6 @@ from agent.api.page.power import HEIGHT, WIDTH, PowerHistory
 from agent.api.page.rendering import render
 from agent.api.station import Station
 from agent.core import faults
-from agent.core.configuration import KEYS
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
 from agent.core.reasons import Rule
@@ -190,9 +189,8 @@ class Views:
 
     def keys(self, scopes: Scopes) -> dict[str, Any]:
         """Every OCPP configuration key."""
-        configuration = self._station.state.configuration
-        found = (configuration.find(key.name) for key in KEYS)
-        return {"keys": [pair for pair in found if pair], "may_change": "configure" in scopes}
+        known, _ = self._station.state.configuration.look_up(())
+        return {"keys": known, "may_change": "configure" in scopes}
 
     def frames(self, action: str) -> Part:
         """The newest OCPP frames of an action, or of all."""

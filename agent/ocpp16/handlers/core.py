@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agent.core.charging_profiles import PROFILE
-from agent.core.configuration import KEYS, Configuration, Key
+from agent.core.configuration import SMART, Configuration, Key
 from agent.core.events import (
     AvailabilityChangeRequested,
     CacheClearRequested,
@@ -51,15 +50,8 @@ class _Core:
         named = payload.get("key") or []
         if len(named) > configuration.integer("GetConfigurationMaxKeys"):
             raise CallRefused("OccurenceConstraintViolation", "key has too many items")
-        asked = named or [key.name for key in KEYS if not key.is_writeonly]
-        known, unknown = [], []
-        for name in asked:
-            found = configuration.find(name)
-            if found is None:
-                unknown.append(name)
-            else:
-                known.append(_described(*found))
-        answer: dict[str, object] = {"configurationKey": known}
+        known, unknown = configuration.look_up(named)
+        answer: dict[str, object] = {"configurationKey": [_described(*found) for found in known]}
         if unknown:
             answer["unknownKey"] = unknown
         return answer
@@ -82,7 +74,7 @@ class _Core:
         profile = None
         given = payload.get("chargingProfile")
         # OCPP 1.6, 5.11: without smart charging a chargingProfile is ignored.
-        if given is not None and PROFILE in self._configuration().profiles:
+        if given is not None and SMART in self._configuration().profiles:
             profile = read_profile(given, "chargingProfile")
         return await self._ask(
             lambda request_id: RemoteStartRequested(

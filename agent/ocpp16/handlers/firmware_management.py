@@ -7,14 +7,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from agent.core.configuration import Configuration
 from agent.core.firmware_update import UpdateAsked
 from agent.ocpp16.answers import read_time
 from agent.ocpp16.frames import CallRefused, Payload
 from agent.ocpp16.incoming import AnswerFirst, Handler
 from agent.ports import Inbox
-
-PROFILE = "FirmwareManagement"
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +36,10 @@ class PrepareUpload(Protocol):
 
 
 def firmware_management_handlers(
-    inbox: Inbox, prepare_upload: PrepareUpload, configuration: Callable[[], Configuration]
+    inbox: Inbox, prepare_upload: PrepareUpload
 ) -> Mapping[str, Handler]:
     """The handlers of this profile by action."""
-    firmware = _FirmwareManagement(inbox, prepare_upload, configuration)
+    firmware = _FirmwareManagement(inbox, prepare_upload)
     return {
         "GetDiagnostics": firmware.get_diagnostics,
         "UpdateFirmware": firmware.update_firmware,
@@ -54,14 +51,11 @@ class _FirmwareManagement:
         self,
         inbox: Inbox,
         prepare_upload: PrepareUpload,
-        configuration: Callable[[], Configuration],
     ) -> None:
         self._inbox = inbox
         self._prepare_upload = prepare_upload
-        self._configuration = configuration
 
     async def get_diagnostics(self, payload: Payload) -> Payload | AnswerFirst:
-        self._require_profile()
         prepared = self._prepare_upload(
             payload["location"],
             _count(payload, "retries"),
@@ -75,7 +69,6 @@ class _FirmwareManagement:
         return AnswerFirst({"fileName": name}, begin)
 
     async def update_firmware(self, payload: Payload) -> Payload:
-        self._require_profile()
         retrieve_at = _time(payload, "retrieveDate")
         assert retrieve_at is not None  # the schema demands it
         retries = _at_most(_count(payload, "retries"), RETRIES, RETRIES_MAX)
@@ -88,10 +81,6 @@ class _FirmwareManagement:
         if status != "Accepted":
             logger.warning("UpdateFirmware is ignored: firmware is being installed already")
         return {}
-
-    def _require_profile(self) -> None:
-        if PROFILE not in self._configuration().profiles:  # errata 3.39
-            raise CallRefused("NotSupported", "firmware management is switched off here")
 
 
 def _at_most(value: int | None, default: int, high: int) -> int:

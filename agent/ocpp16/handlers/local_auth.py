@@ -18,7 +18,6 @@ from agent.core.values import (
     IdTagInfo,
     ListEntry,
     ListOrigin,
-    ListOwner,
     ListStatus,
     ListUpdateKind,
 )
@@ -61,8 +60,7 @@ class _LocalAuth:
 
     async def get_local_list_version(self, payload: Payload) -> Payload:
         state = self._state()
-        is_enabled = state.configuration.boolean("LocalAuthListEnabled")
-        if not is_enabled or state.rules.list_owner is ListOwner.LOCAL:
+        if not state.configuration.boolean("LocalAuthListEnabled"):
             return {"listVersion": _NOT_SUPPORTED}
         return {"listVersion": state.local_list.reported_version}
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from agent.core.charging_profiles import (
     CHARGE_POINT,
-    PROFILE,
     UNIT_NAMES,
     Criteria,
     ProfilePurpose,
@@ -49,7 +48,6 @@ class _SmartCharging:
         self._off_loop = off_loop
 
     async def set_charging_profile(self, payload: Payload) -> Payload:
-        self._require_profile()
         profile = read_profile(payload["csChargingProfiles"], "csChargingProfiles")
         status = await self._inbox.request(
             lambda request_id: SetProfileRequested(request_id, payload["connectorId"], profile)
@@ -59,7 +57,6 @@ class _SmartCharging:
         return {"status": status}
 
     async def clear_charging_profile(self, payload: Payload) -> Payload:
-        self._require_profile()
         purpose = payload.get("chargingProfilePurpose")
         criteria = Criteria(
             profile_id=payload.get("id"),
@@ -73,7 +70,6 @@ class _SmartCharging:
         return {"status": status}
 
     async def get_composite_schedule(self, payload: Payload) -> Payload:
-        self._require_profile()
         state, now = self._state(), self._now()
         connector_id, duration_s = payload["connectorId"], payload["duration"]
         unit = self._unit(state, payload.get("chargingRateUnit"))
@@ -97,7 +93,3 @@ class _SmartCharging:
         if asked is None:
             return allowed[0]
         return RateUnit(asked) if RateUnit(asked) in allowed else None
-
-    def _require_profile(self) -> None:
-        if PROFILE not in self._state().configuration.profiles:  # errata 3.39
-            raise CallRefused("NotSupported", "smart charging is switched off here")
