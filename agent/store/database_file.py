@@ -52,6 +52,7 @@ def open_database(path: Path, now: datetime) -> DatabaseFile:
         _check_place(path)
         lock_descriptor = _lock(path)
         undo.callback(os.close, lock_descriptor)
+        _require_writable(path)
         quarantined = _quarantine_if_damaged(path, now)
         writer = undo.enter_context(closing(_open_writer(path)))
         bring_up_to_date(writer)
@@ -118,6 +119,22 @@ def _lock(path: Path) -> int:
 def _open_private(path: Path) -> int:
     """Open or create a file that nobody else may read."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+
+
+def _require_writable(path: Path) -> None:
+    """Raise OSError when an existing file may not be written, before SQLite has seen it.
+
+    SQLite would read it all the same, and leave a ``-shm`` beside it that has the same rights: then
+    nothing can be written even when the file may be written again. One that was left is put right;
+    the lock is ours, nobody else uses it.
+    """
+    if not path.exists():
+        return
+    os.close(_open_private(path))
+    for companion in _COMPANIONS[1:]:
+        beside = path.with_name(path.name + companion)
+        if beside.exists() and beside.stat().st_mode & _FILE_MODE != _FILE_MODE:
+            beside.chmod(_FILE_MODE)
 
 
 # --- is it sound ---------------------------------------------------------------------------------

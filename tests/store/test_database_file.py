@@ -282,12 +282,24 @@ def test_a_read_only_file_is_an_error_and_not_damage(open_directory, open_store)
         assert store.head().message == START
 
 
+def test_a_read_only_companion_that_was_left_does_not_stay_so(open_directory, open_store):
+    path = written(open_directory / "agent.db")
+    owned(open_directory, 0o755)
+    for name in ("agent.db.lock", "agent.db"):
+        owned(open_directory / name, 0o600)
+    for name in ("agent.db-shm", "agent.db-wal"):
+        (open_directory / name).touch()
+        owned(open_directory / name, 0o400)
+    with as_ordinary_user():
+        open_store(path).commit([RecordDecision(decision(201))], NOON)
+
+
 def test_a_file_that_may_not_be_read_is_an_error_and_not_damage(open_directory, open_store):
     path = written(open_directory / "agent.db")
     owned(open_directory, 0o755)
     owned(path.with_name("agent.db.lock"), 0o600)
     owned(path, 0o000)
-    with as_ordinary_user(), pytest.raises(StoreError, match="unable to open"):
+    with as_ordinary_user(), pytest.raises(StoreError, match="Permission denied"):
         open_store(path)
     assert not [name for name in names_beside(path) if "corrupt" in name]
 
