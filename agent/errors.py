@@ -10,6 +10,7 @@ AgentError
         AnswerUnusable  it was answered in time, but not with what cannot be done without
     ControlError        a command on the local control socket cannot be done
         NoAgent         nobody listens on the control socket
+    CertificateFileError    a file with the certificates to trust cannot be used
     TransferError       a file could not be sent or fetched; the message holds no secret
     ListFileError       a file with a local list cannot be used as written
 """
@@ -72,6 +73,10 @@ class ListFileError(AgentError, ValueError):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+
+
+class CertificateFileError(AgentError):
+    """A file with the certificates to trust cannot be used; the message names it."""
 
 
 class TransferError(AgentError):

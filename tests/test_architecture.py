@@ -98,7 +98,9 @@ MAY_IMPORT = {
         "agent.ports",
         "agent.redaction",
         "agent.settings",
+        "agent.tls",
     ),
+    "agent.tls": ("agent.errors",),
     "agent.list_updates": (
         "agent.core",
         "agent.errors",
@@ -106,7 +108,7 @@ MAY_IMPORT = {
         "agent.settings",
         "agent.store",
     ),
-    "agent.files": ("agent.files", "agent.errors"),
+    "agent.files": ("agent.files", "agent.errors", "agent.tls"),
     "agent.diagnostics": (
         "agent.control",
         "agent.core",

@@ -16,8 +16,9 @@ from typing import Protocol
 import aiomqtt
 
 from agent.bus.envelope import BYTES_MAX
-from agent.errors import AgentError
+from agent.errors import AgentError, CertificateFileError
 from agent.settings import MqttSettings
+from agent.tls import client_context, cut_off, explain_tls
 
 OPEN_S = 10.0
 PUBLISH_S = 10.0
@@ -30,6 +31,7 @@ _REFUSED = 128  # from here on a SUBACK says no
 _OUR_OWN = math.inf
 _QOS = 1
 _PASSWORD_MAX = 1000
+_CA_KEY = "mqtt.ca_file"
 
 
 class BrokerError(AgentError):
@@ -141,6 +143,7 @@ async def connected(
 ) -> AsyncIterator[Connection]:
     """Connect and subscribe. Raises BrokerError, now or when the connection breaks."""
     where, text = registration.last_words
+    heard = _Heard()
     client = aiomqtt.Client(
         settings.host,
         settings.port,
@@ -155,7 +158,7 @@ async def connected(
         queue_type=_incoming_of(registration),
         # Else every small message may wait 40 ms for the other side to confirm the one before.
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        logger=_quiet(),
+        logger=heard.logger(),
     )
     try:
         async with client:
@@ -165,7 +168,7 @@ async def connected(
                 await connection.subscribe(topic)
             yield connection
     except aiomqtt.MqttError as problem:
-        raise BrokerError(_in_words(problem, settings)) from problem
+        raise BrokerError(_in_words(problem, settings, heard)) from problem
     except (OSError, ValueError) as problem:
         raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
 
@@ -195,26 +198,42 @@ def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
     if not settings.ca_file:
         return None
     try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as problem:
-        told = getattr(problem, "strerror", None) or "it holds no certificate"
-        raise BrokerError(f"mqtt.ca_file cannot be used: {told}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+        return client_context(settings.ca_file)
+    except CertificateFileError as problem:
+        raise BrokerError(f"{_CA_KEY}: {problem}") from None
 
 
-def _in_words(problem: Exception, settings: MqttSettings) -> str:
+def _in_words(problem: Exception, settings: MqttSettings, heard: _Heard) -> str:
     where = f"{settings.host}:{settings.port}"
+    # The client passes on only the text of what it met while connecting.
+    for cause in (problem.__context__, heard.problem):
+        if isinstance(cause, ssl.SSLError):
+            return explain_tls(cause, where, _CA_KEY)
+        if isinstance(cause, ConnectionResetError) and settings.ca_file:
+            return cut_off(where)
     text = str(problem) or type(problem).__name__
     if "Not authorized" in text or "user name or password" in text.lower():
         return f"{where} refuses us: check mqtt.username and mqtt.password_file"
-    if "certificate verify failed" in text:
-        return f"{where} cannot be trusted: check mqtt.ca_file, and the name in its certificate"
     return f"{where}: {text}"
 
 
-def _quiet() -> logging.Logger:
-    """The client's own sentences are not for the person at the box."""
-    logger = logging.getLogger("agent.bus.mqtt")
-    logger.setLevel(logging.CRITICAL)
-    return logger
+class _Heard(logging.Handler):
+    """The client's own log. It is not for the person at the box, but for one thing.
+
+    With TLS 1.3 a broker that demands a client certificate says so only after the handshake: the
+    client then logs it, and waits for its answer until the time is over.
+    """
+
+    problem: ssl.SSLError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what TLS has to say."""
+        for value in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(value, ssl.SSLError):
+                self.problem = value
+
+    def logger(self) -> logging.Logger:
+        """One of its own: nothing of it goes any further."""
+        logger = logging.Logger("agent.bus.mqtt", logging.ERROR)
+        logger.addHandler(self)
+        return logger

@@ -7,10 +7,12 @@ import ssl
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from agent.errors import TransferError
+from agent.errors import CertificateFileError, TransferError
+from agent.tls import client_context
 
 Address = IPv4Address | IPv6Address
 
+CA_KEY = "central_system.ca_file"
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
 
 
@@ -65,18 +67,11 @@ class Network:
         return ""
 
     def tls_context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer, certificate and host name checked. Raises TransferError."""
-        context = ssl.create_default_context()
+        """What every connection of the agent asks for. Raises TransferError."""
         try:
-            if self.ca_file:
-                context.load_verify_locations(self.ca_file)
-        except OSError as problem:  # ssl.SSLError too
-            reason = problem.strerror or "no certificate in PEM form"
-            raise TransferError(
-                f"cannot use the certificates in {self.ca_file}: {reason}"
-            ) from None
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
+            return client_context(self.ca_file, system_too=True)
+        except CertificateFileError as problem:
+            raise TransferError(f"{CA_KEY}: {problem}") from None
 
 
 def _meanings(text: str) -> list[Address]:

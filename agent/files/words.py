@@ -10,6 +10,8 @@ from http.client import HTTPException
 
 from agent.errors import TransferError
 from agent.files.location import Location
+from agent.files.network import CA_KEY
+from agent.tls import explain_tls
 
 
 @contextmanager
@@ -22,12 +24,8 @@ def explained(location: Location) -> Iterator[None]:
         raise
     except socket.gaierror:
         raise TransferError(f"the name {host} cannot be resolved (DNS)") from None
-    except ssl.SSLCertVerificationError as problem:
-        reason = getattr(problem, "verify_message", "") or "no reason given"
-        raise TransferError(f"the TLS certificate of {host} was not accepted: {reason}") from None
     except ssl.SSLError as problem:
-        reason = problem.reason or "no reason given"
-        raise TransferError(f"no TLS with {host} ({reason})") from None
+        raise TransferError(explain_tls(problem, host, CA_KEY)) from None
     except ConnectionRefusedError:
         raise TransferError(f"{host} refuses the connection on port {location.port}") from None
     except TimeoutError:

@@ -22,10 +22,12 @@ from websockets.exceptions import (
     NegotiationError,
     WebSocketException,
 )
+from websockets.http11 import Response
 
 from agent.core.approach import Approach
-from agent.errors import LinkError
+from agent.errors import CertificateFileError, LinkError
 from agent.settings import CentralSystemSettings, ChargePointSettings
+from agent.tls import client_context, cut_off, explain_tls, wants_client_certificate
 
 CLOCK_TRUSTED_FROM_YEAR = 2024
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
@@ -39,24 +41,8 @@ _CIPHERS = (
 )
 
 
-# X509_V_ERR_... of OpenSSL, in words that say what to do.
-_BY_ITSELF = "it is signed by itself: is it the right one? then name it in central_system.ca_file"
-_UNKNOWN_AUTHORITY = "it is signed by nobody whom this box trusts (central_system.ca_file)"
-_OTHER_NAME = "it is for another name than the address has"
-_CERTIFICATE_PROBLEMS = {
-    9: "it is not valid yet (is the clock of this box right?)",
-    10: "it has expired, and must be renewed at the central system",
-    18: _BY_ITSELF,
-    19: _UNKNOWN_AUTHORITY,
-    20: _UNKNOWN_AUTHORITY,
-    21: _UNKNOWN_AUTHORITY,
-    62: _OTHER_NAME,
-    64: _OTHER_NAME,
-}
-
-_ABOUT_TIME = (9, 10)
-# What OpenSSL makes of an answer that is no TLS at all.
-_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+_CA_KEY = "central_system.ca_file"
+_ABOUT_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED
 
 # What an attempt to connect may raise without being a mistake of ours.
 CONNECT_PROBLEMS = (LinkError, OSError, EOFError, ValueError, WebSocketException)
@@ -178,18 +164,14 @@ def approach_of_file(settings: CentralSystemSettings) -> Approach:
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificate and host name checked; an empty ``ca_file``: the system's CAs.
+    """What every connection here asks for, and the suites of OCPP.
 
     Raises LinkError when the file cannot be used.
     """
     try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except ssl.SSLError:
-        raise LinkError(f"{ca_file} holds no certificate in PEM form") from None
-    except OSError as problem:
-        raise LinkError(f"cannot read the certificates in {ca_file}: {problem.strerror}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_COMPRESSION
+        context = client_context(ca_file)
+    except CertificateFileError as problem:
+        raise LinkError(f"{_CA_KEY}: {problem}") from None
     context.set_ciphers(_CIPHERS)
     return context
 
@@ -203,20 +185,19 @@ def explain(problem: BaseException, url: str, now: datetime) -> str:
         case socket.gaierror():
             return f"the name {host} cannot be resolved (DNS): check the name and the network"
         case ssl.SSLCertVerificationError():
-            return _explain_certificate(problem, host, now)
-        case ssl.SSLEOFError():
-            return f"{host} cut the connection while TLS began: does this port speak TLS 1.2?"
+            return explain_tls(problem, host, _CA_KEY) + _about_the_clock(problem, now)
         case ssl.SSLError():
-            reason = getattr(problem, "reason", None) or "no reason given"
-            if reason in _NO_TLS:
-                return f"{host} does not speak TLS on this port: wss:// needs one with TLS"
-            return f"{host} and this box found no common TLS version or cipher ({reason})"
+            return explain_tls(problem, host, _CA_KEY)
         case ConnectionRefusedError():
             return f"{host} refuses the connection: nothing listens on that port"
+        case ConnectionResetError() | ConnectionAbortedError() if _is_secure(url):
+            return cut_off(host)
+        case InvalidMessage() if isinstance(problem.__cause__, EOFError) and _is_secure(url):
+            return cut_off(host)
         case ConnectionResetError() | ConnectionAbortedError():
             return f"{host} cut the connection before it was open"
         case InvalidStatus():
-            return _explain_status(problem.response.status_code, host, url)
+            return _explain_status(problem.response, host, url)
         case TimeoutError():
             return f"{host} did not answer in time"
         case OSError():
@@ -232,20 +213,24 @@ def _host_of(url: str) -> str:
         return url
 
 
-def _explain_certificate(problem: ssl.SSLCertVerificationError, host: str, now: datetime) -> str:
-    reason = getattr(problem, "verify_message", None) or "no reason given"
-    code = getattr(problem, "verify_code", 0)
-    meaning = _CERTIFICATE_PROBLEMS.get(code, reason)
-    sentence = f"the TLS certificate of {host} was not accepted: {meaning}"
+def _is_secure(url: str) -> bool:
+    return url.lower().startswith("wss:")
+
+
+def _about_the_clock(problem: ssl.SSLCertVerificationError, now: datetime) -> str:
     if now.year < CLOCK_TRUSTED_FROM_YEAR:
-        sentence += f"; the clock of this box may be wrong (it says {now.year})"
-    elif code in _ABOUT_TIME:
-        sentence += f"; the clock of this box says {now.date()}"
-    return sentence
+        return f"; the clock of this box may be wrong (it says {now.year})"
+    if getattr(problem, "verify_code", 0) in _ABOUT_TIME:
+        return f"; the clock of this box says {now.date()}"
+    return ""
 
 
-def _explain_status(status: int, host: str, url: str) -> str:
+def _explain_status(response: Response, host: str, url: str) -> str:
+    status = response.status_code
     match status:
+        case 400 | 403 if b"certificate" in bytes(response.body or b"").lower():
+            # Some let the handshake pass, and say it in their answer (nginx, IIS).
+            return f"{wants_client_certificate(host)} (HTTP {status})"
         case 401:
             return f"{host} refuses the password (HTTP 401): check authorization_key_file"
         case 403:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ssl as ssl_module
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.frames import Close, CloseCode
 from websockets.typing import Subprotocol
 
@@ -73,8 +73,28 @@ async def connect_websocket(
         proxy=None,
         open_timeout=open_timeout_s,
         close_timeout=_CLOSE_TIMEOUT_S,
+        create_connection=_Connection,
     )
     return _WebSocketWire(connection)
+
+
+class _Connection(ClientConnection):
+    """Tells why the line broke before the answer, which the library keeps to itself.
+
+    With TLS 1.3 a server that demands a client certificate says so only after the handshake.
+    """
+
+    _lost: Exception | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = exc
+        super().connection_lost(exc)
+
+    async def handshake(self, *arguments: Any, **more: Any) -> None:
+        try:
+            await super().handshake(*arguments, **more)
+        except InvalidMessage as problem:
+            raise self._lost or problem from problem.__cause__
 
 
 class _DirectConnect(connect):

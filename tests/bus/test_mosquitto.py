@@ -27,8 +27,8 @@ from agent.bus.broker import BrokerError, Registration, connected
 from agent.settings import MqttSettings
 from tests.agent.box import CARD
 from tests.api.harness import Charger, api_settings
+from tests.emulators.certificates import Certificate, certificate_for
 from tests.free_port import free_port
-from tests.ocpp16.test_websocket import certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs/mosquitto"
@@ -406,22 +406,39 @@ async def test_a_ca_file_that_is_none_is_named(tmp_path):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @needs_mosquitto
 async def test_over_tls_certificate_and_name_are_checked(tmp_path):
-    cert, _ = certificate(tmp_path, "DNS:localhost")
+    good = certificate_for("localhost", tmp_path)
+    with listening(tmp_path, good) as trusting:
+        async with asyncio.timeout(PATIENCE_S), connected(trusting, registered()):
+            pass
+        other_name = await problem_with(replace(trusting, host="127.0.0.1"))
+        assert "was not accepted: it is for another name" in other_name
+        (tmp_path / "stranger").mkdir()
+        stranger = certificate_for("localhost", tmp_path / "stranger")
+        unknown = await problem_with(replace(trusting, ca_file=str(stranger.path)))
+        assert "name it in mqtt.ca_file" in unknown
+    gc.collect()
+
+
+@needs_mosquitto
+async def test_a_broker_that_demands_a_client_certificate_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(bus_broker, "OPEN_S", 3.0)  # the client waits on, whatever it has heard
+    good = certificate_for("localhost", tmp_path)
+    with listening(tmp_path, good, f"cafile {good.path}\nrequire_certificate true") as trusting:
+        problem = await problem_with(trusting)
+    assert "demands a client certificate, and this box has none" in problem
+
+
+@contextlib.contextmanager
+def listening(directory: Path, own: Certificate, more: str = "") -> Iterator[MqttSettings]:
+    """A broker with TLS; gives the settings of somebody who trusts it."""
     port = free_port()
-    lines = f"listener {port} 127.0.0.1\ncertfile {cert}\nkeyfile {tmp_path / 'key.pem'}"
-    found = Broker(tmp_path, lines)
+    lines = f"listener {port} 127.0.0.1\ncertfile {own.path}\nkeyfile {own.key}\n{more}"
+    found = Broker(directory, lines)
     found.start()
     try:
-        good = replace(found.settings(), host="localhost", port=port, ca_file=str(cert))
-        async with asyncio.timeout(PATIENCE_S), connected(good, registered()):
-            pass
-        assert "cannot be trusted" in await problem_with(replace(good, host="127.0.0.1"))
-        (tmp_path / "stranger").mkdir()
-        stranger, _ = certificate(tmp_path / "stranger", "DNS:localhost")
-        assert "cannot be trusted" in await problem_with(replace(good, ca_file=str(stranger)))
+        yield replace(found.settings(), host="localhost", port=port, ca_file=str(own.path))
     finally:
         found.stop()
-        gc.collect()
 
 
 @needs_mosquitto

@@ -19,7 +19,7 @@ from agent.doctor.link import look_at_link
 from agent.ocpp16.access import basic_authorization
 from agent.settings import CentralSystemSettings, ChargePointSettings
 from tests.emulators.central_system import FakeCentralSystem
-from tests.emulators.file_servers import certificate_for
+from tests.emulators.certificates import certificate_for
 
 pytestmark = pytest.mark.real_time
 
@@ -163,7 +163,7 @@ async def test_a_server_without_tls_is_told(tmp_path: Path):
             security_profile=2,
             authorization_key_file=str(tmp_path / "key"),
         )
-    assert "does this port speak TLS 1.2?" in finding.words
+    assert "does this port speak TLS 1.2 or newer?" in finding.words
 
 
 async def test_a_server_that_speaks_only_old_tls_is_told(tmp_path: Path):
@@ -182,7 +182,7 @@ async def test_a_server_that_speaks_only_old_tls_is_told(tmp_path: Path):
             authorization_key_file=str(tmp_path / "key"),
             ca_file=str(good.path),
         )
-    assert "does this port speak TLS 1.2?" in finding.words
+    assert "does this port speak TLS 1.2 or newer?" in finding.words
 
 
 @pytest.mark.parametrize(

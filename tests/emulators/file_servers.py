@@ -6,19 +6,14 @@ They keep what is put there, give what they have, and misbehave on demand.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import socketserver
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 USER, PASSWORD = "helpdesk", "p@ss:w0rd/!"
 
@@ -369,33 +364,3 @@ class Endless:
                 self.is_cut.set()
             except TimeoutError:
                 return
-
-
-# --- certificates --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A self-signed certificate and its key."""
-
-    path: Path
-    key: Path
-
-    def server_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.path, self.key)
-        return context
-
-
-def certificate_for(name: str, directory: Path) -> Certificate:
-    """A certificate for this name; skips the test where there is no openssl."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl here")
-    made = Certificate(directory / f"{name}.pem", directory / f"{name}.key")
-    command = [openssl, "req", "-x509", "-newkey", "ec", "-nodes", "-days", "1"]
-    command += ["-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    command += ["-keyout", str(made.key), "-out", str(made.path)]
-    subprocess.run(command, check=True, capture_output=True)
-    return made

@@ -21,12 +21,12 @@ from agent.files.effort import Effort
 from agent.files.location import Location, location_of
 from agent.files.network import Network
 from agent.files.transfers import NetworkTransfers, fetch
+from tests.emulators.certificates import certificate_for
 from tests.emulators.file_servers import (
     PASSWORD,
     USER,
     Endless,
     Shelf,
-    certificate_for,
     ftp_server,
     http_server,
 )
@@ -211,7 +211,7 @@ def test_over_https_certificate_and_name_are_checked(tmp_path: Path):
         assert shelf.files == {f"/in/{NAME}": CONTENT}
         assert "certificate of localhost was not accepted" in problem_of(sent, f"{url}/in")
     with http_server(Shelf(), other.server_context()) as url:
-        assert "ostname mismatch" in problem_of(sent, f"{url}/in", str(other.path))
+        assert "for another name" in problem_of(sent, f"{url}/in", str(other.path))
 
 
 def test_from_https_nobody_is_followed_to_where_one_can_read_along(tmp_path: Path):
@@ -225,7 +225,7 @@ def test_from_https_nobody_is_followed_to_where_one_can_read_along(tmp_path: Pat
 
 def test_a_server_without_tls_is_told_in_words():
     with http_server(Shelf()) as url:
-        assert "no TLS" in problem_of(fetched, url.replace("http:", "https:") + "/x")
+        assert "does not speak TLS" in problem_of(fetched, url.replace("http:", "https:") + "/x")
 
 
 def test_certificates_that_cannot_be_read_are_told_by_their_file(tmp_path: Path):

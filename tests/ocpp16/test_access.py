@@ -210,7 +210,7 @@ def _no_tls() -> ssl.SSLError:
         (OSError(113, "No route to host"), "No route to host"),
         (_certificate_error(), "not accepted: certificate is not yet valid"),
         (_certificate_error(9), "not valid yet (is the clock of this box right?)"),
-        (_certificate_error(10), "renewed at the central system; the clock of this box says 2026-"),
+        (_certificate_error(10), "must be renewed there; the clock of this box says 2026-"),
         (_certificate_error(18), "signed by itself"),
         (_certificate_error(19), "signed by nobody whom this box trusts"),
         (_certificate_error(20), "signed by nobody whom this box trusts"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
-import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from agent.ocpp16.access import CONNECT_PROBLEMS, explain, tls_context
 from agent.ocpp16.wire import Wire, _why_closed, connect_websocket
 from agent.settings import CentralSystemSettings
 from tests.emulators.central_system import FakeCentralSystem
+from tests.emulators.certificates import certificate_for
 from tests.emulators.virtual_clock import NOON
 from tests.free_port import free_port
 from tests.ocpp16.rig import TAG, Rig, running
@@ -174,93 +174,66 @@ async def test_a_message_in_pieces_is_put_together_and_too_many_of_them_end_the_
 # --- TLS -----------------------------------------------------------------------------------------
 
 
-def certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext]:
-    """A certificate that is its own authority, and a server's context with it."""
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=test", "-keyout", str(key), "-out", str(cert)]
-    command += ["-addext", "subjectAltName=" + ",".join(names)]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return cert, context
-
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
-
-
-@needs_openssl
 async def test_a_trusted_certificate_with_the_right_name_is_taken(tmp_path: Path):
-    trusted, context = certificate(tmp_path, "IP:127.0.0.1")
+    good = certificate_for("127.0.0.1", tmp_path)
     (tmp_path / "key").write_text("sixteen chars ok")
     system = FakeCentralSystem()
-    async with system.serve(context) as url, asyncio.timeout(20):
+    async with system.serve(good.server_context()) as url, asyncio.timeout(20):
         rig = real_rig(
             system,
             url,
             security_profile=2,
             authorization_key_file=str(tmp_path / "key"),
-            ca_file=str(trusted),
+            ca_file=str(good.path),
         )
         async with running(rig):
             await rig.inbox.posted(LinkAccepted)
 
 
-@needs_openssl
-@pytest.mark.parametrize("name", ["DNS:cs.example.net", "IP:127.0.0.2"])
+@pytest.mark.parametrize("name", ["cs.example.net", "127.0.0.2"])
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, name: str):
-    trusted, context = certificate(tmp_path, name)
+    other = certificate_for(name, tmp_path)
     system = FakeCentralSystem()
-    async with system.serve(context) as url:
-        problem = await failure(f"{url}/CP7", tls_context(str(trusted)))
+    async with system.serve(other.server_context()) as url:
+        problem = await failure(f"{url}/CP7", tls_context(str(other.path)))
         assert "the TLS certificate of 127.0.0.1 was not accepted" in problem
         assert system.attempts == []
 
 
-@needs_openssl
 async def test_a_certificate_of_a_stranger_is_refused(tmp_path: Path):
-    _, context = certificate(tmp_path, "IP:127.0.0.1")
+    context = certificate_for("127.0.0.1", tmp_path).server_context()
     async with FakeCentralSystem().serve(context) as url:
         problem = await failure(f"{url}/CP7", tls_context(""))
         assert "was not accepted: it is signed by itself" in problem
 
 
-def openssl(folder: Path, *words: str) -> None:
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
+async def test_a_server_that_demands_a_client_certificate_is_explained(tmp_path: Path):
+    """It says so after the handshake (TLS 1.3), when we wait for its answer already."""
+    good = certificate_for("127.0.0.1", tmp_path)
+    context = good.server_context(demands_from=good)
+
+    async def demand(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        while data := await reader.read(4096):
+            incoming.write(data)
+            with suppress(ssl.SSLError):
+                tls.do_handshake()
+            writer.write(outgoing.read())
+        writer.close()
+
+    async with await asyncio.start_server(demand, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        problem = await failure(f"wss://127.0.0.1:{port}/CP7", tls_context(str(good.path)))
+    assert "127.0.0.1 demands a client certificate, and this box has none" in problem
 
 
-def with_an_authority(folder: Path, days: int) -> ssl.SSLContext:
-    """A server's context whose certificate comes from the authority ca.pem; other.pem is none."""
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    for name in ("ca", "other"):
-        files = ("-keyout", f"{name}.key", "-out", f"{name}.pem")
-        openssl(folder, "req", "-x509", *new_key, "-days", "2", "-subj", f"/CN={name}", *files)
-    (folder / "extra").write_text("subjectAltName=IP:127.0.0.1\n")
-    openssl(folder, "req", *new_key, "-subj", "/CN=x", "-keyout", "key.pem", "-out", "request")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-extfile", "extra", "-out", "cert.pem")
-    openssl(folder, "x509", "-req", "-in", "request", "-days", str(days), *signed)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
-
-
-@needs_openssl
-@pytest.mark.parametrize(
-    ("trusted", "days", "words"),
-    [
-        ("ca.pem", 2, ""),
-        ("other.pem", 2, "signed by nobody whom this box trusts (central_system.ca_file)"),
-        ("ca.pem", -1, "it has expired, and must be renewed at the central system"),
-    ],
-)
-async def test_what_an_authority_has_signed_is_taken_from_that_one_in_its_time_only(
-    tmp_path: Path, trusted: str, days: int, words: str
-):
-    context = with_an_authority(tmp_path, days)
-    async with FakeCentralSystem().serve(context) as url:
-        problem = await failure(f"{url}/CP7", tls_context(str(tmp_path / trusted)))
-    assert words in problem
-    assert bool(words) == bool(problem)
+async def test_a_demand_for_a_client_certificate_in_the_answer_is_read():
+    text = b"<center>No required SSL certificate was sent</center>"  # nginx
+    head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(text)}\r\n\r\n".encode()
+    async with await answering(head + text) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert "demands a client certificate" in await failure(f"ws://127.0.0.1:{port}/CP7")
 
 
 async def answering(data: bytes) -> asyncio.Server:
