@@ -16,7 +16,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-ch
 # The second central system of the tests (tests/strict).
 STRICT = tests/strict/node_modules/.package-lock.json
 
-.PHONY: help run test long lint check bench sim soak mutants crash pictures system-test clean install uninstall
+.PHONY: help run test long lint check bench sim soak mutants crash pictures system-test debian-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -29,6 +29,7 @@ help:
 	@echo "make mutants    deliberate mistakes in the agent, each of which the simulation must find"
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
+	@echo "make debian-test  (root) make test as an ordinary user of a plain Debian (DEBIAN=bookworm, DEBIAN=trixie)"
 	@echo "make install    (root) install on this machine as a service"
 	@echo "make uninstall  (root) remove the service; configuration and data stay"
 
@@ -75,6 +76,12 @@ pictures: $(VENV)/.ready-to-test
 # Needs debootstrap and systemd-container. The first run fetches a Debian (two minutes).
 system-test: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m pytest -m system tests/system
+
+# Needs debootstrap and systemd-container. The first run of each fetches a Debian.
+DEBIAN ?= trixie
+
+debian-test:
+	$(PYTHON) -m tests.system.plain $(DEBIAN)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(dir $(STRICT))

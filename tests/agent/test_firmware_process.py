@@ -59,9 +59,12 @@ async def test_a_file_is_fetched_and_installed_and_the_next_process_tells_its_ve
                 await ask(system, f"{files}/forged")
                 await system.received(STATUS, 4)
                 await ask(system, f"{files}/image")
-                await system.received(STATUS, 8)
+                while "Installed" not in told(system):
+                    await system.received(STATUS, len(told(system)) + 1)
     failed = ["Downloading", "Downloaded", "Installing", "InstallationFailed"]
-    assert told(system) == [*failed, *failed[:3], "Installed"]
+    assert told(system)[:4] == failed
+    # The process that has installed ends at once; what was not confirmed by then is told again.
+    assert list(dict.fromkeys(told(system)[4:])) == [*failed[:3], "Installed"]
     assert shelf.seen == ["GET /forged", "GET /forged", "GET /image"]  # it was busy at first
     versions = [call.payload["firmwareVersion"] for call in system.of("BootNotification")]
     assert versions == ["1.0", "2.0"]

@@ -33,6 +33,7 @@ class Life:
         self.clock = world.clocks.for_process()
         self.board: Board = world.site.fit(lambda: self.clock.now().monotonic_s)
         self.random = world.chance(f"process {number}")
+        self.store: Store | None = None
         self.reader: sqlite3.Connection | None = None
         self.begun_s = asyncio.get_running_loop().time()
         self.hangs_until_s = 0.0
@@ -55,15 +56,20 @@ class Life:
 
     async def _run(self) -> None:
         try:
-            again = await self.application.run()
-            problem = None
-        except AgentError as error:
-            again, problem = True, str(error)
+            try:
+                again, problem = await self.application.run(), None
+            except AgentError as error:
+                again, problem = True, str(error)
+            if not self.is_ghost:
+                self.world.machine.process_ended(again, problem)
         finally:
-            if self.reader is not None:
-                self.reader.close()
-        if not self.is_ghost:
-            self.world.machine.process_ended(again, problem)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """What a process has open when it ends, its system closes; the files are a ghost's now."""
+        for opened in (self.reader, self.store):
+            if opened is not None:
+                opened.close()
 
     def _surroundings(self) -> Surroundings:
         world, random = self.world, self.random
@@ -105,6 +111,10 @@ class _Watched(Application):
     def __init__(self, life: Life, surroundings: Surroundings) -> None:
         super().__init__(life.settings, simulate=True, world=surroundings)
         self._life = life
+
+    def _open_store(self, *more: Any) -> Store:
+        store = self._life.store = super()._open_store(*more)
+        return store
 
     def _make_runtime(self, board: Board, store: Store, *more: Any) -> Runtime:
         life = self._life

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.system.central_system import CentralSystem, serving
-from tests.system.machine import Machine, machine, wait_until, why_not
+from tests.system.machine import CACHE, Machine, copy_project, machine, wait_until, why_not
 
-REPOSITORY = Path(__file__).parents[2]
-CACHE = (
-    Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chargepoint-agent-tests"
-)
 SERVICE = "chargepoint-agent"
 
 
@@ -76,20 +68,5 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     if reason is not None:
         pytest.skip(f"a machine with systemd of its own: {reason}")
     with serving() as (central_system, url), machine(CACHE, tmp_path_factory.mktemp("m")) as new:
-        _copy_project(new.root / "root" / SERVICE)
+        copy_project(new.root / "root" / SERVICE)
         yield Station(new, central_system, url)
-
-
-def _copy_project(target: Path) -> None:
-    """What git knows, as it is now."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        check=True,
-    )
-    for name in listed.stdout.decode().split("\0"):
-        source = REPOSITORY / name
-        if name and source.is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target / name)

@@ -7,6 +7,7 @@ on loopback here is reached from inside, and the other way round.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import shutil
@@ -17,6 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+REPOSITORY = Path(__file__).parents[2]
+CACHE = (
+    Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chargepoint-agent-tests"
+)
 SUITE = "bookworm"
 PACKAGES = (
     "systemd",
@@ -64,17 +69,53 @@ def wait_until(claim: Callable[[], bool], within_s: float, what: str) -> float:
     return time.monotonic() - begin
 
 
-def base_system(cache: Path) -> Path:
-    """A folder with a minimal Debian; made by debootstrap the first time (about two minutes)."""
-    root = cache / f"{SUITE}-1"
-    if not root.exists():
-        unfinished = cache / f"{SUITE}-unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        cache.mkdir(parents=True, exist_ok=True)
-        include = ",".join(PACKAGES)
-        run_here("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(unfinished))
-        unfinished.rename(root)
+def base_system(cache: Path, suite: str, packages: tuple[str, ...], name: str) -> Path:
+    """A folder with a minimal Debian; made by debootstrap the first time (one or two minutes).
+
+    Nobody may change it: who needs one takes a copy. ``name`` tells it from others of that suite.
+    """
+    root = cache / f"{suite}-{name}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{root.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want it at the same time
+        if not root.exists():
+            unfinished = cache / f"{root.name}-unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            include = f"--include={','.join(packages)}"
+            run_here("debootstrap", "--variant=minbase", include, suite, str(unfinished))
+            unfinished.rename(root)
     return root
+
+
+@contextlib.contextmanager
+def copy_of(base: Path, scratch: Path) -> Iterator[Path]:
+    """A copy of a base system that reaches what this machine reaches; gone at the end."""
+    root = scratch / "root"
+    try:
+        run_here("cp", "--archive", "--reflink=auto", str(base), str(root))
+        if Path(CERTIFICATES).exists():  # the registries' certificates may be this machine's own
+            shutil.copy(CERTIFICATES, root / CERTIFICATES.lstrip("/"))
+        shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+        # An installer writes it, debootstrap does not.
+        (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def copy_project(target: Path) -> None:
+    """Copy the files that git knows, as they are now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        source = REPOSITORY / name
+        if name and source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)
 
 
 def run_here(*command: str) -> None:
@@ -138,7 +179,7 @@ class Machine:
                 *("--mount", "--uts", "--ipc", "--net", "--pid"),
                 "env",
                 "-i",
-                *_environment(),
+                *environment(),
                 "/bin/sh",
                 "-e",
                 "-c",
@@ -174,9 +215,10 @@ class Machine:
         self._container = self._leader = None
 
 
-def _environment() -> Iterator[str]:
+def environment(home: str = "/root") -> Iterator[str]:
+    """What a command inside has to know, the way to the package index included."""
     yield "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    yield "HOME=/root"
+    yield f"HOME={home}"
     yield "LC_ALL=C.UTF-8"
     yield f"PIP_CERT={CERTIFICATES}"
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "https_proxy", "http_proxy", "no_proxy"):
@@ -187,15 +229,10 @@ def _environment() -> Iterator[str]:
 @contextlib.contextmanager
 def machine(cache: Path, scratch: Path) -> Iterator[Machine]:
     """A booted copy of the base system; gone at the end."""
-    root = scratch / "root"
-    run_here("cp", "--archive", "--reflink=auto", str(base_system(cache)), str(root))
-    if Path(CERTIFICATES).exists():  # the registries' certificates may be this machine's own
-        shutil.copy(CERTIFICATES, root / CERTIFICATES.lstrip("/"))
-    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    computer = Machine(root)
-    try:
-        computer.boot()
-        yield computer
-    finally:
-        computer.pull_the_plug()
-        shutil.rmtree(root, ignore_errors=True)
+    with copy_of(base_system(cache, SUITE, PACKAGES, "1"), scratch) as root:
+        computer = Machine(root)
+        try:
+            computer.boot()
+            yield computer
+        finally:
+            computer.pull_the_plug()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import REPOSITORY
+from tests.system.machine import REPOSITORY
 
 PYTHONS = ("3.11", "3.13")  # of bookworm and trixie
 # What has no wheel: the package, for which Python, and the package of apt in its place. The table
