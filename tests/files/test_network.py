@@ -13,7 +13,8 @@ from agent.files import ftp_files, http_files
 from agent.files.effort import Effort
 from agent.files.location import location_of
 from agent.files.network import Network
-from tests.emulators.file_servers import Shelf, certificate_for, ftp_server, http_server
+from tests.emulators.certificates import certificate_for
+from tests.emulators.file_servers import Shelf, ftp_server, http_server
 
 THE_BOX = ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"]
 THROUGH_A_TRANSLATOR = ["64:ff9b::7f00:1", "2002:7f00:1::"]
