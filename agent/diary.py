@@ -25,7 +25,7 @@ from agent.core.commands import (
 from agent.core.events import Event
 from agent.core.id_tag import mask
 from agent.core.reasons import Rule
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Connector, Phase, Purpose
 from agent.core.values import (
     DecisionRecord,
     LockState,
@@ -36,6 +36,9 @@ from agent.core.values import (
     StopTransaction,
     Verdict,
 )
+
+# Somebody stands at the box with a tag, or asks about one.
+_PRESENTED = (Purpose.START.value, Purpose.STOP.value, Purpose.QUESTION.value)
 
 
 class Concern(str):
@@ -76,9 +79,9 @@ def decision_line(record: DecisionRecord) -> str:
         facts.append(f"heard {_age(record.cache_age_s)} ago")
     if record.detail:
         facts.append(record.detail)
+    who = f"card {mask(record.id_tag)}" if record.id_tag else "a request"
     line = (
-        f"card {mask(record.id_tag)} {record.verdict.value}{place} ({record.purpose}): "
-        f"{rule.says} ({', '.join(facts)})"
+        f"{who} {record.verdict.value}{place} ({record.purpose}): {rule.says} ({', '.join(facts)})"
     )
     if record.verdict is Verdict.REFUSED and rule.then:
         line += f"; next: {rule.then}"
@@ -176,7 +179,8 @@ def _about_reservations(before: ChargePoint, after: ChargePoint) -> Iterator[str
 def _about_command(before: ChargePoint, after: ChargePoint, command: Command) -> Iterator[str]:
     match command:
         case RecordDecision(record):
-            yield decision_line(record)
+            line = decision_line(record)
+            yield Concern(line) if _is_refused_request(record) else line
         case CorrectTimes(_, booted_at) if before.boot and not before.boot.is_time_known:
             yield f"the time is known: this boot began at {booted_at.isoformat(timespec='seconds')}"
         case Authorize(id_tag):
@@ -199,6 +203,12 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
             yield Concern(f"message {sequence} is set aside after its last attempt: {problem}")
         case Restart(again):
             yield "restarting" if again else "everything is open; goodbye"
+
+
+def _is_refused_request(record: DecisionRecord) -> bool:
+    """True if the box itself has refused what somebody asked of it from afar."""
+    is_own = record.verdict is Verdict.REFUSED and record.source == "charge point"
+    return is_own and record.purpose not in _PRESENTED
 
 
 def _value(value: SampledValue) -> str:
@@ -244,8 +254,6 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: contactor closed, energy flows"
     elif old.contactor_closed and not new.contactor_closed:
         yield f"{name}: contactor open, no energy"
-    if old.phase is Phase.STARTING and new.phase is Phase.IDLE:
-        yield f"{name}: the start is given up"
     if old.stop is not None and old.stop.is_found and new.phase is Phase.CHARGING:
         yield f"{name}: the session goes on"
     if new.transaction is not None and new.profile_a != old.profile_a:

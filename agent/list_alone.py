@@ -12,7 +12,7 @@ from agent.clock import SystemClock
 from agent.core import charge_point
 from agent.core.commands import ActivateList, Reply
 from agent.core.configuration import configuration
-from agent.core.events import Event
+from agent.core.events import Event, Heard, Presented
 from agent.core.state import ChargePoint, Rules
 from agent.list_actions import ListActions
 from agent.list_updates import ListUpdates, owner_of
@@ -69,7 +69,9 @@ class _Core:
     async def request(self, make_event: Callable[[str], Event]) -> str:
         """Let the core decide, write what it orders, and return its reply."""
         now = self._clock.now()
-        state, commands = charge_point.handle(self.state, make_event("alone"), now)
+        event = make_event("alone")
+        assert not isinstance(event, Presented | Heard), "no tag is decided on here"
+        state, commands = charge_point.handle(self.state, event, now)
         rows = [command for command in commands if isinstance(command, ActivateList)]
         self._store.commit(rows, now.utc)
         self.state = state

@@ -7,20 +7,11 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import Any, get_args
 
 from agent.core import charge_point
 from agent.core.commands import Command, PatientOrder, Reply, Row
-from agent.core.events import (
-    AuthorizeAnswered,
-    CardNotTaken,
-    CardPresented,
-    Event,
-    MessageAnswered,
-    RemoteStartRequested,
-    TimePassed,
-)
+from agent.core.events import Event, Heard, LookedUp, Presented, TimePassed
 from agent.core.state import ChargePoint
 from agent.core.values import TagFacts
 from agent.errors import StoreError
@@ -37,7 +28,6 @@ WAIT_MIN_S = 0.001
 REQUEST_S = 60.0  # the core answers requests within its own limits; this is the backstop
 _ROWS = frozenset(get_args(Row))
 _PATIENT = frozenset(get_args(PatientOrder))
-_ABOUT_A_TAG = (CardPresented, RemoteStartRequested, AuthorizeAnswered, MessageAnswered)
 
 Perform = Callable[[Any], None]
 Observe = Callable[[ChargePoint, Event, ChargePoint, Sequence[Command]], None]
@@ -124,9 +114,9 @@ class Runtime:
 
     async def turn(self, event: Event) -> None:
         """Decide about one event; open at once, record, and let everything else follow."""
-        event = await self._with_facts(event)
+        ready = await self._looked_up(event) if isinstance(event, Presented | Heard) else event
         before = self.state
-        self.state, commands = charge_point.handle(before, event, self._clock.now())
+        self.state, commands = charge_point.handle(before, ready, self._clock.now())
         rows: list[Row] = []
         patient: list[PatientOrder] = []
         for command in commands:
@@ -149,19 +139,17 @@ class Runtime:
         wait_s = max(WAIT_MIN_S, deadline_s - now.monotonic_s)
         return wait_s if self._longest_wait_s is None else min(wait_s, self._longest_wait_s)
 
-    async def _with_facts(self, event: Event) -> Event:
+    async def _looked_up(self, event: Presented | Heard) -> LookedUp:
         """The core does no I/O: what the store knows about a tag is looked up before."""
-        if not isinstance(event, _ABOUT_A_TAG) or event.id_tag is None:
-            return event
+        if event.id_tag is None:
+            return LookedUp(event, None)
         try:
             async with asyncio.timeout(FACTS_S):
-                return replace(event, facts=await self._facts(event.id_tag))
+                return LookedUp(event, await self._facts(event.id_tag))
         except (StoreError, TimeoutError) as error:
             problem = str(error) or f"the store did not answer within {FACTS_S:g} s"
             logger.warning("a card cannot be looked up: %s", problem)
-            if isinstance(event, CardPresented):
-                return CardNotTaken(problem)  # not on a guess: it may be a blocked one
-            return event  # the others come from one who knows the card
+            return LookedUp(event, None, problem)
 
     def _perform_patient(self, order: PatientOrder) -> None:
         """Closing waits for the journal, and is forgotten if it is not wanted any more."""

@@ -61,6 +61,22 @@ LIBRARY_OWNERS = {
 }
 LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus"}
 
+# Answers of the core to requests that are not about charging: settings, list, firmware, messages
+# that were set aside, the self-test, the process. ``clear_requested`` refuses nothing.
+ANSWERS_OF_OTHER_KINDS = {
+    "agent.core.approaching:change_requested",
+    "agent.core.contactors:mended",
+    "agent.core.firmware:_asked",
+    "agent.core.from_central_system:_cache_clear_requested",
+    "agent.core.from_central_system:_configuration_change_requested",
+    "agent.core.from_process:_reset_requested",
+    "agent.core.local_list:_staged",
+    "agent.core.outbox:discard",
+    "agent.core.outbox:retry",
+    "agent.core.smart_charging:clear_requested",
+    "agent.core.testing:began",
+}
+
 # What a room may import of the house. A room that is not here may import whatever makes no circle.
 MAY_IMPORT = {
     "agent.core": ("agent.core",),
@@ -465,6 +481,22 @@ def _raises_on(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise) and last.exc is None
 
 
+def refusals_leave_their_reason(modules: Modules) -> list[str]:
+    """In the core a request about charging is answered by ``answering``, which keeps the reason."""
+    complaints = []
+    for name, source in modules.items():
+        if not name.startswith("agent.core.") or name == "agent.core.answering":
+            continue
+        for function in ast.walk(parsed(source)):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+            answers = any(ast.unparse(call.func).endswith("Reply") for call in calls)
+            if answers and f"{name}:{function.name}" not in ANSWERS_OF_OTHER_KINDS:
+                complaints.append(f"{name}:{function.name} answers by itself")
+    return complaints
+
+
 def files_fit_in_the_head(modules: Modules) -> list[str]:
     return [
         f"{name} has {len(source.splitlines())} lines"
@@ -493,6 +525,7 @@ RULES: tuple[Rule, ...] = (
     nothing_imports_in_a_circle,
     time_and_chance_are_handed_in,
     broad_excepts_are_named,
+    refusals_leave_their_reason,
     files_fit_in_the_head,
     functions_are_short,
 )
@@ -544,6 +577,10 @@ BROKEN: tuple[tuple[Rule, dict[str, str]], ...] = (
     (broad_excepts_are_named, {"agent.x": SWALLOW.format("BaseException")}),
     (broad_excepts_are_named, {"agent.x": SWALLOW.format("(ValueError, Exception)")}),
     (broad_excepts_are_named, {"agent.x": SWALLOW.replace(" {}", "")}),
+    (
+        refusals_leave_their_reason,
+        {"agent.core.x": "def f(turn):\n    turn.order(Reply('r1', 'Rejected'))"},
+    ),
     (files_fit_in_the_head, {"agent.x": "\n" * (FILE_LINES_MAX + 1)}),
     (functions_are_short, {"agent.x": "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX}),
 )
@@ -567,6 +604,7 @@ FINE: tuple[tuple[Rule, dict[str, str]], ...] = (
     (time_and_chance_are_handed_in, {"agent.core.x": "def f(turn): return turn.now"}),
     (broad_excepts_are_named, {"agent.x": SWALLOW.format("Exception")[:-5] + "raise"}),
     (broad_excepts_are_named, {"agent.x": SWALLOW.format("ValueError")}),
+    (refusals_leave_their_reason, {"agent.core.answering": "def f():\n    Reply('r1', 'no')"}),
 )
 
 
@@ -600,6 +638,13 @@ def test_the_tables_name_only_what_exists():
     assert sorted(room for room in rooms if room not in tree) == []
     handlers = {place for place, _ in _broad_handlers(tree)}
     assert sorted(place for place in BROAD_EXCEPTS if place not in handlers) == []
+    functions = {
+        f"{name}:{node.name}"
+        for name, source in tree.items()
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert functions >= ANSWERS_OF_OTHER_KINDS
 
 
 def test_every_library_that_is_declared_has_an_owner():

@@ -28,7 +28,7 @@ class ProxyCommand:
 
     async def send(self, event: ProxyMessageEvent) -> QueuedCommandResponse:
         """Queue the message; the answer of the central system is the command's result."""
-        return await self._service.submit(event.action, event, self._prepare)
+        return await self._service.submit(event.action, event, self._prepare, None)
 
     async def _prepare(self, event: ProxyMessageEvent) -> Plan:
         is_simulated = self._station.is_all_simulated

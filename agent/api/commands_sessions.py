@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.api.commands_simulation import CAR, SimulationCommands
-from agent.api.errors import conflict, not_connected, not_found
+from agent.api.errors import conflict, not_connected, not_found, unavailable
 from agent.api.queue import ANYWHERE, Progress
 from agent.api.results import CommandStatus, Outcome, applied, expired, failed, rejected
 from agent.api.schemas import (
@@ -20,11 +20,14 @@ from agent.api.schemas import (
     StopTransactionCommandEvent,
 )
 from agent.api.service import ControlService, Plan, is_plugged
-from agent.core import authorization
+from agent.core import from_operator
+from agent.core.authorization import Decision
 from agent.core.commands import Reply
 from agent.core.events import SessionAsked, StopAsked, TagQuestioned, UnlockRequested
 from agent.core.id_tag import same_tag
+from agent.core.reasons import Rule
 from agent.core.values import IdTagInfo, Transaction, Verdict
+from agent.errors import StoreError
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -68,41 +71,42 @@ class SessionCommands:
         connector_id = self._service.connector_id(event.connector_id)
         await self._service.in_turn(connector_id)
         self._service.require_plugged(connector_id)
-        self._service.require_free(connector_id)
-        self._service.require_not_faulted(connector_id)
-        await self._service.require_not_reserved(connector_id, event.id_tag)
-        if not self._station.state.online:
-            await self._require_offline_rules(event.id_tag)
         is_trusted = self._station.is_simulated(connector_id)
+        asked = SessionAsked(
+            "", connector_id, event.id_tag, must_be_plugged=True, is_trusted=is_trusted
+        )
+        decision = await self._foresee(asked)
+        if decision is not None and decision.verdict is Verdict.REFUSED:
+            raise not_connected(decision.rule)  # else the central system would have been asked
 
         async def run(progress: Progress) -> Outcome:
-            return await self._start(
-                SessionAsked(
-                    "", connector_id, event.id_tag, must_be_plugged=True, is_trusted=is_trusted
-                ),
-                progress,
-            )
+            return await self._start(asked, progress)
 
         return Plan(connector_id, run)
 
-    async def _require_offline_rules(self, id_tag: str) -> None:
-        state = self._station.state
-        decision = authorization.decide_offline(
-            await self._station.facts(id_tag),
-            authorization.policy_of(state.configuration),
-            self._station.now().utc,
-            "offline",
-        )
-        if decision.verdict is not Verdict.ACCEPTED:
-            raise not_connected()
+    async def _foresee(self, asked: SessionAsked) -> Decision | None:
+        """What the core would decide about this start now. Raises Refused where it cannot begin.
+
+        The core decides again when its turn comes; there is one rule for both.
+        """
+        try:
+            facts = await self._station.facts(asked.id_tag)
+        except StoreError as problem:
+            told = f"The charge point cannot look the tag up: {problem}"
+            raise unavailable("not_available", told, rule=Rule.LOOK_UP_FAILED) from problem
+        state, now = self._station.state, self._station.now()
+        found = from_operator.foresee(state, asked, facts, now)
+        if isinstance(found, from_operator.Refusal):
+            words = self._station.report(asked.connector_id).info
+            told = f"Connector {asked.connector_id}: {words or found.rule.says}."
+            raise conflict(found.status, told, found.rule)
+        return found
 
     async def start_session(self, event: StartSessionCommandEvent) -> Plan:
         """The whole sequence; with a real car, the plugging is left to the driver."""
         connector_id = self._service.connector_id(event.connector_id)
         await self._service.in_turn(connector_id)
-        self._service.require_free(connector_id)
-        self._service.require_not_faulted(connector_id)
-        await self._service.require_not_reserved(connector_id, event.id_tag)
+        await self._foresee(SessionAsked("", connector_id, event.id_tag))
         energy_wh = None
         if event.target_energy_kwh is not None:
             energy_wh = max(1, round(event.target_energy_kwh * 1000))

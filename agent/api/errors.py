@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agent.core.reasons import Rule
 from agent.errors import AgentError
 
 
@@ -12,16 +13,25 @@ class ApiError(AgentError):
 
 
 class Refused(AgentError):
-    """A request is refused, without any effect. ``code`` is stable, ``detail`` is for people."""
+    """A request is refused, without any effect. ``code`` is stable, ``detail`` is for people.
+
+    ``rule``: why, where the core has said so.
+    """
 
     def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        rule: Rule | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
+        self.rule = rule
 
 
 class Invalid(Refused):
@@ -33,9 +43,9 @@ class Invalid(Refused):
         self.kind = kind
 
 
-def conflict(code: str, detail: str) -> Refused:
+def conflict(code: str, detail: str, rule: Rule | None = None) -> Refused:
     """The command is valid, but not possible on this hardware or in this state."""
-    return Refused(409, code, detail)
+    return Refused(409, code, detail, rule=rule)
 
 
 def not_found(code: str, detail: str) -> Refused:
@@ -48,11 +58,13 @@ def bad_data(code: str, detail: str) -> Refused:
     return Refused(400, code, detail)
 
 
-def unavailable(code: str, detail: str, retry_after_s: int = 5) -> Refused:
+def unavailable(
+    code: str, detail: str, retry_after_s: int = 5, rule: Rule | None = None
+) -> Refused:
     """Not now: something that the request needs is not there."""
-    return Refused(503, code, detail, {"Retry-After": str(retry_after_s)})
+    return Refused(503, code, detail, {"Retry-After": str(retry_after_s)}, rule)
 
 
-def not_connected() -> Refused:
+def not_connected(rule: Rule = Rule.NOT_CONNECTED) -> Refused:
     """The central system is needed, and is not there."""
-    return unavailable("csms_not_connected", "The central system is not connected.", 10)
+    return unavailable("csms_not_connected", "The central system is not connected.", 10, rule)

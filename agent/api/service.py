@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,9 +21,11 @@ from agent.api.queue import CommandQueue, Run
 from agent.api.results import Command, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
 from agent.api.station import PARTS, Station
-from agent.core import authorization, availability, choosing
+from agent.core import availability
 from agent.core import connector as connectors
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.events import RequestNotTaken
+from agent.core.reasons import Rule
+from agent.core.state import ChargePoint, Connector, Phase, Purpose
 from agent.core.values import PilotState
 from agent.ocpp16.proxy import VERSION
 
@@ -46,6 +48,29 @@ class Plan:
     lane: int
     run: Run
 
+
+# What a command is about, by its name; None: it is not about charging, but about the simulation.
+PURPOSES: Mapping[str, Purpose | None] = {
+    "unlock_connector": Purpose.UNLOCK,
+    "start_transaction": Purpose.OPERATOR_START,
+    "stop_transaction": Purpose.OPERATOR_STOP,
+    "start_session": Purpose.OPERATOR_START,
+    "stop_session": Purpose.OPERATOR_STOP,
+    "authorize_id_tag": Purpose.QUESTION,
+    "power_update": Purpose.LIMIT,
+    "plug_connector": None,
+    "unplug_connector": None,
+    "ev_requests_energy": None,
+    "ev_stops_energy": None,
+    "present_card": None,
+}
+_RULES = {
+    "invalid": Rule.UNKNOWN_CONNECTOR,
+    "not_plugged": Rule.NOT_PLUGGED,
+    "no_transaction": Rule.NO_SESSION,
+    "unknown_transaction": Rule.NO_SESSION,
+    "ambiguous_transaction": Rule.SEVERAL_SESSIONS,
+}
 
 Prepare = Callable[[Any], Awaitable[Plan]]  # from the event; raises Refused
 
@@ -106,7 +131,7 @@ class ControlService:
         target, event = request.target, request.event
         if target.charger_id is not None:
             self.require_charger(target.charger_id)
-            queued = await self.submit(event_type, event, prepare)
+            queued = await self.submit(event_type, event, prepare, PURPOSES[event_type])
             return self._receipt(1, [queued], [])
         if not self.location_id or target.location_id != self.location_id:
             told = f"There is no location {str(target.location_id)[:60]!r} here."
@@ -122,7 +147,8 @@ class ControlService:
         results: list[QueuedCommandResponse] = []
         if is_meant:
             try:
-                results.append(await self.submit(event_type, event, prepare))
+                queued = await self.submit(event_type, event, prepare, PURPOSES[event_type])
+                results.append(queued)
             except Refused as refusal:
                 failures.append(
                     LocationCommandFailure(identity=self.identity, error=refusal.detail)
@@ -130,16 +156,36 @@ class ControlService:
         return self._receipt(len(results) + len(failures), results, failures)
 
     async def submit(
-        self, event_type: str, event: BaseModel, prepare: Prepare
+        self, event_type: str, event: BaseModel, prepare: Prepare, purpose: Purpose | None
     ) -> QueuedCommandResponse:
-        """Queue a command, if it is possible. Raises Refused, without any effect."""
-        plan = await prepare(event)
-        command = self.queue.submit(plan.lane, event_type, plan.run)
+        """Queue a command, if it is possible. Raises Refused, without any effect.
+
+        ``purpose``: what it is about, if it is about charging: then a refusal leaves its reason.
+        """
+        try:
+            plan = await prepare(event)
+            command = self.queue.submit(plan.lane, event_type, plan.run)
+        except Refused as refusal:
+            if purpose is not None:
+                self._keep_reason(purpose, event, refusal)
+            raise
         return QueuedCommandResponse(
             id=command.id,
             event_type=event_type,
             ocpp_version=VERSION,
             payload=event.model_dump(mode="json", exclude_unset=True),
+        )
+
+    def _keep_reason(self, purpose: Purpose, event: BaseModel, refusal: Refused) -> None:
+        named = getattr(event, "connector_id", None)
+        self.station.note_refusal(
+            RequestNotTaken(
+                getattr(event, "id_tag", ""),
+                () if named is None else (named,),
+                refusal.rule or _RULES.get(refusal.code, Rule.NOT_DONE),
+                purpose,
+                refusal.detail,
+            )
         )
 
     def _receipt(
@@ -204,23 +250,6 @@ class ControlService:
             raise conflict("connector_unavailable", told)
         if state.restart is not None:
             raise conflict("connector_unavailable", "The charge point is about to restart.")
-
-    async def require_not_reserved(self, connector_id: int, id_tag: str) -> None:
-        """Raises Refused (409) while the connector is kept for another card."""
-        state = self.station.state
-        facts, utc = await self.station.facts(id_tag), self.station.now().utc
-        parent = authorization.known_parent(facts, state.configuration, utc)
-        # A group that is not known yet is asked about, and decided on then.
-        if not choosing.is_open_to(state, connector_id, id_tag, parent, hoping=parent is None):
-            told = f"Connector {connector_id} is reserved for another card."
-            raise conflict("connector_reserved", told)
-
-    def require_free(self, connector_id: int) -> None:
-        """Raises Refused (409) while a transaction runs, begins or ends on the connector."""
-        connector = self.station.connector(connector_id)
-        if connector.phase in (Phase.STARTING, Phase.CHARGING, Phase.STOPPING):
-            told = f"A transaction is active on connector {connector_id}."
-            raise conflict("transaction_active", told)
 
     def require_plugged(self, connector_id: int) -> None:
         """Raises Refused (409) unless a cable is in."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from agent.api.figures import Figures
 from agent.core.commands import Command, Reply
-from agent.core.events import Event
+from agent.core.events import Event, RequestNotTaken
 from agent.core.reporting import reports
 from agent.core.state import ChargePoint, Connector
 from agent.core.values import DecisionRecord, Instant, StatusReport, TagFacts
@@ -143,6 +143,10 @@ class Station:
     async def ask(self, make_event: Callable[[str], Event], within_s: float | None = 60.0) -> Reply:
         """Ask the core. Raises TimeoutError when it does not reply in time."""
         return await self._there(self._rooms.runtime.ask(make_event, within_s))
+
+    def note_refusal(self, refusal: RequestNotTaken) -> None:
+        """Keep why something was refused here."""
+        self._rooms.runtime.post(refusal)
 
     async def pull(self, lever: Callable[[SimulationControls], None]) -> None:
         """Pull a lever of the simulated world. Raises ValueError as the lever does."""

@@ -13,10 +13,9 @@ from agent.bus.tokens import BAD_TAG, BadToken, Token, read_token
 from agent.core.commands import Command, RecordDecision
 from agent.core.events import (
     AuthorizeAnswered,
-    CardNotTaken,
     CardPresented,
     Event,
-    TokenNotTaken,
+    RequestNotTaken,
 )
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
@@ -107,10 +106,12 @@ class Desk:
         """Begin a session that the station itself has decided on (accept_cs_updates)."""
         token = self._read(offer)
         if token is None:
+            self._keep_reason(BAD_TAG, (), Rule.BAD_TOKEN)
             return
         targets, rule = self._evses.targets(self._state, offer.evse_id, token.id_tag)
         if rule is not None:
             self._complaints.tell("an update from the station bus is ignored", rule.says)
+            self._keep_reason(token.id_tag, targets, rule)
             return
         self._note_token(token)
         self._rooms.runtime.post(CardPresented(token.id_tag, targets, claim=Claim.STATION))
@@ -127,8 +128,11 @@ class Desk:
             return None
 
     def _refuse(self, id_tag: str, targets: tuple[int, ...], rule: Rule) -> Awaitable[Outcome]:
-        self._rooms.runtime.post(TokenNotTaken(id_tag, targets, rule))
+        self._keep_reason(id_tag, targets, rule)
         return _at_once(Outcome(REJECTED))
+
+    def _keep_reason(self, id_tag: str, targets: tuple[int, ...], rule: Rule) -> None:
+        self._rooms.runtime.post(RequestNotTaken(id_tag, targets, rule))
 
     def _is_busy(self, token: Token, targets: Sequence[int]) -> bool:
         """Another token is being asked about for the same connector; of the same one both hear."""
@@ -184,8 +188,6 @@ class _Watch:
         match event:
             case CardPresented(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
                 self._is_there = True
-            case CardNotTaken() if not self._is_there:  # the store cannot be read: nobody decides
-                self._decided(REJECTED)
             case AuthorizeAnswered(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
                 self._certificate_status = _CERTIFICATE_WORDS.get(event.certificate_status, "")
         if not self._is_there:

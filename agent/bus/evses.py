@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from agent.core import choosing
 from agent.core import connector as connectors
-from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.settings import Settings
@@ -29,17 +29,15 @@ class Evses:
     ) -> tuple[tuple[int, ...], Rule | None]:
         """The connectors that a token may be for, and why it can be for none.
 
-        Without an EVSE: the only connector; the one that is plugged and waits; every connector
-        while none waits; nobody knows which while several do.
+        Without an EVSE: every connector for a tag whose session runs there, or whose plug is left
+        of it: the core knows which is meant. Else the one that is plugged and waits; every
+        connector while none waits; nobody knows which while several do.
         """
         if evse_id is not None:
             connector_id = self._connectors.get(evse_id)
             return ((), Rule.EVSE_UNKNOWN) if connector_id is None else ((connector_id,), None)
         everywhere = tuple(connector.connector_id for connector in state.connectors)
-        has_session = any(
-            c.transaction is not None and same_tag(c.transaction.id_tag, id_tag)
-            for c in state.connectors
-        )
+        has_session = any(choosing.was_used_by(connector, id_tag) for connector in state.connectors)
         waiting = [c.connector_id for c in state.connectors if _waits(state, c)]
         if has_session or not waiting:
             return everywhere, None

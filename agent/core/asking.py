@@ -1,6 +1,6 @@
 """Deciding about a tag, with or without the central system, and what follows from it.
 
-``decide_start`` begins; the central system's answer, its silence or the offline rules end in a
+``foresee`` begins; the central system's answer, its silence or the offline rules end in a
 grant or a refusal, and always in a stored reason.
 """
 
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from agent.core import (
+    answering,
     authorization,
     choosing,
     connector,
@@ -18,18 +20,29 @@ from agent.core import (
     signals,
     transaction,
 )
+from agent.core.answering import because
 from agent.core.authorization import Decision
-from agent.core.commands import Authorize, CacheTag, RecordDecision, Reply, ShowSignal, Signal
+from agent.core.commands import Authorize, CacheTag, ShowSignal, Signal
 from agent.core.events import AuthorizeAnswered, AuthorizeFailed, StationAnswered
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.reasons import Rule
-from agent.core.state import Attempt, Check, Grant, Phase, Purpose, Unanswered, Vouched
+from agent.core.state import (
+    Asked,
+    Attempt,
+    ChargePoint,
+    Check,
+    Grant,
+    Phase,
+    Purpose,
+    Unanswered,
+    Vouched,
+)
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
-    DecisionRecord,
     IdTagInfo,
     StopReason,
+    TagFacts,
     Transaction,
     Verdict,
 )
@@ -43,21 +56,44 @@ _DECIDED_UNANSWERED = tuple(
 _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case that it does not
 
 
-def decide_start(turn: Turn, attempt: Attempt) -> None:
-    """Decide about a tag presented to start, or ask the central system."""
-    decision = contracts.decide_start(turn.state, attempt)
-    if decision is None and not contracts.must_be_asked_about(turn.state, attempt):
-        decision = authorization.decide_start(
-            attempt.facts,
-            authorization.policy_of(turn.state.configuration),
-            turn.state.online,
-            turn.now.utc,
-            turn.state.registration,
-        )
+def foresee(state: ChargePoint, attempt: Attempt, utc: datetime) -> Decision | None:
+    """The decision about a tag presented to start; None: the central system must be asked.
+
+    The same for every door: what comes through it is not looked at here.
+    """
+    decision = contracts.decide_start(state, attempt)
+    if decision is not None or contracts.must_be_asked_about(state, attempt):
+        return decision
+    return authorization.decide_start(
+        attempt.facts,
+        authorization.policy_of(state.configuration),
+        state.online,
+        utc,
+        state.registration,
+    )
+
+
+def places(
+    state: ChargePoint, attempt: Attempt, decision: Decision | None, utc: datetime
+) -> tuple[int, ...]:
+    """Which of its connectors the attempt means; none: it can begin at none of them.
+
+    While the central system must be asked, the group of the tag is not known yet (section 5.13).
+    """
+    served = [c for c in state.connectors if c.connector_id in attempt.connectors]
+    is_open = decision is None
+    parent = None if decision is None else _parent(state, attempt, decision, utc)
+    return choosing.places(state, served, attempt.id_tag, parent, hoping=is_open)
+
+
+def start(turn: Turn, attempt: Attempt, decision: Decision | None) -> None:
+    """Let the attempt go on with what ``foresee``, or its door, has decided; else ask."""
     if decision is None:
         ask(turn, attempt)
+    elif decision.verdict is Verdict.ACCEPTED:
+        grant(turn, attempt, decision)
     else:
-        _decided_start(turn, attempt, decision)
+        turn_down(turn, attempt, decision)
 
 
 def ask(turn: Turn, attempt: Attempt) -> None:
@@ -82,10 +118,10 @@ def ask(turn: Turn, attempt: Attempt) -> None:
 # --- the answer ----------------------------------------------------------------------------------
 
 
-def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
+def authorize_answered(turn: Turn, event: AuthorizeAnswered, facts: TagFacts | None) -> None:
     """Authorize.conf came: remember it (late ones too), and decide what waited for it."""
     remember(turn, event.id_tag, event.info)
-    local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
+    local_list.note_conflict(turn, event.id_tag, event.info, facts)
     if event.info.status is not AuthorizationStatus.ACCEPTED:
         _forget_vouched(turn, event.id_tag)
         _take_back(turn, event)
@@ -98,7 +134,8 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered) -> None:
             case Purpose.QUESTION:
                 _answered_question(turn, check.attempt, event)
             case _:
-                _decided_start(turn, check.attempt, authorization.decide_answer(event.info))
+                decision = authorization.decide_answer(event.info)
+                start(turn, check.attempt, decision)
 
 
 def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
@@ -106,9 +143,9 @@ def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
     for grant in turn.state.waiting:
         if grant.rule in _DECIDED_UNANSWERED and same_tag(grant.id_tag, event.id_tag):
             turn.change(waiting=tuple(other for other in turn.state.waiting if other is not grant))
-            connector.give_back(turn, grant, "rejected", Rule.CENTRAL_REFUSED.says)
-            attempt = Attempt(Purpose.START, event.id_tag, grant.connectors)
-            record(turn, attempt, authorization.decide_answer(event.info))
+            decision = authorization.decide_answer(event.info)
+            connector.give_back(turn, grant, decision)
+            turn.order(ShowSignal(signals.of_decision(decision)))
 
 
 def _note_unanswered(turn: Turn, attempt: Attempt) -> None:
@@ -181,14 +218,14 @@ def _is_about(check: Check, id_tag: str) -> bool:
 
 def _decide_unanswered(turn: Turn, attempt: Attempt, problem: str) -> None:
     if attempt.purpose is Purpose.QUESTION:
-        answer(turn, attempt, "failed", problem)
+        refuse(turn, attempt, Rule.NO_ANSWER, problem)
         return
     policy = authorization.policy_of(turn.state.configuration)
     if attempt.purpose is not Purpose.STOP:
         decision = contracts.decide_offline(
             turn.state, attempt, problem
         ) or authorization.decide_offline(attempt.facts, policy, turn.now.utc, problem)
-        _decided_start(turn, attempt, decision)
+        start(turn, attempt, decision)
         if decision.verdict is Verdict.REFUSED:
             _note_unanswered(turn, attempt)
         return
@@ -213,13 +250,13 @@ def _answered_stop(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> No
 
 def _decided_stop(turn: Turn, attempt: Attempt, decide: Callable[[Transaction], Decision]) -> None:
     """End the first session that the tag may end; else keep the last reason why not."""
-    decision = local(Verdict.REFUSED, Rule.SESSION_OVER)
+    decision = because(Rule.SESSION_OVER)
     for running in _running(turn, attempt.connectors):
         decision = decide(running)
         if decision.verdict is Verdict.ACCEPTED:
             stop(turn, attempt.id_tag, running, decision)
             return
-    record(turn, replace(attempt, connectors=attempt.connectors[:1]), decision)
+    turn_down(turn, replace(attempt, connectors=attempt.connectors[:1]), decision)
 
 
 def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
@@ -233,15 +270,17 @@ def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
 
 def _answered_question(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> None:
     decision = authorization.decide_answer(event.info)
-    accepted = decision.verdict is Verdict.ACCEPTED
     _forget_vouched(turn, attempt.id_tag)
+    if decision.verdict is not Verdict.ACCEPTED:
+        answering.refuse(turn, attempt, decision, "rejected")
+        return
     lasting = authorization.to_remember(event.info)
-    if accepted and lasting is not None:
+    if lasting is not None:
         timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
         vouched = Vouched(attempt.id_tag, lasting, turn.now.monotonic_s + timeout_s)
         turn.change(vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
-    record(turn, attempt, decision)
-    answer(turn, attempt, "applied" if accepted else "rejected", info=event.info)
+    answering.keep(turn, attempt, decision)
+    answering.agree(turn, attempt.request_id, "applied", info=event.info)
 
 
 def _forget_vouched(turn: Turn, id_tag: str) -> None:
@@ -249,14 +288,6 @@ def _forget_vouched(turn: Turn, id_tag: str) -> None:
 
 
 # --- what follows --------------------------------------------------------------------------------
-
-
-def _decided_start(turn: Turn, attempt: Attempt, decision: Decision) -> None:
-    if decision.verdict is Verdict.ACCEPTED:
-        grant(turn, attempt, decision)
-        return
-    record(turn, attempt, decision)
-    answer(turn, attempt, "rejected", decision.rule.says, decision.info)
 
 
 def station_answered(turn: Turn, event: StationAnswered) -> None:
@@ -290,16 +321,16 @@ def grant(turn: Turn, attempt: Attempt, decision: Decision, is_wanted: bool = Fa
     if not is_wanted and _station_is_asked(turn, attempt, decision):
         return
     asked_for = [turn.connector(connector_id) for connector_id in attempt.connectors]
-    still_free = [c for c in asked_for if connector.may_start(turn.state, c)]
-    parent = _parent(turn, attempt, decision)
-    places = choosing.open_of(turn.state, still_free, attempt.id_tag, parent)
+    still_free = [c for c in asked_for if connector.may_follow(turn.state, c)]
+    parent = _parent(turn.state, attempt, decision, turn.now.utc)
+    open_ones = choosing.open_of(turn.state, still_free, attempt.id_tag, parent)
     # Taken, promised, or out of order, while the tag was being checked; or kept for another.
-    if not places or choosing.is_promised_away(turn.state, attempt.id_tag, parent):
+    if not open_ones or choosing.is_promised_away(turn.state, attempt.id_tag, parent):
         one = replace(attempt, connectors=attempt.connectors[:1])
         why = choosing.why_nowhere(turn.state, asked_for, attempt.id_tag)
-        refuse(turn, one, Rule.RESERVED if still_free and not places else why)
+        refuse(turn, one, Rule.RESERVED if still_free and not open_ones else why)
         return
-    promise(turn, replace(attempt, connectors=places), decision)
+    promise(turn, replace(attempt, connectors=open_ones), decision)
 
 
 def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
@@ -315,75 +346,57 @@ def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     now_s = turn.now.monotonic_s
     granted = Grant(
         id_tag=attempt.id_tag,
-        parent_id_tag=_parent(turn, attempt, decision),
+        parent_id_tag=_parent(turn.state, attempt, decision, turn.now.utc),
         connectors=attempt.connectors,
         granted_at_s=now_s,
         until_s=now_s + timeout_s if timeout_s > 0 else None,
         rule=decision.rule.name,
+        purpose=attempt.purpose,
         request_id=attempt.request_id,
         limits=attempt.limits,
         profile=attempt.profile,
     )
     turn.change(waiting=(*turn.state.waiting, granted))
-    record(turn, attempt, decision)
+    accept(turn, attempt, decision)
 
 
-def _parent(turn: Turn, attempt: Attempt, decision: Decision) -> str | None:
+def _parent(state: ChargePoint, attempt: Attempt, decision: Decision, utc: datetime) -> str | None:
     """The group of the tag: by the decision, else by what list or cache say about it."""
     if decision.info is not None:
         return decision.info.parent_id_tag
-    return authorization.known_parent(attempt.facts, turn.state.configuration, turn.now.utc)
+    return authorization.known_parent(attempt.facts, state.configuration, utc)
 
 
 def stop(turn: Turn, id_tag: str, running: Transaction, decision: Decision) -> None:
     """End this session by a tag."""
     transaction.order_stop(turn, running.connector_id, StopReason.LOCAL, id_tag)
-    record(turn, Attempt(Purpose.STOP, id_tag, (running.connector_id,)), decision)
+    accept(turn, Asked(Purpose.STOP, id_tag, (running.connector_id,)), decision)
 
 
-def local(verdict: Verdict, rule: Rule) -> Decision:
-    """A decision of the charge point itself."""
-    return Decision(verdict, rule, "charge point")
+def local(rule: Rule) -> Decision:
+    """An acceptance by a rule of the charge point itself."""
+    return Decision(Verdict.ACCEPTED, rule, "charge point")
 
 
-def refuse(turn: Turn, attempt: Attempt, rule: Rule, detail: str = "") -> None:
+def refuse(turn: Turn, asked: Asked, rule: Rule, detail: str = "") -> None:
     """Refuse by a rule of the charge point itself."""
-    record(turn, attempt, replace(local(Verdict.REFUSED, rule), detail=detail))
-    answer_undecided(turn, attempt, rule.says)
+    turn_down(turn, asked, because(rule, detail), detail)
 
 
-def answer_undecided(turn: Turn, attempt: Attempt, detail: str) -> None:
-    """Nothing comes of it, and nobody has said anything about the tag."""
-    is_question = attempt.purpose is Purpose.QUESTION
-    answer(turn, attempt, "failed" if is_question else "rejected", detail)
+def turn_down(turn: Turn, asked: Asked, decision: Decision, detail: str = "") -> None:
+    """Refuse: the reason is kept, the person at the box sees it, and whoever waits is told."""
+    _show(turn, asked, decision)
+    # Nobody has said anything about a tag that was asked about for its own sake.
+    status = "failed" if asked.purpose is Purpose.QUESTION else "rejected"
+    answering.refuse(turn, asked, decision, status, detail or decision.rule.says)
 
 
-def answer(
-    turn: Turn, attempt: Attempt, status: str, detail: str = "", info: IdTagInfo | None = None
-) -> None:
-    """Answer the request behind this attempt, if there is one."""
-    if attempt.request_id is not None:
-        turn.order(Reply(attempt.request_id, status, detail, info))
+def accept(turn: Turn, asked: Asked, decision: Decision) -> None:
+    """Keep the reason, and let the person at the box see that it is accepted."""
+    _show(turn, asked, decision)
+    answering.keep(turn, asked, decision)
 
 
-def record(turn: Turn, attempt: Attempt, decision: Decision) -> None:
-    """Keep the reason, and let the person at the box see the verdict."""
-    if attempt.purpose is not Purpose.QUESTION:
+def _show(turn: Turn, asked: Asked, decision: Decision) -> None:
+    if asked.purpose is not Purpose.QUESTION:
         turn.order(ShowSignal(signals.of_decision(decision)))
-    turn.order(
-        RecordDecision(
-            DecisionRecord(
-                decided_at=turn.now.utc,
-                purpose=attempt.purpose.value,
-                connector_id=attempt.connectors[0] if len(attempt.connectors) == 1 else None,
-                id_tag=attempt.id_tag,
-                verdict=decision.verdict,
-                rule=decision.rule.name,
-                source=decision.source,
-                status=None if decision.info is None else decision.info.status.value,
-                list_version=decision.list_version,
-                cache_age_s=decision.cache_age_s,
-                detail=decision.detail,
-            )
-        )
-    )

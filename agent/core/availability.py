@@ -7,9 +7,11 @@ needs no memory of its own.
 
 from __future__ import annotations
 
-from agent.core.commands import Reply, SaveAvailability
+from agent.core import answering
+from agent.core.commands import SaveAvailability
+from agent.core.reasons import Rule
 from agent.core.requests import AvailabilityChangeRequested
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import Asked, ChargePoint, Connector, Phase, Purpose
 from agent.core.turn import Turn
 
 CHARGE_POINT = 0  # connectorId of the charge point and all its connectors
@@ -18,7 +20,8 @@ CHARGE_POINT = 0  # connectorId of the charge point and all its connectors
 def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
     """Answer Accepted, Scheduled while somebody uses a connector, Rejected without such one."""
     if event.connector_id != CHARGE_POINT and not turn.state.has_connector(event.connector_id):
-        turn.order(Reply(event.request_id, "Rejected"))
+        asked = Asked(Purpose.AVAILABILITY, request_id=event.request_id)
+        answering.refuse(turn, asked, answering.because(Rule.UNKNOWN_CONNECTOR))
         return
     wanted = _wanted_after(turn.state, event)
     if wanted != turn.state.inoperative:
@@ -30,7 +33,7 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
         for connector in turn.state.connectors
         if event.connector_id in (CHARGE_POINT, connector.connector_id)
     )
-    turn.order(Reply(event.request_id, "Accepted" if is_done else "Scheduled"))
+    answering.agree(turn, event.request_id, "Accepted" if is_done else "Scheduled")
 
 
 def follow(turn: Turn) -> None:
@@ -51,7 +54,8 @@ def lets_begin(state: ChargePoint, connector: Connector) -> bool:
 
     Whoever had plugged in before the change may still begin.
     """
-    is_leaving = connector.phase is Phase.FINISHED and connector.connector_id in state.inoperative
+    is_over = connector.phase in (Phase.STOPPING, Phase.FINISHED)
+    is_leaving = is_over and connector.connector_id in state.inoperative
     return not connector.out_of_service and not is_leaving
 
 

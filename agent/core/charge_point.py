@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from agent.core import (
     approaching,
     asking,
@@ -18,6 +21,7 @@ from agent.core import (
     from_process,
     local_list,
     outbox,
+    presenting,
     reporting,
     reservations,
     reserving,
@@ -32,12 +36,14 @@ from agent.core import connector as connectors
 from agent.core import (
     events as ev,
 )
+from agent.core.answering import because
 from agent.core.commands import CloseContactor, Command, OfferCurrent, Restart
-from agent.core.events import Event
+from agent.core.events import Heard, LookedUp, Presented, Ready
 from agent.core.faults import Fault
+from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Phase, StopOrder
 from agent.core.turn import Turn
-from agent.core.values import Instant
+from agent.core.values import Instant, TagFacts
 
 _ROUTES = {
     **from_devices.ROUTES,
@@ -49,24 +55,30 @@ _ROUTES = {
     **firmware.ROUTES,
     **smart_charging.ROUTES,
 }
+# About a tag: they come looked up, and in no other form.
+_PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagFacts], None]] = {
+    ev.CardPresented: presenting.card_presented,
+    ev.RemoteStartRequested: presenting.remote_start_requested,
+    ev.SessionAsked: from_operator.session_asked,
+    ev.TagQuestioned: from_operator.tag_questioned,
+}
+_HEARD: dict[type[Heard], Callable[[Turn, Any, TagFacts | None], None]] = {
+    ev.AuthorizeAnswered: asking.authorize_answered,
+    ev.MessageAnswered: from_central_system.message_answered,
+}
 _ANSWERED_FOR_ANY_CONNECTOR = (
     ev.AvailabilityChangeRequested,
-    ev.RemoteStartRequested,
     ev.UnlockRequested,
-    ev.SessionAsked,
     ev.LimitAsked,
     ev.SetProfileRequested,
 )
 
 
-def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint, list[Command]]:
+def handle(state: ChargePoint, event: Ready, now: Instant) -> tuple[ChargePoint, list[Command]]:
     """Return the charge point after the event, and what the world must do about it."""
     turn = Turn(state, now)
     time_keeping.take_over(turn)
-    connector_id = getattr(event, "connector_id", None)
-    has_answer_for_any = isinstance(event, _ANSWERED_FOR_ANY_CONNECTOR)
-    if connector_id is None or has_answer_for_any or state.has_connector(connector_id):
-        _ROUTES[type(event)](turn, event)
+    _route(turn, event)
     _expire(turn)
     clock_aligned.follow(turn)
     smart_charging.follow(turn)
@@ -86,6 +98,22 @@ def handle(state: ChargePoint, event: Event, now: Instant) -> tuple[ChargePoint,
     approaching.follow(turn)
     signals.show_signal(turn, state)
     return turn.state, turn.commands
+
+
+def _route(turn: Turn, event: Ready) -> None:
+    if isinstance(event, LookedUp):
+        about = event.event
+        if not isinstance(about, Presented):
+            _HEARD[type(about)](turn, about, event.facts)
+        elif event.facts is None:
+            presenting.not_looked_up(turn, about, event.problem)
+        else:
+            _PRESENTED[type(about)](turn, about, event.facts)
+        return
+    connector_id = getattr(event, "connector_id", None)
+    has_answer_for_any = isinstance(event, _ANSWERED_FOR_ANY_CONNECTOR)
+    if connector_id is None or has_answer_for_any or turn.state.has_connector(connector_id):
+        _ROUTES[type(event)](turn, event)
 
 
 def still_wanted(state: ChargePoint, command: Command) -> bool:
@@ -160,14 +188,14 @@ def _expire(turn: Turn) -> None:
         if grant.until_s is not None and turn.now.monotonic_s >= grant.until_s:
             # OCPP 1.6 section 9.1.6: authorization is void, Preparing -> Available (B1).
             turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
-            connectors.give_back(turn, grant, "expired", "no plug came in time")
+            connectors.give_back(turn, grant, because(Rule.NO_PLUG_CAME), "expired")
 
 
 def _answer_late_unlocks(turn: Turn) -> None:
     for connector in turn.state.connectors:
         request = connector.unlock_request
         if request is not None and turn.now.monotonic_s >= request.by_s:
-            connectors.answer_unlock(turn, connector.connector_id, "UnlockFailed")
+            connectors.answer_unlock(turn, connector.connector_id, is_unlocked=False)
 
 
 def _notice_room(turn: Turn) -> None:

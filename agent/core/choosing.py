@@ -2,75 +2,116 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from agent.core import availability, reservations
+from agent.core import availability, reservations, transaction
 from agent.core import connector as connectors
 from agent.core.faults import Fault
+from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Check, Connector, Phase, Purpose
 
 
-def for_card(state: ChargePoint, served: Sequence[Connector], id_tag: str) -> tuple[int, ...]:
-    """The connector plugged in last, else every one that a plug may still come to.
+def places(
+    state: ChargePoint,
+    served: Sequence[Connector],
+    id_tag: str,
+    parent_id_tag: str | None,
+    hoping: bool = False,
+) -> tuple[int, ...]:
+    """Where a session of this tag can begin: at one connector, or at the first that gets a plug.
 
+    That is the connector at which something has happened last for this tag: a plug came, or the
+    tag's own session ended and its plug is still in. Else every one that a plug may still come to.
     A plug whose session is over, or to which nobody came in time, counts only when there is no
     other way: it may be somebody else's (errata 3.20).
     Who has a reservation gets its connector, unless a plug waits elsewhere.
+    ``hoping``: the group of the tag is not known yet, and may turn out to be the right one.
     """
-    targets = _for_card(state, served, id_tag)
-    return targets if leaves_room(state, targets, id_tag, None, hoping=True) else ()
+    targets = _places(state, served, id_tag, parent_id_tag, hoping)
+    return targets if leaves_room(state, targets, id_tag, parent_id_tag, hoping) else ()
 
 
-def _for_card(state: ChargePoint, served: Sequence[Connector], id_tag: str) -> tuple[int, ...]:
+def _places(
+    state: ChargePoint,
+    served: Sequence[Connector],
+    id_tag: str,
+    parent_id_tag: str | None,
+    hoping: bool,
+) -> tuple[int, ...]:
     taken = _taken(state)
     free = [
         connector
         for connector in served
-        if connectors.may_start(state, connector)
+        if _is_usable(state, connector, id_tag, parent_id_tag)
         and connector.connector_id not in taken
-        and connector.held_for is None
-        and reservations.lets_in(state, connector.connector_id, id_tag, None, hoping=True)
+        and reservations.lets_in(state, connector.connector_id, id_tag, parent_id_tag, hoping)
     ]
-    arrived = [c for c in free if c.is_plugged and c.phase is Phase.IDLE]
-    his = _kept_for(state, free, id_tag, None)
-    if his and all(c in his for c in arrived):
-        return (max(his, key=lambda c: (c.is_plugged, c.plugged_at_s)).connector_id,)
+    waiting = [c for c in free if _waits_for(c, id_tag)]
+    reserved = _kept_for(state, free, id_tag, parent_id_tag)
+    if reserved and all(c in reserved for c in waiting):
+        return (max(reserved, key=lambda c: (c.is_plugged, c.plugged_at_s)).connector_id,)
     empty = [c for c in free if not c.is_plugged]
-    if arrived or not empty:
-        plugged = arrived or free
-        return (max(plugged, key=lambda c: c.plugged_at_s).connector_id,) if plugged else ()
-    places = {c.connector_id for c in empty}
-    promised = sum(not places.isdisjoint(grant.connectors) for grant in state.waiting)
-    promised += sum(len(check.attempt.connectors) > 1 for check in _starts(state))
+    if waiting or not empty:
+        plugged = waiting or free
+        last = max(plugged, key=lambda c: _last_moment_s(c, id_tag), default=None)
+        return () if last is None else (last.connector_id,)
+    meant = {c.connector_id for c in empty}
+    promised = sum(not meant.isdisjoint(grant.connectors) for grant in state.waiting)
+    promised += max(0, _asking_for_several(state) - _empty_elsewhere(state, served))
     return tuple(c.connector_id for c in empty) if len(empty) > promised else ()
 
 
-def for_remote_start(
-    state: ChargePoint, connector_id: int | None, id_tag: str, parent_id_tag: str | None
-) -> tuple[int, ...]:
-    """The connector asked for, or the first suitable one: a reserved, a plugged one before others.
+def _asking_for_several(state: ChargePoint) -> int:
+    """How many tags are being asked about that may go to one connector or another."""
+    return sum(len(check.attempt.connectors) > 1 for check in _starts(state))
 
-    A plug to which nobody came in time may have been forgotten: it is the last to be chosen.
-    Of a group only what is known already counts: nobody is asked (section 5.11).
-    """
-    if connector_id is None and not state.rules.remote_start_takes_first:
-        return ()
-    busy = _taken(state).union(*(grant.connectors for grant in state.waiting))
-    usable = [
-        connector
-        for connector in state.connectors
-        if connector_id in (None, connector.connector_id)
-        and (connector.phase is Phase.IDLE or connector.is_unclaimed)
-        and connectors.may_start(state, connector)
-        and connector.connector_id not in busy
-        and is_open_to(state, connector.connector_id, id_tag, parent_id_tag)
-    ]
-    his = [c.connector_id for c in _kept_for(state, usable, id_tag, parent_id_tag)]
-    usable.sort(
-        key=lambda c: (c.connector_id not in his, c.is_unclaimed, not c.is_plugged, c.connector_id)
+
+def _empty_elsewhere(state: ChargePoint, served: Sequence[Connector]) -> int:
+    """How many connectors that nobody wants now are left for those."""
+    ids = {connector.connector_id for connector in served}
+    return len(free_for_all(state) - ids)
+
+
+def the_first(state: ChargePoint, targets: tuple[int, ...]) -> tuple[int, ...]:
+    """The one of these that a remote start without connector gets: none that others wait for."""
+    if len(targets) < 2:
+        return targets
+    meant = {connector_id for grant in state.waiting for connector_id in grant.connectors}
+    return tuple(connector_id for connector_id in targets if connector_id not in meant)[:1]
+
+
+def _is_usable(
+    state: ChargePoint, connector: Connector, id_tag: str, parent_id_tag: str | None
+) -> bool:
+    """True if a session may begin here, and the cable is not locked in for somebody else."""
+    held = connector.held_for
+    is_held = held is not None and not transaction.belongs_to(held, id_tag, parent_id_tag)
+    return connectors.may_follow(state, connector) and not is_held
+
+
+def _waits_for(connector: Connector, id_tag: str) -> bool:
+    """A plug is in that came for a session, or that is left of this tag's own session."""
+    return connector.is_plugged and (
+        connector.phase is Phase.IDLE or was_used_by(connector, id_tag)
     )
-    return (usable[0].connector_id,) if usable else ()
+
+
+def was_used_by(connector: Connector, id_tag: str) -> bool:
+    """True if a session of this tag runs here, or was the last and may have left its plug."""
+    running, stop = connector.transaction, connector.stop
+    tags = (connector.used_by, connector.ended_by)
+    if running is not None:
+        tags = (running.id_tag, None if stop is None else stop.id_tag)
+    return any(same_tag(tag, id_tag) for tag in tags)
+
+
+def _last_moment_s(connector: Connector, id_tag: str) -> float:
+    """When something happened last here that makes this tag mean it."""
+    if not was_used_by(connector, id_tag):
+        return connector.plugged_at_s
+    return math.inf if connector.transaction is not None else connector.ended_at_s
 
 
 def why_nowhere(state: ChargePoint, served: Sequence[Connector], id_tag: str) -> Rule:
@@ -81,7 +122,7 @@ def why_nowhere(state: ChargePoint, served: Sequence[Connector], id_tag: str) ->
         return Rule.FAULTED
     if served and not any(availability.lets_begin(state, connector) for connector in served):
         return Rule.UPDATING if state.firmware.holds_connectors else Rule.OUT_OF_SERVICE
-    usable = [c.connector_id for c in served if connectors.may_start(state, c)]
+    usable = [c.connector_id for c in served if connectors.may_follow(state, c)]
     if any(not is_open_to(state, connector_id, id_tag, None) for connector_id in usable):
         return Rule.RESERVED
     return Rule.NO_CONNECTOR
@@ -92,7 +133,7 @@ def is_promised_away(state: ChargePoint, id_tag: str, parent_id_tag: str | None)
     free = {
         c.connector_id
         for c in state.connectors
-        if connectors.may_start(state, c)
+        if connectors.may_follow(state, c)
         and reservations.lets_in(state, c.connector_id, id_tag, parent_id_tag)
     }
     return sum(not free.isdisjoint(grant.connectors) for grant in state.waiting) >= len(free)
@@ -123,12 +164,15 @@ def room(state: ChargePoint) -> int:
 def open_of(
     state: ChargePoint, usable: Sequence[Connector], id_tag: str, parent_id_tag: str | None
 ) -> tuple[int, ...]:
-    """Those that no reservation keeps from this tag; of these only his own, where he has one."""
+    """Those that nothing keeps from this tag; of these only those reserved for it, if there are."""
     let_in = [
-        c for c in usable if reservations.lets_in(state, c.connector_id, id_tag, parent_id_tag)
+        c
+        for c in usable
+        if _is_usable(state, c, id_tag, parent_id_tag)
+        and reservations.lets_in(state, c.connector_id, id_tag, parent_id_tag)
     ]
-    places = _kept_for(state, let_in, id_tag, parent_id_tag) or let_in
-    targets = tuple(connector.connector_id for connector in places)
+    chosen = _kept_for(state, let_in, id_tag, parent_id_tag) or let_in
+    targets = tuple(connector.connector_id for connector in chosen)
     return targets if leaves_room(state, targets, id_tag, parent_id_tag) else ()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agent.core import (
+    answering,
     availability,
     faults,
     metering,
@@ -19,6 +20,7 @@ from agent.core import (
     unclaimed,
     vehicle,
 )
+from agent.core.authorization import Decision
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.commands import (
     CloseContactor,
@@ -28,15 +30,16 @@ from agent.core.commands import (
     OpenContactor,
     ReadMeter,
     RenewContactor,
-    Reply,
     UnlockConnector,
     WithdrawOffer,
 )
 from agent.core.faults import Fault
-from agent.core.state import ChargePoint, Connector, Grant, Phase
+from agent.core.reasons import Rule
+from agent.core.state import Asked, ChargePoint, Connector, Grant, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, StopReason
 
+_ENDED_ON_PURPOSE = (StopReason.LOCAL, StopReason.REMOTE)
 _STEPS_MAX = 12  # steps in a row in one turn; more would be a circle
 
 
@@ -60,9 +63,23 @@ def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
 
 def may_start(state: ChargePoint, connector: Connector) -> bool:
     """True if a new session could begin here now, were there a card and a plug."""
-    free = connector.phase in (Phase.IDLE, Phase.FINISHED) and state.is_begun
-    is_in_service = availability.lets_begin(state, connector)
-    return free and is_in_service and not has_forbidding_fault(state, connector)
+    return connector.phase in (Phase.IDLE, Phase.FINISHED) and _is_in_order(state, connector)
+
+
+def may_follow(state: ChargePoint, connector: Connector) -> bool:
+    """True if a new session could begin here now, or when the one that is being ended is over.
+
+    That one is told as Finishing already. One that a person or the central system ends leaves
+    nothing behind that would be in the way of the next.
+    """
+    stop = connector.stop
+    is_ending = stop is not None and not stop.is_found and stop.reason in _ENDED_ON_PURPOSE
+    return may_start(state, connector) or (is_ending and _is_in_order(state, connector))
+
+
+def _is_in_order(state: ChargePoint, connector: Connector) -> bool:
+    is_in_service = state.is_begun and availability.lets_begin(state, connector)
+    return is_in_service and not has_forbidding_fault(state, connector)
 
 
 def has_forbidding_fault(state: ChargePoint, connector: Connector) -> bool:
@@ -105,7 +122,7 @@ def _starting(turn: Turn, connector: Connector) -> None:
     forbidden = has_forbidding_fault(turn.state, connector) or turn.state.restart is not None
     too_late = turn.now.monotonic_s >= connector.give_up_s
     if not connector.is_plugged or forbidden or too_late:
-        give_back(turn, grant, "rejected", "the start was given up: plug, lock, meter or a fault")
+        give_back(turn, grant, answering.because(Rule.GIVEN_UP))
         turn.change_connector(connector.connector_id, phase=Phase.IDLE, grant=None)
         return
     if not connector.is_locked:
@@ -171,6 +188,8 @@ def _finished(turn: Turn, connector: Connector) -> None:
             phase=Phase.IDLE,
             faults=connector.faults - {Fault.CONTACTOR_DROPPED},
             held_for=None,
+            used_by=None if unplugged else connector.used_by,
+            ended_by=None if unplugged else connector.ended_by,
             vehicle_seen=False,
             is_disconnected=False,
             is_unclaimed=False,
@@ -225,7 +244,7 @@ def _take_from_others(turn: Turn, taken: Grant, connector_id: int) -> None:
         if grant is not taken and elsewhere:
             kept.append(replace(grant, connectors=elsewhere))
         elif grant is not taken:
-            give_back(turn, grant, "rejected", "another card was first")
+            give_back(turn, grant, answering.because(Rule.OTHER_FIRST))
     turn.change(waiting=tuple(kept))
 
 
@@ -356,15 +375,20 @@ def _renew(turn: Turn, connector: Connector) -> None:
         turn.order(RenewContactor(connector.connector_id, turn.state.rules.lease_s))
 
 
-def give_back(turn: Turn, grant: Grant, status: str, detail: str = "") -> None:
-    """A grant comes to nothing: whoever waits for its outcome is told."""
-    if grant.request_id is not None:
-        turn.order(Reply(grant.request_id, status, detail))
+def give_back(turn: Turn, grant: Grant, why: Decision, status: str = "rejected") -> None:
+    """A grant comes to nothing: the reason is kept, and whoever waits for the outcome is told."""
+    asked = Asked(grant.purpose, grant.id_tag, grant.connectors, grant.request_id)
+    answering.refuse(turn, asked, why, status, why.rule.says)
 
 
-def answer_unlock(turn: Turn, connector_id: int, status: str) -> None:
+def answer_unlock(turn: Turn, connector_id: int, is_unlocked: bool) -> None:
     """Answer a waiting UnlockConnector.req."""
     request = turn.connector(connector_id).unlock_request
-    if request is not None:
-        turn.change_connector(connector_id, unlock_request=None)
-        turn.order(Reply(request.request_id, status))
+    if request is None:
+        return
+    turn.change_connector(connector_id, unlock_request=None)
+    if is_unlocked:
+        answering.agree(turn, request.request_id, "Unlocked")
+    else:
+        asked = Asked(Purpose.UNLOCK, "", (connector_id,), request.request_id)
+        answering.refuse(turn, asked, answering.because(Rule.LOCK_STUCK), "UnlockFailed")

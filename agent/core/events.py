@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.core.approach import LinkOpened as LinkOpened
+from agent.core.asked import Purpose
 from agent.core.firmware_update import FirmwareEvent
 from agent.core.part_events import CableMeasured as CableMeasured
 from agent.core.part_events import CablePluggedIn as CablePluggedIn
@@ -80,7 +81,6 @@ from agent.core.requests import (
     UnlockRequested as UnlockRequested,
 )
 from agent.core.values import (
-    NO_FACTS,
     Claim,
     Contract,
     IdTagInfo,
@@ -98,7 +98,6 @@ class CardPresented:
 
     id_tag: str
     connectors: tuple[int, ...]
-    facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
     is_random: bool = False  # from a UID that changes at every activation (4 bytes, first 08)
     claim: Claim = Claim.CARD
     contract: Contract | None = None  # of an ISO 15118 vehicle
@@ -113,15 +112,18 @@ class StationAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenNotTaken:
-    """A token from another part of the station was refused before anybody had to decide.
+class RequestNotTaken:
+    """A request about charging was refused at its door, before the core had to decide.
 
-    ``rule`` is one of ``reasons.STATION_RULES``.
+    A token of the station bus (``rule`` is one of ``reasons.STATION_RULES``), or a command of the
+    control API. ``id_tag`` is empty where the request names none.
     """
 
     id_tag: str
     connectors: tuple[int, ...]
     rule: Rule
+    purpose: Purpose = Purpose.START
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,6 @@ class AuthorizeAnswered:
 
     id_tag: str
     info: IdTagInfo
-    facts: TagFacts = NO_FACTS  # filled in by the runtime before the core sees it
     certificate_status: str = ""  # what it says about a contract, in the words of OCPP 2.0.1
 
 
@@ -237,7 +238,6 @@ class MessageAnswered:
     transaction_id: int | None = None  # only StartTransaction.conf
     info: IdTagInfo | None = None
     id_tag: str | None = None  # the tag that ``info`` is about
-    facts: TagFacts = NO_FACTS  # about that tag; filled in by the runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +263,32 @@ class OutboxWasEmpty:
     up_to: int
 
 
+# --- about a tag: looked up before the core sees them --------------------------------------------
+
+# Somebody wants to charge, or wants to know: the core decides about the tag.
+Presented = CardPresented | RemoteStartRequested | SessionAsked | TagQuestioned
+# The central system has said something about the tag.
+Heard = AuthorizeAnswered | MessageAnswered
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """An event about a tag, with what list and cache know about that tag now.
+
+    The core takes events about tags in no other form: whichever door a tag comes through, it is
+    decided on with the same facts. ``facts`` None: the store could not be read (``problem`` says
+    why), or the event names no tag. Nothing is decided on a guess then.
+    """
+
+    event: Presented | Heard
+    facts: TagFacts | None
+    problem: str = ""
+
+
 # Requests are events too; ``events.X`` names them all.
-Event = (
-    CardPresented
-    | CardNotTaken
-    | TokenNotTaken
+_Other = (
+    CardNotTaken
+    | RequestNotTaken
     | StationAnswered
     | ReaderFailed
     | ReaderRecovered
@@ -299,13 +320,10 @@ Event = (
     | LinkAccepted
     | LinkPending
     | LinkLost
-    | AuthorizeAnswered
     | AuthorizeFailed
-    | MessageAnswered
     | MessageFailed
     | DeliveryInterrupted
     | OutboxWasEmpty
-    | RemoteStartRequested
     | RemoteStopRequested
     | UnlockRequested
     | ResetRequested
@@ -316,12 +334,12 @@ Event = (
     | CacheClearRequested
     | SetProfileRequested
     | ClearProfilesRequested
-    | SessionAsked
     | StopAsked
-    | TagQuestioned
     | LimitAsked
     | RetryAsked
     | DiscardAsked
     | ListStaged
     | FirmwareEvent
 )
+Event = _Other | Presented | Heard  # as it is posted
+Ready = _Other | LookedUp  # as the core takes it

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.core import (
+    answering,
     approaching,
     asking,
     availability,
     local_list,
     outbox,
-    presenting,
     transaction,
 )
 from agent.core import connector as connectors
 from agent.core import events as ev
+from agent.core.answering import because
 from agent.core.commands import (
     ApplyConfiguration,
     ClearCache,
@@ -25,9 +26,10 @@ from agent.core.commands import (
 from agent.core.configuration import ChangeStatus
 from agent.core.events import Event
 from agent.core.faults import Fault
-from agent.core.state import Connector, Phase, UnlockRequest
+from agent.core.reasons import Rule
+from agent.core.state import Asked, Connector, Phase, Purpose, UnlockRequest
 from agent.core.turn import Turn
-from agent.core.values import LockState, StopReason
+from agent.core.values import LockState, StopReason, TagFacts
 
 
 def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
@@ -59,11 +61,12 @@ def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
     turn.change(online=False, registration="offline")
 
 
-def _message_answered(turn: Turn, event: ev.MessageAnswered) -> None:
+def message_answered(turn: Turn, event: ev.MessageAnswered, facts: TagFacts | None) -> None:
+    """A message of the outbox was answered; what it says about a tag is remembered."""
     outbox.answered(turn, event)
     if event.info is not None and event.id_tag is not None:
         asking.remember(turn, event.id_tag, event.info)
-        local_list.note_conflict(turn, event.id_tag, event.info, event.facts)
+        local_list.note_conflict(turn, event.id_tag, event.info, facts)
     if event.action == "StartTransaction":
         transaction.start_answered(turn, event.transaction_ref, event.transaction_id, event.info)
 
@@ -91,9 +94,11 @@ def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:
         and connector.transaction.transaction_id == event.transaction_id
     ]
     if not named:
-        turn.order(Reply(event.request_id, "Rejected"))
+        asked = Asked(Purpose.REMOTE_STOP, request_id=event.request_id)
+        detail = f"transactionId {event.transaction_id}"
+        answering.refuse(turn, asked, because(Rule.NO_SESSION, detail))
         return
-    turn.order(Reply(event.request_id, "Accepted"))
+    answering.agree(turn, event.request_id)
     # Some central systems give an id twice: asked again, the next one of that id ends.
     goes_on = [connector for connector in named if connector.phase is Phase.CHARGING]
     for connector in goes_on[:1]:
@@ -104,17 +109,19 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
     """Errata 3.87: NotSupported for an unknown connector and for one without lock."""
     known = turn.state.has_connector(event.connector_id)
     if not known or not turn.connector(event.connector_id).traits.has_lock:
-        turn.order(Reply(event.request_id, "NotSupported"))
+        asked = Asked(Purpose.UNLOCK, "", (event.connector_id,), event.request_id)
+        rule = Rule.NO_LOCK if known else Rule.UNKNOWN_CONNECTOR
+        answering.refuse(turn, asked, because(rule), "NotSupported")
         return
-    connectors.answer_unlock(turn, event.connector_id, "UnlockFailed")  # one that waits still
+    connectors.answer_unlock(turn, event.connector_id, is_unlocked=False)  # one that waits still
     connector = turn.connector(event.connector_id)
     if _is_at_rest_unlocked(connector):
-        turn.order(Reply(event.request_id, "Unlocked"))
+        answering.agree(turn, event.request_id, "Unlocked")
         return
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
     is_starting = connector.phase is Phase.STARTING
     if connector.grant is not None:
-        connectors.give_back(turn, connector.grant, "rejected", "the connector was unlocked")
+        connectors.give_back(turn, connector.grant, because(Rule.UNLOCKED))
     turn.change_connector(
         event.connector_id,
         phase=Phase.IDLE if is_starting else connector.phase,  # a start is called off
@@ -171,13 +178,10 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.LinkAccepted: _link_accepted,
     ev.LinkPending: _link_pending,
     ev.LinkLost: _link_lost,
-    ev.AuthorizeAnswered: asking.authorize_answered,
     ev.AuthorizeFailed: asking.authorize_failed,
-    ev.MessageAnswered: _message_answered,
     ev.MessageFailed: _message_failed,
     ev.DeliveryInterrupted: _delivery_interrupted,
     ev.OutboxWasEmpty: _outbox_was_empty,
-    ev.RemoteStartRequested: presenting.remote_start_requested,
     ev.RemoteStopRequested: _remote_stop_requested,
     ev.UnlockRequested: _unlock_requested,
     ev.AvailabilityChangeRequested: availability.change_requested,

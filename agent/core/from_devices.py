@@ -41,7 +41,13 @@ def _unplugged(turn: Turn, event: ev.CableUnplugged) -> None:
     # stands in the empty socket lets nobody plug in.
     is_free = connector.lock is LockState.UNLOCKED
     gone = {Fault.CONTACTOR_DROPPED, *((Fault.LOCK_FAILED,) if is_free else ())}
-    turn.change_connector(event.connector_id, plugged=False, faults=connector.faults - gone)
+    turn.change_connector(
+        event.connector_id,
+        plugged=False,
+        faults=connector.faults - gone,
+        used_by=None,
+        ended_by=None,
+    )
 
 
 def _pilot_changed(turn: Turn, event: ev.PilotChanged) -> None:
@@ -70,7 +76,7 @@ def _lock_changed(turn: Turn, event: ev.LockChanged) -> None:
         faults=connector.faults - {Fault.LOCK_FAILED},
     )
     if event.state is LockState.UNLOCKED:
-        connectors.answer_unlock(turn, event.connector_id, "Unlocked")
+        connectors.answer_unlock(turn, event.connector_id, is_unlocked=True)
 
 
 def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
@@ -82,7 +88,7 @@ def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
         faults=connector.faults | {Fault.LOCK_FAILED},
     )
     if event.wanted is LockState.UNLOCKED:
-        connectors.answer_unlock(turn, event.connector_id, "UnlockFailed")
+        connectors.answer_unlock(turn, event.connector_id, is_unlocked=False)
 
 
 def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
@@ -170,8 +176,7 @@ def _meter_answered(turn: Turn, connector_id: int) -> None:
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
-    ev.CardPresented: presenting.card_presented,
-    ev.TokenNotTaken: presenting.token_not_taken,
+    ev.RequestNotTaken: presenting.request_not_taken,
     ev.StationAnswered: asking.station_answered,
     ev.CardNotTaken: _card_not_taken,
     ev.ReaderFailed: _reader_failed,

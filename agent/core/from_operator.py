@@ -6,89 +6,102 @@ It takes the same way as a card: the decision, the grant and the transaction are
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.core import (
-    asking,
-    authorization,
-    availability,
-    choosing,
-    connector,
-    outbox,
-    transaction,
-)
+from agent.core import answering, asking, authorization, choosing, outbox, transaction
 from agent.core import events as ev
+from agent.core.answering import because
 from agent.core.authorization import Decision
-from agent.core.commands import Reply
 from agent.core.events import Event
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
-from agent.core.state import Attempt, Connector, Limits, Phase, Purpose, Vouched
+from agent.core.state import Asked, Attempt, ChargePoint, Limits, Phase, Purpose, Vouched
 from agent.core.turn import Turn
-from agent.core.values import AuthorizationStatus, StopReason, Verdict
+from agent.core.values import AuthorizationStatus, Instant, StopReason, TagFacts, Verdict
 
 
-def _session_asked(turn: Turn, event: ev.SessionAsked) -> None:
-    refusal = _why_no_session(turn, event)
-    if refusal is not None:
-        turn.order(Reply(event.request_id, refusal))
-        return
-    attempt = Attempt(
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no session can begin there now: a stable word for programs, and the rule."""
+
+    status: str
+    rule: Rule
+
+
+_STATUSES = {
+    Rule.UNKNOWN_CONNECTOR: "unknown_connector",
+    Rule.FAULTED: "connector_faulted",
+    Rule.JOURNAL_FAILED: "connector_faulted",
+    Rule.SHUTTING_DOWN: "connector_unavailable",
+    Rule.OUT_OF_SERVICE: "connector_unavailable",
+    Rule.UPDATING: "connector_unavailable",
+    Rule.RESERVED: "connector_reserved",
+    Rule.NO_CONNECTOR: "transaction_active",
+    Rule.NOT_PLUGGED: "not_plugged",
+}
+
+
+def session_asked(turn: Turn, event: ev.SessionAsked, facts: TagFacts) -> None:
+    """Somebody with the right to do so asks for a session; decided as a card's would be."""
+    attempt = _attempt(event, facts)
+    found = foresee(turn.state, event, facts, turn.now)
+    if isinstance(found, Refusal):
+        answering.refuse(turn, attempt, because(found.rule), found.status)
+    else:
+        asking.start(turn, attempt, found)
+
+
+def foresee(
+    state: ChargePoint, event: ev.SessionAsked, facts: TagFacts, now: Instant
+) -> Refusal | Decision | None:
+    """What would become of it now; None: the central system would be asked about the tag.
+
+    The control API looks with this whether a command is possible before it takes it.
+    """
+    attempt = _attempt(event, facts)
+    decision = _decided_already(state, event, now) or asking.foresee(state, attempt, now.utc)
+    rule = _why_nowhere(state, event, asking.places(state, attempt, decision, now.utc))
+    return decision if rule is None else Refusal(_STATUSES[rule], rule)
+
+
+def _attempt(event: ev.SessionAsked, facts: TagFacts) -> Attempt:
+    return Attempt(
         Purpose.OPERATOR_START,
         event.id_tag,
         (event.connector_id,),
-        event.facts,
-        request_id=event.request_id,
+        event.request_id,
+        facts=facts,
         limits=Limits(event.duration_s, event.energy_wh),
     )
-    decision = _decided_already(turn, event)
-    if decision is None:
-        asking.decide_start(turn, attempt)
-    else:
-        asking.grant(turn, attempt, decision)
 
 
-def _why_no_session(turn: Turn, event: ev.SessionAsked) -> str | None:
-    if not turn.state.has_connector(event.connector_id):
-        return "unknown_connector"
-    wanted = turn.connector(event.connector_id)
-    if turn.state.restart is not None or connector.has_forbidding_fault(turn.state, wanted):
-        return "connector_faulted"
-    if not availability.lets_begin(turn.state, wanted):
-        return "connector_unavailable"
-    if wanted.phase not in (Phase.IDLE, Phase.FINISHED) or _is_promised(turn, wanted):
-        return "transaction_active"
-    parent = authorization.known_parent(event.facts, turn.state.configuration, turn.now.utc)
-    if not choosing.is_open_to(
-        turn.state, event.connector_id, event.id_tag, parent, hoping=parent is None
-    ):
-        return "connector_reserved"
-    if event.must_be_plugged and not wanted.is_plugged:
-        return "not_plugged"
-    return None
+def _why_nowhere(
+    state: ChargePoint, event: ev.SessionAsked, targets: tuple[int, ...]
+) -> Rule | None:
+    if not state.has_connector(event.connector_id):
+        return Rule.UNKNOWN_CONNECTOR
+    if state.restart is not None:
+        return Rule.SHUTTING_DOWN
+    wanted = state.connector(event.connector_id)
+    if not targets:
+        return choosing.why_nowhere(state, [wanted], event.id_tag)
+    return Rule.NOT_PLUGGED if event.must_be_plugged and not wanted.is_plugged else None
 
 
-def _is_promised(turn: Turn, wanted: Connector) -> bool:
-    only_here = (wanted.connector_id,)
-    return any(grant.connectors == only_here for grant in turn.state.waiting) or any(
-        check.attempt.connectors == only_here and check.attempt.purpose is not Purpose.STOP
-        for check in turn.state.checking
-    )
-
-
-def _decided_already(turn: Turn, event: ev.SessionAsked) -> Decision | None:
-    if event.is_trusted:
-        return asking.local(Verdict.ACCEPTED, Rule.TRUSTED)
-    for vouched in turn.state.vouched:
-        if same_tag(vouched.id_tag, event.id_tag) and _still_counts(turn, vouched):
+def _decided_already(state: ChargePoint, event: ev.SessionAsked, now: Instant) -> Decision | None:
+    """Simulated hardware takes any tag, to try the central system; offline the rules decide."""
+    if event.is_trusted and state.online:
+        return asking.local(Rule.TRUSTED)
+    for vouched in state.vouched:
+        if same_tag(vouched.id_tag, event.id_tag) and _still_counts(vouched, now):
             return Decision(Verdict.ACCEPTED, Rule.VOUCHED, "central system", vouched.info)
     return None
 
 
-def _still_counts(turn: Turn, vouched: Vouched) -> bool:
-    status = authorization.effective(vouched.info, turn.now.utc)
-    return turn.now.monotonic_s < vouched.until_s and status is AuthorizationStatus.ACCEPTED
+def _still_counts(vouched: Vouched, now: Instant) -> bool:
+    status = authorization.effective(vouched.info, now.utc)
+    return now.monotonic_s < vouched.until_s and status is AuthorizationStatus.ACCEPTED
 
 
 def _stop_asked(turn: Turn, event: ev.StopAsked) -> None:
@@ -99,19 +112,21 @@ def _stop_asked(turn: Turn, event: ev.StopAsked) -> None:
         transaction.order_stop(turn, candidate.connector_id, StopReason.LOCAL)
         stop = turn.connector(candidate.connector_id).stop
         assert stop is not None
-        if stop.request_id is not None:  # somebody else waits for the same end
-            turn.order(Reply(stop.request_id, "applied"))
+        answering.agree(turn, stop.request_id, "applied")  # somebody else waits for the same end
         waiting = replace(stop, request_id=event.request_id)
         turn.change_connector(candidate.connector_id, stop=waiting)
         return
-    turn.order(Reply(event.request_id, "no_transaction"))
+    asked = Asked(Purpose.OPERATOR_STOP, request_id=event.request_id)
+    detail = f"our own number {event.transaction_ref}"
+    answering.refuse(turn, asked, because(Rule.NO_SESSION, detail), "no_transaction")
 
 
-def _tag_questioned(turn: Turn, event: ev.TagQuestioned) -> None:
+def tag_questioned(turn: Turn, event: ev.TagQuestioned, facts: TagFacts) -> None:
+    """Ask the central system about a tag, whatever list and cache say."""
+    attempt = Attempt(Purpose.QUESTION, event.id_tag, (), event.request_id, facts=facts)
     if not turn.state.online:
-        turn.order(Reply(event.request_id, "not_connected"))
+        answering.refuse(turn, attempt, because(Rule.NOT_CONNECTED), "not_connected")
         return
-    attempt = Attempt(Purpose.QUESTION, event.id_tag, request_id=event.request_id)
     if turn.state.restart is not None:
         asking.refuse(turn, attempt, Rule.SHUTTING_DOWN)
         return
@@ -121,16 +136,15 @@ def _tag_questioned(turn: Turn, event: ev.TagQuestioned) -> None:
 def _limit_asked(turn: Turn, event: ev.LimitAsked) -> None:
     is_known = turn.state.has_connector(event.connector_id)
     if not is_known or turn.connector(event.connector_id).phase is not Phase.CHARGING:
-        turn.order(Reply(event.request_id, "no_transaction"))
+        asked = Asked(Purpose.LIMIT, "", (event.connector_id,), event.request_id)
+        answering.refuse(turn, asked, because(Rule.NO_SESSION), "no_transaction")
         return
     turn.change_connector(event.connector_id, limit_a=event.current_a)
-    turn.order(Reply(event.request_id, "applied"))
+    answering.agree(turn, event.request_id, "applied")
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
-    ev.SessionAsked: _session_asked,
     ev.StopAsked: _stop_asked,
-    ev.TagQuestioned: _tag_questioned,
     ev.LimitAsked: _limit_asked,
     ev.RetryAsked: outbox.retry,
     ev.DiscardAsked: outbox.discard,

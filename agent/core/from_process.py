@@ -9,9 +9,11 @@ from typing import Any
 from agent.core import asking, presenting, recovery, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
+from agent.core.answering import because
 from agent.core.commands import NoteBoot, NoteEnding, Reply
 from agent.core.events import Event
 from agent.core.faults import Fault
+from agent.core.reasons import Rule
 from agent.core.state import RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import StopReason
@@ -69,9 +71,9 @@ def _reset_requested(turn: Turn, event: ev.ResetRequested) -> None:
 
 def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_once: bool) -> None:
     for grant in turn.state.waiting:
-        connectors.give_back(turn, grant, "rejected", "the box restarts")
+        connectors.give_back(turn, grant, because(Rule.SHUTTING_DOWN))
     for check in turn.state.checking:
-        asking.answer_undecided(turn, check.attempt, "the box restarts")
+        asking.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
     turn.change(restart=order, waiting=(), checking=())
     if turn.state.boot is not None and any(c.transaction for c in turn.state.connectors):
         turn.order(NoteEnding(reason))  # should one of them not be closed in time

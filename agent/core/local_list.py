@@ -164,9 +164,13 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {ListStaged: _staged}
 # --- does the list still agree? ------------------------------------------------------------------
 
 
-def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagFacts) -> None:
-    """Tell the central system, once, that its answer contradicts its list (section 3.5.2)."""
-    if facts.list_entry is None or not turn.state.configuration.boolean("LocalAuthListEnabled"):
+def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagFacts | None) -> None:
+    """Tell the central system, once, that its answer contradicts its list (section 3.5.2).
+
+    ``facts`` None: nobody could look into the list.
+    """
+    is_used = turn.state.configuration.boolean("LocalAuthListEnabled")
+    if facts is None or facts.list_entry is None or not is_used:
         return
     conflict = _conflict(turn, id_tag, info, facts.list_entry)
     others = tuple(c for c in turn.state.conflicts if c.id_tag != id_tag.casefold())

@@ -6,15 +6,34 @@ are looked at is the order of the functions below ``card_presented``.
 
 from __future__ import annotations
 
-from agent.core import asking, authorization, choosing, connector, smart_charging, transaction
+from dataclasses import replace
+
+from agent.core import (
+    answering,
+    asking,
+    authorization,
+    choosing,
+    connector,
+    signals,
+    smart_charging,
+    transaction,
+)
+from agent.core.answering import because
 from agent.core.authorization import Decision
-from agent.core.commands import Reply
-from agent.core.events import CardPresented, RemoteStartRequested, TokenNotTaken
+from agent.core.commands import ShowSignal
+from agent.core.events import (
+    CardPresented,
+    Presented,
+    RemoteStartRequested,
+    RequestNotTaken,
+    SessionAsked,
+    TagQuestioned,
+)
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.reasons import Rule
-from agent.core.state import Attempt, Connector, Phase, Purpose
+from agent.core.state import Asked, Attempt, ChargePoint, Connector, Phase, Purpose
 from agent.core.turn import Turn
-from agent.core.values import Claim, Verdict
+from agent.core.values import Claim, TagFacts, Verdict
 
 # Nobody is asked about these.
 _ACCEPTED_CLAIMS = {Claim.FREE: Rule.FREE, Claim.STATION: Rule.STATION}
@@ -23,7 +42,7 @@ _NO_PERSON = (Claim.AUTOCHARGE, Claim.CONTRACT, Claim.STATION)
 RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 
 
-def card_presented(turn: Turn, event: CardPresented) -> None:
+def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
     """Somebody presented a tag at the reader."""
     if not is_valid_id_tag(event.id_tag):
         _refuse(turn, Purpose.START, event.id_tag, (), Rule.UNTELLABLE)
@@ -47,34 +66,63 @@ def card_presented(turn: Turn, event: CardPresented) -> None:
     is_person = event.claim not in _NO_PERSON
     if not is_person and _is_in_use(turn, event.id_tag, served):
         return
-    if is_person and _ends_what_is_his(turn, event, served):
+    if is_person and _ends_its_own(turn, event, facts, served):
         return
-    targets = choosing.for_card(turn.state, served, event.id_tag)
-    if targets:
-        _start(turn, event, targets)
+    ids = tuple(c.connector_id for c in served)
+    attempt = Attempt(Purpose.START, event.id_tag, ids, facts=facts, contract=event.contract)
+    if _starts(turn, attempt, event.claim):
         return
     why = choosing.why_nowhere(turn.state, served, event.id_tag)
     # Where a place is kept for another that is why; but a card of a group may be here to end one.
     has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
     is_kept = why is Rule.RESERVED and not has_group
-    if is_person and not is_kept and _ends_other_session(turn, event, served):
+    if is_person and not is_kept and _ends_other_session(turn, attempt, served):
         return
     _refuse(turn, Purpose.START, event.id_tag, (), why)
 
 
-def _start(turn: Turn, event: CardPresented, targets: tuple[int, ...]) -> None:
-    attempt = Attempt(Purpose.START, event.id_tag, targets, event.facts, contract=event.contract)
-    rule = _ACCEPTED_CLAIMS.get(event.claim)
+def _starts(turn: Turn, attempt: Attempt, claim: Claim) -> bool:
+    """Let the tag start, or be asked about, where it can mean a connector; False: it means none."""
+    rule = _ACCEPTED_CLAIMS.get(claim)
     if rule is None:
-        asking.decide_start(turn, attempt)
-        return
-    decision = asking.local(Verdict.ACCEPTED, rule)
-    asking.grant(turn, attempt, decision, is_wanted=event.claim is Claim.STATION)
+        decision = asking.foresee(turn.state, attempt, turn.now.utc)
+    else:
+        decision = asking.local(rule)
+    targets = asking.places(turn.state, attempt, decision, turn.now.utc)
+    if not targets:
+        return False
+    attempt = replace(attempt, connectors=targets)
+    if decision is not None and claim is Claim.STATION:
+        asking.grant(turn, attempt, decision, is_wanted=True)
+    else:
+        asking.start(turn, attempt, decision)
+    return True
 
 
-def token_not_taken(turn: Turn, event: TokenNotTaken) -> None:
-    """A token of the station was refused before it came here: the reason is kept."""
-    _refuse(turn, Purpose.START, event.id_tag, event.connectors, event.rule)
+def request_not_taken(turn: Turn, event: RequestNotTaken) -> None:
+    """A token of the station, or an operator's request, was refused before it came here."""
+    asked = Asked(event.purpose, event.id_tag, event.connectors)
+    if event.purpose is Purpose.START:  # somebody stands there
+        asking.refuse(turn, asked, event.rule, event.detail)
+    else:
+        answering.refuse(turn, asked, because(event.rule, event.detail))
+
+
+def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
+    """The store cannot be read: nothing is decided on a guess, whichever door the tag came by."""
+    match event:
+        case CardPresented():
+            asked = Asked(Purpose.START, event.id_tag)
+            asking.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+        case RemoteStartRequested():
+            answering.refuse(turn, _remote(event), because(Rule.LOOK_UP_FAILED, problem))
+        case SessionAsked():
+            places = (event.connector_id,)
+            asked = Asked(Purpose.OPERATOR_START, event.id_tag, places, event.request_id)
+            asking.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+        case TagQuestioned():
+            asked = Asked(Purpose.QUESTION, event.id_tag, request_id=event.request_id)
+            asking.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
 
 
 def _unwanted_claim(turn: Turn, claim: Claim) -> Rule | None:
@@ -98,11 +146,12 @@ def charge_freely(turn: Turn, connector_id: int) -> None:
         return
     if any(connector_id in grant.connectors for grant in state.waiting):
         return  # promised to a card
-    attempt = Attempt(Purpose.START, id_tag, (connector_id,))
+    # The configuration lets everybody in: what list and cache say about this tag does not count.
+    attempt = Attempt(Purpose.START, id_tag, (connector_id,), facts=TagFacts())
     if connector.may_start(state, current):
-        asking.grant(turn, attempt, asking.local(Verdict.ACCEPTED, Rule.FREE))
+        asking.grant(turn, attempt, asking.local(Rule.FREE))
     elif current.stop is not None and current.stop.is_found:
-        asking.promise(turn, attempt, asking.local(Verdict.ACCEPTED, Rule.FREE))
+        asking.promise(turn, attempt, asking.local(Rule.FREE))
 
 
 def _is_being_checked(turn: Turn, id_tag: str) -> bool:
@@ -120,12 +169,14 @@ def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
     return any(same_tag(tag, id_tag) for tag in tags)
 
 
-def _ends_what_is_his(turn: Turn, event: CardPresented, served: list[Connector]) -> bool:
+def _ends_its_own(
+    turn: Turn, event: CardPresented, facts: TagFacts, served: list[Connector]
+) -> bool:
     """The tag ends its session, calls off its start, or gets its cable back."""
     return (
         _ends_own_session(turn, event.id_tag, served)
         or _calls_off(turn, event.id_tag, served)
-        or _releases_cable(turn, event, served)
+        or _releases_cable(turn, event.id_tag, facts, served)
     )
 
 
@@ -139,6 +190,7 @@ def _ends_own_session(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
         if running is None or not same_tag(running.id_tag, id_tag):
             continue
         if candidate.phase is Phase.STOPPING:
+            _refuse(turn, Purpose.START, id_tag, (candidate.connector_id,), Rule.ENDING)
             return True
         age_s = turn.now.monotonic_s - running.begun_monotonic_s
         if not turn.state.rules.stop_by_second_tap:
@@ -146,7 +198,7 @@ def _ends_own_session(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
         elif age_s < turn.state.rules.tap_guard_s:
             _refuse(turn, Purpose.STOP, id_tag, (candidate.connector_id,), Rule.TOO_SOON)
         else:
-            decision = asking.local(Verdict.ACCEPTED, Rule.SAME_CARD)
+            decision = asking.local(Rule.SAME_CARD)
             asking.stop(turn, id_tag, running, decision)
         return True
     return False
@@ -169,8 +221,9 @@ def _calls_off(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
         if same_tag(grant.id_tag, id_tag):
             if turn.now.monotonic_s - grant.granted_at_s >= turn.state.rules.tap_guard_s:
                 turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
-                connector.give_back(turn, grant, "rejected", Rule.CANCELLED.says)
-                _refuse(turn, Purpose.START, id_tag, (), Rule.CANCELLED)
+                called_off = because(Rule.CANCELLED)
+                connector.give_back(turn, grant, called_off)
+                turn.order(ShowSignal(signals.of_decision(called_off)))
             return True
     return any(
         c.phase is Phase.STARTING and c.grant is not None and same_tag(c.grant.id_tag, id_tag)
@@ -178,25 +231,25 @@ def _calls_off(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
     )
 
 
-def _releases_cable(turn: Turn, event: CardPresented, served: list[Connector]) -> bool:
+def _releases_cable(turn: Turn, id_tag: str, facts: TagFacts, served: list[Connector]) -> bool:
     """Errata 3.5: after DeAuthorized, the same card or group gets its cable back."""
     info = None
-    if event.facts.list_entry is not None:
-        info = event.facts.list_entry
-    elif event.facts.cache_entry is not None:
-        info = event.facts.cache_entry.info
+    if facts.list_entry is not None:
+        info = facts.list_entry
+    elif facts.cache_entry is not None:
+        info = facts.cache_entry.info
     parent = None if info is None else info.parent_id_tag
     for candidate in served:
         held = candidate.held_for
-        if held is not None and transaction.belongs_to(held, event.id_tag, parent):
+        if held is not None and transaction.belongs_to(held, id_tag, parent):
             turn.change_connector(candidate.connector_id, held_for=None)
-            attempt = Attempt(Purpose.STOP, event.id_tag, (candidate.connector_id,))
-            asking.record(turn, attempt, asking.local(Verdict.ACCEPTED, Rule.CABLE_RELEASED))
+            asked = Asked(Purpose.STOP, id_tag, (candidate.connector_id,))
+            asking.accept(turn, asked, asking.local(Rule.CABLE_RELEASED))
             return True
     return False
 
 
-def _ends_other_session(turn: Turn, event: CardPresented, served: list[Connector]) -> bool:
+def _ends_other_session(turn: Turn, attempt: Attempt, served: list[Connector]) -> bool:
     """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
     running = [c for c in served if c.phase is Phase.CHARGING and c.transaction is not None]
     if not running:
@@ -207,54 +260,78 @@ def _ends_other_session(turn: Turn, event: CardPresented, served: list[Connector
         assert candidate.transaction is not None
         decision = authorization.decide_stop(
             candidate.transaction,
-            event.id_tag,
-            event.facts,
+            attempt.id_tag,
+            attempt.facts,
             policy,
             turn.state.online,
             turn.now.utc,
         )
         if decision is None:
             ids = tuple(c.connector_id for c in running)
-            asking.ask(turn, Attempt(Purpose.STOP, event.id_tag, ids, event.facts))
+            asking.ask(turn, replace(attempt, purpose=Purpose.STOP, connectors=ids, contract=None))
             return True
         if decision.verdict is Verdict.ACCEPTED:
-            asking.stop(turn, event.id_tag, candidate.transaction, decision)
+            asking.stop(turn, attempt.id_tag, candidate.transaction, decision)
             return True
     assert decision is not None
-    attempt = Attempt(Purpose.STOP, event.id_tag, (running[0].connector_id,))
-    asking.record(turn, attempt, decision)
+    asked = Asked(Purpose.STOP, attempt.id_tag, (running[0].connector_id,))
+    asking.turn_down(turn, asked, decision)
     return True
 
 
 # --- remote start --------------------------------------------------------------------------------
 
 
-def remote_start_requested(turn: Turn, event: RemoteStartRequested) -> None:
-    """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32)."""
-    parent = authorization.known_parent(event.facts, turn.state.configuration, turn.now.utc)
-    targets = choosing.for_remote_start(turn.state, event.connector_id, event.id_tag, parent)
-    is_pending = turn.state.registration in ("Pending", "Rejected")
-    is_tellable = is_valid_id_tag(event.id_tag)
-    if not targets or is_pending or turn.state.restart is not None or not is_tellable:
-        turn.order(Reply(event.request_id, "Rejected"))
+def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagFacts) -> None:
+    """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32).
+
+    With AuthorizeRemoteTxRequests it is decided as a card at the reader would be. Without, nobody
+    is asked about the tag: of its group only what list or cache tell counts for a reservation.
+    """
+    asked = _remote(event)
+    served = [c for c in turn.state.connectors if event.connector_id in (None, c.connector_id)]
+    ids = tuple(c.connector_id for c in served)
+    attempt = Attempt(Purpose.REMOTE_START, event.id_tag, ids, facts=facts, profile=event.profile)
+    decision: Decision | None = Decision(Verdict.ACCEPTED, Rule.REMOTE_TRUSTED, "central system")
+    if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
+        decision = asking.foresee(turn.state, attempt, turn.now.utc)
+    targets = choosing.the_first(
+        turn.state, asking.places(turn.state, attempt, decision, turn.now.utc)
+    )
+    rule = _why_no_remote_start(turn.state, event)
+    if rule is None and not targets:
+        rule = choosing.why_nowhere(turn.state, served, event.id_tag)
+    if rule is not None:
+        answering.refuse(turn, asked, because(rule))
         return
     if event.profile is not None:
         mistake = smart_charging.mistake_in_promised(turn.state, event.profile)
         if mistake:
-            turn.order(Reply(event.request_id, "Rejected", mistake))
+            answering.refuse(turn, asked, because(Rule.BAD_PROFILE, mistake))
             return
-    turn.order(Reply(event.request_id, "Accepted"))
-    attempt = Attempt(
-        Purpose.REMOTE_START, event.id_tag, targets, event.facts, profile=event.profile
-    )
-    if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
-        asking.decide_start(turn, attempt)
-        return
-    decision = Decision(Verdict.ACCEPTED, Rule.REMOTE_TRUSTED, "central system")
-    asking.grant(turn, attempt, decision)
+    answering.agree(turn, event.request_id)
+    asking.start(turn, replace(attempt, connectors=targets), decision)
+
+
+def _why_no_remote_start(state: ChargePoint, event: RemoteStartRequested) -> Rule | None:
+    """What forbids it wherever it is meant to begin."""
+    if not is_valid_id_tag(event.id_tag):
+        return Rule.UNTELLABLE
+    if state.registration in ("Pending", "Rejected"):
+        return Rule.NOT_REGISTERED
+    if state.restart is not None:
+        return Rule.SHUTTING_DOWN
+    if event.connector_id is None:
+        return None if state.rules.remote_start_takes_first else Rule.NO_CONNECTOR_NAMED
+    return None if state.has_connector(event.connector_id) else Rule.UNKNOWN_CONNECTOR
+
+
+def _remote(event: RemoteStartRequested) -> Asked:
+    named = () if event.connector_id is None else (event.connector_id,)
+    return Asked(Purpose.REMOTE_START, event.id_tag, named, event.request_id)
 
 
 def _refuse(
     turn: Turn, purpose: Purpose, id_tag: str, connectors: tuple[int, ...], rule: Rule
 ) -> None:
-    asking.refuse(turn, Attempt(purpose, id_tag, connectors), rule)
+    asking.refuse(turn, Asked(purpose, id_tag, connectors), rule)

@@ -56,6 +56,27 @@ class Rule(Enum):
     OUT_OF_SERVICE = "the central system has taken this connector out of service"
     UPDATING = "new firmware is about to be installed"
     FAULTED = "the connector has a fault"
+    LOOK_UP_FAILED = "the box cannot read what it knows about cards, and decides nothing on a guess"
+    DEAUTHORIZED = "the central system refuses this card for the session that has begun"
+    NO_ANSWER = "the central system was asked, and gave no usable answer"
+    NOT_CONNECTED = "the central system has to be asked, and is not connected"
+    NOT_REGISTERED = "the central system has not accepted this box yet"
+    ENDING = "the session of this card is just being ended"
+    NO_PLUG_CAME = "no plug came in time"
+    GIVEN_UP = "the start was given up: plug, lock, meter or a fault"
+    OTHER_FIRST = "another card was first"
+    UNLOCKED = "the connector was unlocked before the session could begin"
+    NOT_PLUGGED = "no cable is plugged in there"
+    UNKNOWN_CONNECTOR = "the box has no connector of that number"
+    NO_CONNECTOR_NAMED = "no connector was named, and this box does not choose one"
+    NO_SESSION = "no such session is under way"
+    SEVERAL_SESSIONS = "several sessions are meant, and only one can be"
+    BAD_PROFILE = "the charging profile cannot be used"
+    NO_LOCK = "the connector has no lock"
+    LOCK_STUCK = "the lock did not open in time"
+    BAD_RESERVATION = "no such reservation can be made"
+    NO_RESERVATION = "there is no such reservation"
+    NOT_DONE = "the control API cannot do this now"
     JOURNAL_FAILED = "the box cannot write its journal, so nothing may start"
     TOO_MANY = "too many cards are being checked at the same time"
     SHUTTING_DOWN = "the box is about to restart"
@@ -98,6 +119,27 @@ _THEN = {
     Rule.OUT_OF_SERVICE: "let the central system set it Operative again",
     Rule.UPDATING: "tap again after the restart; see chargepoint-agent status",
     Rule.FAULTED: "see chargepoint-agent status: it names the fault",
+    Rule.LOOK_UP_FAILED: "see chargepoint-agent status and doctor: the disk, or the database on it",
+    Rule.DEAUTHORIZED: "look the card up in the central system: known, not blocked, valid?",
+    Rule.NO_ANSWER: "ask again; see chargepoint-agent doctor if it stays so",
+    Rule.NOT_CONNECTED: "restore the link (see status), then ask again",
+    Rule.NOT_REGISTERED: "let the central system accept the box: see its BootNotification",
+    Rule.ENDING: "wait a few seconds, then tap again to start anew",
+    Rule.NO_PLUG_CAME: "plug in sooner after the card, or raise ConnectionTimeOut",
+    Rule.GIVEN_UP: "see what the log says of plug, lock and meter just before; then start again",
+    Rule.OTHER_FIRST: "use another connector, or start again when this one is free",
+    Rule.UNLOCKED: "start again",
+    Rule.NOT_PLUGGED: "plug in first",
+    Rule.UNKNOWN_CONNECTOR: "see chargepoint-agent status for the connectors that there are",
+    Rule.NO_CONNECTOR_NAMED: "name one, or set authorization.remote_start_without_connector",
+    Rule.NO_SESSION: "see chargepoint-agent status for the sessions that run",
+    Rule.SEVERAL_SESSIONS: "name one by its own number; see chargepoint-agent status",
+    Rule.BAD_PROFILE: "correct what the detail names in the central system",
+    Rule.NO_LOCK: "nothing to unlock: pull the plug",
+    Rule.LOCK_STUCK: "see whether the plug jams the bolt; chargepoint-agent self-test tries it",
+    Rule.BAD_RESERVATION: "correct what the detail names in the central system",
+    Rule.NO_RESERVATION: "look for its number in the central system; it may be over",
+    Rule.NOT_DONE: "do what the detail says",
     Rule.JOURNAL_FAILED: "make room on the disk, or replace the SD card",
     Rule.FREE_OFF: "set authorization.free_charging_id_tag, or show a card",
     Rule.AUTOCHARGE_OFF: "set authorization.autocharge, or show a card",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.core.charging_profiles import ChargingProfile, Criteria
-from agent.core.values import NO_FACTS, ListUpdate, Reservation, TagFacts
+from agent.core.values import ListUpdate, Reservation
 
 # --- asked by the central system; each is answered with Reply(request_id, ...) -------------------
 
@@ -20,7 +20,6 @@ class RemoteStartRequested:
     request_id: str
     id_tag: str
     connector_id: int | None = None
-    facts: TagFacts = NO_FACTS
     profile: ChargingProfile | None = None  # for the transaction to come
 
 
@@ -149,7 +148,6 @@ class SessionAsked:
     is_trusted: bool = False  # True: no authorization (simulated hardware only)
     duration_s: int | None = None  # the session ends by itself after this time
     energy_wh: int | None = None  # or after this energy
-    facts: TagFacts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agent.core import availability, choosing, faults, presenting, reservations
+from agent.core import answering, availability, choosing, faults, presenting, reservations
 from agent.core import connector as connectors
-from agent.core.commands import Reply
 from agent.core.configuration import RESERVATION
 from agent.core.events import Event, ReservationCancelRequested, ReservationRequested
 from agent.core.faults import Fault
 from agent.core.id_tag import is_valid_id_tag
+from agent.core.reasons import Rule
 from agent.core.reservations import ANY_CONNECTOR
-from agent.core.state import ChargePoint, Connector
+from agent.core.state import Asked, ChargePoint, Connector, Purpose
 from agent.core.turn import Turn
 from agent.core.values import Reservation
 
@@ -28,14 +28,23 @@ def reservation_requested(turn: Turn, event: ReservationRequested) -> None:
     if refusal is None:
         reservations.keep(turn, (*others, wanted))
         _send_elsewhere(turn, wanted)
-    turn.order(Reply(event.request_id, refusal or "Accepted"))
+        answering.agree(turn, event.request_id)
+        return
+    status, rule, detail = refusal
+    asked = Asked(Purpose.RESERVATION, wanted.id_tag, (wanted.connector_id,), event.request_id)
+    answering.refuse(turn, asked, answering.because(rule, detail), status)
 
 
 def cancel_requested(turn: Turn, event: ReservationCancelRequested) -> None:
     """Answer Accepted, or Rejected when there is no such reservation."""
     named = [r for r in turn.state.reservations if r.reservation_id == event.reservation_id]
+    if not named:
+        asked = Asked(Purpose.RESERVATION, request_id=event.request_id)
+        detail = f"reservationId {event.reservation_id}"
+        answering.refuse(turn, asked, answering.because(Rule.NO_RESERVATION, detail))
+        return
     reservations.end(turn, named)
-    turn.order(Reply(event.request_id, "Accepted" if named else "Rejected"))
+    answering.agree(turn, event.request_id)
     _let_others_in(turn, named)
 
 
@@ -71,27 +80,30 @@ def _is_faulted(present: frozenset[Fault]) -> bool:
 # --- may it be made? -----------------------------------------------------------------------------
 
 
-def _why_not(turn: Turn, state: ChargePoint, wanted: Reservation) -> str | None:
-    """The status that refuses it, in the order of the standard's reasons; None: it may be made."""
-    is_past = wanted.expires_at <= turn.now.utc
-    if is_past or not is_valid_id_tag(wanted.id_tag) or state.restart is not None:
-        return "Rejected"
+def _why_not(turn: Turn, state: ChargePoint, wanted: Reservation) -> tuple[str, Rule, str] | None:
+    """The status that refuses it and why, in the standard's order; None: it may be made."""
+    if wanted.expires_at <= turn.now.utc:
+        return "Rejected", Rule.BAD_RESERVATION, "its expiryDate is over"
+    if not is_valid_id_tag(wanted.id_tag):
+        return "Rejected", Rule.UNTELLABLE, ""
+    if state.restart is not None:
+        return "Rejected", Rule.SHUTTING_DOWN, ""
     if wanted.connector_id == ANY_CONNECTOR:
         if not state.configuration.boolean("ReserveConnectorZeroSupported"):
-            return "Rejected"
+            return "Rejected", Rule.BAD_RESERVATION, "ReserveConnectorZeroSupported is false"
         places: Sequence[Connector] = state.connectors
         is_free = choosing.room(state) > 0
     elif not state.has_connector(wanted.connector_id):
-        return "Rejected"
+        return "Rejected", Rule.UNKNOWN_CONNECTOR, ""
     else:
         places = (state.connector(wanted.connector_id),)
         is_one_of_them = wanted.connector_id in choosing.free_for_all(state)
         is_free = is_one_of_them and choosing.room(state) > 0
     if all(_is_faulted(connectors.all_faults(state, place)) for place in places):
-        return "Faulted"
+        return "Faulted", Rule.FAULTED, ""
     if all(_is_unusable(state, place) for place in places):
-        return "Unavailable"
-    return None if is_free else "Occupied"
+        return "Unavailable", Rule.OUT_OF_SERVICE, ""
+    return None if is_free else ("Occupied", Rule.NO_CONNECTOR, "")
 
 
 def _send_elsewhere(turn: Turn, made: Reservation) -> None:

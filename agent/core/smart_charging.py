@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from agent.core import answering
 from agent.core.charging_limits import (
     CURRENT_MIN_A,
     Session,
@@ -32,9 +33,10 @@ from agent.core.charging_profiles import (
 )
 from agent.core.commands import RemoveChargingProfile, Reply, SaveChargingProfile
 from agent.core.composite_schedule import Place, charge_point_schedule, connector_schedule
+from agent.core.reasons import Rule
 from agent.core.requests import ClearProfilesRequested, SetProfileRequested
 from agent.core.sharing import Claim, share
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import Asked, ChargePoint, Connector, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import Instant
 
@@ -158,19 +160,20 @@ def session_of(connector: Connector, now: Instant) -> Session:
 
 def set_requested(turn: Turn, event: SetProfileRequested) -> None:
     """SetChargingProfile.req: Accepted, Rejected, or UnknownConnector (an error on the wire)."""
+    asked = Asked(Purpose.PROFILE, "", (event.connector_id,), event.request_id)
     is_known = event.connector_id == CHARGE_POINT or turn.state.has_connector(event.connector_id)
     if not is_known:
-        turn.order(Reply(event.request_id, "UnknownConnector"))
+        answering.refuse(turn, asked, answering.because(Rule.UNKNOWN_CONNECTOR), "UnknownConnector")
         return
     mistake = mistake_in(event.profile, turn.state.configuration)
     mistake = mistake or _mistake_in_place(turn, event.connector_id, event.profile)
     new = InstalledProfile(event.profile, event.connector_id, _ref_for(turn, event))
     mistake = mistake or _mistake_in_count(turn.state, new)
     if mistake:
-        turn.order(Reply(event.request_id, "Rejected", mistake))
+        answering.refuse(turn, asked, answering.because(Rule.BAD_PROFILE, mistake))
         return
     install(turn, new)
-    turn.order(Reply(event.request_id, "Accepted"))
+    answering.agree(turn, event.request_id)
 
 
 def mistake_in_promised(state: ChargePoint, profile: ChargingProfile) -> str:

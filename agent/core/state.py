@@ -7,18 +7,23 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.approach import NO_APPROACHES, Approaches
-from agent.core.authorization import Decision
-from agent.core.charging_profiles import ChargingProfile, InstalledProfile
+from agent.core.asked import NO_LIMITS as NO_LIMITS
+from agent.core.asked import Asked as Asked
+from agent.core.asked import Attempt as Attempt
+from agent.core.asked import Check as Check
+from agent.core.asked import Grant as Grant
+from agent.core.asked import Limits as Limits
+from agent.core.asked import Purpose as Purpose
+from agent.core.asked import Unanswered as Unanswered
+from agent.core.asked import Vouched as Vouched
+from agent.core.charging_profiles import InstalledProfile
 from agent.core.configuration import Configuration
 from agent.core.faults import Fault
 from agent.core.firmware_update import NO_FIRMWARE, Firmware
 from agent.core.values import (
-    NO_FACTS,
     NO_LIST,
     AuthorizationStatus,
     Boot,
-    Contract,
-    IdTagInfo,
     ListOwner,
     LocalList,
     LockState,
@@ -28,7 +33,6 @@ from agent.core.values import (
     Reservation,
     StatusReport,
     StopReason,
-    TagFacts,
     Transaction,
 )
 
@@ -85,83 +89,6 @@ class Phase(Enum):
     CHARGING = "charging"  # a transaction is open
     STOPPING = "stopping"  # a transaction is open and being ended
     FINISHED = "finished"  # the transaction is over, or nobody came; the plug may still be in
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a session ends by itself, counted from its StartTransaction."""
-
-    duration_s: int | None = None
-    energy_wh: int | None = None
-
-
-NO_LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """An accepted idTag that has not become a transaction yet."""
-
-    id_tag: str
-    parent_id_tag: str | None
-    connectors: tuple[int, ...]  # where it may start
-    granted_at_s: float
-    until_s: float | None  # ConnectionTimeOut; None: for ever
-    rule: str  # name of the rule that granted it
-    request_id: str | None = None  # of the operator who waits for the outcome
-    limits: Limits = NO_LIMITS
-    profile: ChargingProfile | None = None  # came with the remote start
-
-
-class Purpose(Enum):
-    """What a tag was presented for."""
-
-    START = "start"
-    STOP = "stop"
-    REMOTE_START = "remote start"
-    OPERATOR_START = "operator start"
-    QUESTION = "question"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A tag, what it was presented for, and where."""
-
-    purpose: Purpose
-    id_tag: str
-    connectors: tuple[int, ...] = ()  # START: where it may start; STOP: whose transaction
-    facts: TagFacts = NO_FACTS
-    request_id: str | None = None  # of the operator who waits for the outcome
-    limits: Limits = NO_LIMITS
-    profile: ChargingProfile | None = None  # came with the remote start
-    contract: Contract | None = None  # the vehicle has shown one
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """An attempt that somebody is being asked about."""
-
-    attempt: Attempt
-    by_s: float  # after this the offline rules decide
-    accepted: Decision | None = None  # has been: now the station's own logic is asked, until by_s
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A tag refused only because the central system was silent, with its plug in already."""
-
-    attempt: Attempt
-    plugged_at_s: float  # another plug is another person
-    until_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Vouched:
-    """A tag that the operator asked about and that the central system accepted."""
-
-    id_tag: str
-    info: IdTagInfo
-    until_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +182,7 @@ class Connector:
     is_disconnected: bool = False  # the vehicle was pulled off its session, until it is back
     stop: StopOrder | None = None  # STOPPING
     held_for: Transaction | None = None  # FINISHED: the cable waits for this card or group
+    used_by: str | None = None  # the tag of the last session here, while its plug may be in
     ended_by: str | None = None  # the tag that ended the last session, if a tag did
     ended_at_s: float = 0.0
     unlock_request: UnlockRequest | None = None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from agent.core import (
+    answering,
     metering,
     outbox,
     reservations,
@@ -13,12 +14,14 @@ from agent.core import (
     stop_data,
     time_keeping,
 )
+from agent.core.authorization import Decision
 from agent.core.charging_profiles import InstalledProfile
-from agent.core.commands import EndTransaction, Reply, SaveTransaction
+from agent.core.commands import EndTransaction, SaveTransaction
 from agent.core.configuration import UNLOCKS
 from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
-from agent.core.state import NO_LIMITS, Connector, Grant, Phase, StopOrder
+from agent.core.reasons import Rule
+from agent.core.state import NO_LIMITS, Asked, Connector, Grant, Phase, Purpose, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
@@ -31,6 +34,7 @@ from agent.core.values import (
     StopReason,
     StopTransaction,
     Transaction,
+    Verdict,
 )
 
 STORED = "stored, to be delivered later"
@@ -92,7 +96,7 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         smart_charging.install(turn, new)
     smart_charging.follow(turn)  # before anything is offered
     if not turn.state.online:
-        answer_session(turn, connector.connector_id, "applied", STORED)
+        answer_session(turn, connector.connector_id, STORED)
 
 
 def first_sample_s(turn: Turn, connector: Connector) -> float | None:
@@ -191,6 +195,7 @@ def end(turn: Turn, connector: Connector, register_wh: int) -> None:
         transaction=None,
         stop=None,
         held_for=transaction if held else None,
+        used_by=transaction.id_tag,
         ended_by=stop.id_tag,
         ended_at_s=turn.now.monotonic_s,
     )
@@ -199,10 +204,9 @@ def end(turn: Turn, connector: Connector, register_wh: int) -> None:
     has_meter = connector.traits.has_meter
     ended_at = stop.ended_at or turn.now.utc
     queue_stop(turn, transaction, register_wh, ended_at, stop, reading, has_meter)
-    if stop.request_id is not None:
-        turn.order(Reply(stop.request_id, "applied"))
+    answering.agree(turn, stop.request_id, "applied")
     detail = "over before the central system answered StartTransaction"
-    answer_session(turn, connector.connector_id, "applied", detail)
+    answer_session(turn, connector.connector_id, detail)
 
 
 def _keeps_cable(turn: Turn, connector: Connector, reason: StopReason) -> bool:
@@ -273,14 +277,15 @@ def start_answered(
         turn.order(SaveTransaction(transaction))
         if transaction.deauthorized:
             _grant_grace(turn, connector)
-        status = "rejected" if transaction.deauthorized else "applied"
-        answer_session(turn, connector.connector_id, status, info=info)
+            _refuse_session(turn, connector.connector_id, transaction, info)
+        else:
+            answer_session(turn, connector.connector_id, info=info)
 
 
 def starts_stored(turn: Turn) -> None:
     """The link is gone: sessions go on, and their starts wait in the outbox."""
     for connector in turn.state.connectors:
-        answer_session(turn, connector.connector_id, "applied", STORED)
+        answer_session(turn, connector.connector_id, STORED)
 
 
 def starts_given_up(turn: Turn, problem: str) -> None:
@@ -288,7 +293,7 @@ def starts_given_up(turn: Turn, problem: str) -> None:
     for connector in turn.state.connectors:
         if connector.start_sequence <= turn.state.outbox.done:
             detail = f"StartTransaction was given up: {problem}"
-            answer_session(turn, connector.connector_id, "applied", detail)
+            answer_session(turn, connector.connector_id, detail)
 
 
 def _informed(transaction: Transaction, info: IdTagInfo) -> Transaction:
@@ -332,13 +337,25 @@ def limit_s(connector: Connector) -> float | None:
 
 
 def answer_session(
-    turn: Turn, connector_id: int, status: str, detail: str = "", info: IdTagInfo | None = None
+    turn: Turn, connector_id: int, detail: str = "", info: IdTagInfo | None = None
 ) -> None:
-    """Tell the operator who asked for this session how it turned out, once."""
+    """Tell the operator who asked for this session that it has begun, once."""
     request_id = turn.connector(connector_id).request_id
-    if request_id is not None:
-        turn.change_connector(connector_id, request_id=None)
-        turn.order(Reply(request_id, status, detail, info))
+    turn.change_connector(connector_id, request_id=None)
+    answering.agree(turn, request_id, "applied", detail, info)
+
+
+def _refuse_session(
+    turn: Turn, connector_id: int, transaction: Transaction, info: IdTagInfo | None
+) -> None:
+    """The central system does not want this session: kept, and told to whoever asked for it."""
+    request_id = turn.connector(connector_id).request_id
+    turn.change_connector(connector_id, request_id=None)
+    asked = Asked(Purpose.START, transaction.id_tag, (connector_id,), request_id)
+    source = "central system"
+    answering.refuse(
+        turn, asked, Decision(Verdict.REFUSED, Rule.DEAUTHORIZED, source, info), "rejected"
+    )
 
 
 def belongs_to(transaction: Transaction, id_tag: str, parent_id_tag: str | None) -> bool:

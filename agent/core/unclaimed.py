@@ -27,9 +27,7 @@ def follow(turn: Turn, connector: Connector) -> None:
         timeout_s = turn.state.configuration.integer(KEY) or math.inf
         turn.change_connector(connector_id, card_by_s=turn.now.monotonic_s + timeout_s)
     elif turn.now.monotonic_s >= by_s and not _is_meant(turn.state, connector):
-        turn.change_connector(
-            connector_id, phase=Phase.FINISHED, card_by_s=None, is_unclaimed=True, ended_by=None
-        )
+        turn.change_connector(connector_id, phase=Phase.FINISHED, card_by_s=None, is_unclaimed=True)
 
 
 def deadline_s(connector: Connector, now: Instant) -> float | None:

@@ -95,9 +95,6 @@ class TagFacts:
     cache_entry: CacheEntry | None = None
 
 
-NO_FACTS = TagFacts()
-
-
 class ListOwner(Enum):
     """Who may change the local authorization list."""
 

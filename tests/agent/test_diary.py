@@ -43,14 +43,16 @@ from tests.core.world import (
     charging,
     listed,
     reading,
+    ready,
     tap,
 )
 
 
-def told(state: ChargePoint, event: Event, seconds: float = 59.0) -> list[str]:
+def told(state: ChargePoint, event: Event | ev.LookedUp, seconds: float = 59.0) -> list[str]:
     """What the diary says about one turn."""
-    after, commands = charge_point.handle(state, event, at(seconds))
-    return sentences(state, event, after, commands)
+    after, commands = charge_point.handle(state, ready(event), at(seconds))
+    posted = event.event if isinstance(event, ev.LookedUp) else event
+    return sentences(state, posted, after, commands)
 
 
 def free() -> ChargePoint:
@@ -105,7 +107,12 @@ def sampling() -> ChargePoint:
         (
             starting,
             ev.CableUnplugged(1),
-            ["connector 1: plug out", "connector 1: the start is given up"],
+            [
+                "connector 1: plug out",
+                "card 04..C4 refused at connector 1 (start): the start was given up: plug, lock, "
+                "meter or a fault (by the charge point); next: see what the log says of plug, lock "
+                "and meter just before; then start again",
+            ],
         ),
         (
             in_session,
@@ -414,7 +421,11 @@ def test_a_charging_profile_for_the_whole_box_is_told_as_such():
 
 def test_a_charging_profile_that_is_rejected_is_a_concern_with_its_reason():
     (line,) = told(free(), ev.SetProfileRequested("p", 1, a_profile(7, -1)))
-    assert line == "a request of the central system is rejected: a limit is below 0"
+    assert line == (
+        "a request refused at connector 1 (charging profile): the charging profile cannot be used "
+        "(by the charge point, a limit is below 0); next: correct what the detail names in the "
+        "central system"
+    )
     assert isinstance(line, Concern)
 
 

@@ -85,6 +85,11 @@ class Desk:
             raise self.unreadable
         return self.facts
 
+    @property
+    def rules(self) -> list[str]:
+        """The rules of the decisions that were written."""
+        return [row.record.rule for row in self.rows if isinstance(row, co.RecordDecision)]
+
     def of(self, *kinds: type[Command]) -> list[Command]:
         return [command for command in self.performed if isinstance(command, kinds)]
 
@@ -117,23 +122,41 @@ async def turning(desk: Desk, **begin: Any) -> AsyncIterator[Desk]:
 async def test_a_card_is_looked_up_before_the_core_sees_it():
     async with turning(Desk()) as desk:
         desk.runtime.post(ev.CardPresented(CARD, (1,)))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
         assert desk.asked_about == [CARD]
-        assert desk.observed[0] == ev.CardPresented(CARD, (1,), facts=desk.facts)
+        assert desk.rules == ["LISTED_OFFLINE"]
 
 
-async def test_a_card_that_cannot_be_looked_up_is_not_taken():
+async def test_a_card_that_cannot_be_looked_up_is_refused_with_its_reason():
     async with turning(Desk(unreadable=StoreError("disk I/O error"))) as desk:
         desk.runtime.post(ev.CardPresented(CARD, (1,)))
-        await asyncio.sleep(0.1)
-        assert desk.observed == [ev.CardNotTaken("disk I/O error")]
+        await asyncio.sleep(1)
         assert desk.of(co.ShowSignal) == [co.ShowSignal(co.Signal.REFUSED)]
+        assert [(row.record.rule, row.record.detail) for row in desk.rows] == [
+            ("LOOK_UP_FAILED", "disk I/O error")
+        ]
 
 
-async def test_a_remote_start_that_cannot_be_looked_up_goes_on_without():
+@pytest.mark.parametrize(
+    ("make_event", "answer"),
+    [
+        (lambda id: ev.RemoteStartRequested(id, CARD, 1), "Rejected"),
+        (lambda id: ev.SessionAsked(id, 1, CARD, is_trusted=True), "rejected"),
+        (lambda id: ev.TagQuestioned(id, CARD), "failed"),
+    ],
+)
+async def test_a_request_whose_tag_cannot_be_looked_up_is_refused_by_every_door(make_event, answer):
     async with turning(Desk(unreadable=StoreError("disk I/O error")), online=True) as desk:
-        status = await desk.runtime.request(lambda id: ev.RemoteStartRequested(id, CARD, 1))
-        assert status == "Accepted"
+        assert await desk.runtime.request(make_event) == answer
+        assert desk.rules == ["LOOK_UP_FAILED"]
+        assert desk.of(co.Authorize, co.LockConnector) == []
+
+
+async def test_what_the_central_system_says_of_a_tag_counts_without_a_look_up():
+    async with turning(Desk(unreadable=StoreError("disk I/O error")), online=True) as desk:
+        desk.runtime.post(ev.AuthorizeAnswered(CARD, ACCEPTED))
+        await asyncio.sleep(1)
+        assert desk.rows == [co.CacheTag(CARD, ACCEPTED)]
 
 
 async def test_nothing_closes_before_the_session_is_written_down():

@@ -32,7 +32,7 @@ from agent.core.values import (
     TransactionMessage,
 )
 from tests.core.witness import Witness
-from tests.core.world import ACCEPTED, BOOT_S, at, reading
+from tests.core.world import ACCEPTED, BOOT_S, at, reading, ready
 
 
 class Anything:
@@ -51,11 +51,12 @@ class Anything:
         self.requests = 0
         self.limited_since_s: dict[int, float] = {}
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Event | ev.LookedUp) -> None:
         if isinstance(event, ev.CablePluggedIn | ev.CableUnplugged) and not self._senses(event):
             return
-        self.state, commands = charge_point.handle(self.state, event, at(self.seconds))
-        self.witness.watch(event, self.state, commands)
+        self.state, commands = charge_point.handle(self.state, ready(event), at(self.seconds))
+        plain = event.event if isinstance(event, ev.LookedUp) else event
+        self.witness.watch(plain, self.state, commands)
         self._is_in_time()
         self._pauses_in_time()
         self.orders.extend(commands)
@@ -107,7 +108,7 @@ class Anything:
         connectors = self.state.connectors
         return all(c.traits.has_plug or c.connector_id != event.connector_id for c in connectors)
 
-    def ask(self, make: Callable[[str], Event]) -> None:
+    def ask(self, make: Callable[[str], Event | ev.LookedUp]) -> None:
         self.requests += 1
         self.tell(make(f"r{self.requests}"))
 

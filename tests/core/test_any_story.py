@@ -23,6 +23,7 @@ from agent.core.values import (
     PartFault,
     PilotState,
     Reservation,
+    TagFacts,
 )
 from tests.core.anything import Anything
 from tests.core.charging import a_profile
@@ -33,6 +34,7 @@ from tests.core.world import (
     cached,
     listed,
     reading,
+    tap,
 )
 
 TAGS = ("ANNA", "anna", "BERT", "CLEO", "08DDDDDD", "", "X" * 21, "\u00c4NNA")
@@ -49,8 +51,11 @@ Step = Callable[[Anything], None]
 connector_ids = st.integers(1, 2)
 tags = st.sampled_from(TAGS)
 infos = st.sampled_from(INFOS)
-facts = st.one_of(
-    st.builds(listed, infos), st.builds(cached, infos), st.just(ev.NO_FACTS), st.builds(listed)
+facts = (
+    st.one_of(  # None: the store cannot be read
+        st.builds(listed, infos), st.builds(cached, infos), st.just(TagFacts()), st.builds(listed)
+    )
+    | st.none()
 )
 part_faults = st.builds(PartFault, st.just("OtherError"), st.just("made up"), st.booleans())
 lock_states = st.sampled_from(LockState)
@@ -87,6 +92,18 @@ def asked(event_type: type[Event], *fields: st.SearchStrategy[object]) -> st.Sea
     )
 
 
+def asked_of_a_tag(
+    event_type: type[ev.Presented], *fields: st.SearchStrategy[object]
+) -> st.SearchStrategy[Step]:
+    return st.tuples(facts, *fields).map(
+        lambda values: (
+            lambda story: story.ask(
+                lambda rid: ev.LookedUp(event_type(rid, *values[1:]), values[0], "dead")
+            )
+        )
+    )
+
+
 def tripped(story: Anything, connector_id: int, reason: str) -> None:
     if not story.state.has_connector(connector_id):
         return
@@ -116,11 +133,9 @@ FROM_PARTS = st.one_of(
 )
 FROM_PEOPLE = told(
     st.builds(
-        ev.CardPresented,
-        tags,
-        st.sampled_from([(1,), (2,), (1, 2)]),
+        ev.LookedUp,
+        st.builds(ev.CardPresented, tags, st.sampled_from([(1,), (2,), (1, 2)]), st.booleans()),
         facts,
-        st.booleans(),
     )
 )
 FROM_LINK = st.one_of(
@@ -135,7 +150,7 @@ FROM_LINK = st.one_of(
     told(st.sampled_from([ev.JournalFailed("full"), ev.JournalRecovered()])),
 )
 FROM_CENTRAL_SYSTEM = st.one_of(
-    asked(ev.RemoteStartRequested, tags, st.sampled_from([None, 0, 1, 2, 3]), facts),
+    asked_of_a_tag(ev.RemoteStartRequested, tags, st.sampled_from([None, 0, 1, 2, 3])),
     asked(ev.RemoteStopRequested, st.sampled_from([101, 102, 103, HOSTILE_ID, -1])),
     asked(ev.UnlockRequested, st.integers(0, 3)),
     asked(
@@ -147,8 +162,8 @@ FROM_CENTRAL_SYSTEM = st.one_of(
     asked(ev.SetProfileRequested, st.integers(0, 3), profiles),
     asked(ev.SetProfileRequested, st.integers(0, 2), profiles),
     asked(ev.ClearProfilesRequested, st.builds(Criteria, st.none() | st.integers(1, 5))),
-    asked(
-        ev.RemoteStartRequested, tags, st.sampled_from([None, 1, 2]), facts, st.none() | profiles
+    asked_of_a_tag(
+        ev.RemoteStartRequested, tags, st.sampled_from([None, 1, 2]), st.none() | profiles
     ),
     asked(ev.AvailabilityChangeRequested, st.integers(0, 3), st.booleans()),
     asked(ev.ReservationRequested, reservations),
@@ -156,7 +171,7 @@ FROM_CENTRAL_SYSTEM = st.one_of(
     asked(ev.ReservationCancelRequested, st.integers(1, 3)),
 )
 FROM_OPERATOR = st.one_of(
-    asked(
+    asked_of_a_tag(
         ev.SessionAsked,
         st.integers(0, 3),
         tags,
@@ -164,10 +179,9 @@ FROM_OPERATOR = st.one_of(
         st.sampled_from([False, False, True]),  # trusted
         st.sampled_from([None, 0, 1, 45]),
         st.sampled_from([None, 1, 10, 500]),
-        facts,
     ),
     asked(ev.StopAsked, st.sampled_from([1, 2, 3, 11, HOSTILE_ID])),
-    asked(ev.TagQuestioned, tags),
+    asked_of_a_tag(ev.TagQuestioned, tags),
     st.just(lambda story: story.retry()),
     asked(ev.RetryAsked, st.tuples(st.integers(1, 9))),  # perhaps parked, perhaps not
     asked(ev.DiscardAsked, st.integers(1, 9)),
@@ -239,7 +253,7 @@ def test_no_story_breaks_a_promise(state, steps, end):
 
 
 def by_card(story: Anything) -> None:
-    story.tell(ev.CardPresented("ANNA", (1,), listed(INFOS[1])))
+    story.tell(tap("ANNA", listed(INFOS[1]), connectors=(1,)))
 
 
 def by_operator(story: Anything) -> None:

@@ -14,6 +14,8 @@ from agent.core.state import Connector, RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState
 from tests.core.world import (
+    ACCEPTED,
+    CARD,
     Story,
     a_charge_point,
     at,
@@ -27,7 +29,26 @@ from tests.core.world import (
 
 
 def test_every_event_has_a_route():
-    assert set(charge_point._ROUTES) == set(get_args(ev.Event))
+    about_tags = {**charge_point._PRESENTED, **charge_point._HEARD}
+    assert charge_point._ROUTES.keys() | about_tags.keys() == set(get_args(ev.Event))
+    assert charge_point._ROUTES.keys() | {ev.LookedUp} == set(get_args(ev.Ready))
+
+
+ABOUT_TAGS = (
+    ev.CardPresented(CARD, (1,)),
+    ev.RemoteStartRequested("r1", CARD, 1),
+    ev.SessionAsked("r1", 1, CARD),
+    ev.TagQuestioned("r1", CARD),
+    ev.AuthorizeAnswered(CARD, ACCEPTED),
+    ev.MessageAnswered(1, 1, "StartTransaction", 5, ACCEPTED, CARD),
+)
+
+
+@pytest.mark.parametrize("event", ABOUT_TAGS, ids=lambda event: type(event).__name__)
+def test_an_event_about_a_tag_that_was_not_looked_up_does_not_reach_the_core(event):
+    assert {type(event) for event in ABOUT_TAGS} == set(get_args(ev.Presented | ev.Heard))
+    with pytest.raises(KeyError):
+        charge_point.handle(a_charge_point(), event, at(0))
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,20 @@ from dataclasses import replace
 import pytest
 
 from agent.core import choosing
+from agent.core import events as ev
 from agent.core.faults import Fault
 from agent.core.reasons import Rule
 from agent.core.state import Attempt, ChargePoint, Check, Grant, Phase, Purpose, Rules
-from tests.core.world import BARE, CARD, a_charge_point, a_transaction
+from agent.core.values import TagFacts
+from tests.core.world import (
+    BARE,
+    CARD,
+    Story,
+    a_charge_point,
+    a_transaction,
+    replies,
+    rules_of,
+)
 
 
 def a_row(*changes: dict[str, object], **fields: object) -> ChargePoint:
@@ -27,7 +37,18 @@ def a_grant(*connectors: int) -> Grant:
 
 
 def a_check(*connectors: int, purpose: Purpose = Purpose.START) -> Check:
-    return Check(Attempt(purpose, "OTHER", connectors), by_s=99.0)
+    return Check(Attempt(purpose, "OTHER", connectors, facts=TagFacts()), by_s=99.0)
+
+
+def for_card(state: ChargePoint, id_tag: str = CARD) -> tuple[int, ...]:
+    """Where a card at a reader that serves every connector can begin."""
+    return choosing.places(state, state.connectors, id_tag, None, hoping=True)
+
+
+def for_remote_start(state: ChargePoint, connector_id: int | None) -> tuple[int, ...]:
+    """Where a remote start can, which nobody is asked about."""
+    served = [c for c in state.connectors if connector_id in (None, c.connector_id)]
+    return choosing.the_first(state, choosing.places(state, served, CARD, None))
 
 
 FREE: dict[str, object] = {}
@@ -36,7 +57,8 @@ PLUGGED_LATER = {"plugged": True, "plugged_at_s": 20.0}
 BUSY = {"plugged": True, "phase": Phase.CHARGING, "transaction": a_transaction()}
 OVER = {"plugged": True, "plugged_at_s": 30.0, "phase": Phase.FINISHED}
 LEFT = {**OVER, "is_unclaimed": True}
-HELD = {**OVER, "held_for": a_transaction()}
+HELD = {**OVER, "held_for": a_transaction(id_tag="OTHER")}
+HELD_FOR_IT = {**OVER, "held_for": a_transaction()}
 BROKEN = {"plugged": True, "faults": frozenset({Fault.METER})}
 
 
@@ -64,12 +86,12 @@ BROKEN = {"plugged": True, "faults": frozenset({Fault.METER})}
 )
 def test_a_card_means_the_plug_that_came_last_else_any_free_connector(connectors, chosen):
     state = a_row(*connectors)
-    assert choosing.for_card(state, state.connectors, CARD) == chosen
+    assert for_card(state) == chosen
 
 
 def test_without_a_plug_sensor_a_free_connector_counts_as_plugged():
     state = a_row(FREE, {"traits": BARE})
-    assert choosing.for_card(state, state.connectors, CARD) == (2,)
+    assert for_card(state) == (2,)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +110,7 @@ def test_without_a_plug_sensor_a_free_connector_counts_as_plugged():
 )
 def test_a_connector_is_not_promised_to_more_cards_than_it_can_serve(connectors, promises, chosen):
     state = a_row(*connectors, **promises)
-    assert choosing.for_card(state, state.connectors, CARD) == chosen
+    assert for_card(state) == chosen
 
 
 @pytest.mark.parametrize(
@@ -115,7 +137,10 @@ def test_there_is_no_room_when_everything_free_is_promised(connectors, waiting, 
         ((FREE, PLUGGED), None, (2,)),
         ((BUSY, FREE), None, (2,)),
         ((BUSY, FREE), 1, ()),
-        ((OVER,), 1, ()),  # Finishing: refused, as other charge points do
+        ((OVER,), 1, (1,)),  # Finishing: a new session on the same plug, as with a card (F2)
+        ((OVER, FREE), None, (2,)),
+        ((HELD,), 1, ()),
+        ((HELD_FOR_IT,), 1, (1,)),
         ((LEFT,), 1, (1,)),
         ((LEFT,), None, (1,)),
         ((LEFT, FREE), None, (2,)),  # the plug in 1 may be forgotten
@@ -125,13 +150,17 @@ def test_there_is_no_room_when_everything_free_is_promised(connectors, waiting, 
     ],
 )
 def test_a_remote_start_gets_its_connector_or_the_first_suitable_one(connectors, asked_for, chosen):
-    assert choosing.for_remote_start(a_row(*connectors), asked_for, CARD, None) == chosen
+    assert for_remote_start(a_row(*connectors), asked_for) == chosen
 
 
 def test_a_remote_start_without_connector_is_refused_where_the_site_wants_it():
-    strict = a_charge_point(rules=Rules(remote_start_takes_first=False))
-    assert choosing.for_remote_start(strict, None, CARD, None) == ()
-    assert choosing.for_remote_start(strict, 1, CARD, None) == (1,)
+    story = Story(a_charge_point(rules=Rules(remote_start_takes_first=False)))
+    commands = story.tell(ev.RemoteStartRequested("r1", CARD))
+    assert (replies(commands), rules_of(commands)) == (
+        [("r1", "Rejected")],
+        [Rule.NO_CONNECTOR_NAMED.name],
+    )
+    assert replies(story.tell(ev.RemoteStartRequested("r2", CARD, 1))) == [("r2", "Accepted")]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +171,7 @@ def test_a_remote_start_without_connector_is_refused_where_the_site_wants_it():
     ],
 )
 def test_a_remote_start_does_not_take_a_connector_that_is_promised(promises):
-    assert choosing.for_remote_start(a_row(FREE, **promises), 1, CARD, None) == ()
+    assert for_remote_start(a_row(FREE, **promises), 1) == ()
 
 
 @pytest.mark.parametrize(
@@ -162,4 +191,4 @@ def test_the_reason_why_nothing_can_begin_is_the_one_that_stands_in_the_way(stat
 
 def test_a_reader_that_serves_no_connector_finds_none():
     assert choosing.why_nowhere(a_charge_point(), (), CARD) is Rule.NO_CONNECTOR
-    assert choosing.for_card(a_charge_point(), (), CARD) == ()
+    assert choosing.places(a_charge_point(), (), CARD, None) == ()

@@ -97,7 +97,6 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         settling_until_s=story.connector.settling_until_s,
         meter_asked=True,
         start_sequence=1,
-        ended_by=CARD,
         ended_at_s=at(30).monotonic_s,
         operations=1,
         operations_kept=1,

@@ -16,6 +16,7 @@ from tests.core.world import (
     charging,
     decisions,
     listed,
+    looked_up,
     of,
     of_group,
     rules_of,
@@ -29,10 +30,9 @@ UNCHECKED = replace(CHECKED, certificate_chain="-----BEGIN CERTIFICATE-----")
 PNC = {"ISO15118PnCEnabled": "true"}
 
 
-def shown(contract: Contract = CHECKED, facts: TagFacts | None = None) -> ev.CardPresented:
-    return ev.CardPresented(
-        E_MAID, (1,), facts or TagFacts(), claim=Claim.CONTRACT, contract=contract
-    )
+def shown(contract: Contract = CHECKED, facts: TagFacts | None = None) -> ev.LookedUp:
+    presented = ev.CardPresented(E_MAID, (1,), claim=Claim.CONTRACT, contract=contract)
+    return looked_up(presented, facts)
 
 
 def question(contract: Contract = CHECKED, facts: TagFacts | None = None, **keys: str) -> Authorize:
@@ -94,7 +94,7 @@ def test_offline_and_without_plug_and_charge_the_offline_rules_decide():
 def test_a_vehicle_that_shows_itself_again_ends_nothing(claim):
     story = Story(a_charge_point())
     story.state = replace(story.state, rules=replace(story.state.rules, autocharge=True))
-    again = replace(shown(facts=listed()), claim=claim, contract=None)
+    again = looked_up(ev.CardPresented(E_MAID, (1,), claim=claim), listed())
     story.tell(again)
     story.wait(10)
     assert story.tell(again) == []

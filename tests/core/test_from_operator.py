@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core import events as ev
@@ -15,12 +17,13 @@ from agent.core.commands import (
     ShowSignal,
     Signal,
 )
-from agent.core.state import Phase
+from agent.core.state import Grant, Phase
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
     LockState,
     Status,
+    TagFacts,
 )
 from tests.core.world import (
     ACCEPTED,
@@ -34,6 +37,7 @@ from tests.core.world import (
     deeds,
     finish,
     listed,
+    looked_up,
     of,
     of_group,
     reading,
@@ -47,11 +51,12 @@ STORED = "stored, to be delivered later"
 CONCURRENT = IdTagInfo(AuthorizationStatus.CONCURRENT_TX)
 
 
-def ask_session(request_id: str = "s1", id_tag: str = CARD, **fields) -> ev.SessionAsked:
-    """The operator asks for a session of a listed tag on connector 1."""
-    return ev.SessionAsked(
-        request_id, **{"connector_id": 1, "facts": listed(), **fields, "id_tag": id_tag}
-    )
+def ask_session(
+    request_id: str = "s1", id_tag: str = CARD, facts: TagFacts | None = None, **fields
+) -> ev.LookedUp:
+    """The operator asks for a session on connector 1; of a listed tag, unless ``facts`` differ."""
+    asked = ev.SessionAsked(request_id, **{"connector_id": 1, **fields, "id_tag": id_tag})
+    return looked_up(asked, facts or listed())
 
 
 def an_asked_session(**given) -> Story:
@@ -179,7 +184,7 @@ def test_a_session_on_an_unknown_connector_is_refused(connector_id):
         (ev.SafetyInputTripped("door"), "connector_faulted"),
         (ev.MeterFailed(1, "silent"), "connector_faulted"),
         (ev.JournalFailed("full"), "connector_faulted"),
-        (ev.ShutdownRequested(), "connector_faulted"),
+        (ev.ShutdownRequested(), "connector_unavailable"),
         (tap(OTHER_CARD, listed()), "transaction_active"),
         (tap(OTHER_CARD), "transaction_active"),  # being asked about
         (ev.RemoteStartRequested("r1", OTHER_CARD, 1), "transaction_active"),
@@ -191,14 +196,16 @@ def test_a_session_that_cannot_begin_is_refused_at_once(before, status):
     assert of(Reply, story.tell(ask_session())) == [Reply("s1", status)]
 
 
-def test_a_session_is_refused_where_one_is_starting_running_or_ending():
+def test_a_session_is_refused_where_one_is_starting_or_running_and_waits_for_one_that_ends():
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1), tap(facts=listed()))
     assert replies(story.tell(ask_session("s1"))) == [("s1", "transaction_active")]
     story = charging()
     assert replies(story.tell(ask_session("s2"))) == [("s2", "transaction_active")]
     story.tell(tap())
-    assert replies(story.tell(ask_session("s3"))) == [("s3", "transaction_active")]
+    assert replies(story.tell(ask_session("s3"))) == []
+    finish(story)
+    assert story.connector.phase is Phase.STARTING
 
 
 def test_a_session_may_follow_another_on_the_same_plug():
@@ -224,7 +231,7 @@ def test_a_session_is_refused_when_every_connector_is_promised_to_cards_that_wai
     story.tell(tap("ANNA", listed()), tap("BERT", listed()))
     commands = story.tell(ask_session())
     assert rules_of(commands) == ["NO_CONNECTOR"]
-    assert of(Reply, commands) == [Reply("s1", "rejected", "no connector is free for this card")]
+    assert of(Reply, commands) == [Reply("s1", "transaction_active")]
     assert len(story.state.waiting) == 2
 
 
@@ -270,11 +277,24 @@ def test_a_session_beyond_the_questions_that_may_be_open_is_rejected():
 
 
 def test_a_trusted_session_asks_nobody():
-    story = Story(a_charge_point(online=False))
+    story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
     commands = story.tell(ev.SessionAsked("s1", 1, "NOBODY", is_trusted=True))
     assert deeds(commands) == [LockConnector(1), ReadMeter(1)]
     assert rules_of(commands) == ["TRUSTED"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule"),
+    [
+        (TagFacts(), "UNKNOWN_REFUSED"),
+        (listed(BLOCKED), "LISTED_REFUSED"),
+        (None, "LISTED_OFFLINE"),
+    ],
+)
+def test_without_a_link_there_is_no_central_system_to_try_and_the_rules_decide(facts, rule):
+    story = Story(a_charge_point(online=False))
+    assert rules_of(story.tell(ask_session(facts=facts, is_trusted=True))) == [rule]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +324,9 @@ def test_a_session_that_waits_for_its_plug_is_called_off_by_its_own_card():
 
 def test_a_session_that_waits_for_its_plug_is_rejected_when_another_card_is_first():
     story = Story(a_charge_point(connectors=2))
-    story.tell(tap(OTHER_CARD, listed()), ask_session())
+    story.tell(ask_session())
+    first = Grant(OTHER_CARD, None, (1,), 0.0, None, "LISTED")
+    story.state = replace(story.state, waiting=(first, *story.state.waiting))
     assert of(Reply, story.tell(ev.CablePluggedIn(1))) == [
         Reply("s1", "rejected", "another card was first")
     ]
@@ -316,8 +338,8 @@ def test_a_restart_rejects_what_waits_and_what_is_being_asked_about():
     story.tell(ev.TagQuestioned("q1", "CLEO"))
     commands = story.tell(ev.ShutdownRequested())
     assert of(Reply, commands) == [
-        Reply("s1", "rejected", "the box restarts"),
-        Reply("s2", "rejected", "the box restarts"),
-        Reply("q1", "failed", "the box restarts"),
+        Reply("s1", "rejected", "the box is about to restart"),
+        Reply("s2", "rejected", "the box is about to restart"),
+        Reply("q1", "failed", "the box is about to restart"),
     ]
     assert commands.index(Restart(again=False)) > commands.index(of(Reply, commands)[-1])

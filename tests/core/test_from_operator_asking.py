@@ -42,6 +42,7 @@ from tests.core.world import (
     deeds,
     finish,
     listed,
+    looked_up,
     of,
     of_group,
     reading,
@@ -116,7 +117,7 @@ def test_a_stop_of_a_session_found_open_at_the_start_waits_for_its_end():
 
 def test_one_stop_answers_who_waits_for_the_start_and_who_waits_for_the_end():
     story = Story(a_charge_point())
-    story.tell(ev.CablePluggedIn(1), ev.SessionAsked("s1", 1, CARD, facts=listed()))
+    story.tell(ev.CablePluggedIn(1), looked_up(ev.SessionAsked("s1", 1, CARD), listed()))
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
     commands = story.tell(ev.StopAsked("x1", 1), ev.MeterRead(1, reading(1000)))
     assert sorted(replies(commands)) == [("s1", "applied"), ("x1", "applied")]
@@ -163,15 +164,20 @@ def test_a_question_about_a_tag_that_is_refused_is_answered_with_what_was_said(i
 def test_a_question_without_a_link_is_answered_at_once(before):
     story = Story(a_charge_point())
     story.tell(before)
-    assert story.tell(ev.TagQuestioned("q1", CARD)) == [Reply("q1", "not_connected")]
+    commands = story.tell(ev.TagQuestioned("q1", CARD))
+    assert deeds(commands) == [Reply("q1", "not_connected")]
+    assert rules_of(commands) == ["NOT_CONNECTED"]
 
 
 def test_a_question_that_gets_no_answer_has_failed_and_decides_nothing():
     story = Story(a_charge_point())
     story.tell(ev.TagQuestioned("q1", CARD))
-    assert story.wait(6) == [Reply("q1", "failed", "no answer within 5 s")]
+    commands = story.wait(6)
+    assert deeds(commands) == [Reply("q1", "failed", "no answer within 5 s")]
+    assert rules_of(commands) == ["NO_ANSWER"]
     story.tell(ev.TagQuestioned("q2", CARD))
-    assert story.tell(ev.AuthorizeFailed(CARD, "link lost")) == [Reply("q2", "failed", "link lost")]
+    commands = story.tell(ev.AuthorizeFailed(CARD, "link lost"))
+    assert deeds(commands) == [Reply("q2", "failed", "link lost")]
 
 
 def test_a_question_while_the_box_restarts_has_failed():

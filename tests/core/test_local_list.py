@@ -41,8 +41,10 @@ from tests.core.world import (
     a_charge_point,
     cached,
     listed,
+    looked_up,
     of_group,
     play,
+    tap,
 )
 
 CSMS, API, CLI = ListOrigin.CENTRAL_SYSTEM, ListOrigin.CONTROL_API, ListOrigin.COMMAND_LINE
@@ -251,8 +253,8 @@ def reports(commands: list) -> list[StatusReport]:
     ]
 
 
-def answer(info: IdTagInfo, facts: TagFacts, id_tag: str = CARD) -> ev.AuthorizeAnswered:
-    return ev.AuthorizeAnswered(id_tag, info, facts)
+def answer(info: IdTagInfo, facts: TagFacts, id_tag: str = CARD) -> ev.LookedUp:
+    return looked_up(ev.AuthorizeAnswered(id_tag, info), facts)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def test_a_conflict_that_nobody_could_be_told_of_is_told_later():
 
 def test_answers_about_transactions_are_compared_too():
     def about(action: str, id_tag: str | None) -> ev.MessageAnswered:
-        return ev.MessageAnswered(1, 1, action, 5, BLOCKED, id_tag, listed())
+        return looked_up(ev.MessageAnswered(1, 1, action, 5, BLOCKED, id_tag), listed())
 
     assert len(reports(play(quiet(), about("StartTransaction", CARD))[1])) == 1
     assert len(reports(play(quiet(), about("StopTransaction", CARD))[1])) == 1
@@ -359,8 +361,8 @@ def test_only_so_many_conflicts_are_kept_in_mind():
 
 def test_a_listed_tag_that_counts_as_valid_expires_like_any_other():
     entry = replace(CONCURRENT, expires_at=NOON)
-    state, _ = play(a_charge_point(online=False), ev.CardPresented(CARD, (1,), listed(entry)))
+    state, _ = play(a_charge_point(online=False), tap(facts=listed(entry)))
     assert state.waiting == ()
-    presented = ev.CardPresented(CARD, (1,), listed(CONCURRENT))
+    presented = tap(facts=listed(CONCURRENT))
     state, _ = play(a_charge_point(online=False), presented)
     assert len(state.waiting) == 1

@@ -37,6 +37,7 @@ from tests.core.world import (
     decisions,
     deeds,
     listed,
+    looked_up,
     of,
     reading,
     rules_of,
@@ -167,7 +168,7 @@ def test_a_card_that_was_promised_only_the_connector_now_taken_is_forgotten():
 def test_an_answer_finds_its_connector_taken_and_says_so():
     story = Story(a_charge_point(connectors=2))
     story.tell(tap(), ev.RemoteStartRequested("r1", OTHER_CARD, 1), ev.CablePluggedIn(1))
-    story.tell(ev.RemoteStartRequested("r2", OTHER_CARD, 2), ev.CablePluggedIn(2))
+    story.tell(ev.MeterFailed(2, "silent"))
     commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
     assert rules_of(commands) == ["NO_CONNECTOR"]
     assert story.state.waiting == ()
@@ -364,7 +365,9 @@ def test_a_remote_start_is_authorized_like_a_card_where_the_key_says_so():
 
 def test_a_remote_start_of_a_listed_tag_is_authorized_by_the_list():
     story = Story(a_charge_point(AuthorizeRemoteTxRequests="true"))
-    assert rules_of(story.tell(ev.RemoteStartRequested("r1", CARD, 1, listed()))) == ["LISTED"]
+    assert rules_of(story.tell(looked_up(ev.RemoteStartRequested("r1", CARD, 1), listed()))) == [
+        "LISTED"
+    ]
 
 
 @pytest.mark.parametrize("connector_id", [0, 2, -1])

@@ -10,10 +10,12 @@ import pytest
 from agent.core import events as ev
 from agent.core.asking import CHECKS_MAX
 from agent.core.commands import Command
+from agent.core.events import Event
 from agent.core.firmware_update import Firmware, FirmwareStep, FirmwareUpdate
 from agent.core.reasons import STATION_RULES, Rule
-from agent.core.state import Rules
-from agent.core.values import Claim, Contract, TagFacts, Verdict
+from agent.core.state import Grant, Rules, Traits
+from agent.core.values import Claim, Contract, Reservation, TagFacts, Verdict
+from tests.core.charging import a_profile
 from tests.core.reserving import reserved
 from tests.core.world import (
     ACCEPTED,
@@ -28,6 +30,7 @@ from tests.core.world import (
     decisions,
     finish,
     listed,
+    looked_up,
     of_group,
     tap,
 )
@@ -144,13 +147,13 @@ def a_vehicle_shows_its_address() -> list[Command]:
     return Story(a_charge_point()).tell(claimed(Claim.AUTOCHARGE))
 
 
-def claimed(claim: Claim) -> ev.CardPresented:
-    return ev.CardPresented(CARD, (1,), listed(), claim=claim)
+def claimed(claim: Claim) -> ev.LookedUp:
+    return looked_up(ev.CardPresented(CARD, (1,), claim=claim), listed())
 
 
 def a_contract_nobody_can_check() -> list[Command]:
     story = Story(a_charge_point(online=False, ISO15118PnCEnabled="true"))
-    return story.tell(ev.CardPresented(CARD, (1,), listed(), contract=Contract(())))
+    return story.tell(looked_up(ev.CardPresented(CARD, (1,), contract=Contract(())), listed()))
 
 
 def the_station_discards_it() -> list[Command]:
@@ -160,7 +163,7 @@ def the_station_discards_it() -> list[Command]:
 
 
 def not_taken(rule: Rule) -> Callable[[], list[Command]]:
-    return lambda: Story(a_charge_point()).tell(ev.TokenNotTaken(CARD, (1,), rule))
+    return lambda: Story(a_charge_point()).tell(ev.RequestNotTaken(CARD, (1,), rule))
 
 
 def the_connector_is_out_of_service() -> list[Command]:
@@ -176,7 +179,45 @@ def firmware_waits() -> list[Command]:
     return story.tell(tap(facts=listed()))
 
 
+def asked(
+    event: Event | ev.LookedUp, *before: Event | ev.LookedUp, **given
+) -> Callable[[], list[Command]]:
+    return lambda: Story(a_charge_point(**given)).tell(*before, event)
+
+
+def the_store_cannot_be_read() -> list[Command]:
+    unread = ev.LookedUp(ev.CardPresented(CARD, (1,)), None, "disk I/O error")
+    return Story(a_charge_point()).tell(unread)
+
+
+def the_session_is_just_being_ended() -> list[Command]:
+    return charging(rules=Rules(tap_guard_s=0.0)).tell(tap(), tap(facts=listed()))
+
+
+def nobody_plugs_in() -> list[Command]:
+    story = Story(a_charge_point())
+    story.tell(tap(facts=listed()))
+    return story.wait(60)
+
+
+def another_card_is_first() -> list[Command]:
+    story = Story(a_charge_point(connectors=2))
+    story.tell(looked_up(ev.SessionAsked("s1", 1, CARD), listed()))
+    first = Grant(OTHER_CARD, None, (1,), 0.0, None, "LISTED")
+    story.state = replace(story.state, waiting=(first, *story.state.waiting))
+    return story.tell(ev.CablePluggedIn(1))
+
+
+def the_lock_jams() -> list[Command]:
+    story = charging()
+    story.tell(ev.UnlockRequested("u1", 1))
+    return story.wait(60)
+
+
 YES, NO = Verdict.ACCEPTED, Verdict.REFUSED
+START, PLUG = ev.RemoteStartRequested("r1", CARD, 1), ev.CablePluggedIn(1)
+NO_LOCK = Traits(has_lock=False)
+PAST = Reservation(1, 1, CARD, NOON)
 IN_GROUP, IN_OTHER_GROUP = listed(of_group("FLEET")), listed(of_group("OTHER"))
 NOT_OFFLINE = {"LocalAuthorizeOffline": "false"}
 
@@ -224,6 +265,33 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.JOURNAL_FAILED: (NO, the_journal_is_dead),
     Rule.TOO_MANY: (NO, too_many_cards_are_being_checked),
     Rule.SHUTTING_DOWN: (NO, the_box_restarts),
+    Rule.LOOK_UP_FAILED: (NO, the_store_cannot_be_read),
+    Rule.DEAUTHORIZED: (
+        NO,
+        while_charging(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD)),
+    ),
+    Rule.NO_ANSWER: (NO, asked(ev.AuthorizeFailed(CARD, "none"), ev.TagQuestioned("q1", CARD))),
+    Rule.NOT_CONNECTED: (NO, asked(ev.TagQuestioned("q1", CARD), online=False)),
+    Rule.NOT_REGISTERED: (NO, asked(START, ev.LinkPending("Pending"))),
+    Rule.ENDING: (NO, the_session_is_just_being_ended),
+    Rule.NO_PLUG_CAME: (NO, nobody_plugs_in),
+    Rule.GIVEN_UP: (NO, asked(ev.CableUnplugged(1), PLUG, tap(facts=listed()))),
+    Rule.OTHER_FIRST: (NO, another_card_is_first),
+    Rule.UNLOCKED: (NO, asked(ev.UnlockRequested("u1", 1), PLUG, tap(facts=listed()))),
+    Rule.NOT_PLUGGED: (NO, asked(ev.SessionAsked("s1", 1, CARD, must_be_plugged=True))),
+    Rule.UNKNOWN_CONNECTOR: (NO, asked(ev.RemoteStartRequested("r1", CARD, 9))),
+    Rule.NO_CONNECTOR_NAMED: (
+        NO,
+        asked(ev.RemoteStartRequested("r1", CARD), rules=Rules(remote_start_takes_first=False)),
+    ),
+    Rule.NO_SESSION: (NO, asked(ev.RemoteStopRequested("r1", 77))),
+    Rule.SEVERAL_SESSIONS: (NO, not_taken(Rule.SEVERAL_SESSIONS)),
+    Rule.BAD_PROFILE: (NO, asked(ev.RemoteStartRequested("r1", CARD, 1, a_profile(1, 13)))),
+    Rule.NO_LOCK: (NO, asked(ev.UnlockRequested("u1", 1), traits=NO_LOCK)),
+    Rule.LOCK_STUCK: (NO, the_lock_jams),
+    Rule.BAD_RESERVATION: (NO, asked(ev.ReservationRequested("r1", PAST))),
+    Rule.NO_RESERVATION: (NO, asked(ev.ReservationCancelRequested("r1", 1))),
+    Rule.NOT_DONE: (NO, not_taken(Rule.NOT_DONE)),
 }
 
 

@@ -23,6 +23,7 @@ from tests.core.reserving import (
     start_of,
 )
 from tests.core.world import (
+    ACCEPTED,
     BARE,
     BLOCKED,
     CARD,
@@ -32,6 +33,7 @@ from tests.core.world import (
     cached,
     decisions,
     listed,
+    looked_up,
     of,
     of_group,
     reading,
@@ -213,7 +215,7 @@ def test_a_box_out_of_service_ends_a_reservation_of_any_connector():
 
 
 def remote_start(story: Story, id_tag: str, connector_id: int | None, facts: TagFacts) -> str:
-    asked = ev.RemoteStartRequested("r3", id_tag, connector_id, facts)
+    asked = looked_up(ev.RemoteStartRequested("r3", id_tag, connector_id), facts)
     return dict(replies(story.tell(asked)))["r3"]
 
 
@@ -252,19 +254,59 @@ def test_a_remote_start_does_not_take_the_last_connector_that_is_kept_free():
 @pytest.mark.parametrize("connector_id", [0, 1])
 def test_an_operator_is_told_that_it_is_reserved(connector_id):
     story = reserved(connector_id)
-    asked = ev.SessionAsked("r3", 1, OTHER_CARD, facts=listed())
+    asked = looked_up(ev.SessionAsked("r3", 1, OTHER_CARD), listed())
     assert replies(story.tell(asked)) == [("r3", "connector_reserved")]
     trusted = ev.SessionAsked("r4", 1, OTHER_CARD, is_trusted=True)
     assert replies(story.tell(trusted)) == [("r4", "connector_reserved")]
-    story.tell(ev.SessionAsked("r5", 1, CARD, facts=listed()))
+    story.tell(looked_up(ev.SessionAsked("r5", 1, CARD), listed()))
     assert [grant.id_tag for grant in story.state.waiting] == [CARD]
 
 
-def test_an_operators_tag_of_a_group_that_must_be_asked_for_is_decided_on_then():
-    story = reserved(parent_id_tag="FLEET")
-    assert replies(story.tell(ev.SessionAsked("r3", 1, OTHER_CARD))) == []
-    commands = story.tell(ev.AuthorizeAnswered(OTHER_CARD, of_group("OTHERS")))
-    assert replies(commands) == [("r3", "rejected")]
+DOORS = {
+    "a card": tap(OTHER_CARD),
+    "a card at the reader of this connector": tap(OTHER_CARD, connectors=(1,)),
+    "a remote start": ev.RemoteStartRequested("r3", OTHER_CARD, 1),
+    "a remote start without connector": ev.RemoteStartRequested("r3", OTHER_CARD),
+    "the operator": ev.SessionAsked("r3", 1, OTHER_CARD),
+}
+
+
+@pytest.mark.parametrize(
+    ("then", "rule"),
+    [
+        (ev.AuthorizeAnswered(OTHER_CARD, of_group("FLEET")), "CENTRAL_ACCEPTED"),
+        (ev.AuthorizeAnswered(OTHER_CARD, of_group("OTHERS")), "RESERVED"),
+        (ev.AuthorizeAnswered(OTHER_CARD, ACCEPTED), "RESERVED"),
+        (ev.AuthorizeAnswered(OTHER_CARD, BLOCKED), "CENTRAL_REFUSED"),
+        (ev.AuthorizeFailed(OTHER_CARD, "no answer"), "UNKNOWN_REFUSED"),
+    ],
+)
+@pytest.mark.parametrize("door", DOORS)
+def test_a_tag_whose_group_is_not_known_is_asked_about_by_every_door(door, then, rule):
+    story = Story(a_charge_point(AuthorizeRemoteTxRequests="true"))
+    assert reserve(story, parent_id_tag="FLEET") == "Accepted"
+    asked = story.tell(DOORS[door])
+    assert of(Authorize, asked) == [Authorize(OTHER_CARD, 5.0)]
+    assert rules_of(asked) == []
+    assert rules_of(story.tell(then)) == [rule]
+    is_let_in = rule == "CENTRAL_ACCEPTED"
+    assert [grant.id_tag for grant in story.state.waiting] == [OTHER_CARD] * is_let_in
+    if is_let_in:
+        story.tell(ev.CablePluggedIn(1), ev.LockChanged(1, LockState.LOCKED))
+        story.tell(ev.MeterRead(1, reading(1000)))
+        assert start_of(story.commands).reservation_id == 5
+
+
+@pytest.mark.parametrize("facts", [listed(), listed(of_group("OTHERS"))])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_tag_whose_group_is_known_to_be_another_is_refused_by_every_door(door, facts):
+    story = Story(a_charge_point(AuthorizeRemoteTxRequests="true"))
+    assert reserve(story, parent_id_tag="FLEET") == "Accepted"
+    event = DOORS[door]
+    event = event.event if isinstance(event, ev.LookedUp) else event
+    commands = story.tell(looked_up(event, facts))
+    assert rules_of(commands) == ["RESERVED"]
+    assert of(Authorize, commands) == []
 
 
 # --- boxes with few parts ------------------------------------------------------------------------

@@ -7,12 +7,12 @@ from agent.core import events as ev
 from agent.diary import sentences
 from agent.snapshot import charge_point_snapshot
 from tests.core.reserving import a_reservation, reserved
-from tests.core.world import CARD, Story, a_charge_point
+from tests.core.world import CARD, Story, a_charge_point, ready
 
 
 def told(story: Story, event: ev.Event) -> list[str]:
     before = story.state
-    story.state, commands = charge_point.handle(before, event, story.now)
+    story.state, commands = charge_point.handle(before, ready(event), story.now)
     return sentences(before, event, story.state, commands)
 
 

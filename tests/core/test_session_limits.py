@@ -37,6 +37,7 @@ from tests.core.world import (
     deeds,
     finish,
     listed,
+    looked_up,
     of,
     reading,
     statuses,
@@ -49,7 +50,7 @@ def limited(**limits: int) -> Story:
     """A session on connector 1 with these limits, begun at noon at 1000 Wh."""
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
-    story.tell(ev.SessionAsked("s1", 1, CARD, facts=listed(), **limits))
+    story.tell(looked_up(ev.SessionAsked("s1", 1, CARD, **limits), listed()))
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
     story.tell(ev.PilotChanged(1, PilotState.C), ev.ContactorClosed(1))
     story.commands.clear()
@@ -86,7 +87,7 @@ def test_a_session_with_an_energy_ends_by_itself_when_that_has_flown():
 def test_an_energy_limit_without_a_meter_ends_nothing():
     story = Story(a_charge_point(traits=replace(ALL_PARTS, has_meter=False)))
     story.tell(ev.CablePluggedIn(1))
-    story.tell(ev.SessionAsked("s1", 1, CARD, energy_wh=1, facts=listed()))
+    story.tell(looked_up(ev.SessionAsked("s1", 1, CARD, energy_wh=1), listed()))
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.PilotChanged(1, PilotState.C))
     story.wait(3600)
     assert story.connector.phase is Phase.CHARGING

@@ -54,6 +54,7 @@ from tests.core.world import (
     a_charge_point,
     a_transaction,
     charging,
+    decisions,
     finish,
     listed,
     of,
@@ -148,9 +149,9 @@ def test_a_profile_that_cannot_be_is_rejected_in_words_and_changes_nothing(
 ):
     story = charging()
     before = story.state.charging_profiles
-    (reply,) = of(Reply, send(story, profile, connector_id))
-    assert reply.status == "Rejected"
-    assert words in reply.detail
+    commands = send(story, profile, connector_id)
+    assert [status for _, status in replies(commands)] == ["Rejected"]
+    assert words in decisions(commands)[0].detail
     assert story.state.charging_profiles == before
     assert of(SaveChargingProfile, story.commands) == []
 
@@ -259,9 +260,9 @@ def test_a_later_profile_of_the_same_level_takes_the_place_of_that_of_the_remote
 )
 def test_a_remote_start_with_a_profile_that_cannot_be_is_rejected(profile, words):
     story = Story(a_charge_point())
-    (reply,) = of(Reply, remotely(story, profile))
-    assert reply.status == "Rejected"
-    assert words in reply.detail
+    commands = remotely(story, profile)
+    assert [status for _, status in replies(commands)] == ["Rejected"]
+    assert words in decisions(commands)[0].detail
     assert story.state.waiting == ()
 
 

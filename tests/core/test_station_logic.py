@@ -9,7 +9,7 @@ from agent.core.asking import CHECKS_MAX
 from agent.core.charge_point import next_deadline_s
 from agent.core.commands import ShowSignal, Signal
 from agent.core.state import Attempt, Check, Purpose, Rules
-from agent.core.values import Claim
+from agent.core.values import Claim, TagFacts
 from tests.core.world import (
     ACCEPTED,
     BLOCKED,
@@ -105,7 +105,9 @@ def test_one_tag_that_was_accepted_twice_is_one_question():
 def test_too_many_questions_keep_nobody_from_charging():
     story = Story(a_charge_point(rules=ASKS))
     others = tuple(
-        Check(Attempt(Purpose.QUESTION, f"TAG{number}"), story.now.monotonic_s + 5)
+        Check(
+            Attempt(Purpose.QUESTION, f"TAG{number}", facts=TagFacts()), story.now.monotonic_s + 5
+        )
         for number in range(CHECKS_MAX)
     )
     story.state = replace(story.state, checking=others)

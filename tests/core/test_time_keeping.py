@@ -36,6 +36,7 @@ from tests.core.world import (
     listed,
     messages,
     of,
+    ready,
     rules_of,
     tap,
 )
@@ -62,7 +63,7 @@ class Untrusted:
     def tell(self, *events: Event) -> list[Command]:
         commands: list[Command] = []
         for event in events:
-            self.state, ordered = charge_point.handle(self.state, event, self.now)
+            self.state, ordered = charge_point.handle(self.state, ready(event), self.now)
             commands += ordered
         return commands
 

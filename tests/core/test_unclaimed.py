@@ -89,24 +89,25 @@ def test_at_a_shared_reader_the_next_card_is_not_for_a_plug_that_may_be_forgotte
 ):
     story = left(connectors=2) if was_left else plugged(connectors=2)
     served = story.state.connectors
-    assert choosing.for_card(story.state, served, CARD) == (connector_id,)
+    assert choosing.places(story.state, served, CARD, None) == (connector_id,)
 
 
 def test_a_remote_start_that_names_it_is_accepted_and_another_takes_it_last():
     story = left(connectors=2)
-    assert choosing.for_remote_start(story.state, None, CARD, None) == (2,)
-    assert choosing.for_remote_start(story.state, 1, CARD, None) == (1,)
+    assert choosing.places(story.state, story.state.connectors, CARD, None) == (2,)
     commands = story.tell(ev.RemoteStartRequested("r1", CARD, 1))
     assert replies(commands) == [("r1", "Accepted")]
     assert statuses(commands) == [Status.PREPARING]
 
 
-def test_after_a_session_a_remote_start_is_refused_as_before():
+def test_after_a_session_a_remote_start_begins_another_by_way_of_preparing():
     story = charging()
-    story.tell(tap())
+    story.tell(ev.LinkAccepted(), tap())
     finish(story)
     assert story.connector.phase is Phase.FINISHED
-    assert replies(story.tell(ev.RemoteStartRequested("r1", CARD, 1))) == [("r1", "Rejected")]
+    commands = story.tell(ev.RemoteStartRequested("r1", CARD, 1))
+    assert replies(commands) == [("r1", "Accepted")]
+    assert statuses(commands) == [Status.PREPARING]
 
 
 def test_zero_waits_for_ever_even_when_the_key_is_changed_meanwhile():

@@ -14,7 +14,7 @@ from agent.core.events import Event
 from agent.core.reasons import Rule
 from agent.core.state import Attempt, Phase, Purpose, Rules
 from agent.core.turn import Turn
-from agent.core.values import Claim, StopReason, Verdict
+from agent.core.values import Claim, StopReason, TagFacts, Verdict
 from tests.core.world import (
     CARD,
     Story,
@@ -23,6 +23,7 @@ from tests.core.world import (
     at,
     charging,
     listed,
+    looked_up,
     of,
     of_group,
     reading,
@@ -37,10 +38,12 @@ PLUG = ev.CablePluggedIn(1)
 
 WAYS: dict[str, Callable[[str], Event]] = {
     "a card": lambda tag: tap(tag, listed()),
-    "a vehicle": lambda tag: ev.CardPresented(tag, (1,), listed(), claim=Claim.AUTOCHARGE),
+    "a vehicle": lambda tag: looked_up(
+        ev.CardPresented(tag, (1,), claim=Claim.AUTOCHARGE), listed()
+    ),
     "the station": lambda tag: ev.CardPresented(tag, (1,), claim=Claim.STATION),
-    "a remote start": lambda tag: ev.RemoteStartRequested("r1", tag, 1, listed()),
-    "the operator": lambda tag: ev.SessionAsked("r1", 1, tag, facts=listed()),
+    "a remote start": lambda tag: looked_up(ev.RemoteStartRequested("r1", tag, 1), listed()),
+    "the operator": lambda tag: looked_up(ev.SessionAsked("r1", 1, tag), listed()),
     "a trusted operator": lambda tag: ev.SessionAsked("r1", 1, tag, is_trusted=True),
     "a question": lambda tag: ev.TagQuestioned("r1", tag),
 }
@@ -97,7 +100,7 @@ def test_free_charging_under_such_a_tag_begins_nothing():
 def test_the_last_gate_refuses_whoever_has_got_that_far():
     accepted = Decision(Verdict.ACCEPTED, Rule.TRUSTED, "test")
     turn = Turn(a_charge_point(), at(0))
-    asking.promise(turn, Attempt(Purpose.START, "", (1,)), accepted)
+    asking.promise(turn, Attempt(Purpose.START, "", (1,), facts=TagFacts()), accepted)
     assert turn.state.waiting == ()
     assert rules_of(turn.commands) == [Rule.UNTELLABLE.name]
 

@@ -70,6 +70,20 @@ ANSWERS: dict[type[Event], set[str]] = {
     ev.DiscardAsked: {"applied"},
 }
 STARTS = ("start", "remote start", "operator start")
+ABOUT_CHARGING = (
+    ev.RemoteStartRequested,
+    ev.RemoteStopRequested,
+    ev.UnlockRequested,
+    ev.AvailabilityChangeRequested,
+    ev.ReservationRequested,
+    ev.ReservationCancelRequested,
+    ev.SetProfileRequested,
+    ev.SessionAsked,
+    ev.StopAsked,
+    ev.TagQuestioned,
+    ev.LimitAsked,
+)
+YES = ("Accepted", "Scheduled", "Unlocked", "applied")
 
 
 @dataclass
@@ -95,6 +109,7 @@ class Witness:
     def watch(self, event: Event, after: ChargePoint, commands: Sequence[Command]) -> None:
         """Look at one turn; AssertionError names the promise that it breaks."""
         self._note(event, after)
+        self._leaves_its_reasons(commands)
         for command in commands:
             match command:
                 case RecordDecision(record):
@@ -185,6 +200,22 @@ class Witness:
             for found in event.open_transactions:
                 self.journalled.add(found.ref)
                 self.started[found.ref] = None
+
+    def _leaves_its_reasons(self, commands: Sequence[Command]) -> None:
+        """Whoever is refused something about charging finds the rule of it in the store."""
+        refused = [
+            reply
+            for reply in commands
+            if isinstance(reply, Reply)
+            and reply.status not in YES
+            and isinstance(self.requests[reply.request_id], ABOUT_CHARGING)
+        ]
+        kept = [
+            command
+            for command in commands
+            if isinstance(command, RecordDecision) and command.record.verdict is Verdict.REFUSED
+        ]
+        assert len(kept) >= len(refused), "a refusal without its reason"
 
     def _note_decision(self, record: DecisionRecord) -> None:
         if record.verdict is Verdict.ACCEPTED and record.purpose in STARTS:

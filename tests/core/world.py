@@ -95,9 +95,19 @@ def tap(
     facts: TagFacts | None = None,
     connectors: tuple[int, ...] = (1, 2, 3),
     is_random: bool = False,
-) -> ev.CardPresented:
+) -> ev.LookedUp:
     """A card at the reader; known nowhere unless ``facts`` say so."""
-    return ev.CardPresented(id_tag, connectors, facts or TagFacts(), is_random)
+    return looked_up(ev.CardPresented(id_tag, connectors, is_random), facts)
+
+
+def looked_up(event: ev.Presented | ev.Heard, facts: TagFacts | None = None) -> ev.LookedUp:
+    """As the runtime hands it to the core; the tag is known nowhere unless ``facts`` say so."""
+    return ev.LookedUp(event, facts or TagFacts())
+
+
+def ready(event: Event | ev.LookedUp) -> ev.Ready:
+    """The event as the core takes it: one about a tag that nobody knows is looked up in vain."""
+    return looked_up(event) if isinstance(event, ev.Presented | ev.Heard) else event
 
 
 def reading(import_wh: int) -> Reading:
@@ -121,12 +131,12 @@ def a_transaction(**fields: Any) -> Transaction:
 
 
 def play(
-    state: ChargePoint, *events: Event, seconds: float = 0.0
+    state: ChargePoint, *events: Event | ev.LookedUp, seconds: float = 0.0
 ) -> tuple[ChargePoint, list[Command]]:
     """The charge point after these events, all at one instant, and everything it ordered."""
     commands: list[Command] = []
     for event in events:
-        state, ordered = charge_point.handle(state, event, at(seconds))
+        state, ordered = charge_point.handle(state, ready(event), at(seconds))
         commands += ordered
     return state, commands
 
@@ -149,7 +159,7 @@ class Story:
         """The first connector."""
         return self.state.connectors[0]
 
-    def tell(self, *events: Event) -> list[Command]:
+    def tell(self, *events: Event | ev.LookedUp) -> list[Command]:
         """Let this happen now; what was ordered."""
         self.state, commands = play(self.state, *events, seconds=self.seconds)
         self.commands += commands

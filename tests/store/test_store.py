@@ -22,7 +22,7 @@ from agent.core.commands import (
     SaveTransaction,
     SetTransactionId,
 )
-from agent.core.values import NO_FACTS, TagFacts
+from agent.core.values import TagFacts
 from agent.errors import StoreBusy, StoreError, StoreFull
 from agent.store import Durable, Store
 from agent.store.reading import HEAD, TAG_FACTS
@@ -74,7 +74,7 @@ def test_a_row_that_fails_takes_all_others_of_its_commit_with_it(store, bad):
         store.commit(rows, NOON)
     assert store.load() == before
     assert store.head().message == START
-    assert store.facts(TAG) == NO_FACTS
+    assert store.facts(TAG) == TagFacts()
     assert store.decisions(None, 10) == []
     store.commit(good, NOON)
     assert store.head().message == STOP
