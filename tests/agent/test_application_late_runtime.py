@@ -16,7 +16,8 @@ async def test_a_card_that_cannot_be_looked_up_holds_up_a_session_only_for_a_mom
         await asyncio.sleep(30)
         assert box.contactor.is_closed
         assert box.contactor.trip_count == 0  # the lease never ran out
-        assert await box.tap(OTHER_CARD) is None  # nobody can tell: try again
+        refused = await box.tap(OTHER_CARD)  # nobody can tell: try again
+        assert refused["rule"] == "LOOK_UP_FAILED"
         box.application.board.simulation.tap(OTHER_CARD)
         await asyncio.sleep(0.1)
         box.application.board.simulation.unplug(1, by_force=True)

@@ -229,11 +229,12 @@ async def test_a_database_that_another_program_locks_is_waited_for(tmp_path):
         assert box.contactor.is_closed
 
 
-async def test_a_card_that_cannot_be_looked_up_is_not_taken_and_the_box_goes_on(tmp_path, caplog):
+async def test_a_card_that_cannot_be_looked_up_is_refused_and_the_box_goes_on(tmp_path, caplog):
     async with running_box(tmp_path) as box:
         box.executors["store-reader"].problem = StoreError("disk I/O error")
         await box.plug()
-        assert await box.tap() is None
+        refused = await box.tap()
+        assert (refused["rule"], refused["detail"]) == ("LOOK_UP_FAILED", "disk I/O error")
         assert box.is_running
         assert "a card cannot be looked up: disk I/O error" in caplog.text
         status = await box.do("status")
@@ -242,14 +243,17 @@ async def test_a_card_that_cannot_be_looked_up_is_not_taken_and_the_box_goes_on(
         assert (await box.tap())["verdict"] == "accepted"
 
 
-async def test_a_remote_start_does_not_need_the_list(tmp_path):
+async def test_a_remote_start_is_not_decided_on_a_guess_either(tmp_path):
     async with running_box(tmp_path) as box:
         await box.plug()
         box.executors["store-reader"].problem = StoreError("disk I/O error")
         answer = await box.central_system.send_call(
             "RemoteStartTransaction", {"idTag": CARD, "connectorId": 1}
         )
-        assert answer[2] == {"status": "Accepted"}
+        assert answer[2] == {"status": "Rejected"}
+        box.executors["store-reader"].problem = None
+        (reason,) = await box.do("why")
+        assert (reason["rule"], reason["purpose"]) == ("LOOK_UP_FAILED", "remote start")
 
 
 def damage(database: Path) -> None:
