@@ -1,6 +1,6 @@
 """Deciding about a tag, with or without the central system, and what follows from it.
 
-``foresee`` begins; the central system's answer, its silence or the offline rules end in a
+``start`` begins; the central system's answer, its silence or the offline rules end in a
 grant or a refusal, and always in a stored reason.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from agent.core import (
     answering,
@@ -17,6 +16,7 @@ from agent.core import (
     connector,
     contracts,
     local_list,
+    outlook,
     signals,
     transaction,
 )
@@ -29,7 +29,6 @@ from agent.core.reasons import Rule
 from agent.core.state import (
     Asked,
     Attempt,
-    ChargePoint,
     Check,
     Grant,
     Phase,
@@ -56,38 +55,8 @@ _DECIDED_UNANSWERED = tuple(
 _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case that it does not
 
 
-def foresee(state: ChargePoint, attempt: Attempt, utc: datetime) -> Decision | None:
-    """The decision about a tag presented to start; None: the central system must be asked.
-
-    The same for every door: what comes through it is not looked at here.
-    """
-    decision = contracts.decide_start(state, attempt)
-    if decision is not None or contracts.must_be_asked_about(state, attempt):
-        return decision
-    return authorization.decide_start(
-        attempt.facts,
-        authorization.policy_of(state.configuration),
-        state.online,
-        utc,
-        state.registration,
-    )
-
-
-def places(
-    state: ChargePoint, attempt: Attempt, decision: Decision | None, utc: datetime
-) -> tuple[int, ...]:
-    """Which of its connectors the attempt means; none: it can begin at none of them.
-
-    While the central system must be asked, the group of the tag is not known yet (section 5.13).
-    """
-    served = [c for c in state.connectors if c.connector_id in attempt.connectors]
-    is_open = decision is None
-    parent = None if decision is None else _parent(state, attempt, decision, utc)
-    return choosing.places(state, served, attempt.id_tag, parent, hoping=is_open)
-
-
 def start(turn: Turn, attempt: Attempt, decision: Decision | None) -> None:
-    """Let the attempt go on with what ``foresee``, or its door, has decided; else ask."""
+    """Let the attempt go on with what ``outlook``, or its door, has decided; else ask."""
     if decision is None:
         ask(turn, attempt)
     elif decision.verdict is Verdict.ACCEPTED:
@@ -322,7 +291,7 @@ def grant(turn: Turn, attempt: Attempt, decision: Decision, is_wanted: bool = Fa
         return
     asked_for = [turn.connector(connector_id) for connector_id in attempt.connectors]
     still_free = [c for c in asked_for if connector.may_follow(turn.state, c)]
-    parent = _parent(turn.state, attempt, decision, turn.now.utc)
+    parent = outlook.parent_of(turn.state, attempt, decision, turn.now.utc)
     open_ones = choosing.open_of(turn.state, still_free, attempt.id_tag, parent)
     # Taken, promised, or out of order, while the tag was being checked; or kept for another.
     if not open_ones or choosing.is_promised_away(turn.state, attempt.id_tag, parent):
@@ -346,7 +315,7 @@ def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     now_s = turn.now.monotonic_s
     granted = Grant(
         id_tag=attempt.id_tag,
-        parent_id_tag=_parent(turn.state, attempt, decision, turn.now.utc),
+        parent_id_tag=outlook.parent_of(turn.state, attempt, decision, turn.now.utc),
         connectors=attempt.connectors,
         granted_at_s=now_s,
         until_s=now_s + timeout_s if timeout_s > 0 else None,
@@ -358,13 +327,6 @@ def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
     )
     turn.change(waiting=(*turn.state.waiting, granted))
     accept(turn, attempt, decision)
-
-
-def _parent(state: ChargePoint, attempt: Attempt, decision: Decision, utc: datetime) -> str | None:
-    """The group of the tag: by the decision, else by what list or cache say about it."""
-    if decision.info is not None:
-        return decision.info.parent_id_tag
-    return authorization.known_parent(attempt.facts, state.configuration, utc)
 
 
 def stop(turn: Turn, id_tag: str, running: Transaction, decision: Decision) -> None:

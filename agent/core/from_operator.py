@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.core import answering, asking, authorization, choosing, outbox, transaction
+from agent.core import answering, asking, authorization, choosing, outbox, outlook, transaction
 from agent.core import events as ev
 from agent.core.answering import because
 from agent.core.authorization import Decision
@@ -60,8 +60,8 @@ def foresee(
     The control API looks with this whether a command is possible before it takes it.
     """
     attempt = _attempt(event, facts)
-    decision = _decided_already(state, event, now) or asking.foresee(state, attempt, now.utc)
-    rule = _why_nowhere(state, event, asking.places(state, attempt, decision, now.utc))
+    decision = _decided_already(state, event, now) or outlook.foresee(state, attempt, now.utc)
+    rule = _why_nowhere(state, event, outlook.places(state, attempt, decision, now.utc))
     return decision if rule is None else Refusal(_STATUSES[rule], rule)
 
 

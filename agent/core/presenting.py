@@ -14,6 +14,7 @@ from agent.core import (
     authorization,
     choosing,
     connector,
+    outlook,
     signals,
     smart_charging,
     transaction,
@@ -85,10 +86,10 @@ def _starts(turn: Turn, attempt: Attempt, claim: Claim) -> bool:
     """Let the tag start, or be asked about, where it can mean a connector; False: it means none."""
     rule = _ACCEPTED_CLAIMS.get(claim)
     if rule is None:
-        decision = asking.foresee(turn.state, attempt, turn.now.utc)
+        decision = outlook.foresee(turn.state, attempt, turn.now.utc)
     else:
         decision = asking.local(rule)
-    targets = asking.places(turn.state, attempt, decision, turn.now.utc)
+    targets = outlook.places(turn.state, attempt, decision, turn.now.utc)
     if not targets:
         return False
     attempt = replace(attempt, connectors=targets)
@@ -294,9 +295,9 @@ def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagFa
     attempt = Attempt(Purpose.REMOTE_START, event.id_tag, ids, facts=facts, profile=event.profile)
     decision: Decision | None = Decision(Verdict.ACCEPTED, Rule.REMOTE_TRUSTED, "central system")
     if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
-        decision = asking.foresee(turn.state, attempt, turn.now.utc)
+        decision = outlook.foresee(turn.state, attempt, turn.now.utc)
     targets = choosing.the_first(
-        turn.state, asking.places(turn.state, attempt, decision, turn.now.utc)
+        turn.state, outlook.places(turn.state, attempt, decision, turn.now.utc)
     )
     rule = _why_no_remote_start(turn.state, event)
     if rule is None and not targets:
