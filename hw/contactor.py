@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from threading import RLock
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 # An auxiliary contact bounces for some milliseconds; a disagreement shorter than this is bounce.
 BOUNCE_S = 0.03
+# One that has changed so often in so long, with nothing ordered, chatters: a loose wire, or burning
+# contacts. A look that happens to agree says nothing then.
+CHATTER_CHANGES = 6
+CHATTER_S = 5.0
 # A coil output that failed to switch off is tried again on each step, at the latest after this.
 RETRY_S = 0.05
 # A part that keeps failing is logged once in this time, not fifty times a second.
@@ -113,6 +118,8 @@ class LeasedContactor:
         self._lease_until = -math.inf
         self._disagree_until: float | None = None  # the feedback may differ from the order so long
         self._is_welded = False
+        self._said: bool | None = None  # by the feedback at the last look since the last order
+        self._changed_at: deque[float] = deque(maxlen=CHATTER_CHANGES)
         self._reported_closed = False
         self._trip_count = 0
         self._trips: dict[Trip, int] = {}  # not reported yet; one entry a reason: bounded
@@ -265,6 +272,7 @@ class LeasedContactor:
             return
         if self._phase is Phase.CLOSED:
             self._disagree_until = now_s + self._settings.open_deadline_ms / 1000
+            self._forget_changes()
         self._obey(order)
         self._look_at = now_s
         self._switch_off(now_s)
@@ -279,6 +287,7 @@ class LeasedContactor:
         self._obey(_Order.SWITCH_ON)
         self._is_coil_on = True  # before the attempt: a half-done switch must be undone
         self._disagree_until = now_s + self._settings.close_deadline_ms / 1000
+        self._forget_changes()
         try:
             self._set_coil(True)
         except Exception:  # noqa: BLE001 - whatever the output raises, the coil must go off
@@ -312,6 +321,8 @@ class LeasedContactor:
     def _watch(self, now_s: float) -> None:
         """Compare the feedback with the order."""
         said, ordered = self._says_closed(), self._phase is Phase.CLOSED
+        if self._chatters(said, now_s):
+            said = not ordered  # nothing may rely on it
         if said == ordered:
             self._disagree_until = None
             self._is_welded = False
@@ -334,6 +345,19 @@ class LeasedContactor:
             self._is_welded = True
             self._reported_closed = True
             self._trip(Trip.WELDED, now_s)
+
+    def _chatters(self, said: bool, now_s: float) -> bool:
+        """True while the feedback has changed too often, whichever way it points at this look."""
+        if self._said is not None and said != self._said:
+            self._changed_at.append(now_s)
+        self._said = said
+        changes = self._changed_at
+        return len(changes) == CHATTER_CHANGES and now_s - changes[0] < CHATTER_S
+
+    def _forget_changes(self) -> None:
+        """The contacts move because they were told to: what they did before is not counted."""
+        self._said = None
+        self._changed_at.clear()
 
     def _heart_beats(self, now_s: float) -> None:
         if self._beat is None or self._is_stuck_on:

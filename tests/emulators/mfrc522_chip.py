@@ -1,6 +1,8 @@
 """An MFRC522 on the desk: the chip, cards in its field, and the ``spidev`` module in front of it.
 
-Models the chip at the level of SPI bytes, so that the real ``mfrc522`` package runs on it.
+Models the chip at the level of SPI bytes, so that the real ``mfrc522`` package runs on it. Sources:
+NXP's data sheet MFRC522 (registers and their values after reset in chapter 9, commands in 10, the
+SPI frame in 8.1.2), and ``MFRC522.h`` of github.com/miguelbalboa/rfid.
 Levers: ``field.present``, ``field.remove_all``, ``at_exchange``, ``brown_out``, ``bus_stuck_at``.
 Memory: ``transfers``, ``frames``, ``opened``, ``open_devices``.
 """

@@ -2,6 +2,8 @@
 
 ``SdmOnPty`` and ``MeterBus`` run pymodbus's own server on one end of a cable made of two ptys, so
 that the client under test meets a Modbus implementation that it does not share its mistakes with.
+The registers are those of the maker's lists (SDM630Register.pdf, SDM230-register.pdf), compared
+with ``meters/rs485/sdm.go`` and ``sdm230.go`` of github.com/volkszaehler/mbmd, not with the driver.
 ``RawResponder`` sends whatever bytes it is told: late, broken, split, or none.
 """
 

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.contactor import BOUNCE_S, RETRY_S, LeasedContactor, Phase
+from hw.contactor import (
+    BOUNCE_S,
+    CHATTER_CHANGES,
+    CHATTER_S,
+    RETRY_S,
+    LeasedContactor,
+    Phase,
+)
 from hw.ports import ContactorClosed, ContactorOpened, ContactorRefused, ContactorTripped, Trip
 from hw.settings import ContactorSettings
 
@@ -196,6 +203,50 @@ def test_a_bouncing_auxiliary_contact_trips_nothing():
     for stuck_at in (False, None, False, None):
         rig.stuck_at = stuck_at
         assert rig.wait(0.01) == []
+    assert rig.coil
+
+
+@pytest.mark.parametrize("level_ms", [12, 22, 23, 24, 25, 26, 27, 28, 32])
+def test_an_auxiliary_contact_that_chatters_is_found_out_though_many_looks_agree(level_ms):
+    rig = Rig()
+    rig.close()
+    first, *then = _while_it_chatters(rig, level_ms, look_ms=20)
+    assert (first, set(then)) == (Trip.OPENED_BY_ITSELF, {Trip.WELDED})
+    assert len(then) <= 3  # it is told, and not at every turn
+    assert not rig.coil
+    with pytest.raises(ContactorRefused, match="welded"):
+        rig.contactor.arm(rig.contactor.trip_count)
+    rig.stuck_at = None
+    rig.wait(0.0)
+    assert rig.wait(CHATTER_S) == [ContactorOpened()]
+    rig.contactor.arm(rig.contactor.trip_count)
+
+
+@pytest.mark.parametrize("level_ms", [12, 22, 28, 32])
+def test_one_that_chatters_while_it_shall_be_open_counts_as_welded(level_ms):
+    rig = Rig()
+    rig.wait(0.0)
+    tripped = _while_it_chatters(rig, level_ms, look_ms=100)
+    assert set(tripped) == {Trip.WELDED}
+    assert len(tripped) <= 3
+
+
+def _while_it_chatters(rig: Rig, level_ms: int, look_ms: int) -> list[Trip]:
+    """What trips in 20 s in which each level lasts so long."""
+    tripped: list[Trip] = []
+    for at_ms in range(look_ms, 20_000, look_ms):
+        rig.stuck_at = at_ms // level_ms % 2 == 0
+        events = rig.wait(look_ms / 1000)
+        tripped += [event.reason for event in events if isinstance(event, ContactorTripped)]
+    return tripped
+
+
+def test_single_changes_over_a_long_time_are_no_chatter():
+    rig = Rig()
+    rig.close(for_s=1000.0)
+    for stuck_at in (False, None) * 20:
+        rig.stuck_at = stuck_at
+        assert rig.wait(2 * CHATTER_S / CHATTER_CHANGES if stuck_at is None else 0.01) == []
     assert rig.coil
 
 
