@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -23,6 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system: needs a machine of its own (make system-test)")
     config.addinivalue_line("markers", "crash: takes minutes of real time (make crash)")
     config.addinivalue_line("markers", "long: takes many seconds of a core (make long, make check)")
+    # A shell lets what it starts in its background ignore Ctrl-C, and every child inherits that:
+    # a test that presses it would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Files that take longest, first: who comes last with one of them keeps all others waiting.

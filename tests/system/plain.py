@@ -46,6 +46,8 @@ MAY_SKIP = (
     "only root can",
 )
 USER = "tester"
+LIMIT_S = 1800  # a test that hangs would wait for ever
+_TIMED_OUT = 124  # timeout(1)
 PROJECT = "chargepoint-agent"
 
 
@@ -85,17 +87,22 @@ def _inside(root: Path, user: str, home: str, command: list[str]) -> int:
         f"--user={user}",
         f"--chdir={home}/{PROJECT}",
     ]
-    inside = ["env", "-i", *variables, *command]
-    return subprocess.run([*container, *inside], stdin=subprocess.DEVNULL, check=False).returncode
+    # Ctrl-C is ignored, as in the background of a shell: no test may need it.
+    script = "trap '' INT; exec timeout --kill-after=10 \"$@\""
+    inside = ["env", "-i", *variables, "sh", "-c", script, "sh", str(LIMIT_S), *command]
+    status = subprocess.run([*container, *inside], stdin=subprocess.DEVNULL, check=False).returncode
+    if status == _TIMED_OUT:
+        raise SystemTestError(f"not done within {LIMIT_S} s: {' '.join(command)}")
+    return status
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Read the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.system.plain")
     parser.add_argument("release", help="bookworm, trixie")
     parser.add_argument("--as-root", action="store_true", help="as root, not as an ordinary user")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="make test, when left out")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     command = asked.command or ["make", "test"]
     try:
         return run(asked.release, command, "root" if asked.as_root else USER)
