@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from hw.levers import InjectedFault
+from hw.outputs import INDICATOR, outputs_of
 from hw.pilot import Dialogue, PilotPlug, PolledPilot
 from hw.ports import (
     Board,
@@ -103,12 +105,13 @@ class _Assembly:
         self._subscribers = Subscribers()
         self._real_count = 0
         self._simulated_count = 0
+        self._claim: Any = None  # gives an output that was claimed at the beginning
 
     def assemble(self) -> Board:
+        self._claim_outputs()
         outlets = {c.id: self._outlet(c) for c in self._settings.connectors}
         # Every contactor before anything else: a meter's package takes long to import.
-        for settings in self._settings.connectors:
-            outlets[settings.id].contactor = self._contactor(settings, outlets[settings.id])
+        self._open_contactors(outlets)
         connectors = tuple(self._connector(c, outlets[c.id]) for c in self._settings.connectors)
         reader = self._reader()
         inputs = self._inputs()
@@ -124,6 +127,29 @@ class _Assembly:
             simulation=self._controls(outlets, reader, inputs),
             is_polled=not is_simulated,
         )
+
+    def _claim_outputs(self) -> None:
+        """Every output of every connector is off before anything may fail for another."""
+        outputs, _ = outputs_of(asdict(self._settings))
+        wanted = [output for output in outputs if output.kind != INDICATOR]
+        if self._simulate or not wanted:
+            return
+        from hw.gpio import Outputs
+
+        claimed = Outputs(self._pins())
+        self._opened.callback(claimed.close)
+        self._claim = claimed.take
+        _raise_all(claimed.claim(wanted))
+
+    def _open_contactors(self, outlets: dict[int, SimulatedOutlet]) -> None:
+        problems = []
+        for settings in self._settings.connectors:
+            outlet = outlets[settings.id]
+            try:
+                outlet.contactor = self._contactor(settings, outlet)
+            except BoardError as problem:
+                problems.append(str(problem))
+        _raise_all(problems)
 
     def _indicator(self, is_simulated: bool) -> Indicator:
         settings = self._settings.indicator
@@ -178,8 +204,8 @@ class _Assembly:
             return self._simulated(outlet.make_contactor())
         from hw.gpio import open_contactor
 
-        contactor = open_contactor(settings.id, settings.contactor, self._clock, self._pins())
-        return self._real(contactor)
+        part, clock, pins = settings.contactor, self._clock, self._pins()
+        return self._real(open_contactor(settings.id, part, clock, pins, self._claim))
 
     def _lock(self, settings: ConnectorSettings, outlet: SimulatedOutlet) -> Lock | None:
         if settings.lock.driver == "none":
@@ -188,7 +214,8 @@ class _Assembly:
             return self._simulated(outlet.make_lock())
         from hw.gpio import open_lock
 
-        return self._real(open_lock(settings.id, settings.lock, self._clock, self._pins()))
+        part, clock, pins = settings.lock, self._clock, self._pins()
+        return self._real(open_lock(settings.id, part, clock, pins, self._claim))
 
     def _pilot(
         self, settings: ConnectorSettings, outlet: SimulatedOutlet
@@ -324,6 +351,11 @@ def open_dialogue(settings: PilotSettings, clock: Callable[[], float]) -> Dialog
     from hw.evse_wb import EvseWb
 
     return EvseWb(settings, clock)
+
+
+def _raise_all(problems: list[str]) -> None:
+    if problems:
+        raise BoardError("; ".join(problems))
 
 
 def _opened(part: str, open_part: Callable[[], _P]) -> _P:

@@ -1,8 +1,8 @@
 """Contactor, lock, plug and safety contacts on GPIO pins, through gpiozero.
 
-Pins are numbered as BCM. Nothing here imports gpiozero before a pin is really needed. The pin
-factory is always named, never left to gpiozero: its silent fall-back would change what happens to
-the contactor pin when the process dies.
+Nothing here imports gpiozero before a pin is really needed. The pin factory is always named, never
+left to gpiozero: its silent fall-back would change what happens to the contactor pin when the
+process dies.
 """
 
 from __future__ import annotations
@@ -12,30 +12,47 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from hw.contactor import LeasedContactor
+from hw.line_pins import LinePin, LinePins
+from hw.lines import LineError, Pin
 from hw.lock import PulsedLock, SolenoidLock
 from hw.lock_sequence import LockTiming
+from hw.outputs import CONTACTOR, HEARTBEAT, LOCK, Output
 from hw.ports import BoardError, Lock
 from hw.settings import ContactorSettings, LockSettings, PlugSettings, SafetyInputSettings
 
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
+Claim = Callable[[Output], "GpioOutput"]
 
 
-def open_pin_factory() -> Any:
-    """Return gpiozero's lgpio factory; BoardError, with the reason, when it cannot be had."""
-    _check_working_directory()
-    with named_part("GPIO (is this a Raspberry Pi, is the user in the group gpio?)"):
-        from gpiozero.pins.lgpio import LGPIOFactory
+def open_pin_factory() -> LinePins:
+    """Return a pin factory on the kernel's lines; each line is opened when it is claimed."""
+    return LinePins()
 
-        factory = LGPIOFactory()
-        factory.pin_class = _blip_free_pin_class()
-        return factory
+
+def pins_with_pwm(pin_factory: Any) -> Any:
+    """Return a factory whose pins can dim a light and make a tone; BoardError, with the reason.
+
+    The kernel's lines cannot; the library lgpio can, on a Raspberry Pi.
+    """
+    if not isinstance(pin_factory, LinePins):
+        return pin_factory
+    if pin_factory.with_tones is None:
+        _check_working_directory()
+        with named_part("lgpio, which dims lights and makes tones"):
+            from gpiozero.pins.lgpio import LGPIOFactory
+
+            factory = LGPIOFactory(chip=int(pin_factory.chips.header().removeprefix("gpiochip")))
+            factory.board_info  # noqa: B018 - raises on a board that it does not know
+            pin_factory.with_tones = factory
+    return pin_factory.with_tones
 
 
 def _check_working_directory() -> None:
@@ -54,22 +71,6 @@ def _check_working_directory() -> None:
         ) from error
 
 
-def _blip_free_pin_class() -> Any:
-    """Return an lgpio pin that becomes an output at its final level.
-
-    gpiozero's own claims the line as output *low* and sets the level afterwards: a real "on" blip
-    on boards that switch on with a low level.
-    """
-    import lgpio
-    from gpiozero.pins.lgpio import LGPIOPin
-
-    class BlipFreePin(LGPIOPin):  # type: ignore[misc]
-        def output_with_state(self, state: bool) -> None:
-            lgpio.gpio_claim_output(self.factory._handle, self._number, int(state))
-
-    return BlipFreePin
-
-
 @contextmanager
 def named_part(part: str) -> Iterator[None]:
     """Turn what gpiozero and lgpio raise into a BoardError that names the part."""
@@ -80,7 +81,7 @@ def named_part(part: str) -> Iterator[None]:
     except ImportError as error:
         raise BoardError(f"{part}: a package is missing: {error}") from error
     except Exception as error:
-        if not isinstance(error, OSError | ValueError) and not _is_gpio_error(error):
+        if not isinstance(error, OSError | ValueError | LineError) and not _is_gpio_error(error):
             raise
         raise BoardError(f"{part}: {error}") from error
 
@@ -103,7 +104,14 @@ def _close(part: str, device: Any) -> None:
 class GpioOutput:
     """One output pin; off from the moment it is an output."""
 
-    def __init__(self, part: str, pin: int, pin_factory: Any, active_high: bool = True) -> None:
+    def __init__(
+        self,
+        part: str,
+        pin: Pin,
+        pin_factory: Any,
+        active_high: bool = True,
+        kind: str = "indicator",
+    ) -> None:
         """Claim the pin, switched off. BoardError names ``part`` and pin."""
         self._part = part
         with named_part(f"{part}, pin {pin}"):
@@ -112,6 +120,8 @@ class GpioOutput:
             self._device = DigitalOutputDevice(
                 pin, active_high=active_high, initial_value=False, pin_factory=pin_factory
             )
+        if kind == CONTACTOR and isinstance(self._device.pin, LinePin):
+            self._device.pin.go_first()
 
     def set(self, is_on: bool) -> None:
         """Switch on or off; raises what gpiozero raises."""
@@ -120,6 +130,39 @@ class GpioOutput:
     def close(self) -> None:
         """Release the pin: it becomes an input. Never raises, safe to repeat."""
         _close(self._part, self._device)
+
+
+def claim_output(output: Output, pin_factory: Any) -> GpioOutput:
+    """Claim an output at its off level; BoardError names its part and pin."""
+    return GpioOutput(output.part, output.pin, pin_factory, not output.off_level, output.kind)
+
+
+class Outputs:
+    """Outputs that are claimed before anything may fail for one of them, and taken later."""
+
+    def __init__(self, pin_factory: Any) -> None:
+        self._pin_factory = pin_factory
+        self._claimed: dict[Output, GpioOutput] = {}
+
+    def claim(self, outputs: Iterable[Output]) -> list[str]:
+        """Claim each of them at its off level; returns the problems as sentences."""
+        problems = []
+        for output in outputs:
+            try:
+                self._claimed[output] = claim_output(output, self._pin_factory)
+            except BoardError as problem:
+                problems.append(str(problem))
+        return problems
+
+    def take(self, output: Output) -> GpioOutput:
+        """One that was claimed; who takes it closes it."""
+        return self._claimed.pop(output)
+
+    def close(self) -> None:
+        """Release those that nobody has taken."""
+        for claimed in self._claimed.values():
+            claimed.close()
+        self._claimed.clear()
 
 
 class GpioInput:
@@ -169,9 +212,15 @@ class GpioInput:
 
 
 def open_contactor(
-    connector_id: int, settings: ContactorSettings, clock: Clock, pin_factory: Any
+    connector_id: int,
+    settings: ContactorSettings,
+    clock: Clock,
+    pin_factory: Any,
+    claim: Claim | None = None,
 ) -> LeasedContactor:
     """Open the contactor of a connector, switched off; BoardError names the pin that fails.
+
+    ``claim`` gives its outputs; without it they are claimed now.
 
     The feedback pin is always pulled up, for a contact to ground: a normally open one reads low
     while closed, a mirror contact (IEC 60947-4-1, annex F) reads high, and a broken wire is found
@@ -179,8 +228,9 @@ def open_contactor(
     """
     part = f"connector {connector_id} contactor"
     assert settings.pin is not None
+    claim = claim or partial(claim_output, pin_factory=pin_factory)
     with ExitStack() as opened:
-        coil = GpioOutput(part, settings.pin, pin_factory, settings.active_high)
+        coil = claim(Output(CONTACTOR, settings.pin, not settings.active_high, part))
         opened.callback(coil.close)
         feedback = None
         if settings.feedback_pin is not None:
@@ -194,7 +244,7 @@ def open_contactor(
             opened.callback(feedback.close)
         beat = None
         if settings.heartbeat_pin is not None:
-            heart = GpioOutput(f"{part} heartbeat", settings.heartbeat_pin, pin_factory)
+            heart = claim(Output(HEARTBEAT, settings.heartbeat_pin, False, f"{part} heartbeat"))
             opened.callback(heart.close)
             beat = heart.set
         return LeasedContactor(
@@ -208,18 +258,26 @@ def open_contactor(
         )
 
 
-def open_lock(connector_id: int, settings: LockSettings, clock: Clock, pin_factory: Any) -> Lock:
+def open_lock(
+    connector_id: int,
+    settings: LockSettings,
+    clock: Clock,
+    pin_factory: Any,
+    claim: Claim | None = None,
+) -> Lock:
     """Open a motor or solenoid lock, nothing energised; BoardError names the pin that fails.
 
-    The feedback pin is pulled to the level that means unlocked: a broken wire never confirms.
+    ``claim`` gives its outputs; without it they are claimed now. The feedback pin is pulled to the
+    level that means unlocked: a broken wire never confirms.
     """
     part = f"connector {connector_id} lock"
     timing = LockTiming.of(settings)
+    claim = claim or partial(claim_output, pin_factory=pin_factory)
     with ExitStack() as opened:
 
-        def output(pin: int | None) -> GpioOutput:
+        def output(pin: Pin | None) -> GpioOutput:
             assert pin is not None
-            opened_output = GpioOutput(part, pin, pin_factory)
+            opened_output = claim(Output(LOCK, pin, False, part))
             opened.callback(opened_output.close)
             return opened_output
 

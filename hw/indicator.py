@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from dataclasses import fields
 from typing import Any, Protocol
 
-from hw.gpio import named_part
+from hw.gpio import named_part, pins_with_pwm
 from hw.light_language import Colour, Frame, Pattern, Player, parse
-from hw.ports import Indicator, Signal
+from hw.ports import BoardError, Indicator, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
 
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class GpioLamp:
         levels = (max(frame.colour), red, green, blue)
         for led, level in zip(self._leds, levels, strict=True):
             if led is not None:
-                led.value = level if self._settings.dimmable else float(level >= DIM)
+                led.value = level if hasattr(led, "frequency") else float(level >= DIM)
         if self._buzzer is not None:
             self._sound(frame)
 
@@ -137,7 +137,7 @@ class GpioLamp:
         self._release()
 
     def _sound(self, frame: Frame) -> None:
-        if self._settings.buzzer == "active":
+        if not hasattr(self._buzzer, "frequency"):
             self._buzzer.value = float(frame.is_sounding)
             return
         if frame.is_sounding and frame.hertz:
@@ -160,17 +160,25 @@ class GpioLamp:
             "indicator buzzer_pin", pin, self._settings.buzzer == "tonal", True, opened
         )
 
+    def _pins_with_tones(self, part: str) -> Any:
+        try:
+            return pins_with_pwm(self._pin_factory)
+        except BoardError as problem:  # a light must not cost a charging session
+            logger.warning("%s: only switched on and off: %s", part, problem)
+            return None
+
     def _open(self, part: str, pin: int, is_pwm: bool, active_high: bool, opened: ExitStack) -> Any:
+        pins_with_tones = self._pins_with_tones(part) if is_pwm else None
         with named_part(f"{part}, pin {pin}"):
             from gpiozero import DigitalOutputDevice, PWMOutputDevice
 
-            if is_pwm:
+            if pins_with_tones is not None:
                 device = PWMOutputDevice(
                     pin,
                     active_high=active_high,
                     initial_value=0,
                     frequency=PWM_HERTZ,
-                    pin_factory=self._pin_factory,
+                    pin_factory=pins_with_tones,
                 )
             else:
                 device = DigitalOutputDevice(

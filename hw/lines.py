@@ -51,7 +51,7 @@ class LineError(Exception):
 
 
 class LineBusy(LineError):
-    """Another process holds the line."""
+    """Somebody holds the line already."""
 
 
 def parse_pin(pin: object) -> tuple[str, int]:
@@ -124,7 +124,7 @@ class Chips:
     def output(self, pin: Pin, level: bool) -> int:
         """Make the pin an output that is at this level from the first moment on.
 
-        Returns the descriptor that holds it. LineBusy when another process does, LineError.
+        Returns the descriptor that holds it. LineBusy when somebody else does, LineError.
         """
         return self._request(pin, _output_config(level))
 
@@ -188,7 +188,7 @@ def _input_config(pull: str) -> bytes:
 def _reason(problem: OSError) -> str:
     match problem.errno:
         case errno.EBUSY:
-            return "another process holds it (is the agent running? then it watches over it)"
+            return "it is in use (by the agent, if it runs: then it watches over it)"
         case errno.EACCES | errno.EPERM:
             return "this user may not use it: is the user in the group gpio?"
         case errno.EINVAL:

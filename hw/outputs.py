@@ -12,9 +12,9 @@ from typing import Any
 
 from hw.lines import Pin, parse_pin
 
-CONTACTOR = "contactor"
+CONTACTOR, HEARTBEAT, LOCK, INDICATOR = "contactor", "heartbeat", "lock", "indicator"
 # In this order they are switched off: a solenoid lock must not let go of a live plug.
-KINDS = (CONTACTOR, "heartbeat", "lock", "indicator")
+KINDS = (CONTACTOR, HEARTBEAT, LOCK, INDICATOR)
 
 _LOCK_PINS = {"solenoid": ("pin",), "motor": ("lock_pin", "unlock_pin"), "none": ()}
 _LIGHTS = ("led_pin", "red_pin", "green_pin", "blue_pin")
@@ -72,7 +72,7 @@ def _of_contactor(table: Mapping[str, Any], part: str, problems: list[str]) -> I
         # Guessed wrongly, this would close it.
         problems.append(f"{part}: not switched off: its active_high is neither true nor false")
     pin = table.get("heartbeat_pin")
-    yield from _output("heartbeat", pin, False, f"{part} heartbeat", problems)
+    yield from _output(HEARTBEAT, pin, False, f"{part} heartbeat", problems)
 
 
 def _of_lock(table: Mapping[str, Any], part: str, problems: list[str]) -> Iterator[Output]:
@@ -82,7 +82,7 @@ def _of_lock(table: Mapping[str, Any], part: str, problems: list[str]) -> Iterat
     # Of a driver that nobody knows, each pin that is named may be the one.
     every = ("pin", "lock_pin", "unlock_pin")
     for key in _LOCK_PINS.get(driver, every) if isinstance(driver, str) else every:
-        yield from _output("lock", table.get(key), False, part, problems)
+        yield from _output(LOCK, table.get(key), False, part, problems)
 
 
 def _of_indicator(table: Mapping[str, Any], problems: list[str]) -> Iterator[Output]:
@@ -91,9 +91,9 @@ def _of_indicator(table: Mapping[str, Any], problems: list[str]) -> Iterator[Out
     active_high = table.get("active_high", True)
     for key in _LIGHTS:
         level = active_high is False
-        yield from _output("indicator", table.get(key), level, f"indicator {key}", problems)
+        yield from _output(INDICATOR, table.get(key), level, f"indicator {key}", problems)
     pin = table.get("buzzer_pin")
-    yield from _output("indicator", pin, False, "indicator buzzer_pin", problems)
+    yield from _output(INDICATOR, pin, False, "indicator buzzer_pin", problems)
 
 
 def _output(

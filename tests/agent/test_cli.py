@@ -365,7 +365,7 @@ def test_safe_state_that_fails_says_which_output_with_status_1(tmp_path, chips, 
     config = tmp_path / "config.toml"
     config.write_text(REAL_PINS)
     assert main(["safe-state", "--config", str(config)]) == 1
-    problem = "connector 1 contactor, pin 17: not switched off: another process holds it"
+    problem = "connector 1 contactor, pin 17: not switched off: it is in use"
     assert capsys.readouterr().err.startswith(f"error: {problem}")
     assert main(["safe-state", "--config", str(config), "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)

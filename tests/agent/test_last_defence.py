@@ -305,7 +305,7 @@ def test_an_output_that_is_not_off_is_status_1_also_with_a_mistake_in_the_file(
     done = box.command()
     assert box.levels() == {17: True, 18: False, 22: False, 27: False}
     assert done.returncode == 1
-    assert b"connector 1 contactor, pin 17: not switched off: another process holds" in done.stderr
+    assert b"connector 1 contactor, pin 17: not switched off: it is in use" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import subprocess
 import sys
@@ -335,39 +334,35 @@ def in_a_process_of_its_own(code: str, directory: str) -> str:
     return done.stdout
 
 
-def test_without_gpio_the_factory_is_an_error_and_nothing_is_put_in_its_place(tmp_path):
-    if importlib.util.find_spec("lgpio") is None:  # importing it here would leave a pipe
-        pytest.skip("the extra 'board' is not installed")
+def test_without_gpio_a_pin_is_an_error_and_nothing_is_put_in_its_place(tmp_path):
     answer = in_a_process_of_its_own(
         """
+        import hw.lines
+        hw.lines.Chips.__init__.__defaults__ = ("/nowhere", None)
         from gpiozero import Device
-        import gpiozero.pins.local
-        from hw.gpio import open_pin_factory
+        from hw.gpio import GpioOutput, open_pin_factory
         from hw.ports import BoardError
-        def no_revision():
-            raise gpiozero.PinUnknownPi("unable to locate Pi revision")
-        gpiozero.pins.local.get_pi_revision = no_revision
         try:
-            open_pin_factory()
+            GpioOutput("connector 1 contactor", 17, open_pin_factory())
         except BoardError as error:
             print(error)
         print(Device.pin_factory)
         """,
-        str(tmp_path),
+        "/proc",  # nothing is written where the command is started
     )
     problem, default_factory = answer.splitlines()
-    assert problem.startswith("GPIO (is this a Raspberry Pi")
-    assert "unable to locate Pi revision" in problem
+    assert problem.startswith("connector 1 contactor, pin 17: this board has no header of a Raspb")
+    assert "there is no GPIO chip at all" in problem
     assert default_factory == "None"
 
 
 def test_an_unwritable_working_directory_is_named_before_lgpio_dies_of_it():
     answer = in_a_process_of_its_own(
         """
-        from hw.gpio import open_pin_factory
+        from hw.gpio import open_pin_factory, pins_with_pwm
         from hw.ports import BoardError
         try:
-            open_pin_factory()
+            pins_with_pwm(open_pin_factory())
         except BoardError as error:
             print(error)
         """,
@@ -376,43 +371,40 @@ def test_an_unwritable_working_directory_is_named_before_lgpio_dies_of_it():
     assert answer.startswith("GPIO: the working directory is not writable, and lgpio keeps a pipe")
 
 
-def test_on_lgpio_an_output_is_claimed_at_its_off_level_in_one_step(tmp_path):
+def test_pins_with_pwm_are_those_of_lgpio_on_the_chip_of_the_header(tmp_path):
     """The real gpiozero classes over a recorder in the place of the lgpio module."""
     answer = in_a_process_of_its_own(
         """
         import sys, types
+        from pathlib import Path
         calls = []
         lgpio = types.ModuleType("lgpio")
         lgpio.SET_PULL_NONE = lgpio.SET_PULL_UP = lgpio.SET_PULL_DOWN = 0
         lgpio.BOTH_EDGES = lgpio.RISING_EDGE = lgpio.FALLING_EDGE = 0
         class error(Exception): pass
         lgpio.error = error
-        lgpio.gpiochip_open = lambda chip: 0
-        lgpio.gpiochip_close = lambda handle: None
+        lgpio.gpiochip_open = lambda chip: calls.append(f"chip {chip}") or 0
+        lgpio.gpiochip_close = lambda handle: calls.append("closed")
         lgpio.gpio_get_mode = lambda handle, number: 2
-        lgpio.gpio_claim_input = lambda handle, number, flags=0: calls.append("input")
-        lgpio.gpio_write = lambda handle, number, level: calls.append(f"write {int(level)}")
-        def claim_output(handle, number, level=0, flags=0):
-            if number == 27:
-                raise error("GPIO busy")
-            calls.append(f"output {int(level)}")
-        lgpio.gpio_claim_output = claim_output
+        lgpio.gpio_claim_input = lambda handle, number, flags=0: None
+        lgpio.gpio_claim_output = lambda handle, number, level=0: None
+        lgpio.gpio_write = lambda handle, number, level: None
+        lgpio.tx_pwm = lambda handle, number, hertz, duty: calls.append(f"pwm {number} {hertz}")
         sys.modules["lgpio"] = lgpio
         import gpiozero.pins.local
         gpiozero.pins.local.get_pi_revision = lambda: 0xA02082
-        from hw.gpio import GpioOutput, open_pin_factory
-        from hw.ports import BoardError
-        factory = open_pin_factory()
-        output = GpioOutput("relay", 17, factory, active_high=False)
-        output.set(True)
-        print(calls)
-        try:
-            GpioOutput("connector 1 contactor", 27, factory)
-        except BoardError as problem:
-            print(problem)
+        import hw.gpio, hw.lines
+        from hw.indicator import GpioLamp
+        from hw.settings import IndicatorSettings
+        from tests.emulators.gpio_chips import GpioChips
+        kernel = GpioChips(Path("dev"), {"gpiochip0": "other", "gpiochip4": "pinctrl-rp1"})
+        hw.lines.Chips.__init__.__defaults__ = (str(kernel.dev), kernel.ioctl)
+        factory = hw.gpio.open_pin_factory()
+        lamp = GpioLamp(IndicatorSettings(driver="gpio", led_pin=20, buzzer_pin=21), factory)
+        lamp.close()
+        factory.close()
+        print(calls[0], calls[-1], "pwm 20 200" in calls, "pwm 21 200" in calls, kernel.log)
         """,
         str(tmp_path),
     )
-    calls, problem = answer.splitlines()
-    assert calls == "['input', 'output 1', 'write 0']"
-    assert problem == "connector 1 contactor, pin 27: GPIO busy"
+    assert answer == "chip 4 closed True True []\n"

@@ -21,7 +21,7 @@ def test_an_output_is_at_its_level_from_the_first_moment_on_and_ours_until_it_is
 ):
     line = chips.output(17, True)
     assert kernel.log == [(17, True)]
-    with pytest.raises(LineBusy, match="another process holds it"):
+    with pytest.raises(LineBusy, match="it is in use"):
         chips.output("gpiochip0:17", False)
     chips.set(line, False)
     assert not chips.get(line)

@@ -124,8 +124,8 @@ def test_what_another_process_holds_is_not_touched_and_said(box):
     del box.kernel.log[:]
     problems = box.open().problems
     assert problems == [
-        "connector 1 contactor, pin 17: not switched off: another process holds it "
-        "(is the agent running? then it watches over it)"
+        "connector 1 contactor, pin 17: not switched off: it is in use "
+        "(by the agent, if it runs: then it watches over it)"
     ]
     assert 17 not in {pin for pin, _ in box.kernel.log}
     assert box.kernel.outputs["gpiochip0", 17] is True
