@@ -120,11 +120,13 @@ def _settings_of_the_demonstration(ask: Ask) -> Settings:
 def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Finding]:
     from agent.doctor.box import look_at_devices
     from agent.doctor.findings import skipped
+    from agent.doctor.pins import look_at_frozen_outputs
 
     if status is not None and status["simulated"]:
         yield skipped("devices", "the running agent simulates them all")
     else:
         yield from look_at_devices(settings, user)
+        yield from look_at_frozen_outputs(settings)
 
 
 def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Finding]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,16 +64,18 @@ class Box:
             "PATH": os.environ["PATH"],
         }
 
-    def command(self) -> subprocess.CompletedProcess[bytes]:
-        code = (
+    def code(self) -> str:
+        return (
             f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{self.before}\n"
             "from pathlib import Path\nfrom tests.emulators.gpio_chips import main\n"
             f"sys.exit(main(Path({str(self.pins)!r}), *{self.arguments!r}))"
         )
+
+    def command(self) -> subprocess.CompletedProcess[bytes]:
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **self.options}
         try:
             return subprocess.run(
-                [sys.executable, "-c", code],
+                [sys.executable, "-c", self.code()],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 timeout=60,
@@ -339,3 +344,92 @@ def test_run_that_stops_for_good_over_a_mistake_leaves_every_output_open(tmp_pat
     assert done.returncode == 78
     assert box.levels() == dict.fromkeys(DRIVEN, False)
     assert b"did you mean enabled?" in done.stderr
+
+
+@pytest.fixture
+def box() -> Iterator[Box]:
+    """A box at rest: nothing was claimed, nothing is on. (A socket's path must be short.)"""
+    with tempfile.TemporaryDirectory(prefix="box-") as folder:
+        box = Box(Path(folder))
+        for place in (box.run, box.state):
+            (place / NAME).unlink()
+        box.pins.write_text('{"busy": [], "outputs": {}}')
+        yield box
+
+
+@contextlib.contextmanager
+def running(box: Box) -> Iterator[subprocess.Popen[str]]:
+    """The agent with real pins, when its outputs are safe and written down."""
+    box.arguments[0] = "run"
+    with subprocess.Popen(
+        [sys.executable, "-c", box.code()],
+        cwd=box.home,
+        env=box.environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as agent:
+        try:
+            assert agent.stderr is not None
+            said = ""
+            while "No link to the central system" not in said:
+                line = agent.stderr.readline()
+                assert line, said
+                said += line
+            yield agent
+        finally:
+            agent.kill()
+    box.arguments[0] = "safe-state"
+
+
+@pytest.mark.real_time
+def test_what_a_killed_process_drove_is_opened_though_the_file_was_changed(box: Box) -> None:
+    with running(box) as agent:
+        for folder in (box.run, box.state):
+            lines = (folder / NAME).read_text().splitlines()
+            assert lines[1:] == [
+                "contactor 18 low connector 1 contactor",
+                "lock 22 low connector 1 lock",
+            ]
+        agent.kill()
+        agent.wait()
+    box.config.write_text(box.config.read_text().replace("18", "19"))
+    box.pins.write_text('{"busy": [], "outputs": {"18": true, "22": true}}')
+    assert box.command().returncode == 0
+    assert box.levels() == {18: False, 19: False, 22: False}
+    assert not (box.run / NAME).exists()
+    assert not (box.state / NAME).exists()
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_process_that_is_told_to_end_leaves_every_output_open(box: Box, number: int) -> None:
+    with running(box) as agent:
+        agent.send_signal(number)
+        agent.communicate(timeout=60)
+        assert agent.returncode == 0
+    assert box.levels() == {18: False, 22: False}
+    assert not (box.run / NAME).exists(), "nothing is left to open"
+
+
+@pytest.mark.real_time
+def test_a_second_start_touches_no_pin_of_the_first(box: Box) -> None:
+    with running(box):
+        before = box.pins.read_text()
+        box.arguments[0] = "run"
+        done = box.command()
+        assert done.returncode == 1
+        assert done.stderr.decode().splitlines() == [
+            f"error: The database {box.state}/agent.db is in use: "
+            "is another chargepoint-agent running?"
+        ]
+        assert box.pins.read_text() == before
+
+
+def test_a_part_that_cannot_be_opened_ends_the_start_with_every_output_open(box: Box) -> None:
+    box.pins.write_text('{"busy": [23], "outputs": {"18": true, "22": true}}')
+    box.arguments[0] = "run"
+    done = box.command()
+    assert done.returncode == 1
+    assert b"connector 1 lock feedback, pin 23: it is in use" in done.stderr
+    assert not any(box.levels().values())

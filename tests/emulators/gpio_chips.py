@@ -120,12 +120,17 @@ def main(state: Path, *arguments: str) -> int:
     told = json.loads(state.read_text())
     chips = GpioChips(state.parent / "dev", busy={("gpiochip0", n) for n in told["busy"]})
     chips.outputs = {("gpiochip0", int(n)): level for n, level in told["outputs"].items()}
-    hw.lines.Chips.__init__.__defaults__ = (str(chips.dev), chips.ioctl)
-    try:
-        return command(list(arguments))
-    finally:
+
+    def ioctl(descriptor: int, request: int, argument: bytearray) -> int:
+        answer = chips.ioctl(descriptor, request, argument)
         outputs = {number: level for (_, number), level in chips.outputs.items()}
-        state.write_text(json.dumps({"busy": told["busy"], "outputs": outputs, "log": chips.log}))
+        new = state.with_suffix(".new")
+        new.write_text(json.dumps({**told, "outputs": outputs, "log": chips.log}))
+        new.rename(state)  # also known when the process is killed
+        return answer
+
+    hw.lines.Chips.__init__.__defaults__ = (str(chips.dev), ioctl)
+    return command(list(arguments))
 
 
 if __name__ == "__main__":
