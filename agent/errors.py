@@ -13,6 +13,7 @@ AgentError
     CertificateFileError    a file with the certificates to trust cannot be used
     TransferError       a file could not be sent or fetched; the message holds no secret
     ListFileError       a file with a local list cannot be used as written
+    EditedFileError     a file that a person edits is not there, or is no text
 """
 
 from __future__ import annotations
@@ -81,3 +82,7 @@ class CertificateFileError(AgentError):
 
 class TransferError(AgentError):
     """A file could not be sent or fetched; the message is a sentence, and holds no secret."""
+
+
+class EditedFileError(AgentError, ValueError):
+    """A file that a person edits is not there, or is no text; the message holds nothing of it."""

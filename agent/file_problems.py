@@ -21,7 +21,7 @@ _REASONS = {
 
 
 def in_words(problem: OSError, doing: str = "use", path: Path | str = "") -> str:
-    """``cannot read /etc/x: the user tech may not; run this as root, or join the group y``.
+    """``cannot read /etc/x: the user x has no right to it; run this as root``.
 
     ``doing`` is the verb that follows "cannot"; to "write" a file another place is as good. Without
     ``path`` the one that the system names.
@@ -44,7 +44,7 @@ def why(problem: OSError, path: Path | str = "") -> str:
 def reason(problem: OSError, path: Path | str = "") -> str:
     """Why, without advice: for a sentence that has its own."""
     if problem.errno in _NO_RIGHT:
-        return f"the user {_name_of_user(os.geteuid())} may not"
+        return f"the user {_name_of_user(os.geteuid())} has no right to it"
     if problem.errno in (errno.ENOENT, errno.ENOTDIR):
         return _what_is_missing(Path(path)) if path else "there is no such file"
     return _REASONS.get(problem.errno or 0, problem.strerror or str(problem))

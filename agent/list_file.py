@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 
 from agent.core.id_tag import is_valid_id_tag
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
-from agent.errors import ListFileError
+from agent.edited_files import decoded
+from agent.errors import EditedFileError, ListFileError
 from agent.list_actions import entry_as_data, expiry_of
 
 COLUMNS = ("id_tag", "expires_at", "parent_id_tag", "status")
@@ -44,10 +45,9 @@ def read_list_csv(content: bytes, entries_max: int) -> list[ListEntry]:
     if len(content) > FILE_BYTES_MAX:
         raise ListFileError([f"the file is larger than {FILE_BYTES_MAX // 1024 // 1024} MiB"])
     try:
-        text = content.decode("utf-8-sig")  # spreadsheets like to begin with a byte order mark
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise ListFileError([f"line {line} is not UTF-8: save the file as CSV UTF-8"]) from None
+        text = decoded(content)
+    except EditedFileError as problem:
+        raise ListFileError([str(problem)]) from None
     return _Reading(text, entries_max).entries()
 
 

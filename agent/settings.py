@@ -51,7 +51,7 @@ class CentralSystemSettings:
     url: str = setting("", "ws:// or wss:// address; the identity is appended to it")
     security_profile: int = setting(0, "0 none, 1 password, 2 password and TLS", low=0, high=2)
     authorization_key_file: str = setting(
-        "", "file with the password: 32 to 40 hex digits, or 16 to 20 characters"
+        "", "file with the password: 32 to 40 hex digits, or text of 16 to 20 bytes"
     )
     ca_file: str = setting("", "PEM file with the certificates to trust for wss://")
     file_hosts: str = setting(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import ssl
 
-from agent.errors import CertificateFileError
+from agent.edited_files import read_certificates
+from agent.errors import CertificateFileError, EditedFileError
 
 # Stated, because the defaults differ: Python 3.13 adds VERIFY_X509_STRICT, which refuses the plain
 # authorities that central systems have (no key usage extension, or X.509 version 1), and
@@ -59,12 +60,11 @@ def client_context(ca_file: str, *, system_too: bool = False) -> ssl.SSLContext:
         context.load_default_certs()
     if ca_file:
         try:
-            context.load_verify_locations(ca_file)
+            context.load_verify_locations(cadata=read_certificates(ca_file))
         except ssl.SSLError:
             raise CertificateFileError(f"{ca_file} holds no certificate in PEM form") from None
-        except OSError as problem:
-            words = f"cannot read the certificates in {ca_file}: {problem.strerror}"
-            raise CertificateFileError(words) from None
+        except EditedFileError as problem:
+            raise CertificateFileError(f"cannot use the certificates in {problem}") from None
     return context
 
 

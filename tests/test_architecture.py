@@ -83,6 +83,7 @@ MAY_IMPORT = {
     "agent.errors": (),
     "agent.redaction": ("agent.core",),
     "agent.file_problems": (),
+    "agent.edited_files": ("agent.errors", "agent.file_problems"),
     "agent.terminal": (),
     "agent.console": (),
     "agent.watchdog": (),
@@ -93,6 +94,7 @@ MAY_IMPORT = {
     "agent.config": (
         "agent.config",
         "agent.core",
+        "agent.edited_files",
         "agent.errors",
         "agent.settings",
         "hw.levers",
@@ -109,6 +111,7 @@ MAY_IMPORT = {
     "agent.ocpp16": (
         "agent.ocpp16",
         "agent.core",
+        "agent.edited_files",
         "agent.errors",
         "agent.list_updates",
         "agent.ports",
@@ -116,7 +119,7 @@ MAY_IMPORT = {
         "agent.settings",
         "agent.tls",
     ),
-    "agent.tls": ("agent.errors",),
+    "agent.tls": ("agent.edited_files", "agent.errors"),
     "agent.list_updates": (
         "agent.core",
         "agent.errors",
@@ -129,6 +132,7 @@ MAY_IMPORT = {
         "agent.control",
         "agent.core",
         "agent.diagnostics",
+        "agent.edited_files",
         "agent.errors",
         "agent.files",
         "agent.notices",

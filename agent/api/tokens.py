@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.api.errors import ApiError
+from agent.edited_files import read_secret
+from agent.errors import EditedFileError
 from agent.file_problems import in_words
 from agent.ownership import rights_of_owner
 from agent.settings import SCOPES, ApiTokenSettings
@@ -174,14 +176,12 @@ def token_from_file(settings: ApiTokenSettings) -> Token:
     """The token that a secret_file holds. Raises ApiError: missing, short, or a placeholder."""
     path = Path(settings.secret_file)
     try:
-        with path.open("rb") as file:
-            content = file.read(4096)
-        text = content.decode("ascii").strip()
-    except OSError as problem:
-        raise ApiError(f"token {settings.name}: cannot read {path}: {problem.strerror}") from None
-    except UnicodeDecodeError:
-        raise ApiError(f"token {settings.name}: {path} must hold plain ASCII") from None
-    if not TEXT_MIN <= len(text) <= TEXT_MAX or not text.isprintable() or " " in text:
+        text = read_secret(path)
+    except EditedFileError as problem:
+        raise ApiError(f"token {settings.name}: {problem}") from None
+    if not text.isascii():
+        raise ApiError(f"token {settings.name}: {path} must hold plain ASCII")
+    if not TEXT_MIN <= len(text) <= TEXT_MAX or " " in text:
         wanted = f"one line of {TEXT_MIN} to {TEXT_MAX} characters without spaces"
         raise ApiError(f"token {settings.name}: {path} must hold {wanted}")
     if len(set(text)) < 6 or _PLACEHOLDER.search(text):

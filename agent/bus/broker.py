@@ -10,13 +10,13 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import aiomqtt
 
 from agent.bus.envelope import BYTES_MAX
-from agent.errors import AgentError, CertificateFileError
+from agent.edited_files import read_secret
+from agent.errors import AgentError, CertificateFileError, EditedFileError
 from agent.settings import MqttSettings
 from agent.tls import client_context, cut_off, explain_tls
 
@@ -30,7 +30,6 @@ _REFUSED = 128  # from here on a SUBACK says no
 # comes together with the broker's answer; the bus would then neither end nor begin anew.
 _OUR_OWN = math.inf
 _QOS = 1
-_PASSWORD_MAX = 1000
 _CA_KEY = "mqtt.ca_file"
 
 
@@ -184,14 +183,9 @@ def _password(settings: MqttSettings) -> str | None:
     if not settings.password_file:
         return None
     try:
-        text = Path(settings.password_file).read_text("utf-8")[:_PASSWORD_MAX]
-    except (OSError, UnicodeDecodeError) as problem:
-        told = getattr(problem, "strerror", None) or "it is not plain text"
-        raise BrokerError(f"mqtt.password_file cannot be read: {told}") from None
-    lines = text.splitlines()
-    if not lines or not lines[0]:
-        raise BrokerError("mqtt.password_file is empty")
-    return lines[0]
+        return read_secret(settings.password_file)
+    except EditedFileError as problem:
+        raise BrokerError(f"mqtt.password_file: {problem}") from None
 
 
 def _tls(settings: MqttSettings) -> ssl.SSLContext | None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from agent import places
 from agent.console import Console
-from agent.errors import AgentError
+from agent.edited_files import SECRET_BYTES_MAX, decoded, one_line, read_secret
+from agent.errors import AgentError, EditedFileError
 from agent.file_problems import in_words
 from agent.ownership import rights_of_owner
 
@@ -21,7 +22,6 @@ WORDS = "ask a few questions and write a configuration that check-config accepts
 PASSWORD_FILE = "secrets/authorization_key"
 INSTALLED_STORAGE = "/var/lib/chargepoint-agent/agent.db"
 USAGE = 2
-_PASSWORD_BYTES_MAX = 200
 
 
 def add_init_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -103,12 +103,11 @@ def _given(options: argparse.Namespace) -> dict[str, str]:
 def _password_from(name: str) -> str:
     try:
         if name == "-":
-            return sys.stdin.read(_PASSWORD_BYTES_MAX).strip()
-        with open(name, encoding="utf-8") as file:
-            return file.read(_PASSWORD_BYTES_MAX).strip()
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or "it is no text"
-        raise AgentError(f"cannot read the password from {name}: {reason}") from None
+            return one_line(decoded(sys.stdin.buffer.read(SECRET_BYTES_MAX)))
+        return read_secret(name)
+    except EditedFileError as problem:
+        place = "from input: " if name == "-" else ""
+        raise AgentError(f"the password cannot be taken {place}{problem}") from None
 
 
 # --- asking --------------------------------------------------------------------------------------

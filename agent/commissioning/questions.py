@@ -152,7 +152,7 @@ def _first_mistake(
 def _password_problem(answer: str, answers: Answers) -> str:
     if not answer or (PASSWORD.fullmatch(answer) and answer.isascii()):
         return ""
-    return "must be 32 to 40 hex digits, or 16 to 20 characters without blanks"
+    return "must be 32 to 40 hex digits, or 16 to 20 plain characters without blanks"
 
 
 def _port_problem(answer: str, answers: Answers) -> str:

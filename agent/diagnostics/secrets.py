@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from agent.diagnostics.scrub import Scrubber
+from agent.edited_files import SECRET_BYTES_MAX, one_line, read_text
+from agent.errors import EditedFileError
 from agent.settings import Settings
 from agent.store.look import Look
-
-_FILE_MAX = 4096
 
 
 def scrubber_for(settings: Settings | None, look: Look, more: tuple[str, ...] = ()) -> Scrubber:
@@ -22,7 +23,7 @@ def scrubber_for(settings: Settings | None, look: Look, more: tuple[str, ...] = 
         texts = {key: _content_of(path) for key, path in files.items()}
         identity = settings.charge_point.identity
         for text in texts.values():
-            secrets += [text, *text.splitlines()] if text else []  # the first line may be all of it
+            secrets += [text, *_lines(text)] if text else []
         secrets += [_in_header(identity, text) for text in secrets]
         tags.append(settings.authorization.free_charging_id_tag)
     return Scrubber(secrets, tags)
@@ -47,11 +48,23 @@ def unreadable_secrets(settings: Settings) -> Iterator[str]:
 
 
 def _content_of(path: str) -> str | None:
+    """All that stands in it, for a file that is refused may hold a secret as well; None: closed."""
+    try:
+        return read_text(path, SECRET_BYTES_MAX).strip()
+    except EditedFileError:
+        pass
     try:
         with Path(path).open("rb") as file:
-            return file.read(_FILE_MAX).decode("utf-8", "replace").strip()
+            return file.read(SECRET_BYTES_MAX).decode("utf-8", "replace").strip()
     except OSError:
         return None
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Each as the agent takes it: without what is not seen at its ends."""
+    for line in text.splitlines():
+        with suppress(EditedFileError):
+            yield one_line(line)
 
 
 def _in_header(identity: str, secret: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from websockets.exceptions import (
@@ -25,13 +24,13 @@ from websockets.exceptions import (
 from websockets.http11 import Response
 
 from agent.core.approach import Approach
-from agent.errors import CertificateFileError, LinkError
+from agent.edited_files import read_secret
+from agent.errors import CertificateFileError, EditedFileError, LinkError
 from agent.settings import CentralSystemSettings, ChargePointSettings
 from agent.tls import client_context, cut_off, explain_tls, wants_client_certificate
 
 CLOCK_TRUSTED_FROM_YEAR = 2024
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
-_KEY_FILE_MAX = 1024
 # OCPP 1.6 security white paper, 4.2: the suites a charge point must be able to use. TLS 1.3 suites
 # are not governed by this list.
 _CIPHERS = (
@@ -121,33 +120,33 @@ def basic_authorization(identity: str, key: bytes) -> str:
 
 
 def read_authorization_key(path: str) -> bytes:
-    """The password in this file: 32 to 40 hex digits, or 16 to 20 characters of text.
+    """The password in this file: 32 to 40 hex digits, or 16 to 20 bytes of text.
 
     Raises LinkError naming the file, never its content.
     """
     if not path:
         raise LinkError("security_profile 1 or 2 needs central_system.authorization_key_file")
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_KEY_FILE_MAX)
-        text = content.decode("utf-8").strip()
-    except OSError as problem:
-        raise LinkError(f"cannot read the password file {path}: {problem.strerror}") from None
-    except UnicodeDecodeError:
-        text = ""
+        text = read_secret(path)
+    except EditedFileError as problem:
+        raise LinkError(f"cannot use the password file {problem}") from None
     if password := password_bytes(text):
         return password
     raise LinkError(
-        f"the password file {path} must hold 32 to 40 hex digits (an even number), "
-        "or 16 to 20 characters of text"
+        f"the password file {path} must hold 32 to 40 hex digits (an even number), or 16 to 20 "
+        f"bytes of text (a letter like ä has two); it holds {len(text.encode())} bytes"
     )
 
 
 def password_bytes(text: str) -> bytes:
-    """What 32 to 40 hex digits stand for, or 16 to 20 characters as they are; else nothing."""
+    """What 32 to 40 hex digits stand for, or text of 16 to 20 bytes as it is; else nothing.
+
+    OCPP 1.6 security white paper, A00.FR.205: it is counted in bytes.
+    """
     if _HEX_KEY.fullmatch(text):
         return bytes.fromhex(text)
-    return text.encode() if 16 <= len(text) <= 20 else b""
+    raw = text.encode()
+    return raw if 16 <= len(raw) <= 20 else b""
 
 
 def approach_of_file(settings: CentralSystemSettings) -> Approach:

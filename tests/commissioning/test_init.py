@@ -197,7 +197,7 @@ def test_one_command_writes_a_file_that_check_config_accepts(tmp_path, capsys):
 
 
 def test_the_password_stands_in_a_file_of_its_own_and_nowhere_else(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD_TEXT + "\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(PASSWORD_TEXT.encode() + b"\n")))
     url = "wss://ocpp.example.com"
     assert init(tmp_path, "--identity", "C", "--url", url, "--password-from", "-", "--json") == 0
     secret = tmp_path / "secrets/authorization_key"
@@ -258,7 +258,7 @@ def test_wrong_answers_are_told_all_at_once_and_nothing_is_written(tmp_path, cap
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--password-from", "{}/none"], "cannot read the password from"),
+        (["--password-from", "{}/none"], "the password cannot be taken"),
         (["--config", "{}/none/config.toml"], "there is no folder"),
     ],
 )

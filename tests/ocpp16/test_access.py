@@ -74,6 +74,10 @@ def test_the_basic_header_carries_the_raw_bytes_of_the_key(identity: str, key: s
         (b"sixteen chars ok", b"sixteen chars ok"),
         (b"  twenty characters..\n", b"twenty characters.."),
         ("sechzehn Zeichn ä".encode(), "sechzehn Zeichn ä".encode()),
+        ("fünfzehn Byte ä".encode(), "fünfzehn Byte ä".encode()),  # 15 characters, 17 bytes
+        (b"\xef\xbb\xbfsixteen chars ok\r\n", b"sixteen chars ok"),
+        ("\ufeffsixteen chars ok\r\n".encode("utf-16-le"), b"sixteen chars ok"),
+        ("sixteen chars ok\u200b\u00a0\n\n".encode(), b"sixteen chars ok"),
     ],
 )
 def test_a_key_file_holds_hex_digits_or_text(tmp_path: Path, content: bytes, key: bytes):
@@ -90,6 +94,9 @@ def test_a_key_file_holds_hex_digits_or_text(tmp_path: Path, content: bytes, key
         b"000102030405060708090A0B0C0D0E0F1",
         b"000102030405060708090A0B0C0D0E0F1011121314",
         b"twenty-one characters",
+        "neunzehn Zeichen ääö".encode(),  # 20 characters, 23 bytes
+        "sixteen\u200bchars ok".encode(),
+        b"sixteen chars ok\nsixteen chars ok",
         b"\xff" * 16,
         b"0" * 5000,
     ],
@@ -105,7 +112,7 @@ def test_an_unusable_key_file_is_named_without_its_content(tmp_path: Path, conte
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path):
-    with pytest.raises(LinkError, match="No such file"):
+    with pytest.raises(LinkError, match="there is no such file"):
         read_authorization_key(str(tmp_path / "nowhere"))
 
 
@@ -176,10 +183,10 @@ def test_tls_is_1_2_or_newer_checks_the_name_and_knows_the_suites_of_the_standar
 
 
 def test_a_certificate_file_that_cannot_be_used_is_named(tmp_path: Path):
-    with pytest.raises(LinkError, match="cannot read the certificates"):
+    with pytest.raises(LinkError, match="cannot use the certificates"):
         tls_context(str(tmp_path / "nowhere.pem"))
     (tmp_path / "bad.pem").write_text("not a certificate")
-    with pytest.raises(LinkError, match=r"bad\.pem holds no certificate"):
+    with pytest.raises(LinkError, match=r"bad\.pem: it holds no certificate"):
         tls_context(str(tmp_path / "bad.pem"))
 
 

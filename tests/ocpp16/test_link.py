@@ -62,7 +62,7 @@ async def test_a_password_file_that_appears_later_is_used_without_a_restart(tmp_
     )
     async with running(Rig(FakeCentralSystem(), settings=settings)) as rig:
         lost = await rig.inbox.posted(LinkLost)
-        assert "cannot read the password file" in lost.problem
+        assert "cannot use the password file" in lost.problem
         (tmp_path / "key").write_text("sixteen chars ok")
         await rig.inbox.posted(LinkAccepted)
 

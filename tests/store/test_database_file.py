@@ -273,7 +273,10 @@ def test_a_read_only_file_is_an_error_and_not_damage(open_directory, open_store)
     owned(open_directory, 0o755)
     owned(path.with_name("agent.db.lock"), 0o600)
     owned(path, 0o400)
-    with as_ordinary_user(), pytest.raises(StoreError, match="may not; run this as root"):
+    with (
+        as_ordinary_user(),
+        pytest.raises(StoreError, match="no right to it; run this as root"),
+    ):
         open_store(path)
     assert not [name for name in names_beside(path) if "corrupt" in name]
     owned(path, 0o600)  # and nothing else: SQLite has left nothing beside it
@@ -298,14 +301,17 @@ def test_a_file_that_may_not_be_read_is_an_error_and_not_damage(open_directory, 
     owned(open_directory, 0o755)
     owned(path.with_name("agent.db.lock"), 0o600)
     owned(path, 0o000)
-    with as_ordinary_user(), pytest.raises(StoreError, match="may not; run this as root"):
+    with as_ordinary_user(), pytest.raises(StoreError, match="no right to it; run this as root"):
         open_store(path)
     assert not [name for name in names_beside(path) if "corrupt" in name]
 
 
 def test_a_read_only_directory_is_an_error(open_directory, open_store):
     owned(open_directory, 0o555)
-    with as_ordinary_user(), pytest.raises(StoreError, match="may not; run this as root"):
+    with (
+        as_ordinary_user(),
+        pytest.raises(StoreError, match="no right to it; run this as root"),
+    ):
         open_store(open_directory / "agent.db")
     owned(open_directory, 0o755)
 

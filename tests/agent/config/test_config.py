@@ -244,11 +244,11 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     assert told_of(tmp_path / "none.toml").endswith("none.toml: there is no such file")
-    assert told_of(tmp_path).endswith(": this is a directory, not a file")
-    assert told_of(large).endswith("larger than 1 MiB; this is no configuration")
-    assert told_of(latin).endswith("line 2 is not UTF-8; save the file as UTF-8 text")
-    assert told_of(pipe).endswith("cannot be read: it is a device or a pipe")
-    assert "cannot be read: Too many levels" in told_of(loop)
+    assert told_of(tmp_path).endswith(": it is a folder")
+    assert told_of(large).endswith("the file is larger than 1 MiB")
+    assert told_of(latin).endswith("line 2 is not UTF-8: save the file as UTF-8 text")
+    assert told_of(pipe).endswith("it is a device or a pipe, not a file")
+    assert "its links lead in a circle" in told_of(loop)
     assert told_of(Path("a\0b")) == "'a\\x00b' is not a file name"
 
 
@@ -260,7 +260,7 @@ def test_a_file_without_read_permission_is_told_as_such(tmp_path):
     if user == 0:  # root may read everything: be somebody else for a moment
         os.seteuid(65534)
     try:
-        assert told_of(path).endswith("this user may not read the file")
+        assert told_of(path).endswith("has no right to it")
     finally:
         os.seteuid(user)
 
