@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+from agent.core import choosing, faults, reservations, smart_charging
 from agent.core import connector as connectors
-from agent.core import faults, reservations, smart_charging
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.firmware_update import Firmware, FirmwareStep
 from agent.core.id_tag import mask
@@ -169,6 +169,10 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
     )
     if fault is not None and connector.phase is not Phase.CHARGING:
         return f"out of order: {faults.RULES[fault].words}"
+    if connector.out_of_service and connector.held_for is None:
+        is_updated = state.firmware.holds_connectors
+        why = "firmware is being updated" if is_updated else "the central system wants it so"
+        return f"out of service: {why}"
     match connector.phase:
         case Phase.STARTING:
             return _words_while_starting(connector)
@@ -228,10 +232,6 @@ def _words_about_limit(state: ChargePoint, connector: Connector, now: Instant) -
 
 
 def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) -> str:
-    if connector.out_of_service:
-        is_updated = state.firmware.holds_connectors
-        why = "firmware is being updated" if is_updated else "the central system wants it so"
-        return f"out of service: {why}"
     for grant in state.waiting:
         if connector.connector_id in grant.connectors:
             left_s = None if grant.until_s is None else grant.until_s - now.monotonic_s
@@ -241,6 +241,8 @@ def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) ->
     if state.checking:
         return "a card is being checked"
     kept = reservations.at(state, connector.connector_id)
+    if kept is None and choosing.is_kept(state, connector):
+        kept = reservations.at(state, reservations.ANY_CONNECTOR)
     if kept is not None:
         until = kept.expires_at.isoformat(timespec="minutes")
         return f"reserved for card {mask(kept.id_tag)} until {until}"

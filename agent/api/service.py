@@ -21,7 +21,6 @@ from agent.api.queue import CommandQueue, Run
 from agent.api.results import Command, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
 from agent.api.station import PARTS, Station
-from agent.core import availability
 from agent.core import connector as connectors
 from agent.core.events import RequestNotTaken
 from agent.core.reasons import Rule
@@ -245,7 +244,7 @@ class ControlService:
             words = self.station.report(connector_id).info or "a fault stands"
             told = f"Connector {connector_id} is out of order: {words}."
             raise conflict("connector_faulted", told)
-        if not availability.lets_begin(state, connector):
+        if connector.out_of_service:
             told = f"Connector {connector_id} is out of service: ChangeAvailability."
             raise conflict("connector_unavailable", told)
         if state.restart is not None:

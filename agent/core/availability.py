@@ -1,8 +1,8 @@
 """Which connectors are in service: ChangeAvailability (OCPP 1.6 sections 4.9 and 5.2).
 
 What the central system wants is stored, and outlives every restart. What is in force follows from
-it: a connector that somebody uses stays in service until he has left. So a change that is scheduled
-needs no memory of its own.
+it: a connector stays in service until its session is over, or whoever was let in has given up. A
+plug alone keeps nothing in service. So a change that is scheduled needs no memory of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHARGE_POINT = 0  # connectorId of the charge point and all its connectors
 
 
 def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
-    """Answer Accepted, Scheduled while somebody uses a connector, Rejected without such one."""
+    """Answer Accepted, Scheduled while a session runs or begins, Rejected without such one."""
     if event.connector_id != CHARGE_POINT and not turn.state.has_connector(event.connector_id):
         asked = Asked(Purpose.AVAILABILITY, request_id=event.request_id)
         answering.refuse(turn, asked, answering.because(Rule.UNKNOWN_CONNECTOR))
@@ -37,25 +37,18 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
 
 
 def follow(turn: Turn) -> None:
-    """Take out of service what is wanted so and free, and put back what is wanted again."""
+    """Take out of service what is wanted so and unused, and put back what is wanted again."""
     for connector in turn.state.connectors:
-        is_held = turn.state.firmware.holds_connectors and _is_unused(turn.state, connector)
+        is_held = turn.state.firmware.holds_connectors
         is_wanted_out = is_held or connector.connector_id in turn.state.inoperative
-        if connector.out_of_service and not is_wanted_out:
-            turn.change_connector(connector.connector_id, out_of_service=False)
-        elif not connector.out_of_service and (
-            is_held or (is_wanted_out and _is_free(turn.state, connector))
-        ):
-            turn.change_connector(connector.connector_id, out_of_service=True)
+        is_out = is_wanted_out and (connector.out_of_service or _is_unused(turn.state, connector))
+        if is_out is not connector.out_of_service:
+            turn.change_connector(connector.connector_id, out_of_service=is_out)
 
 
 def lets_begin(state: ChargePoint, connector: Connector) -> bool:
-    """True if nobody has taken this connector out of service, now or from the last session's end.
-
-    Whoever had plugged in before the change may still begin.
-    """
-    is_over = connector.phase in (Phase.STOPPING, Phase.FINISHED)
-    is_leaving = is_over and connector.connector_id in state.inoperative
+    """True if nobody has taken this connector out of service, now or from its session's end on."""
+    is_leaving = connector.phase is Phase.STOPPING and connector.connector_id in state.inoperative
     return not connector.out_of_service and not is_leaving
 
 
@@ -74,15 +67,9 @@ def _wanted_after(state: ChargePoint, event: AvailabilityChangeRequested) -> fro
 
 
 def _is_unused(state: ChargePoint, connector: Connector) -> bool:
-    """No session, and nobody who was told that it is his turn; a plug may be in."""
+    """No session runs, begins or may begin by a promise; a plug may be in."""
     only_here = (connector.connector_id,)
     is_promised = any(grant.connectors == only_here for grant in state.waiting) or any(
         check.attempt.connectors == only_here for check in state.checking
     )
     return connector.phase in (Phase.IDLE, Phase.FINISHED) and not is_promised
-
-
-def _is_free(state: ChargePoint, connector: Connector) -> bool:
-    """Nobody uses it, and no plug is in."""
-    is_empty = connector.phase is Phase.IDLE and not connector.plugged
-    return is_empty and _is_unused(state, connector)

@@ -156,6 +156,14 @@ def free_for_all(state: ChargePoint) -> set[int]:
     }
 
 
+def is_kept(state: ChargePoint, connector: Connector) -> bool:
+    """True if a reservation keeps it: its own, or one for any connector that has no other left."""
+    if reservations.at(state, connector.connector_id) is not None:
+        return True
+    others = free_for_all(state) - {connector.connector_id}
+    return len(others) < reservations.kept_anywhere(state, "", None)
+
+
 def room(state: ChargePoint) -> int:
     """How many of those are left when everybody has come who was told to, or has reserved one."""
     return _left(state) - reservations.kept_anywhere(state, "", None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from agent.core import availability, faults, reservations, status_ways
+from agent.core import availability, choosing, faults, status_ways
 from agent.core import connector as connectors
 from agent.core.commands import NotifyStatus
 from agent.core.state import ChargePoint, Connector, Phase, Shown
@@ -95,10 +95,13 @@ def _due_s(state: ChargePoint, before: StatusReport | None, item: Shown) -> floa
 
 
 def _next_step(before: StatusReport | None, report: StatusReport) -> StatusReport:
-    """There is no way from Preparing to Reserved but over Available (section 4.9)."""
-    is_jump = before is not None and before.status is Status.PREPARING
-    if is_jump and report.status is Status.RESERVED:
-        return StatusReport(report.connector_id, Status.AVAILABLE)
+    """Where there is no way from one status to the next, it goes over one between (section 4.9)."""
+    if before is None or status_ways.is_way(before.status, report.status):
+        return report
+    for between in (Status.AVAILABLE, Status.PREPARING):
+        is_first_half = status_ways.is_way(before.status, between)
+        if is_first_half and status_ways.is_way(between, report.status):
+            return StatusReport(report.connector_id, between)
     return report
 
 
@@ -152,15 +155,17 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
     match connector.phase:
         case Phase.CHARGING:
             return _status_while_charging(state, connector, now)
-        case Phase.STOPPING | Phase.FINISHED:
+        case Phase.STOPPING:
             return Status.FINISHING
         case Phase.STARTING:
             return Status.PREPARING
     if connector.out_of_service:
         return Status.UNAVAILABLE
+    if connector.phase is Phase.FINISHED:
+        return Status.FINISHING
     if _is_promised(state, connector):
         return Status.PREPARING
-    if reservations.at(state, connector.connector_id) is not None:
+    if choosing.is_kept(state, connector):
         return Status.RESERVED  # whoever plugs in: there is no way from there to Preparing for him
     return Status.PREPARING if connector.plugged else Status.AVAILABLE
 

@@ -81,9 +81,11 @@ def _is_faulted(present: frozenset[Fault]) -> bool:
 
 
 def _why_not(turn: Turn, state: ChargePoint, wanted: Reservation) -> tuple[str, Rule, str] | None:
-    """The status that refuses it and why, in the standard's order; None: it may be made."""
-    if wanted.expires_at <= turn.now.utc:
-        return "Rejected", Rule.BAD_RESERVATION, "its expiryDate is over"
+    """The status that refuses it and why; None: it may be made.
+
+    What the place is comes before what is wrong with the time: a central system that asks too late
+    learns of a fault all the same.
+    """
     if not is_valid_id_tag(wanted.id_tag):
         return "Rejected", Rule.UNTELLABLE, ""
     if state.restart is not None:
@@ -103,7 +105,11 @@ def _why_not(turn: Turn, state: ChargePoint, wanted: Reservation) -> tuple[str, 
         return "Faulted", Rule.FAULTED, ""
     if all(_is_unusable(state, place) for place in places):
         return "Unavailable", Rule.OUT_OF_SERVICE, ""
-    return None if is_free else ("Occupied", Rule.NO_CONNECTOR, "")
+    if not is_free:
+        return "Occupied", Rule.NO_CONNECTOR, ""
+    if wanted.expires_at <= turn.now.utc:
+        return "Rejected", Rule.BAD_RESERVATION, "its expiryDate is over"
+    return None
 
 
 def _send_elsewhere(turn: Turn, made: Reservation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core import faults
+from agent.core import choosing, faults
 from agent.core.authorization import Decision
 from agent.core.commands import ShowSignal, Signal
 from agent.core.faults import Fault
@@ -61,8 +61,7 @@ def _at_rest(state: ChargePoint) -> Signal:
         return Signal.READER_FAULT
     if state.registration in ("Pending", "Rejected"):
         return Signal.NOT_ACCEPTED
-    reserved = {reservation.connector_id for reservation in state.reservations}
-    if all(c.connector_id in reserved for c in state.connectors):
+    if all(choosing.is_kept(state, c) for c in state.connectors):
         return Signal.RESERVED
     is_offline = state.rules.expects_link and not state.online
     return Signal.FREE_OFFLINE if is_offline else Signal.FREE

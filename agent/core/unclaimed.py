@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from agent.core import faults, reservations
+from agent.core import choosing, faults
 from agent.core.state import ChargePoint, Connector, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import Instant
@@ -40,7 +40,7 @@ def _shows_preparing(state: ChargePoint, connector: Connector) -> bool:
     """True while an idle connector is told as Preparing because of its plug."""
     present = connector.faults | state.faults
     is_faulted = any(faults.RULES[fault].shows_faulted for fault in present)
-    is_kept = reservations.at(state, connector.connector_id) is not None
+    is_kept = choosing.is_kept(state, connector)
     is_free = state.is_begun and not connector.out_of_service
     return connector.plugged and is_free and not is_faulted and not is_kept
 

@@ -109,17 +109,33 @@ async def test_what_is_out_of_service_stays_so_through_a_kill_right_after_the_an
         await station.until_heard("Unavailable@1")
 
 
-async def test_a_change_of_availability_that_is_scheduled_comes_at_the_unplugging(tmp_path):
+async def test_a_change_of_availability_that_is_scheduled_comes_with_the_end_of_the_session(
+    tmp_path,
+):
     async with a_station(tmp_path) as station:
         await station.charge()
         status = await station.ask("ChangeAvailability", connectorId=1, type="Inoperative")
         assert status == "Scheduled"
         await station.settled(10)
         await station.box.tap()
-        await station.until_heard("StopTransaction")
-        assert "Unavailable@1" not in await station.settled(30)
+        news = await station.until_heard("StopTransaction")
+        assert "Unavailable@1" in [*news, *await station.settled(5)]
         await station.unplug()
+        assert "Available@1" not in await station.settled(30)
+
+
+async def test_a_plug_without_a_session_keeps_no_connector_in_service(tmp_path):
+    async with a_station(tmp_path) as station:
+        await station.box.plug()
+        await station.until_heard("Preparing@1", 5)
+        status = await station.ask("ChangeAvailability", connectorId=1, type="Inoperative")
+        assert status == "Accepted"
         await station.until_heard("Unavailable@1", 5)
+        assert (await station.box.tap())["rule"] == "OUT_OF_SERVICE"
+        assert (
+            await station.ask("ChangeAvailability", connectorId=1, type="Operative") == "Accepted"
+        )
+        await station.until_heard("Preparing@1", 5)
 
 
 @pytest.mark.parametrize("said_by", ["Authorize", "StartTransaction"])

@@ -10,6 +10,7 @@ from agent.core.reporting import reports
 from agent.core.values import LockState, Status, Verdict
 from tests.core.world import (
     BARE,
+    BLOCKED,
     CARD,
     Story,
     a_charge_point,
@@ -18,6 +19,7 @@ from tests.core.world import (
     finish,
     listed,
     of,
+    reading,
     tap,
 )
 
@@ -80,28 +82,67 @@ def test_put_back_it_shows_at_once_what_has_happened_meanwhile():
     assert story.state.inoperative == frozenset()
 
 
-def test_a_running_session_goes_on_and_the_change_comes_when_the_plug_is_out():
+def told(commands: list[Command]) -> list[Status]:
+    return [command.report.status for command in of(NotifyStatus, commands)]
+
+
+def test_a_running_session_goes_on_and_the_change_comes_when_it_is_over():
     story = charging()
     assert take_out(story) == "Scheduled"
     assert shown(story)[1] is Status.CHARGING
     story.tell(tap(facts=listed()))
-    finish(story)
     assert shown(story)[1] is Status.FINISHING
+    assert told(finish(story)) == [Status.UNAVAILABLE]
     story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     story.wait(60)
     (decision,) = decisions(story.tell(tap(facts=listed())))
-    assert decision.rule == "OUT_OF_SERVICE"  # nobody else begins before it
-    commands = story.tell(ev.CableUnplugged(1))
-    assert [told.report.status for told in of(NotifyStatus, commands)] == [Status.UNAVAILABLE]
+    assert decision.rule == "OUT_OF_SERVICE"
+    assert told(story.tell(ev.CableUnplugged(1))) == []
 
 
-def test_whoever_has_plugged_in_before_may_still_charge():
+def test_a_plug_alone_keeps_nothing_in_service_and_what_is_told_has_a_way_there():
     story = Story(a_charge_point())
-    story.tell(ev.CablePluggedIn(1))
-    assert take_out(story) == "Scheduled"
-    assert shown(story)[1] is Status.PREPARING  # OCPP 1.6 knows no way from there to Unavailable
+    story.tell(ev.LinkAccepted(), ev.CablePluggedIn(1))
+    commands = change(story, 1, operative=False)
+    assert of(Reply, commands) == [Reply("r1", "Accepted")]
+    assert shown(story)[1] is Status.UNAVAILABLE
+    # OCPP 1.6 knows no way from Preparing to Unavailable but over Available.
+    assert told(commands) == [Status.AVAILABLE]
+    assert told(story.wait(1)) == [Status.UNAVAILABLE]
     (decision,) = decisions(story.tell(tap(facts=listed())))
-    assert decision.verdict is Verdict.ACCEPTED
+    assert decision.rule == "OUT_OF_SERVICE"
+    assert told(change(story, 1, operative=True)) == [Status.PREPARING]
+    assert decisions(story.tell(tap(facts=listed())))[0].verdict is Verdict.ACCEPTED
+
+
+def test_a_cable_that_is_held_for_its_card_is_given_back_out_of_service_too():
+    story = charging()
+    story.tell(ev.LinkAccepted())
+    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 5, BLOCKED, CARD))
+    take_out(story)
+    finish(story)
+    assert shown(story)[1] is Status.UNAVAILABLE
+    story.wait(60)
+    (decision,) = decisions(story.tell(tap()))
+    assert decision.rule == "CABLE_RELEASED"
+
+
+def test_put_back_after_a_session_whose_plug_is_still_in_it_is_finishing_by_a_lawful_way():
+    story = charging()
+    story.tell(ev.LinkAccepted())
+    take_out(story)
+    story.tell(tap(facts=listed()))
+    finish(story)
+    assert told(change(story, 1, operative=True)) == [Status.PREPARING]
+    assert told(story.wait(1)) == [Status.FINISHING]
+
+
+def test_a_session_that_is_about_to_begin_is_let_begin():
+    story = Story(a_charge_point())
+    story.tell(ev.CablePluggedIn(1), tap(facts=listed()))
+    assert take_out(story) == "Scheduled"
+    story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
+    assert story.connector.transaction is not None
 
 
 def test_whoever_was_told_to_plug_in_may_still_charge():

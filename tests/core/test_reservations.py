@@ -9,7 +9,7 @@ import pytest
 
 from agent.core import charge_point
 from agent.core import events as ev
-from agent.core.commands import SaveReservations
+from agent.core.commands import SaveReservations, ShowSignal, Signal
 from agent.core.state import ChargePoint, Rules
 from agent.core.values import (
     Instant,
@@ -55,6 +55,46 @@ def test_an_end_that_is_past_is_rejected(seconds):
     story = Story(a_charge_point())
     assert reserve(story, seconds=seconds) == "Rejected"
     assert story.state.reservations == ()
+
+
+@pytest.mark.parametrize("connector_id", [0, 1])
+@pytest.mark.parametrize(
+    ("before", "answer"),
+    [
+        (ev.MeterFailed(1, "silent"), "Faulted"),
+        (ev.AvailabilityChangeRequested("a", 1, operative=False), "Unavailable"),
+        (ev.CablePluggedIn(1), "Occupied"),
+        (ev.ReservationRequested("r0", a_reservation(1, OTHER_CARD, 4)), "Occupied"),
+        (ev.TimePassed(), "Rejected"),
+    ],
+    ids=["faulted", "unavailable", "plugged", "reserved", "free"],
+)
+def test_what_the_place_is_comes_before_an_end_that_is_past(connector_id, before, answer):
+    story = Story(a_charge_point())
+    story.tell(before)
+    assert reserve(story, connector_id, seconds=-HOUR_S) == answer
+
+
+def test_a_reservation_for_any_shows_the_only_connector_as_reserved():
+    story = Story(a_charge_point())
+    story.tell(ev.LinkAccepted())
+    commands = story.tell(ev.ReservationRequested("r1", a_reservation(0)))
+    assert statuses(commands) == [Status.RESERVED]
+    assert of(ShowSignal, commands) == [ShowSignal(Signal.RESERVED)]
+    assert statuses(story.tell(ev.CablePluggedIn(1))) == []  # by somebody: it stays so
+    assert statuses(story.tell(ev.CableUnplugged(1))) == []
+    assert statuses(story.tell(ev.ReservationCancelRequested("r2", 5))) == [Status.AVAILABLE]
+
+
+def test_a_reservation_for_any_shows_the_last_free_one_of_two_as_reserved():
+    story = reserved(0, connectors=2)
+    assert (shown(story, 1), shown(story, 2)) == (Status.AVAILABLE, Status.AVAILABLE)
+    story.tell(ev.CablePluggedIn(1))
+    assert (shown(story, 1), shown(story, 2)) == (Status.PREPARING, Status.RESERVED)
+    story.tell(ev.CableUnplugged(1))
+    assert (shown(story, 1), shown(story, 2)) == (Status.AVAILABLE, Status.AVAILABLE)
+    story.tell(ev.AvailabilityChangeRequested("a", 2, operative=False))
+    assert (shown(story, 1), shown(story, 2)) == (Status.RESERVED, Status.UNAVAILABLE)
 
 
 @pytest.mark.parametrize("id_tag", ["", "X" * 21, "ÄÖ"])

@@ -171,12 +171,12 @@ def test_a_plug_in_a_reserved_connector_stays_reserved():
     assert story.connector.phase is Phase.IDLE
 
 
-def test_out_of_service_is_scheduled_and_comes_with_the_unplugging():
+def test_a_plug_that_nobody_came_for_keeps_nothing_in_service():
     story = left()
     commands = story.tell(ev.AvailabilityChangeRequested("r1", 1, operative=False))
-    assert replies(commands) == [("r1", "Scheduled")]
+    assert (replies(commands), statuses(commands)) == ([("r1", "Accepted")], [Status.UNAVAILABLE])
     assert rules_of(story.tell(tap(facts=listed()))) == ["OUT_OF_SERVICE"]
-    assert statuses(story.tell(UNPLUG)) == [Status.UNAVAILABLE]
+    assert statuses(story.tell(UNPLUG)) == []
 
 
 def test_after_a_restart_a_plug_is_waited_for_from_the_beginning():
