@@ -325,8 +325,8 @@ MUTANTS: tuple[Mutant, ...] = (
             Edit(
                 "agent/core/asking.py",
                 "    for check in _take_checks(turn, event.id_tag):\n"
-                "        _decide_unanswered(turn, check.attempt, event.problem)\n",
-                "    _take_checks(turn, event.id_tag)\n",
+                "        attempt = check.attempt\n",
+                "    _take_checks(turn, event.id_tag)\n    for attempt in ():\n",
             ),
         ),
     ),
@@ -349,7 +349,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/ocpp16/answers.py",
                 "    number = _whole_number(value)\n"
                 "    if number is None:\n"
-                '        raise CallFailed("the answer to StartTransaction has no usable'
+                '        raise AnswerUnusable("the answer to StartTransaction has no usable'
                 ' transactionId")\n',
                 "    number = int(value)\n",
             ),
