@@ -88,6 +88,7 @@ def handle(state: ChargePoint, event: Ready, now: Instant) -> tuple[ChargePoint,
     firmware.follow(turn)
     availability.follow(turn)
     reserving.follow(turn)
+    unclaimed.follow(turn)
     _answer_late_unlocks(turn)
     time_keeping.correct_rows(turn)
     _notice_room(turn)

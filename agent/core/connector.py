@@ -17,7 +17,6 @@ from agent.core import (
     metering,
     recovery,
     transaction,
-    unclaimed,
     vehicle,
 )
 from agent.core.authorization import Decision
@@ -111,7 +110,6 @@ def energy_granted(state: ChargePoint, connector: Connector) -> bool:
 def _idle(turn: Turn, connector: Connector) -> None:
     if _take_grant(turn, connector):
         return
-    unclaimed.follow(turn, connector)
     _open_and_withdraw(turn, turn.connector(connector.connector_id))
     _release(turn, turn.connector(connector.connector_id))
 
