@@ -19,7 +19,9 @@ from agent.core.values import LockState, PartFault, PilotState
 from agent.plug_contact import DEBOUNCE_S, PlugContact
 from hw.levers import InjectedFault
 from hw.ports import (
+    NO_OFFER,
     Board,
+    ConfirmedOffer,
     ConnectorParts,
     ContactorClosed,
     ContactorEvent,
@@ -48,6 +50,7 @@ class _Seen:
     pilot: PilotState | None = None
     complaints: frozenset[str] = frozenset()
     cable_a: float | None = None
+    confirmed: ConfirmedOffer = NO_OFFER
     injected: InjectedFault | None = None
     times_mended: int = 0
 
@@ -274,6 +277,10 @@ class Supervisor:
         if pilot.cable_a != seen.cable_a:
             seen.cable_a = pilot.cable_a
             self._post(ev.CableMeasured(connector_id, pilot.cable_a))
+        confirmed = pilot.confirmed
+        if confirmed != seen.confirmed:
+            seen.confirmed = confirmed
+            self._post(ev.OfferConfirmed(connector_id, confirmed.current_a))
 
     def _report_mended(self, parts: ConnectorParts) -> None:
         """Who mends a simulated box has looked at its contactor, too."""

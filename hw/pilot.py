@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from hw.ports import PilotController, PilotError, PilotFault, PilotState
+from hw.ports import ConfirmedOffer, PilotController, PilotError, PilotFault, PilotState
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +86,7 @@ class PolledPilot:
         self._thread: threading.Thread | None = None
         # Shared, under the guard.
         self._wanted_a = 0
+        self._confirmed = ConfirmedOffer()
         self._report: PilotReport | None = None
         self._heard_at_s = -math.inf
         self._was_plugged: bool | None = None
@@ -120,6 +121,8 @@ class PolledPilot:
     def _want(self, current_a: int) -> None:
         with self._guard:
             is_new, self._wanted_a = current_a != self._wanted_a, current_a
+            if is_new:
+                self._confirmed = ConfirmedOffer(self._confirmed.order + 1)
         if is_new:
             self._dialogue.wake()
 
@@ -132,6 +135,15 @@ class PolledPilot:
             if self._report is None or self._is_silent() or self._report.faults:
                 return PilotState.F
             return self._report.state
+
+    @property
+    def confirmed(self) -> ConfirmedOffer:
+        """By its answer to a question after it was told; nothing while it is silent or faulty."""
+        with self._guard:
+            is_known = self._report is not None and not self._report.faults
+            if not is_known or self._is_silent() or self._wanted_a == 0:
+                return ConfirmedOffer(self._confirmed.order)
+            return self._confirmed
 
     @property
     def complaints(self) -> frozenset[PilotFault]:
@@ -190,6 +202,8 @@ class PolledPilot:
             report = replace(report, faults=report.faults | {PilotFault.OTHER})
         with self._guard:
             self._report = report
+            offered_a = report.offered_a if self._does_as_told(report) else 0.0
+            self._confirmed = replace(self._confirmed, current_a=offered_a)
             self._heard_at_s = self._clock()
             self._was_plugged = report.is_plugged
         if self._problem:
@@ -206,7 +220,7 @@ class PolledPilot:
     def _correct(self, report: PilotReport) -> None:
         """Tell it the difference between what it offers and what it should."""
         wanted_a = self._wanted(report)
-        does_as_told = self._heard_a is not None and report.offered_a == self._taken_a
+        does_as_told = self._does_as_told(report)
         if does_as_told and wanted_a == self._heard_a:
             return
         if wanted_a == report.offered_a == 0:
@@ -218,6 +232,9 @@ class PolledPilot:
         if is_new_pause or since_s >= (CHANGE_S if does_as_told else REPEAT_S):
             self._tell(wanted_a)
 
+    def _does_as_told(self, report: PilotReport) -> bool:
+        return self._heard_a is not None and report.offered_a == self._taken_a
+
     def _wanted(self, report: PilotReport) -> int:
         with self._guard:
             wanted_a = self._wanted_a
@@ -228,6 +245,8 @@ class PolledPilot:
     def _tell(self, wanted_a: int) -> None:
         self._told_at_s, self._told_a = self._clock(), wanted_a
         self._heard_a = None  # until it has answered, nobody knows what it does
+        with self._guard:
+            self._confirmed = replace(self._confirmed, current_a=0.0)
         self._taken_a = self._dialogue.set_current(wanted_a)
         self._heard_a = wanted_a
         if self._taken_a > wanted_a:

@@ -18,19 +18,12 @@ from enum import Enum
 from typing import Protocol
 
 from hw.levers import SimulationControls
+from hw.pilot_port import NO_OFFER as NO_OFFER
+from hw.pilot_port import ConfirmedOffer as ConfirmedOffer
+from hw.pilot_port import PilotController as PilotController
+from hw.pilot_port import PilotFault as PilotFault
+from hw.pilot_port import PilotState as PilotState
 from hw.reader_events import ReaderEvent
-
-
-class PilotState(Enum):
-    """Control pilot states of IEC 61851-1; see the table in docs for levels."""
-
-    A = "A"  # no vehicle
-    B = "B"  # vehicle connected, does not ask for energy
-    C = "C"  # vehicle asks for energy
-    D = "D"  # vehicle asks for energy, needs ventilation
-    E = "E"  # pilot shorted, no supply
-    F = "F"  # station not available
-
 
 # --- errors ----------------------------------------------------------------------------------
 
@@ -213,58 +206,6 @@ class PlugSensor(Protocol):
 
     def shut_down(self) -> None:
         """Release the pin. Safe to repeat."""
-
-
-class PilotFault(Enum):
-    """What a pilot controller complains about; the agent knows what each of them means."""
-
-    SILENT = "silent"  # nothing understandable was heard from it for 3 s
-    DIODE = "diode"  # the vehicle's diode is missing: a wet or damaged plug
-    VENTILATION = "ventilation"  # the vehicle needs ventilation (state D), and there is none
-    RESIDUAL_CURRENT = "residual_current"
-    GROUND = "ground"  # no protective earth
-    SELF_TEST = "self_test"  # its residual current detection failed its own test
-    RELAY_STUCK = "relay_stuck"
-    RELAY_OPEN = "relay_open"  # its relay did not close
-    HEAT = "heat"
-    OVER_CURRENT = "over_current"
-    OTHER = "other"
-
-
-class PilotController(Protocol):
-    """Owns the control pilot; the agent only tells it what to offer.
-
-    Orders return at once and are carried out as soon as the controller takes them; one that
-    reboots is told again. While a fault stands, or while it is silent, ``state`` is F.
-    """
-
-    def offer(self, current_a: float) -> None:
-        """Offer this current per phase to the vehicle (6 to 80 A); never more than its cable."""
-
-    def withdraw(self) -> None:
-        """Offer nothing (no PWM). Always allowed."""
-
-    @property
-    def state(self) -> PilotState:
-        """What the vehicle shows now."""
-
-    @property
-    def complaints(self) -> frozenset[PilotFault]:
-        """What is wrong, by its own account; empty while all is well."""
-
-    @property
-    def is_plugged(self) -> bool | None:
-        """True while it sees a vehicle or a cable; None: not known yet."""
-
-    @property
-    def cable_a(self) -> float | None:
-        """What the plugged cable can carry, by its PP resistor; None: not known."""
-
-    def describe(self) -> str:
-        """What is known about it, or why it is silent: a sentence for a person."""
-
-    def shut_down(self) -> None:
-        """Withdraw and release the device. Safe to repeat."""
 
 
 class SafetyInput(Protocol):

@@ -154,9 +154,7 @@ def _stopping(turn: Turn, connector: Connector) -> None:
     stop = connector.stop
     assert stop is not None
     now_s = turn.now.monotonic_s
-    if connector.offered_a is not None:
-        turn.order(WithdrawOffer(connector.connector_id))
-        connector = turn.change_connector(connector.connector_id, offered_a=None)
+    connector = _withdraw(turn, connector)
     if now_s < stop.open_by_s and _may_still_draw(turn.state, connector):
         return  # the vehicle is given time to stop drawing: no switching under load
     connector = _open(turn, connector)
@@ -288,7 +286,7 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
     if not connector.asks_for_energy:
         connector = turn.change_connector(connector_id, vehicle_paused=True)
         _open(turn, connector)
-    elif not connector.close_ordered:
+    elif not connector.close_ordered and connector.has_confirmed_offer:
         assert connector.transaction is not None
         turn.order(
             CloseContactor(
@@ -308,12 +306,9 @@ def _lets_draw_on(turn: Turn, connector: Connector) -> bool:
     if not is_limited or is_refused or not _may_still_draw(turn.state, connector):
         return False
     if connector.offered_a is not None:
-        turn.order(WithdrawOffer(connector.connector_id))
-        connector = turn.change_connector(
-            connector.connector_id,
-            offered_a=None,
-            pause_by_s=turn.now.monotonic_s + turn.state.rules.graceful_open_s,
-        )
+        pause_by_s = turn.now.monotonic_s + turn.state.rules.graceful_open_s
+        connector = turn.change_connector(connector.connector_id, pause_by_s=pause_by_s)
+        connector = _withdraw(turn, connector)
     return turn.now.monotonic_s < connector.pause_by_s
 
 
@@ -325,10 +320,14 @@ def _open(turn: Turn, connector: Connector) -> Connector:
 
 
 def _open_and_withdraw(turn: Turn, connector: Connector) -> None:
-    connector = _open(turn, connector)
-    if connector.offered_a is not None:
-        turn.order(WithdrawOffer(connector.connector_id))
-        turn.change_connector(connector.connector_id, offered_a=None)
+    _withdraw(turn, _open(turn, connector))
+
+
+def _withdraw(turn: Turn, connector: Connector) -> Connector:
+    if connector.offered_a is None:
+        return connector
+    turn.order(WithdrawOffer(connector.connector_id))
+    return turn.change_connector(connector.connector_id, offered_a=None, confirmed_a=0.0)
 
 
 def _order_lock(turn: Turn, connector: Connector) -> None:

@@ -18,6 +18,7 @@ from agent.core.part_events import LockChanged as LockChanged
 from agent.core.part_events import LockJammed as LockJammed
 from agent.core.part_events import MeterFailed as MeterFailed
 from agent.core.part_events import MeterRead as MeterRead
+from agent.core.part_events import OfferConfirmed as OfferConfirmed
 from agent.core.part_events import PartFaultChanged as PartFaultChanged
 from agent.core.part_events import PilotChanged as PilotChanged
 from agent.core.part_events import PilotComplained as PilotComplained
@@ -294,6 +295,7 @@ _Other = (
     | ReaderRecovered
     | CablePluggedIn
     | CableUnplugged
+    | OfferConfirmed
     | PilotChanged
     | PilotComplained
     | CableMeasured

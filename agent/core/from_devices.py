@@ -66,6 +66,10 @@ def _cable_measured(turn: Turn, event: ev.CableMeasured) -> None:
     turn.change_connector(event.connector_id, cable_a=event.rated_a)
 
 
+def _offer_confirmed(turn: Turn, event: ev.OfferConfirmed) -> None:
+    turn.change_connector(event.connector_id, confirmed_a=event.current_a)
+
+
 def _lock_changed(turn: Turn, event: ev.LockChanged) -> None:
     connector = turn.connector(event.connector_id)
     ordered = connector.lock_ordered
@@ -186,6 +190,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.PilotChanged: _pilot_changed,
     ev.PilotComplained: _pilot_complained,
     ev.CableMeasured: _cable_measured,
+    ev.OfferConfirmed: _offer_confirmed,
     ev.LockChanged: _lock_changed,
     ev.LockJammed: _lock_jammed,
     ev.ContactorClosed: _contactor_closed,

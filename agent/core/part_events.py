@@ -46,6 +46,14 @@ class CableMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferConfirmed:
+    """What the pilot controller has said that it offers, as it was ordered; 0: nothing."""
+
+    connector_id: int
+    current_a: float
+
+
+@dataclass(frozen=True, slots=True)
 class LockChanged:
     """The lock reached a state, confirmed by its feedback."""
 

@@ -155,6 +155,7 @@ class Connector:
     # what we ordered
     close_ordered: bool = False
     offered_a: float | None = None  # None: nothing is offered
+    confirmed_a: float = 0.0  # of that, by the pilot controller
     lock_ordered: LockState | None = None  # MOVING is never ordered
     # what is going on
     phase: Phase = Phase.IDLE
@@ -214,6 +215,16 @@ class Connector:
         if not self.traits.has_pilot:
             return self.is_plugged
         return self.pilot in (PilotState.C, PilotState.D)
+
+    @property
+    def has_confirmed_offer(self) -> bool:
+        """True once the pilot controller has said that it offers what it may, and no more.
+
+        One that was silent may still offer what an earlier order said, or what it likes.
+        """
+        if not self.traits.has_pilot:
+            return True
+        return self.offered_a is not None and 0 < self.confirmed_a <= self.offered_a
 
     @property
     def is_locked(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hw.ports import PilotFault, PilotState
+from hw.ports import ConfirmedOffer, PilotFault, PilotState
 from hw.simulated.part import Fault, SimulatedPart
 
 CURRENT_A_MIN = 6.0  # IEC 61851-1: the pilot can offer 6 to 80 A, or nothing
@@ -89,6 +89,7 @@ class SimulatedPilot(SimulatedPart):
     ) -> None:
         super().__init__(clock)
         self.offered_a = 0.0
+        self._orders = 0
         self.has_failed = False
         self._vehicle = vehicle
         self._tell_before = before_change
@@ -105,6 +106,12 @@ class SimulatedPilot(SimulatedPart):
             return PilotState.A
         asks = self._vehicle.wants_energy and self._vehicle.power_w > 0
         return PilotState.C if self.offered_a and asks else PilotState.B
+
+    @property
+    def confirmed(self) -> ConfirmedOffer:
+        """It takes every order at once, unless it is silent."""
+        is_silent = Fault.PILOT_SILENT in self.faults
+        return ConfirmedOffer(self._orders, 0.0 if is_silent else self.offered_a)
 
     @property
     def complaints(self) -> frozenset[PilotFault]:
@@ -146,6 +153,7 @@ class SimulatedPilot(SimulatedPart):
         before = self.state
         self._tell_before()
         self.offered_a = current_a
+        self._orders += 1
         self.note(what)
         if self.state is not before:
             self._on_change()

@@ -2,72 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 
-from agent.core import charge_point
 from agent.core import commands as co
-from agent.core import events as ev
-from agent.core.state import Phase, Traits
-from agent.core.values import Instant
-from agent.devices import Devices
+from agent.core.state import Phase
 from agent.plug_contact import DEBOUNCE_S, DOUBT_S, PlugContact
-from hw.settings import ReaderSettings
-from tests.agent.supervised import Bench
-from tests.core.world import ACCEPTED, BOOT_S, a_charge_point, at, listed, tap
-
-LOOK_S = 0.02
-
-
-@dataclass
-class Box:
-    """Core, supervision and parts of a connector; nothing between them, time by hand."""
-
-    bench: Bench = field(default_factory=lambda: Bench(is_polled=True))
-    commands: list[co.Command] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.bench.now_s = BOOT_S
-        self.state = a_charge_point(traits=Traits(has_meter=False))
-        self.devices = Devices(
-            self.bench.board,
-            ReaderSettings(),
-            clock=None,  # nothing is read
-            post=self.bench.posted.append,
-            meter_executor=None,
-            look_now=lambda: None,
-            reason_to_stay_open=self.bench.supervisor.reason_to_stay_open,
-        )
-
-    def charge(self) -> Box:
-        self.look(2)
-        self.bench.posted.append(tap(facts=listed()))
-        self.look(60)
-        assert self.bench.contactor.is_closed
-        self.commands.clear()
-        return self
-
-    def look(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.bench.step(LOOK_S)
-            while self.bench.posted:
-                self._decide(self.bench.posted.pop(0))
-
-    def _decide(self, event: Any) -> None:
-        now: Instant = at(self.bench.now_s - BOOT_S)
-        self.state, ordered = charge_point.handle(self.state, event, now)
-        self.commands += ordered
-        for order in ordered:
-            perform = self.devices.performers.get(type(order))
-            if perform is not None:
-                perform(order)
-            if isinstance(order, co.Authorize):
-                self.bench.posted.append(ev.AuthorizeAnswered(order.id_tag, ACCEPTED))
-
-    def ordered(self, *kinds: type[co.Command]) -> list[co.Command]:
-        return [command for command in self.commands if isinstance(command, kinds)]
+from tests.agent.supervised import LOOK_S, Box
 
 
 @pytest.mark.parametrize("looks", [1, 2])

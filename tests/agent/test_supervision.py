@@ -218,6 +218,7 @@ def test_the_first_look_tells_where_everything_stands():
     bench.supervisor.first_look(bench.now_s)
     assert bench.posted == [
         ev.LockChanged(1, LockState.UNLOCKED),
+        ev.OfferConfirmed(1, 16.0),
         ev.CablePluggedIn(1),
         ev.PilotChanged(1, PilotState.C),
     ]

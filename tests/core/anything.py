@@ -14,6 +14,7 @@ from agent.core.commands import (
     DeliverNext,
     DiscardMessage,
     LockConnector,
+    OfferCurrent,
     OpenContactor,
     ParkMessage,
     QueueMessage,
@@ -146,6 +147,9 @@ class Anything:
             case CloseContactor(connector_id):
                 is_wanted = charge_point.still_wanted(self.state, order)
                 return ev.ContactorClosed(connector_id) if is_wanted else None
+            case OfferCurrent(connector_id, current_a):
+                is_wanted = charge_point.still_wanted(self.state, order)
+                return ev.OfferConfirmed(connector_id, current_a) if is_wanted else None
             case OpenContactor(connector_id):
                 return ev.ContactorOpened(connector_id)
             case Authorize(id_tag):

@@ -116,6 +116,7 @@ FROM_PARTS = st.one_of(
     told(st.builds(ev.CableUnplugged, connector_ids)),
     told(st.builds(ev.PilotChanged, connector_ids, st.sampled_from(PilotState))),
     told(st.builds(ev.PilotChanged, connector_ids, st.just(PilotState.C))),
+    told(st.builds(ev.OfferConfirmed, connector_ids, st.sampled_from([0.0, 6.0, 16.0, 32.0]))),
     told(st.builds(ev.LockChanged, connector_ids, lock_states)),
     told(
         st.builds(
@@ -264,7 +265,7 @@ def a_good_session(story: Anything, begin: Step = by_card) -> None:
     """What usually happens first, so that a story begins in the middle of a session."""
     story.tell(ev.CablePluggedIn(1))
     begin(story)
-    for _ in range(4):
+    for _ in range(5):
         story.obey(INFOS[1])
     story.tell(ev.PilotChanged(1, PilotState.C))
     for _ in range(4):

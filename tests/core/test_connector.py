@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from agent.core import charge_point
 from agent.core import events as ev
 from agent.core.charge_point import next_deadline_s
 from agent.core.commands import (
     CloseContactor,
+    DeliverNext,
     EndTransaction,
     LockConnector,
     NotifyStatus,
@@ -108,7 +110,24 @@ def test_closing_is_ordered_after_the_rows_that_it_must_wait_for():
     story.tell(ev.PilotChanged(1, PilotState.C), ev.LockChanged(1, LockState.LOCKED))
     commands = story.tell(ev.MeterRead(1, reading(1000)))
     kinds = [type(command) for command in deeds(commands)]
-    assert kinds[:4] == [SaveTransaction, QueueMessage, OfferCurrent, CloseContactor]
+    closing = [kind for kind in kinds if kind is not DeliverNext]
+    assert closing[:4] == [SaveTransaction, QueueMessage, OfferCurrent, CloseContactor]
+
+
+def test_it_closes_only_on_an_offer_that_the_pilot_controller_has_confirmed():
+    story = charging()
+    story.tell(ev.PilotComplained(1, ("silent",)))
+    assert story.connector.offered_a is None
+    story.tell(ev.ContactorTripped(1, "reflex", 1), ev.ContactorOpened(1))
+    state = story.state
+    for event in (ev.PilotComplained(1), ev.PilotChanged(1, PilotState.C)):  # it answers again
+        state, commands = charge_point.handle(state, event, story.now)
+        assert of(CloseContactor, commands) == []
+    for told_a, closes in ((0.0, 0), (32.0, 0), (16.0, 1)):  # an older, larger offer is not meant
+        limited = replace(state.connectors[0], offered_a=16.0, limit_a=16.0)
+        before = replace(state, connectors=(limited,))
+        _, commands = charge_point.handle(before, ev.OfferConfirmed(1, told_a), story.now)
+        assert len(of(CloseContactor, commands)) == closes
 
 
 def test_a_box_with_no_parts_but_a_contactor_charges_as_soon_as_the_card_is_accepted():

@@ -102,6 +102,7 @@ class Witness:
     random_tags: set[str] = field(default_factory=set)  # folded
     grace: dict[int, int | None] = field(default_factory=dict)  # refused session: up to this Wh
     offered: dict[int, float] = field(default_factory=dict)
+    confirmed: dict[int, float] = field(default_factory=dict)  # by the pilot controller
     is_delivering: bool = False
     reservations: tuple[Reservation, ...] = ()
     skips_statuses: bool = False
@@ -134,6 +135,7 @@ class Witness:
                     assert self.offered[connector_id] > current_a >= 6, "raised by lowering"
                 case WithdrawOffer(connector_id):
                     del self.offered[connector_id]
+                    self.confirmed[connector_id] = 0.0
                 case CloseContactor():
                     self._may_close(after, command)
                 case UnlockConnector(connector_id):
@@ -179,6 +181,8 @@ class Witness:
         self.skips_statuses |= after.configuration.integer("MinimumStatusDuration") > 0
         if type(event) in ANSWERS:
             self.requests[event.request_id] = event
+        if isinstance(event, ev.OfferConfirmed):
+            self.confirmed[event.connector_id] = event.current_a
         if _is_random_card(event):
             self.random_tags.add(event.id_tag.casefold())
         if isinstance(event, ev.MessageAnswered) and event.action == "StartTransaction":
@@ -269,6 +273,9 @@ class Witness:
         assert connector.phase is Phase.CHARGING
         assert connector.trips_seen == order.trips_seen
         assert connector.offered_a == self.offered[connector.connector_id], "without an offer"
+        if connector.traits.has_pilot:
+            confirmed_a = self.confirmed.get(connector.connector_id, 0.0)
+            assert 0 < confirmed_a <= connector.offered_a, "an offer that is not confirmed"
 
     def _is_safe(self, state: ChargePoint, connector: Connector) -> None:
         """After any reason to open, nothing is ordered closed any more."""

@@ -15,6 +15,7 @@ from agent.core import events as ev
 from agent.core.commands import (
     Command,
     NotifyStatus,
+    OfferCurrent,
     QueueMessage,
     RecordDecision,
     RenewContactor,
@@ -138,6 +139,10 @@ def play(
     for event in events:
         state, ordered = charge_point.handle(state, ready(event), at(seconds))
         commands += ordered
+        for offer in of(OfferCurrent, ordered):  # the pilot controller takes it at once
+            confirmed = ev.OfferConfirmed(offer.connector_id, offer.current_a)
+            state, ordered = charge_point.handle(state, confirmed, at(seconds))
+            commands += ordered
     return state, commands
 
 

@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import pytest
 
-from hw.pilot import CHANGE_S, REPEAT_S, SILENT_S, PilotPlug, PilotReport, PolledPilot
+from hw.pilot import CHANGE_S, REPEAT_S, SILENT_S, PilotPlug, PolledPilot
 from hw.ports import PilotError, PilotFault, PilotState
-
-
-class Controller:
-    """A dialogue with a controller that the test plays."""
-
-    name = "played"
-
-    def __init__(self) -> None:
-        self.report = PilotReport(PilotState.A, is_plugged=False, offered_a=0.0)
-        self.problem: Exception | None = None
-        self.refusal: PilotError | None = None
-        self.smallest_a = 0
-        self.told: list[int] = []
-        self.woken = threading.Event()
-        self.is_closed = False
-
-    def read(self) -> PilotReport:
-        if self.problem is not None:
-            raise self.problem
-        return self.report
-
-    def set_current(self, current_a: int) -> float:
-        self.told.append(current_a)
-        if self.refusal is not None:
-            raise self.refusal
-        taken_a = max(current_a, self.smallest_a) if current_a else 0
-        self.report = replace(self.report, offered_a=float(taken_a))
-        return float(taken_a)
-
-    def wait(self, for_s: float) -> None:
-        self.woken.wait(for_s)
-
-    def wake(self) -> None:
-        self.woken.set()
-
-    def describe(self) -> str:
-        return "a played controller"
-
-    def close(self) -> None:
-        self.is_closed = True
+from tests.hw.pilot_bench import Controller
 
 
 class Desk:
