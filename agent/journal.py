@@ -30,7 +30,9 @@ from agent.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
-ROWS_MAX = 5000  # rows that may wait for a disk that does not write; then meter values are dropped
+# Rows that may wait for a disk that does not write; then meter values and reasons are dropped: what
+# is refused meanwhile may be asked for again and again.
+ROWS_MAX = 5000
 RETRY_S = 2.0
 FRESH_S = 0.3  # who reads the journal lets it be written up to now, if that takes no longer
 GATHER_S = 0.5  # how long a stored reason may wait for something that must be written at once
@@ -208,11 +210,13 @@ class Journal:
         if _count(self._waiting) <= ROWS_MAX:
             return
         kept = deque(
-            _Batch(tuple(row for row in batch.rows if not _is_meter_values(row)), batch.orders)
+            _Batch(tuple(row for row in batch.rows if not _may_be_lost(row)), batch.orders)
             for batch in self._waiting
         )
         if _count(kept) < _count(self._waiting):
-            logger.warning("the disk does not write: meter values that waited for it are dropped")
+            logger.warning(
+                "the disk does not write: meter values and reasons that waited for it are dropped"
+            )
         self._waiting = deque(batch for batch in kept if batch.rows or batch.orders)
 
 
@@ -228,5 +232,7 @@ def _is_spared(row: Row) -> bool:
     return isinstance(row, RemoveMessage) and row.may_wait
 
 
-def _is_meter_values(row: Row) -> bool:
-    return isinstance(row, QueueMessage) and isinstance(row.message, MeterValues)
+def _may_be_lost(row: Row) -> bool:
+    """No money depends on it: a sample, or the reason of a decision."""
+    is_sample = isinstance(row, QueueMessage) and isinstance(row.message, MeterValues)
+    return is_sample or isinstance(row, RecordDecision)

@@ -211,7 +211,7 @@ def table() -> str:
     """The table in Markdown."""
     lines = [
         "| connector 1 | card or token for it | remote start or operator, naming it "
-        "| card; 2 is free | remote start, none named; 2 is free | card; a plug has come to 2 since "
+        "| card; 2 is free | remote start, none named; 2 is free | card; a plug came to 2 since "
         "| card; a plug waited at 2 before |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -167,7 +167,9 @@ class Announcer:
                 continue
             record = command.record
             key = record.id_tag.casefold()
-            if record.verdict is Verdict.ACCEPTED and record.purpose == Purpose.START.value:
+            if record.verdict is not Verdict.ACCEPTED:
+                continue
+            if record.purpose == Purpose.START.value:
                 self._remote.pop(key, None)
             elif record.purpose == Purpose.REMOTE_START.value:
                 _remember(self._remote, key, None)

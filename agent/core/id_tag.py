@@ -49,11 +49,13 @@ def same_tag(one: str | None, other: str | None) -> bool:
 
 
 def mask(id_tag: str) -> str:
-    """The tag as people outside the store see it: first two and last two characters.
+    """The tag as people outside the store see it: first two and last two characters; of none, none.
 
     Of a tag with a prefix (``PIN:``, ``VID:``) the prefix alone: a code has few characters.
     """
     prefix, colon, _ = id_tag.partition(":")
     if colon and len(prefix) in (3, 4, 5):
         return f"{prefix}:.."
-    return f"{id_tag[:2]}..{id_tag[-2:]}" if len(id_tag) > 5 else ".."
+    if len(id_tag) > 5:
+        return f"{id_tag[:2]}..{id_tag[-2:]}"
+    return ".." if id_tag else ""

@@ -183,12 +183,21 @@ def meter_values(number: int) -> QueueMessage:
     return QueueMessage(number, 1, MeterValues(1, NOON, ()))
 
 
+def a_reason(number: int = 0) -> RecordDecision:
+    return RecordDecision(
+        DecisionRecord(NOON, "start", 1, "DEADBEEF", Verdict.ACCEPTED, "LISTED", "local list")
+    )
+
+
 def a_stop(number: int) -> QueueMessage:
     return QueueMessage(number, 1, StopTransaction(0, NOON, StopReason.LOCAL))
 
 
+@pytest.mark.parametrize("make_row", [meter_values, a_reason])
 @pytest.mark.parametrize("disk", ["fails", "hangs"])
-async def test_too_many_rows_cost_meter_values_and_nothing_else(monkeypatch, caplog, disk):
+async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
+    monkeypatch, caplog, disk, make_row
+):
     monkeypatch.setattr(agent.journal, "ROWS_MAX", 10)
     async with a_desk() as desk:
         if disk == "fails":
@@ -198,7 +207,7 @@ async def test_too_many_rows_cost_meter_values_and_nothing_else(monkeypatch, cap
         desk.journal.submit([row(0)], [])
         await asyncio.sleep(1)
         for number in range(1, 30):
-            desk.journal.submit([meter_values(number)], [])
+            desk.journal.submit([make_row(number)], [])
         desk.journal.submit([a_stop(30), EndTransaction(1)], [REPLY])
         await asyncio.sleep(2 * RETRY_S)
         desk.executor.problem = None
@@ -206,11 +215,11 @@ async def test_too_many_rows_cost_meter_values_and_nothing_else(monkeypatch, cap
         await asyncio.sleep(2 * RETRY_S)
         kept = [one for one in desk.rows if isinstance(one, QueueMessage)]
         assert kept[-1] == a_stop(30)
-        assert len(kept) <= 11
+        assert len(desk.rows) <= 12
         assert desk.rows[0] == row(0)
         assert desk.rows[-1] == EndTransaction(1)
         assert desk.performed == [REPLY]
-        assert "meter values that waited for it are dropped" in caplog.text
+        assert "meter values and reasons that waited for it are dropped" in caplog.text
 
 
 async def test_quiet_means_that_everything_is_committed():
@@ -235,12 +244,6 @@ async def test_a_mistake_in_the_program_ends_the_journal():
 
 
 # --- reasons wait for company ---------------------------------------------------------------------
-
-
-def a_reason() -> RecordDecision:
-    return RecordDecision(
-        DecisionRecord(NOON, "start", 1, "DEADBEEF", Verdict.ACCEPTED, "LISTED", "local list")
-    )
 
 
 async def test_a_reason_is_written_together_with_the_session_that_follows_at_once():

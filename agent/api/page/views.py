@@ -112,13 +112,15 @@ class Views:
         may_add = "configure" in scopes and self.may_change_list
         rows = [
             {
-                "id_tag": mask(record.id_tag),
+                "id_tag": mask(record.id_tag) or record.purpose,
                 "is_accepted": record.verdict is Verdict.ACCEPTED,
                 "line": decision_line(record),
                 "reason": Rule[record.rule].says,
                 "next": Rule[record.rule].then if record.verdict is Verdict.REFUSED else "",
                 "at": record.decided_at,
-                "may_be_added": may_add and record.verdict is Verdict.REFUSED,
+                "may_be_added": may_add
+                and record.verdict is Verdict.REFUSED
+                and bool(record.id_tag),
                 "mark": mark_of(record),
             }
             for record in records
