@@ -8,6 +8,7 @@ controller or to the wiring.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -89,15 +90,18 @@ class Supervisor:
         self.step(now_s)
 
     def step(self, now_s: float) -> None:
-        """Look, open what must be open, report what has changed. Never raises."""
+        """Look, open what must be open, report what has changed.
+
+        Whatever a part raises, SystemExit too, opens everything and goes no further. What this
+        raises itself, for nobody can be told any more, it raises with everything open.
+        """
         try:
             self._step(now_s)
-        except Exception as error:
-            if not self._is_blind:
-                self._is_blind = True
-                self._post(ev.SafetyInputTripped(UNREADABLE))
-                logger.exception("an input cannot be read: everything is opened (%s)", error)
-            self._step_unseen(now_s)
+        except BaseException as error:  # noqa: BLE001 - everything is opened
+            try:
+                self._tell_that_it_is_blind(error)
+            finally:
+                self.open_unseen(now_s)
             return
         if self._is_blind:
             self._see_again()
@@ -145,6 +149,12 @@ class Supervisor:
             self._post(ev.SafetyInputCleared(name))
         self._tripped = tripped
 
+    def _tell_that_it_is_blind(self, error: BaseException) -> None:
+        if not self._is_blind:
+            self._is_blind = True
+            self._post(ev.SafetyInputTripped(UNREADABLE))
+            logger.exception("an input cannot be read: everything is opened (%s)", error)
+
     def _see_again(self) -> None:
         self._is_blind = False
         self._failing.clear()
@@ -159,16 +169,16 @@ class Supervisor:
         if trip is not None and trip.trip_count == parts.contactor.trip_count:
             self._post(trip)
 
-    def _step_unseen(self, now_s: float) -> None:
-        """Open everything, again at every look: an output that has failed may obey now.
+    def open_unseen(self, now_s: float) -> None:
+        """Open unseen, again at every look: an output that has failed may obey now.
 
-        All contactors first. A part that raises keeps no other from its turn.
+        All contactors first. A part that raises keeps no other from its turn. Never raises.
         """
         for step in (self._open_unseen, self._withdraw_unseen, self._step_lock_unseen):
             for parts in self._board.connectors:
                 try:
                     step(parts, now_s)
-                except Exception:
+                except BaseException:
                     failing = (parts.connector_id, step.__name__)
                     if failing not in self._failing:  # once, not at every look
                         self._failing.add(failing)
@@ -367,18 +377,23 @@ class SupervisionThread:
             self._thread.join(timeout=1.0)
 
     def _run(self) -> None:
-        while not self._must_end:
-            now_s = self._monotonic()
-            self._supervisor.step(now_s)
-            self._looked_at_s = now_s
-            if self._look_now.wait(self._rest_s()):
-                self._look_now.clear()
+        try:
+            while not self._must_end:
+                now_s = self._monotonic()
+                self._supervisor.step(now_s)
+                self._looked_at_s = now_s
+                if self._look_now.wait(self._rest_s()):
+                    self._look_now.clear()
+        finally:
+            if not self._must_end:  # nobody looks any more: nothing closes, systemd starts anew
+                self._looked_at_s = -math.inf
+                self._supervisor.open_unseen(self._monotonic())
 
     def _rest_s(self) -> float:
         try:
             period_s = PERIOD_BUSY_S if self._supervisor.is_busy else PERIOD_IDLE_S
             due_s = self._supervisor.due_at()
-        except Exception:  # noqa: BLE001 - the look has told of it; the next one must come
+        except BaseException:  # noqa: BLE001 - the look has told of it; the next one must come
             return PERIOD_IDLE_S
         if due_s is None:
             return period_s

@@ -216,7 +216,7 @@ BROAD_EXCEPTS = {
     "agent.devices:_read": "a meter that fails oddly counts as failed, polling goes on",
     "agent.supervision:step": "an input that cannot be read opens everything",
     "agent.supervision:_rest_s": "a part that fails must not end the looking",
-    "agent.supervision:_step_unseen": "a part that fails keeps no other from opening",
+    "agent.supervision:open_unseen": "a part that fails keeps no other from opening",
     "agent.ocpp16.link:_try": "whatever an address does, the old way must stay open",
     "agent.ocpp16.link:_talk": "a mistake in one session must not end the link for ever",
     "agent.ocpp16.incoming:_answer": "one call is answered InternalError, the others go on",

@@ -30,7 +30,7 @@ class Contact:
     """A plug or a safety contact; may be unreadable."""
 
     is_made: bool = False
-    problem: Exception | None = None
+    problem: BaseException | None = None
 
     @property
     def is_present(self) -> bool:

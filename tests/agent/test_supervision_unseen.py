@@ -11,7 +11,7 @@ import pytest
 from agent.core import events as ev
 from agent.core.events import Event
 from agent.core.values import LockState
-from agent.supervision import SupervisionThread, Supervisor
+from agent.supervision import UNREADABLE, SupervisionThread, Supervisor
 from hw import ports
 from hw.contactor import LeasedContactor
 from hw.ports import Board, ConnectorParts, ContactorRefused
@@ -197,3 +197,60 @@ def test_a_board_opens_every_contactor_before_it_asks_any_pilot():
     with contextlib.suppress(OSError):
         board.make_safe()
     assert [coil.is_on for coil in box.coils] == [False, False]
+
+
+ANY = [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), BaseException("odd"), MemoryError()]
+
+
+@pytest.mark.parametrize("problem", ANY, ids=lambda problem: type(problem).__name__)
+def test_an_exception_of_any_kind_opens_everything_and_the_looking_goes_on(problem):
+    box = TwoConnectors()
+    box.plug.problem = problem
+    told = box.step()
+    assert [coil.is_on for coil in box.coils] == [False, False]
+    assert told[0] == ev.SafetyInputTripped(UNREADABLE)
+    box.plug.problem = None
+    assert ev.SafetyInputCleared(UNREADABLE) in box.step()
+
+
+@pytest.mark.parametrize("problem", ANY, ids=lambda problem: type(problem).__name__)
+def test_an_exception_of_any_kind_while_opening_keeps_no_other_contactor(problem, monkeypatch):
+    box = TwoConnectors()
+    box.plug.problem = OSError("the pin is gone")
+
+    def broken(reason: ports.Trip) -> None:
+        raise problem
+
+    monkeypatch.setattr(box.first, "trip", broken)
+    box.step()
+    assert not box.coils[1].is_on
+
+
+def test_when_nobody_can_be_told_any_more_everything_is_open_all_the_same():
+    """The event loop is closed, say: every word to it raises."""
+    box = TwoConnectors()
+
+    def nobody(event: Event) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    supervisor = Supervisor(box.board, nobody)
+    box.plug.problem = OSError("the pin is gone")
+    with pytest.raises(RuntimeError):
+        supervisor.step(box.now_s)
+    assert [coil.is_on for coil in box.coils] == [False, False]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ends_by_itself_leaves_everything_open_and_is_not_relied_on(monkeypatch):
+    box = TwoConnectors()
+    thread = SupervisionThread(box.supervisor, box._clock)
+
+    def ends() -> float:
+        raise SystemError("no memory for a number")
+
+    monkeypatch.setattr(thread, "_rest_s", ends)
+    thread.start()
+    thread._thread.join(timeout=30)
+    assert not thread._thread.is_alive()
+    assert [coil.is_on for coil in box.coils] == [False, False]
+    assert not thread.is_looking
