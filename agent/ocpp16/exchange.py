@@ -74,6 +74,7 @@ class Exchange:
         self._late = late
         self._answer: asyncio.Future[Any] | None = None
         self._silent_timeouts = 0
+        self.answered = 0  # calls over this connection, in time
         self.in_flight: OwnCall | None = None
 
     def heard(self) -> None:
@@ -120,6 +121,7 @@ class Exchange:
         self, answer: asyncio.Future[Any], call: OwnCall, frame: CallResult | CallError
     ) -> None:
         if isinstance(frame, CallResult):
+            self.answered += 1
             answer.set_result(frame.payload)
             return
         description = without_tag(frame.description, tag_of(call.subject))

@@ -25,6 +25,7 @@ from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.incoming import Handler
 from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
+from agent.ocpp16.sender import Sender
 from agent.ocpp16.session import Session
 from agent.ocpp16.surroundings import Surroundings
 from agent.ocpp16.ways import Ways
@@ -120,10 +121,10 @@ class CentralSystemLink:
         # The first attempt comes at once: boxes that get power back together boot at different
         # speeds, and differ by more than a draw of lots would make them.
         while True:
-            was_stable = await self._attempt()
+            sender = await self._attempt()
             if self._has_left:
                 continue
-            wait_s = self._backoff.next(was_stable=was_stable)
+            wait_s = self._wait_s(sender)
             logger.info("Next attempt to reach the central system in %.0f s", wait_s)
             await self._pause(wait_s)
 
@@ -195,8 +196,17 @@ class CentralSystemLink:
             last_pong_took_s=None if pong is None else round(pong.took_s, 4),
         )
 
-    async def _attempt(self) -> bool:
-        """Connect and talk until that ends; True when the link had been accepted and stable."""
+    def _wait_s(self, sender: Sender | None) -> float:
+        """Seconds until the next attempt; ``sender``: of the link that has ended, if any."""
+        if sender is None:
+            return self._backoff.next(was_stable=False)
+        return self._backoff.next(
+            was_stable=sender.stood_accepted_s >= STABLE_AFTER_S,
+            worked_until_s=asyncio.get_running_loop().time() if sender.has_worked else None,
+        )
+
+    async def _attempt(self) -> Sender | None:
+        """Connect and talk until that ends; None when it did not come to that."""
         failed: Approach | None = None
         self._has_left = False
         for approach in self._ways.to_try():
@@ -207,10 +217,10 @@ class CentralSystemLink:
                 continue
             if session.has_left or not self._ways.leads_elsewhere(approach):
                 self._has_left = session.has_left
-                return session.sender.stood_accepted_s >= STABLE_AFTER_S
+                return session.sender
             self._ways.failed(approach)  # it took the connection, but not this box
             failed = approach
-        return False
+        return None
 
     async def _try(self, approach: Approach, failed: Approach | None) -> Session | None:
         """Talk by this way until that ends; None when no session came about. Raises nothing."""

@@ -62,7 +62,9 @@ class Sender:
         self._last_asked_time_s = self._loop.time()
         self.exchange = Exchange(self.send, around.sent, self._take_late_answer)
         self.accepted_at_s: float | None = None
+        self._answered_before = 0  # the link was accepted
         self.stood_accepted_s = 0.0  # how long the link was accepted, once it is over
+        self.has_worked = False  # it was accepted, and one of our calls was answered after that
 
     # --- from the runtime, on the loop's thread -------------------------------------------------
 
@@ -156,12 +158,14 @@ class Sender:
 
     def _accepted(self, heartbeat_interval_s: int | None) -> None:
         self.accepted_at_s = self._loop.time()
+        self._answered_before = self.exchange.answered
         self._post(LinkAccepted(heartbeat_interval_s))
         self._wake.set()
 
     def _not_accepted(self, problem: str) -> None:
         if self.accepted_at_s is not None:
             self.stood_accepted_s = self._loop.time() - self.accepted_at_s
+            self.has_worked = self.exchange.answered > self._answered_before
             self.accepted_at_s = None
         for waiting in self._waiting.clear():
             self._cancel_timer(waiting)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from agent.ocpp16.backoff import Backoff
+from agent.ocpp16.backoff import QUICK_RETURNS_MAX, QUICK_RETURNS_PER_S, Backoff
 
 
 class Fixed(random.Random):
@@ -38,6 +38,27 @@ def test_after_a_stable_link_the_first_attempt_comes_within_2_s_and_the_doubling
         backoff.next(was_stable=False)
     assert backoff.next(was_stable=True) == pytest.approx(2)
     assert backoff.next(was_stable=False) == pytest.approx(13)
+
+
+def test_a_link_that_worked_is_come_back_to_within_2_s_and_the_doubling_begins_anew():
+    backoff = Backoff(Fixed(1.0))
+    for _ in range(6):
+        backoff.next(was_stable=False)
+    assert backoff.next(was_stable=False, worked_until_s=100.0) == pytest.approx(2)
+    assert backoff.next(was_stable=False) == pytest.approx(13)
+
+
+def test_a_link_that_works_and_ends_at_once_again_and_again_is_come_back_to_so_often_in_so_long():
+    backoff, now_s, attempts = Backoff(random.Random(1)), 0.0, 0
+    while now_s < 24 * 3600:
+        now_s += backoff.next(was_stable=False, worked_until_s=now_s) + 0.1
+        attempts += 1
+    assert attempts < 24 * 6 * (QUICK_RETURNS_MAX + 8)  # doubling fills ten minutes with eight
+    burst = Backoff(Fixed(1.0))
+    waits = [burst.next(was_stable=False, worked_until_s=float(i)) for i in range(14)]
+    assert waits[:QUICK_RETURNS_MAX] == pytest.approx([2.0] * QUICK_RETURNS_MAX)
+    assert waits[QUICK_RETURNS_MAX:] == pytest.approx([13, 36, 82, 174])
+    assert burst.next(was_stable=False, worked_until_s=QUICK_RETURNS_PER_S) == pytest.approx(2)
 
 
 def test_even_the_longest_waits_of_two_boxes_differ():

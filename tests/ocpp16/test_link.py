@@ -18,7 +18,14 @@ from agent.core.commands import Authorize, DeliverNext, NotifyStatus
 from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
 from agent.core.values import Status, StatusReport
 from agent.settings import CentralSystemSettings, ChargePointSettings
-from tests.emulators.central_system import FakeCentralSystem, HangUp, MemoryWire, Silence
+from tests.emulators.central_system import (
+    Error,
+    FakeCentralSystem,
+    HangUp,
+    MemoryWire,
+    Reaction,
+    Silence,
+)
 from tests.emulators.virtual_clock import NOON, VirtualClock
 from tests.ocpp16.rig import TAG, Rig, accepted, running
 
@@ -134,6 +141,48 @@ async def test_a_server_that_closes_after_the_boot_causes_no_storm_either():
             await rig.system.drop()
             await rig.inbox.posted(LinkAccepted, len(rig.inbox.of(LinkAccepted)) + 1)
         assert gaps(rig)[-1] >= 280
+
+
+REPORT = NotifyStatus(StatusReport(1, Status.AVAILABLE))
+
+
+async def test_a_link_that_carried_something_is_come_back_to_within_2_s_each_time():
+    async with accepted() as rig:
+        for round_number in range(8):
+            rig.link.perform(REPORT)
+            await rig.system.received("StatusNotification", round_number + 1)
+            await asyncio.sleep(5)
+            await rig.system.drop()
+            await rig.inbox.posted(LinkAccepted, 2 + round_number)
+        assert max(gaps(rig)) <= 5 + 2.1
+
+
+async def test_a_server_that_answers_one_call_and_closes_for_ever_causes_no_storm():
+    async with accepted() as rig:
+        begun_s = asyncio.get_running_loop().time()
+        rounds = 0
+        while asyncio.get_running_loop().time() < begun_s + 7200:
+            rounds += 1
+            rig.link.perform(REPORT)
+            await rig.system.received("StatusNotification", rounds)
+            await asyncio.sleep(0.1)
+            await rig.system.drop()
+            await rig.inbox.posted(LinkAccepted, 1 + rounds)
+        assert rounds < 12 * (10 + 8)
+        assert max(gaps(rig)) > 100  # the doubling has the last word
+
+
+@pytest.mark.parametrize("reaction", [Error("InternalError", "not today"), Silence()])
+async def test_a_link_over_which_nothing_of_ours_was_answered_has_not_worked(reaction: Reaction):
+    async with accepted() as rig:
+        rig.system.always("StatusNotification", reaction)
+        for round_number in range(6):
+            rig.link.perform(REPORT)
+            await rig.system.received("StatusNotification", round_number + 1)
+            await asyncio.sleep(1)
+            await rig.system.drop()
+            await rig.inbox.posted(LinkAccepted, 2 + round_number)
+        assert gaps(rig)[-1] > 90
 
 
 async def test_after_a_stable_link_the_next_attempt_comes_within_2_s():

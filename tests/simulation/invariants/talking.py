@@ -14,12 +14,15 @@ from agent.core.commands import Command, NotifyStatus
 from agent.core.events import Event
 from agent.core.state import ChargePoint
 from agent.core.values import Status
+from agent.ocpp16.backoff import QUICK_RETURNS_MAX
 from tests.core.transitions import is_legal
 from tests.simulation.invariants.base import Invariant
 
 _CALL = 2
 _WINDOW_S = 60.0
-_ATTEMPTS_MAX = 9  # doubling from 3 s, begun anew after each link that stood for half a minute
+# Doubling from 3 s, begun anew after each link that stood for half a minute; and those that come
+# back at once after a link that worked and was lost early.
+_ATTEMPTS_MAX = 9 + QUICK_RETURNS_MAX
 
 
 class OneCallAtATime(Invariant):
