@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.bounded_json import read_json
 from agent.errors import AgentError, ControlError, NoAgent
 from agent.ownership import rights_of_owner
 
@@ -100,7 +101,7 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            request = json.loads(line)
+            request = read_json(line.decode("utf-8"))
             if not isinstance(request, dict) or not isinstance(request.get("do"), str):
                 raise ControlError('a request is an object with "do"')
             action = self._actions.get(request["do"])
@@ -108,7 +109,7 @@ class ControlServer:
                 raise ControlError(f"the running agent does not know {request['do']!r}")
             async with asyncio.timeout(ANSWER_S):
                 return {"ok": True, "result": await action(request)}
-        except (AgentError, RecursionError, ValueError) as problem:
+        except (AgentError, ValueError) as problem:
             return {"ok": False, "error": str(problem) or "the request cannot be read"}
         except TimeoutError:
             return {"ok": False, "error": f"no answer within {ANSWER_S:g} s"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent.another_agent import refuse_beside_another
 from agent.clock import SystemClock
+from agent.collector import resting_while_importing
 from agent.config import read_config
 from agent.errors import ConfigError
 from agent.settings import Settings
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from agent.ports import Clock
 
 logger = logging.getLogger(__name__)
+
+SWITCH_S = 0.001  # a thread that computes gives way so soon to one that waits; Python's own: 0.005
 
 
 class JournalFormatter(logging.Formatter):
@@ -98,15 +100,14 @@ def tell(opened: Opened) -> None:
 
 
 def _run_on(board: Board, settings: Settings, clock: Clock) -> bool:
+    sys.setswitchinterval(SWITCH_S)  # several compute while the reflex wants to look
     # Imported here: on a small board this takes seconds, and the outputs are safe by now.
-    gc.disable()  # nothing of it becomes garbage, and looking for some would cost a fifth of it
-    import asyncio
+    with resting_while_importing("agent.application"):
+        import asyncio
 
-    from agent.application import Application
-    from agent.world import World
+        from agent.application import Application
+        from agent.world import World
 
-    gc.freeze()  # nor will it later: the collector's pauses stay short
-    gc.enable()
     return asyncio.run(serve(Application(settings, world=World(clock=clock, board=board))))
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from agent.bounded_json import NotJson, is_light, read_json
 from agent.core.id_tag import mask
 
 _TAG_FIELDS = frozenset(
@@ -15,7 +16,6 @@ _SECRET_KEYS = frozenset({"authorizationkey"})
 _SECRET_FIELDS = frozenset({"authorization", "password", "authorizationkey"})
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
 _QUERY = re.compile(r"\?.*", re.DOTALL)
-_PARSED_UP_TO = 64 * 1024
 _SHOWN_UP_TO = 2000
 
 
@@ -48,12 +48,11 @@ def redact_frame(frame: str) -> str:
 
     A frame that is not JSON, or too large to look through, is only described: it may hold anything.
     """
-    if len(frame) > _PARSED_UP_TO:
+    if not is_light(frame):
         return f"(frame of {len(frame)} characters, too large to show)"
     try:
-        content = json.loads(frame)
-        shown = json.dumps(_redacted(content), separators=(",", ":"))
-    except (ValueError, RecursionError):
+        shown = json.dumps(_redacted(read_json(frame)), separators=(",", ":"))
+    except NotJson:
         return f"(not JSON, {len(frame)} characters)"
     return shown if len(shown) <= _SHOWN_UP_TO else f"{shown[:_SHOWN_UP_TO]}..."
 
@@ -87,8 +86,8 @@ def _redacted_field(name: str, value: Any) -> Any:
 def _redacted_text(text: str) -> str:
     """What stands in a DataTransfer may be JSON of its own."""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = read_json(text)
+    except NotJson:
         return shown_url(text)
     is_json = isinstance(content, dict | list)
     return json.dumps(_redacted(content), separators=(",", ":")) if is_json else shown_url(text)

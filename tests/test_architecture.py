@@ -81,7 +81,8 @@ ANSWERS_OF_OTHER_KINDS = {
 MAY_IMPORT = {
     "agent.core": ("agent.core",),
     "agent.errors": (),
-    "agent.redaction": ("agent.core",),
+    "agent.bounded_json": (),
+    "agent.redaction": ("agent.bounded_json", "agent.core"),
     "agent.file_problems": (),
     "agent.edited_files": ("agent.errors", "agent.file_problems"),
     "agent.terminal": (),
@@ -109,6 +110,7 @@ MAY_IMPORT = {
         "agent.ownership",
     ),
     "agent.ocpp16": (
+        "agent.bounded_json",
         "agent.ocpp16",
         "agent.core",
         "agent.edited_files",
@@ -240,6 +242,20 @@ BROAD_EXCEPTS = {
     "agent.last_defence:_mistakes_in": "the outputs are open; a broken part of the agent is told",
     "hw.serial_reader:_run": "a listener that fails must not end the reader's thread",
     "hw.serial_reader:poll_once": "the port is opened again, and the reader says that it failed",
+}
+
+# JSON from outside is read by agent.bounded_json: elsewhere nobody limits how long it takes.
+OWN_JSON = {
+    "agent.bounded_json": "the limits",
+    "agent.store": "rows of our own database",
+    "agent.bus.envelope": "schemas of the package",
+    "agent.ocpp16.schemas": "what has been read already, with decimal numbers",
+    "agent.api.page.deeds": "answers of our own API",
+    "agent.api.tokens": "a file of our own",
+    "agent.commissioning.evidence": "a file of our own, in a command",
+    "agent.control": "an answer of the agent, in a command",
+    "agent.diagnostics.bundle": "a file of our own",
+    "agent.technician": "a file of our own",
 }
 
 Modules = Mapping[str, str]
@@ -451,6 +467,16 @@ def _dotted_names(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
                 yield node, f"{known[first]}{dot}{rest}"
 
 
+def json_from_outside_is_bounded(modules: Modules) -> list[str]:
+    return [
+        f"{name}, line {node.lineno}: {used}"
+        for name, source in modules.items()
+        for node, used in _dotted_names(parsed(source))
+        if used in ("json.loads", "json.load", "json.JSONDecoder")
+        and not is_in(name, tuple(OWN_JSON))
+    ]
+
+
 # --- errors, lengths -----------------------------------------------------------------------------
 
 
@@ -528,6 +554,7 @@ RULES: tuple[Rule, ...] = (
     libraries_stay_with_their_owners,
     nothing_imports_in_a_circle,
     time_and_chance_are_handed_in,
+    json_from_outside_is_bounded,
     broad_excepts_are_named,
     refusals_leave_their_reason,
     files_fit_in_the_head,
@@ -553,6 +580,8 @@ BROKEN: tuple[tuple[Rule, dict[str, str]], ...] = (
     (some_rooms_have_few_visitors, {"agent.x": "from hw import board", "hw.board": ""}),
     (agent_knows_no_driver, {"agent.application": "def f():\n    import hw.contactor"}),
     (agent_knows_no_driver, {"agent.x": "from hw.simulated.part import Fault"}),
+    (json_from_outside_is_bounded, {"agent.x": "import json\njson.loads('[]')"}),
+    (json_from_outside_is_bounded, {"agent.ocpp16.x": "from json import loads\nloads('[]')"}),
     (libraries_stay_with_their_owners, {"agent.runtime": "import sqlite3"}),
     (libraries_stay_with_their_owners, {"agent.store.x": "from ocpp.v16 import call"}),
     (libraries_stay_with_their_owners, {"agent.control": "import websockets"}),
@@ -637,7 +666,7 @@ def test_every_rule_is_shown_to_bite():
 
 def test_the_tables_name_only_what_exists():
     tree = the_tree()
-    rooms = {*MAY_IMPORT, *ONLY_FOR, *OPEN_TO_AGENT}
+    rooms = {*OWN_JSON, *MAY_IMPORT, *ONLY_FOR, *OPEN_TO_AGENT}
     rooms |= {place for places in SOURCES_OF_TIME_AND_CHANCE.values() for place in places}
     assert sorted(room for room in rooms if room not in tree) == []
     handlers = {place for place, _ in _broad_handlers(tree)}

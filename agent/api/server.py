@@ -16,6 +16,7 @@ from agent.api.auth import Authenticator
 from agent.api.errors import ApiError
 from agent.api.limits import Limits
 from agent.api.station import Station
+from agent.collector import resting_while_importing
 from agent.config.api_rules import listen_address
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ class ApiServer:
         return authenticator, open_listener(settings.api.listen)
 
     async def _serve(self, authenticator: Authenticator, listener: socket.socket) -> None:
-        from agent.api.serving import make_server
+        with resting_while_importing("agent.api.serving"):
+            from agent.api.serving import make_server
 
-        server, close = make_server(self._station, authenticator, self._limits)
+            server, close = make_server(self._station, authenticator, self._limits)
         self._server = server
         if self._ended.is_set():
             return

@@ -11,6 +11,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 
+from agent.bounded_json import NotJson, read_json
+
 BYTES_MAX = 64 * 1024
 _TYPES = ("request", "response", "update")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -56,9 +58,11 @@ def read(payload: bytes) -> Message:
     if len(payload) > BYTES_MAX:
         raise BadMessage(f"it has more than {BYTES_MAX} bytes")
     try:
-        content = json.loads(payload)
-    except (ValueError, RecursionError):
-        raise BadMessage("it is not JSON") from None
+        content = read_json(payload.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise BadMessage("it is not UTF-8") from None
+    except NotJson as problem:
+        raise BadMessage(str(problem)) from None
     if not isinstance(content, dict):
         raise BadMessage("it is not an object")
     name, kind, data = content.get("name"), content.get("type"), content.get("data")

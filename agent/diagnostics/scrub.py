@@ -27,14 +27,17 @@ _WORD = re.compile(r"[0-9A-Za-z]+")
 _UID = re.compile(
     r"\b(?=[0-9A-F]{0,19}[A-F])(?=[0-9A-F]{0,19}[0-9])(?:[0-9A-F]{20}|[0-9A-F]{14}|[0-9A-F]{8})\b"
 )
-_PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
-)
+_KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _BASIC = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
 # One search holds up every other thread of this process until it has gone through its text.
-BLOCK_CHARS = 16_384
-# The end of a line, where nothing that is looked for goes on in the next one.
-_CUT = re.compile(r"(?<![\s=:])(?<!basic)(?<!bearer)\n(?![\s=:])", re.IGNORECASE)
+BLOCK_CHARS = 4096
+BLOCK_MAX = 4 * BLOCK_CHARS  # cut between any two words where there is no better place before
+# The end of a line, or of a word, where nothing that is looked for goes on in the next one.
+_CUT, _WORDS_END = (
+    re.compile(rf"(?<![\s=:])(?<!basic)(?<!bearer){end}(?![\s=:])", re.IGNORECASE)
+    for end in (r"\n", r"\s")
+)
 # Up to the last @: a password that nobody encoded may have one in it.
 _USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]{0,500}@")
 # password = "...", secret: ..., token=...; but not password_file, which only names a file.
@@ -68,7 +71,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """The text without secrets, and with every card masked."""
-        return "".join(map(self._clean, blocks_of(_PRIVATE_KEY.sub(GONE, text))))
+        return "".join(map(self._clean, blocks_of(_without_keys(text))))
 
     def _clean(self, text: str) -> str:
         if self._secrets is not None:
@@ -124,12 +127,37 @@ class Scrubber:
 
 
 def blocks_of(text: str) -> Iterator[str]:
-    """A long text in pieces that can be cleaned one by one; together they are the text."""
+    """A long text in pieces that can be cleaned one by one; together they are the text.
+
+    A word of many thousand characters is in none of them: it is no text of ours.
+    """
     begin = 0
-    while cut := _CUT.search(text, begin + BLOCK_CHARS):
-        yield text[begin : cut.end()]
-        begin = cut.end()
+    while len(text) - begin > BLOCK_CHARS:
+        least, most = begin + BLOCK_CHARS, begin + BLOCK_MAX
+        cut = _CUT.search(text, least, most) or _WORDS_END.search(text, least, most)
+        if cut is not None:
+            yield text[begin : cut.end()]
+            begin = cut.end()
+        elif len(text) <= most:
+            break
+        else:
+            end = most
+            while end < len(text) and not (cut := _WORDS_END.search(text, end, end + BLOCK_CHARS)):
+                end += BLOCK_CHARS
+            end = cut.start() if cut is not None else len(text)
+            yield f"({end - begin} characters left out)"
+            begin = end
     yield text[begin:]
+
+
+def _without_keys(text: str) -> str:
+    """One look for each end of a key: to go on from character to character would take long."""
+    kept, at = [], 0
+    while (begin := _KEY_BEGIN.search(text, at)) is not None:
+        kept += [text[at : begin.start()], GONE]
+        end = _KEY_END.search(text, begin.end())
+        at = len(text) if end is None else end.end()
+    return "".join([*kept, text[at:]])
 
 
 def forms_of(secret: str) -> set[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.bounded_json import NotJson, is_light, read_json
 from agent.redaction import redact_frame
 
 FRAMES_KEPT = 500
 _PAIRS_KEPT = 100  # calls whose answer has not come yet
-_LOOKED_INTO = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,11 @@ class FrameLog:
         return tuple(self._frames.copy())
 
     def _action(self, text: str) -> str:
-        if len(text) > _LOOKED_INTO:  # [2,"id","Action",... stands at its begin
+        if not is_light(text):  # [2,"id","Action",... stands at its begin
             return text[:200].split('"')[3] if text[:200].count('"') > 3 else ""
         try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
+            content = read_json(text)
+        except NotJson:
             return ""
         match content:
             case [2, str(unique_id), str(action), *_]:

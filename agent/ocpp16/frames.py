@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from agent.bounded_json import NotJson, TooMuch, is_light, read_elements
 from agent.errors import AgentError
 from agent.redaction import redact_frame
 
 Payload = Mapping[str, Any]
 
 UNIQUE_ID_MAX = 36
-LARGE_FRAME = 64 * 1024  # characters; what is larger is parsed off the loop
+LARGE_FRAME = 16 * 1024  # characters; what is larger is parsed off the loop
 _DESCRIPTION_MAX = 255
 _ID_KEPT_MAX = 255  # an id of the other side is echoed even when it is longer than allowed
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _CALL: Final = 2
 _CALL_RESULT: Final = 3
@@ -91,46 +89,53 @@ Frame = Call | CallResult | CallError | BadCall | BadFrame
 
 def parse(data: str | bytes) -> Frame:
     """Read one message from the wire. Never raises."""
+    content: list[Any] = []
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
-        content = _decoder(len(text)).decode(text)
-    except (ValueError, RecursionError):
-        return BadFrame("it is not JSON")
-    if not isinstance(content, list) or not content:
-        return BadFrame("it is not a JSON array with something in it")
-    if "\\ud" in text.lower() and _has_lone_surrogate(content):
-        return BadFrame("it holds characters that do not exist")
-    if isinstance(content[0], bool):
-        return BadFrame("its message type is unknown")
-    match content[0]:
-        case 2:
+        may_be_anything = is_light(text)
+        for element in read_elements(text):
+            content.append(element)
+            if not (may_be_anything or _may_be_a_local_list(content)):
+                return _refused(content, "it is too long: only SendLocalList may be so long")
+    except UnicodeDecodeError:
+        return BadFrame("it is not UTF-8")
+    except TooMuch as problem:
+        return _refused(content, str(problem))
+    except NotJson as problem:
+        return BadFrame(str(problem))
+    match content:
+        case []:
+            return BadFrame("it is not a JSON array with something in it")
+        case [2, *_]:
             frame = _parse_call(content)
             if isinstance(frame, Call) and len(text) > LARGE_FRAME:
                 return replace(frame, text_hash=hash(text))
             return frame
-        case 3 | 4:
+        case [3 | 4, *_]:
             return _parse_answer(content)
         case _:
             # OCPP-J 1.6, 4.1.3: a message with an unknown type number is ignored.
             return BadFrame("its message type is unknown")
 
 
-class _PatientDecoder(json.JSONDecoder):
-    """Takes its time: it gives way to other threads, which the fast one, written in C, does not.
-
-    That one would hold up the reflex and the loop for as long as a large list takes.
-    """
-
-    def __init__(self, **hooks: Any) -> None:
-        super().__init__(**hooks)
-        self.parse_object = json.decoder.JSONObject  # type: ignore[attr-defined]
-        self.parse_array = json.decoder.JSONArray  # type: ignore[attr-defined]
-        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
+def _may_be_a_local_list(content: list[Any]) -> bool:
+    """By the first elements of a message: no other needs more than the decoder does at once."""
+    match content:
+        case [2 | 3 | 4] | [2, _] | [2, _, "SendLocalList", *_]:
+            return True
+        case _:
+            return False
 
 
-def _decoder(length: int) -> json.JSONDecoder:
-    kind = _PatientDecoder if length > LARGE_FRAME else json.JSONDecoder
-    return kind(parse_constant=_refuse_constant, parse_float=_finite)
+def _refused(content: list[Any], problem: str) -> Frame:
+    """What to think of a message that is not read to its end, by its first elements."""
+    match content:
+        case [2, str(unique_id), *_] if 1 <= len(unique_id) <= _ID_KEPT_MAX:
+            return BadCall(unique_id, "GenericError", problem)
+        case [3 | 4, str(unique_id), *_]:
+            return CallError(unique_id, "GenericError", problem)
+        case _:
+            return BadFrame(problem)
 
 
 def _parse_call(content: list[Any]) -> Frame:
@@ -162,21 +167,6 @@ def _parse_answer(content: list[Any]) -> Frame:
         str(description or "")[:_DESCRIPTION_MAX],
         details if isinstance(details, dict) else {},
     )
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is out of range")
-    return number
-
-
-def _has_lone_surrogate(content: Any) -> bool:
-    return _LONE_SURROGATE.search(json.dumps(content, ensure_ascii=False)) is not None
 
 
 def call_text(unique_id: str, action: str, payload: Payload) -> str:

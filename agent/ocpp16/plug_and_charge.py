@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agent.bounded_json import NotJson, read_json
 from agent.core.commands import Authorize
 from agent.core.values import CertificateHash, Contract
 from agent.errors import AnswerUnusable, CallFailed
@@ -93,8 +94,8 @@ def _hash(found: CertificateHash) -> dict[str, str]:
 
 def _content(text: Any) -> dict[str, Any]:
     try:
-        content = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
+        content = read_json(text) if isinstance(text, str) else None
+    except NotJson:
         content = None
     if not isinstance(content, dict):
         raise AnswerUnusable("the answer about a contract is not JSON")

@@ -24,7 +24,7 @@ SECRET = "bench-kQ7xV2mN9pL4wR8tZ3bC"
 UPDATES = 100
 SETTLE_S = 3.0
 
-_API = """
+_CONFIG = """
 [api]
 enabled = true
 listen = "127.0.0.1:{port}"
@@ -42,13 +42,18 @@ def run(updates: int = UPDATES) -> list[tuple[str, str]]:
     ]
 
 
+def api_config(port: int) -> str:
+    """The text of a configuration that serves the control API; tokens are the caller's."""
+    return _CONFIG.format(port=port)
+
+
 async def _measure(port: int | None, updates: int) -> tuple[int, list[tuple[str, str]]]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         text = simulated_config(directory, "")
         if port is not None:
             TokenFile(directory).add("bench", ("read", "configure"), SECRET, "2026-03-01T12:00:00Z")
-            text += _API.format(port=port)
+            text += api_config(port)
         config = directory / "config.toml"
         config.write_text(text, "utf-8")
         arguments = ["-m", "agent", "run", "--config", str(config)]
@@ -61,7 +66,7 @@ async def _measure(port: int | None, updates: int) -> tuple[int, list[tuple[str,
 async def _requests(port: int, updates: int) -> list[tuple[str, str]]:
     headers = {"Authorization": f"Bearer {SECRET}"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
-        await _until_it_serves(client)
+        await until_it_serves(client)
         version = 0
         rows = []
         for size in (2, 1000):
@@ -73,7 +78,8 @@ async def _requests(port: int, updates: int) -> list[tuple[str, str]]:
         return rows
 
 
-async def _until_it_serves(client: httpx.AsyncClient) -> None:
+async def until_it_serves(client: httpx.AsyncClient) -> None:
+    """Wait until the agent has imported what serves the control API."""
     async with asyncio.timeout(START_LIMIT_S):
         while True:
             try:

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from agent.api.tokens import TokenFile
-from tests.bench.bench_api import SECRET, SETTLE_S, _until_it_serves
+from tests.bench.bench_api import SECRET, SETTLE_S, until_it_serves
 from tests.bench.bench_idle import kib
 from tests.bench.box import cpu_seconds, simulated_config, started
 from tests.free_port import free_port
@@ -68,7 +68,7 @@ async def _measure(
         async with started(directory, ["-m", "agent", "run", "--config", str(config)]) as moments:
             address = f"http://127.0.0.1:{port}"
             async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-                await _until_it_serves(client)
+                await until_it_serves(client)
                 agent = _Agent(directory / "control.sock", moments.process.pid)
                 await agent.do("sim", lever="plug", connector=1)
                 rows = [] if not with_page else await _page(client, agent, watch_s, loads)

@@ -64,8 +64,9 @@ def test_the_published_examples_are_good(content):
     ("payload", "words"),
     [
         (b"", "not JSON"),
-        (b"\xff\xfe", "not JSON"),
-        (b"[" * 5000, "not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[" * 5000, "nested"),
+        (b"[" + b"[]," * 9000 + b"5]", "not an object"),
         (b"[]", "not an object"),
         (b'{"name": "a", "type": "request", "data": {}}', "id"),
         (b'{"id": "1", "name": "a", "type": "request", "data": {}}', "id"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.diagnostics.scrub import BLOCK_CHARS, Scrubber, blocks_of, forms_of
+from agent.diagnostics.scrub import BLOCK_CHARS, BLOCK_MAX, Scrubber, blocks_of, forms_of
 
 KEY = "4F43415F4F4354545F61646D696E5F74657374"  # the hex of OCA_OCTT_admin_test
 CARD = "044943121F1A80"
@@ -170,6 +170,23 @@ def test_a_long_text_is_cleaned_in_short_pieces_and_stays_whole():
     assert "".join(pieces) == text
     assert max(map(len, pieces)) < BLOCK_CHARS + 100
     assert Scrubber([KEY], [CARD]).text(f"{text}{KEY} {CARD}\n") == f"{text}*** 04..80\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x" * 200_000, "://" * 70_000, ":\n" * 100_000, "= \n" * 50_000, "word: \n" * 30_000],
+    ids=["a word", "addresses", "colons", "equals", "names"],
+)
+def test_no_text_makes_one_search_long(line: str):
+    text = "before\n" * BLOCK_CHARS + f"{line} after\n"
+    pieces = list(blocks_of(text))
+    assert max(map(len, pieces)) <= BLOCK_MAX
+    assert "".join(pieces).count("before\n") > BLOCK_CHARS / 2
+
+
+def test_a_word_without_an_end_is_left_out_and_what_stands_around_it_stays():
+    text = "line\n" * 3000 + "x" * 50_000 + f" {KEY} after"
+    assert Scrubber([KEY]).text(text).endswith("characters left out) *** after")
 
 
 def test_a_megabyte_of_log_with_100000_cards_takes_no_minute():

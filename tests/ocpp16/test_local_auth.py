@@ -13,8 +13,17 @@ from typing import Any
 import pytest
 
 from agent.application import Application
+from agent.bounded_json import AT_ONCE_MAX
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry, ListUpdateKind
-from agent.ocpp16.frames import LARGE_FRAME, BadCall, BadFrame, Call, CallRefused, parse
+from agent.ocpp16.frames import (
+    LARGE_FRAME,
+    BadCall,
+    BadFrame,
+    Call,
+    CallError,
+    CallRefused,
+    parse,
+)
 from agent.ocpp16.handlers.local_auth import read_local_list
 from agent.ocpp16.schemas import CHECKED_BY_HANDLER, check_call
 from agent.settings import AuthorizationSettings
@@ -160,6 +169,8 @@ def test_no_other_action_escapes_its_schema():
 
 # --- large frames --------------------------------------------------------------------------------
 
+CALL = '[2,"id","SendLocalList",'
+
 
 def test_a_large_frame_is_read_as_a_small_one_is():
     for count in (1, 2000):
@@ -175,21 +186,40 @@ def test_a_large_frame_is_read_as_a_small_one_is():
 @pytest.mark.parametrize(
     ("text", "frame"),
     [
-        ("[" * 1_000_000, BadFrame("it is not JSON")),
-        ("[2" + " " * LARGE_FRAME, BadFrame("it is not JSON")),
-        ('[2,"id","A",{"x":NaN' + " " * LARGE_FRAME + "}]", BadFrame("it is not JSON")),
-        ('[2,"id","A",{"x":1e999' + " " * LARGE_FRAME + "}]", BadFrame("it is not JSON")),
-        (
-            '[2,"id"' + " " * LARGE_FRAME + "]",
-            BadCall("id", "FormationViolation", "a call has 4 elements, this has 2"),
-        ),
-        (
-            '[2,"id","A","\\ud800' + " " * LARGE_FRAME + '"]',
-            BadFrame("it holds characters that do not exist"),
-        ),
+        ("[2", BadFrame("it is not JSON: Expecting ',' delimiter")),
+        (CALL + "NaN]", BadFrame("it is not JSON: NaN is no number")),
+        (CALL + "1e999]", BadFrame("it holds a number that is out of range")),
+        ('[2,"id"]', BadCall("id", "FormationViolation", "a call has 4 elements, this has 2")),
+        (CALL + '"\\ud800"]', BadFrame("it holds characters that do not exist")),
     ],
 )
 def test_a_large_frame_that_is_wrong_is_refused_as_a_small_one_is(text, frame):
+    assert parse(text) == frame
+    assert parse(text.replace("2", "2" + " " * AT_ONCE_MAX, 1)) == frame
+
+
+TOO_LONG = "it is too long: only SendLocalList may be so long"
+TOO_MUCH = "it holds more than 100000 values or 30000 lists and objects"
+ARRAYS = f"[{','.join(['[]'] * 200_000)}]"
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        (f'[2,"id","SetChargingProfile",{ARRAYS}]', BadCall("id", "GenericError", TOO_LONG)),
+        (f'[2,"id","Reset",{{"type":"{"x" * 70_000}"}}]', BadCall("id", "GenericError", TOO_LONG)),
+        (f'[2,"id",{ARRAYS}]', BadCall("id", "GenericError", TOO_MUCH)),
+        (f"{CALL}{ARRAYS}]", BadCall("id", "GenericError", TOO_MUCH)),
+        (f'[2,"id","SendLocalList",{{}},{ARRAYS[1:]}', BadCall("id", "GenericError", TOO_MUCH)),
+        (f'[3,"id",{ARRAYS}]', CallError("id", "GenericError", TOO_LONG)),
+        (f'[4,"id","InternalError","",{ARRAYS}]', CallError("id", "GenericError", TOO_LONG)),
+        (f'[9,"id",{ARRAYS}]', BadFrame(TOO_LONG)),
+        (f"[2,5,{ARRAYS}]", BadFrame(TOO_MUCH)),
+        (ARRAYS, BadFrame(TOO_LONG)),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_only_a_local_list_may_be_large_and_all_else_is_refused_by_its_begin(text, frame):
     assert parse(text) == frame
 
 
@@ -353,10 +383,20 @@ async def test_a_larger_list_comes_as_several_frames(tmp_path):
 
 async def test_a_large_call_of_another_action_keeps_its_schema(tmp_path):
     async with running_box(tmp_path) as box:
-        frame = await box.central_system.send_call("GetConfiguration", {"key": ["x"] * 30_000})
-        assert frame[:1] + frame[2:3] == [4, "OccurenceConstraintViolation"]
-        frame = await box.central_system.send_call("GetConfiguration", {"key": [5] * 30_000})
-        assert frame[:1] + frame[2:3] == [4, "TypeConstraintViolation"]
+        for key, code in (("x", "OccurenceConstraintViolation"), (5, "TypeConstraintViolation")):
+            keys = {"key": [key] * 6000}
+            frame = await box.central_system.send_call("GetConfiguration", keys)
+            assert frame[:1] + frame[2:3] == [4, code]
+
+
+async def test_a_call_that_is_too_large_is_answered_and_the_link_goes_on(tmp_path):
+    async with running_box(tmp_path) as box:
+        text = '[2,"id-%d","DataTransfer",{"vendorId":"x","data":"' + "x" * 100_000 + '"}]'
+        for number in range(3):
+            answer = await box.central_system.answer_to(f"id-{number}", text % number)
+            assert answer == [4, f"id-{number}", "GenericError", TOO_LONG, {}]
+        assert await send(box, tags(CARD)) == "Accepted"
+        assert len(box.central_system.wires) == 1
 
 
 async def test_a_contradicting_answer_is_reported_once(tmp_path):

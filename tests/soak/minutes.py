@@ -27,6 +27,7 @@ from agent.errors import ControlError
 from tests.agent.box import CARD, put_on_list
 from tests.bench.bench_idle import kib
 from tests.bench.box import started
+from tests.bench.strange_frames import frames
 from tests.emulators.central_system import Error, FakeCentralSystem, HangUp, Late, Silence
 from tests.soak.wired_agent import wired_config
 
@@ -73,8 +74,9 @@ class Soaked:
         return True
 
     async def pull(self, do: str, **how: Any) -> Any:
-        """Pull a lever."""
-        self.writer.write(json.dumps({"do": do, **how}).encode() + b"\n")
+        """Pull a lever; the time of that is told to it."""
+        request = {"do": do, "at_s": time.monotonic(), **how}
+        self.writer.write(json.dumps(request).encode() + b"\n")
         async with asyncio.timeout(_LEVER_S):
             return json.loads(await self.reader.readline())
 
@@ -255,6 +257,16 @@ async def _send_a_long_list(box: Soaked, chance: random.Random) -> None:
         raise Broken(f"a list of {LIST_ENTRIES} entries was answered {answer[2]}")
 
 
+async def _send_what_is_too_much(box: Soaked, chance: random.Random) -> None:
+    """Something large and wrong comes in, and at that moment somebody presses the stop."""
+    await box.until_status(lambda s: bool(s["online"]), "online")
+    _, text = chance.choice(list(frames()))
+    await box.central_system.send_raw(text.replace("VERSION", str(chance.randrange(1, 900)), 1))
+    await asyncio.sleep(chance.uniform(0, 0.3))
+    await box.open_by("trip", "emergency stop, a large frame", name="emergency_stop")
+    await asyncio.sleep(1)
+
+
 async def _ask_for_a_self_test(box: Soaked, chance: random.Random) -> None:
     with contextlib.suppress(ControlError):
         await box.do("self_test", what="try", step=chance.choice(("contactor-1", "lock-1")))
@@ -274,6 +286,7 @@ HAPPENINGS: tuple[Callable[[Soaked, random.Random], Awaitable[None]], ...] = (
     _stall_the_disk,
     _write_slowly,
     _send_a_long_list,
+    _send_what_is_too_much,
     _ask_for_a_self_test,
 )
 
@@ -313,14 +326,16 @@ def wrong_sessions(central_system: FakeCentralSystem) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def soaked_agent() -> AsyncIterator[Soaked]:
-    """A process to soak."""
+async def soaked_agent(
+    prepare: Callable[[Path], str] = lambda directory: "",
+) -> AsyncIterator[Soaked]:
+    """A process to soak; ``prepare`` gives more lines for its configuration."""
     central_system = FakeCentralSystem(accepted_tags={CARD})
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         config, levers = directory / "config.toml", directory / "levers"
         async with central_system.serve() as url:
-            config.write_text(wired_config(directory, url), "utf-8")
+            config.write_text(wired_config(directory, url) + prepare(directory), "utf-8")
             put_on_list(read_config(config), CARD)
             arguments = ["-m", "tests.soak.wired_agent", str(config), str(levers)]
             async with started(directory, arguments) as moments:

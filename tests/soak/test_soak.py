@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.agent.box import running_box
 from tests.bench.bench_opening import press
+from tests.bench.gaps import Gaps
 from tests.emulators.central_system import FakeCentralSystem, ReceivedCall
 from tests.soak.day import Count, day, problems_of
 from tests.soak.minutes import ROUNDS_TO_JUDGE, growth, soaked_agent, wrong_sessions
@@ -25,6 +27,22 @@ async def test_the_contactor_opens_while_loop_and_disk_hang():
     async with soaked_agent() as box:
         assert await press(box, hangs=True) < 0.5  # the soak and the bench look closer
         assert (await box.pull("facts"))["broken"] == []
+
+
+@pytest.mark.real_time
+async def test_the_lever_counts_from_the_moment_at_which_it_was_pulled():
+    async with soaked_agent() as box:
+        await box.charge()
+        before_s = time.monotonic() - 50  # so long this process could not have run
+        assert await box.pull("trip", name="emergency_stop", at_s=before_s) > 50
+
+
+def test_who_is_kept_from_the_interpreter_is_seen():
+    gaps = Gaps()
+    before_s = time.process_time()
+    sum(range(5_000_000))  # one call that lets nobody else run
+    held_s = time.process_time() - before_s
+    assert gaps.stop().processor_s > held_s / 2
 
 
 def test_what_grows_in_a_day_is_found():
