@@ -457,8 +457,8 @@ async def test_how_a_program_fails_is_told_with_its_last_words(tmp_path, script,
 
 @pytest.mark.real_time
 async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path):
-    problem = await run(tmp_path, "sleep 60 & echo $! > child; wait", within_s=0.3)
-    assert "longer than 0.3 s and was killed" in problem
+    problem = await run(tmp_path, "sleep 60 & echo $! > child; wait", within_s=2.0)
+    assert "longer than 2 s and was killed" in problem
     child = int((tmp_path / "child").read_text())
     async with asyncio.timeout(5):
         while _is_alive(child):
@@ -468,10 +468,10 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_pat
 @pytest.mark.real_time
 async def test_a_program_whose_offspring_keeps_the_output_in_a_group_of_its_own_ends_too(tmp_path):
     script = "setsid sh -c 'echo $$ > child; exec sleep 60' &"
-    problem = await run(tmp_path, script, within_s=0.5)
+    problem = await run(tmp_path, script, within_s=2.0)
     child = int((tmp_path / "child").read_text())
     os.kill(child, signal.SIGKILL)
-    assert "longer than 0.5 s" in problem
+    assert "longer than 2 s" in problem
     async with asyncio.timeout(5):
         while _is_alive(child):
             await asyncio.sleep(0.01)

@@ -14,7 +14,7 @@ from hw.ports import PilotError, PilotFault, PilotState
 from tests.emulators.pilot_controllers import EvseWbOnPty
 from tests.hw.pilot_bench import Time, opened
 
-ANSWER_S = 0.3  # long enough for a busy machine; only silence takes as long
+ANSWER_S = 0.6  # long enough for a busy machine; only silence takes as long
 
 
 @pytest.fixture

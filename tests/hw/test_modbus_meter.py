@@ -161,7 +161,7 @@ def test_an_answer_that_comes_late_is_never_taken_for_the_next_request(bench: Be
 
     with RawResponder(respond) as responder:
         settings = MeterSettings(
-            driver="modbus_sdm630", port=responder.path, baud=115_200, timeout_s=0.1
+            driver="modbus_sdm630", port=responder.path, baud=115_200, timeout_s=0.4
         )
         meter = ModbusMeter(settings, bench.time.clock, sleep)
         sdm.set(import_kwh=1.0)
@@ -169,7 +169,7 @@ def test_an_answer_that_comes_late_is_never_taken_for_the_next_request(bench: Be
             meter.read()
         sdm.set(import_kwh=2.0)
         assert meter.read().import_wh == 2000
-        assert bench.time.slept_s == [pytest.approx(1.0 + 0.1 + 0.0165, abs=0.001)]
+        assert bench.time.slept_s == [pytest.approx(1.0 + 0.4 + 0.0165, abs=0.001)]
         meter.shut_down()
 
 
