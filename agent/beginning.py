@@ -109,12 +109,14 @@ def _firmware(settings: Settings, durable: Durable) -> Firmware:
 
 def _connector(parts: ConnectorParts, settings: Settings, durable: Durable) -> Connector:
     operations, is_locked_out = durable.contactors.get(parts.connector_id, (0, False))
+    told_wh, offset_wh = durable.registers.get(parts.connector_id, (None, 0))
     return Connector(
         parts.connector_id,
         _traits(parts, settings),
         operations=operations,
         operations_kept=operations,
-        offset_kept_wh=durable.registers.get(parts.connector_id, (0, 0))[1],
+        offset_kept_wh=offset_wh,
+        ended_wh=told_wh,
         faults=frozenset({Fault.CONTACTOR_FAILED} if is_locked_out else ()),
         out_of_service=parts.connector_id in durable.inoperative,
     )

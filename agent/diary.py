@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from agent.core import contactors, faults
 from agent.core import events as ev
-from agent.core import faults
 from agent.core.approach import Approach, Approaches
 from agent.core.commands import (
     Authorize,
@@ -265,6 +265,14 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
             f"{name}: the meter counts anew: it was replaced or reset; from now on "
             f"{new.offset_kept_wh} Wh are added to its own register, so that what is told goes on"
         )
+    drawn_wh, before_wh = contactors.welded_wh(new), contactors.welded_wh(old)
+    if drawn_wh // 1000 > before_wh // 1000 or drawn_wh > before_wh == 0:
+        yield Concern(
+            f"{name}: {drawn_wh} Wh have been drawn through the welded contactor since the last "
+            "session: switch the breaker off"
+        )
+    elif before_wh > drawn_wh == 0:
+        yield f"{name}: {before_wh} Wh were drawn through the weld; they belong to no session"
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):

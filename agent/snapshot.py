@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from agent.core import choosing, faults, reservations, smart_charging
+from agent.core import choosing, contactors, faults, reservations, smart_charging
 from agent.core import connector as connectors
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.firmware_update import Firmware, FirmwareStep
@@ -168,7 +168,9 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
         )
     )
     if fault is not None and connector.phase is not Phase.CHARGING:
-        return f"out of order: {faults.RULES[fault].words}"
+        drawn_wh = contactors.welded_wh(connector)
+        drawn = f"; {drawn_wh} Wh drawn since the last session" if drawn_wh else ""
+        return f"out of order: {faults.RULES[fault].words}{drawn}"
     if connector.out_of_service and connector.held_for is None:
         is_updated = state.firmware.holds_connectors
         why = "firmware is being updated" if is_updated else "the central system wants it so"

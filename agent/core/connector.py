@@ -158,7 +158,8 @@ def _stopping(turn: Turn, connector: Connector) -> None:
     if now_s < stop.open_by_s and _may_still_draw(turn.state, connector):
         return  # the vehicle is given time to stop drawing: no switching under load
     connector = _open(turn, connector)
-    if connector.contactor_closed and now_s < stop.give_up_s:
+    is_welded = Fault.CONTACTOR_WELDED in connector.faults  # waiting opens no weld
+    if connector.contactor_closed and not is_welded and now_s < stop.give_up_s:
         return
     wants_meter = connector.traits.has_meter and not stop.meter_done
     if wants_meter and not stop.meter_asked:

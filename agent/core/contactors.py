@@ -6,12 +6,15 @@ a pulled plug nor a restart is a mending.
 
 from __future__ import annotations
 
+from agent.core import metering, outbox
 from agent.core.commands import Reply, SaveContactor
 from agent.core.events import ContactorMended
 from agent.core.faults import RULES, Fault
 from agent.core.state import ChargePoint, Connector
 from agent.core.turn import Turn
+from agent.core.values import NO_TRANSACTION, MeterValues
 
+RHYTHM_S = 60  # where sessions have no samples
 LOCKS_OUT = frozenset({Fault.CONTACTOR_WELDED, Fault.CONTACTOR_FAILED})
 _OF_CONTACTOR = LOCKS_OUT | {Fault.CONTACTOR_DROPPED}
 
@@ -39,6 +42,34 @@ def _what_it_means(was_needed: bool, left: frozenset[Fault]) -> str:
     if not others:
         return done
     return f"{done or 'acknowledged'}; what keeps sessions from beginning: {', '.join(others)}"
+
+
+def welded_wh(connector: Connector) -> int:
+    """Energy that a welded contactor has let through since the last session."""
+    is_welded = Fault.CONTACTOR_WELDED in connector.faults and connector.transaction is None
+    if not is_welded or connector.reading is None or connector.ended_wh is None:
+        return 0
+    return max(0, connector.reading.import_wh - connector.ended_wh)
+
+
+def meter_read(turn: Turn, connector_id: int) -> None:
+    """Tell the central system what flows through a weld: meter values of no session.
+
+    In the rhythm of the samples of a session, and only while the register moves.
+    """
+    connector, now_s = turn.connector(connector_id), turn.now.monotonic_s
+    reading, keys = connector.reading, turn.state.configuration
+    assert reading is not None
+    if connector.ended_wh is None:  # there was no session yet: counted from here
+        connector = turn.change_connector(connector_id, ended_wh=reading.import_wh)
+    drawn_wh = welded_wh(connector)
+    rhythm_s = keys.integer("MeterValueSampleInterval") or RHYTHM_S
+    is_due = connector.weld_told_wh == 0 or now_s >= connector.weld_told_s + rhythm_s
+    if not is_due or drawn_wh == connector.weld_told_wh:
+        return
+    turn.change_connector(connector_id, weld_told_wh=drawn_wh, weld_told_s=now_s)
+    values = metering.sampled_values(reading, keys.measurands("MeterValuesSampledData"))
+    outbox.queue(turn, NO_TRANSACTION, MeterValues(connector_id, reading.read_at, values))
 
 
 def keep(turn: Turn, before: ChargePoint) -> None:

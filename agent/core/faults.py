@@ -76,6 +76,16 @@ _BY_CONTROLLER = "when the controller reports it no more"
 _BY_PERSON = "by a person: chargepoint-agent acknowledge"
 
 RULES: dict[Fault, FaultRule] = {
+    # First: energy flows whatever else is wrong, and only a person can switch it off.
+    Fault.CONTACTOR_WELDED: FaultRule(
+        "PowerSwitchFailure",
+        "contactor does not open (welded)",
+        Reflex.CANNOT_OPEN,
+        4,
+        check="switch the breaker off; replace the contactor; check its auxiliary contact",
+        clears=f"{_BY_PERSON}, once the contacts are open",
+        stop_reason=_STOPS,
+    ),
     Fault.EMERGENCY_STOP: FaultRule(
         "OtherError",
         "emergency stop pressed",
@@ -228,15 +238,6 @@ RULES: dict[Fault, FaultRule] = {
         check="sun, ventilation, loose terminals; then the sensor and its wire",
         clears="when it is 10 K cooler, and can be read",
         pauses=True,
-    ),
-    Fault.CONTACTOR_WELDED: FaultRule(
-        "PowerSwitchFailure",
-        "contactor does not open (welded)",
-        Reflex.CANNOT_OPEN,
-        4,
-        check="switch the breaker off; replace the contactor; check its auxiliary contact",
-        clears=f"{_BY_PERSON}, once the contacts are open",
-        stop_reason=_STOPS,
     ),
     Fault.CONTACTOR_FAILED: FaultRule(
         "PowerSwitchFailure",

@@ -156,6 +156,7 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
         turn.order(
             SaveRegister(event.connector_id, event.reading.import_wh, event.reading.offset_wh)
         )
+    contactors.meter_read(turn, event.connector_id)
     clock_aligned.meter_read(turn, event.connector_id, event.reading)
     if connector.sample_asked:
         transaction.sample(turn, connector, event.reading)

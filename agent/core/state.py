@@ -150,6 +150,9 @@ class Connector:
     operations_kept: int = 0  # of these, in the store
     reading: Reading | None = None
     offset_kept_wh: int = 0  # of the register, in the store
+    ended_wh: int | None = None  # register at the end of the last session; None: not known
+    weld_told_wh: int = 0  # what was told of the energy that a weld let through after that
+    weld_told_s: float = 0.0
     faults: frozenset[Fault] = frozenset()
     part_fault: PartFault | None = None  # with Fault.PART
     # what we ordered

@@ -196,6 +196,8 @@ def end(turn: Turn, connector: Connector, register_wh: int) -> None:
         stop=None,
         held_for=transaction if held else None,
         used_by=transaction.id_tag,
+        ended_wh=max(transaction.meter_start_wh, register_wh),
+        weld_told_wh=0,
         ended_by=stop.id_tag,
         ended_at_s=turn.now.monotonic_s,
     )

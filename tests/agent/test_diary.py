@@ -222,6 +222,30 @@ def test_a_meter_that_counts_anew_is_a_concern():
     assert "900 Wh are added" in line
 
 
+def test_what_flows_through_a_weld_is_told_at_first_at_each_kwh_and_when_it_is_mended():
+    story = Story(a_charge_point())
+    story.tell(ev.ContactorClosed(1), ev.ContactorTripped(1, "welded", 1))
+    story.tell(ev.MeterRead(1, reading(5000)))
+    lines = []
+    for event in (
+        *(ev.MeterRead(1, reading(register_wh)) for register_wh in (5010, 5900, 6000, 6100)),
+        ev.ContactorOpened(1),
+        ev.ContactorMended(1),
+    ):
+        before = story.state
+        commands = story.tell(event)
+        lines += [
+            line for line in sentences(before, event, story.state, commands) if "weld" in line
+        ]
+    lines = [line for line in lines if "Wh" in line]
+    assert [line.split(" Wh")[0] for line in lines] == [
+        "connector 1: 10",
+        "connector 1: 1000",
+        "connector 1: 1100",
+    ]
+    assert [isinstance(line, Concern) for line in lines] == [True, True, False]
+
+
 def test_a_message_that_is_set_aside_is_told():
     state = a_charge_point()
     lines = sentences(state, ev.MessageFailed(7, "InternalError"), state, [ParkMessage(7, "it")])

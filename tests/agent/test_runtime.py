@@ -105,6 +105,7 @@ class Desk:
     def lock_and_read(self) -> None:
         self.runtime.post(ev.LockChanged(1, LockState.LOCKED))
         self.runtime.post(ev.MeterRead(1, Reading(1000, NOON)))
+        self.runtime.post(ev.OfferConfirmed(1, 32.0))  # sooner than in life: so closing waits, too
         self.runtime.post(ev.PilotChanged(1, PilotState.C))
 
 

@@ -95,6 +95,7 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         plugged_at_s=story.connector.plugged_at_s,
         pilot=PilotState.B,
         reading=reading(1200),
+        ended_wh=1200,
         give_up_s=story.connector.give_up_s,
         settling_until_s=story.connector.settling_until_s,
         meter_asked=True,
