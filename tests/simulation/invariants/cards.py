@@ -122,12 +122,15 @@ class ListIsWhole(Invariant):
         self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
     ) -> None:
         """While one is being written every card is found as it was, or as it will be."""
-        if not isinstance(event, ev.CardPresented) or not event.facts.list_version:
+        if not isinstance(event, ev.CardPresented):
+            return
+        facts = read_facts(self.world.reader(), event.id_tag)
+        if not facts.list_version:
             return
         self.look()
-        lists = self.world.lists.possible(event.facts.list_version)
-        if all(content.get(event.id_tag) != event.facts.list_entry for content in lists):
-            self.broken(f"{event.id_tag} was found as {event.facts.list_entry}")
+        lists = self.world.lists.possible(facts.list_version)
+        if all(content.get(event.id_tag) != facts.list_entry for content in lists):
+            self.broken(f"{event.id_tag} was found as {facts.list_entry}")
 
     def opened(self, reader: sqlite3.Connection, store: Store) -> None:
         version = store.local_list().version
