@@ -149,12 +149,14 @@ def _safe_state(options: argparse.Namespace) -> int:
 
 def _check_config(options: argparse.Namespace) -> int:
     from agent.config import read_config
-    from agent.config.advice import warnings_for
+    from agent.config.advice import missing_files, warnings_for
     from agent.config.pins import pin_table
 
     path = options.config or places.DEFAULT_CONFIG
     try:
         settings = read_config(path)
+        if missing := missing_files(settings):
+            raise ConfigError(missing)
     except ConfigError as error:
         if options.json:
             _print_json({"ok": False, "mistakes": error.mistakes})

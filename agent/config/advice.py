@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from posixpath import isabs, normpath
+from urllib.parse import unquote
 
 from agent.config.api_rules import is_loopback
 from agent.config.mistakes import key_name, number_text
 from agent.config.pins import pin_uses
+from agent.edited_files import read_certificates, read_secret
+from agent.errors import EditedFileError
 from agent.settings import Settings
 from hw.settings import ConnectorSettings
 
@@ -55,6 +58,18 @@ def _central_system(settings: Settings) -> Iterator[str]:
     central = settings.central_system
     if not central.url:
         yield "central_system.url is empty: this box works without a central system"
+    last = unquote(central.url.rstrip("/").rpartition("/")[2])
+    if central.url and last == identity:
+        yield (
+            f"central_system.url ends with {identity}: the agent appends the identity itself, so it"
+            " is sent twice; leave it out unless the central system wants it so"
+        )
+    has_password = central.security_profile or central.authorization_key_file
+    if central.url.lower().startswith("wss://") and not has_password:
+        yield (
+            "central_system.security_profile is 0: no password is sent over wss://; with"
+            " security_profile = 2 and authorization_key_file it is"
+        )
     if central.url and central.authorization_key_file and not central.security_profile:
         yield "central_system.authorization_key_file is not used: security_profile is 0"
     is_tls = central.url.lower().startswith("wss://")
@@ -79,6 +94,46 @@ def _files(settings: Settings) -> Iterator[str]:
     for key, path in {**named, "storage.path": settings.storage.path}.items():
         if path and not isabs(path):
             yield f"{key} = {path} is relative: it depends on where the agent is started"
+
+
+def missing_files(settings: Settings) -> list[str]:
+    """One sentence for each file that is needed and is not there, or holds nothing: mistakes.
+
+    What this user may not see is left to the doctor.
+    """
+    central, mqtt, api = settings.central_system, settings.mqtt, settings.api
+    needed: list[tuple[str, str, Callable[[str], str]]] = []
+    if central.url and central.security_profile:
+        key = "central_system.authorization_key_file"
+        needed.append((key, central.authorization_key_file, read_secret))
+    if central.ca_file and central.url.lower().startswith("wss://"):
+        needed.append(("central_system.ca_file", central.ca_file, read_certificates))
+    if mqtt.enabled:
+        needed.append(("mqtt.password_file", mqtt.password_file, read_secret))
+        needed.append(("mqtt.ca_file", mqtt.ca_file, read_certificates))
+    if api.enabled:
+        for index, token in enumerate(api.tokens):
+            name = key_name(("api", "tokens", index, "secret_file"))
+            needed.append((name, token.secret_file, read_secret))
+    return [
+        sentence for key, path, read in needed if path for sentence in _unusable(key, path, read)
+    ]
+
+
+def _unusable(key: str, path: str, read: Callable[[str], str]) -> Iterator[str]:
+    try:
+        os.stat(path)
+    except PermissionError:
+        return
+    except OSError:
+        yield f"{key}: there is no file {path}"
+        return
+    if not os.access(path, os.R_OK, effective_ids=True):
+        return
+    try:
+        read(path)
+    except EditedFileError as problem:
+        yield f"{key}: {problem}"
 
 
 def _file(key: str, path: str, *, is_secret: bool) -> Iterator[str]:

@@ -29,8 +29,10 @@ def parsed(text: str) -> dict[str, Any]:
             raise ConfigError([f"Line {number} has more than {DOTS_MAX} dots in it"])
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:  # its message ends with line and column
-        raise ConfigError([f"The file is not valid TOML: {problem}"]) from None
+    except tomllib.TOMLDecodeError as problem:
+        from agent.config.toml_words import in_words  # only when something is wrong
+
+        raise ConfigError([in_words(text, problem)]) from None
     except RecursionError:
         raise ConfigError(["The file is not usable: its brackets are nested too deeply"]) from None
     except ValueError:  # Python reads no more than 4300 digits

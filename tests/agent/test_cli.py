@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -414,8 +413,7 @@ def test_a_reader_of_the_output_that_goes_away_is_no_traceback(monkeypatch):
     ],
 )
 def test_an_output_that_cannot_be_written_is_no_traceback(tmp_path, stdout, told):
-    config = tmp_path / "config.toml"
-    shutil.copy(ROOT / "config.example.toml", config)
+    config = write_config(tmp_path)
     done = subprocess.run(
         ["sh", "-c", f'"$0" -m agent check-config --config "$1" {stdout}', sys.executable, config],
         cwd=ROOT,

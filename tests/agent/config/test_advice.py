@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from agent.__main__ import main
 from agent.config import parse_config, warnings_for
+from agent.config.advice import missing_files
+from tests.rights import modes_count
 
 QUIET = """\
 [charge_point]
@@ -30,7 +36,7 @@ id = 1
 """
 DEFAULTS = {
     "phases": "1",
-    "central": 'url = "wss://cs"',
+    "central": 'url = "ws://cs"',
     "storage": "/var/lib/agent.db",
     "reader": 'driver = "mfrc522"',
     "contactor": 'driver = "gpio"\npin = 17\nfeedback_pin = 5',
@@ -108,6 +114,80 @@ def test_a_pin_of_the_header_serial_port_is_told_while_the_port_is_in_use():
 def test_an_identity_that_ends_in_a_space_is_told():
     text = QUIET.format(**DEFAULTS).replace('"CP-1"', '"CP-1 "')
     assert warnings_for(parse_config(text)) == ["charge_point.identity begins or ends with a space"]
+
+
+@pytest.mark.parametrize("url", ["ws://cs/ocpp/CP-1", "ws://cs/CP-1/", "ws://cs/CP%2D1"])
+def test_an_identity_that_the_address_repeats_is_told(url: str):
+    (sentence,) = warnings_of(central=f'url = "{url}"')
+    assert sentence.startswith("central_system.url ends with CP-1: the agent appends the identity")
+
+
+def test_tls_without_a_password_is_told():
+    (sentence,) = warnings_of(central='url = "wss://cs"')
+    assert "no password is sent over wss://" in sentence
+
+
+# --- files that are needed -----------------------------------------------------------------------
+
+NEEDS = {
+    "central_system.authorization_key_file": (
+        'url = "ws://cs"\nsecurity_profile = 1\nauthorization_key_file = "{file}"',
+        "",
+    ),
+    "central_system.ca_file": ('url = "wss://cs"\nca_file = "{file}"', ""),
+    "mqtt.password_file": (
+        "",
+        "evse_id = 'E1'\n[mqtt]\nenabled = true\nusername = 'u'\npassword_file = '{file}'",
+    ),
+    "mqtt.ca_file": ("", "evse_id = 'E1'\n[mqtt]\nenabled = true\nca_file = '{file}'"),
+    "api.tokens[1].secret_file": (
+        "",
+        "[api]\nenabled = true\n[[api.tokens]]\nname = 'me'\nsecret_file = '{file}'\n"
+        "scopes = ['read']",
+    ),
+}
+
+
+def missing_of(file: Path, central: str, more: str) -> list[str]:
+    text = QUIET.format(**DEFAULTS | {"central": central.format(file=file)})
+    mqtt = more.format(file=file).replace("evse_id = 'E1'\n", "")
+    text = text.replace("id = 1\n", "id = 1\nevse_id = 'E1'\n") + mqtt
+    return missing_files(parse_config(text))
+
+
+@pytest.mark.parametrize("key", NEEDS)
+def test_a_file_that_is_needed_and_missing_is_a_mistake(tmp_path, key):
+    file = tmp_path / "file"
+    assert missing_of(file, *NEEDS[key]) == [f"{key}: there is no file {file}"]
+    file.write_text("\n")
+    (mistake,) = missing_of(file, *NEEDS[key])
+    assert mistake.startswith(f"{key}: {file}: ")
+    file.chmod(0)
+    with modes_count():  # not for this user to see; the daemon's user may
+        assert missing_of(file, *NEEDS[key]) == []
+    file.chmod(0o600)
+    file.write_text("sixteen letters.")
+    is_certificate = key.endswith("ca_file")
+    assert bool(missing_of(file, *NEEDS[key])) == is_certificate
+
+
+def test_a_file_that_is_named_and_not_needed_is_no_mistake(tmp_path):
+    central = 'url = "ws://cs"\nauthorization_key_file = "{file}"\nca_file = "{file}"'
+    assert missing_of(tmp_path / "file", central, "[mqtt]\nca_file = '{file}'") == []
+
+
+def test_check_config_ends_with_the_mistake(tmp_path, capsys):
+    config = tmp_path / "config.toml"
+    central, _ = NEEDS["central_system.authorization_key_file"]
+    key = tmp_path / "key"
+    config.write_text(QUIET.format(**DEFAULTS | {"central": central.format(file=key)}))
+    assert main(["check-config", "--config", str(config)]) == 78
+    told = f"central_system.authorization_key_file: there is no file {key}"
+    assert capsys.readouterr().err == f"configuration: {told}\n"
+    assert main(["check-config", "--json", "--config", str(config)]) == 78
+    assert json.loads(capsys.readouterr().out) == {"ok": False, "mistakes": [told]}
+    key.write_text("sixteen letters.")
+    assert main(["check-config", "--config", str(config)]) == 0
 
 
 def with_key_file(path: object, profile: int, url: str = "wss://cs") -> list[str]:

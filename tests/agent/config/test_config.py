@@ -204,8 +204,8 @@ def test_a_list_of_tables_has_a_limit():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("identity = CP-1\n", "(at line 1, column 12)"),
-        ("[a]\nb = 1\nb = 2\n", "Cannot overwrite a value (at line 3"),
+        ("identity = CP-1\n", "line 1, identity = CP-1: a text"),
+        ("[a]\nb = 1\nb = 2\n", "line 3, b = 2: b stands twice"),
         ("x = " + "[" * 5000, "nested too deeply"),
         ("x = 1" + "1" * 5000, "too many digits"),
         ("[" + ".".join("a" * 200) + "]", "Line 1 has more than 100 dots"),
