@@ -186,13 +186,14 @@ class ListUpdates:
         origin: ListOrigin,
     ) -> Outcome:
         async with self._one_at_a_time:
-            number = self.now.version + 1 if version is None else version
+            number = local_list.next_version(self.now) if version is None else version
             update = ListUpdate(kind, number, origin, len(entries))
             before = self.now.entries
             try:
                 decision = await self._take(update, entries)
             except StoreError as problem:
                 decision = ListDecision(ListStatus.FAILED, str(problem))
+            now = self.now  # before the next update has its turn
         if decision.status is not ListStatus.ACCEPTED:
             is_remote = origin is ListOrigin.CENTRAL_SYSTEM  # others are told, and see it at once
             logger.log(
@@ -203,7 +204,6 @@ class ListUpdates:
                 decision.detail,
             )
             return self._refused(decision)
-        now = self.now
         words = "local list: version %d with %d entries (%s of %d entries from %s)"
         logger.info(words, now.version, now.entries, kind.value, len(entries), origin.value)
         deleted = before if kind is ListUpdateKind.CLEAR else 0

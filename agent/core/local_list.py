@@ -32,7 +32,7 @@ from agent.core.values import (
     TagFacts,
 )
 
-VERSION_MAX = 2**63 - 1  # what the store can hold; some systems count in milliseconds
+VERSION_MAX = 2**31 - 1  # what a central system's integer surely holds
 CONFLICTS_MAX = 64  # conflicts that are kept in mind; the oldest is forgotten, and told again
 
 # --- may this update be made? --------------------------------------------------------------------
@@ -91,18 +91,36 @@ def _switched_off(configuration: Configuration) -> ListDecision | None:
 
 
 def _by_version(now: LocalList, update: ListUpdate) -> ListDecision | None:
-    if update.kind is ListUpdateKind.CLEAR:
+    by_csms = update.origin is ListOrigin.CENTRAL_SYSTEM
+    is_full_of_csms = by_csms and update.kind is ListUpdateKind.FULL
+    # Errata 3.52: 0 means an empty list and -1 none at all; neither can be sent. With no entries
+    # some central systems send it all the same, and mean what it means.
+    empties = is_full_of_csms and update.received == 0 and update.version <= 0
+    if update.kind is ListUpdateKind.CLEAR or empties:
         return None
     if not 1 <= update.version <= VERSION_MAX:
-        # Errata 3.52: 0 means an empty list and -1 none at all; neither can be sent.
-        return invalid(update.origin, f"the version must be 1 or more, got {update.version}")
+        words = f"a version is a number from 1 to {VERSION_MAX} (31 bits), and not {update.version}"
+        return invalid(update.origin, words)
     # Section 7.47: a full list of the central system is never a mismatch.
-    by_csms = update.origin is ListOrigin.CENTRAL_SYSTEM
-    may_go_back = by_csms and update.kind is ListUpdateKind.FULL
-    if update.version <= now.version and not may_go_back:
+    if update.version < next_version(now) and not is_full_of_csms:
         words = f"version {update.version} is not greater than {now.version}"
         return ListDecision(ListStatus.VERSION_MISMATCH, words)
     return None
+
+
+def next_version(now: LocalList) -> int:
+    """The least version that may follow; after the last one that there can be it begins anew."""
+    return now.version + 1 if now.version < VERSION_MAX else 1
+
+
+def _version_after(update: ListUpdate, entries: int) -> int:
+    """The version that is kept. An operator's empty list has version 0, as one that is cleared.
+
+    That of the central system keeps the version that came with it, if a list can have it.
+    """
+    is_emptied = update.kind is ListUpdateKind.FULL and not entries
+    is_kept = update.origin is ListOrigin.CENTRAL_SYSTEM and update.version > 0
+    return 0 if is_emptied and not is_kept else update.version
 
 
 def _by_size(
@@ -151,11 +169,12 @@ def _staged(turn: Turn, event: ListStaged) -> None:
         state.local_list, state.configuration, state.rules.list_owner, update, event.entries
     )
     if decision.status is ListStatus.ACCEPTED:
+        version = _version_after(update, event.entries)
         turn.change(
-            local_list=LocalList(update.version, event.entries, event.generation),
+            local_list=LocalList(version, event.entries, event.generation),
             conflicts=(),
         )
-        turn.order(ActivateList(update.version, event.base, event.generation, event.entries))
+        turn.order(ActivateList(version, event.base, event.generation, event.entries))
     turn.order(Reply(event.request_id, decision.status.value))
 
 

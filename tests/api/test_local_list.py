@@ -40,10 +40,11 @@ def test_a_version_that_is_not_greater_changes_nothing(charger: Charger):
     assert [found["id_tag"] for found in listed(charger)["data"]] == ["A"]
 
 
-@pytest.mark.parametrize("version", [0, -1, -(2**63), 2**63, 2**64, 10**40])
+@pytest.mark.parametrize("version", [0, -1, -(2**63), 2**31, 2**63, 2**64, 10**40])
 def test_a_version_that_no_list_can_have_is_a_400(charger: Charger, version: int):
     answer = send(charger, version, entry("A"))
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_local_list")
+    assert "a version is a number from 1 to 2147483647" in answer.json()["detail"]
     assert listed(charger)["total"] == 0
 
 
@@ -125,6 +126,8 @@ def test_an_update_without_entries_empties_the_list_and_its_version_reads_0(char
     send(charger, 1, entry("A"))
     told = send(charger, 2).json()
     assert told == {"status": "Accepted", "list_version": 0, "entries_received": 0}
+    assert charger.state.local_list.version == 0  # what is answered is what is kept
+    assert send(charger, 1, entry("B")).json()["list_version"] == 1
 
 
 def test_a_differential_update_adds_and_replaces(charger: Charger):

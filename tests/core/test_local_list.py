@@ -76,6 +76,11 @@ OFF = KEYS.with_value("LocalAuthListEnabled", "false")
         (DIFF, 0, CSMS, 1, 3, "Failed"),
         (DIFF, -7, CSMS, 1, 3, "Failed"),
         (FULL, VERSION_MAX + 1, CSMS, 2, 2, "Failed"),
+        (FULL, VERSION_MAX + 1, CSMS, 0, 0, "Failed"),
+        (FULL, 0, CSMS, 0, 0, "Accepted"),  # some send it so: the list is emptied
+        (FULL, -1, CSMS, 0, 0, "Accepted"),
+        (FULL, 0, API, 0, 0, "Invalid"),
+        (DIFF, 0, CSMS, 0, 2, "Failed"),
         # too many at once, or in all
         (FULL, 6, CSMS, 3, 3, "Accepted"),
         (FULL, 6, CSMS, 4, 4, "Failed"),

@@ -28,7 +28,7 @@ from agent.ocpp16.handlers.local_auth import read_local_list
 from agent.ocpp16.schemas import CHECKED_BY_HANDLER, check_call
 from agent.settings import AuthorizationSettings
 from agent.world import World
-from tests.agent.box import CARD, Box, box_settings, running_box
+from tests.agent.box import CARD, Box, box_settings, put_on_list, running_box
 from tests.emulators.central_system import Answer, FakeCentralSystem
 from tests.held_loop import holds_of_the_loop
 
@@ -267,12 +267,46 @@ async def test_a_list_is_sent_changed_compared_and_emptied(tmp_path):
         assert await version_of(box) == 8
 
 
+@pytest.mark.parametrize("version", [0, -1, 7])
+@pytest.mark.parametrize("entries", [None, []])
+async def test_a_full_list_without_entries_empties_it_whatever_its_version(
+    tmp_path, entries, version
+):
+    async with running_box(tmp_path) as box:
+        assert await send(box, tags("A", "B"), 3) == "Accepted"
+        assert await send(box, entries, version) == "Accepted"
+        assert (await version_of(box), await listed(box)) == (0, [])
+        assert await send(box, tags("C"), max(1, version + 1), "Differential") == "Accepted"
+
+
+async def test_a_version_that_no_list_can_have_is_refused_in_words(tmp_path, caplog):
+    async with running_box(tmp_path) as box:
+        assert await send(box, tags("A"), 2**31) == "Failed"
+        assert "a version is a number from 1 to 2147483647" in caplog.text
+        assert await send(box, tags("A"), 2**31 - 1) == "Accepted"
+        assert await version_of(box) == 2**31 - 1
+
+
+async def test_a_version_of_an_older_agent_that_is_too_high_does_not_stop_the_list(tmp_path):
+    settings = box_settings(tmp_path)
+    put_on_list(settings, "OLD", version=2**40)
+    box = Box(settings)
+    await box.start()
+    await box.central_system.received("StatusNotification")
+    await box.do("list", what="add", id_tag="NEW")
+    assert (await version_of(box), await listed(box)) == (1, ["NEW", "OLD"])
+    await box.die()
+
+
 @pytest.mark.parametrize(
     ("entries", "version", "kind"),
     [
         (tags("A"), 0, "Full"),
         (tags("A"), -1, "Differential"),
+        (tags("A"), 2**31, "Full"),
         (tags("A"), 2**63, "Full"),
+        ([], 2**31, "Full"),
+        ([], 0, "Differential"),
         ([{"idTag": "A"}], 2, "Full"),
         (tags("04ab", "04AB"), 2, "Full"),
         (tags("04ab", "04AB"), 2, "Differential"),
