@@ -51,7 +51,7 @@ class Bench:
 
     def open(self, path: str, model: str = "sdm630", **settings: object) -> ModbusMeter:
         # Long enough for a busy machine; only silence takes as long.
-        chosen = MeterSettings(driver=f"modbus_{model}", port=path, baud=115_200, timeout_s=0.4)
+        chosen = MeterSettings(driver=f"modbus_{model}", port=path, baud=115_200, timeout_s=0.8)
         chosen = replace(chosen, **settings)
         meter = ModbusMeter(chosen, self.time.clock, self.time.sleep)
         self.meters.append(meter)

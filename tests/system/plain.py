@@ -1,6 +1,6 @@
 """A command of the project on a plain Debian: no systemd runs, and an ordinary user types it.
 
-    python -m tests.system.plain RELEASE [--as-root] [COMMAND ...]
+    python -m tests.system.plain [--as-root] RELEASE [COMMAND ...]
 
 Without a command: ``make test``. ``make debian-test DEBIAN=trixie`` calls this. The Debian is made
 by debootstrap (once; needs root) with what the README asks for, and nothing else of what tests
