@@ -78,6 +78,11 @@ def over_by_its_card(story: Story) -> None:
     _come_to_rest(story)
 
 
+def over_and(story: Story, then: State) -> None:
+    over(story, CARD)
+    then(story)
+
+
 def unclaimed(story: Story) -> None:
     plugged(story)
     story.wait(60)
@@ -118,6 +123,8 @@ STATES: Mapping[str, State] = {
     "Finishing: the tag's own session is being ended": lambda story: ending(story, CARD),
     "Finishing: another's session is being ended": ending,
     "Finishing: the tag's own session is over, the plug is in": lambda story: over(story, CARD),
+    "Faulted, the tag's own session is over, the plug is in": lambda s: over_and(s, faulted),
+    "Finishing, the tag's own, to be Unavailable then": lambda s: over_and(s, out_of_service),
     "Finishing: another's session is over, the plug is in": over,
     "Finishing: nobody came to the plug in time": unclaimed,
     "Finishing: refused afterwards, the tag's cable is kept": lambda story: held(story, CARD),

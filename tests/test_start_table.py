@@ -13,7 +13,12 @@ OWN = {
     "Finishing: refused afterwards, the tag's cable is kept",
 }
 # The tag's own vehicle stands at connector 1.
-STANDS = {*OWN, "Finishing: the tag's own session is over, the plug is in"}
+STANDS = {
+    *OWN,
+    "Finishing: the tag's own session is over, the plug is in",
+    "Faulted, the tag's own session is over, the plug is in",
+    "Finishing, the tag's own, to be Unavailable then",
+}
 OTHERS_SESSION = "Charging or suspended: another's session"
 
 

@@ -97,8 +97,10 @@ class SessionCommands:
         state, now = self._station.state, self._station.now()
         found = from_operator.foresee(state, asked, facts, now)
         if isinstance(found, from_operator.Refusal):
-            words = self._station.report(asked.connector_id).info
-            told = f"Connector {asked.connector_id}: {words or found.rule.says}."
+            words = found.rule.says
+            if found.rule is Rule.FAULTED:
+                words = self._station.report(asked.connector_id).info or words
+            told = f"Connector {asked.connector_id}: {words}."
             raise conflict(found.status, told, found.rule)
         return found
 

@@ -13,6 +13,20 @@ from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Check, Connector, Phase, Purpose
 
 
+def meant_by(served: Sequence[Connector], id_tag: str) -> Sequence[Connector]:
+    """The connectors that a card can mean at a reader that serves these.
+
+    While the plug of its own last session is in, that one alone, whether a session can begin there
+    or not; unless another plug has come since.
+    """
+    own = [c for c in served if c.phase is Phase.FINISHED and _waits_for(c, id_tag)]
+    if not own:
+        return served
+    since_s = max(c.ended_at_s for c in own)
+    has_come = any(c.phase is Phase.IDLE and c.plugged and c.plugged_at_s > since_s for c in served)
+    return served if has_come else own
+
+
 def places(
     state: ChargePoint,
     served: Sequence[Connector],

@@ -69,11 +69,12 @@ def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
         return
     if is_person and _ends_its_own(turn, event, facts, served):
         return
-    ids = tuple(c.connector_id for c in served)
+    meant = choosing.meant_by(served, event.id_tag)
+    ids = tuple(c.connector_id for c in meant)
     attempt = Attempt(Purpose.START, event.id_tag, ids, facts=facts, contract=event.contract)
     if _starts(turn, attempt, event.claim):
         return
-    why = choosing.why_nowhere(turn.state, served, event.id_tag)
+    why = choosing.why_nowhere(turn.state, meant, event.id_tag)
     # Where a place is kept for another that is why; but a card of a group may be here to end one.
     has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
     is_kept = why is Rule.RESERVED and not has_group
