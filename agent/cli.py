@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from agent import places, terminal
 from agent.commissioning.acceptance_command import add_acceptance_command
 from agent.commissioning.init_command import add_init_command
-from agent.console import Console
+from agent.console import Console, as_json
 from agent.doctor_command import add_doctor_command
 from agent.errors import ConfigError, ControlError
 from agent.list_command import add_list_command
@@ -248,4 +247,4 @@ def _sim(options: argparse.Namespace) -> int:
 
 
 def _print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(as_json(data))

@@ -5,12 +5,15 @@ A pipe gets the same lines unfolded and without colour, so that scripts find one
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TextIO
+from typing import Any, TextIO
+
+from agent.core.visible import visible
 
 COLUMNS = 80
 COLUMNS_MIN = 40
@@ -70,7 +73,8 @@ class Console:
     def tell(self, lines: Iterable[str]) -> None:
         """Print lines, folded and painted for a terminal."""
         for line in lines:
-            pieces = folded(line, self.columns) if self.is_terminal else [line]
+            shown = visible(line)
+            pieces = folded(shown, self.columns) if self.is_terminal else [shown]
             for piece in pieces:
                 print(painted(piece) if self.has_colour else piece, file=self._stream)
         self._stream.flush()
@@ -111,6 +115,14 @@ class Progress:
         if text != self._shown:
             self._shown = text
             self._console.overwrite(text[: self._console.columns - 1])
+
+
+def as_json(data: Any) -> str:
+    """Data for programs, which people look at too: what would not print is written as a code."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return "".join(
+        char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text
+    )
 
 
 def folded(line: str, columns: int) -> list[str]:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from agent.clock import SystemClock
 from agent.collector import resting_while_importing
 from agent.config import read_config
 from agent.errors import ConfigError
+from agent.log_lines import Lines, Outlet
 from agent.settings import Settings
 from hw.board import open_board
 from hw.ports import Board
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TELL_S = 60.0  # what was counted in the log is told at most so late
 SWITCH_S = 0.001  # a thread that computes gives way so soon to one that waits; Python's own: 0.005
 
 
-class JournalFormatter(logging.Formatter):
+class JournalFormatter(Lines):
     """Lines for journald, which adds the time itself and takes the level from a prefix.
 
     Source: sd-daemon(3), "<N>" with the levels of syslog(3); every line of a traceback has its own.
@@ -47,14 +50,34 @@ class JournalFormatter(logging.Formatter):
 
 
 def set_up_logging(level: int = logging.INFO) -> None:
-    """Sentences on standard error; under systemd in the form that journald reads."""
+    """Sentences on standard error; under systemd in the form that journald reads.
+
+    The first call counts.
+    """
+    if logging.getLogger().handlers:
+        return
     handler = logging.StreamHandler(sys.stderr)
     if "JOURNAL_STREAM" in os.environ:
         handler.setFormatter(JournalFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
+        handler.setFormatter(Lines("%(asctime)s %(levelname)s %(message)s"))
+    write_to(handler, level)
     logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+def write_to(handler: logging.Handler, level: int = logging.INFO) -> None:
+    """Let the log of this process go there, within bounds (``agent.log_lines``)."""
+    clock = SystemClock()
+    outlet = Outlet(handler, lambda: clock.now().monotonic_s)
+    logging.basicConfig(level=level, handlers=[outlet])
+    thread = threading.Thread(target=_tell_what_is_due, args=(outlet,), name="log", daemon=True)
+    thread.start()
+
+
+def _tell_what_is_due(outlet: Outlet) -> None:
+    never = threading.Event()
+    while not never.wait(TELL_S):
+        outlet.tell_due()
 
 
 def read_settings(config: Path) -> Settings:

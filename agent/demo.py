@@ -13,8 +13,9 @@ from pathlib import Path
 
 from agent.application import Application
 from agent.config.demo_settings import demo_settings
-from agent.daemon import serve, start_again
+from agent.daemon import serve, start_again, write_to
 from agent.errors import StoreError
+from agent.log_lines import Lines
 from agent.settings import SCOPES, ApiSettings, ApiTokenSettings
 
 API_PORT = 8080
@@ -53,8 +54,8 @@ def run_demo(directory: Path) -> int:
     except OSError as problem:
         raise StoreError(f"Cannot keep the state of the demonstration: {problem}") from problem
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    handler.setFormatter(Lines("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
+    write_to(handler)
     logging.getLogger("websockets").setLevel(logging.WARNING)
     if asyncio.run(_demo(directory)):
         start_again()

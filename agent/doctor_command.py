@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import places
-from agent.console import Console
+from agent.console import Console, as_json
 from agent.errors import ConfigError, ControlError, NoAgent
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def run_doctor_command(options: argparse.Namespace) -> int:
     healthy = is_healthy(findings)
     if options.json:
         data = {"ok": healthy, "findings": [finding.as_data() for finding in findings]}
-        print(json.dumps(data, indent=2, ensure_ascii=False))
+        print(as_json(data))
     return 0 if healthy else 1
 
 

@@ -6,7 +6,6 @@ It asks the running agent. When none is running it opens the database itself, al
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import places
-from agent.console import Console
+from agent.console import Console, as_json
 from agent.errors import AgentError, ConfigError, NoAgent
 from agent.file_problems import in_words
 from agent.ownership import write_private
@@ -192,7 +191,7 @@ def _entries(count: int) -> str:
 
 
 def _print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(as_json(data))
 
 
 def _count(text: str) -> int:

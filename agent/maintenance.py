@@ -36,7 +36,8 @@ class Maintenance:
     ) -> None:
         """``actions`` are those of the control socket; ``stack`` ends what begins here."""
         self._rooms = rooms
-        log = stack.enter_context(LogRing(lambda: rooms.clock.now().utc).listening())
+        now = rooms.clock.now
+        log = stack.enter_context(LogRing(lambda: now().utc, lambda: now().monotonic_s).listening())
         central_system = rooms.settings.central_system
         self._transfers = world.transfers or NetworkTransfers(
             lambda: rooms.clock.now().monotonic_s,

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.bounded_json import NotJson, is_light, read_json
 from agent.core.id_tag import mask
+from agent.core.visible import visible
 
 _TAG_FIELDS = frozenset(
     {"idtag", "parentidtag", "id_tag", "parent_id_tag", "idtoken", "groupidtoken"}
@@ -39,7 +40,7 @@ def shown_url(url: str) -> str:
 
 def one_line(text: str, at_most: int) -> str:
     """Text of a stranger, fit for a log line: printable, on one line, not too long."""
-    shown = "".join(char if char.isprintable() else "?" for char in text[: at_most + 1])
+    shown = visible(text[: at_most + 1])
     return shown if len(shown) <= at_most else f"{shown[:at_most]}..."
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent import places
-from agent.console import Console
+from agent.console import Console, as_json
 from agent.errors import AgentError, ControlError, NoAgent
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run_self_test_command(options: argparse.Namespace) -> int:
     path = ask(do="self_test", what="store", findings=data)["path"]
     healthy = is_healthy(findings)
     if options.json:
-        print(json.dumps({"ok": healthy, "findings": data}, indent=2, ensure_ascii=False))
+        print(as_json({"ok": healthy, "findings": data}))
     else:
         console.tell(["", f"{_summary(findings)}; kept in {path}"])
     return 0 if healthy else 1
@@ -144,7 +144,7 @@ def _chosen(steps: list[Step], only: str) -> list[Step]:
 
 def _show_steps(options: argparse.Namespace, steps: list[Step]) -> int:
     if options.json:
-        print(json.dumps(steps, indent=2, ensure_ascii=False))
+        print(as_json(steps))
     else:
         Console(sys.stdout).tell(
             f"{step['name']:18}  {step['moves'] or step['wants']}".rstrip() for step in steps
@@ -157,7 +157,7 @@ def _show_last(options: argparse.Namespace, ask: Ask) -> int:
 
     record = ask(do="self_test", what="last")
     if options.json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print(as_json(record))
     else:
         findings = [
             Finding(**{**data, "verdict": Verdict(data["verdict"])}) for data in record["findings"]

@@ -12,8 +12,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.api.app import build_app
 from agent.api.auth import Authenticator, Entrance
-from agent.api.gate import App, Gate
-from agent.api.limits import Limits, one_to_give_up
+from agent.api.gate import App, Gate, Send
+from agent.api.limits import Limits, Message, Receive, one_to_give_up
 from agent.api.service import ControlService
 from agent.api.station import Station
 
@@ -40,7 +40,7 @@ def make_server(
             await closer()
 
     config = uvicorn.Config(
-        app,
+        _closing_after_two_lengths(app),
         http=_impatient(limits),
         ws="none",
         lifespan="off",
@@ -69,6 +69,28 @@ def _with_page(
     from agent.api.page.opening import open_page
 
     return open_page(gate, service, authenticator, entrance, limits)
+
+
+def _closing_after_two_lengths(app: App) -> App:
+    """After a request that tells its length in two ways the connection ends with the answer.
+
+    A proxy in between may have taken the other one, and what follows for another request
+    (RFC 9112, 6.1). The answer itself goes by ``Transfer-Encoding``, as h11 has read it.
+    """
+
+    async def closing(scope: Any, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope.get("headers", ())}
+
+        async def last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        tells_two = {b"content-length", b"transfer-encoding"} <= names
+        await app(scope, receive, last if tells_two else send)
+
+    return closing
 
 
 def _impatient(limits: Limits) -> type[H11Protocol]:

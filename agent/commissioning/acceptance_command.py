@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import select
 import shlex
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent import places
-from agent.console import Console
+from agent.console import Console, as_json
 from agent.errors import AgentError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
         guide.tell("While it waits: s and Enter leaves a step out, f and Enter fails it.")
     walk_through(steps, means, evidence, may_go_on=options.resume is not None)
     if options.json:
-        print(json.dumps(evidence.as_data(), indent=2, ensure_ascii=False))
+        print(as_json(evidence.as_data()))
     else:
         guide.tell("", f"Acceptance test: {evidence.result}")
     return 1 if evidence.result == "failed" else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import places
-from agent.console import Console
+from agent.console import Console, as_json
 from agent.edited_files import SECRET_BYTES_MAX, decoded, one_line, read_secret
 from agent.errors import AgentError, EditedFileError
 from agent.file_problems import in_words
@@ -238,7 +237,7 @@ def _tell(
             "kept": [str(path) for path in kept],
             "warnings": warnings,
         }
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(as_json(told))
         return
     console = Console(sys.stdout)
     console.tell(f"note: {warning}" for warning in warnings)

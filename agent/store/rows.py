@@ -38,6 +38,7 @@ from agent.core.commands import (
     SaveTransaction,
     SetTransactionId,
 )
+from agent.core.visible import visible
 from agent.store import boots, profiles, samples
 from agent.store.cache import CACHE_ENTRIES_MAX as CACHE_ENTRIES_MAX
 from agent.store.cache import cache_tag
@@ -390,5 +391,5 @@ def _(row: RecordDecision, writing: Writing) -> None:
 
 
 def _plain(text: str) -> str:
-    """Limit a text that others may have written, and replace what UTF-8 cannot say."""
-    return text[:TEXT_LENGTH_MAX].encode("utf-8", "replace").decode("utf-8")
+    """Limit a text that others may have written; it can be shown wherever it is read later."""
+    return visible(text[:TEXT_LENGTH_MAX])

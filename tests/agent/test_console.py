@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import os
 import pty
 import struct
@@ -13,7 +14,7 @@ from typing import TextIO
 
 import pytest
 
-from agent.console import Console, folded, painted
+from agent.console import Console, as_json, folded, painted
 
 LONG = "error: " + "the central system does not accept this card " * 4
 
@@ -141,3 +142,17 @@ def test_work_of_nothing_is_no_division_by_zero():
     with Console(screen, {}).progress("handing over", 0) as bar:
         bar.at(0)
     assert "  0%" in screen.getvalue()
+
+
+def test_no_text_of_others_moves_the_cursor_or_turns_the_line():
+    stream = io.StringIO()
+    Console(stream).tell(["detail \x1b[2Ja\u202eb\nc"])
+    assert stream.getvalue() == "detail ?[2Ja?b?c\n"
+
+
+def test_data_for_programs_holds_codes_for_what_would_not_print():
+    data = {"detail": "\x9b2J\u202e\U000e0041ä€\n", "n": [1]}
+    text = as_json(data)
+    assert json.loads(text) == data
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "ä€" in text

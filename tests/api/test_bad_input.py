@@ -255,6 +255,18 @@ def test_a_body_that_does_not_come_is_a_408(tmp_path):
         assert b"body_too_slow" in answer
 
 
+@pytest.mark.parametrize("path", ["/ocpp/commands/cache/reset", "/page/do", "/nowhere"])
+def test_after_a_length_told_in_two_ways_the_answer_is_the_last(strict: Charger, path: str):
+    request = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {SECRET}\r\nContent-Length: 2\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    ).encode()
+    answer = raw(strict, request, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer.lower()
+
+
 def test_headers_without_end_are_refused(strict: Charger):
     answer = raw(strict, b"GET /health HTTP/1.1\r\nX: " + b"x" * 40_000)
     assert answer == b"" or b" 400 " in answer.splitlines()[0]

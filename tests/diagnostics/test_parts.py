@@ -23,6 +23,10 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACCEPTED = IdTagInfo(AuthorizationStatus.ACCEPTED, parent_id_tag="FAMILY")
 
 
+def now_s() -> float:
+    return 0.0
+
+
 def never() -> bool:
     return False
 
@@ -34,7 +38,7 @@ def test_the_last_lines_of_the_log_are_kept_with_their_times():
     times = iter(NOON + timedelta(seconds=number) for number in range(10_000))
     logger = logging.getLogger("test of the ring")
     logger.setLevel(logging.DEBUG)
-    with LogRing(lambda: next(times)).listening() as ring:
+    with LogRing(lambda: next(times), now_s).listening() as ring:
         logger.debug("not this")
         logger.info("card %s", "04..80")
         logger.warning("x" * 1000)
@@ -45,16 +49,17 @@ def test_the_last_lines_of_the_log_are_kept_with_their_times():
 
 
 def test_the_ring_is_bounded():
-    ring = LogRing(lambda: NOON)
+    ring = LogRing(lambda: NOON, now_s)
     for number in range(LINES_KEPT + 10):
-        ring.emit(logging.LogRecord("x", logging.INFO, "x", 1, f"line {number}", (), None))
+        name = f"x{number}"  # of another place in the program: what repeats is not kept
+        ring.emit(logging.LogRecord(name, logging.INFO, "x", 1, f"line {number}", (), None))
     assert len(ring.lines()) == LINES_KEPT
     assert ring.lines()[0][1] == "INFO line 10"
 
 
 def test_of_a_traceback_the_mistake_is_kept():
     logger = logging.getLogger("test of the ring")
-    with LogRing(lambda: NOON).listening() as ring:
+    with LogRing(lambda: NOON, now_s).listening() as ring:
         try:
             raise KeyError("what was missing")
         except KeyError:
@@ -63,7 +68,7 @@ def test_of_a_traceback_the_mistake_is_kept():
 
 
 def test_a_record_that_cannot_be_formatted_does_no_harm():
-    ring = LogRing(lambda: NOON)
+    ring = LogRing(lambda: NOON, now_s)
     ring.emit(logging.LogRecord("x", logging.INFO, "x", 1, "%d cards", ("two",), None))
     ring.emit(logging.LogRecord("x", logging.INFO, "x", 1, "%(cards)s", ({"card": 1},), None))
     assert [text for _, text in ring.lines()] == ["INFO %d cards", "INFO %(cards)s"]

@@ -1,0 +1,178 @@
+"""How the log is written, whoever logs: nobody can forge a line, and nothing floods it.
+
+Every record passes through here on its way to standard error and to the lines that are kept for a
+help desk, so no caller has to think of either. What a line says is made visible (``visible``);
+what repeats is said once, then counted, and told with its count every ten minutes, and when it has
+ended.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.core.visible import visible
+
+AT_ONCE = {logging.WARNING: 3, logging.ERROR: 3}  # times that the same is said; others:
+AT_ONCE_OTHERS = 20  # ordinary work, which a person at the box may see repeat
+AGAIN_S = 600.0
+KINDS_MAX = 500  # that are remembered; which one is the same as another is told by its words
+VARIED_AT_ONCE = 200  # lines of one place in the program, whatever their words
+VARIED_EVERY_S = 3.0  # and then one in so many seconds
+LOOK_S = 10.0
+# Counts and times differ between repetitions; the number of a connector makes it another thing.
+_NUMBER = re.compile(r"(?<!connector )(?<![\w.])\d+(?:[.,:]\d+)*")
+
+Clock = Callable[[], float]
+
+
+class Lines(logging.Formatter):
+    """A record on one line; a traceback on indented ones, so that none of it looks like a line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: object) -> str:
+        """See logging.Formatter."""
+        text = super().formatException(ei)  # type: ignore[arg-type]
+        return "\n".join(f"    {visible(line)}" for line in text.splitlines())
+
+
+@dataclass(slots=True)
+class _Kind:
+    """One thing that is said again and again."""
+
+    record: logging.LogRecord  # the last one
+    left: int  # times that it is still said
+    until_s: float  # then it is told how often it has come
+    unsaid: int = 0
+    was_counted: bool = False
+
+    def goes_on(self, now_s: float) -> logging.LogRecord:
+        """What is told of it while it goes on."""
+        told = _with(self.record, f"(it has come {self.unsaid} more times)")
+        self.unsaid, self.was_counted, self.left, self.until_s = 0, True, 0, now_s + AGAIN_S
+        return told
+
+
+@dataclass(slots=True)
+class _Place:
+    """One place in the program that logs, whatever it says."""
+
+    left: float
+    at_s: float
+    unsaid: int = 0
+    record: logging.LogRecord | None = None  # the last one that was not said
+
+
+_Key = tuple[str, int, str]
+
+
+class Repetitions:
+    """Says which records are written. Bounded; called by one thread at a time."""
+
+    def __init__(self, now_s: Clock) -> None:
+        self._now_s = now_s
+        self._kinds: OrderedDict[_Key, _Kind] = OrderedDict()
+        self._places: OrderedDict[_Key, _Place] = OrderedDict()
+        self._look_at_s = 0.0
+
+    def take(self, record: logging.LogRecord) -> list[logging.LogRecord]:
+        """What is to be written now that this has come; perhaps nothing."""
+        now_s, told = self._now_s(), self.due()
+        key = (record.name, record.levelno, _NUMBER.sub("#", _text(record))[:300])
+        kind = self._kinds.get(key)
+        if kind is not None and kind.left <= 0:
+            kind.unsaid += 1
+            kind.record = record
+            return told
+        if self._says_too_much(record, now_s):
+            return told
+        if kind is None:
+            at_once = AT_ONCE.get(record.levelno, AT_ONCE_OTHERS)
+            kind = self._kinds[key] = _Kind(record, at_once, now_s + AGAIN_S)
+            self._forget_oldest()
+        kind.left -= 1
+        return [*told, record]
+
+    def due(self) -> list[logging.LogRecord]:
+        """What was not said so far and is to be told now, with its count; what has ended."""
+        now_s, told = self._now_s(), []
+        if self._look_at_s - LOOK_S <= now_s < self._look_at_s:
+            return []
+        self._look_at_s = now_s + LOOK_S
+        for key, kind in tuple(self._kinds.items()):
+            if kind.until_s - AGAIN_S <= now_s < kind.until_s:
+                continue
+            if kind.unsaid:
+                told.append(kind.goes_on(now_s))
+                continue
+            if kind.was_counted:
+                told.append(_with(kind.record, f"(not again for {AGAIN_S / 60:.0f} minutes)"))
+            del self._kinds[key]
+        for place in self._places.values():
+            if place.record is not None and now_s >= place.at_s + VARIED_EVERY_S:
+                told.append(_with(place.record, f"(and {place.unsaid - 1} others, left out)"))
+                place.unsaid, place.record = 0, None
+        return told
+
+    def _says_too_much(self, record: logging.LogRecord, now_s: float) -> bool:
+        key = (record.name, record.levelno, str(record.msg)[:300])
+        place = self._places.setdefault(key, _Place(VARIED_AT_ONCE, now_s))
+        self._places.move_to_end(key)
+        if len(self._places) > KINDS_MAX:
+            self._places.popitem(last=False)
+        gained = max(0.0, now_s - place.at_s) / VARIED_EVERY_S
+        place.left, place.at_s = min(VARIED_AT_ONCE, place.left + gained), now_s
+        if place.left < 1:
+            place.unsaid += 1
+            place.record = record
+            return True
+        place.left -= 1
+        return False
+
+    def _forget_oldest(self) -> None:
+        if len(self._kinds) > KINDS_MAX:
+            self._kinds.popitem(last=False)
+
+
+class Outlet(logging.Handler):
+    """Hands on to another handler what is to be written."""
+
+    def __init__(self, inner: logging.Handler, now_s: Clock) -> None:
+        super().__init__()
+        self._inner = inner
+        self._repetitions = Repetitions(now_s)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it, or count it."""
+        for told in self._repetitions.take(record):
+            self._inner.handle(told)
+
+    def tell_due(self) -> None:
+        """Write what was counted and is due; to be called now and then."""
+        self.acquire()
+        try:
+            for told in self._repetitions.due():
+                self._inner.handle(told)
+        finally:
+            self.release()
+
+
+def _text(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, LookupError):  # its arguments do not fit its text
+        return str(record.msg)
+
+
+def _with(record: logging.LogRecord, more: str) -> logging.LogRecord:
+    told = copy.copy(record)
+    told.msg, told.args = f"{_text(record)} {more}", ()
+    told.exc_info = told.exc_text = None
+    return told
