@@ -168,7 +168,9 @@ def _check_config(options: argparse.Namespace) -> int:
         return 0
     console = Console(sys.stdout)
     console.tell(f"note: {warning}" for warning in warnings)
-    console.tell(f"GPIO {pin:2}  {use}" for pin, use in pins)
+    console.tell(
+        f"{pin}  {use}" if isinstance(pin, str) else f"GPIO {pin:2}  {use}" for pin, use in pins
+    )
     console.tell([f"{path} is in order"])
     return 0
 

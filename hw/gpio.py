@@ -173,7 +173,7 @@ class GpioInput:
     """
 
     def __init__(
-        self, part: str, pin: int, active_level: str, pin_factory: Any, pull: str | None = None
+        self, part: str, pin: Pin, active_level: str, pin_factory: Any, pull: str | None = None
     ) -> None:
         """Claim the pin. ``active_level`` and ``pull`` are "low"/"high" and "down"/"up".
 

@@ -13,13 +13,14 @@ import threading
 from types import ModuleType
 from typing import Any
 
+from hw.lines import Pin
 from hw.ports import BoardError
 
 _import_lock = threading.Lock()
 
 
 class GpioStandIn(ModuleType):
-    """The part of RPi.GPIO that mfrc522 uses, on gpiozero output devices. BCM numbers only."""
+    """The part of RPi.GPIO that mfrc522 uses, on gpiozero output devices. No BOARD numbers."""
 
     BOARD = 10
     BCM = 11
@@ -33,7 +34,7 @@ class GpioStandIn(ModuleType):
         super().__init__("RPi.GPIO")
         self._pin_factory = pin_factory
         self._mode: int | None = None
-        self._outputs: dict[int, Any] = {}
+        self._outputs: dict[Pin, Any] = {}
 
     def getmode(self) -> int | None:
         """The numbering mode; None until ``setmode``."""
@@ -45,7 +46,7 @@ class GpioStandIn(ModuleType):
             raise ValueError(f"pins are numbered as BCM (mode {self.BCM}), not by mode {mode}")
         self._mode = mode
 
-    def setup(self, channel: int, direction: int) -> None:
+    def setup(self, channel: Pin, direction: int) -> None:
         """Make the pin an output, low at first; no effect on a pin that is one already.
 
         Raises BoardError when the pin is in use or the board has no such pin.
@@ -61,13 +62,13 @@ class GpioStandIn(ModuleType):
                 channel, initial_value=False, pin_factory=self._pin_factory
             )
         except Exception as cause:  # gpiozero's own tree, but lgpio and RPi.GPIO raise their own
-            raise BoardError(f"pin BCM {channel} cannot be used as an output: {cause}") from cause
+            raise BoardError(f"pin {channel} cannot be used as an output: {cause}") from cause
         self._outputs[channel] = device
 
-    def output(self, channel: int, value: int) -> None:
+    def output(self, channel: Pin, value: int) -> None:
         """Drive the pin high (true) or low; RuntimeError before ``setup``."""
         if channel not in self._outputs:
-            raise RuntimeError(f"pin BCM {channel} was not set up as an output")
+            raise RuntimeError(f"pin {channel} was not set up as an output")
         self._outputs[channel].value = bool(value)
 
     def cleanup(self) -> None:

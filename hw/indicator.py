@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from hw.gpio import named_part, pins_with_pwm
 from hw.light_language import Colour, Frame, Pattern, Player, parse
+from hw.lines import Pin
 from hw.ports import BoardError, Indicator, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
 
@@ -167,7 +168,7 @@ class GpioLamp:
             logger.warning("%s: only switched on and off: %s", part, problem)
             return None
 
-    def _open(self, part: str, pin: int, is_pwm: bool, active_high: bool, opened: ExitStack) -> Any:
+    def _open(self, part: str, pin: Pin, is_pwm: bool, active_high: bool, opened: ExitStack) -> Any:
         pins_with_tones = self._pins_with_tones(part) if is_pwm else None
         with named_part(f"{part}, pin {pin}"):
             from gpiozero import DigitalOutputDevice, PWMOutputDevice

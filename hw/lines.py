@@ -39,7 +39,7 @@ _CONFIG = struct.Struct("=QI20xIIQQ216x")
 _REQUEST = struct.Struct("=256s32s272sII20xi")
 _VALUES = struct.Struct("=QQ")
 
-_NAME = re.compile(r"(gpiochip[0-9]{1,3}):([0-9]{1,4})", re.ASCII)
+_NAME = re.compile(r"(gpiochip[0-9]{1,3}):(0|[1-9][0-9]{0,3})", re.ASCII)
 _HEADER_LINES = 54
 _CHIPS_MAX = 64
 
@@ -110,6 +110,14 @@ class Chips:
 
     def label(self, chip: str) -> str:
         """What the driver calls the chip; LineError when it cannot be asked."""
+        _, label, _ = self._about(chip)
+        return bytes(label).split(b"\0")[0].decode("ascii", "replace")
+
+    def lines(self, chip: str) -> int:
+        """How many lines the chip has; LineError when it cannot be asked."""
+        return int(self._about(chip)[2])
+
+    def _about(self, chip: str) -> tuple[bytes, bytes, int]:
         asked = bytearray(_CHIPINFO.size)
         descriptor = self._open(chip)
         try:
@@ -118,8 +126,8 @@ class Chips:
             raise LineError(f"{self._dev}/{chip}: {_reason(problem)}") from None
         finally:
             os.close(descriptor)
-        _, label, _ = _CHIPINFO.unpack(asked)
-        return bytes(label).split(b"\0")[0].decode("ascii", "replace")
+        name, label, lines = _CHIPINFO.unpack(asked)
+        return name, label, lines
 
     def output(self, pin: Pin, level: bool) -> int:
         """Make the pin an output that is at this level from the first moment on.

@@ -28,13 +28,18 @@ def setting(
 ) -> Any:
     """A dataclass field that carries its own documentation and limits.
 
-    ``low`` and ``high`` are inclusive. ``is_pin`` marks a GPIO number in BCM counting, so that two
-    devices on one pin are found. ``default`` is ``...`` for a setting that must be given.
+    ``low`` and ``high`` are inclusive. ``is_pin`` marks a pin, so that two devices on one pin are
+    found; the limits are those of a number on the header (BCM counting). ``default`` is ``...`` for
+    a setting that must be given.
     """
     metadata = {"help": help, "low": low, "high": high, "choices": choices, "is_pin": is_pin}
     if default is ...:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def _pin(default: int | None, help: str) -> Any:
+    return setting(default, help, low=0, high=53, is_pin=True)
 
 
 def _pattern(signal: Signal, help: str) -> Any:
@@ -77,7 +82,7 @@ class ReaderSettings:
     spi_bus: int = setting(0, "mfrc522: SPI bus", low=0, high=9)
     spi_device: int = setting(0, "mfrc522: chip select", low=0, high=9)
     spi_hz: int = setting(1_000_000, "mfrc522: SPI clock", low=100_000, high=10_000_000)
-    reset_pin: int = setting(25, "mfrc522: BCM pin wired to RST", low=0, high=53, is_pin=True)
+    reset_pin: int | str = _pin(25, "mfrc522: BCM pin wired to RST")
     antenna_gain_db: int = setting(33, "mfrc522: receiver gain", low=18, high=48)
     port: str = setting("", "serial: device file, for example /dev/serial/by-id/...")
     baud: int = setting(9600, "serial: bits per second", low=300, high=921_600)
@@ -88,18 +93,12 @@ class ContactorSettings:
     """The contactor (or enable relay) of one connector."""
 
     driver: str = setting(..., "gpio or simulated", choices=("gpio", "simulated"))
-    pin: int | None = setting(
-        None, "gpio: BCM pin of the coil driver, high = on", low=0, high=53, is_pin=True
-    )
+    pin: int | str | None = _pin(None, "gpio: BCM pin of the coil driver, high = on")
     active_high: bool = setting(
         True, "gpio: false for boards that switch on with a low level (glitch at start!)"
     )
-    feedback_pin: int | None = setting(
-        None,
-        "gpio: BCM pin of the auxiliary contact; missing = no feedback",
-        low=0,
-        high=53,
-        is_pin=True,
+    feedback_pin: int | str | None = _pin(
+        None, "gpio: BCM pin of the auxiliary contact; missing = no feedback"
     )
     feedback_closed_level: str = setting(
         "low",
@@ -112,12 +111,8 @@ class ContactorSettings:
     open_deadline_ms: int = setting(
         250, "feedback must say open within this time, else welded", low=50, high=2000
     )
-    heartbeat_pin: int | None = setting(
-        None,
-        "gpio: BCM pin of a charge pump in the supply of the coil; it changes at every look",
-        low=0,
-        high=53,
-        is_pin=True,
+    heartbeat_pin: int | str | None = _pin(
+        None, "gpio: BCM pin of a charge pump in the supply of the coil; it changes at every look"
     )
     min_off_s: float = setting(10.0, "shortest time between opening and closing", low=0, high=300)
 
@@ -135,16 +130,10 @@ class LockSettings:
         "solenoid: one pin, energised = locked; motor: two pins, one pulse per direction",
         choices=("solenoid", "motor", "simulated", "none"),
     )
-    pin: int | None = setting(None, "solenoid: BCM pin of its driver", low=0, high=53, is_pin=True)
-    lock_pin: int | None = setting(
-        None, "motor: BCM pin that drives towards locked", low=0, high=53, is_pin=True
-    )
-    unlock_pin: int | None = setting(
-        None, "motor: BCM pin that drives towards unlocked", low=0, high=53, is_pin=True
-    )
-    feedback_pin: int | None = setting(
-        None, "BCM pin of the lock feedback", low=0, high=53, is_pin=True
-    )
+    pin: int | str | None = _pin(None, "solenoid: BCM pin of its driver")
+    lock_pin: int | str | None = _pin(None, "motor: BCM pin that drives towards locked")
+    unlock_pin: int | str | None = _pin(None, "motor: BCM pin that drives towards unlocked")
+    feedback_pin: int | str | None = _pin(None, "BCM pin of the lock feedback")
     feedback_locked_level: str = setting(
         "low", "level of the feedback pin while locked", choices=("low", "high")
     )
@@ -176,7 +165,7 @@ class PlugSettings:
         "pilot = the pilot controller sees it; none = no plug sensor: a card alone starts",
         choices=("gpio", "pilot", "simulated", "none"),
     )
-    pin: int | None = setting(None, "gpio: BCM pin of the contact", low=0, high=53, is_pin=True)
+    pin: int | str | None = _pin(None, "gpio: BCM pin of the contact")
     present_level: str = setting("low", "gpio: level while a plug is in", choices=("low", "high"))
 
     def __post_init__(self) -> None:
@@ -250,7 +239,7 @@ class SafetyInputSettings:
     """A normally-closed contact between pin and ground: open (or a broken wire) = tripped."""
 
     driver: str = setting("gpio", "gpio or simulated", choices=("gpio", "simulated"))
-    pin: int | None = setting(None, "gpio: BCM pin of the contact", low=0, high=53, is_pin=True)
+    pin: int | str | None = _pin(None, "gpio: BCM pin of the contact")
     normally_closed: bool = setting(True, "false for a contact that closes when tripped")
 
     def __post_init__(self) -> None:
@@ -337,13 +326,13 @@ class IndicatorSettings:
     driver: str = setting(
         "none", "what shows people what is going on", choices=("gpio", "simulated", "none")
     )
-    led_pin: int | None = setting(None, "one LED: its BCM pin", low=0, high=53, is_pin=True)
-    red_pin: int | None = setting(None, "RGB LED: BCM pin of red", low=0, high=53, is_pin=True)
-    green_pin: int | None = setting(None, "RGB LED: BCM pin of green", low=0, high=53, is_pin=True)
-    blue_pin: int | None = setting(None, "RGB LED: BCM pin of blue", low=0, high=53, is_pin=True)
+    led_pin: int | str | None = _pin(None, "one LED: its BCM pin")
+    red_pin: int | str | None = _pin(None, "RGB LED: BCM pin of red")
+    green_pin: int | str | None = _pin(None, "RGB LED: BCM pin of green")
+    blue_pin: int | str | None = _pin(None, "RGB LED: BCM pin of blue")
     active_high: bool = setting(True, "false for LEDs with a common plus")
     dimmable: bool = setting(True, "false: only on and off, without software PWM")
-    buzzer_pin: int | None = setting(None, "buzzer: its BCM pin", low=0, high=53, is_pin=True)
+    buzzer_pin: int | str | None = _pin(None, "buzzer: its BCM pin")
     buzzer: str = setting(
         "tonal",
         "active: makes its own tone; tonal: makes the one it is given",

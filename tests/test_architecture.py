@@ -100,6 +100,7 @@ MAY_IMPORT = {
         "agent.errors",
         "agent.settings",
         "hw.levers",
+        "hw.lines",
         "hw.settings",
     ),
     "agent.ownership": ("agent.errors", "agent.file_problems"),
@@ -177,6 +178,7 @@ OPEN_TO_AGENT = (
     "hw.settings",
     "hw.board",
     "hw.safe_state",
+    "hw.lines",
 )
 
 # Where clocks, sleep and chance may be named. In hw only as a default that a test replaces.

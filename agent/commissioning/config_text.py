@@ -34,7 +34,8 @@ It names all mistakes at once and touches no device.
 How to read this file
   "# text"       is an explanation
   "#key = value" is a setting that stays at its default; remove the # to use it
-  Pins are BCM numbers (GPIO17 is 17), never positions on the header.
+  Pins are BCM numbers (GPIO17 is 17), never positions on the header. On a board that is no
+  Raspberry Pi they are chip and line: "gpiochip1:17".
   Units are in the names: _a ampere, _v volt, _w watt, _wh watt-hour, _s second, _ms millisecond.
   Text stands in quotes; numbers, true and false do not.
 """

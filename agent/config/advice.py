@@ -186,7 +186,7 @@ def _pins(settings: Settings) -> Iterator[str]:
     is_spi = settings.reader.driver == "mfrc522" and settings.reader.spi_bus == 0
     for use in pin_uses(settings):
         name = f"{key_name(use.path, ids)} = {use.pin}"
-        if use.role:
+        if use.role or isinstance(use.pin, str):  # of another chip nothing is known
             continue
         if use.is_output and use.pin in PULLED_UP_PINS:
             yield f"{name}: BCM 0 to 8 are high at power-on, so this output may switch on by itself"

@@ -1,4 +1,4 @@
-"""Which BCM pin is used by which key: for the check of the file, the self-test, the documents."""
+"""Which pin is used by which key: for the check of the file, the self-test, the documents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.config.mistakes import KeyPath, key_name
 from agent.settings import Settings
+from hw.lines import Pin, parse_pin
 from hw.settings import (
     ContactorSettings,
     IndicatorSettings,
@@ -51,16 +52,22 @@ SPI_CHIP_SELECT_PINS = {0: (8, 7), 1: (18, 17, 16)}
 class PinUse:
     """One pin and the key that claims it; ``role`` is set for a pin that the key only implies."""
 
-    pin: int
+    pin: Pin
     path: KeyPath
     role: str = ""
     is_output: bool = False
 
 
-def pin_table(settings: Settings) -> list[tuple[int, str]]:
-    """Every BCM pin in use with the key that uses it, by pin: ``(17, "connectors[id=1]....")``."""
+def pin_table(settings: Settings) -> list[tuple[Pin, str]]:
+    """Every pin in use with the key that uses it, by pin: ``(17, "connectors[id=1]....")``."""
     ids = [connector.id for connector in settings.connectors]
-    return sorted((use.pin, use_name(use, ids)) for use in pin_uses(settings))
+    uses = sorted(pin_uses(settings), key=lambda use: (pin_order(use.pin), use_name(use, ids)))
+    return [(use.pin, use_name(use, ids)) for use in uses]
+
+
+def pin_order(pin: Pin) -> tuple[str, int]:
+    """Pins of the header first, then chip by chip."""
+    return parse_pin(pin)
 
 
 def use_name(use: PinUse, connector_ids: list[int] | list[object]) -> str:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import reduce
+from operator import or_
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
 from agent.settings import Settings
+from hw.lines import Pin, parse_pin
 
 T = TypeVar("T")
 _KINDS: dict[type[Any], tuple[tuple[Field[Any], Any], ...]] = {}
@@ -71,8 +74,7 @@ def default_of(field: Field[Any]) -> Any:
 
 def _without_none(hint: Any) -> Any:
     if get_origin(hint) in (Union, UnionType):
-        (kind,) = (part for part in get_args(hint) if part is not NoneType)
-        return kind
+        return reduce(or_, (part for part in get_args(hint) if part is not NoneType))
     return hint
 
 
@@ -206,6 +208,17 @@ def _read_int(value: Any, metadata: Mapping[str, Any]) -> int:
     return value
 
 
+def _read_pin(value: Any, metadata: Mapping[str, Any]) -> Pin:
+    """A number on the header, or chip and line."""
+    if not isinstance(value, str) or value.isdigit():
+        return _read_int(value, metadata)
+    try:
+        parse_pin(value)
+    except ValueError as problem:
+        raise ValueError(f"{problem}, got {shown(value)}") from None
+    return value
+
+
 def _read_float(value: Any, metadata: Mapping[str, Any]) -> float:
     wanted = f"must be a number{range_text(metadata)}"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -235,7 +248,7 @@ def _read_str(value: Any, metadata: Mapping[str, Any]) -> str:
     return value
 
 
-_SCALARS = {bool: _read_bool, int: _read_int, float: _read_float, str: _read_str}
+_SCALARS = {bool: _read_bool, int: _read_int, float: _read_float, str: _read_str, Pin: _read_pin}
 
 
 def _in_range(value: float, metadata: Mapping[str, Any]) -> bool:

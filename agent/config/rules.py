@@ -17,11 +17,12 @@ from agent.config.api_rules import check_api
 from agent.config.bus_rules import check_bus
 from agent.config.firmware_rules import check_firmware
 from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
-from agent.config.pins import PinUse, pin_uses
+from agent.config.pins import PinUse, pin_order, pin_uses
 from agent.core.configuration import KEYS, problems_together, start_values
 from agent.core.values import ERROR_CODES
 from agent.settings import ChargePointSettings, Settings
 from hw.levers import FAULT_NAMES
+from hw.lines import Pin
 from hw.settings import MeterSettings
 
 IDENTITY_MAX = 48
@@ -185,18 +186,19 @@ def _check_simulation(settings: Settings, mistakes: Mistakes) -> None:
 
 
 def _check_pins(settings: Settings, mistakes: Mistakes) -> None:
-    uses: dict[int, list[PinUse]] = defaultdict(list)
+    uses: dict[Pin, list[PinUse]] = defaultdict(list)
     for use in pin_uses(settings):
         is_spi = bool(use.role)  # where SPI pins are depends on both keys
         depends: list[KeyPath] = [("reader", "spi_bus")] if is_spi else []
         if mistakes.is_sound(use.path, *depends):
             uses[use.pin].append(use)
-    for pin, same in sorted(uses.items()):
+    for pin, same in sorted(uses.items(), key=lambda entry: pin_order(entry[0])):
         if len(same) > 1:
             names = _and(
                 mistakes.name(use.path) + (f" ({use.role})" if use.role else "") for use in same
             )
-            sentence = f"BCM pin {pin} is used by {names}; a pin can serve one of them"
+            name = pin if isinstance(pin, str) else f"BCM pin {pin}"
+            sentence = f"{name} is used by {names}; a pin can serve one of them"
             mistakes.add_sentence(sentence, *(use.path for use in same))
 
 

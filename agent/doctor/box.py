@@ -15,12 +15,14 @@ from typing import Any
 from agent.diagnostics.machine import file_system_of
 from agent.diagnostics.secrets import secret_files
 from agent.doctor.findings import Finding, failed, noted, passed, skipped
+from agent.doctor.pins import lines_of, look_at_pins
 from agent.doctor.rights import User
 from agent.errors import LinkError, StoreError
 from agent.file_problems import in_words
 from agent.ocpp16.access import CLOCK_TRUSTED_FROM_YEAR, read_authorization_key
 from agent.settings import Settings
 from agent.store.look import quick_check
+from hw.lines import Chips
 
 FREE_MB_WANTED = 200
 FREE_MB_NEEDED = 20
@@ -139,10 +141,15 @@ def look_at_database(path: Path) -> Iterator[Finding]:
 # --- devices -------------------------------------------------------------------------------------
 
 
-def look_at_devices(settings: Settings, user: User, dev: Path = Path("/dev")) -> Iterator[Finding]:
+def look_at_devices(
+    settings: Settings, user: User, dev: Path = Path("/dev"), chips: Chips | None = None
+) -> Iterator[Finding]:
     """Are the device files there that the configuration names, and may the agent use them?"""
     wanted = _wanted(settings, dev)
-    if not wanted:
+    lines = lines_of(settings)
+    if lines:
+        yield from look_at_pins(lines, user, chips or Chips(str(dev)), dev)
+    elif not wanted:
         yield skipped("devices", "no real device is configured")
     for key, path in wanted.items():
         try:
@@ -166,9 +173,6 @@ def _wanted(settings: Settings, dev: Path) -> dict[str, Path]:
         port = getattr(part, "port", "")
         if isinstance(port, str) and port.startswith("/"):
             wanted[f"{name}.port"] = Path(port)
-        if part.driver in ("gpio", "solenoid", "motor"):
-            chips = sorted(dev.glob("gpiochip*"))
-            wanted.setdefault("pins", chips[0] if chips else dev / "gpiochip0")
     return wanted
 
 
@@ -190,8 +194,6 @@ def _parts(settings: Any, name: str) -> Iterator[tuple[str, Any]]:
 def _how_to_get(path: Path) -> str:
     if path.name.startswith("spidev"):
         return "switch SPI on: raspi-config nonint do_spi 0, then reboot"
-    if path.name.startswith("gpiochip"):
-        return "is this a board with pins?"
     return "is it plugged in? ls /dev/serial/by-id/"
 
 

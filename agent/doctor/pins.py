@@ -1,16 +1,59 @@
-"""What opens a contactor when the process is frozen or dead: its heartbeat, and the kernel."""
+"""The pins: are they there, as the service will open them; what opens a contactor without it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from agent.doctor.findings import Finding, noted, passed
+from agent.config.pins import pin_uses
+from agent.doctor.findings import Finding, failed, noted, passed
+from agent.doctor.rights import User
 from agent.settings import Settings
+from hw.lines import Chips, LineError, Pin, parse_pin
 
 SETTING = "parameters/persist_gpio_outputs"
 # Drivers of the header's chip: Raspberry Pi 0 to 4, and 5.
 DRIVERS = ("pinctrl_bcm2835", "pinctrl_rp1")
+
+
+def lines_of(settings: Settings) -> list[Pin]:
+    """The pins that the service opens as lines; those of SPI belong to the kernel."""
+    return [use.pin for use in pin_uses(settings) if not use.role]
+
+
+def look_at_pins(
+    pins: Iterable[Pin], user: User, chips: Chips, dev: Path = Path("/dev")
+) -> Iterator[Finding]:
+    """Is each line there, and may the agent use its chip? Nothing is driven, nothing is held.
+
+    Raises PermissionError where who asks may not look.
+    """
+    needed: dict[str, list[int]] = {}
+    for pin in pins:
+        chip, number = parse_pin(pin)
+        needed.setdefault(chip, []).append(number)
+    names = chips.names()
+    hidden = [name for name in names if not os.access(dev / name, os.R_OK | os.W_OK)]
+    if hidden:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dev / hidden[0]))
+    for chip, numbers in sorted(needed.items()):
+        try:
+            name = chip or chips.header()
+            count = chips.lines(name)
+        except LineError as problem:
+            yield failed("devices", f"pins: {problem}", "is this a board with pins? gpioinfo")
+            continue
+        beyond = [number for number in numbers if number >= count]
+        if beyond:
+            words = f"pins: {name} has {count} lines, there is no line {beyond[0]}"
+            yield failed("devices", words, "gpioinfo shows the lines of every chip")
+        elif user.may_read(dev / name) and user.may_write(dev / name):
+            yield passed("devices", f"pins: {dev / name}")
+        else:
+            words = f"pins: the user {user.name} may not use {dev / name}"
+            yield failed("devices", words, f"put {user.name} into the group of {dev / name}")
 
 
 def look_at_frozen_outputs(

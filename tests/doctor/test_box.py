@@ -19,6 +19,8 @@ from agent.doctor.findings import Finding, Verdict
 from agent.doctor.rights import User, agents_user
 from agent.settings import CentralSystemSettings, MqttSettings, Settings
 from agent.store import Store
+from hw.lines import Chips
+from tests.emulators.gpio_chips import GpioChips
 
 ROOT = Path(__file__).parent.parent.parent
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -236,17 +238,22 @@ def test_every_device_that_is_configured_is_looked_for(tmp_path: Path):
     assert {finding.verdict for finding in findings} == {Verdict.FAIL}
     missing = {finding.words.rpartition("/")[2]: finding.then for finding in findings}
     assert "switch SPI on" in missing["spidev0.0"]
-    assert "board with pins" in missing["gpiochip0"]
+    assert any("board with pins" in finding.then for finding in findings)
     assert "plugged in" in missing["ttyUSB0"]
 
 
 def test_devices_that_the_agent_may_use_are_in_order_and_others_are_told(tmp_path: Path):
-    for name in ("spidev0.0", "gpiochip4", "ttyUSB0"):
-        (tmp_path / name).write_text("")
+    kernel = GpioChips(tmp_path, {"gpiochip0": "other", "gpiochip4": "pinctrl-rp1"})
+    chips = Chips(str(tmp_path), kernel.ioctl)
+    for name in ("spidev0.0", "gpiochip0", "gpiochip4", "ttyUSB0"):
+        (tmp_path / name).touch()
         (tmp_path / name).chmod(0o660)
     settings = example(tmp_path)
-    assert {v for v, _ in told(box.look_at_devices(settings, OF_THE_GROUP, tmp_path))} == {"pass"}
-    for finding in box.look_at_devices(settings, STRANGER, tmp_path):
+    findings = list(box.look_at_devices(settings, OF_THE_GROUP, tmp_path, chips))
+    assert {finding.verdict for finding in findings} == {Verdict.PASS}
+    assert findings[0].words == f"pins: {tmp_path}/gpiochip4", "the one that the service opens"
+    assert kernel.log == [], "nothing was driven"
+    for finding in box.look_at_devices(settings, STRANGER, tmp_path, chips):
         assert "the user chargepoint may not use" in finding.words
         assert "group" in finding.then
 

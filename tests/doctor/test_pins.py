@@ -6,7 +6,10 @@ import pytest
 
 from agent.config import parse_config
 from agent.doctor.findings import Verdict
-from agent.doctor.pins import SETTING, look_at_frozen_outputs
+from agent.doctor.pins import SETTING, look_at_frozen_outputs, look_at_pins
+from agent.doctor.rights import User
+from hw.lines import Chips
+from tests.emulators.gpio_chips import GpioChips
 
 BOX = """
 [charge_point]
@@ -30,6 +33,40 @@ def kernel(folder: Path, driver: str, value: str) -> Path:
     parameter.parent.mkdir(parents=True)
     parameter.write_text(f"{value}\n")
     return folder
+
+
+def pins_of(folder: Path, pins: list[int | str], labels: dict[str, str]) -> list[tuple[str, str]]:
+    kernel = GpioChips(folder / "dev", labels)
+    chips = Chips(str(kernel.dev), kernel.ioctl)
+    root = User("root", 0, frozenset())
+    found = [(f.verdict.value, f.words) for f in look_at_pins(pins, root, chips, kernel.dev)]
+    assert kernel.log == [], "nothing is driven"
+    return found
+
+
+def test_the_chips_are_those_that_the_service_opens(tmp_path):
+    pi_5 = {"gpiochip0": "pinctrl-rp1", "gpiochip10": "gpio-brcmstb", "gpiochip13": "expander"}
+    found = pins_of(tmp_path, [17, 22, "gpiochip13:5"], pi_5)
+    assert found == [
+        ("pass", f"pins: {tmp_path}/dev/gpiochip0"),
+        ("pass", f"pins: {tmp_path}/dev/gpiochip13"),
+    ]
+
+
+def test_a_number_on_a_board_without_the_header_is_told_before_the_service_fails(tmp_path):
+    [(verdict, words)] = pins_of(tmp_path, [17], {"gpiochip0": "1c20800.pinctrl"})
+    assert verdict == "fail"
+    assert "no header of a Raspberry Pi" in words
+    assert "(found: gpiochip0)" in words
+
+
+def test_a_chip_or_a_line_that_is_not_there_is_told(tmp_path):
+    missing, beyond = pins_of(tmp_path, ["gpiochip0:54", "gpiochip7:1"], {"gpiochip0": "pinctrl"})
+    assert beyond == (
+        "fail",
+        f"pins: there is no {tmp_path}/dev/gpiochip7: is this a board with pins?",
+    )
+    assert missing == ("fail", "pins: gpiochip0 has 54 lines, there is no line 54")
 
 
 def test_a_contactor_without_a_heartbeat_is_told_and_one_that_is_simulated_is_not(tmp_path):

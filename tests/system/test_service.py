@@ -59,7 +59,7 @@ WebSocketPingInterval = 5
 
 RESTART_S = 5.0  # from the kill to the next process
 READY_S = 8.0  # and to its READY, on a machine that may be slow
-WATCHDOG_S = 10.0  # WatchdogSec of the unit
+WATCHDOG_S = 5.0  # WatchdogSec of the unit
 THREAD_LIVES = "another thread lives"
 # The main thread sleeps, as a loop does in a call that never returns; every other thread goes on.
 HANG_ON_SIGNAL = f"""
@@ -196,6 +196,24 @@ def test_a_loop_that_hangs_is_shot_by_the_watchdog_though_other_threads_live(
         path.unlink()
 
 
+def test_a_process_that_is_frozen_is_killed_and_its_outputs_are_opened(station: Station) -> None:
+    """SIGABRT, which systemd would send first, does not reach a process that is stopped."""
+    mark, pid = station.mark(), station.main_pid()
+    frozen_at_s = time.monotonic()
+    station.machine.run(f"kill -STOP {pid}")
+    station.wait_until_up(other_than=pid, within_s=60)
+    entries = [json.loads(line) for line in station.journal(mark, output="json").splitlines()]
+    at_s = {
+        words: int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6 - frozen_at_s
+        for entry in reversed(entries)  # the first of each counts
+        for words in ("Main process exited", "every output is open")
+        if words in str(entry["MESSAGE"])
+    }
+    print(f"frozen: {at_s}")
+    assert 1.0 < at_s["Main process exited"] < WATCHDOG_S + 3.0
+    assert at_s["Main process exited"] < at_s["every output is open"]
+
+
 def test_the_lines_in_the_journal_can_be_read_and_carry_their_level(station: Station) -> None:
     mark = station.mark()
     station.sim("fault emergency_stop")
@@ -294,11 +312,19 @@ def test_a_wrong_configuration_stops_it_for_good_and_is_named(station: Station) 
     path = station.machine.root / "etc" / SERVICE / "config.toml"
     good = path.read_text()
     path.write_text(good.replace("[api]", "[apy]"))
+    # A container has no pins: what an earlier process claimed cannot be opened, which is said.
+    record = f"/var/lib/{SERVICE}/outputs"
+    station.machine.write(record, "boot -\ncontactor 17 low connector 9 contactor\n")
     mark = station.mark()
     station.machine.attempt(f"systemctl start {SERVICE}")
     assert station.property("ActiveState") == "failed"
     assert station.property("ExecMainStatus") == "78"
-    assert "did you mean api?" in station.journal(mark)
+    said = station.journal(mark)
+    assert "did you mean api?" in said
+    tried = "connector 9 contactor, pin 17: not switched off"
+    assert said.count(tried) == 3, "before the start, by run itself, and after its end"
+    assert said.rindex("status=78") < said.rindex(tried)
+    (station.machine.root / record.lstrip("/")).unlink()
     path.write_text(good)
     station.machine.run(f"systemctl reset-failed {SERVICE}; systemctl start {SERVICE}")
     assert station.is_up()

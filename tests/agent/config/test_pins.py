@@ -117,3 +117,53 @@ def test_every_pin_key_and_driver_stands_in_the_table_of_pins():
     assert all(key in with_pins[table] for table, key in OUTPUT_KEYS)
     every_pin = [field for _, field, _ in every_setting() if field.metadata.get("is_pin")]
     assert len(every_pin) == sum(map(len, with_pins.values())) + 2  # three inputs, one table
+
+
+ANY_BOARD = """
+[charge_point]
+identity = "CP-1"
+[reader]
+driver = "mfrc522"
+reset_pin = "gpiochip0:9"
+[inputs.door]
+pin = "gpiochip1:3"
+[[connectors]]
+id = 1
+contactor = { driver = "gpio", pin = "gpiochip1:17", feedback_pin = "gpiochip1:2" }
+lock = { driver = "solenoid", pin = 17, feedback_pin = 27 }
+"""
+
+
+def test_a_pin_of_any_board_is_named_by_chip_and_line():
+    settings = parse_config(ANY_BOARD)
+    assert settings.connectors[0].contactor.pin == "gpiochip1:17"
+    assert [pin for pin, _ in pin_table(settings)] == [
+        *(8, 9, 10, 11, 17, 27),
+        "gpiochip0:9",
+        *("gpiochip1:2", "gpiochip1:3", "gpiochip1:17"),
+    ]
+
+
+def test_two_devices_on_one_line_of_a_chip_are_told():
+    (sentence,) = mistakes_of(ANY_BOARD.replace("gpiochip1:3", "gpiochip1:17"))
+    assert sentence.startswith(
+        "gpiochip1:17 is used by connectors[id=1].contactor.pin and inputs.door.pin; a pin can"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pin", "words"),
+    [
+        ('"gpiochip1"', 'chip and line as in "gpiochip1:17", got "gpiochip1"'),
+        ('"gpiochip1:017"', 'chip and line as in "gpiochip1:17"'),
+        ('"/dev/gpiochip1:17"', 'chip and line as in "gpiochip1:17"'),
+        ('"17"', 'must be a whole number from 0 to 53, got "17" (write it without quotes)'),
+        ("54", "must be a whole number from 0 to 53, got 54"),
+        ("true", "must be a whole number from 0 to 53, got true"),
+        ("1.5", "must be a whole number from 0 to 53, got 1.5"),
+    ],
+)
+def test_what_is_no_pin_is_told(pin, words):
+    (sentence,) = mistakes_of(ANY_BOARD.replace('"gpiochip1:17"', pin))
+    assert sentence.startswith("connectors[id=1].contactor.pin must be a whole number")
+    assert words in sentence
