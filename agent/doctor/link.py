@@ -22,6 +22,7 @@ from agent.settings import CentralSystemSettings, ChargePointSettings
 STEP_S = 10.0
 EXPIRES_SOON_DAYS = 21
 _STEPS = ("address", "DNS", "TCP", "TLS", "websocket", "boot")
+_IS_TRUSTED = "is the clock right? is central_system.ca_file the right one?"
 _TRY_AGAIN = "ask whoever runs the central system"
 
 T = TypeVar("T")
@@ -134,7 +135,8 @@ def _handshake(line: socket.socket, host: str, access: Access, now: datetime) ->
         with access.tls.wrap_socket(line, server_hostname=host) as secure:
             return _about_certificate(secure, host, now)
     except (OSError, ValueError) as problem:
-        then = "is the clock right? is central_system.ca_file the right one?"
+        is_about_trust = isinstance(problem, ssl.SSLCertVerificationError)
+        then = _IS_TRUSTED if is_about_trust else _TRY_AGAIN
         raise Broken(failed("TLS", explain(problem, access.url, now), then)) from None
 
 

@@ -185,6 +185,24 @@ async def test_a_server_that_speaks_only_old_tls_is_told(tmp_path: Path):
     assert "does this port speak TLS 1.2 or newer?" in finding.words
 
 
+async def test_a_server_that_demands_a_client_certificate_is_told(tmp_path: Path):
+    (tmp_path / "key").write_text("sixteen chars ok")
+    good = certificate_for("localhost", tmp_path)
+    context = good.server_context(demands_from=good)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with FakeCentralSystem().serve(context) as url:
+        finding = await broken_at(
+            "TLS",
+            url.replace("127.0.0.1", "localhost"),
+            security_profile=2,
+            authorization_key_file=str(tmp_path / "key"),
+            ca_file=str(good.path),
+        )
+    assert "demand" in finding.words
+    assert "a client certificate" in finding.words
+    assert "ca_file" not in finding.then
+
+
 @pytest.mark.parametrize(
     ("status", "words"), [(401, "refuses the password"), (404, "does not know"), (503, "trouble")]
 )
