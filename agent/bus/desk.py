@@ -19,6 +19,7 @@ from agent.core.events import (
 )
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
+from agent.core.sources import Source
 from agent.core.state import ChargePoint, Purpose
 from agent.core.values import CertificateHash, Claim, Contract, DecisionRecord, Verdict
 from agent.rooms import Rooms
@@ -114,7 +115,9 @@ class Desk:
             self._keep_reason(token.id_tag, targets, rule)
             return
         self._note_token(token)
-        self._rooms.runtime.post(CardPresented(token.id_tag, targets, claim=Claim.STATION))
+        self._rooms.runtime.post(
+            CardPresented(token.id_tag, targets, claim=Claim.STATION, source=Source.STATION)
+        )
 
     @property
     def _state(self) -> ChargePoint:
@@ -156,6 +159,7 @@ class Desk:
                 is_random=token.is_random,
                 claim=token.claim,
                 contract=contract,
+                source=Source.STATION,
             )
         )
         loop = asyncio.get_running_loop()

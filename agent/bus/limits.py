@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 SAY_EVERY_S = 60.0
 
@@ -60,3 +62,37 @@ class Allowance:
             return False
         self._left -= 1
         return True
+
+
+Waiting = TypeVar("Waiting")
+
+
+class Turns(Generic[Waiting]):
+    """What waits for its turn: each source has its own places, and they take turns."""
+
+    def __init__(self, places: int) -> None:
+        """``places`` of each source."""
+        self._places = places
+        self._queues: dict[str, deque[Waiting]] = {}  # whose turn is next stands first
+        self._has_some = asyncio.Event()
+
+    def is_full(self, source: str) -> bool:
+        """True when nothing more of this source may wait."""
+        return len(self._queues.get(source, ())) >= self._places
+
+    def put(self, source: str, waiting: Waiting) -> None:
+        """Let it wait, behind what this source has brought before."""
+        self._queues.setdefault(source, deque()).append(waiting)
+        self._has_some.set()
+
+    async def get(self) -> Waiting:
+        """The oldest of the source whose turn it is."""
+        while not self._queues:
+            self._has_some.clear()
+            await self._has_some.wait()
+        source = next(iter(self._queues))
+        queue = self._queues.pop(source)
+        waiting = queue.popleft()
+        if queue:
+            self._queues[source] = queue
+        return waiting

@@ -17,7 +17,7 @@ from agent.bus.broker import BrokerError, Connection, Registration, connected
 from agent.bus.desk import REJECTED, Desk, Offer, Outcome
 from agent.bus.envelope import BadMessage, Message
 from agent.bus.evses import Evses
-from agent.bus.limits import Allowance, Complaints
+from agent.bus.limits import Allowance, Complaints, Turns
 from agent.bus.outgoing import ANSWER_S, Outgoing
 from agent.bus.seen import Seen
 from agent.core.commands import Command
@@ -27,6 +27,7 @@ from agent.core.values import Instant
 from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
 from agent.rooms import Rooms
 
+# Of each topic, so that a broken reader does not silence the vehicles, nor they the reader.
 REQUESTS_MAX = 1500  # that may come at once and wait for their turn; more are rejected
 REQUESTS_PER_S = 5.0  # for ever
 ASKED_MAX = 32  # questions to the station's own logic that may still be answered
@@ -82,7 +83,9 @@ class StationBus:
         self._connect = connect or connected
         self._backoff = Backoff(random)
         self._complaints = Complaints(self._now_s)
-        self._allowance = Allowance(self._now_s, REQUESTS_MAX, REQUESTS_PER_S)
+        self._allowances = {
+            topic: Allowance(self._now_s, REQUESTS_MAX, REQUESTS_PER_S) for topic in _MIRROR
+        }
         self._evses = Evses(rooms.settings)
         self._facts = Facts(rooms.settings, self._evses, lambda: rooms.runtime.state)
         self._announcer = Announcer(self._evses, self._facts, rooms.settings.authorization)
@@ -92,7 +95,7 @@ class StationBus:
         self._seen = Seen(self._now_s)
         self._before = rooms.runtime.state
         self._turns: list[_Turn] = []
-        self._requests: asyncio.Queue[_Request] = asyncio.Queue(REQUESTS_MAX)
+        self._requests: Turns[_Request] = Turns(REQUESTS_MAX)
         self._asked: dict[str, str] = {}  # the station's own logic: id of the question, idTag
         self._answering: set[asyncio.Future[None]] = set()
         self._is_connected = False
@@ -282,11 +285,11 @@ class StationBus:
         if problem:
             self._complaints.tell("a request on the station bus is rejected", problem)
             self._reject(topic, message)
-        elif self._requests.full() or not self._allowance.take():
+        elif self._requests.is_full(topic) or not self._allowances[topic].take():
             self._complaints.drop("requests that wait for their turn")
             self._reject(topic, message)
         else:
-            self._requests.put_nowait(_Request(topic, message, self._now_s() + ANSWER_S))
+            self._requests.put(topic, _Request(topic, message, self._now_s() + ANSWER_S))
 
     def _take_response(self, topic: str, message: Message) -> None:
         id_tag = self._asked.get(message.id.lower())

@@ -7,6 +7,7 @@ from enum import Enum
 
 from agent.core.authorization import Decision
 from agent.core.charging_profiles import ChargingProfile
+from agent.core.sources import Source
 from agent.core.values import Contract, IdTagInfo, TagFacts
 
 
@@ -72,6 +73,7 @@ class Attempt(Asked):
     limits: Limits = NO_LIMITS
     profile: ChargingProfile | None = None  # came with the remote start
     contract: Contract | None = None  # the vehicle has shown one
+    source: Source = Source.READER
 
 
 @dataclass(frozen=True, slots=True)

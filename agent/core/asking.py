@@ -26,9 +26,11 @@ from agent.core.commands import Authorize, CacheTag, ShowSignal, Signal
 from agent.core.events import AuthorizeAnswered, AuthorizeFailed, StationAnswered
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.reasons import Rule
+from agent.core.sources import Source
 from agent.core.state import (
     Asked,
     Attempt,
+    ChargePoint,
     Check,
     Grant,
     Phase,
@@ -46,7 +48,7 @@ from agent.core.values import (
     Verdict,
 )
 
-CHECKS_MAX = 8  # tags that may be asked about at the same time; one more is refused
+CHECKS_MAX = 8  # tags of each source that may be asked about at the same time; one more is refused
 LATE_S = 60.0  # so long an answer still counts for a plug that has stayed in
 VOUCHED_MAX = 32  # tags the operator asked about lately, with an accepted answer
 _DECIDED_UNANSWERED = tuple(
@@ -55,33 +57,63 @@ _DECIDED_UNANSWERED = tuple(
 _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case that it does not
 
 
-def start(turn: Turn, attempt: Attempt, decision: Decision | None) -> None:
-    """Let the attempt go on with what ``outlook``, or its door, has decided; else ask."""
+def start(turn: Turn, attempt: Attempt, decision: Decision | None, may_wait: bool = False) -> None:
+    """Let the attempt go on with what ``outlook``, or its door, has decided; else ask.
+
+    ``may_wait``: the link may be busy with a token of the station bus first.
+    """
     if decision is None:
-        ask(turn, attempt)
+        ask(turn, attempt, may_wait)
     elif decision.verdict is Verdict.ACCEPTED:
         grant(turn, attempt, decision)
     else:
         turn_down(turn, attempt, decision)
 
 
-def ask(turn: Turn, attempt: Attempt) -> None:
+def ask(turn: Turn, attempt: Attempt, may_wait: bool = False) -> None:
     """Ask the central system; one question serves everybody who wants to know about this tag."""
     if not is_valid_id_tag(attempt.id_tag):
         refuse(turn, attempt, Rule.UNTELLABLE)
         return
-    if len(turn.state.checking) >= CHECKS_MAX:
+    if _has_no_place(turn.state, attempt.source):
         refuse(turn, attempt, Rule.TOO_MANY)
         return
     timeout_s = turn.state.rules.authorize_timeout_s
     is_asked = any(_is_about(check, attempt.id_tag) for check in turn.state.checking)
-    check = Check(attempt, by_s=turn.now.monotonic_s + timeout_s + _BACKSTOP_S)
+    most_s = (2 * timeout_s if may_wait else timeout_s) + _BACKSTOP_S
+    check = Check(attempt, by_s=turn.now.monotonic_s + most_s)
     turn.change(checking=(*turn.state.checking, check))
     if attempt.purpose is not Purpose.QUESTION:
         turn.order(ShowSignal(Signal.CHECKING))
     if not is_asked:
         contract = contracts.to_ask_about(turn.state, attempt)
-        turn.order(Authorize(attempt.id_tag, timeout_s, contract))
+        turn.order(Authorize(attempt.id_tag, timeout_s, contract, attempt.source))
+
+
+def _has_no_place(state: ChargePoint, source: Source) -> bool:
+    return sum(check.attempt.source is source for check in state.checking) >= CHECKS_MAX
+
+
+def without_station(state: ChargePoint) -> ChargePoint:
+    """As if no token of the station bus were being asked about."""
+    kept = tuple(check for check in state.checking if not _gives_way(check))
+    return replace(state, checking=kept)
+
+
+def give_way(turn: Turn, connectors: tuple[int, ...]) -> None:
+    """Give up what is asked about tokens of the station bus that mean these connectors."""
+    for check in turn.state.checking:
+        if _gives_way(check) and not set(connectors).isdisjoint(check.attempt.connectors):
+            turn.change(
+                checking=tuple(other for other in turn.state.checking if other is not check)
+            )
+            refuse(turn, check.attempt, Rule.OWN_READER_FIRST)
+
+
+def _gives_way(check: Check) -> bool:
+    """A start that a token of the station bus asks for, and that nobody has accepted yet."""
+    is_start = check.attempt.purpose is Purpose.START
+    return is_start and check.attempt.source is Source.STATION and check.accepted is None
 
 
 # --- the answer ----------------------------------------------------------------------------------
@@ -126,7 +158,9 @@ def _note_unanswered(turn: Turn, attempt: Attempt) -> None:
         return
     until_s = turn.now.monotonic_s + LATE_S
     late = Unanswered(attempt, place.plugged_at_s, until_s)
-    turn.change(unanswered=(*turn.state.unanswered, late)[-CHECKS_MAX:])
+    others = [u for u in turn.state.unanswered if u.attempt.source is not attempt.source]
+    same = [u for u in turn.state.unanswered if u.attempt.source is attempt.source]
+    turn.change(unanswered=(*others, *[*same, late][-CHECKS_MAX:]))
 
 
 def _grant_late(turn: Turn, event: AuthorizeAnswered) -> None:
@@ -272,7 +306,7 @@ def station_answered(turn: Turn, event: StationAnswered) -> None:
 
 
 def _station_is_asked(turn: Turn, attempt: Attempt, decision: Decision) -> bool:
-    if not turn.state.rules.asks_station or len(turn.state.checking) >= CHECKS_MAX:
+    if not turn.state.rules.asks_station or _has_no_place(turn.state, attempt.source):
         return False  # nobody is kept from charging by too many questions
     by_s = turn.now.monotonic_s + turn.state.rules.station_s
     check = Check(attempt, by_s, accepted=decision)

@@ -139,7 +139,8 @@ def why_nowhere(state: ChargePoint, served: Sequence[Connector], id_tag: str) ->
     usable = [c.connector_id for c in served if connectors.may_follow(state, c)]
     if any(not is_open_to(state, connector_id, id_tag, None) for connector_id in usable):
         return Rule.RESERVED
-    return Rule.NO_CONNECTOR
+    # Where nothing but an answer is missing that is why: soon there may be a place.
+    return Rule.NO_CONNECTOR if _taken(state).isdisjoint(usable) else Rule.ONE_AT_A_TIME
 
 
 def is_promised_away(state: ChargePoint, id_tag: str, parent_id_tag: str | None) -> bool:

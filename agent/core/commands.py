@@ -92,6 +92,7 @@ from agent.core.rows import (
 from agent.core.rows import (
     SetTransactionId as SetTransactionId,
 )
+from agent.core.sources import Source
 from agent.core.values import (
     Contract,
     IdTagInfo,
@@ -245,6 +246,7 @@ class Authorize:
     id_tag: str
     timeout_s: float
     contract: Contract | None = None  # to be asked about as well (ISO 15118 Plug & Charge)
+    source: Source = Source.READER
 
 
 @dataclass(frozen=True, slots=True)

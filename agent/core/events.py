@@ -81,6 +81,7 @@ from agent.core.requests import (
 from agent.core.requests import (
     UnlockRequested as UnlockRequested,
 )
+from agent.core.sources import Source
 from agent.core.values import (
     Claim,
     Contract,
@@ -102,6 +103,7 @@ class CardPresented:
     is_random: bool = False  # from a UID that changes at every activation (4 bytes, first 08)
     claim: Claim = Claim.CARD
     contract: Contract | None = None  # of an ISO 15118 vehicle
+    source: Source = Source.READER
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from agent.core.authorization import Decision
 from agent.core.events import Event
 from agent.core.id_tag import same_tag
 from agent.core.reasons import Rule
+from agent.core.sources import Source
 from agent.core.state import Asked, Attempt, ChargePoint, Limits, Phase, Purpose, Vouched
 from agent.core.turn import Turn
 from agent.core.values import AuthorizationStatus, Instant, StopReason, TagFacts, Verdict
@@ -38,6 +39,7 @@ _STATUSES = {
     Rule.UPDATING: "connector_unavailable",
     Rule.RESERVED: "connector_reserved",
     Rule.NO_CONNECTOR: "transaction_active",
+    Rule.ONE_AT_A_TIME: "transaction_active",
     Rule.NOT_PLUGGED: "not_plugged",
 }
 
@@ -73,6 +75,7 @@ def _attempt(event: ev.SessionAsked, facts: TagFacts) -> Attempt:
         event.request_id,
         facts=facts,
         limits=Limits(event.duration_s, event.energy_wh),
+        source=Source.OPERATOR,
     )
 
 
@@ -123,7 +126,9 @@ def _stop_asked(turn: Turn, event: ev.StopAsked) -> None:
 
 def tag_questioned(turn: Turn, event: ev.TagQuestioned, facts: TagFacts) -> None:
     """Ask the central system about a tag, whatever list and cache say."""
-    attempt = Attempt(Purpose.QUESTION, event.id_tag, (), event.request_id, facts=facts)
+    attempt = Attempt(
+        Purpose.QUESTION, event.id_tag, (), event.request_id, facts=facts, source=Source.OPERATOR
+    )
     if not turn.state.online:
         answering.refuse(turn, attempt, because(Rule.NOT_CONNECTED), "not_connected")
         return

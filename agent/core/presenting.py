@@ -32,6 +32,7 @@ from agent.core.events import (
 )
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.reasons import Rule
+from agent.core.sources import Source
 from agent.core.state import Asked, Attempt, ChargePoint, Connector, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import Claim, TagFacts, Verdict
@@ -71,7 +72,14 @@ def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
         return
     meant = choosing.meant_by(served, event.id_tag)
     ids = tuple(c.connector_id for c in meant)
-    attempt = Attempt(Purpose.START, event.id_tag, ids, facts=facts, contract=event.contract)
+    attempt = Attempt(
+        Purpose.START,
+        event.id_tag,
+        ids,
+        facts=facts,
+        contract=event.contract,
+        source=event.source,
+    )
     if _starts(turn, attempt, event.claim):
         return
     why = choosing.why_nowhere(turn.state, meant, event.id_tag)
@@ -90,15 +98,32 @@ def _starts(turn: Turn, attempt: Attempt, claim: Claim) -> bool:
         decision = outlook.foresee(turn.state, attempt, turn.now.utc)
     else:
         decision = asking.local(rule)
-    targets = outlook.places(turn.state, attempt, decision, turn.now.utc)
+    may_wait = asking.without_station(turn.state) != turn.state
+    targets = _places(turn, attempt, decision)
     if not targets:
         return False
     attempt = replace(attempt, connectors=targets)
     if decision is not None and claim is Claim.STATION:
         asking.grant(turn, attempt, decision, is_wanted=True)
     else:
-        asking.start(turn, attempt, decision)
+        asking.start(turn, attempt, decision, may_wait)
     return True
+
+
+def _places(turn: Turn, attempt: Attempt, decision: Decision | None) -> tuple[int, ...]:
+    """Where it can begin. A token of the station bus that is being checked gives way to a card.
+
+    Whoever sends tokens over the bus, and sends many, would keep everybody at the charger out.
+    """
+    state, utc = turn.state, turn.now.utc
+    targets = outlook.places(state, attempt, decision, utc)
+    is_refused = decision is not None and decision.verdict is Verdict.REFUSED
+    if attempt.source is not Source.READER or is_refused:
+        return targets
+    first = outlook.places(asking.without_station(state), attempt, decision, utc)
+    if first != targets:
+        asking.give_way(turn, first)
+    return first
 
 
 def request_not_taken(turn: Turn, event: RequestNotTaken) -> None:
@@ -293,7 +318,14 @@ def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagFa
     asked = _remote(event)
     served = [c for c in turn.state.connectors if event.connector_id in (None, c.connector_id)]
     ids = tuple(c.connector_id for c in served)
-    attempt = Attempt(Purpose.REMOTE_START, event.id_tag, ids, facts=facts, profile=event.profile)
+    attempt = Attempt(
+        Purpose.REMOTE_START,
+        event.id_tag,
+        ids,
+        facts=facts,
+        profile=event.profile,
+        source=Source.CENTRAL_SYSTEM,
+    )
     decision: Decision | None = Decision(Verdict.ACCEPTED, Rule.REMOTE_TRUSTED, "central system")
     if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
         decision = outlook.foresee(turn.state, attempt, turn.now.utc)

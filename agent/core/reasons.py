@@ -42,7 +42,8 @@ class Rule(Enum):
     BAD_TOKEN = "the token does not have the form of its kind"
     EVSE_UNKNOWN = "the token is meant for an EVSE that this box does not have"
     SEVERAL_PLUGS = "several plugs wait, and nobody said which one the token is for"
-    ONE_AT_A_TIME = "another token is being checked for the same connector"
+    ONE_AT_A_TIME = "another card or token is being checked for the same connector"
+    OWN_READER_FIRST = "a card at the charger's own reader came meanwhile, and goes first"
     CONTRACT_UNCHECKED = "nobody can check the contract of this vehicle now"
     DISCARDED = "the station's own logic does not want this token"
     VOUCHED = "the central system accepted this tag when it was asked a moment ago"
@@ -146,7 +147,8 @@ _THEN = {
     Rule.BAD_TOKEN: "see what the sender of the token puts into id_token (docs/bus.md)",
     Rule.EVSE_UNKNOWN: "see evse_id in the configuration, and what the sender puts into its",
     Rule.SEVERAL_PLUGS: "let the sender of the token name the EVSE",
-    Rule.ONE_AT_A_TIME: "wait until the token before this one is decided",
+    Rule.ONE_AT_A_TIME: "wait until the one before is decided, then show it again",
+    Rule.OWN_READER_FIRST: "show it again when that card is decided",
     Rule.CONTRACT_UNCHECKED: "charge with a card, or wait for the link to the central system",
     Rule.DISCARDED: "see the log of the service that answers process_authorized_token",
     Rule.TOO_MANY: "wait until the cards before this one are decided",

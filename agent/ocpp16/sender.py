@@ -18,6 +18,7 @@ from agent.core.events import (
     MessageFailed,
     OutboxWasEmpty,
 )
+from agent.core.sources import Source
 from agent.errors import AgentError, CallFailed
 from agent.ocpp16 import answers, messages, plug_and_charge
 from agent.ocpp16.exchange import CallErrorReceived, Exchange, OwnCall
@@ -69,16 +70,26 @@ class Sender:
     # --- from the runtime, on the loop's thread -------------------------------------------------
 
     def authorize(self, command: Authorize) -> None:
-        """Ask about a card; its time-out runs from now, not from its turn."""
+        """Ask about a card; its time-out runs from now, not from its turn.
+
+        What a token of the station bus takes of it is given to a card of the charger's own reader
+        once more: whoever sends such tokens without end would leave no time for anybody else.
+        """
         if self.accepted_at_s is None:
             self._post(AuthorizeFailed(command.id_tag, "the link is not accepted yet"))
             return
-        waiting = WaitingAuthorize(command, self._loop.time() + command.timeout_s)
+        is_own = command.source is Source.READER
+        most_s = command.timeout_s * (2 if is_own and self._is_station_asked_about() else 1)
+        waiting = WaitingAuthorize(command, self._loop.time() + most_s)
         if not self._waiting.add_authorize(waiting):
             self._post(AuthorizeFailed(command.id_tag, "too many cards are being asked about"))
             return
         self._timers[waiting] = self._loop.call_at(waiting.deadline_s, self._give_up, waiting)
         self._wake.set()
+
+    def _is_station_asked_about(self) -> bool:
+        subject = self._under_way
+        return isinstance(subject, Authorize) and subject.source is Source.STATION
 
     def notify(self, command: NotifyStatus) -> None:
         """Report a status; it is dropped while the link is not accepted."""
@@ -243,7 +254,7 @@ class Sender:
         except ValueError as problem:
             self._post(AuthorizeFailed(command.id_tag, f"Authorize cannot be sent: {problem}"))
             return
-        left_s = max(waiting.deadline_s - self._loop.time(), 0.001)
+        left_s = min(command.timeout_s, max(waiting.deadline_s - self._loop.time(), 0.001))
         await self._perform(
             OwnCall(self._new_id(), action, payload, left_s, command, is_urgent=True)
         )

@@ -11,10 +11,11 @@ from enum import Enum
 from typing import Any
 
 from agent.core.commands import Authorize
+from agent.core.sources import Source
 from agent.core.values import Status, StatusReport
 from agent.errors import CallFailed
 
-AUTHORIZES_MAX = 8
+AUTHORIZES_MAX = 8  # of each source
 PROXIED_MAX = 8
 TOLD_MAX = 40
 _OTHERS_BEFORE_A_ROW = 10
@@ -73,6 +74,7 @@ Waiting = WaitingAuthorize | WaitingStatus | WaitingProxied | WaitingTold | Due
 class WaitingCalls:
     """Cards before statuses before the transaction queue, which still goes after ten others.
 
+    Of the cards those of the charger's own reader go first: somebody stands there.
     A status that says that a session charges does not overtake a row that was ready before it.
     """
 
@@ -91,8 +93,9 @@ class WaitingCalls:
         return others + self._delivery_wanted
 
     def add_authorize(self, waiting: WaitingAuthorize) -> bool:
-        """Let a card wait for its turn; False when too many wait already."""
-        if len(self._authorizes) >= AUTHORIZES_MAX:
+        """Let a card wait for its turn; False when too many of its source wait already."""
+        source = waiting.command.source
+        if sum(other.command.source is source for other in self._authorizes) >= AUTHORIZES_MAX:
             return False
         self._authorizes.append(waiting)
         return True
@@ -144,7 +147,9 @@ class WaitingCalls:
             return self._delivery()
         if self._authorizes:
             self._count_other()
-            return self._authorizes.popleft()
+            chosen = min(self._authorizes, key=lambda one: one.command.source is not Source.READER)
+            self._authorizes.remove(chosen)
+            return chosen
         if self._statuses:
             key = next(iter(self._statuses))
             if self._delivery_wanted and key in self._after_row:

@@ -9,6 +9,8 @@ import pytest
 
 import agent.inbox
 from agent.core import events as ev
+from agent.core.reasons import Rule
+from agent.core.sources import Source
 from agent.core.values import Reading
 from agent.inbox import EventQueue
 from tests.emulators.virtual_clock import NOON
@@ -78,6 +80,22 @@ async def test_a_full_queue_drops_what_can_be_repeated_and_nothing_else(monkeypa
     ]
     assert "CardPresented is dropped" in caplog.text
     assert "04A2B3C4" not in caplog.text
+
+
+async def test_the_station_bus_keeps_no_card_of_the_own_reader_out(caplog):
+    queue = EventQueue()
+    foreign = ev.CardPresented("FOREIGN", (1,), source=Source.STATION)
+    refused = ev.RequestNotTaken("FOREIGN", (1,), Rule.ONE_AT_A_TIME)
+    for _ in range(agent.inbox.EVENTS_MAX):
+        queue.put(foreign)
+        queue.put(refused)
+    own = ev.CardPresented("04A2B3C4", (1,))
+    queue.put(own)
+    assert len(queue) == agent.inbox.OF_STATION_MAX + 1
+    assert (await drain(queue))[-1] == own
+    assert caplog.text.count("is dropped") == 1
+    queue.put(foreign)
+    assert await drain(queue) == [foreign]
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, 5.0])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 
 import pytest
 
 from agent.bus.envelope import Message
-from agent.bus.limits import SAY_EVERY_S, Allowance, Complaints
+from agent.bus.limits import SAY_EVERY_S, Allowance, Complaints, Turns
 from agent.bus.seen import SEEN_MAX, SEEN_S, Seen
 
 
@@ -58,6 +59,21 @@ def test_many_at_once_and_few_for_ever(clock):
 
 def a_message() -> Message:
     return Message(str(uuid.uuid4()), "authorization", "response", {"status": "accepted"})
+
+
+async def test_sources_take_turns_and_each_has_its_own_places():
+    turns: Turns[str] = Turns(places=2)
+    for number in range(2):
+        turns.put("greedy", f"g{number}")
+    assert turns.is_full("greedy")
+    assert not turns.is_full("quiet")
+    turns.put("quiet", "q0")
+    assert [await turns.get() for _ in range(3)] == ["g0", "q0", "g1"]
+    waiting = asyncio.ensure_future(turns.get())
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    turns.put("quiet", "q1")
+    assert await waiting == "q1"
 
 
 def test_a_request_is_new_once_a_minute_whatever_the_case_of_its_id(clock):

@@ -10,7 +10,7 @@ import pytest
 
 from agent.bus import outgoing, seen, station_bus
 from tests.agent.box import CARD, OTHER_CARD
-from tests.bus.conftest import EVSE, OTHER_EVSE, READER, SOON_S, station
+from tests.bus.conftest import EVSE, ISO15118, OTHER_EVSE, READER, SOON_S, station
 
 ACCEPTED_UPDATE = {
     "evse_id": EVSE,
@@ -103,6 +103,19 @@ async def test_requests_beyond_what_may_wait_are_rejected_at_once(tmp_path, monk
         for id in ids:
             await here.broker.answer_to(id)
         assert "requests that wait for their turn are dropped" in caplog.text
+
+
+async def test_a_flood_on_one_topic_silences_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(station_bus, "REQUESTS_MAX", 5)
+    async with station(tmp_path, rules={"autocharge": True}) as here:
+        here.box.central_system.accepted_tags.add("VID:0123456789AB")
+        await here.box.plug()
+        data = {"token_type": "ISO14443", "id_token": "zz"}
+        for _ in range(50):
+            here.broker.say(READER, "authorization", "request", data)
+        vehicle = {"token_type": "mac_address", "id_token": "01:23:45:67:89:AB", "evse_id": EVSE}
+        answer = await here.broker.ask(ISO15118, "iso15118_authorization", vehicle)
+        assert answer["status"] == "accepted"
 
 
 async def test_ids_are_not_remembered_for_ever(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from agent.core.commands import (
     ShowSignal,
     Signal,
 )
+from agent.core.sources import Source
 from agent.core.state import Grant, Phase
 from agent.core.values import (
     AuthorizationStatus,
@@ -246,7 +247,7 @@ def test_a_session_for_an_unknown_tag_is_asked_about_and_its_refusal_told():
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
     commands = story.tell(ev.SessionAsked("s1", 1, CARD))
-    assert deeds(commands) == [Authorize(CARD, 5.0)]
+    assert deeds(commands) == [Authorize(CARD, 5.0, source=Source.OPERATOR)]
     assert of(ShowSignal, commands) == [ShowSignal(Signal.CHECKING)]
     commands = story.tell(ev.AuthorizeAnswered(CARD, BLOCKED))
     assert of(Reply, commands) == [

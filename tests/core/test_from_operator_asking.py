@@ -19,6 +19,7 @@ from agent.core.commands import (
     ShowSignal,
     Signal,
 )
+from agent.core.sources import Source
 from agent.core.state import Phase
 from agent.core.values import (
     AuthorizationStatus,
@@ -129,7 +130,9 @@ def test_one_stop_answers_who_waits_for_the_start_and_who_waits_for_the_end():
 def test_a_question_asks_the_central_system_and_starts_nothing():
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
-    assert story.tell(ev.TagQuestioned("q1", CARD)) == [Authorize(CARD, 5.0)]
+    assert story.tell(ev.TagQuestioned("q1", CARD)) == [
+        Authorize(CARD, 5.0, source=Source.OPERATOR)
+    ]
     commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
     assert of(Reply, commands) == [Reply("q1", "applied", "", ACCEPTED)]
     assert of(ShowSignal, commands) == []
@@ -147,7 +150,7 @@ def test_an_acceptance_for_this_once_answers_the_question_and_vouches_for_nothin
     commands = story.tell(ev.AuthorizeAnswered(CARD, info))
     assert of(Reply, commands) == [Reply("q1", "applied", "", info)]
     asked = story.tell(ev.SessionAsked("s1", 1, CARD))
-    assert of(Authorize, asked) == [Authorize(CARD, 5.0)]
+    assert of(Authorize, asked) == [Authorize(CARD, 5.0, source=Source.OPERATOR)]
     assert story.connector.phase is Phase.IDLE
 
 
@@ -200,7 +203,7 @@ def test_a_question_beyond_those_that_may_be_open_has_failed():
 def test_two_questions_about_one_tag_are_asked_once_and_both_answered():
     story = Story(a_charge_point())
     commands = story.tell(ev.TagQuestioned("q1", CARD), ev.TagQuestioned("q2", CARD.lower()))
-    assert of(Authorize, commands) == [Authorize(CARD, 5.0)]
+    assert of(Authorize, commands) == [Authorize(CARD, 5.0, source=Source.OPERATOR)]
     commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
     assert replies(commands) == [("q1", "applied"), ("q2", "applied")]
     assert len(story.state.vouched) == 1
@@ -228,7 +231,9 @@ def a_vouched_tag(info: IdTagInfo = ACCEPTED, **given) -> Story:
 
 
 def asks_anew(story: Story) -> bool:
-    return Authorize(CARD, 5.0) in story.tell(ev.SessionAsked("s1", 1, CARD))
+    return Authorize(CARD, 5.0, source=Source.OPERATOR) in story.tell(
+        ev.SessionAsked("s1", 1, CARD)
+    )
 
 
 def test_a_session_of_a_tag_that_was_just_accepted_is_not_asked_about_again():
@@ -255,7 +260,7 @@ def test_an_accepted_answer_does_not_count_beyond_its_own_expiry():
 
 def test_an_accepted_answer_counts_for_its_own_tag_only():
     commands = a_vouched_tag().tell(ev.SessionAsked("s1", 1, OTHER_CARD))
-    assert of(Authorize, commands) == [Authorize(OTHER_CARD, 5.0)]
+    assert of(Authorize, commands) == [Authorize(OTHER_CARD, 5.0, source=Source.OPERATOR)]
 
 
 @pytest.mark.parametrize("said", [BLOCKED, CONCURRENT])

@@ -18,6 +18,7 @@ from agent.core.commands import (
     Signal,
 )
 from agent.core.presenting import RANDOM_TAGS_MAX
+from agent.core.sources import Source
 from agent.core.state import Phase, Rules
 from agent.core.values import (
     AuthorizationStatus,
@@ -125,7 +126,7 @@ def test_one_question_serves_a_card_and_a_remote_start_of_the_same_tag():
 def test_a_second_card_is_not_promised_the_connector_of_one_that_is_being_checked():
     story = Story(a_charge_point())
     story.tell(tap())
-    assert rules_of(story.tell(tap(OTHER_CARD, listed()))) == ["NO_CONNECTOR"]
+    assert rules_of(story.tell(tap(OTHER_CARD, listed()))) == ["ONE_AT_A_TIME"]
     assert rules_of(story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))) == ["CENTRAL_ACCEPTED"]
 
 
@@ -355,7 +356,10 @@ def test_a_remote_start_is_accepted_and_waits_for_the_plug_without_a_question():
 def test_a_remote_start_is_authorized_like_a_card_where_the_key_says_so():
     story = Story(a_charge_point(AuthorizeRemoteTxRequests="true"))
     commands = story.tell(ev.RemoteStartRequested("r1", "APP-7", 1))
-    assert deeds(commands) == [Reply("r1", "Accepted"), Authorize("APP-7", 5.0)]
+    assert deeds(commands) == [
+        Reply("r1", "Accepted"),
+        Authorize("APP-7", 5.0, source=Source.CENTRAL_SYSTEM),
+    ]
     commands = story.tell(ev.AuthorizeAnswered("APP-7", BLOCKED))
     assert [(r.purpose, r.rule) for r in decisions(commands)] == [
         ("remote start", "CENTRAL_REFUSED")

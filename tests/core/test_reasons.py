@@ -13,6 +13,7 @@ from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.firmware_update import Firmware, FirmwareStep, FirmwareUpdate
 from agent.core.reasons import STATION_RULES, Rule
+from agent.core.sources import Source
 from agent.core.state import Grant, Rules, Traits
 from agent.core.values import Claim, Contract, Reservation, TagFacts, Verdict
 from tests.core.charging import a_profile
@@ -156,6 +157,12 @@ def a_contract_nobody_can_check() -> list[Command]:
     return story.tell(looked_up(ev.CardPresented(CARD, (1,), contract=Contract(())), listed()))
 
 
+def a_card_comes_while_a_token_is_checked():
+    story = Story(a_charge_point())
+    story.tell(ev.CardPresented(OTHER_CARD, (1,), source=Source.STATION))
+    return story.tell(tap())
+
+
 def the_station_discards_it() -> list[Command]:
     story = Story(a_charge_point(rules=Rules(asks_station=True)))
     story.tell(tap(facts=listed()))
@@ -251,6 +258,7 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.CONTRACT_UNCHECKED: (NO, a_contract_nobody_can_check),
     Rule.DISCARDED: (NO, the_station_discards_it),
     **{rule: (NO, not_taken(rule)) for rule in STATION_RULES},
+    Rule.OWN_READER_FIRST: (NO, a_card_comes_while_a_token_is_checked),
     Rule.VOUCHED: (YES, a_session_of_a_tag_that_was_just_asked_about),
     Rule.TRUSTED: (YES, a_session_on_simulated_hardware),
     Rule.TOO_SOON: (NO, the_same_card_too_soon),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.core.commands import Authorize
+from agent.core.sources import Source
 from agent.core.values import Status, StatusReport
 from agent.ocpp16.waiting import (
     AUTHORIZES_MAX,
@@ -14,8 +15,8 @@ from agent.ocpp16.waiting import (
 from tests.emulators.virtual_clock import NOON
 
 
-def card(tag: str = "A") -> WaitingAuthorize:
-    return WaitingAuthorize(Authorize(tag, 5.0), 5.0)
+def card(tag: str = "A", source: Source = Source.READER) -> WaitingAuthorize:
+    return WaitingAuthorize(Authorize(tag, 5.0, source=source), 5.0)
 
 
 def status(connector_id: int, what: Status = Status.AVAILABLE) -> WaitingStatus:
@@ -84,6 +85,16 @@ def test_at_most_eight_cards_wait():
     waiting = WaitingCalls()
     assert all(waiting.add_authorize(card()) for _ in range(AUTHORIZES_MAX))
     assert not waiting.add_authorize(card())
+
+
+def test_each_source_has_its_own_places_and_the_chargers_reader_goes_first():
+    waiting = WaitingCalls()
+    foreign = [card(f"F{number}", Source.STATION) for number in range(AUTHORIZES_MAX)]
+    assert all(waiting.add_authorize(one) for one in foreign)
+    assert not waiting.add_authorize(card("F", Source.STATION))
+    own = [card("A"), card("B")]
+    assert all(waiting.add_authorize(one) for one in own)
+    assert [waiting.next() for _ in range(4)] == [*own, *foreign[:2]]
 
 
 def test_a_card_can_be_taken_back_until_its_turn_comes():

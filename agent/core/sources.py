@@ -1,0 +1,14 @@
+"""Where a tag comes from. Each source has its own share; the charger's own reader comes first."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Source(Enum):
+    """Who presented a tag, or asked about it."""
+
+    READER = "the charger's own reader"
+    STATION = "the station bus"
+    CENTRAL_SYSTEM = "the central system"
+    OPERATOR = "the operator"
