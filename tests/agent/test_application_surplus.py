@@ -17,7 +17,7 @@ CLOUD_S = 900  # longer than ConnectionTimeOut
     [
         ({"connectorId": 1}, "true", CLOUD_S),
         ({}, "false", CLOUD_S),
-        ({"connectorId": 1}, "false", 0),  # while the session before is still being ended
+        ({"connectorId": 1}, "false", 0),
         ({}, "true", 0),
     ],
 )
