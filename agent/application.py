@@ -189,7 +189,7 @@ class Application:
         parked = ParkedMessages(runtime, store, read)
         self.actions = {
             **window.by_name(),
-            **ListActions(lists, state).by_name(),
+            **ListActions(lists, state, self.settings).by_name(),
             **parked.by_name(),
         }
         return Rooms(

@@ -7,6 +7,7 @@ last of them says so (``import``). One file at a time; the next one takes its pl
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ from agent.core.values import (
 )
 from agent.errors import ControlError, StoreError
 from agent.list_updates import ListUpdates, Outcome
+from agent.settings import Settings
 
 PAGE_MAX = 500
 PIECE_MAX = 250  # entries of a file in one request; each takes at most some 220 bytes
@@ -42,7 +44,11 @@ class _Upload:
 class ListActions:
     """The action ``list``; ``what`` names what to do."""
 
-    def __init__(self, lists: ListUpdates, state: Callable[[], ChargePoint]) -> None:
+    def __init__(
+        self, lists: ListUpdates, state: Callable[[], ChargePoint], settings: Settings
+    ) -> None:
+        reader = settings.reader
+        self._reader = {"driver": reader.driver, "form": reader.uid_format}
         self._lists = lists
         self._state = state
         self._upload: _Upload | None = None
@@ -85,6 +91,7 @@ class ListActions:
             "entries_max": state.configuration.integer("LocalAuthListMaxLength"),
             "is_enabled": state.configuration.boolean("LocalAuthListEnabled"),
             "owner": state.rules.list_owner.value,
+            "reader": self._reader,  # in whose form cards are kept
             "shown": [entry_as_data(id_tag, info) for id_tag, info in page],
         }
 
@@ -182,13 +189,19 @@ def entry_of(data: object) -> ListEntry:
 def expiry_of(text: str) -> datetime:
     """Read a date (its end counts) or an instant; without offset it is UTC.
 
-    Raises ValueError with a sentence.
+    ``31.12.2027`` is a date as well; with ``/`` nobody knows which is the month. Raises ValueError
+    with a sentence.
     """
+    wanted = "write 2027-12-31 or 2027-12-31T23:59:59Z"
+    if re.fullmatch(r"\d{1,2}/\d{1,2}/\d{2,4}(?: .*)?", text):
+        raise ValueError(f"{text[:40]!r} may be two dates, by who reads it: {wanted}")
+    if by_dots := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text):
+        day, month, year = by_dots.groups()
+        text = f"{year}-{month:0>2}-{day:0>2}"
     try:
         return read_end(text)
     except ValueError:
-        wanted = f"{text[:40]!r} is no date: write 2027-12-31 or 2027-12-31T23:59:59Z"
-        raise ValueError(wanted) from None
+        raise ValueError(f"{text[:40]!r} is no date: {wanted}") from None
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

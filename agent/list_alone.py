@@ -45,7 +45,7 @@ def open_alone(settings: Settings) -> Iterator[Do]:
             last.callback(close)
             core = _Core(_state(settings, store), store, clock)
         lists = ListUpdates(store, core, lambda: core.state, write=_here, read=_here, check=_here)
-        actions = ListActions(lists, lambda: core.state)
+        actions = ListActions(lists, lambda: core.state, settings)
 
         async def do(request: Mapping[str, Any]) -> Any:
             with as_owner():

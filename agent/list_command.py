@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -99,8 +99,30 @@ def _entry_line(entry: Mapping[str, str]) -> str:
 
 
 def _add(options: argparse.Namespace, ask: Ask) -> None:
-    request = {"id_tag": options.id_tag, "parent_id_tag": options.parent}
-    _tell(options, ask("add", **request, expires_at=options.expires), "added")
+    from agent.core.id_tag import tag_as_told
+
+    now = ask("show", limit=1)
+    try:
+        id_tag = tag_as_told(options.id_tag.strip(), _reader_of(now)["form"])
+    except ValueError as problem:
+        raise AgentError(f"{options.id_tag[:30]} {problem}") from None
+    request = {"id_tag": id_tag, "parent_id_tag": options.parent}
+    result = ask("add", **request, expires_at=options.expires)
+    _tell_of_others([id_tag], now)
+    _tell(options, result, "added" if id_tag == options.id_tag else f"added as {id_tag}")
+
+
+def _reader_of(now: Mapping[str, Any]) -> Mapping[str, str]:
+    """Driver and form of the box's reader; an agent of an older version does not tell them."""
+    reader: Mapping[str, str] = now.get("reader", {"driver": "none", "form": "hex"})
+    return reader
+
+
+def _tell_of_others(id_tags: Sequence[str], now: Mapping[str, Any]) -> None:
+    from agent.core.id_tag import about_others
+
+    if words := about_others(id_tags, **_reader_of(now)):
+        Console(sys.stderr).tell([f"note: {words}"])
 
 
 def _remove(options: argparse.Namespace, ask: Ask) -> None:
@@ -112,7 +134,9 @@ def _import(options: argparse.Namespace, ask: Ask) -> None:
     from agent.list_file import read_list_csv
 
     content = _content_of(options.file)
-    entries = read_list_csv(content, ask("show", limit=1)["entries_max"])
+    now = ask("show", limit=1)
+    form = _reader_of(now)["form"]
+    entries = read_list_csv(content, now["entries_max"], form)
     if not entries and not options.replace:
         raise AgentError(f"{options.file} has no entries: the list stays as it is")
     token = os.urandom(8).hex()
@@ -124,6 +148,7 @@ def _import(options: argparse.Namespace, ask: Ask) -> None:
         result = ask("import", token=token, replace=options.replace)
         while not result["is_done"]:
             result = ask("import", token=token)
+    _tell_of_others([entry.id_tag for entry in entries], now)
     _tell(options, result, f"imported {_entries(result['received'])}")
 
 
@@ -138,7 +163,7 @@ def _export(options: argparse.Namespace, ask: Ask) -> None:
     from agent.list_file import list_as_csv
 
     entries = list(_every_entry(ask))
-    text = list_as_csv(entries)
+    text = list_as_csv(entries, _reader_of(ask("show", limit=1))["form"])
     if options.file == "-":
         sys.stdout.write(text)
         return

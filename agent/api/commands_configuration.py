@@ -11,6 +11,7 @@ from agent.api.errors import Refused, bad_data, conflict
 from agent.api.schemas import ConfigurationUpdateEvent, LocalAuthListEvent, read_date_time
 from agent.api.service import ControlService, too_busy
 from agent.core.events import CacheClearRequested, ConfigurationChangeRequested
+from agent.core.id_tag import about_others
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -81,6 +82,8 @@ class ConfigurationCommands:
             ListEntry(entry.id_tag, _accepted(entry.expiry_date, entry.parent_id_tag))
             for entry in event.entries
         ]
+        reader = self._station.settings.reader
+        tags = [entry.id_tag for entry in event.entries]
         outcome = await self._station.list_do(
             lambda lists: lists.update(kind, event.list_version, entries, ListOrigin.CONTROL_API)
         )
@@ -89,7 +92,7 @@ class ConfigurationCommands:
             status=outcome.status.value,
             list_version=outcome.list_version,
             entries_received=outcome.entries_received,
-            msg=outcome.detail or None,
+            msg=outcome.detail or about_others(tags, reader.driver, reader.uid_format) or None,
         )
 
     async def clear_list(self) -> LocalListMutationResponse:

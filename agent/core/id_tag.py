@@ -7,7 +7,74 @@ their cards with other equipment.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 ID_TAG_MAX = 20  # CiString20Type, OCPP 1.6 section 7.28
+UID_BYTES = (4, 7, 10)  # ISO/IEC 14443-3
+
+_SEPARATED = re.compile(r"(?:0x)?([0-9a-f]{2}(?:([:. -])[0-9a-f]{2}(?:\2[0-9a-f]{2})+)?)", re.I)
+_PREFIXED = re.compile(r"0x([0-9a-f]+)", re.I)
+_WHOLE_UID = {
+    "hex": re.compile(r"(?:[0-9A-F]{8}|[0-9A-F]{14}|[0-9A-F]{20})", re.I),
+    "first4": re.compile(r"[0-9A-F]{8}", re.I),
+    "hex_colons": re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){3}(?:(?::[0-9A-F]{2}){3})?", re.I),
+    "decimal": re.compile(r"0|[1-9][0-9]{0,19}"),
+}
+_DAMAGED_UID = re.compile(r"(?=.*[A-F])[0-9A-F]+", re.I)
+
+
+def tag_as_told(text: str, form: str) -> str:
+    """What the reader makes of a UID that a person has written with separators or ``0x``.
+
+    ``04:A2:B3:C4``, ``04 A2 B3 C4``, ``0x04A2B3C4``; any other text is given back as it is. Raises
+    ValueError with a sentence for a UID that is none, or that this ``form`` does not tell.
+    """
+    digits = _digits_of(text)
+    if digits is None:
+        return text
+    uid = bytes.fromhex(digits) if len(digits) % 2 == 0 else b""
+    if len(uid) not in UID_BYTES:
+        known = ", ".join(str(2 * count) for count in UID_BYTES)
+        raise ValueError(f"has {len(digits)} hex digits: the UID of a card has one of {known}")
+    if form == "decimal":
+        raise ValueError("is written in hex, but reader.uid_format of this box is decimal")
+    if form == "first4":
+        raise ValueError("is a whole UID, but reader.uid_format of this box is first4")
+    return id_tag_from_uid(uid, form=form)
+
+
+def about_others(id_tags: Sequence[str], driver: str, form: str) -> str:
+    """How many the configured reader can never tell, as a sentence; empty: none, or no reader.
+
+    They may come in another way: from the central system, the station bus, an app.
+    """
+    if driver == "none":
+        return ""
+    others = [id_tag for id_tag in id_tags if not can_be_read(id_tag, driver, form)]
+    if not others:
+        return ""
+    count = "this idTag" if len(id_tags) == 1 else f"{len(others)} of {len(id_tags)} idTags"
+    return f"{count} cannot come from the card reader ({driver}, uid_format {form})"
+
+
+def can_be_read(id_tag: str, driver: str, form: str) -> bool:
+    """Whether the configured reader can ever tell this idTag. Without a reader nothing can."""
+    if _WHOLE_UID[form].fullmatch(id_tag):
+        return driver != "none"
+    # Readers that print lines print ready-made codes too, but never a UID in another form.
+    is_uid = _WHOLE_UID["hex"].fullmatch(id_tag) and not id_tag.isdecimal()
+    return driver not in ("none", "mfrc522") and not is_uid and not _DAMAGED_UID.fullmatch(id_tag)
+
+
+def _digits_of(text: str) -> str | None:
+    """The hex digits of a text that is certainly a UID in a form of people's own."""
+    if prefixed := _PREFIXED.fullmatch(text):
+        return prefixed[1]
+    separated = _SEPARATED.fullmatch(text)
+    if separated is None or separated[2] is None:
+        return None
+    return separated[1].replace(separated[2], "")
 
 
 def id_tag_from_uid(uid: bytes, order: str = "normal", form: str = "hex") -> str:

@@ -57,6 +57,42 @@ def rows(count: int) -> str:
     return "id_tag\n" + "".join(f"T{number:05}\n" for number in range(count))
 
 
+# --- what the reader of the box can tell ---------------------------------------------------------
+
+
+def with_reader(config: Path, form: str) -> Path:
+    config.write_text(config.read_text() + f'[reader]\ndriver = "mfrc522"\nuid_format = "{form}"\n')
+    return config
+
+
+def test_what_no_reader_of_this_box_can_tell_is_not_imported_in_silence(config, tmp_path, capsys):
+    with_reader(config, "hex")
+    cards = tmp_path / "cards.csv"
+    cards.write_text("id_tag\n04:A2:B3:C4\nFAMILY-01\n")
+    assert run(config, "import", str(cards)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("imported 2 entries")
+    assert "note: 1 of 2 idTags cannot come from the card reader (mfrc522, uid_format hex)" in err
+    assert run(config, "show") == 0
+    assert "04A2B3C4 " in capsys.readouterr().out
+    assert run(config, "export", str(tmp_path / "again.csv")) == 0
+    assert (tmp_path / "again.csv").read_text().splitlines()[1].startswith("04A2B3C4,")
+
+
+def test_a_card_that_is_added_is_told_as_the_reader_tells_it(config, capsys):
+    with_reader(config, "hex_colons")
+    assert run(config, "add", "0x04A2B3C4") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("added as 04:A2:B3:C4; ")
+    assert "cannot come" not in err
+    assert run(config, "add", "FAMILY") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("added; ")
+    assert "note: this idTag cannot come from the card reader (mfrc522, uid_format hex_col" in err
+    assert run(config, "add", "04:A2:B3") == 1
+    assert "04:A2:B3 has 6 hex digits" in capsys.readouterr().err
+
+
 # --- without a running agent ---------------------------------------------------------------------
 
 

@@ -47,6 +47,13 @@ def test_every_column_is_read():
         "status,id_tag\naccepted,A\nACCEPTED,B\n",
         "id_tag;status\nA;Accepted\nB;\n",
         '"id_tag","status"\n"A","Accepted"\n"B",""\n',
+        "sep=;\nid_tag;status\nA;Accepted\nB;\n",
+        '"sep=,"\nid_tag,status\nA,Accepted\nB,\n',
+        "id_tag\tstatus\nA\tAccepted\nB\t\n",
+        "sep=\t\nid_tag\tstatus\nA\tAccepted\nB\t\n",
+        "idTag,status,expiryDate,parentIdTag\nA,Accepted,,\nB,,,\n",
+        "\n\nId Tag\n'A\n\u201cB\u201d\n",
+        'id_tag\n="A"\n"=""B"""\n',
     ],
 )
 def test_what_spreadsheets_and_people_write_is_read(text):
@@ -58,15 +65,23 @@ def test_what_spreadsheets_and_people_write_is_read(text):
     [
         ("", "line 1 must name the columns"),
         ("A\nB\n", "line 1 must name the columns"),
-        ("id_tag,colour\n", "line 1 may name each of"),
-        ("id_tag,id_tag\n", "line 1 may name each of"),
+        ("id_tag,colour\n", "line 1 names 'colour': it may name each of id_tag, expires_at"),
+        ("id_tag,idTag\n", "line 1 names 'idTag': it may name each of"),
         ("id_tag\nA\nB,C\n", "line 3: has 2 columns, line 1 names 1"),
         ("id_tag\nA\n\n" + "B" * 21 + "\n", "line 4: id_tag must have 1 to 20 plain"),
         ("id_tag\nsm\u00f8r\n", "line 2: id_tag must have 1 to 20 plain"),
         ("id_tag,status\n,Accepted\n", "line 2: id_tag must have 1 to 20 plain"),
         ("id_tag,status\nA,Maybe\n", "line 2: status must be one of Accepted, Blocked"),
         ("id_tag,expires_at\nA,soon\n", "line 2: 'soon' is no date"),
-        ("id_tag,expires_at\nA,31.12.2027\n", "line 2: '31.12.2027' is no date"),
+        ("id_tag,expires_at\nA,12/31/2027\n", "line 2: '12/31/2027' may be two dates"),
+        ("id_tag,expires_at\nA,1.2.27\n", "line 2: '1.2.27' is no date: write 2027-12-31"),
+        ("id_tag\n74095673.0\n", "line 2: id_tag is a number with decimals (74095673.0): format"),
+        ('id_tag\n"123,0"\n', "line 2: id_tag is a number with decimals (123,0): format"),
+        ("id_tag\n04A2B3C4;Accepted\n", "line 2: id_tag has a separator in it"),
+        ("id_tag\n04:A2:B3\n", "line 2: id_tag 04:A2:B3 has 6 hex digits: the UID of a card"),
+        ("id_tag\n0x04A2B3\n", "line 2: id_tag 0x04A2B3 has 6 hex digits: the UID of a card"),
+        ("sep=x\nid_tag\nA\n", "line 1 names the separator 'x'"),
+        ("sep=;\nid_tag;status\nA;B\n", "line 3: status must be one of"),
         ("id_tag,parent_id_tag\nA," + "P" * 21 + "\n", "line 2: parent_id_tag must have"),
         ("id_tag\n04ab\nX\n04AB\n", "line 4: has the same id_tag as line 2"),
         ("id_tag\n1.23457E+13\n", "line 2: id_tag is a shortened number"),
@@ -93,7 +108,45 @@ def test_a_file_that_is_too_long_or_not_text_is_refused():
         read_list_csv(b"id_tag\n\xe9\n", 10)
 
 
+UID = "04A2B3C4D5E6F7"
+
+
+@pytest.mark.parametrize(
+    ("cell", "form", "id_tag"),
+    [
+        ("04:A2:B3:C4:D5:E6:F7", "hex", UID),
+        ("04 a2 b3 c4 d5 e6 f7", "hex", UID),
+        ("04-A2-B3-C4", "hex", "04A2B3C4"),
+        ("0x04A2B3C4", "hex", "04A2B3C4"),
+        ("0X04a2b3c4", "hex", "04A2B3C4"),
+        ('="04:A2:B3:C4"', "hex", "04A2B3C4"),
+        ("'04A2B3C4", "hex", "04A2B3C4"),
+        ("01:02:03:04:05:06:07:08:09:0A", "hex", "0102030405060708090A"),
+        ("04 a2 b3 c4", "hex_colons", "04:A2:B3:C4"),
+        ("0x04A2B3C4", "hex_colons", "04:A2:B3:C4"),
+        ("04a2b3c4", "hex", "04a2b3c4"),  # compared without regard to case
+        ("10-20", "hex", "10-20"),
+        ("127.0.0.1", "hex", "127.0.0.1"),
+        ("VID:AABBCCDDEEFF", "hex", "VID:AABBCCDDEEFF"),
+    ],
+)
+def test_a_uid_is_kept_as_the_reader_tells_it(cell: str, form: str, id_tag: str):
+    quoted = cell.replace('"', '""')
+    (entry,) = read_list_csv(f'id_tag\n"{quoted}"\n'.encode(), 10, form)
+    assert entry.id_tag == id_tag
+
+
+@pytest.mark.parametrize("form", ["decimal", "first4"])
+def test_a_uid_that_the_readers_form_makes_another_tag_of_is_refused(form: str):
+    with pytest.raises(ListFileError) as error:
+        read_list_csv(b"id_tag,parent_id_tag\n04:A2:B3:C4,\nA,04:A2:B3:C4\n", 10, form)
+    (mistake,) = error.value.mistakes
+    assert mistake.startswith("line 2: id_tag 04:A2:B3:C4 is ")
+    assert f"reader.uid_format of this box is {form}" in mistake
+
+
 HOSTILE = ["=cmd()", "+1", "-1", "@SUM(A1)", "'=x", "''+x", "'plain", "'", "0412", "12E5", "1E+05"]
+HOSTILE += ["04:A2:B3:C4", "0x04A2B3C4", "0x1", "123,0", "7.0", "a;b", '="x"', "'04AB"]
 
 
 @pytest.mark.parametrize("tag", [*HOSTILE, ' "', ",", ";", " lead", "trail ", "a,b", 'q"q'])
@@ -113,15 +166,22 @@ infos = st.builds(
 )
 
 
-@given(st.lists(st.tuples(tags, infos), unique_by=lambda entry: entry[0].lower()))
-def test_any_list_comes_back_as_it_was_written(entries):
-    assert read(list_as_csv(entries)) == [ListEntry(*entry) for entry in entries]
+tags |= st.from_regex(r"(0x)?[0-9A-Fa-f]{2}([:. -][0-9A-Fa-f]{2}){1,5}", fullmatch=True)
+tags |= st.text("0123456789ABCDEFx.,:;'\"= ", min_size=1, max_size=20)
+forms = st.sampled_from(["hex", "decimal", "first4", "hex_colons"])
+
+
+@given(st.lists(st.tuples(tags, infos), unique_by=lambda entry: entry[0].lower()), forms)
+def test_any_list_comes_back_as_it_was_written(entries, form):
+    text = list_as_csv(entries, form)
+    assert read_list_csv(text.encode(), 1000, form) == [ListEntry(*entry) for entry in entries]
 
 
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
         ("2027-12-31", END),
+        ("31.12.2027", END),
         ("2027-12-31T23:59:59", END),
         ("2027-12-31t23:59:59z", END),
         ("2028-01-01T01:59:59+02:00", END),
@@ -132,7 +192,7 @@ def test_dates_and_instants_are_read_in_utc(text, instant):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "31.12.2027", "2027-02-30", "9999-12-31T23:00:00-05:00", "x" * 99]
+    "text", ["", "31.13.2027", "46752", "2027-02-30", "9999-12-31T23:00:00-05:00", "x" * 99]
 )
 def test_what_is_no_date_is_refused_in_words(text):
     with pytest.raises(ValueError, match="is no date"):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.core.id_tag import (
+    about_others,
+    can_be_read,
     id_tag_from_uid,
     is_random_uid,
     is_valid_id_tag,
@@ -90,3 +94,48 @@ def test_id_tags_are_compared_without_regard_to_case_and_nothing_equals_nothing(
 )
 def test_others_see_only_the_ends_of_an_id_tag(id_tag, shown):
     assert mask(id_tag) == shown
+
+
+@pytest.mark.parametrize(
+    ("id_tag", "driver", "form", "can"),
+    [
+        ("04A2B3C4", "mfrc522", "hex", True),
+        ("04a2b3c4d5e6f7", "mfrc522", "hex", True),
+        ("0102030405060708090A", "mfrc522", "hex", True),
+        ("04A2B3", "mfrc522", "hex", False),
+        ("FAMILY", "mfrc522", "hex", False),
+        ("04:A2:B3:C4", "mfrc522", "hex", False),
+        ("74095673", "mfrc522", "decimal", True),
+        ("074095673", "mfrc522", "decimal", False),
+        ("04A2B3C4", "mfrc522", "decimal", False),
+        ("04A2B3C4", "mfrc522", "first4", True),
+        ("04A2B3C4D5E6F7", "mfrc522", "first4", False),
+        ("04:A2:B3:C4:D5:E6:F7", "mfrc522", "hex_colons", True),
+        ("04A2B3C4", "mfrc522", "hex_colons", False),
+        ("04A2B3C4", "serial", "hex", True),
+        ("FAMILY-01", "serial", "hex", True),  # a ready-made code
+        ("1234", "serial", "hex", True),
+        ("04A2B3", "serial", "hex", False),  # a damaged UID
+        ("04A2B3C4", "serial", "decimal", False),
+        ("FAMILY-01", "simulated", "hex", True),
+    ],
+)
+def test_what_the_configured_reader_can_tell(id_tag, driver, form, can):
+    assert can_be_read(id_tag, driver, form) is can
+    assert bool(about_others([id_tag], driver, form)) is not can
+    assert about_others([id_tag], "none", form) == ""
+
+
+@given(st.sampled_from((4, 7)).flatmap(lambda n: st.binary(min_size=n, max_size=n)))
+def test_every_tag_that_a_reader_makes_can_be_read_in_that_form(uid):
+    for form in ("hex", "decimal", "first4", "hex_colons"):
+        for order in ("normal", "reversed"):
+            tag = id_tag_from_uid(uid, order, form)
+            for driver in ("mfrc522", "serial", "simulated"):
+                assert can_be_read(tag, driver, form)
+
+
+def test_how_many_are_others_is_said():
+    assert about_others(["04A2B3C4", "A", "B"], "mfrc522", "hex") == (
+        "2 of 3 idTags cannot come from the card reader (mfrc522, uid_format hex)"
+    )
