@@ -168,12 +168,13 @@ def _scheduled_at(
     end_s = math.inf if schedule.duration_s is None else start_s + schedule.duration_s
     if utc_s >= end_s:
         return None, again_s  # errata 3.43: until it begins anew, as if it were not there
+    # 0: before the first period, for which nothing is said (section 7.14).
     index = bisect_right(schedule.periods, utc_s - start_s, key=_starts_s)
     next_s = math.inf
     if index < len(schedule.periods):
         next_s = start_s + schedule.periods[index].starts_s
     # Errata 3.44: what is longer than the recurrence is not executed.
-    return schedule.periods[index - 1], min(next_s, end_s, again_s)
+    return schedule.periods[index - 1] if index else None, min(next_s, end_s, again_s)
 
 
 def _starts_s(period: Period) -> int:
@@ -182,6 +183,9 @@ def _starts_s(period: Period) -> int:
 
 def _started(profile: ChargingProfile, utc_s: float, begun_s: float) -> tuple[float, float]:
     """When the schedule began last, and when it begins anew; infinite: never."""
+    if profile.counts_from_its_effect:
+        moments_s = (begun_s, profile.in_effect_s or 0, profile.valid_from_s or 0)
+        return max(moments_s), math.inf
     if profile.kind is ProfileKind.RELATIVE:
         return begun_s, math.inf
     assert profile.schedule.begins_at_s is not None

@@ -67,7 +67,7 @@ class Schedule:
     unit: RateUnit
     periods: tuple[Period, ...]
     duration_s: int | None = None
-    begins_at_s: int | None = None  # None: with the transaction
+    begins_at_s: int | None = None  # None: with the transaction, or when it came into effect
     least: float | None = None  # minChargingRate: below this charging is inefficient; a hint
 
 
@@ -84,6 +84,18 @@ class ChargingProfile:
     valid_from_s: int | None = None
     valid_to_s: int | None = None
     transaction_id: int | None = None  # the one it is meant for, if the central system said so
+    in_effect_s: int | None = None  # from when on, where its schedule may count from that
+
+    @property
+    def counts_from_its_effect(self) -> bool:
+        """True if nothing but its coming into effect says when the schedule begins.
+
+        OCPP 1.6 section 7.13: an absolute schedule without startSchedule. And 7.10: where there is
+        no transaction to be relative to, the charge point chooses the moment.
+        """
+        if self.kind is ProfileKind.RELATIVE:
+            return self.purpose is ProfilePurpose.CHARGE_POINT_MAX
+        return self.schedule.begins_at_s is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +150,19 @@ def mistake_in(profile: ChargingProfile, configuration: Configuration) -> str:
 
 
 def _mistake_in_kind(profile: ChargingProfile) -> str:
-    is_relative = profile.kind is ProfileKind.RELATIVE
-    if not is_relative and profile.schedule.begins_at_s is None:
-        return f"a profile of kind {profile.kind.value} needs startSchedule"
-    if profile.kind is ProfileKind.RECURRING and profile.recurrency is None:
-        return "a profile of kind Recurring needs recurrencyKind"
-    if is_relative and profile.purpose is ProfilePurpose.CHARGE_POINT_MAX:
-        return "a ChargePointMaxProfile has no transaction to be relative to"
-    return ""
+    if profile.kind is not ProfileKind.RECURRING:
+        return ""
+    if profile.schedule.begins_at_s is None:
+        return "a profile of kind Recurring needs startSchedule"
+    return "a profile of kind Recurring needs recurrencyKind" if profile.recurrency is None else ""
 
 
 def _mistake_in_periods(periods: tuple[Period, ...]) -> str:
     starts_s = [period.starts_s for period in periods]
-    if not periods or starts_s[0] != 0:
-        return "the first startPeriod is not 0"
+    if not periods:
+        return "there is no chargingSchedulePeriod"
+    if starts_s[0] < 0:
+        return "the first startPeriod is below 0"
     if starts_s != sorted(set(starts_s)) or starts_s[-1] > SECONDS_MAX:
         return "the startPeriods do not grow, or are out of range"
     if any(period.limit < 0 for period in periods):

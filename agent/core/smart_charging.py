@@ -185,7 +185,10 @@ def mistake_in_promised(state: ChargePoint, profile: ChargingProfile) -> str:
 
 
 def install(turn: Turn, new: InstalledProfile) -> None:
-    """Put a profile into force, in the place of those that it replaces, and keep it."""
+    """Put a profile into effect, in the place of those that it replaces, and keep it."""
+    if new.profile.counts_from_its_effect:
+        now_s = math.floor(turn.now.utc.timestamp())
+        new = replace(new, profile=replace(new.profile, in_effect_s=now_s))
     replaced = replaced_by(new, turn.state.charging_profiles)
     _remove(turn, replaced)
     turn.change(charging_profiles=(*turn.state.charging_profiles, new))

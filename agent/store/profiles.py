@@ -72,6 +72,7 @@ def _encoded(profile: ChargingProfile) -> str:
             "valid_from_s": profile.valid_from_s,
             "valid_to_s": profile.valid_to_s,
             "transaction_id": profile.transaction_id,
+            "in_effect_s": profile.in_effect_s,
             "unit": schedule.unit.value,
             "duration_s": schedule.duration_s,
             "begins_at_s": schedule.begins_at_s,
@@ -95,6 +96,7 @@ def _decoded(profile_id: int, text: str) -> ChargingProfile:
         valid_from_s=data["valid_from_s"],
         valid_to_s=data["valid_to_s"],
         transaction_id=data["transaction_id"],
+        in_effect_s=data.get("in_effect_s"),  # 0.1.0 did not write it
         schedule=Schedule(
             unit=RateUnit(data["unit"]),
             duration_s=data["duration_s"],

@@ -154,5 +154,7 @@ def without_smart_charging(settings: Any) -> Any:
 
 async def test_the_log_says_why_a_profile_is_rejected(tmp_path: Path, caplog):
     async with running_box(tmp_path) as box:
-        assert await install(box, 1, profile(1, (5, 12))) == "Rejected"
-        assert "the first startPeriod is not 0" in caplog.text
+        assert await install(box, 1, profile(1, (-5, 12))) == "Rejected"
+        assert "the first startPeriod is below 0" in caplog.text
+        (decision,) = await box.do("why", limit=1)
+        assert "the first startPeriod is below 0" in decision["detail"]

@@ -74,8 +74,13 @@ def period_at(profile: ChargingProfile, second: int, begun: int) -> Period | Non
     if profile.valid_to_s is not None and profile.valid_to_s <= second:
         return None
     schedule = profile.schedule
+    if profile.counts_from_its_effect:
+        begun = 0 if profile.purpose is MAX else begun
+        begun = max(begun, profile.in_effect_s or 0, profile.valid_from_s or 0)
     match profile.kind:
         case ProfileKind.RELATIVE:
+            elapsed = second - begun
+        case ProfileKind.ABSOLUTE if schedule.begins_at_s is None:
             elapsed = second - begun
         case ProfileKind.ABSOLUTE:
             elapsed = second - schedule.begins_at_s
@@ -128,7 +133,9 @@ _limits = {
 def schedules(draw: st.DrawFn, kind: ProfileKind) -> Schedule:
     """Any schedule that may be installed."""
     unit = draw(st.sampled_from(RateUnit))
-    starts = [0, *sorted(draw(st.sets(st.integers(1, WINDOW_S), max_size=4)))]
+    first = draw(st.sampled_from([0, 0, 0, 1, 30]))
+    starts = [first, *sorted(draw(st.sets(st.integers(first + 1, WINDOW_S), max_size=4)))]
+    has_no_start = kind is RELATIVE or (kind is ABSOLUTE and draw(st.booleans()))
     days = 0 if kind is ABSOLUTE else draw(st.sampled_from([-14, -7, -1, 0, 1, 7]))
     return Schedule(
         unit,
@@ -137,7 +144,7 @@ def schedules(draw: st.DrawFn, kind: ProfileKind) -> Schedule:
             for start in starts
         ),
         duration_s=draw(st.none() | st.integers(0, WINDOW_S)),
-        begins_at_s=None if kind is RELATIVE else NOON_S + draw(_around) + days * DAY_S,
+        begins_at_s=None if has_no_start else NOON_S + draw(_around) + days * DAY_S,
     )
 
 
@@ -156,9 +163,10 @@ def sets_of_profiles(draw: st.DrawFn) -> list[InstalledProfile]:
     )
     found = []
     for number, ((purpose, place), level) in enumerate(places):
-        kinds = [ABSOLUTE, RECURRING] if purpose is MAX else list(ProfileKind)
-        kind = draw(st.sampled_from(kinds))
+        kind = draw(st.sampled_from(ProfileKind))
+        in_effect = st.none() if kind is RECURRING else _around.map(lambda second: NOON_S + second)
         profile = ChargingProfile(
+            in_effect_s=draw(in_effect),
             profile_id=number,
             stack_level=level,
             purpose=purpose,

@@ -67,8 +67,8 @@ def test_a_profile_that_keeps_the_rules_may_be_installed(profile):
         (a_profile(1, 10, unit=WATT), "ChargingScheduleAllowedChargingRateUnit"),
         (a_profile(1, 10, duration_s=-1), "duration"),
         (a_profile(1, 10, duration_s=SECONDS_MAX + 1), "duration"),
-        (a_profile(1), "first startPeriod"),
-        (a_profile(1, (1, 10)), "first startPeriod"),
+        (a_profile(1), "no chargingSchedulePeriod"),
+        (a_profile(1, (-1, 10)), "first startPeriod"),
         (a_profile(1, 10, (0, 9)), "do not grow"),
         (a_profile(1, 10, (-5, 9)), "do not grow"),
         (a_profile(1, 10, (SECONDS_MAX + 1, 9)), "out of range"),
@@ -80,12 +80,23 @@ def test_a_profile_that_keeps_the_rules_may_be_installed(profile):
             a_profile(1, 10, kind=RECURRING, recurrency=Recurrency.DAILY, begins_at_s=None),
             "Recurring needs startSchedule",
         ),
-        (a_profile(1, 10, begins_at_s=None), "Absolute needs startSchedule"),
-        (a_profile(1, 10, kind=RELATIVE, purpose=MAX), "no transaction"),
     ],
 )
 def test_a_profile_that_breaks_a_rule_is_refused_in_words(profile, words):
     assert words in mistake_in(profile, KEYS)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        a_profile(1, 10, begins_at_s=None),
+        a_profile(1, 10, begins_at_s=None, purpose=MAX),
+        a_profile(1, 10, kind=RELATIVE, purpose=MAX),
+        a_profile(1, (60, 10)),
+    ],
+)
+def test_what_the_standard_does_not_forbid_is_taken(profile):
+    assert mistake_in(profile, KEYS) == ""
 
 
 def test_watts_are_taken_where_they_are_allowed():

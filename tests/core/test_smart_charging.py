@@ -28,6 +28,7 @@ from agent.core.smart_charging import RECHECK_S, allowed_a, composite_schedule
 from agent.core.state import ChargePoint, Rules, Traits
 from agent.core.values import Instant, LockState, PilotState, Status, StopReason
 from tests.core.charging import (
+    ABSOLUTE,
     AMPERE,
     DAY_S,
     DEFAULT,
@@ -227,6 +228,74 @@ def test_a_relative_profile_counts_from_the_begin_of_its_transaction():
 
 def remotely(story: Story, profile: ChargingProfile) -> list[Command]:
     return story.tell(ev.RemoteStartRequested("r", CARD, 1, profile=profile))
+
+
+NO_START = {"begins_at_s": None}
+
+
+@pytest.mark.parametrize(
+    ("more", "connector_id"),
+    [
+        (NO_START, 1),
+        (NO_START | {"purpose": TX}, 1),
+        (NO_START | {"purpose": MAX}, 0),
+        ({"kind": RELATIVE, "purpose": MAX}, 0),
+    ],
+    ids=["default", "own", "box", "relative of the box"],
+)
+def test_a_schedule_without_a_start_counts_from_the_moment_it_came_into_effect(more, connector_id):
+    story = charging()
+    story.wait(100)  # the session is older than the profile
+    assert answer(story, a_profile(1, 10, (60, 8), **more), connector_id) == "Accepted"
+    (kept,) = story.state.charging_profiles
+    assert kept.profile.in_effect_s == math.floor(story.now.utc.timestamp())
+    assert offered(story) == 10.0
+    story.wait(59)
+    assert offered(story) == 10.0
+    story.wait(2)
+    assert offered(story) == 8.0
+
+
+def test_a_schedule_without_a_start_begins_with_each_session_that_comes_after_it():
+    story = Story(a_charge_point())
+    assert answer(story, a_profile(1, 10, (60, 8), **NO_START)) == "Accepted"
+    story.wait(1000)
+    begin(story, 1, CARD)
+    assert offered(story) == 10.0
+    story.wait(61)
+    assert offered(story) == 8.0
+
+
+def test_a_schedule_without_a_start_that_is_not_valid_yet_counts_from_when_it_is():
+    story = charging()
+    valid_from_s = math.floor(story.now.utc.timestamp()) + 100
+    send(story, a_profile(1, 10, (60, 8), valid_from_s=valid_from_s, **NO_START))
+    assert offered(story) == 32.0
+    story.wait(101)
+    assert offered(story) == 10.0
+    story.wait(60)
+    assert offered(story) == 8.0
+
+
+def test_before_its_first_period_a_profile_says_nothing():
+    story = charging()
+    send(story, a_profile(1, 16, level=0))
+    send(story, a_profile(2, (60, 10), level=1, **NO_START))
+    assert offered(story) == 16.0
+    story.wait(61)
+    assert offered(story) == 10.0
+
+
+def test_a_profile_that_is_refused_leaves_its_reason_for_people():
+    story = charging()
+    daily = a_profile(1, 10, kind=RECURRING, recurrency=Recurrency.DAILY, begins_at_s=None)
+    commands = send(story, daily)
+    assert replies(commands) == [("p", "Rejected")]
+    (record,) = decisions(commands)
+    assert (record.rule, record.detail) == (
+        "BAD_PROFILE",
+        "a profile of kind Recurring needs startSchedule",
+    )
 
 
 def test_a_remote_start_brings_the_profile_of_its_transaction():
@@ -630,9 +699,13 @@ def felt(profiles: list[InstalledProfile], second: int) -> float:
 
 def replace_purpose(one: InstalledProfile) -> InstalledProfile:
     """The limit of the box as a default of all connectors; the others as nothing."""
-    is_box = one.profile.purpose is MAX
-    purpose = DEFAULT if is_box else MAX
-    return replace(one, profile=replace(one.profile, purpose=purpose))
+    profile = one.profile
+    is_box = profile.purpose is MAX
+    if is_box and profile.counts_from_its_effect:  # and never from the begin of a session
+        since_s = max(profile.in_effect_s or 0, profile.valid_from_s or 0)
+        schedule = replace(profile.schedule, begins_at_s=since_s)
+        profile = replace(profile, kind=ABSOLUTE, schedule=schedule)
+    return replace(one, profile=replace(profile, purpose=DEFAULT if is_box else MAX))
 
 
 @settings(max_examples=25, deadline=None)

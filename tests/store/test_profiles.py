@@ -26,6 +26,7 @@ FULL = installed(
     at=0, level=3, purpose=MAX, kind=RECURRING, recurrency=Recurrency.WEEKLY, unit=WATT, phases=3,
     valid_from_s=NOON_S - 5, valid_to_s=NOON_S + 5, duration_s=90_000, least=1380.0,
 )  # fmt: skip
+SINCE = installed(8, 10, at=0, purpose=MAX, begins_at_s=None, in_effect_s=NOON_S)
 OWN = installed(7, 6.1, at=2, ref=12, purpose=TX, kind=RELATIVE, transaction_id=-5)
 
 
@@ -38,8 +39,8 @@ def test_a_new_store_has_no_profiles(store: Store):
 
 
 def test_every_field_is_read_back_as_it_was(store: Store):
-    store.commit([SaveChargingProfile(one) for one in (PLAIN, FULL, OWN)], NOON)
-    assert stored(store) == (FULL, PLAIN, OWN)
+    store.commit([SaveChargingProfile(one) for one in (PLAIN, FULL, OWN, SINCE)], NOON)
+    assert stored(store) == (FULL, PLAIN, OWN, SINCE)
 
 
 def test_a_profile_of_the_same_id_takes_the_place_of_the_old_one(store: Store):
