@@ -38,7 +38,6 @@ AT_ONCE_MAX = 64  # a third of a second of a central system that asks 200 times 
 LARGE_AT_ONCE_MAX = 4  # of those that may take 2 MiB each
 _TASKS_MAX = 2 * AT_ONCE_MAX  # those beyond AT_ONCE_MAX only say that there are too many
 _ANSWERS_KEPT_MAX = 50
-_LOG_EVERY_S = 10.0
 _REMOTE_START_STOP = ("RemoteStartTransaction", "RemoteStopTransaction")
 
 logger = logging.getLogger(__name__)
@@ -67,19 +66,13 @@ class IncomingCalls:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_work: dict[str, bool] = {}  # by id, whether it is a large one
         self._answers: OrderedDict[str, tuple[int, str]] = OrderedDict()
-        self._dropped = _Counted(
-            logging.WARNING, "The central system sends calls faster than they go; dropped: %d"
-        )
-        self._unanswered = _Counted(
-            logging.INFO, "Calls came before this charge point was accepted; not answered: %d"
-        )
 
     def take(self, call: Call | BadCall) -> None:
         """Begin to answer the call. Never raises, returns at once."""
         if not self._registration.answers_calls:
             # OCPP 1.6, 4.2: a rejected charge point does not answer; before the first answer to
             # BootNotification nothing but that may flow.
-            self._unanswered.one_more()
+            logger.info("A call came before this charge point was accepted; it is not answered")
             return
         if isinstance(call, BadCall):
             self._start(self._reply(error_text(call.unique_id, call.code, call.description)))
@@ -97,8 +90,6 @@ class IncomingCalls:
 
     async def finish(self, within_s: float) -> None:
         """Let answers that are nearly ready go out, then give up the others."""
-        self._dropped.tell_rest()
-        self._unanswered.tell_rest()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
         for task in self._tasks:
@@ -116,7 +107,7 @@ class IncomingCalls:
     def _start(self, work: Coroutine[Any, Any, Any]) -> None:
         if len(self._tasks) >= _TASKS_MAX:
             work.close()
-            self._dropped.one_more()
+            logger.warning("The central system sends calls faster than they go; one is dropped")
             return
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -182,31 +173,6 @@ class IncomingCalls:
             payload = await self._off_loop(check_call, call.action, call.payload)
             return payload
         return check_call(call.action, payload)
-
-
-class _Counted:
-    """Something that may come thousands of times: a line at once, then one in 10 s at most."""
-
-    def __init__(self, level: int, text: str) -> None:
-        """``text`` takes the number since the line before."""
-        self._level = level
-        self._text = text
-        self._untold = 0
-        self._not_before_s = float("-inf")
-
-    def one_more(self) -> None:
-        """It has happened."""
-        self._untold += 1
-        now_s = asyncio.get_running_loop().time()
-        if now_s >= self._not_before_s:
-            self._not_before_s = now_s + _LOG_EVERY_S
-            self.tell_rest()
-
-    def tell_rest(self) -> None:
-        """Log what no line has told yet."""
-        if self._untold:
-            logger.log(self._level, self._text, self._untold)
-            self._untold = 0
 
 
 def _fingerprint(call: Call) -> int:

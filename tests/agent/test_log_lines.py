@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from agent.log_lines import (
     Outlet,
     Repetitions,
 )
+from tests.agent.box import running_box
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FORGED = "a\r\n<3>forged\x1b[2J\x07\u202eright\u2028line\x85\u200b\ud800"
@@ -189,3 +191,16 @@ def test_the_lines_for_a_help_desk_are_not_pushed_out_by_one_that_repeats():
     for number in range(5000):
         ring.emit(record("A bad message came (%d in a row)", number))
     assert len(ring.lines()) == 1 + AT_ONCE[logging.WARNING]
+
+
+async def test_a_meter_that_fails_for_an_hour_is_told_in_a_few_lines(tmp_path, caplog):
+    async with running_box(tmp_path) as box:
+        await box.charge()
+        caplog.clear()
+        await box.do("sim", lever="fault", name="meter_silent")
+        await asyncio.sleep(3600)
+    meter = [each for each in caplog.records if "meter: " in each.getMessage()]
+    assert len(meter) > 50
+    repetitions = Repetitions(lambda: 0.0)
+    told = [line.getMessage() for each in meter for line in repetitions.take(each)]
+    assert 0 < len(told) <= 2 * AT_ONCE[logging.WARNING]
