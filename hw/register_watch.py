@@ -41,6 +41,10 @@ CONFIRMATIONS = 3
 """So many readings in a row must agree before a register that has jumped is believed."""
 
 
+class DoubtfulRegister(MeterError):
+    """The meter has answered, and its register may be believed once it is repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Point:
     """What the register said, as the meter counts it, and when."""
@@ -144,7 +148,7 @@ class RegisterWatch:
         self._agreements = self._agreements + 1 if agrees else 1
         self._doubted = seen
         if self._agreements < CONFIRMATIONS:
-            raise MeterError(self._why_doubted(seen, count))
+            raise DoubtfulRegister(self._why_doubted(seen, count))
         if count is None:
             return self._accept(seen, 0.0)
         # What an earlier process kept has no time: if it comes back, it has grown since now.
@@ -196,8 +200,15 @@ class WatchedMeter:
         self._watch.resume(reported_wh, offset_wh)
 
     def read(self) -> MeterReading:
-        """Read the meter and check; MeterError if it fails or if its register cannot be true."""
-        reading = self._watch.check(self._meter.read(), self._clock())
+        """Read the meter and check; MeterError if it fails or if its register cannot be true.
+
+        A doubtful register is asked for once more at once: no start and no sample fails for one
+        odd answer.
+        """
+        try:
+            reading = self._watch.check(self._meter.read(), self._clock())
+        except DoubtfulRegister:
+            reading = self._watch.check(self._meter.read(), self._clock())
         return replace(
             reading,
             power_w=self._sound_one(reading.power_w, "power_w"),

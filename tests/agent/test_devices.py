@@ -235,8 +235,7 @@ async def test_a_register_that_runs_backwards_is_not_told(tmp_path):
     await asyncio.sleep(1800)
     (before,) = await desk.asked()
     desk.fault("meter_backwards")
-    for _ in range(2):
-        assert isinstance((await desk.asked())[0], ev.MeterFailed)
+    assert isinstance((await desk.asked())[0], ev.MeterFailed)
     (after,) = await desk.asked()
     assert after.reading.offset_wh == pytest.approx(BACKWARDS_WH, abs=2)
     assert after.reading.import_wh >= before.reading.import_wh > 0

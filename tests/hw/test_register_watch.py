@@ -222,12 +222,13 @@ class FakeMeter:
 
     def __init__(self) -> None:
         self.register_wh: float | None = 1000.0
+        self.odd: list[float] = []  # said first
         self.is_open = True
 
     def read(self) -> MeterReading:
         if self.register_wh is None:
             raise MeterError("silent")
-        return MeterReading(import_wh=self.register_wh)
+        return MeterReading(import_wh=self.odd.pop(0) if self.odd else self.register_wh)
 
     def resume(self, reported_wh: float, offset_wh: float) -> None:
         self.resumed = (reported_wh, offset_wh)
@@ -255,3 +256,14 @@ def test_a_watched_meter_reports_a_register_that_never_decreases() -> None:
     assert meter.read().import_wh == 2043
     meter.shut_down()
     assert not fake.is_open
+
+
+@pytest.mark.parametrize("odd_wh", [0.0, 9_000_000.0])
+def test_one_odd_answer_is_asked_for_again_and_fails_nothing(odd_wh: float) -> None:
+    fake = FakeMeter()
+    meter = WatchedMeter("meter", fake, RegisterWatch(MAX_POWER_W), lambda: 0.0)
+    meter.read()
+    fake.odd = [odd_wh]
+    assert meter.read() == MeterReading(1000.0)
+    fake.odd = [0.0]
+    assert WatchedMeter("meter", fake, RegisterWatch(MAX_POWER_W)).read() == MeterReading(1000.0)
