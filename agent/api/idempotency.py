@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from agent.api.errors import Invalid
+from agent.api.limits import one_to_give_up
 
 KEPT_S = 600.0
 KEPT_MAX = 1000
@@ -76,11 +77,10 @@ class Idempotency:
 
     def _entry(self, key: tuple[str, str, bytes], fingerprint: bytes) -> _Kept:
         now_s = self._now_s()
-        while self._kept:
-            oldest = next(iter(self._kept.values()))
-            if len(self._kept) < KEPT_MAX and now_s - oldest.at_s < KEPT_S:
-                break
+        while self._kept and now_s - next(iter(self._kept.values())).at_s >= KEPT_S:
             self._kept.popitem(last=False)
+        if len(self._kept) >= KEPT_MAX:
+            del self._kept[one_to_give_up((known, known[0]) for known in self._kept)]
         kept = self._kept.get(key)
         if kept is None or (kept.answer is None and not kept.users):
             kept = self._kept[key] = _Kept(fingerprint, now_s)

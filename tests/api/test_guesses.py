@@ -14,6 +14,8 @@ import pytest
 
 from agent.api.auth import Authenticator, Entrance
 from agent.api.errors import Refused
+from agent.api.idempotency import KEPT_MAX as KEPT_KEYS_MAX
+from agent.api.idempotency import Answer, Idempotency
 from agent.api.limits import KEPT_MAX, Guesses, Limits, one_to_give_up
 from agent.api.tokens import TokenFile
 from agent.settings import ApiSettings
@@ -187,3 +189,19 @@ def test_lines_that_one_address_holds_keep_nobody_else_out(charger: Charger):
         lines[0].settimeout(20)
         with contextlib.suppress(ConnectionError):
             assert lines[0].recv(1) == b""  # the first one had to go
+
+
+async def test_who_repeats_much_makes_no_others_command_happen_twice():
+    done: list[str] = []
+    answers = Idempotency(asyncio.get_running_loop().time)
+
+    async def perform() -> Answer:
+        done.append("done")
+        return Answer(202, (), b"")
+
+    await answers.once("quiet", "/x", b"quiet-key", b"", perform)
+    for number in range(2 * KEPT_KEYS_MAX):
+        await answers.once("greedy", "/x", f"key-{number:05}".encode(), b"", perform)
+    done.clear()
+    await answers.once("quiet", "/x", b"quiet-key", b"", perform)
+    assert done == []
