@@ -65,7 +65,7 @@ def test_the_published_examples_are_good(content):
     [
         (b"", "not JSON"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"[" * 5000, "nested"),
+        (b"[" * 5000 + b"]" * 5000, "nested"),
         (b"[" + b"[]," * 9000 + b"5]", "not an object"),
         (b"[]", "not an object"),
         (b'{"name": "a", "type": "request", "data": {}}', "id"),
