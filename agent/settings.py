@@ -33,6 +33,9 @@ class ChargePointSettings:
     vendor: str = setting("chargepoint-agent", "told at boot, at most 20 characters")
     model: str = setting("agent", "told at boot, at most 20 characters")
     serial_number: str = setting("", "told at boot, at most 25 characters; empty = not told")
+    tells_charge_box: bool = setting(
+        True, "tell the serial number as chargeBoxSerialNumber too, which some systems go by"
+    )
     firmware_version: str = setting("", "told at boot; empty = version of this package")
     max_current_a: float = setting(
         32.0, "what wiring and contactor of each socket can carry", low=6, high=80

@@ -18,6 +18,8 @@ MEASURANDS = (
     "Voltage",
     "Frequency",
     "Power.Factor",
+    "Current.Offered",
+    "Power.Offered",
 )
 PHASED_MEASURANDS = ("Power.Active.Import", "Current.Import", "Voltage")
 MEASURANDS_MAX = 10

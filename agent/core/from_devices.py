@@ -12,8 +12,9 @@ from agent.core import events as ev
 from agent.core.commands import SaveRegister, ShowSignal, Signal
 from agent.core.events import Event
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
+from agent.core.state import Connector
 from agent.core.turn import Turn
-from agent.core.values import LockState, PilotState
+from agent.core.values import LockState, PilotState, Reading
 
 
 def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
@@ -146,9 +147,10 @@ def _part_fault_changed(turn: Turn, event: ev.PartFaultChanged) -> None:
 def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
     connector = turn.connector(event.connector_id)
     offset_kept_wh = connector.offset_kept_wh
+    reading = _with_offer(connector, event.reading)
     connector = turn.change_connector(
         event.connector_id,
-        reading=event.reading,
+        reading=reading,
         faults=connector.faults - {Fault.METER},
         offset_kept_wh=event.reading.offset_wh,
     )
@@ -157,10 +159,22 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
             SaveRegister(event.connector_id, event.reading.import_wh, event.reading.offset_wh)
         )
     contactors.meter_read(turn, event.connector_id)
-    clock_aligned.meter_read(turn, event.connector_id, event.reading)
+    clock_aligned.meter_read(turn, event.connector_id, reading)
     if connector.sample_asked:
-        transaction.sample(turn, connector, event.reading)
+        transaction.sample(turn, connector, reading)
     _meter_answered(turn, event.connector_id)
+
+
+def _with_offer(connector: Connector, reading: Reading) -> Reading:
+    """The reading, and beside it what the vehicle may draw at that moment.
+
+    Without a pilot nobody tells the vehicle: it may draw what counts while the contactor is closed.
+    """
+    traits = connector.traits
+    unspoken_a = connector.current_a if connector.contactor_closed else 0.0
+    offered_a = (connector.offered_a or 0.0) if traits.has_pilot else unspoken_a
+    offered_w = offered_a * traits.nominal_voltage_v * traits.phases
+    return replace(reading, offered_a=offered_a, offered_w=offered_w)
 
 
 def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:

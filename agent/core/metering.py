@@ -91,6 +91,10 @@ def _values_of(reading: Reading, measurand: str, context: str) -> list[SampledVa
             return one(reading.frequency_hz, 2, None)  # 1.6 has no agreed unit for it
         case "Power.Factor":
             return one(reading.power_factor, 3, None)
+        case "Current.Offered":
+            return one(reading.offered_a, 2, "A")
+        case "Power.Offered":
+            return one(reading.offered_w, 0, "W")
         case _:
             return []
 

@@ -188,6 +188,8 @@ class Reading:
     power_phase_w: tuple[float, ...] = ()
     frequency_hz: float | None = None
     power_factor: float | None = None
+    offered_a: float | None = None  # per phase: what the vehicle may draw; not from the meter
+    offered_w: float | None = None  # on all phases together, at the nominal voltage
     offset_wh: int = 0  # of import_wh: what was added to the meter's own register
 
 

@@ -41,11 +41,13 @@ logger = logging.getLogger(__name__)
 
 def boot_notification(charge_point: ChargePointSettings) -> Payload:
     """BootNotification.req; texts are cut to the lengths of the standard."""
+    serial_number = _ci_string(charge_point.serial_number, 25) or None
     return _payload(
         call.BootNotification(
             charge_point_vendor=_ci_string(charge_point.vendor, 20),
             charge_point_model=_ci_string(charge_point.model, 20),
-            charge_point_serial_number=_ci_string(charge_point.serial_number, 25) or None,
+            charge_point_serial_number=serial_number,
+            charge_box_serial_number=serial_number if charge_point.tells_charge_box else None,
             firmware_version=_ci_string(charge_point.firmware_version or package_version(), 50)
             or None,
         )

@@ -94,7 +94,7 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         a_charge_point().connectors[0],
         plugged_at_s=story.connector.plugged_at_s,
         pilot=PilotState.B,
-        reading=reading(1200),
+        reading=replace(reading(1200), offered_a=0.0, offered_w=0.0),
         ended_wh=1200,
         give_up_s=story.connector.give_up_s,
         settling_until_s=story.connector.settling_until_s,

@@ -19,6 +19,8 @@ FULL = Reading(
     power_phase_w=(3680.6, 3679.4, 3680.5),
     frequency_hz=49.987,
     power_factor=0.9994,
+    offered_a=16.0,
+    offered_w=11_040.0,
 )
 
 
@@ -45,6 +47,8 @@ def values(reading: Reading, *measurands: str) -> list[tuple[str, str | None, st
         ("Voltage.L3", [("231.0", "V", "L3-N")]),
         ("Frequency", [("49.99", None, None)]),  # 1.6 knows no unit for it in every message
         ("Power.Factor", [("0.999", None, None)]),
+        ("Current.Offered", [("16.00", "A", None)]),
+        ("Power.Offered", [("11040", "W", None)]),
         ("Temperature", []),
     ],
 )

@@ -250,8 +250,16 @@ def test_boot_texts_are_cut_to_the_lengths_of_the_standard():
         "chargePointVendor": "V" * 20,
         "chargePointModel": "S?ule" + "m" * 15,
         "chargePointSerialNumber": "S" * 25,
+        "chargeBoxSerialNumber": "S" * 25,
         "firmwareVersion": "F" * 50,
     }
+
+
+def test_the_number_is_told_in_the_old_field_too_unless_that_is_switched_off():
+    settings = ChargePointSettings(identity="CP7", serial_number="12", tells_charge_box=False)
+    payload = check_call("BootNotification", messages.boot_notification(settings))
+    assert payload["chargePointSerialNumber"] == "12"
+    assert "chargeBoxSerialNumber" not in payload
 
 
 def test_what_is_empty_is_not_told_and_the_version_is_that_of_this_package(

@@ -19,7 +19,7 @@ from tests.strict.central_system import StrictCentralSystem
 
 MEASURANDS = (
     "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,"
-    "Frequency,Power.Factor"
+    "Frequency,Power.Factor,Current.Offered,Power.Offered"
 )
 
 

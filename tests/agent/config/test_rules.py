@@ -310,7 +310,7 @@ NumberOfConnectors = 2
         "ocpp.configuration.LocalPreAuthorize must be true or false, got '1' (line 9)",
         "ocpp.configuration.MeterValuesSampledData is wrong: Watts is not one of"
         " Energy.Active.Import.Register, Power.Active.Import, Current.Import, Voltage, Frequency,"
-        " Power.Factor, got 'Voltage,Watts' (line 10)",
+        " Power.Factor, Current.Offered, Power.Offered, got 'Voltage,Watts' (line 10)",
         "ocpp.configuration.MessageTimeout must be true, false, a number, a text or a list of"
         " texts, got a table (line 11)",
         "ocpp.configuration.authorizeremotetxrequests stands twice: AuthorizeRemoteTxRequests is"
