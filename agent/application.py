@@ -314,7 +314,7 @@ class Application:
             await runtime.journal.wait_until_quiet(GOODBYE_S)
             return self._must_end.result()
         finally:
-            self._service.stopping()
+            self._service.ending(again=self._must_end.done() and self._must_end.result())
             board.make_safe()
             for task in tasks:
                 task.cancel()

@@ -18,6 +18,7 @@ from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.store import Store
 from tests.agent.box import CARD, TRANSACTION_ID
 from tests.agent.process import LIMIT_S, Agent, running_agent, write_config
+from tests.agent.test_watchdog import Listener
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
 
@@ -40,9 +41,9 @@ def queued(database: Path) -> list[str]:
         return [action for (action,) in rows]
 
 
-def run_simulated(directory: Path, url: str = "") -> Any:
-    config = write_config(directory, url)
-    return running_agent(directory / "control.sock", "run", "--simulate", "--config", str(config))
+def run_simulated(directory: Path, url: str = "", **environment: str) -> Any:
+    arguments = ("run", "--simulate", "--config", str(write_config(directory, url)))
+    return running_agent(directory / "control.sock", *arguments, **environment)
 
 
 async def received(system: FakeCentralSystem, action: str, count: int = 1) -> Any:
@@ -113,8 +114,9 @@ async def test_a_process_that_is_killed_recovers_at_its_next_start(tmp_path):
 
 
 async def test_a_reset_starts_the_process_again_in_its_place(tmp_path):
-    system = FakeCentralSystem()
-    async with system.serve() as url, run_simulated(tmp_path, url) as agent:
+    system, manager = FakeCentralSystem(), Listener(str(tmp_path / "notify"))
+    told = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "5000000"}
+    async with system.serve() as url, run_simulated(tmp_path, url, **told) as agent:
         await received(system, "StatusNotification", 3)
         async with asyncio.timeout(LIMIT_S):
             answer = await system.send_call("Reset", {"type": "Hard"})
@@ -122,7 +124,13 @@ async def test_a_reset_starts_the_process_again_in_its_place(tmp_path):
         await received(system, "BootNotification", 2)
         assert agent.process.returncode is None  # the same process
         await received(system, "StatusNotification", 6)
+        heard = [message for message in manager.heard() if message != "WATCHDOG=1"]
+        # Never STOPPING=1: systemd would kill the fresh program when TimeoutStopSec is over.
+        ready, patient = "READY=1\nWATCHDOG_USEC=5000000", "WATCHDOG=1\nWATCHDOG_USEC=90000000"
+        assert heard == [ready, patient, ready]
         status, errors = await agent.ends(signal.SIGTERM, within_s=ENDS_WITHIN_S)
+        assert manager.heard()[-1] == "STOPPING=1"
+        manager.close()
         assert status == 0
         assert "Traceback" not in errors
         assert "starting again" in errors

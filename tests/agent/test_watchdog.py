@@ -57,8 +57,24 @@ def manager(listener: Listener | None, watch: Stopwatch | None = None, **more: s
 def test_it_is_told_that_we_are_ready_and_that_we_stop(listener):
     service = manager(listener)
     service.ready()
-    service.stopping()
+    service.ending(again=False)
     assert listener.heard() == ["READY=1", "STOPPING=1"]
+
+
+def test_who_starts_again_does_not_stop_and_has_time_until_it_is_ready(listener):
+    """After STOPPING=1 systemd kills whoever is still there when TimeoutStopSec is over."""
+    told = {"WATCHDOG_USEC": "5000000"}
+    manager(listener, **told).ending(again=True)
+    manager(listener, **told).ready()
+    assert listener.heard() == [
+        "WATCHDOG=1\nWATCHDOG_USEC=90000000",
+        "READY=1\nWATCHDOG_USEC=5000000",
+    ]
+
+
+def test_who_starts_again_unwatched_has_nothing_to_say(listener):
+    manager(listener).ending(again=True)
+    assert listener.heard() == []
 
 
 def test_it_is_fed_at_half_its_interval_however_often_we_turn(listener):
@@ -110,8 +126,10 @@ def test_a_watchdog_that_is_meant_for_us_is_fed(listener):
 
 def test_without_a_service_manager_nothing_is_sent():
     service = manager(None, WATCHDOG_USEC="20000000")
-    for tell in (service.ready, service.alive, service.stopping):
-        tell()
+    service.ready()
+    service.alive()
+    for again in (True, False):
+        service.ending(again)
 
 
 def test_a_service_manager_that_is_gone_disturbs_nobody(tmp_path):

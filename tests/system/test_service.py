@@ -60,6 +60,7 @@ WebSocketPingInterval = 5
 RESTART_S = 5.0  # from the kill to the next process
 READY_S = 8.0  # and to its READY, on a machine that may be slow
 WATCHDOG_S = 5.0  # WatchdogSec of the unit
+STOP_S = 15.0  # its TimeoutStopSec
 THREAD_LIVES = "another thread lives"
 # The main thread sleeps, as a loop does in a call that never returns; every other thread goes on.
 HANG_ON_SIGNAL = f"""
@@ -212,6 +213,18 @@ def test_a_process_that_is_frozen_is_killed_and_its_outputs_are_opened(station: 
     print(f"frozen: {at_s}")
     assert 1.0 < at_s["Main process exited"] < WATCHDOG_S + 3.0
     assert at_s["Main process exited"] < at_s["every output is open"]
+
+
+def test_a_reset_starts_the_program_again_and_systemd_lets_it_live(station: Station) -> None:
+    pid, boots = station.main_pid(), len(station.central_system.of("BootNotification"))
+    assert station.central_system.ask("Reset", {"type": "Hard"}) == {"status": "Accepted"}
+    wait_until(
+        lambda: len(station.central_system.of("BootNotification")) > boots, 40, "it has begun anew"
+    )
+    time.sleep(STOP_S + 3.0)  # had it said that it stops, it would be killed by now
+    assert (station.property("ActiveState"), station.property("SubState")) == ("active", "running")
+    assert station.main_pid() == pid, "the same process"
+    assert station.property("WatchdogUSec") == "5s"
 
 
 def test_the_lines_in_the_journal_can_be_read_and_carry_their_level(station: Station) -> None:
