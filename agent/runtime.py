@@ -55,6 +55,7 @@ class Runtime:
         self.state = state
         self._clock = clock
         self._facts = facts
+        self._asked: asyncio.Future[TagFacts] | None = None  # the store, last
         self._performers: dict[type[Command], Perform] = {Reply: self._reply}
         self._observe = observe
         self._on_turn = on_turn
@@ -111,6 +112,8 @@ class Runtime:
             await journal
         finally:
             journal.cancel()
+            if self._asked is not None:
+                self._asked.cancel()
 
     async def turn(self, event: Event) -> None:
         """Decide about one event; open at once, record, and let everything else follow."""
@@ -140,12 +143,19 @@ class Runtime:
         return wait_s if self._longest_wait_s is None else min(wait_s, self._longest_wait_s)
 
     async def _looked_up(self, event: Presented | Heard) -> LookedUp:
-        """The core does no I/O: what the store knows about a tag is looked up before."""
+        """The core does no I/O: what the store knows about a tag is looked up before.
+
+        While the store owes an answer it is not waited for again: a disk that hangs holds up what
+        is behind this once, and not once for each tag.
+        """
         if event.id_tag is None:
             return LookedUp(event, None)
         try:
+            if self._asked is not None and not self._asked.done():
+                raise TimeoutError
             async with asyncio.timeout(FACTS_S):
-                return LookedUp(event, await self._facts(event.id_tag))
+                self._asked = asyncio.ensure_future(self._facts(event.id_tag))
+                return LookedUp(event, await asyncio.shield(self._asked))
         except (StoreError, TimeoutError) as error:
             problem = str(error) or f"the store did not answer within {FACTS_S:g} s"
             logger.warning("a card cannot be looked up: %s", problem)

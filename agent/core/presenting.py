@@ -46,30 +46,9 @@ RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest 
 
 def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
     """Somebody presented a tag at the reader."""
-    if not is_valid_id_tag(event.id_tag):
-        _refuse(turn, Purpose.START, event.id_tag, (), Rule.UNTELLABLE)
+    if _needs_no_facts(turn, event, facts):
         return
-    if event.is_random:
-        tags = (*turn.state.random_tags, event.id_tag)
-        turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
-    if turn.state.restart is not None:
-        _refuse(turn, Purpose.START, event.id_tag, (), Rule.SHUTTING_DOWN)
-        return
-    if event.is_random and not turn.state.rules.allow_random_uid:
-        _refuse(turn, Purpose.START, event.id_tag, (), Rule.RANDOM_UID)
-        return
-    unwanted = _unwanted_claim(turn, event.claim)
-    if unwanted is not None:
-        _refuse(turn, Purpose.START, event.id_tag, (), unwanted)
-        return
-    if _is_being_checked(turn, event.id_tag):
-        return  # already being asked about: one answer serves both taps
-    served = [c for c in turn.state.connectors if c.connector_id in event.connectors]
-    is_person = event.claim not in _NO_PERSON
-    if not is_person and _is_in_use(turn, event.id_tag, served):
-        return
-    if is_person and _ends_its_own(turn, event, facts, served):
-        return
+    served = _served(turn, event)
     meant = choosing.meant_by(served, event.id_tag)
     ids = tuple(c.connector_id for c in meant)
     attempt = Attempt(
@@ -86,9 +65,43 @@ def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
     # Where a place is kept for another that is why; but a card of a group may be here to end one.
     has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
     is_kept = why is Rule.RESERVED and not has_group
+    is_person = event.claim not in _NO_PERSON
     if is_person and not is_kept and _ends_other_session(turn, attempt, served):
         return
     _refuse(turn, Purpose.START, event.id_tag, (), why)
+
+
+def _needs_no_facts(turn: Turn, event: CardPresented, facts: TagFacts) -> bool:
+    """Refuse what nobody has to know the tag for, or let it end what is its own; False: it is open.
+
+    Of ``facts`` only the group counts, which gets its cable back, too.
+    """
+    if not is_valid_id_tag(event.id_tag):
+        _refuse(turn, Purpose.START, event.id_tag, (), Rule.UNTELLABLE)
+        return True
+    if event.is_random:
+        tags = (*turn.state.random_tags, event.id_tag)
+        turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
+    if turn.state.restart is not None:
+        _refuse(turn, Purpose.START, event.id_tag, (), Rule.SHUTTING_DOWN)
+        return True
+    if event.is_random and not turn.state.rules.allow_random_uid:
+        _refuse(turn, Purpose.START, event.id_tag, (), Rule.RANDOM_UID)
+        return True
+    unwanted = _unwanted_claim(turn, event.claim)
+    if unwanted is not None:
+        _refuse(turn, Purpose.START, event.id_tag, (), unwanted)
+        return True
+    if _is_being_checked(turn, event.id_tag):
+        return True  # already being asked about: one answer serves both taps
+    served = _served(turn, event)
+    if event.claim in _NO_PERSON:
+        return _is_in_use(turn, event.id_tag, served)
+    return _ends_its_own(turn, event, facts, served)
+
+
+def _served(turn: Turn, event: CardPresented) -> list[Connector]:
+    return [c for c in turn.state.connectors if c.connector_id in event.connectors]
 
 
 def _starts(turn: Turn, attempt: Attempt, claim: Claim) -> bool:
@@ -136,11 +149,15 @@ def request_not_taken(turn: Turn, event: RequestNotTaken) -> None:
 
 
 def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
-    """The store cannot be read: nothing is decided on a guess, whichever door the tag came by."""
+    """The store cannot be read: nothing is decided on a guess, whichever door the tag came by.
+
+    A tag that ends what is its own needs no decision (section 3.4).
+    """
     match event:
         case CardPresented():
-            asked = Asked(Purpose.START, event.id_tag)
-            asking.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+            if not _needs_no_facts(turn, event, TagFacts()):
+                asked = Asked(Purpose.START, event.id_tag)
+                asking.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
         case RemoteStartRequested():
             answering.refuse(turn, _remote(event), because(Rule.LOOK_UP_FAILED, problem))
         case SessionAsked():

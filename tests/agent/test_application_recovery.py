@@ -243,6 +243,20 @@ async def test_a_card_that_cannot_be_looked_up_is_refused_and_the_box_goes_on(tm
         assert (await box.tap())["verdict"] == "accepted"
 
 
+async def test_a_card_ends_its_own_session_though_nothing_can_be_looked_up(tmp_path):
+    async with running_box(tmp_path) as box:
+        await box.charge()
+        await asyncio.sleep(10)
+        box.executors["store-reader"].problem = StoreError("disk I/O error")
+        assert (await box.tap(OTHER_CARD))["rule"] == "LOOK_UP_FAILED"
+        assert box.contactor.is_closed
+        assert (await box.tap())["rule"] == "SAME_CARD"
+        await box.until(lambda: not box.contactor.is_closed)
+        box.executors["store-reader"].problem = None
+        stop = await box.central_system.received("StopTransaction")
+        assert stop.payload["idTag"] == CARD
+
+
 async def test_a_remote_start_is_not_decided_on_a_guess_either(tmp_path):
     async with running_box(tmp_path) as box:
         await box.plug()

@@ -50,6 +50,7 @@ class Desk:
     observed: list[ev.Event] = field(default_factory=list)
     facts: TagFacts = LISTED
     unreadable: StoreError | None = None
+    hangs: asyncio.Event | None = None  # the store answers when it is set
     turns: int = 0
 
     def begin(self, turn_at_least_every_s: float | None = None, **fields: Any) -> Runtime:
@@ -81,6 +82,8 @@ class Desk:
 
     async def _facts(self, id_tag: str) -> TagFacts:
         self.asked_about.append(id_tag)
+        if self.hangs is not None:
+            await self.hangs.wait()
         if self.unreadable is not None:
             raise self.unreadable
         return self.facts
@@ -151,6 +154,22 @@ async def test_a_request_whose_tag_cannot_be_looked_up_is_refused_by_every_door(
         assert await desk.runtime.request(make_event) == answer
         assert desk.rules == ["LOOK_UP_FAILED"]
         assert desk.of(co.Authorize, co.LockConnector) == []
+
+
+async def test_a_store_that_hangs_holds_up_what_is_behind_it_once_and_not_once_for_each_tag():
+    async with turning(Desk(hangs=asyncio.Event())) as desk:
+        for number in range(100):
+            desk.runtime.post(ev.CardPresented(f"0400{number:04}", (1,)))
+        desk.runtime.post(ev.CablePluggedIn(1))
+        await asyncio.sleep(agent.runtime.FACTS_S + 1)
+        assert desk.connector.plugged
+        assert desk.rules == ["LOOK_UP_FAILED"] * 100
+        assert len(desk.asked_about) == 1
+        desk.hangs.set()
+        await asyncio.sleep(1)
+        desk.runtime.post(ev.CardPresented(CARD, (1,)))
+        await asyncio.sleep(1)
+        assert desk.rules[100:] == ["LISTED_OFFLINE"]
 
 
 async def test_what_the_central_system_says_of_a_tag_counts_without_a_look_up():
