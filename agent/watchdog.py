@@ -11,7 +11,9 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 
-START_S = 90.0  # from the end of the old program to READY of the new one; TimeoutStartSec of the unit
+START_S = (
+    90.0  # from the end of the old program to READY of the new one; TimeoutStartSec of the unit
+)
 
 
 class ServiceManager:
