@@ -30,17 +30,21 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     from agent.cli import run_command
     from agent.console import Console
-    from agent.errors import AgentError, ConfigError, ControlError
+    from agent.errors import AgentError, ConfigError, ControlError, ListFileError
     from agent.file_problems import in_words
     from hw.ports import HardwareError
 
     try:
-        status = run_command(arguments)
-        sys.stdout.flush()
-        return status
+        try:
+            return run_command(arguments)
+        finally:
+            sys.stdout.flush()  # also after --help, which ends by an exception
     except ConfigError as error:
         Console(sys.stderr).tell(f"configuration: {mistake}" for mistake in error.mistakes)
         return EXIT_CONFIG
+    except ListFileError as error:
+        Console(sys.stderr).tell(f"error: {mistake}" for mistake in error.mistakes)
+        return EXIT_FAILED
     except (ControlError, AgentError, HardwareError) as error:
         Console(sys.stderr).tell([f"error: {error}"])
         return EXIT_FAILED

@@ -15,6 +15,7 @@ from typing import Any
 
 from agent.control import Action
 from agent.core.date_time import read_end
+from agent.core.id_tag import tag_as_told
 from agent.core.state import ChargePoint
 from agent.core.values import (
     AuthorizationStatus,
@@ -105,6 +106,8 @@ class ListActions:
     async def _remove(self, request: Mapping[str, Any]) -> dict[str, Any]:
         id_tag = _text(request, "id_tag") or ""
         if not await self._lists.is_listed(id_tag):
+            id_tag = _as_told(id_tag, self._reader["form"])  # in the form in which "add" keeps it
+        if not await self._lists.is_listed(id_tag):
             raise ControlError("this idTag is not on the list")
         return _told(await self._lists.remove(id_tag, _ORIGIN))
 
@@ -189,19 +192,27 @@ def entry_of(data: object) -> ListEntry:
 def expiry_of(text: str) -> datetime:
     """Read a date (its end counts) or an instant; without offset it is UTC.
 
-    ``31.12.2027`` is a date as well; with ``/`` nobody knows which is the month. Raises ValueError
-    with a sentence.
+    ``31.12.2027`` is a date as well; with ``/`` the month stands first for some and second for
+    others. Raises ValueError with a sentence.
     """
     wanted = "write 2027-12-31 or 2027-12-31T23:59:59Z"
     if re.fullmatch(r"\d{1,2}/\d{1,2}/\d{2,4}(?: .*)?", text):
-        raise ValueError(f"{text[:40]!r} may be two dates, by who reads it: {wanted}")
+        raise ValueError(f"{text[:40]!r} does not say which is the month: {wanted}")
+    date = text
     if by_dots := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text):
         day, month, year = by_dots.groups()
-        text = f"{year}-{month:0>2}-{day:0>2}"
+        date = f"{year}-{month:0>2}-{day:0>2}"
     try:
-        return read_end(text)
+        return read_end(date)
     except ValueError:
         raise ValueError(f"{text[:40]!r} is no date: {wanted}") from None
+
+
+def _as_told(id_tag: str, form: str) -> str:
+    try:
+        return tag_as_told(id_tag, form)
+    except ValueError as problem:
+        raise ControlError(f"{id_tag[:30]} {problem}") from None
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

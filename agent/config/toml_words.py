@@ -43,6 +43,7 @@ class _Mistake:
         self._number = number
         self._line = lines[number - 1]
         self._at = self._line[column - 1 : column]
+        self._rest = self._line[column - 1 :]
         key, equals, value = self._line.partition("=")
         self._key = key.strip()
         self._value = value.strip() if equals else ""
@@ -56,7 +57,11 @@ class _Mistake:
         match message.split():
             case ["Unclosed", "array", *_]:
                 return self._open_list()
+            case ["Invalid", "value"] if self._is_in_open_list():
+                return self._open_list()
             case ["Unterminated", *_]:
+                return self._open_text()
+            case ["Expected", '"\'"' | "\"'''\""]:  # until the end of the file
                 return self._open_text()
             case ["Unclosed", *_]:
                 return self._number, "a bracket } is missing; all of { } stands on one line"
@@ -74,7 +79,11 @@ class _Mistake:
                 return self._no_equals()
             case ["Expected", "newline", *_]:
                 return self._too_much()
-            case ["Illegal", *_]:  # the end of the line, for others are told above
+            case ["Illegal", *_] | [
+                "Found",
+                "invalid",
+                *_,
+            ]:  # the end of the line, for others are told above
                 return "a quotation mark is missing at the end of the text"
             case ["Unescaped", *_]:
                 return "a backslash in \" \" is written twice, or the text stands in ' '"
@@ -90,6 +99,8 @@ class _Mistake:
     def _no_value(self) -> str:
         if not self._value or self._value.startswith("#"):
             return f"{self._key} has no value after ="
+        if self._value.startswith("="):
+            return "one = stands between key and value"
         if self._value.lower() in _YES_OR_NO:
             return "write true or false, in small letters and without quotation marks"
         if re.match(r"[+-]?\.\d", self._value):
@@ -133,6 +144,17 @@ class _Mistake:
 
     # --- a line that is wrong together with another ------------------------------------------
 
+    def _is_in_open_list(self) -> bool:
+        """True where a list wants its next value, and another statement stands, or nothing."""
+        begins_list = re.search(r"=\s*\[", self._line) is not None
+        is_statement = _KEY.match(self._line) or _HEADER.match(self._line)
+        before = _without_remark(self._line[: len(self._line) - len(self._rest)])
+        if not before.strip(" \t["):
+            lines = map(_without_remark, reversed(self._lines[: self._number - 1]))
+            before = next((line for line in lines if line.strip()), "")
+        is_over = not _without_remark(self._rest).strip() or (is_statement and not begins_list)
+        return bool(is_over) and before.rstrip().endswith((",", "["))
+
     def _open_list(self) -> tuple[int, str]:
         for number in range(self._number, 0, -1):
             line = self._lines[number - 1]
@@ -147,7 +169,10 @@ class _Mistake:
             for quotes in ('"""', "'''"):
                 if self._lines[number - 1].count(quotes) == 1:
                     return number, f"{quotes} begins a text that does not end"
-        return self._number, "a quotation mark is missing at the end of the text"
+        # A text in ' ' that does not end: no other such mark stands behind it.
+        numbers = range(self._number, 0, -1)
+        number = next((n for n in numbers if "'" in self._lines[n - 1]), self._number)
+        return number, "a quotation mark is missing at the end of the text"
 
     def _stands_twice(self, what: str, first: int | None) -> str:
         before = "before" if first is None else f"on line {first}"
@@ -196,6 +221,10 @@ def _before_equals(line: str) -> str:
 def _outside_of_texts(line: str) -> str:
     """The line without its texts and its remark; of a text that does not end, all of it is left."""
     return re.sub(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|#.*", "", line)
+
+
+def _without_remark(line: str) -> str:
+    return re.sub(r"(\"(?:\\.|[^\"\\])*\"|'[^']*')|#.*", r"\1", line)
 
 
 def _line_shown(line: str) -> str:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -405,6 +406,7 @@ def test_a_reader_of_the_output_that_goes_away_is_no_traceback(monkeypatch):
     assert errors.is_closed
 
 
+@pytest.mark.parametrize("words", ["check-config --config {}", "--version", "--help"])
 @pytest.mark.parametrize(
     ("stdout", "told"),
     [
@@ -412,11 +414,12 @@ def test_a_reader_of_the_output_that_goes_away_is_no_traceback(monkeypatch):
         ("> /dev/full", "error: the output cannot be written: No space left on device\n"),
     ],
 )
-def test_an_output_that_cannot_be_written_is_no_traceback(tmp_path, stdout, told):
-    config = write_config(tmp_path)
+def test_an_output_that_cannot_be_written_is_no_traceback(tmp_path, stdout, told, words):
+    command = words.format(write_config(tmp_path))
     done = subprocess.run(
-        ["sh", "-c", f'"$0" -m agent check-config --config "$1" {stdout}', sys.executable, config],
+        ["sh", "-c", f'"$0" -m agent {command} {stdout}', sys.executable],
         cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": ""},  # unbuffered, argparse is silent about it
         capture_output=True,
         text=True,
     )

@@ -93,6 +93,16 @@ def test_a_card_that_is_added_is_told_as_the_reader_tells_it(config, capsys):
     assert "04:A2:B3 has 6 hex digits" in capsys.readouterr().err
 
 
+def test_a_card_is_removed_as_it_was_added_and_also_as_it_is_listed(config, capsys):
+    with_reader(config, "hex")
+    for typed in ("04:a2:b3:c4", "04 A2 B3 C4", "0x04A2B3C4", "04A2B3C4"):
+        assert run(config, "add", "04:A2:B3:C4") == 0
+        assert run(config, "remove", typed) == 0
+        assert "and 0 entries" in capsys.readouterr().out
+    assert run(config, "remove", "04:A2:B3") == 1
+    assert "04:A2:B3 has 6 hex digits" in capsys.readouterr().err
+
+
 # --- without a running agent ---------------------------------------------------------------------
 
 
@@ -137,9 +147,9 @@ def test_a_file_with_wrong_lines_changes_nothing(config, tmp_path, capsys):
     assert run(config, "add", "OLD") == 0
     (tmp_path / "in.csv").write_text("id_tag,expires_at\nA,\nB,soon\nA,\n")
     assert run(config, "import", str(tmp_path / "in.csv"), "--replace") == 1
-    err = capsys.readouterr().err
-    assert "line 3: 'soon' is no date" in err
-    assert "line 4: has the same id_tag as line 2" in err
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert first.startswith("error: line 3: 'soon' is no date")
+    assert second == "error: line 4: has the same id_tag as line 2"
     (tmp_path / "in.csv").write_text(rows(2001))
     assert run(config, "import", str(tmp_path / "in.csv"), "--replace") == 1
     assert "too many entries; LocalAuthListMaxLength is 2000" in capsys.readouterr().err

@@ -73,7 +73,11 @@ def test_what_spreadsheets_and_people_write_is_read(text):
         ("id_tag,status\n,Accepted\n", "line 2: id_tag must have 1 to 20 plain"),
         ("id_tag,status\nA,Maybe\n", "line 2: status must be one of Accepted, Blocked"),
         ("id_tag,expires_at\nA,soon\n", "line 2: 'soon' is no date"),
-        ("id_tag,expires_at\nA,12/31/2027\n", "line 2: '12/31/2027' may be two dates"),
+        (
+            "id_tag,expires_at\nA,12/31/2027\n",
+            "line 2: '12/31/2027' does not say which is the month",
+        ),
+        ("id_tag,expires_at\nA,31.13.2027\n", "line 2: '31.13.2027' is no date"),
         ("id_tag,expires_at\nA,1.2.27\n", "line 2: '1.2.27' is no date: write 2027-12-31"),
         ("id_tag\n74095673.0\n", "line 2: id_tag is a number with decimals (74095673.0): format"),
         ('id_tag\n"123,0"\n', "line 2: id_tag is a number with decimals (123,0): format"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.api.page.power import PowerHistory, plot
+from tests.api.harness import SECRET
+from tests.browser.conftest import PATIENCE_MS
 from tests.page.test_site import token_for
 
 CARD = "044943121F1A80"
@@ -50,6 +52,16 @@ def test_another_open_page_sees_what_happens_without_being_loaded_anew(open_page
     other.page.get_by_role("button", name="Pull the plug").wait_for()
     other.press("Pull the plug")
     one.page.get_by_role("button", name="Plug the car in").wait_for()
+
+
+def test_the_link_logs_in_also_where_the_login_page_is_open_already(chromium, charger):
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(charger.url)
+    page.wait_for_url("**/login")
+    page.goto(f"{charger.url}/login#{SECRET}")
+    page.get_by_role("button", name="Log out").wait_for(timeout=PATIENCE_MS)
+    context.close()
 
 
 def test_what_a_person_types_is_not_taken_away_by_news(open_page, charger):

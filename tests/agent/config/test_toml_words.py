@@ -54,6 +54,17 @@ CASES = [
     ("x\u00a0= 1", 2, "an invisible character (U+00A0) must be deleted"),
     ("\ufeffx = 1", 2, "an invisible character (U+FEFF) must be deleted"),
     ('x = "a\u0001"', 2, "an invisible character (U+0001) must be deleted"),
+    ("x = 'CP-1\"\ny = 2\n", 2, "a quotation mark is missing at the end of the text"),
+    ("x = 'CP-1\"\ny = 'b'\n", 2, "a quotation mark is missing at the end of the text"),
+    ("x = 'CP-1\"", 2, "a quotation mark is missing at the end of the text"),
+    ("x = '''CP-1\ny = 2", 2, "''' begins a text that does not end"),
+    ('x = "b"\ny = ["a",', 3, "a bracket ] is missing at the end"),
+    ('x = ["a",\ny = 3', 2, "a bracket ] is missing at the end"),
+    ('x = [\n  "a",  # first, second\n\n[b]\ny = 3', 2, "a bracket ] is missing at the end"),
+    ("x = [\ny = 3", 2, "a bracket ] is missing at the end"),
+    ("x = [a, b]", 2, TEXT),
+    ('x = ["a", b]', 2, TEXT),
+    ('x == "b"', 2, "one = stands between key and value"),
     ('x = """abc', 2, '""" begins a text that does not end'),
 ]
 

@@ -115,4 +115,6 @@ function logInWithLink() {
 }
 
 logInWithLink();
+// The link pasted where the login is open already loads nothing anew.
+window.addEventListener("hashchange", logInWithLink);
 listen();
