@@ -68,7 +68,9 @@ def _cable_measured(turn: Turn, event: ev.CableMeasured) -> None:
 
 
 def _offer_confirmed(turn: Turn, event: ev.OfferConfirmed) -> None:
-    turn.change_connector(event.connector_id, confirmed_a=event.current_a)
+    """Of what is not offered any more nothing is confirmed: it may have been on its way here."""
+    is_offered = turn.connector(event.connector_id).offered_a is not None
+    turn.change_connector(event.connector_id, confirmed_a=event.current_a if is_offered else 0.0)
 
 
 def _lock_changed(turn: Turn, event: ev.LockChanged) -> None:

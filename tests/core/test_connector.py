@@ -131,6 +131,22 @@ def test_it_closes_only_on_an_offer_that_the_pilot_controller_has_confirmed():
         assert len(of(CloseContactor, commands)) == closes
 
 
+def test_a_confirmation_that_was_on_its_way_when_the_offer_was_withdrawn_closes_nothing_later():
+    story = charging()
+    told_a = story.connector.offered_a
+    story.tell(ev.LimitAsked("r1", 1, 0.0), ev.PilotChanged(1, PilotState.B))
+    story.tell(ev.ContactorOpened(1))
+    assert story.connector.offered_a is None
+    story.tell(ev.OfferConfirmed(1, told_a))
+    state = story.state
+    for event in (ev.LimitAsked("r2", 1, 32.0), ev.PilotChanged(1, PilotState.C)):
+        state, commands = charge_point.handle(state, event, story.now)
+        assert of(CloseContactor, commands) == []
+    assert state.connectors[0].offered_a == told_a
+    _, commands = charge_point.handle(state, ev.OfferConfirmed(1, told_a), story.now)
+    assert len(of(CloseContactor, commands)) == 1
+
+
 def test_a_box_with_no_parts_but_a_contactor_charges_as_soon_as_the_card_is_accepted():
     story = Story(a_charge_point(traits=BARE, online=False))
     kinds = [type(command) for command in deeds(story.tell(tap(facts=listed())))]
