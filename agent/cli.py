@@ -150,11 +150,12 @@ def _check_config(options: argparse.Namespace) -> int:
     from agent.config import read_config
     from agent.config.advice import missing_files, warnings_for
     from agent.config.pins import pin_table
+    from agent.ocpp16.access import read_authorization_key
 
     path = options.config or places.DEFAULT_CONFIG
     try:
         settings = read_config(path)
-        if missing := missing_files(settings):
+        if missing := missing_files(settings, read_authorization_key):
             raise ConfigError(missing)
     except ConfigError as error:
         if options.json:

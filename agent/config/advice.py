@@ -12,10 +12,11 @@ from agent.config.api_rules import is_loopback
 from agent.config.mistakes import key_name, number_text
 from agent.config.pins import pin_uses
 from agent.edited_files import read_certificates, read_secret
-from agent.errors import EditedFileError
+from agent.errors import AgentError
 from agent.settings import Settings
 from hw.settings import ConnectorSettings
 
+Read = Callable[[str], object]
 PULLED_UP_PINS = range(9)
 """BCM 0 to 8 are pulled up from power-on until the agent takes them, 9 to 27 down."""
 HEADER_PINS_MAX = 27
@@ -96,16 +97,17 @@ def _files(settings: Settings) -> Iterator[str]:
             yield f"{key} = {path} is relative: it depends on where the agent is started"
 
 
-def missing_files(settings: Settings) -> list[str]:
+def missing_files(settings: Settings, read_password: Read = read_secret) -> list[str]:
     """One sentence for each file that is needed and is not there, or holds nothing: mistakes.
 
+    ``read_password`` reads that of the central system, and raises AgentError where it will not do.
     What this user may not see is left to the doctor.
     """
     central, mqtt, api = settings.central_system, settings.mqtt, settings.api
-    needed: list[tuple[str, str, Callable[[str], str]]] = []
+    needed: list[tuple[str, str, Read]] = []
     if central.url and central.security_profile:
         key = "central_system.authorization_key_file"
-        needed.append((key, central.authorization_key_file, read_secret))
+        needed.append((key, central.authorization_key_file, read_password))
     if central.ca_file and central.url.lower().startswith("wss://"):
         needed.append(("central_system.ca_file", central.ca_file, read_certificates))
     if mqtt.enabled:
@@ -120,7 +122,7 @@ def missing_files(settings: Settings) -> list[str]:
     ]
 
 
-def _unusable(key: str, path: str, read: Callable[[str], str]) -> Iterator[str]:
+def _unusable(key: str, path: str, read: Read) -> Iterator[str]:
     try:
         os.stat(path)
     except PermissionError:
@@ -132,7 +134,7 @@ def _unusable(key: str, path: str, read: Callable[[str], str]) -> Iterator[str]:
         return
     try:
         read(path)
-    except EditedFileError as problem:
+    except AgentError as problem:
         yield f"{key}: {problem}"
 
 

@@ -188,6 +188,12 @@ def test_check_config_ends_with_the_mistake(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out) == {"ok": False, "mistakes": [told]}
     key.write_text("sixteen letters.")
     assert main(["check-config", "--config", str(config)]) == 0
+    capsys.readouterr()
+    key.write_text("too short")  # the doctor, and the log of a link that fails, send here
+    assert main(["check-config", "--config", str(config)]) == 78
+    assert capsys.readouterr().err.endswith(
+        "16 to 20 bytes of text (a letter like ä has two); it holds 9 bytes\n"
+    )
 
 
 def with_key_file(path: object, profile: int, url: str = "wss://cs") -> list[str]:
