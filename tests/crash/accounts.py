@@ -24,7 +24,7 @@ class JournalSession:
     connector_id: int
     begun_at: datetime
     meter_start_wh: int
-    last_wh: int  # of the last stored sample
+    last_wh: int  # as it was told last: of the last stored sample, at the end its meterStop
     transaction_id: int | None
     is_ended: bool
 
@@ -149,10 +149,10 @@ def _energy(accounts: Accounts, session: JournalSession, registers: list[int]) -
     stop_wh = registers[-1]
     if registers != sorted(registers):
         yield f"{name}: its register goes backwards: {registers}"
-    if registers[-2] != session.last_wh:
-        yield f"{name}: the last sample is {registers[-2]} Wh, in the journal {session.last_wh} Wh"
-    if stop_wh - session.last_wh > accounts.sample_wh:
-        yield f"{name} ends {stop_wh - session.last_wh} Wh after its last sample"
+    if stop_wh != session.last_wh:
+        yield f"{name} ends at {stop_wh} Wh, in the journal at {session.last_wh} Wh"
+    if stop_wh - registers[-2] > accounts.sample_wh:
+        yield f"{name} ends {stop_wh - registers[-2]} Wh after its last sample"
     seen = accounts.witness.get(session.ref)
     if seen is None:
         return

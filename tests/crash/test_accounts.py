@@ -45,13 +45,13 @@ def stop(transaction_id: int, register_wh: int, minute: int) -> Told:
     return Told(f"stop {transaction_id}", "StopTransaction", payload)
 
 
-def session(ref: int, minute: int = 0) -> JournalSession:
+def session(ref: int, last_wh: int, minute: int = 0) -> JournalSession:
     return JournalSession(
         ref=ref,
         connector_id=1,
         begun_at=NOON + timedelta(minutes=minute, microseconds=400),
         meter_start_wh=100,
-        last_wh=140,
+        last_wh=last_wh,
         transaction_id=1000 + ref,
         is_ended=True,
     )
@@ -70,7 +70,7 @@ def agreeing() -> Accounts:
     ]
     return Accounts(
         journal=Journal(
-            sessions={1: session(1), 2: session(2, 5)},
+            sessions={1: session(1, 150), 2: session(2, 140, 5)},
             messages={message.unique_id: message for message in waiting},
         ),
         told=[*FIRST, *SECOND],
@@ -152,7 +152,8 @@ def doubled(told: Told) -> Told:
         ),
         (told(FIRST[0], sample(1001, 120, 9), *FIRST[2:], *SECOND), "its times go backwards"),
         (told(*FIRST[:3], stop(1001, 139, 3), *SECOND), "its register goes backwards"),
-        (told(*FIRST[:2], FIRST[3], *SECOND), "the last sample is 120 Wh, in the journal 140 Wh"),
+        (told(*FIRST[:2], FIRST[3], *SECOND), "ends 30 Wh after its last sample"),
+        (journalled(last_wh=140), "session 1 ends at 150 Wh, in the journal at 140 Wh"),
         (told(*FIRST[:3], stop(1001, 161, 3), *SECOND), "ends 21 Wh after its last sample"),
         (witnessed(1, Seen(1, 171)), "its meter was seen at 171 Wh"),
         (witnessed(1, Seen(2, 145)), "session 1 was seen at connector 2"),
