@@ -177,6 +177,15 @@ def test_a_stop_button_means_the_session_beside_it_whatever_numbers_were_given(c
     ]
 
 
+def test_a_card_that_is_typed_is_kept_as_the_reader_tells_it(charger, browser):
+    told = browser.do("add", id_tag=" 04:a2:b3:c4 ", back="/cards")
+    assert told.startswith("Card 04..C4 is on the local list now.")
+    assert "04A2B3C4" in browser.get("/cards").text
+    told = browser.do("add", id_tag="04:A2:B3", back="/cards")
+    assert "04:A2:B3 has 6 hex digits" in told
+    assert "04:A2:B3" not in browser.get("/cards").text.split('id="cache"')[0]
+
+
 def test_why_a_card_was_refused_is_shown_and_it_can_be_added_to_the_list(charger, browser):
     charger.central_system.accepted_tags.add(CARD)
     assert "refused" in browser.do("tap", card="C0FFEE00")

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from agent.api.auth import require_scope
-from agent.api.errors import Refused, conflict, not_found
+from agent.api.errors import Invalid, Refused, conflict, not_found
 from agent.api.gate import COMMANDS
 from agent.api.idempotency import Answer
 from agent.api.page.views import DECISIONS_SHOWN, mark_of
 from agent.api.service import ControlService
 from agent.api.tokens import Token
 from agent.core.events import ContactorMended
-from agent.core.id_tag import mask
+from agent.core.id_tag import about_others, mask, tag_as_told
 from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, ListOrigin
 from agent.diary import decision_line
 from agent.errors import AgentError
@@ -131,12 +131,22 @@ class Deeds:
     async def _add(self, token: Token, fields: Fields) -> str:
         """Put on the list: a tag that was typed, or the card of a decision."""
         require_scope(token, "configure")
-        id_tag = fields.get("id_tag") or (await self._decision(fields)).id_tag
+        typed = fields.get("id_tag", "").strip()
+        id_tag = self._as_told(typed) if typed else (await self._decision(fields)).id_tag
         info = IdTagInfo(AuthorizationStatus.ACCEPTED)
         outcome = await self._station.list_do(
             lambda lists: lists.add(id_tag, info, ListOrigin.CONTROL_API)
         )
-        return _told(outcome, f"Card {mask(id_tag)} is on the local list now.")
+        reader = self._station.settings.reader
+        other = about_others([id_tag], reader.driver, reader.uid_format) if typed else ""
+        note = f" Note: {other}." if other else ""
+        return _told(outcome, f"Card {mask(id_tag)} is on the local list now.{note}")
+
+    def _as_told(self, typed: str) -> str:
+        try:
+            return tag_as_told(typed, self._station.settings.reader.uid_format)
+        except ValueError as problem:
+            raise Invalid(f"{typed[:30]} {problem}") from None
 
     async def _remove(self, token: Token, fields: Fields) -> str:
         require_scope(token, "configure")
