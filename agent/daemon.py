@@ -135,18 +135,25 @@ def _run_on(board: Board, settings: Settings, clock: Clock) -> bool:
 
 
 async def serve(application: Application) -> bool:
-    """Run an application, and end it in order when a signal says so."""
+    """Run an application, and end it in order when a signal says so; True: start again (Reset)."""
     import asyncio
 
     loop = asyncio.get_running_loop()
+    is_told_to_end = False  # by a signal; also when it is about to start again
+
+    def end() -> None:
+        nonlocal is_told_to_end
+        is_told_to_end = True
+        application.shut_down()
+
     # A terminal that goes away (SIGHUP) must not leave a contactor as it is; nohup may keep it.
     numbers = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     for number in numbers:
-        loop.add_signal_handler(number, application.shut_down)
+        loop.add_signal_handler(number, end)
     try:
-        return await application.run()
+        return await application.run() and not is_told_to_end
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sqlite3
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.daemon import serve
 from agent.store import Store
 from tests.agent.box import CARD, TRANSACTION_ID
 from tests.agent.process import LIMIT_S, Agent, running_agent, write_config
@@ -134,6 +136,26 @@ async def test_a_reset_starts_the_process_again_in_its_place(tmp_path):
         assert status == 0
         assert "Traceback" not in errors
         assert "starting again" in errors
+
+
+async def test_who_is_told_to_end_while_a_reset_takes_it_down_does_not_start_again():
+    """systemd would wait for its end until TimeoutStopSec is over, and kill what has begun anew."""
+
+    class Ending:
+        def __init__(self) -> None:
+            self.told = asyncio.Event()
+
+        def shut_down(self) -> None:
+            self.told.set()
+
+        async def run(self) -> bool:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await self.told.wait()
+            return True
+
+    application: Any = Ending()
+    async with asyncio.timeout(LIMIT_S):
+        assert await serve(application) is False
 
 
 async def run_to_its_end(directory: Path, **limits: Any) -> tuple[int | None, list[str]]:
