@@ -120,8 +120,7 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
         return
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
     is_starting = connector.phase is Phase.STARTING
-    if connector.grant is not None:
-        connectors.give_back(turn, connector.grant, because(Rule.UNLOCKED))
+    _call_off(turn, connector)
     turn.change_connector(
         event.connector_id,
         phase=Phase.IDLE if is_starting else connector.phase,  # a start is called off
@@ -131,6 +130,15 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
         unlock_request=UnlockRequest(event.request_id, by_s),
     )
     transaction.order_stop(turn, event.connector_id, StopReason.UNLOCK_COMMAND)
+
+
+def _call_off(turn: Turn, connector: Connector) -> None:
+    """Nobody begins with the plug that is to be let go: neither now nor when a session is over."""
+    only_here = (connector.connector_id,)
+    begins = [g for g in turn.state.waiting if connector.is_plugged and g.connectors == only_here]
+    turn.change(waiting=tuple(grant for grant in turn.state.waiting if grant not in begins))
+    for grant in (*begins, *filter(None, [connector.grant])):
+        connectors.give_back(turn, grant, because(Rule.UNLOCKED))
 
 
 def _is_at_rest_unlocked(connector: Connector) -> bool:

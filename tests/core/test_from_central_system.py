@@ -13,6 +13,7 @@ from agent.core.commands import (
     ClearCache,
     NotifyStatus,
     OpenContactor,
+    RecordDecision,
     Reply,
     SaveConfigurationKey,
     UnlockConnector,
@@ -39,6 +40,7 @@ from tests.core.world import (
     deeds,
     finish,
     listed,
+    looked_up,
     messages,
     of,
     reading,
@@ -188,6 +190,26 @@ def test_unlocking_ends_the_session_first_and_is_answered_by_the_feedback_of_the
     assert deeds(commands)[-1] == UnlockConnector(1)
     commands = story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     assert of(Reply, commands) == [Reply("r1", "Unlocked")]
+
+
+def test_unlocking_calls_off_a_remote_start_that_waits_for_the_end_of_the_session():
+    story = charging()
+    story.tell(ev.StopAsked("s1", story.connector.transaction.ref))
+    remote = looked_up(ev.RemoteStartRequested("r1", CARD, 1), listed())
+    assert of(Reply, story.tell(remote)) == [Reply("r1", "Accepted")]
+    (record,) = of(RecordDecision, story.tell(ev.UnlockRequested("r2", 1)))
+    assert record.record.rule == "UNLOCKED"
+    assert deeds(finish(story))[-1] == UnlockConnector(1)
+    commands = story.tell(ev.LockChanged(1, LockState.UNLOCKED))
+    assert of(Reply, commands) == [Reply("r2", "Unlocked")]
+    assert story.connector.phase is Phase.FINISHED
+
+
+def test_unlocking_an_empty_socket_leaves_the_card_that_waits_for_its_plug():
+    story = Story(a_charge_point())
+    story.tell(ev.LockChanged(1, LockState.LOCKED), tap(facts=listed()))
+    story.tell(ev.UnlockRequested("r1", 1))
+    assert len(story.state.waiting) == 1
 
 
 def test_a_lock_that_jams_on_unlock_is_answered_with_failure():
