@@ -196,10 +196,10 @@ async def first_on(broker: Any, charger: Charger) -> AsyncIterator[Any]:
 async def test_a_broker_that_restarts_in_a_session_is_told_what_stands(charger, broker):
     async with broker.client("reader", "josev/cs") as client:
         charger.run(plug(charger))
-        await ask(client, request(token_type="ISO14443", id_token=CARD))
+        assert await ask(client, request(token_type="ISO14443", id_token=CARD)) == "accepted"
+    charger.until(lambda: charger.state.connectors[0].transaction is not None)
     broker.stop()
     charger.until(lambda: not bus_of(charger)["connected"])
-    assert charger.state.connectors[0].transaction is not None
     async with first_on(broker, charger) as client, asyncio.timeout(60):
         async for message in client.messages:
             told = json.loads(message.payload)
