@@ -24,9 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system: needs a machine of its own (make system-test)")
     config.addinivalue_line("markers", "crash: takes minutes of real time (make crash)")
     config.addinivalue_line("markers", "long: takes many seconds of a core (make long, make check)")
-    # A shell lets what it starts in its background ignore Ctrl-C, and every child inherits that:
-    # a test that presses it would wait for ever.
+    # A shell lets what it starts in its background ignore Ctrl-C, and nohup lets it ignore the end
+    # of the terminal. Every child inherits that: a test that sends the signal would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Files that take longest, first: who comes last with one of them keeps all others waiting.
