@@ -18,6 +18,7 @@ from agent.core.values import Instant, PilotState, Status, StatusReport
 CHARGE_POINT = 0  # connectorId of the charge point itself
 DISCONNECTED = "EV side disconnected"  # the words of section 4.9
 _STEP_S = 1.0
+_ENERGY_PHASE = (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE)
 
 
 def report_changes(turn: Turn) -> None:
@@ -95,8 +96,13 @@ def _due_s(state: ChargePoint, before: StatusReport | None, item: Shown) -> floa
 
 
 def _next_step(before: StatusReport | None, report: StatusReport) -> StatusReport:
-    """Where there is no way from one status to the next, it goes over one between (section 4.9)."""
-    if before is None or status_ways.is_way(before.status, report.status):
+    """Where there is no way from one status to the next, it goes over one between (section 4.9).
+
+    Not out of a session: what ends it has a way of its own, and Available would be untrue.
+    """
+    if before is None or before.status in _ENERGY_PHASE:
+        return report
+    if status_ways.is_way(before.status, report.status):
         return report
     for between in (Status.AVAILABLE, Status.PREPARING):
         is_first_half = status_ways.is_way(before.status, between)

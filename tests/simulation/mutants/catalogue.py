@@ -249,6 +249,11 @@ MUTANTS: tuple[Mutant, ...] = (
                 "            return Status.FINISHING\n",
                 "            return Status.PREPARING\n",
             ),
+            Edit(
+                "agent/core/reporting.py",
+                "is Phase.FINISHED:\n        return Status.FINISHING\n",
+                "is Phase.FINISHED:\n        return Status.PREPARING\n",
+            ),
         ),
     ),
     Mutant(
