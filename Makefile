@@ -120,7 +120,7 @@ install: install-check $(if $(DESTDIR),,install-environment) install-files insta
 
 install-check:
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" != 0 ]; then echo "make install needs root: use sudo"; exit 1; fi
-	@if [ -z "$(DESTDIR)" ] && systemctl is-active --quiet $(NAME); then \
+	@if [ -z "$(DESTDIR)" ] && [ "$$(systemctl is-active $(NAME))" = active ]; then \
 	    echo "the agent is running; when nobody charges: sudo systemctl stop $(NAME)"; exit 1; fi
 
 # The system's packages are seen (python3-lgpio, python3-spidev): not all of them exist as wheels.
