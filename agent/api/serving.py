@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,6 +18,7 @@ from agent.api.service import ControlService
 from agent.api.station import Station
 
 HEADERS_MAX = 16 * 1024
+LINGER_S = 2.0  # after the last answer, for a client that is still sending
 
 
 def make_server(
@@ -105,13 +106,17 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
         _looked_at: object = None
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            super().connection_made(cast(Any, LingeringTransport(transport, self.loop)))
             open_ones[self] = self.client[0] if self.client else ""
             if len(open_ones) > limits.connections:
                 given_up = one_to_give_up(open_ones.items())
                 del open_ones[given_up]
                 given_up.transport.abort()
             self._check = self.loop.call_later(limits.silence_s, self._look)
+
+        def data_received(self, data: bytes) -> None:
+            if not self.transport.is_closing():
+                super().data_received(data)
 
         def connection_lost(self, exc: Exception | None) -> None:
             open_ones.pop(self, None)
@@ -131,3 +136,30 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
             self._check = self.loop.call_later(wait_s, self._look)
 
     return ImpatientProtocol
+
+
+class LingeringTransport:
+    """A transport whose ``close`` waits until the other side has ended too, for LINGER_S at most.
+
+    What arrives meanwhile is for the protocol to drop. A socket that is closed with unread bytes in
+    it resets the connection, and a client that was still sending would lose the answer that says
+    why nobody reads it (RFC 9112, 9.6).
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._end: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._end is not None or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self._end is not None or self._transport.is_closing():
+            return
+        self._end = self._loop.call_later(LINGER_S, self._transport.close)
+        self._transport.write_eof()
+        self._transport.resume_reading()

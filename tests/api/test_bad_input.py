@@ -267,6 +267,24 @@ def test_after_a_length_told_in_two_ways_the_answer_is_the_last(strict: Charger,
     assert b"connection: close" in answer.lower()
 
 
+def test_a_client_that_is_still_sending_when_it_is_refused_loses_no_answer(charger: Charger):
+    """A closed socket would answer the rest of the body by a reset, which may overtake the 415."""
+    head = (
+        "POST /ocpp/commands/cache/reset HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        f"Authorization: Bearer {SECRET}\r\nContent-Length: 90000\r\n\r\n"
+    ).encode()
+    host, _, port = charger.settings.api.listen.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head)
+        received = b""
+        while chunk := connection.recv(65_536):
+            received += chunk
+        for _ in range(3):  # to a closed socket the second of them fails
+            connection.sendall(b"x" * 30_000)
+    assert b" 415 " in received.splitlines()[0]
+    assert b"connection: close" in received.lower()
+
+
 def test_headers_without_end_are_refused(strict: Charger):
     answer = raw(strict, b"GET /health HTTP/1.1\r\nX: " + b"x" * 40_000)
     assert answer == b"" or b" 400 " in answer.splitlines()[0]
