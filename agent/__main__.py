@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; every mistake that is expected ends in a sentence, not in a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["safe-state"] and not {"-h", "--help"} & set(arguments):
-        from agent.last_defence import safe_state  # before anything that may be broken
+        from agent.app.last_defence import safe_state
 
         if (status := safe_state(arguments[1:])) is not None:
             return status
@@ -28,10 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from agent.cli import run_command
-    from agent.console import Console
-    from agent.errors import AgentError, ConfigError, ControlError, ListFileError
-    from agent.file_problems import in_words
+    from agent.cli.console import Console
+    from agent.cli.main import run_command
+    from agent.platform.errors import AgentError, ConfigError, ControlError, ListFileError
+    from agent.platform.file_problems import in_words
     from hw.ports import HardwareError
 
     try:

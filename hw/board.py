@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
-from hw.levers import InjectedFault
 from hw.outputs import INDICATOR, outputs_of
 from hw.pilot import Dialogue, PilotPlug, PolledPilot
 from hw.ports import (
@@ -25,7 +24,7 @@ from hw.ports import (
     SafetyInput,
     Signal,
 )
-from hw.register_watch import RegisterWatch, WatchedMeter
+from hw.register_plausibility import RegisterWatch, WatchedMeter
 from hw.settings import (
     BoardSettings,
     ConnectorSettings,
@@ -34,10 +33,11 @@ from hw.settings import (
     SafetyInputSettings,
 )
 from hw.simulated.controls import SimulatedControls, Subscribers
+from hw.simulated.front_panel import SimulatedIndicator, SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
-from hw.simulated.panel import SimulatedIndicator, SimulatedInput
 from hw.simulated.part import Fault
 from hw.simulated.reader import SimulatedReader
+from hw.simulation_controls import InjectedFault
 
 logger = logging.getLogger(__name__)
 

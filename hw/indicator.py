@@ -1,4 +1,4 @@
-"""Lights and a buzzer on GPIO pins, playing the patterns of ``hw.light_language``.
+"""Lights and a buzzer on GPIO pins, playing the patterns of ``hw.light_patterns``.
 
 One thread sleeps until the next change; a steady light costs nothing. What the pins do wrong is
 logged once, and never reaches whoever wanted to show something.
@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from hw.gpio import named_part, pins_with_pwm
-from hw.light_language import Colour, Frame, Pattern, Player, parse
+from hw.light_patterns import Colour, Frame, Pattern, Player, parse
 from hw.lines import Pin
 from hw.ports import BoardError, Indicator, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings

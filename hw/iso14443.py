@@ -11,7 +11,7 @@ from enum import Enum
 from functools import reduce
 from operator import xor
 
-from hw.taps import CollidingCards, EmptyField, FailedRead, FieldObservation, OneCard
+from hw.tap_detector import CollidingCards, EmptyField, FailedRead, FieldObservation, OneCard
 
 CASCADE_TAG = 0x88  # stands before the first three bytes of a longer UID
 SELECT_LEVELS = (0x93, 0x95, 0x97)

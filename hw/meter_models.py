@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hw.ports import MeterError, MeterReading
-from hw.register_watch import REGISTER_MAX_WH
+from hw.register_plausibility import REGISTER_MAX_WH
 
 MAX_BLOCK_REGISTERS = 80
 """Most registers that one request may ask for: the read limit of the SDM family."""
@@ -99,7 +99,7 @@ def decode(model: MeterModel, words: Mapping[int, int]) -> MeterReading:
     """Turn registers (wire address -> 16-bit word) into one reading.
 
     MeterError if the energy cannot be true, or if the words are in another order. Whether the rest
-    can be true is for ``hw.register_watch`` to say: NaN stays NaN, and is never taken for 0.
+    can be true is for ``hw.register_plausibility`` to say: NaN stays NaN, and is never taken for 0.
     """
     totals: dict[Quantity, float] = {}
     phases: dict[Quantity, list[float]] = {}

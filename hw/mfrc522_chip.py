@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from hw.gpio_stand_in import GpioStandIn, import_with
 from hw.iso14443 import Answer, Frame, Outcome
 from hw.ports import BoardError, HardwareError
+from hw.rpi_gpio_shim import GpioStandIn, import_with
 from hw.settings import ReaderSettings
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hw.gpio_stand_in import GpioStandIn
 from hw.iso14443 import look_into_field
 from hw.mfrc522_chip import RESET_LOW_S, Chip, ChipFailure, load_package, open_chip
 from hw.ports import CardReader
 from hw.reader_events import ReaderEvent, ReaderFailed, ReaderRecovered
+from hw.rpi_gpio_shim import GpioStandIn
 from hw.settings import ReaderSettings
-from hw.taps import TapDetector
+from hw.tap_detector import TapDetector
 
 logger = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from hw.levers import SimulationControls
 from hw.pilot_port import NO_OFFER as NO_OFFER
 from hw.pilot_port import ConfirmedOffer as ConfirmedOffer
 from hw.pilot_port import PilotController as PilotController
 from hw.pilot_port import PilotFault as PilotFault
 from hw.pilot_port import PilotState as PilotState
 from hw.reader_events import ReaderEvent
+from hw.simulation_controls import SimulationControls
 
 # --- errors ----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from hw.light_language import DEFAULT_LIGHTS, DEFAULT_SOUNDS, parse
+from hw.light_patterns import DEFAULT_LIGHTS, DEFAULT_SOUNDS, parse
 from hw.ports import Signal
 
 _SENSOR = re.compile(r"28-[0-9a-f]{12}")

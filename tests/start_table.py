@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent.core import events as ev
+from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command
-from agent.core.reasons import Rule
 from agent.core.state import Phase
 from agent.core.values import LockState, PilotState, Verdict
 from tests.core.reserving import a_reservation

@@ -44,7 +44,7 @@ LIBRARY_OWNERS = {
     "websockets": ("agent.ocpp16",),
     "sqlite_utils": ("agent.store",),
     "sqlite3": ("agent.store",),
-    "gpiozero": ("hw.gpio", "hw.gpio_stand_in", "hw.indicator"),
+    "gpiozero": ("hw.gpio", "hw.rpi_gpio_shim", "hw.indicator"),
     "lgpio": ("hw.gpio",),
     "mfrc522": ("hw.mfrc522_chip", "hw.mfrc522_reader"),
     "spidev": ("hw.mfrc522_chip", "hw.mfrc522_reader"),
@@ -56,124 +56,46 @@ LIBRARY_OWNERS = {
     "uvicorn": ("agent.api",),
     "prometheus_client": ("agent.api",),
     "jinja2": ("agent.api.page.rendering",),
-    "aiomqtt": ("agent.bus.broker",),
-    "jsonschema": ("agent.bus.envelope",),
+    "aiomqtt": ("agent.mqtt.broker",),
+    "jsonschema": ("agent.mqtt.envelope",),
 }
 LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus"}
 
 # Answers of the core to requests that are not about charging: settings, list, firmware, messages
 # that were set aside, the self-test, the process. ``clear_requested`` refuses nothing.
 ANSWERS_OF_OTHER_KINDS = {
-    "agent.core.approaching:change_requested",
+    "agent.core.connection_profile_change:change_requested",
     "agent.core.contactors:mended",
-    "agent.core.firmware:_asked",
+    "agent.core.firmware_update:_asked",
     "agent.core.from_central_system:_cache_clear_requested",
     "agent.core.from_central_system:_configuration_change_requested",
     "agent.core.from_process:_reset_requested",
     "agent.core.local_list:_staged",
     "agent.core.outbox:discard",
     "agent.core.outbox:retry",
-    "agent.core.smart_charging:clear_requested",
+    "agent.core.charging_profiles_applied:clear_requested",
     "agent.core.testing:began",
 }
 
-# What a room may import of the house. A room that is not here may import whatever makes no circle.
-MAY_IMPORT = {
-    "agent.core": ("agent.core",),
-    "agent.errors": (),
-    "agent.bounded_json": (),
-    "agent.redaction": ("agent.bounded_json", "agent.core"),
-    "agent.file_problems": (),
-    "agent.edited_files": ("agent.errors", "agent.file_problems"),
-    "agent.terminal": (),
-    "agent.console": ("agent.core",),
-    "agent.log_lines": ("agent.core",),
-    "agent.watchdog": (),
-    "agent.ports": ("agent.core",),
-    "agent.clock": ("agent.core",),
-    "agent.inbox": ("agent.core",),
-    "agent.settings": ("hw.settings",),
-    "agent.config": (
-        "agent.config",
-        "agent.core",
-        "agent.edited_files",
-        "agent.errors",
-        "agent.settings",
-        "hw.levers",
-        "hw.lines",
-        "hw.settings",
-    ),
-    "agent.ownership": ("agent.errors", "agent.file_problems"),
-    "agent.store": (
-        "agent.store",
-        "agent.core",
-        "agent.errors",
-        "agent.file_problems",
-        "agent.ownership",
-    ),
-    "agent.ocpp16": (
-        "agent.bounded_json",
-        "agent.ocpp16",
-        "agent.core",
-        "agent.edited_files",
-        "agent.errors",
-        "agent.list_updates",
-        "agent.ports",
-        "agent.redaction",
-        "agent.settings",
-        "agent.tls",
-    ),
-    "agent.tls": ("agent.edited_files", "agent.errors"),
-    "agent.list_updates": (
-        "agent.core",
-        "agent.errors",
-        "agent.ports",
-        "agent.settings",
-        "agent.store",
-    ),
-    "agent.files": ("agent.files", "agent.errors", "agent.tls"),
-    "agent.diagnostics": (
-        "agent.control",
-        "agent.core",
-        "agent.diagnostics",
-        "agent.edited_files",
-        "agent.errors",
-        "agent.files",
-        "agent.log_lines",
-        "agent.notices",
-        "agent.ocpp16.frame_log",
-        "agent.ownership",
-        "agent.ports",
-        "agent.redaction",
-        "agent.settings",
-        "agent.store",
-    ),
-    "agent.runtime": (
-        "agent.core",
-        "agent.errors",
-        "agent.inbox",
-        "agent.journal",
-        "agent.ports",
-    ),
-    "agent.journal": ("agent.core", "agent.errors"),
-    "agent.devices": ("agent.core", "agent.ports", "hw.ports", "hw.reader_events", "hw.settings"),
-    "agent.plug_contact": (),
-    "agent.supervision": ("agent.core", "agent.plug_contact", "hw.levers", "hw.ports"),
-    "hw": ("hw",),
-}
+# One total order: what stands further left knows nothing of what stands further right; what stands
+# between two bars knows nothing of its neighbour. ``hw`` imports nothing of the agent.
+LAYERS = (
+    "core < platform < store < config < runtime < ocppj < ocpp16 < control "
+    "< api | mqtt | maintenance < app < cli < __main__"
+)
 
 # What only these may import. Real parts are chosen in one place.
 ONLY_FOR = {
-    "hw.board": ("agent.application", "agent.daemon"),
-    "hw.safe_state": ("agent.daemon", "agent.last_defence"),
-    "hw.settings": ("agent.settings", "agent.config", "agent.devices", "hw"),
-    "agent.application": ("agent.daemon", "agent.demo"),
-    "agent.cli": ("agent.__main__",),
+    "hw.board": ("agent.app.application", "agent.app.daemon"),
+    "hw.safe_state": ("agent.app.daemon", "agent.app.last_defence"),
+    "hw.settings": ("agent.config.settings", "agent.config", "agent.runtime.devices", "hw"),
+    "agent.app.application": ("agent.app.daemon", "agent.app.demo"),
+    "agent.cli.main": ("agent.__main__",),
     "agent.__main__": (),
 }
 OPEN_TO_AGENT = (
     "hw.ports",
-    "hw.levers",
+    "hw.simulation_controls",
     "hw.reader_events",
     "hw.settings",
     "hw.board",
@@ -183,19 +105,19 @@ OPEN_TO_AGENT = (
 
 # Where clocks, sleep and chance may be named. In hw only as a default that a test replaces.
 SOURCES_OF_TIME_AND_CHANCE = {
-    "datetime.datetime.now": ("agent.clock", "agent.ocpp16.demo_central_system"),
+    "datetime.datetime.now": ("agent.runtime.clock", "agent.ocpp16.demo_central_system"),
     "time.monotonic": (
-        "agent.clock",
-        "hw.register_watch",
+        "agent.runtime.clock",
+        "hw.register_plausibility",
         "hw.modbus_meter",
         "hw.evse_wb",
         "hw.openevse",
     ),
     "time.sleep": ("hw.mfrc522_reader", "hw.modbus_meter", "hw.evse_wb", "hw.openevse"),
-    "uuid.uuid4": ("agent.world", "agent.list_alone"),
-    "os.urandom": ("agent.list_command",),
-    "random.SystemRandom": ("agent.world",),
-    "secrets.token_urlsafe": ("agent.api.page.opening", "agent.demo", "agent.token_command"),
+    "uuid.uuid4": ("agent.app.environment", "agent.cli.local_list_offline"),
+    "os.urandom": ("agent.cli.local_list",),
+    "random.SystemRandom": ("agent.app.environment",),
+    "secrets.token_urlsafe": ("agent.api.page.setup", "agent.app.demo", "agent.cli.api_token"),
 }
 # A generator and a number are handed in; these only name their types.
 HARMLESS = {"random.Random", "uuid.UUID"}
@@ -210,22 +132,22 @@ WATCHED_NAMES = {
 
 # "except Exception" swallows mistakes of our own, so each place is named, with what it protects.
 BROAD_EXCEPTS = {
-    "agent.api.gate:__call__": "one request is answered 500, the others go on",
+    "agent.api.middleware:__call__": "one request is answered 500, the others go on",
     "agent.api.queue:_run": "one command ends as failed, the others go on",
-    "agent.diagnostics.uploads:_run": "an upload that cannot be made has failed, the agent goes on",
-    "agent.firmware:_do_fetch": "a fetch that fails oddly has failed, the update does not hang",
-    "agent.firmware:_do_install": "an installation that fails oddly has failed, it does not hang",
-    "agent.files.transfers:_run": "it is raised where the transfer is waited for",
-    "agent.bus.station_bus:_one_connection": "charging must not end because a neighbour is odd",
-    "agent.bus.station_bus:_serve": "one request is rejected, the others go on",
-    "agent.control:_answer": "one command is answered with an error, the agent goes on",
-    "agent.devices:_read": "a meter that fails oddly counts as failed, polling goes on",
-    "agent.supervision:step": "an input that cannot be read opens everything",
-    "agent.supervision:_rest_s": "a part that fails must not end the looking",
-    "agent.supervision:open_unseen": "a part that fails keeps no other from opening",
+    "agent.maintenance.diagnostics_upload:_run": "an upload that fails oddly has failed",
+    "agent.maintenance.firmware_install:_do_fetch": "it has failed, it does not hang",
+    "agent.maintenance.firmware_install:_do_install": "it has failed, it does not hang",
+    "agent.maintenance.transfer.file_transfer:_run": "it is raised to who waits for it",
+    "agent.mqtt.client:_one_connection": "charging must not end because a neighbour is odd",
+    "agent.mqtt.client:_serve": "one request is rejected, the others go on",
+    "agent.control.server:_answer": "one command is answered with an error, the agent goes on",
+    "agent.runtime.devices:_read": "a meter that fails oddly counts as failed, polling goes on",
+    "agent.runtime.supervision:step": "an input that cannot be read opens everything",
+    "agent.runtime.supervision:_rest_s": "a part that fails must not end the looking",
+    "agent.runtime.supervision:open_unseen": "a part that fails keeps no other from opening",
     "agent.ocpp16.link:_try": "whatever an address does, the old way must stay open",
     "agent.ocpp16.link:_talk": "a mistake in one session must not end the link for ever",
-    "agent.ocpp16.incoming:_answer": "one call is answered InternalError, the others go on",
+    "agent.ocpp16.incoming_calls:_answer": "one call is answered InternalError, the others go on",
     "hw.contactor:_switch_on_if_ready": "whatever the output raises, the coil goes off",
     "hw.contactor:_switch_off": "opening never raises",
     "hw.contactor:_heart_beats": "without its heartbeat the coil has no supply: that is seen",
@@ -233,7 +155,7 @@ BROAD_EXCEPTS = {
     "hw.gpio:named_part": "lgpio has an error tree of its own; what is not GPIO is raised on",
     "hw.gpio:_close": "one pin that cannot be released must not keep the others",
     "hw.gpio:is_active_or": "an input that cannot be read counts as the bad case",
-    "hw.gpio_stand_in:setup": "lgpio and RPi.GPIO have error trees of their own",
+    "hw.rpi_gpio_shim:setup": "lgpio and RPi.GPIO have error trees of their own",
     "hw.pilot:step": "it is asked again, and counts as silent meanwhile",
     "hw.indicator:step": "a light must not cost a charging session",
     "hw.lock_sequence:_start_drive": "a failed output is a failed try: the feedback tells",
@@ -243,23 +165,24 @@ BROAD_EXCEPTS = {
     "hw.mfrc522_reader:poll_once": "the reader is tried again, and says that it failed",
     "hw.safe_state:_switch_off": "the other outputs must go off all the same",
     "hw.tables:tables_of": "a file that is broken in whatever way is read line by line",
-    "agent.last_defence:_mistakes_in": "the outputs are open; a broken part of the agent is told",
+    "agent.app.last_defence:_mistakes_in": "the outputs are open by then",
     "hw.serial_reader:_run": "a listener that fails must not end the reader's thread",
     "hw.serial_reader:poll_once": "the port is opened again, and the reader says that it failed",
 }
 
-# JSON from outside is read by agent.bounded_json: elsewhere nobody limits how long it takes.
+# JSON from outside is read by agent.platform.bounded_json: elsewhere nothing limits how long it
+# takes.
 OWN_JSON = {
-    "agent.bounded_json": "the limits",
+    "agent.platform.bounded_json": "the limits",
     "agent.store": "rows of our own database",
-    "agent.bus.envelope": "schemas of the package",
+    "agent.mqtt.envelope": "schemas of the package",
     "agent.ocpp16.schemas": "what has been read already, with decimal numbers",
-    "agent.api.page.deeds": "answers of our own API",
+    "agent.api.page.actions": "answers of our own API",
     "agent.api.tokens": "a file of our own",
-    "agent.commissioning.evidence": "a file of our own, in a command",
-    "agent.control": "an answer of the agent, in a command",
-    "agent.diagnostics.bundle": "a file of our own",
-    "agent.technician": "a file of our own",
+    "agent.cli.commissioning.acceptance_report": "a file of our own, in a command",
+    "agent.control.server": "an answer of the agent, in a command",
+    "agent.maintenance.support_bundle": "a file of our own",
+    "agent.maintenance.self_test_actions": "a file of our own",
 }
 
 Modules = Mapping[str, str]
@@ -297,9 +220,9 @@ def parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
-def is_in(module: str, rooms: tuple[str, ...]) -> bool:
+def is_in(module: str, packages: tuple[str, ...]) -> bool:
     """True when the module is one of these, or inside one."""
-    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+    return any(module == name or module.startswith(f"{name}.") for name in packages)
 
 
 def imports(modules: Modules) -> Iterator[Import]:
@@ -332,7 +255,7 @@ def _imported(node: ast.AST, modules: frozenset[str]) -> list[str]:
         case ast.Import(names):
             return [alias.name for alias in names]
         case ast.ImportFrom(module, names, 0) if module is not None:
-            # ``from agent.core import faults`` names a module, ``from agent.errors import X`` not.
+            # ``from agent.core import faults`` names a module, ``from agent.core.x import X`` not.
             inner = [f"{module}.{alias.name}" for alias in names]
             found = [name for name in inner if name in modules]
             return found if len(found) == len(inner) else [module, *found]
@@ -357,22 +280,33 @@ def core_is_pure(modules: Modules) -> list[str]:
     ]
 
 
-def rooms_import_only_what_they_may(modules: Modules) -> list[str]:
+def imports_go_down(modules: Modules) -> list[str]:
+    """A layer imports those below it; ``hw`` only itself; and there is no layer without a place."""
+    layers = [layer.split(" | ") for layer in LAYERS.split(" < ")]
+    height = {name: number for number, names in enumerate(layers) for name in names}
     complaints = []
     for found in imports(modules):
-        if not is_in(found.of, ("agent", "hw")):
+        of, by = found.of.split("."), found.by.split(".")
+        if by[0] == "hw":
+            goes_down = of[0] != "agent"
+        elif of[0] != "agent" or by == ["agent"]:
             continue
-        rooms = [room for room in MAY_IMPORT if is_in(found.by, (room,))]
-        if rooms and not is_in(found.of, MAY_IMPORT[max(rooms, key=len)]):
+        else:
+            goes_down = (
+                len(of) > 1
+                and {of[1], by[1]} <= height.keys()
+                and (of[1] == by[1] or height[of[1]] < height[by[1]])
+            )
+        if not goes_down:
             complaints.append(str(found))
     return complaints
 
 
-def some_rooms_have_few_visitors(modules: Modules) -> list[str]:
+def some_modules_have_few_importers(modules: Modules) -> list[str]:
     complaints = []
     for found in imports(modules):
-        visitors = ONLY_FOR.get(found.of)
-        if visitors is not None and not is_in(found.by, visitors):
+        importers = ONLY_FOR.get(found.of)
+        if importers is not None and not is_in(found.by, importers):
             complaints.append(str(found))
     return complaints
 
@@ -519,7 +453,7 @@ def refusals_leave_their_reason(modules: Modules) -> list[str]:
     """In the core a request about charging is answered by ``answering``, which keeps the reason."""
     complaints = []
     for name, source in modules.items():
-        if not name.startswith("agent.core.") or name == "agent.core.answering":
+        if not name.startswith("agent.core.") or name == "agent.core.replies":
             continue
         for function in ast.walk(parsed(source)):
             if not isinstance(function, ast.FunctionDef):
@@ -552,8 +486,8 @@ def functions_are_short(modules: Modules) -> list[str]:
 
 RULES: tuple[Rule, ...] = (
     core_is_pure,
-    rooms_import_only_what_they_may,
-    some_rooms_have_few_visitors,
+    imports_go_down,
+    some_modules_have_few_importers,
     agent_knows_no_driver,
     libraries_stay_with_their_owners,
     nothing_imports_in_a_circle,
@@ -574,21 +508,26 @@ BROKEN: tuple[tuple[Rule, dict[str, str]], ...] = (
     (core_is_pure, {"agent.core.x": "from agent.store import Store"}),
     (core_is_pure, {"agent.core.x": "from hw.ports import Board"}),
     (core_is_pure, {"agent.core.x": "from . import y"}),
-    (rooms_import_only_what_they_may, {"hw.x": "from agent.errors import AgentError"}),
-    (rooms_import_only_what_they_may, {"agent.store.x": "from agent.runtime import Runtime"}),
-    (rooms_import_only_what_they_may, {"agent.ocpp16.handlers.x": "import agent.store"}),
+    (imports_go_down, {"hw.x": "from agent.platform.errors import AgentError"}),
     (
-        some_rooms_have_few_visitors,
-        {"agent.devices": "from hw.board import open_board", "hw.board": ""},
+        imports_go_down,
+        {"agent.store.x": "from agent.runtime.runtime import Runtime"},
     ),
-    (some_rooms_have_few_visitors, {"agent.x": "from hw import board", "hw.board": ""}),
-    (agent_knows_no_driver, {"agent.application": "def f():\n    import hw.contactor"}),
+    (imports_go_down, {"agent.store.x": "from agent import runtime", "agent.runtime": ""}),
+    (imports_go_down, {"agent.api.x": "import agent.mqtt.client"}),
+    (imports_go_down, {"agent.attic.x": "import agent.core.state"}),
+    (
+        some_modules_have_few_importers,
+        {"agent.runtime.devices": "from hw.board import open_board", "hw.board": ""},
+    ),
+    (some_modules_have_few_importers, {"agent.x": "from hw import board", "hw.board": ""}),
+    (agent_knows_no_driver, {"agent.app.application": "def f():\n    import hw.contactor"}),
     (agent_knows_no_driver, {"agent.x": "from hw.simulated.part import Fault"}),
     (json_from_outside_is_bounded, {"agent.x": "import json\njson.loads('[]')"}),
     (json_from_outside_is_bounded, {"agent.ocpp16.x": "from json import loads\nloads('[]')"}),
-    (libraries_stay_with_their_owners, {"agent.runtime": "import sqlite3"}),
+    (libraries_stay_with_their_owners, {"agent.runtime.runtime": "import sqlite3"}),
     (libraries_stay_with_their_owners, {"agent.store.x": "from ocpp.v16 import call"}),
-    (libraries_stay_with_their_owners, {"agent.control": "import websockets"}),
+    (libraries_stay_with_their_owners, {"agent.control.server": "import websockets"}),
     (libraries_stay_with_their_owners, {"hw.serial_reader": "import serial"}),
     (libraries_stay_with_their_owners, {"hw.lock": "def f():\n    import gpiozero"}),
     (libraries_stay_with_their_owners, {"hw.x": "m = import_module('mfrc522')"}),
@@ -641,7 +580,7 @@ FINE: tuple[tuple[Rule, dict[str, str]], ...] = (
     (time_and_chance_are_handed_in, {"agent.core.x": "def f(turn): return turn.now"}),
     (broad_excepts_are_named, {"agent.x": SWALLOW.format("Exception")[:-5] + "raise"}),
     (broad_excepts_are_named, {"agent.x": SWALLOW.format("ValueError")}),
-    (refusals_leave_their_reason, {"agent.core.answering": "def f():\n    Reply('r1', 'no')"}),
+    (refusals_leave_their_reason, {"agent.core.replies": "def f():\n    Reply('r1', 'no')"}),
 )
 
 
@@ -670,9 +609,9 @@ def test_every_rule_is_shown_to_bite():
 
 def test_the_tables_name_only_what_exists():
     tree = the_tree()
-    rooms = {*OWN_JSON, *MAY_IMPORT, *ONLY_FOR, *OPEN_TO_AGENT}
-    rooms |= {place for places in SOURCES_OF_TIME_AND_CHANCE.values() for place in places}
-    assert sorted(room for room in rooms if room not in tree) == []
+    named = {*OWN_JSON, *ONLY_FOR, *OPEN_TO_AGENT}
+    named |= {name for names in SOURCES_OF_TIME_AND_CHANCE.values() for name in names}
+    assert sorted(name for name in named if name not in tree) == []
     handlers = {place for place, _ in _broad_handlers(tree)}
     assert sorted(place for place in BROAD_EXCEPTS if place not in handlers) == []
     functions = {

@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 from gpiozero import pi_info
 
-from agent.cli import parser
-from agent.config import read_config
+from agent.cli.main import parser
+from agent.config.config_file import read_config
 from agent.config.pins import pin_table
 from agent.config.reading import every_setting
 from agent.core.configuration import KEYS
@@ -480,7 +480,7 @@ def handled_actions() -> set[str]:
 
 def sent_actions() -> set[str]:
     """The actions of our own calls."""
-    messages = (ROOT / "agent/ocpp16/messages.py").read_text()
+    messages = (ROOT / "agent/ocpp16/requests.py").read_text()
     sender = (ROOT / "agent/ocpp16/sender.py").read_text()
     by_name = re.findall(r"OwnCall\([^,]*, \"([A-Z]\w+)\"", sender)
     told = [

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.application import Application
-from agent.config import parse_config
-from agent.control import ask
-from agent.world import World
+from agent.app.application import Application
+from agent.app.environment import World
+from agent.config.config_file import parse_config
+from agent.control.server import ask
 from tests.emulators.central_system import FakeCentralSystem, Silence
 from tests.emulators.mfrc522_chip import Card, Mfrc522Chip, install_fake_spidev
 from tests.emulators.modbus_meter import SdmOnPty

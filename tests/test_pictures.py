@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from gpiozero import pi_info
 
-from agent.config import read_config
+from agent.config.config_file import read_config
 from agent.config.pins import pin_table
 
 ROOT = Path(__file__).parent.parent

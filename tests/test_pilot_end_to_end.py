@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.application import Application
-from agent.config import parse_config
-from agent.control import ask
-from agent.world import World
+from agent.app.application import Application
+from agent.app.environment import World
+from agent.config.config_file import parse_config
+from agent.control.server import ask
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.pilot_controllers import EvseWbOnPty, OpenEvseOnPty
 from tests.emulators.wired_box import AUXILIARY, COIL, WiredBox

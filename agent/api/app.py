@@ -13,14 +13,14 @@ from starlette.exceptions import HTTPException
 
 from agent.api.bodies import parse_json
 from agent.api.errors import Refused, unavailable
-from agent.api.gate import answer_json, refused
 from agent.api.idempotency import Answer
+from agent.api.middleware import answer_json, refused
 from agent.api.routes_commands import add_command_routes
 from agent.api.routes_queue import add_queue_routes
 from agent.api.routes_read import add_read_routes
 from agent.api.service import ControlService, too_busy
-from agent.errors import AgentError
-from agent.ocpp16.messages import package_version
+from agent.ocpp16.requests import package_version
+from agent.platform.errors import AgentError
 
 ERRORS_TOLD_MAX = 20
 _CODES = {404: "not_found", 405: "method_not_allowed"}

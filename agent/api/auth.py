@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.api.errors import ApiError, Refused
 from agent.api.limits import Guesses, Limits
 from agent.api.tokens import TEXT_MAX, Token, TokenFile, digest_of, token_from_file
-from agent.settings import ApiSettings
+from agent.config.settings import ApiSettings
 
 logger = logging.getLogger(__name__)
 

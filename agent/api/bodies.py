@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.api.errors import Invalid
-from agent.bounded_json import NotJson, read_json
+from agent.platform.bounded_json import NotJson, read_json
 
 
 def parse_json(body: bytes) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from agent.api.answers import (
+from agent.api.errors import Refused, bad_data, conflict
+from agent.api.response_models import (
     CacheResetResponse,
     ConfigurationChangeResponse,
     LocalListMutationResponse,
 )
-from agent.api.errors import Refused, bad_data, conflict
 from agent.api.schemas import ConfigurationUpdateEvent, LocalAuthListEvent, read_date_time
 from agent.api.service import ControlService, too_busy
 from agent.core.events import CacheClearRequested, ConfigurationChangeRequested
@@ -20,7 +20,7 @@ from agent.core.values import (
     ListStatus,
     ListUpdateKind,
 )
-from agent.list_updates import Outcome
+from agent.runtime.local_list_updates import Outcome
 
 KEYS_MAX = 100
 KEY_LENGTH_MAX = 50  # OCPP 1.6 section 6.9: CiString50 and CiString500

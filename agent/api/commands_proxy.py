@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agent.api.answers import QueuedCommandResponse
 from agent.api.errors import bad_data, conflict
 from agent.api.queue import ANYWHERE
+from agent.api.response_models import QueuedCommandResponse
 from agent.api.results import Outcome, applied, failed, rejected
 from agent.api.schemas import ProxyMessageEvent
 from agent.api.service import ControlService, Plan
-from agent.errors import CallFailed
-from agent.ocpp16.exchange import CallErrorReceived
 from agent.ocpp16.frames import Payload
-from agent.ocpp16.proxy import ACTIONS, AS_GIVEN, ONLY_TRUE, check_action, proxied_call
+from agent.ocpp16.operator_messages import ACTIONS, AS_GIVEN, ONLY_TRUE, check_action, proxied_call
+from agent.ocpp16.pending_call import CallErrorReceived
+from agent.platform.errors import CallFailed
 
 RESULT_MAX = 16_384  # characters of an answer that are kept
 

@@ -21,13 +21,13 @@ from agent.api.schemas import (
 )
 from agent.api.service import ControlService, Plan, is_plugged
 from agent.core import from_operator
-from agent.core.authorization import Decision
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
 from agent.core.commands import Reply
 from agent.core.events import SessionAsked, StopAsked, TagQuestioned, UnlockRequested
 from agent.core.id_tag import same_tag
-from agent.core.reasons import Rule
 from agent.core.values import IdTagInfo, Transaction, Verdict
-from agent.errors import StoreError
+from agent.platform.errors import StoreError
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S

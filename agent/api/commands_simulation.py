@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import floor
 
-from agent.api.answers import FaultOperationResponse
 from agent.api.errors import conflict
 from agent.api.queue import Progress
+from agent.api.response_models import FaultOperationResponse
 from agent.api.results import Outcome, applied, failed, rejected
 from agent.api.schemas import (
     ClearFaultEvent,
@@ -17,12 +17,12 @@ from agent.api.schemas import (
     PresentCardCommandEvent,
 )
 from agent.api.service import SEEN_S, ControlService, Plan, is_plugged
+from agent.core.authorization_reasons import Rule
 from agent.core.events import LimitAsked
 from agent.core.id_tag import mask
-from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault, PilotState, Verdict
-from hw.levers import InjectedFault, SimulationControls
+from hw.simulation_controls import InjectedFault, SimulationControls
 
 CAR = ("pilot", "plug")  # what a simulated car needs
 CURRENT_A_MIN = 6  # IEC 61851-1: less cannot be offered

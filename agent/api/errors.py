@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.core.reasons import Rule
-from agent.errors import AgentError
+from agent.core.authorization_reasons import Rule
+from agent.platform.errors import AgentError
 
 
 class ApiError(AgentError):

@@ -15,8 +15,8 @@ from agent.api.service import ControlService
 from agent.core import connector as connectors
 from agent.core import faults
 from agent.core.values import Status
-from agent.errors import StoreError
-from agent.ocpp16.messages import package_version
+from agent.ocpp16.requests import package_version
+from agent.platform.errors import StoreError
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "chargepoint_"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agent.api.errors import unavailable
 from agent.api.results import Command, CommandStatus, Outcome, Results, failed
-from agent.errors import AgentError
+from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)
 

@@ -6,15 +6,15 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
-from agent.api import answers, schemas
+from agent.api import response_models, schemas
 from agent.api.commands_configuration import ConfigurationCommands
 from agent.api.commands_proxy import ProxyCommand
 from agent.api.commands_sessions import SessionCommands
 from agent.api.commands_simulation import SimulationCommands
-from agent.api.gate import COMMANDS
+from agent.api.middleware import COMMANDS
 from agent.api.service import ControlService
 
-Receipt = answers.LocationCommandResponse
+Receipt = response_models.LocationCommandResponse
 ConnectorRequest = schemas.UnifiedConnectorRequest
 
 bearer = HTTPBearer(auto_error=False, description="A token of the charge point.")
@@ -33,7 +33,7 @@ _TOLD = {
     503: "The central system, or room in the queue, is missing",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": answers.HttpErrorResponse, "description": told}
+    status: {"model": response_models.HttpErrorResponse, "description": told}
     for status, told in _TOLD.items()
 }
 READ_ERRORS: dict[int | str, dict[str, Any]] = {
@@ -51,21 +51,20 @@ _QUEUED: dict[str, Any] = {**_DONE, "response_model_exclude_none": False, "statu
 def add_command_routes(app: FastAPI, service: ControlService) -> None:
     """Every POST below /ocpp/commands/."""
     simulation = SimulationCommands(service)
-    _add_single_routes(app, service, simulation)
+    _add_single_routes(app, service)
+    _add_fault_routes(app, service, simulation)
     _add_simulation_routes(app, service, simulation)
     _add_session_routes(app, service, SessionCommands(service, simulation))
 
 
-def _add_single_routes(
-    app: FastAPI, service: ControlService, simulation: SimulationCommands
-) -> None:
+def _add_single_routes(app: FastAPI, service: ControlService) -> None:
     configuration = ConfigurationCommands(service)
     proxy = ProxyCommand(service)
 
     @app.post(COMMANDS + "proxy-message", **_QUEUED)
     async def proxy_message(
         request: schemas.TargetedProxyMessageRequest,
-    ) -> answers.QueuedCommandResponse:
+    ) -> response_models.QueuedCommandResponse:
         """Send one message from the charger to the central system."""
         service.require_target(request.target)
         return await proxy.send(request.event)
@@ -73,13 +72,15 @@ def _add_single_routes(
     @app.post(COMMANDS + "configuration", **_DONE)
     async def set_configuration(
         request: schemas.TargetedConfigurationUpdateRequest,
-    ) -> answers.ConfigurationChangeResponse:
+    ) -> response_models.ConfigurationChangeResponse:
         """Change OCPP configuration keys, as the central system would."""
         service.require_target(request.target)
         return await configuration.change(request.event)
 
     @app.post(COMMANDS + "cache/reset", **_DONE)
-    async def reset_cache(request: schemas.TargetedEmptyRequest) -> answers.CacheResetResponse:
+    async def reset_cache(
+        request: schemas.TargetedEmptyRequest,
+    ) -> response_models.CacheResetResponse:
         """Clear the authorization cache; the local list stays."""
         service.require_target(request.target)
         return await configuration.reset_cache()
@@ -87,7 +88,7 @@ def _add_single_routes(
     @app.post(COMMANDS + "local-auth-list", **_DONE)
     async def send_local_list(
         request: schemas.TargetedLocalAuthListUpdateRequest,
-    ) -> answers.LocalListMutationResponse:
+    ) -> response_models.LocalListMutationResponse:
         """Replace the local authorization list; list_version must increase."""
         service.require_target(request.target)
         return await configuration.send_list(request.event)
@@ -95,15 +96,19 @@ def _add_single_routes(
     @app.post(COMMANDS + "clear-local-auth-list", **_DONE)
     async def clear_local_list(
         request: schemas.TargetedEmptyRequest,
-    ) -> answers.LocalListMutationResponse:
+    ) -> response_models.LocalListMutationResponse:
         """Remove all entries; the list version becomes 0."""
         service.require_target(request.target)
         return await configuration.clear_list()
 
+
+def _add_fault_routes(
+    app: FastAPI, service: ControlService, simulation: SimulationCommands
+) -> None:
     @app.post(COMMANDS + "inject-fault", **_DONE)
     async def inject_fault(
         request: schemas.TargetedInjectFaultRequest,
-    ) -> answers.FaultOperationResponse:
+    ) -> response_models.FaultOperationResponse:
         """Let a simulated connector report a fault."""
         service.require_target(request.target)
         return await simulation.inject(request.event)
@@ -111,7 +116,7 @@ def _add_single_routes(
     @app.post(COMMANDS + "clear-fault", **_DONE)
     async def clear_fault(
         request: schemas.TargetedClearFaultRequest,
-    ) -> answers.FaultOperationResponse:
+    ) -> response_models.FaultOperationResponse:
         """Mend a simulated connector."""
         service.require_target(request.target)
         return await simulation.clear(request.event)

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from agent.api import answers
+from agent.api import response_models
 from agent.api.errors import not_found, unavailable
 from agent.api.metrics import CONTENT_TYPE, exposition
-from agent.api.reading import Reading
+from agent.api.read_models import Reading
 from agent.api.routes_commands import READ_ERRORS, bearer
 from agent.api.service import ControlService
 
@@ -48,11 +48,11 @@ def add_read_routes(app: FastAPI, service: ControlService) -> None:
 
 def _add_service_routes(app: FastAPI, service: ControlService) -> None:
     @app.get("/health", tags=["service"], responses={503: READ_ERRORS[503]})
-    async def health_check() -> answers.HealthResponse:
+    async def health_check() -> response_models.HealthResponse:
         """Liveness: the charge point's own loop answers. Needs no token."""
         if not await service.station.is_alive():
             raise unavailable("not_alive", "The charge point does not answer.")
-        return answers.HealthResponse(status="ok")
+        return response_models.HealthResponse(status="ok")
 
     @app.get(
         "/metrics",
@@ -68,15 +68,17 @@ def _add_service_routes(app: FastAPI, service: ControlService) -> None:
 
 def _add_result_routes(app: FastAPI, service: ControlService, reading: Reading) -> None:
     @app.get("/ocpp/commands", **_READ)
-    async def list_commands(limit: Limit = 50) -> answers.CommandListResponse:
+    async def list_commands(limit: Limit = 50) -> response_models.CommandListResponse:
         """The last commands, newest first."""
         newest = service.results.newest(limit)
-        return answers.CommandListResponse(data=[reading.command(found) for found in newest])
+        return response_models.CommandListResponse(
+            data=[reading.command(found) for found in newest]
+        )
 
     @app.get("/ocpp/commands/{command_id:command_id}", **_READ)
     async def get_command(
         command_id: str, wait_s: Annotated[float, Query(ge=0, le=WAIT_S_MAX)] = 0
-    ) -> answers.CommandResultResponse:
+    ) -> response_models.CommandResultResponse:
         """What became of a command; with wait_s the answer waits until that is final."""
         command = service.results.find(command_id)
         if command is None:
@@ -87,16 +89,16 @@ def _add_result_routes(app: FastAPI, service: ControlService, reading: Reading) 
     @app.get("/ocpp/decisions", **_READ)
     async def list_decisions(
         limit: Limit = 50, id_tag: Id | None = None
-    ) -> answers.DecisionListResponse:
+    ) -> response_models.DecisionListResponse:
         """Why cards were accepted or refused, newest first."""
-        return answers.DecisionListResponse(data=await reading.decisions(id_tag, limit))
+        return response_models.DecisionListResponse(data=await reading.decisions(id_tag, limit))
 
 
 def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading) -> None:
     charger = "/ocpp/chargers/{charger_id}"
 
     @app.get(charger, **_READ)
-    async def get_charger(charger_id: str) -> answers.ChargerResponse:
+    async def get_charger(charger_id: str) -> response_models.ChargerResponse:
         """The charger, its link and its connectors."""
         service.require_charger(charger_id)
         return await reading.charger()
@@ -109,7 +111,7 @@ def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading)
         event: Annotated[str | None, Query(max_length=60)] = None,
         limit: Limit = 100,
         offset: Annotated[int, Query(ge=0, le=PAGE_MAX)] = 0,
-    ) -> answers.ChargerLogListResponse:
+    ) -> response_models.ChargerLogListResponse:
         """The last OCPP frames, newest first; idTags masked, secrets removed."""
         service.require_charger(charger_id)
         return reading.logs(start_date, end_date, event, limit, offset)
@@ -117,7 +119,7 @@ def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading)
     @app.get(charger + "/configuration", **_READ)
     async def get_configuration(
         charger_id: str, keys: Annotated[str | None, Query(max_length=5000)] = None
-    ) -> answers.ConfigurationResponse:
+    ) -> response_models.ConfigurationResponse:
         """OCPP configuration keys: those named, separated by commas, or all."""
         service.require_charger(charger_id)
         return reading.configuration(keys)
@@ -127,7 +129,7 @@ def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading)
         charger_id: str,
         page: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1,
         limit: Limit = 50,
-    ) -> answers.LocalAuthListResponse:
+    ) -> response_models.LocalAuthListResponse:
         """A page of the local authorization list."""
         service.require_charger(charger_id)
         return await reading.local_list(page, limit)

@@ -12,12 +12,12 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
+from agent.api.agent_bridge import Station
 from agent.api.auth import Authenticator
 from agent.api.errors import ApiError
 from agent.api.limits import Limits
-from agent.api.station import Station
-from agent.collector import resting_while_importing
-from agent.config.api_rules import listen_address
+from agent.config.section_rules import listen_address
+from agent.platform.garbage_collector import resting_while_importing
 
 if TYPE_CHECKING:
     from uvicorn import Server

@@ -10,23 +10,23 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from agent.api.answers import (
+from agent.api.agent_bridge import PARTS, Station
+from agent.api.errors import Invalid, Refused, conflict, not_connected, not_found, unavailable
+from agent.api.queue import CommandQueue, Run
+from agent.api.response_models import (
     LocationCommandFailure,
     LocationCommandResponse,
     LocationQueuedCommandResult,
     QueuedCommandResponse,
 )
-from agent.api.errors import Invalid, Refused, conflict, not_connected, not_found, unavailable
-from agent.api.queue import CommandQueue, Run
 from agent.api.results import Command, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
-from agent.api.station import PARTS, Station
 from agent.core import connector as connectors
+from agent.core.authorization_reasons import Rule
 from agent.core.events import RequestNotTaken
-from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Connector, Phase, Purpose
 from agent.core.values import PilotState
-from agent.ocpp16.proxy import VERSION
+from agent.ocpp16.operator_messages import VERSION
 
 PATIENCE_S = 0.5  # earlier commands at the connector may be done before "possible now" is decided
 SEEN_S = 5.0  # the agent notices by then what a lever of the simulated world has moved

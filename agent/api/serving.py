@@ -10,12 +10,12 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from agent.api.agent_bridge import Station
 from agent.api.app import build_app
 from agent.api.auth import Authenticator, Entrance
-from agent.api.gate import App, Gate, Send
 from agent.api.limits import Limits, Message, Receive, one_to_give_up
+from agent.api.middleware import App, Gate, Send
 from agent.api.service import ControlService
-from agent.api.station import Station
 
 HEADERS_MAX = 16 * 1024
 LINGER_S = 2.0  # after the last answer, for a client that is still sending
@@ -67,7 +67,7 @@ def _with_page(
 ) -> tuple[App, Callable[[], Awaitable[None]]]:
     """The page beside the gate."""
     # Imported here: not needed when it is off.
-    from agent.api.page.opening import open_page
+    from agent.api.page.setup import open_page
 
     return open_page(gate, service, authenticator, entrance, limits)
 

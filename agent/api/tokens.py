@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from agent.api.errors import ApiError
-from agent.edited_files import read_secret
-from agent.errors import EditedFileError
-from agent.file_problems import in_words
-from agent.ownership import rights_of_owner
-from agent.settings import SCOPES, ApiTokenSettings
+from agent.config.settings import SCOPES, ApiTokenSettings
+from agent.platform.edited_files import read_secret
+from agent.platform.errors import EditedFileError
+from agent.platform.file_problems import in_words
+from agent.platform.ownership import rights_of_owner
 
 FILE_NAME = "tokens.json"
 TOKENS_MAX = 100

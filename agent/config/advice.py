@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from posixpath import isabs, normpath
 from urllib.parse import unquote
 
-from agent.config.api_rules import is_loopback
 from agent.config.mistakes import key_name, number_text
 from agent.config.pins import pin_uses
-from agent.edited_files import read_certificates, read_secret
-from agent.errors import AgentError
-from agent.settings import Settings
+from agent.config.section_rules import is_loopback
+from agent.config.settings import Settings
+from agent.platform.edited_files import read_certificates, read_secret
+from agent.platform.errors import AgentError
 from hw.settings import ConnectorSettings
 
 Read = Callable[[str], object]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from agent.config.mistakes import KeyPath, Mistakes, shown
+from agent.config.settings import Settings
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
-from agent.settings import Settings
 
 # A prefix ends with a colon, so that logs can leave out what follows (core.id_tag.mask).
 TAG_PREFIX = re.compile(r"[A-Za-z0-9]{3,5}:")

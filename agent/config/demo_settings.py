@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.settings import (
+from agent.config.settings import (
     CentralSystemSettings,
     ChargePointSettings,
     OcppSettings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import isabs
 
 from agent.config.mistakes import KeyPath, Mistakes, shown
-from agent.settings import Settings
+from agent.config.settings import Settings
 
 FILE = "{file}"
 

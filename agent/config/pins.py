@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.config.mistakes import KeyPath, key_name
-from agent.settings import Settings
+from agent.config.settings import Settings
 from hw.lines import Pin, parse_pin
 from hw.settings import (
     ContactorSettings,

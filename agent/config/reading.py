@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
-from agent.settings import Settings
+from agent.config.settings import Settings
 from hw.lines import Pin, parse_pin
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from typing import Any, get_args, get_origin
 
 from agent.config.mistakes import number_text
 from agent.config.reading import default_of, every_setting, range_text, section_name
-from agent.core.approach import APPROACH_KEYS
 from agent.core.configuration import KEYS, Key
+from agent.core.connection_profile import APPROACH_KEYS
 
 BEGIN = "<!-- reference: begin (made by agent.config.reference, do not edit) -->"
 END = "<!-- reference: end -->"

@@ -13,17 +13,17 @@ from itertools import combinations
 from posixpath import normpath
 from urllib.parse import urlsplit
 
-from agent.config.api_rules import check_api
 from agent.config.bus_rules import check_bus
 from agent.config.firmware_rules import check_firmware
 from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
 from agent.config.pins import PinUse, pin_order, pin_uses
+from agent.config.section_rules import check_api
+from agent.config.settings import ChargePointSettings, Settings
 from agent.core.configuration import KEYS, problems_together, start_values
 from agent.core.values import ERROR_CODES
-from agent.settings import ChargePointSettings, Settings
-from hw.levers import FAULT_NAMES
 from hw.lines import Pin
 from hw.settings import MeterSettings
+from hw.simulation_controls import FAULT_NAMES
 
 IDENTITY_MAX = 48
 TEXT_LIMITS = {"vendor": (1, 20), "model": (1, 20), "serial_number": (0, 25)}

@@ -10,9 +10,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from agent.config.settings import StorageSettings
 from agent.config.toml_text import content_of, parsed
-from agent.errors import ConfigError
-from agent.settings import StorageSettings
+from agent.platform.errors import ConfigError
 
 _HEADER = re.compile(r"\s*\[\[?\s*([^\]]*?)\s*\]")
 _SAYS_PATH = re.compile(r"\s*path\s*=")

@@ -6,8 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from agent.edited_files import read_text
-from agent.errors import ConfigError, EditedFileError
+from agent.platform.edited_files import read_text
+from agent.platform.errors import ConfigError, EditedFileError
 
 FILE_MAX_BYTES = 1024 * 1024
 DOTS_MAX = 100

@@ -7,10 +7,10 @@ plug alone keeps nothing in service. So a change that is scheduled needs no memo
 
 from __future__ import annotations
 
-from agent.core import answering
+from agent.core import replies
+from agent.core.authorization_reasons import Rule
 from agent.core.commands import SaveAvailability
-from agent.core.reasons import Rule
-from agent.core.requests import AvailabilityChangeRequested
+from agent.core.events_requests import AvailabilityChangeRequested
 from agent.core.state import Asked, ChargePoint, Connector, Phase, Purpose
 from agent.core.turn import Turn
 
@@ -21,7 +21,7 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
     """Answer Accepted, Scheduled while a session runs or begins, Rejected without such one."""
     if event.connector_id != CHARGE_POINT and not turn.state.has_connector(event.connector_id):
         asked = Asked(Purpose.AVAILABILITY, request_id=event.request_id)
-        answering.refuse(turn, asked, answering.because(Rule.UNKNOWN_CONNECTOR))
+        replies.refuse(turn, asked, replies.because(Rule.UNKNOWN_CONNECTOR))
         return
     wanted = _wanted_after(turn.state, event)
     if wanted != turn.state.inoperative:
@@ -33,7 +33,7 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
         for connector in turn.state.connectors
         if event.connector_id in (CHARGE_POINT, connector.connector_id)
     )
-    answering.agree(turn, event.request_id, "Accepted" if is_done else "Scheduled")
+    replies.agree(turn, event.request_id, "Accepted" if is_done else "Scheduled")
 
 
 def follow(turn: Turn) -> None:

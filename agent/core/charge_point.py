@@ -9,38 +9,38 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.core import (
-    approaching,
-    asking,
+    authorization_request,
     availability,
-    clock_aligned,
+    charging_profiles_applied,
+    clock_trust,
+    connection_profile_change,
+    connector_timeout,
     contactors,
-    firmware,
+    firmware_update,
     from_central_system,
     from_devices,
     from_operator,
     from_process,
     local_list,
+    meter_values_aligned,
     outbox,
-    presenting,
-    reporting,
+    reservation_requests,
     reservations,
-    reserving,
     restarting,
     signals,
-    smart_charging,
-    time_keeping,
+    status_notification,
+    tag_presented,
     transaction,
-    unclaimed,
 )
 from agent.core import connector as connectors
 from agent.core import (
     events as ev,
 )
-from agent.core.answering import because
+from agent.core.authorization_reasons import Rule
 from agent.core.commands import CloseContactor, Command, OfferCurrent, Restart
 from agent.core.events import Heard, LookedUp, Presented, Ready
 from agent.core.faults import Fault
-from agent.core.reasons import Rule
+from agent.core.replies import because
 from agent.core.state import ChargePoint, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import Instant, TagFacts
@@ -51,19 +51,19 @@ _ROUTES = {
     **from_operator.ROUTES,
     **from_central_system.ROUTES,
     **local_list.ROUTES,
-    **reserving.ROUTES,
-    **firmware.ROUTES,
-    **smart_charging.ROUTES,
+    **reservation_requests.ROUTES,
+    **firmware_update.ROUTES,
+    **charging_profiles_applied.ROUTES,
 }
 # About a tag: they come looked up, and in no other form.
 _PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagFacts], None]] = {
-    ev.CardPresented: presenting.card_presented,
-    ev.RemoteStartRequested: presenting.remote_start_requested,
+    ev.CardPresented: tag_presented.card_presented,
+    ev.RemoteStartRequested: tag_presented.remote_start_requested,
     ev.SessionAsked: from_operator.session_asked,
     ev.TagQuestioned: from_operator.tag_questioned,
 }
 _HEARD: dict[type[Heard], Callable[[Turn, Any, TagFacts | None], None]] = {
-    ev.AuthorizeAnswered: asking.authorize_answered,
+    ev.AuthorizeAnswered: authorization_request.authorize_answered,
     ev.MessageAnswered: from_central_system.message_answered,
 }
 _ANSWERED_FOR_ANY_CONNECTOR = (
@@ -77,26 +77,28 @@ _ANSWERED_FOR_ANY_CONNECTOR = (
 def handle(state: ChargePoint, event: Ready, now: Instant) -> tuple[ChargePoint, list[Command]]:
     """Return the charge point after the event, and what the world must do about it."""
     turn = Turn(state, now)
-    time_keeping.take_over(turn)
+    clock_trust.take_over(turn)
     _route(turn, event)
     _expire(turn)
-    clock_aligned.follow(turn)
-    smart_charging.follow(turn)
+    meter_values_aligned.follow(turn)
+    charging_profiles_applied.follow(turn)
     _settle(turn)
-    if smart_charging.follow(turn):  # a session began or ended: the others' share has changed
+    if charging_profiles_applied.follow(
+        turn
+    ):  # a session began or ended: the others' share has changed
         _settle(turn)
-    firmware.follow(turn)
+    firmware_update.follow(turn)
     availability.follow(turn)
-    reserving.follow(turn)
-    unclaimed.follow(turn)
+    reservation_requests.follow(turn)
+    connector_timeout.follow(turn)
     _answer_late_unlocks(turn)
-    time_keeping.correct_rows(turn)
+    clock_trust.correct_rows(turn)
     _notice_room(turn)
     outbox.deliver_when_possible(turn)
     restarting.follow(turn)
-    reporting.report_changes(turn)
+    status_notification.report_changes(turn)
     contactors.keep(turn, state)
-    approaching.follow(turn)
+    connection_profile_change.follow(turn)
     signals.show_signal(turn, state)
     return turn.state, turn.commands
 
@@ -107,7 +109,7 @@ def _route(turn: Turn, event: Ready) -> None:
         if not isinstance(about, Presented):
             _HEARD[type(about)](turn, about, event.facts)
         elif event.facts is None:
-            presenting.not_looked_up(turn, about, event.problem)
+            tag_presented.not_looked_up(turn, about, event.problem)
         else:
             _PRESENTED[type(about)](turn, about, event.facts)
         return
@@ -141,18 +143,18 @@ def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
     times += [check.by_s for check in state.checking]
     if state.is_begun:
         times += [reservations.ends_s(reservation, now) for reservation in state.reservations]
-    times.append(reporting.next_report_s(state, now))
+    times.append(status_notification.next_report_s(state, now))
     if state.online and not state.outbox.in_flight and state.outbox.waiting:
         times.append(state.outbox.not_before_s)
     times.append(restarting.deadline_s(state))
-    times.append(firmware.deadline_s(state, now))
+    times.append(firmware_update.deadline_s(state, now))
     times.append(state.limits_change_s)
     if state.aligned_due is not None:
         times.append(state.aligned_due.due_s)
     for connector in state.connectors:
         if connector.close_ordered:
             times.append(now.monotonic_s + state.rules.lease_s / 3)
-        times.append(unclaimed.deadline_s(connector, now))
+        times.append(connector_timeout.deadline_s(connector, now))
         if connector.phase is Phase.STARTING:
             times.append(connector.give_up_s)
         if connector.phase is Phase.CHARGING:
@@ -184,7 +186,7 @@ def _settle(turn: Turn) -> None:
 
 def _expire(turn: Turn) -> None:
     """Whatever has waited long enough."""
-    asking.give_up_checks(turn)
+    authorization_request.give_up_checks(turn)
     for grant in turn.state.waiting:
         if grant.until_s is not None and turn.now.monotonic_s >= grant.until_s:
             # OCPP 1.6 section 9.1.6: authorization is void, Preparing -> Available (B1).

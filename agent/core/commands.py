@@ -13,86 +13,34 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from agent.core.firmware_update import FirmwareOrder
-from agent.core.rows import (
-    ActivateList as ActivateList,
-)
-from agent.core.rows import (
-    CacheTag as CacheTag,
-)
-from agent.core.rows import (
-    ClearCache as ClearCache,
-)
-from agent.core.rows import (
-    CorrectTimes as CorrectTimes,
-)
-from agent.core.rows import (
-    DiscardMessage as DiscardMessage,
-)
-from agent.core.rows import (
-    DropSample as DropSample,
-)
-from agent.core.rows import (
-    EndTransaction as EndTransaction,
-)
-from agent.core.rows import (
-    KeepSample as KeepSample,
-)
-from agent.core.rows import (
-    NoteBoot as NoteBoot,
-)
-from agent.core.rows import (
-    NoteEnding as NoteEnding,
-)
-from agent.core.rows import (
-    ParkMessage as ParkMessage,
-)
-from agent.core.rows import (
-    QueueMessage as QueueMessage,
-)
-from agent.core.rows import (
-    RecordAttempt as RecordAttempt,
-)
-from agent.core.rows import (
-    RecordDecision as RecordDecision,
-)
-from agent.core.rows import (
-    RemoveChargingProfile as RemoveChargingProfile,
-)
-from agent.core.rows import (
-    RemoveMessage as RemoveMessage,
-)
-from agent.core.rows import (
-    RequeueMessage as RequeueMessage,
-)
-from agent.core.rows import (
-    Row as Row,
-)
-from agent.core.rows import (
-    SaveAvailability as SaveAvailability,
-)
-from agent.core.rows import (
-    SaveChargingProfile as SaveChargingProfile,
-)
-from agent.core.rows import (
-    SaveConfigurationKey as SaveConfigurationKey,
-)
-from agent.core.rows import (
-    SaveContactor as SaveContactor,
-)
-from agent.core.rows import (
-    SaveRegister as SaveRegister,
-)
-from agent.core.rows import (
-    SaveReservations as SaveReservations,
-)
-from agent.core.rows import (
-    SaveTransaction as SaveTransaction,
-)
-from agent.core.rows import (
-    SetTransactionId as SetTransactionId,
-)
-from agent.core.sources import Source
+from agent.core.commands_rows import ActivateList as ActivateList
+from agent.core.commands_rows import CacheTag as CacheTag
+from agent.core.commands_rows import ClearCache as ClearCache
+from agent.core.commands_rows import CorrectTimes as CorrectTimes
+from agent.core.commands_rows import DiscardMessage as DiscardMessage
+from agent.core.commands_rows import DropSample as DropSample
+from agent.core.commands_rows import EndTransaction as EndTransaction
+from agent.core.commands_rows import KeepSample as KeepSample
+from agent.core.commands_rows import NoteBoot as NoteBoot
+from agent.core.commands_rows import NoteEnding as NoteEnding
+from agent.core.commands_rows import ParkMessage as ParkMessage
+from agent.core.commands_rows import QueueMessage as QueueMessage
+from agent.core.commands_rows import RecordAttempt as RecordAttempt
+from agent.core.commands_rows import RecordDecision as RecordDecision
+from agent.core.commands_rows import RemoveChargingProfile as RemoveChargingProfile
+from agent.core.commands_rows import RemoveMessage as RemoveMessage
+from agent.core.commands_rows import RequeueMessage as RequeueMessage
+from agent.core.commands_rows import Row as Row
+from agent.core.commands_rows import SaveAvailability as SaveAvailability
+from agent.core.commands_rows import SaveChargingProfile as SaveChargingProfile
+from agent.core.commands_rows import SaveConfigurationKey as SaveConfigurationKey
+from agent.core.commands_rows import SaveContactor as SaveContactor
+from agent.core.commands_rows import SaveRegister as SaveRegister
+from agent.core.commands_rows import SaveReservations as SaveReservations
+from agent.core.commands_rows import SaveTransaction as SaveTransaction
+from agent.core.commands_rows import SetTransactionId as SetTransactionId
+from agent.core.firmware_values import FirmwareOrder
+from agent.core.tag_sources import Source
 from agent.core.values import (
     Contract,
     IdTagInfo,

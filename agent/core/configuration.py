@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from agent.core.approach import APPROACH_KEYS, PASSWORD, PROFILE, PROFILE_MAX, URL
+from agent.core.connection_profile import APPROACH_KEYS, PASSWORD, PROFILE, PROFILE_MAX, URL
 
 MEASURANDS = (
     "Energy.Active.Import.Register",
@@ -154,7 +154,8 @@ _REGISTER_AND_POWER = "Energy.Active.Import.Register,Power.Active.Import"
 UNLOCKS = "UnlockConnectorOnEVSideDisconnect"
 
 KEYS: tuple[Key, ...] = (
-    # These three change the connection (agent.core.approach); they start from central_system.
+    # These three change the connection (agent.core.connection_profile); they start from
+    # central_system.
     Key(URL, "", _any_text),
     Key("AllowOfflineTxForUnknownId", "false", _boolean),
     Key("AuthorizationCacheEnabled", "true", _boolean),

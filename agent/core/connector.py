@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agent.core import (
-    answering,
     availability,
+    connector_ev_presence,
     faults,
-    metering,
+    meter_values,
     recovery,
+    replies,
     transaction,
-    vehicle,
 )
-from agent.core.authorization import Decision
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.commands import (
     CloseContactor,
@@ -33,7 +34,6 @@ from agent.core.commands import (
     WithdrawOffer,
 )
 from agent.core.faults import Fault
-from agent.core.reasons import Rule
 from agent.core.state import Asked, ChargePoint, Connector, Grant, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, StopReason
@@ -120,7 +120,7 @@ def _starting(turn: Turn, connector: Connector) -> None:
     forbidden = has_forbidding_fault(turn.state, connector) or turn.state.restart is not None
     too_late = turn.now.monotonic_s >= connector.give_up_s
     if not connector.is_plugged or forbidden or too_late:
-        give_back(turn, grant, answering.because(Rule.GIVEN_UP))
+        give_back(turn, grant, replies.because(Rule.GIVEN_UP))
         turn.change_connector(connector.connector_id, phase=Phase.IDLE, grant=None)
         return
     if not connector.is_locked:
@@ -135,7 +135,7 @@ def _starting(turn: Turn, connector: Connector) -> None:
 
 def _charging(turn: Turn, connector: Connector) -> None:
     assert connector.transaction is not None
-    connector = vehicle.watch(turn, connector)
+    connector = connector_ev_presence.watch(turn, connector)
     stop_reason = _reason_to_stop(turn, connector)
     if stop_reason is not None:
         transaction.order_stop(turn, connector.connector_id, stop_reason, at_once=True)
@@ -192,7 +192,7 @@ def _finished(turn: Turn, connector: Connector) -> None:
             is_unclaimed=False,
         )
         return
-    if vehicle.is_back(connector):
+    if connector_ev_presence.is_back(connector):
         connector = turn.change_connector(connector.connector_id, is_disconnected=False)
     if _take_grant(turn, connector):
         return
@@ -241,7 +241,7 @@ def _take_from_others(turn: Turn, taken: Grant, connector_id: int) -> None:
         if grant is not taken and elsewhere:
             kept.append(replace(grant, connectors=elsewhere))
         elif grant is not taken:
-            give_back(turn, grant, answering.because(Rule.OTHER_FIRST))
+            give_back(turn, grant, replies.because(Rule.OTHER_FIRST))
     turn.change(waiting=tuple(kept))
 
 
@@ -250,7 +250,9 @@ def _reason_to_stop(turn: Turn, connector: Connector) -> StopReason | None:
     fault = faults.worst(frozenset(f for f in present if faults.RULES[f].stop_reason))
     if fault is not None:
         return faults.rule_of(fault, connector.part_fault).stop_reason
-    return StopReason.EV_DISCONNECTED if vehicle.ends_session(turn, connector) else None
+    return (
+        StopReason.EV_DISCONNECTED if connector_ev_presence.ends_session(turn, connector) else None
+    )
 
 
 def _may_still_draw(state: ChargePoint, connector: Connector) -> bool:
@@ -361,7 +363,7 @@ def _ask_for_sample(turn: Turn, connector: Connector) -> None:
     interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
     turn.change_connector(
         connector.connector_id,
-        next_sample_s=metering.sample_after(due_s, turn.now.monotonic_s, interval_s),
+        next_sample_s=meter_values.sample_after(due_s, turn.now.monotonic_s, interval_s),
         sample_asked=True,
     )
     turn.order(ReadMeter(connector.connector_id))
@@ -376,7 +378,7 @@ def _renew(turn: Turn, connector: Connector) -> None:
 def give_back(turn: Turn, grant: Grant, why: Decision, status: str = "rejected") -> None:
     """A grant comes to nothing: the reason is kept, and whoever waits for the outcome is told."""
     asked = Asked(grant.purpose, grant.id_tag, grant.connectors, grant.request_id)
-    answering.refuse(turn, asked, why, status, why.rule.says)
+    replies.refuse(turn, asked, why, status, why.rule.says)
 
 
 def answer_unlock(turn: Turn, connector_id: int, is_unlocked: bool) -> None:
@@ -386,7 +388,7 @@ def answer_unlock(turn: Turn, connector_id: int, is_unlocked: bool) -> None:
         return
     turn.change_connector(connector_id, unlock_request=None)
     if is_unlocked:
-        answering.agree(turn, request.request_id, "Unlocked")
+        replies.agree(turn, request.request_id, "Unlocked")
     else:
         asked = Asked(Purpose.UNLOCK, "", (connector_id,), request.request_id)
-        answering.refuse(turn, asked, answering.because(Rule.LOCK_STUCK), "UnlockFailed")
+        replies.refuse(turn, asked, replies.because(Rule.LOCK_STUCK), "UnlockFailed")

@@ -6,7 +6,7 @@ a pulled plug nor a restart is a mending.
 
 from __future__ import annotations
 
-from agent.core import metering, outbox
+from agent.core import meter_values, outbox
 from agent.core.commands import Reply, SaveContactor
 from agent.core.events import ContactorMended
 from agent.core.faults import RULES, Fault
@@ -68,7 +68,7 @@ def meter_read(turn: Turn, connector_id: int) -> None:
     if not is_due or drawn_wh == connector.weld_told_wh:
         return
     turn.change_connector(connector_id, weld_told_wh=drawn_wh, weld_told_s=now_s)
-    values = metering.sampled_values(reading, keys.measurands("MeterValuesSampledData"))
+    values = meter_values.sampled_values(reading, keys.measurands("MeterValuesSampledData"))
     outbox.queue(turn, NO_TRANSACTION, MeterValues(connector_id, reading.read_at, values))
 
 

@@ -4,84 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.core.approach import LinkOpened as LinkOpened
-from agent.core.asked import Purpose
-from agent.core.firmware_update import FirmwareEvent
-from agent.core.part_events import CableMeasured as CableMeasured
-from agent.core.part_events import CablePluggedIn as CablePluggedIn
-from agent.core.part_events import CableUnplugged as CableUnplugged
-from agent.core.part_events import ContactorClosed as ContactorClosed
-from agent.core.part_events import ContactorMended as ContactorMended
-from agent.core.part_events import ContactorOpened as ContactorOpened
-from agent.core.part_events import ContactorTripped as ContactorTripped
-from agent.core.part_events import LockChanged as LockChanged
-from agent.core.part_events import LockJammed as LockJammed
-from agent.core.part_events import MeterFailed as MeterFailed
-from agent.core.part_events import MeterRead as MeterRead
-from agent.core.part_events import OfferConfirmed as OfferConfirmed
-from agent.core.part_events import PartFaultChanged as PartFaultChanged
-from agent.core.part_events import PilotChanged as PilotChanged
-from agent.core.part_events import PilotComplained as PilotComplained
-from agent.core.part_events import SafetyInputCleared as SafetyInputCleared
-from agent.core.part_events import SafetyInputTripped as SafetyInputTripped
-from agent.core.part_events import SelfTestBegan as SelfTestBegan
-from agent.core.part_events import SelfTestEnded as SelfTestEnded
-from agent.core.reasons import Rule
-from agent.core.requests import (
-    AvailabilityChangeRequested as AvailabilityChangeRequested,
-)
-from agent.core.requests import (
-    CacheClearRequested as CacheClearRequested,
-)
-from agent.core.requests import (
-    ClearProfilesRequested as ClearProfilesRequested,
-)
-from agent.core.requests import (
-    ConfigurationChangeRequested as ConfigurationChangeRequested,
-)
-from agent.core.requests import (
-    DiscardAsked as DiscardAsked,
-)
-from agent.core.requests import (
-    LimitAsked as LimitAsked,
-)
-from agent.core.requests import (
-    ListStaged as ListStaged,
-)
-from agent.core.requests import (
-    RemoteStartRequested as RemoteStartRequested,
-)
-from agent.core.requests import (
-    RemoteStopRequested as RemoteStopRequested,
-)
-from agent.core.requests import (
-    ReservationCancelRequested as ReservationCancelRequested,
-)
-from agent.core.requests import (
-    ReservationRequested as ReservationRequested,
-)
-from agent.core.requests import (
-    ResetRequested as ResetRequested,
-)
-from agent.core.requests import (
-    RetryAsked as RetryAsked,
-)
-from agent.core.requests import (
-    SessionAsked as SessionAsked,
-)
-from agent.core.requests import (
-    SetProfileRequested as SetProfileRequested,
-)
-from agent.core.requests import (
-    StopAsked as StopAsked,
-)
-from agent.core.requests import (
-    TagQuestioned as TagQuestioned,
-)
-from agent.core.requests import (
-    UnlockRequested as UnlockRequested,
-)
-from agent.core.sources import Source
+from agent.core.authorization_attempt import Purpose
+from agent.core.authorization_reasons import Rule
+from agent.core.connection_profile import LinkOpened as LinkOpened
+from agent.core.events_devices import CableMeasured as CableMeasured
+from agent.core.events_devices import CablePluggedIn as CablePluggedIn
+from agent.core.events_devices import CableUnplugged as CableUnplugged
+from agent.core.events_devices import ContactorClosed as ContactorClosed
+from agent.core.events_devices import ContactorMended as ContactorMended
+from agent.core.events_devices import ContactorOpened as ContactorOpened
+from agent.core.events_devices import ContactorTripped as ContactorTripped
+from agent.core.events_devices import LockChanged as LockChanged
+from agent.core.events_devices import LockJammed as LockJammed
+from agent.core.events_devices import MeterFailed as MeterFailed
+from agent.core.events_devices import MeterRead as MeterRead
+from agent.core.events_devices import OfferConfirmed as OfferConfirmed
+from agent.core.events_devices import PartFaultChanged as PartFaultChanged
+from agent.core.events_devices import PilotChanged as PilotChanged
+from agent.core.events_devices import PilotComplained as PilotComplained
+from agent.core.events_devices import SafetyInputCleared as SafetyInputCleared
+from agent.core.events_devices import SafetyInputTripped as SafetyInputTripped
+from agent.core.events_devices import SelfTestBegan as SelfTestBegan
+from agent.core.events_devices import SelfTestEnded as SelfTestEnded
+from agent.core.events_requests import AvailabilityChangeRequested as AvailabilityChangeRequested
+from agent.core.events_requests import CacheClearRequested as CacheClearRequested
+from agent.core.events_requests import ClearProfilesRequested as ClearProfilesRequested
+from agent.core.events_requests import ConfigurationChangeRequested as ConfigurationChangeRequested
+from agent.core.events_requests import DiscardAsked as DiscardAsked
+from agent.core.events_requests import LimitAsked as LimitAsked
+from agent.core.events_requests import ListStaged as ListStaged
+from agent.core.events_requests import RemoteStartRequested as RemoteStartRequested
+from agent.core.events_requests import RemoteStopRequested as RemoteStopRequested
+from agent.core.events_requests import ReservationCancelRequested as ReservationCancelRequested
+from agent.core.events_requests import ReservationRequested as ReservationRequested
+from agent.core.events_requests import ResetRequested as ResetRequested
+from agent.core.events_requests import RetryAsked as RetryAsked
+from agent.core.events_requests import SessionAsked as SessionAsked
+from agent.core.events_requests import SetProfileRequested as SetProfileRequested
+from agent.core.events_requests import StopAsked as StopAsked
+from agent.core.events_requests import TagQuestioned as TagQuestioned
+from agent.core.events_requests import UnlockRequested as UnlockRequested
+from agent.core.firmware_values import FirmwareEvent
+from agent.core.tag_sources import Source
 from agent.core.values import (
     Claim,
     Contract,

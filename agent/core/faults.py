@@ -1,7 +1,7 @@
 """Every fault the core knows: what it is called, what it forbids, what it ends.
 
 One table, so that reflex, OCPP error code, status, light and words never disagree;
-``agent.fault_document`` makes docs/faults.md from it.
+``agent.cli.manual.fault_table`` makes docs/faults.md from it.
 """
 
 from __future__ import annotations

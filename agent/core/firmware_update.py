@@ -1,186 +1,242 @@
-"""A firmware update: its steps, what happens to it, what it orders (OCPP 1.6, 5.19 and 7.25)."""
+"""Firmware updates: fetched, installed when nobody charges, and reported honestly over the restart.
+
+Sections 4.5 and 5.19, errata 3.48, 3.49, 3.63. The update is stored with every step, and so are the
+statuses that the central system has not taken yet: whatever ends the process, the next one goes on.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-
-class FirmwareStep(Enum):
-    """Where an update is. The value is what is stored."""
-
-    SCHEDULED = "scheduled"
-    DOWNLOADING = "downloading"
-    DOWNLOADED = "downloaded"  # waits for the end of sessions
-    INSTALLING = "installing"
-    RESTARTING = "restarting"  # installed by its command; the new version has to come up
-    INSTALLED = "installed"
-    DOWNLOAD_FAILED = "download failed"
-    INSTALLATION_FAILED = "installation failed"
-
-
-STATUSES = {
-    FirmwareStep.DOWNLOADING: "Downloading",
-    FirmwareStep.DOWNLOADED: "Downloaded",
-    FirmwareStep.INSTALLING: "Installing",
-    FirmwareStep.RESTARTING: "Installing",
-    FirmwareStep.INSTALLED: "Installed",
-    FirmwareStep.DOWNLOAD_FAILED: "DownloadFailed",
-    FirmwareStep.INSTALLATION_FAILED: "InstallationFailed",
-}
-"""What the central system is told of a step."""
-
-ENDED = (
-    FirmwareStep.INSTALLED,
-    FirmwareStep.DOWNLOAD_FAILED,
-    FirmwareStep.INSTALLATION_FAILED,
+from agent.core.commands import Reply
+from agent.core.events import Event
+from agent.core.firmware_values import (
+    STATUSES,
+    DropFirmware,
+    FetchFirmware,
+    FirmwareFetched,
+    FirmwareNotFetched,
+    FirmwareStep,
+    FirmwareTold,
+    FirmwareUpdate,
+    InstallEnded,
+    InstallFirmware,
+    SaveFirmware,
+    TellFirmware,
+    UpdateAsked,
 )
-_BEING_INSTALLED = (FirmwareStep.INSTALLING, FirmwareStep.RESTARTING)
+from agent.core.state import ChargePoint, Phase, RestartOrder
+from agent.core.turn import Turn
+from agent.core.values import Instant
+
+ANSWER_S = 0.2  # UpdateFirmware is answered before anything is told
+UNTOLD_MAX = 50  # a central system that takes no status, but asks again and again, fills no disk
 
 
-@dataclass(frozen=True, slots=True)
-class FirmwareUpdate:
-    """One update, from UpdateFirmware.req to its end. It outlives the process."""
-
-    location: str  # may hold a password
-    retrieve_at: datetime
-    retries_left: int
-    retry_interval_s: int
-    step: FirmwareStep = FirmwareStep.SCHEDULED
-    version_before: str = ""  # what ran when it was installed
-    sha256: str = ""  # of the file
-    untold: tuple[str, ...] = ()  # statuses that the central system has not taken yet
-    # Of this process only:
-    is_resumed: bool = True  # False: an earlier process has left it here
-    not_before_s: float | None = None  # monotonic: of the (next) download
-    give_up_s: float | None = None  # monotonic: the new version should have come up by then
-
-    @property
-    def is_over(self) -> bool:
-        """True when nothing will happen to it any more."""
-        return self.step in ENDED
-
-    @property
-    def is_being_installed(self) -> bool:
-        """True from the begin of the installation to its end."""
-        return self.step in _BEING_INSTALLED
+def follow(turn: Turn) -> None:
+    """Take the update to its next step, if the time for it has come."""
+    update = turn.state.firmware.update
+    if update is None or not turn.state.is_begun:
+        return
+    if not update.is_resumed:
+        update = _resumed(turn, update)
+    match update.step:
+        case FirmwareStep.SCHEDULED if _is_due(update, turn.now):
+            _begin(turn, update)
+        case FirmwareStep.DOWNLOADING if _is_due(update, turn.now):
+            _keep(turn, replace(update, not_before_s=None))
+            turn.order(FetchFirmware(update.location))
+        case FirmwareStep.DOWNLOADED if _is_quiet(turn.state):
+            _install(turn, update)
+        case FirmwareStep.INSTALLING | FirmwareStep.RESTARTING if _is_late(update, turn.now):
+            _fail(turn, update, f"version {turn.state.firmware.version} still runs")
 
 
-@dataclass(frozen=True, slots=True)
-class Firmware:
-    """What runs here, how it can be replaced, and the last update."""
+def deadline_s(state: ChargePoint, now: Instant) -> float | None:
+    """Monotonic time at which the update wants a turn; None: it waits for nothing."""
+    update = state.firmware.update
+    if update is None:
+        return None
+    if update.step is FirmwareStep.SCHEDULED and update.not_before_s is not None:
+        ahead_s = (update.retrieve_at - now.utc).total_seconds()
+        return max(update.not_before_s, now.monotonic_s + ahead_s)
+    if update.step is FirmwareStep.DOWNLOADING:
+        return update.not_before_s
+    return update.give_up_s if update.is_being_installed else None
 
-    version: str = ""
-    can_install: bool = False  # there is a command that installs
-    restarts_itself: bool = True  # after that command; False: somebody else restarts the agent
-    wait_s: float = 900.0  # for the new version to come up
-    update: FirmwareUpdate | None = None
-
-    @property
-    def holds_connectors(self) -> bool:
-        """True while no session may begin, because an image waits or is being installed."""
-        update = self.update
-        is_waiting = update is not None and update.step is FirmwareStep.DOWNLOADED
-        return is_waiting or self.is_being_installed
-
-    @property
-    def is_being_installed(self) -> bool:
-        """True while the agent must not be restarted for another reason."""
-        return self.update is not None and self.update.is_being_installed
-
-    @property
-    def status(self) -> str:
-        """What TriggerMessage tells: Idle unless an update is going on."""
-        if self.update is None or self.update.is_over:
-            return "Idle"
-        return STATUSES.get(self.update.step, "Idle")
-
-
-NO_FIRMWARE = Firmware()
 
 # --- what happens --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateAsked:
-    """UpdateFirmware.req; answered Accepted, or Rejected while another one is being installed.
-
-    The central system sees neither: UpdateFirmware.conf is empty.
-    """
-
-    request_id: str
-    location: str
-    retrieve_at: datetime
-    retries: int
-    retry_interval_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class FirmwareFetched:
-    """The file lies on the disk, whole."""
-
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class FirmwareNotFetched:
-    """The file could not be fetched."""
-
-    problem: str
+def _asked(turn: Turn, event: UpdateAsked) -> None:
+    firmware = turn.state.firmware
+    if firmware.is_being_installed:
+        turn.order(Reply(event.request_id, "Rejected", "another one is being installed"))
+        return
+    if firmware.update is not None and not firmware.update.is_over:
+        turn.order(DropFirmware())
+    update = FirmwareUpdate(
+        event.location,
+        event.retrieve_at,
+        event.retries,
+        event.retry_interval_s,
+        # What was not told of the one before is told still: each step must be (section 5.19).
+        untold=() if firmware.update is None else firmware.update.untold,
+        not_before_s=turn.now.monotonic_s + ANSWER_S,
+    )
+    _keep(turn, update)
+    turn.order(Reply(event.request_id, "Accepted"))
 
 
-@dataclass(frozen=True, slots=True)
-class InstallEnded:
-    """The install command has come to its end; an empty ``problem`` means that all is well."""
-
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FirmwareTold:
-    """The central system has taken this status."""
-
-    status: str
+def _fetched(turn: Turn, event: FirmwareFetched) -> None:
+    update = _under_way(turn, FirmwareStep.DOWNLOADING)
+    if update is not None:
+        _step(turn, replace(update, sha256=event.sha256), FirmwareStep.DOWNLOADED)
 
 
-FirmwareEvent = UpdateAsked | FirmwareFetched | FirmwareNotFetched | InstallEnded | FirmwareTold
-
-# --- what is ordered -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SaveFirmware:
-    """Row: keep the update as it stands."""
-
-    update: FirmwareUpdate
-
-
-@dataclass(frozen=True, slots=True)
-class FetchFirmware:
-    """Fetch the file; FirmwareFetched or FirmwareNotFetched follows."""
-
-    location: str
+def _not_fetched(turn: Turn, event: FirmwareNotFetched) -> None:
+    update = _under_way(turn, FirmwareStep.DOWNLOADING)
+    if update is None:
+        return
+    if update.retries_left <= 0:
+        _end(turn, update, FirmwareStep.DOWNLOAD_FAILED, event.problem)
+        return
+    not_before_s = turn.now.monotonic_s + update.retry_interval_s
+    _keep(turn, replace(update, retries_left=update.retries_left - 1, not_before_s=not_before_s))
 
 
-@dataclass(frozen=True, slots=True)
-class InstallFirmware:
-    """Run the install command on the file that was fetched; InstallEnded follows."""
-
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class TellFirmware:
-    """Let the central system know a status; FirmwareTold follows. ``why`` is for the log."""
-
-    status: str
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DropFirmware:
-    """Call off what is being fetched, and remove what was."""
+def _install_ended(turn: Turn, event: InstallEnded) -> None:
+    update = _under_way(turn, FirmwareStep.INSTALLING)
+    if update is None:
+        return
+    if event.problem:
+        _fail(turn, update, event.problem)
+        return
+    rules = turn.state.rules
+    give_up_s = turn.now.monotonic_s + turn.state.firmware.wait_s
+    if not turn.state.firmware.restarts_itself:
+        _keep(turn, replace(update, give_up_s=give_up_s))
+        return
+    _keep(turn, replace(update, step=FirmwareStep.RESTARTING, give_up_s=give_up_s))
+    if turn.state.restart is None:
+        by_s = turn.now.monotonic_s + rules.reset_s
+        turn.change(restart=RestartOrder(again=True, by_s=by_s, drain=True))
 
 
-FirmwareOrder = FetchFirmware | InstallFirmware | TellFirmware | DropFirmware
+def _told(turn: Turn, event: FirmwareTold) -> None:
+    update = turn.state.firmware.update
+    if update is not None and event.status in update.untold:
+        untold = list(update.untold)
+        untold.remove(event.status)
+        _keep(turn, replace(update, untold=tuple(untold)))
+
+
+# --- its steps -----------------------------------------------------------------------------------
+
+
+def _begin(turn: Turn, update: FirmwareUpdate) -> None:
+    if not turn.state.firmware.can_install:
+        _fail(turn, update, "this box has no firmware.install_command")
+        return
+    _step(turn, replace(update, not_before_s=None), FirmwareStep.DOWNLOADING)
+    turn.order(FetchFirmware(update.location))
+
+
+def _install(turn: Turn, update: FirmwareUpdate) -> None:
+    version = turn.state.firmware.version
+    _step(turn, replace(update, version_before=version), FirmwareStep.INSTALLING)
+    turn.order(InstallFirmware(update.sha256))
+
+
+def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
+    """Go on with what an earlier process has left; tell what it could not tell any more."""
+    firmware = turn.state.firmware
+    update = replace(update, is_resumed=True, not_before_s=turn.now.monotonic_s + ANSWER_S)
+    _keep_in_mind(turn, update)
+    for status in update.untold:
+        turn.order(TellFirmware(status))
+    if not update.is_being_installed:
+        if update.step is FirmwareStep.INSTALLED and firmware.version == update.version_before:
+            # A loader that goes back by itself does so after the new version has come up once.
+            _fail(turn, update, f"version {firmware.version} runs again: rolled back")
+        return _found(turn)
+    if firmware.version != update.version_before:
+        why = f"version {firmware.version} runs, it was {update.version_before}"
+        _end(turn, update, FirmwareStep.INSTALLED, why)
+    elif update.step is FirmwareStep.RESTARTING:
+        why = f"the install command was content, but version {firmware.version} still runs"
+        _fail(turn, update, f"{why}: rolled back, or the same version")
+    elif firmware.restarts_itself:
+        _fail(turn, update, "the agent was ended while it was being installed")
+    else:  # whoever installs it may still be at it
+        give_up_s = turn.now.monotonic_s + firmware.wait_s
+        _keep_in_mind(turn, replace(update, give_up_s=give_up_s))
+    return _found(turn)
+
+
+def _found(turn: Turn) -> FirmwareUpdate:
+    found = turn.state.firmware.update
+    assert found is not None
+    return found
+
+
+def _fail(turn: Turn, update: FirmwareUpdate, why: str) -> None:
+    _end(turn, update, FirmwareStep.INSTALLATION_FAILED, why)
+
+
+def _end(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str) -> None:
+    _step(turn, update, step, why)
+    turn.order(DropFirmware())
+
+
+def _step(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str = "") -> None:
+    status = STATUSES[step]
+    untold = (*update.untold, status)[-UNTOLD_MAX:]
+    _keep(turn, replace(update, step=step, untold=untold))
+    turn.order(TellFirmware(status, why))
+
+
+def _keep(turn: Turn, update: FirmwareUpdate) -> None:
+    _keep_in_mind(turn, update)
+    turn.order(SaveFirmware(update))
+
+
+def _keep_in_mind(turn: Turn, update: FirmwareUpdate) -> None:
+    turn.change(firmware=replace(turn.state.firmware, update=update))
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+def _under_way(turn: Turn, step: FirmwareStep) -> FirmwareUpdate | None:
+    """The update, if it is at this step: what was called off may still report."""
+    update = turn.state.firmware.update
+    return update if update is not None and update.step is step else None
+
+
+def _is_due(update: FirmwareUpdate, now: Instant) -> bool:
+    if update.not_before_s is None or now.monotonic_s < update.not_before_s:
+        return False
+    return update.step is not FirmwareStep.SCHEDULED or now.utc >= update.retrieve_at
+
+
+def _is_late(update: FirmwareUpdate, now: Instant) -> bool:
+    return update.give_up_s is not None and now.monotonic_s >= update.give_up_s
+
+
+def _is_quiet(state: ChargePoint) -> bool:
+    """Nobody charges, and nobody has been told that he may."""
+    in_use = (Phase.STARTING, Phase.CHARGING, Phase.STOPPING)
+    is_used = any(connector.phase in in_use for connector in state.connectors)
+    return not (is_used or state.waiting or state.checking or state.restart is not None)
+
+
+ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
+    UpdateAsked: _asked,
+    FirmwareFetched: _fetched,
+    FirmwareNotFetched: _not_fetched,
+    InstallEnded: _install_ended,
+    FirmwareTold: _told,
+}

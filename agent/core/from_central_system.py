@@ -6,17 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.core import (
-    answering,
-    approaching,
-    asking,
+    authorization_request,
     availability,
+    connection_profile_change,
     local_list,
     outbox,
+    replies,
     transaction,
 )
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core.answering import because
+from agent.core.authorization_reasons import Rule
 from agent.core.commands import (
     ApplyConfiguration,
     ClearCache,
@@ -26,7 +26,7 @@ from agent.core.commands import (
 from agent.core.configuration import ChangeStatus
 from agent.core.events import Event
 from agent.core.faults import Fault
-from agent.core.reasons import Rule
+from agent.core.replies import because
 from agent.core.state import Asked, Connector, Phase, Purpose, UnlockRequest
 from agent.core.turn import Turn
 from agent.core.values import LockState, StopReason, TagFacts
@@ -36,7 +36,7 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
     outbox.interrupted(turn)
     # Errata 3.22: after the boot every connector is reported; after a reconnect we do the same.
     turn.change(online=True, registration="Accepted", reported=())
-    approaching.accepted(turn)
+    connection_profile_change.accepted(turn)
     interval_s = event.heartbeat_interval_s
     if interval_s is None or interval_s <= 0:
         return
@@ -65,7 +65,7 @@ def message_answered(turn: Turn, event: ev.MessageAnswered, facts: TagFacts | No
     """A message of the outbox was answered; what it says about a tag is remembered."""
     outbox.answered(turn, event)
     if event.info is not None and event.id_tag is not None:
-        asking.remember(turn, event.id_tag, event.info)
+        authorization_request.remember(turn, event.id_tag, event.info)
         local_list.note_conflict(turn, event.id_tag, event.info, facts)
     if event.action == "StartTransaction":
         transaction.start_answered(turn, event.transaction_ref, event.transaction_id, event.info)
@@ -96,9 +96,9 @@ def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:
     if not named:
         asked = Asked(Purpose.REMOTE_STOP, request_id=event.request_id)
         detail = f"transactionId {event.transaction_id}"
-        answering.refuse(turn, asked, because(Rule.NO_SESSION, detail))
+        replies.refuse(turn, asked, because(Rule.NO_SESSION, detail))
         return
-    answering.agree(turn, event.request_id)
+    replies.agree(turn, event.request_id)
     # Some central systems give an id twice: asked again, the next one of that id ends.
     goes_on = [connector for connector in named if connector.phase is Phase.CHARGING]
     for connector in goes_on[:1]:
@@ -111,12 +111,12 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
     if not known or not turn.connector(event.connector_id).traits.has_lock:
         asked = Asked(Purpose.UNLOCK, "", (event.connector_id,), event.request_id)
         rule = Rule.NO_LOCK if known else Rule.UNKNOWN_CONNECTOR
-        answering.refuse(turn, asked, because(rule), "NotSupported")
+        replies.refuse(turn, asked, because(rule), "NotSupported")
         return
     connectors.answer_unlock(turn, event.connector_id, is_unlocked=False)  # one that waits still
     connector = turn.connector(event.connector_id)
     if _is_at_rest_unlocked(connector):
-        answering.agree(turn, event.request_id, "Unlocked")
+        replies.agree(turn, event.request_id, "Unlocked")
         return
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
     is_starting = connector.phase is Phase.STARTING
@@ -151,8 +151,8 @@ def _is_at_rest_unlocked(connector: Connector) -> bool:
 
 
 def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeRequested) -> None:
-    if approaching.is_about(event.key):
-        approaching.change_requested(turn, event)
+    if connection_profile_change.is_about(event.key):
+        connection_profile_change.change_requested(turn, event)
         return
     changed, status, kept = turn.state.configuration.change(event.key, event.value)
     if status is ChangeStatus.ACCEPTED:
@@ -182,11 +182,11 @@ def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
-    ev.LinkOpened: approaching.opened,
+    ev.LinkOpened: connection_profile_change.opened,
     ev.LinkAccepted: _link_accepted,
     ev.LinkPending: _link_pending,
     ev.LinkLost: _link_lost,
-    ev.AuthorizeFailed: asking.authorize_failed,
+    ev.AuthorizeFailed: authorization_request.authorize_failed,
     ev.MessageFailed: _message_failed,
     ev.DeliveryInterrupted: _delivery_interrupted,
     ev.OutboxWasEmpty: _outbox_was_empty,

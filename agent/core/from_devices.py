@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, clock_aligned, contactors, presenting, testing, transaction
+from agent.core import (
+    authorization_request,
+    contactors,
+    meter_values_aligned,
+    tag_presented,
+    testing,
+    transaction,
+)
 from agent.core import connector as connectors
 from agent.core import events as ev
 from agent.core.commands import SaveRegister, ShowSignal, Signal
@@ -33,7 +40,7 @@ def _plugged_in(turn: Turn, event: ev.CablePluggedIn) -> None:
     was_plugged = turn.connector(event.connector_id).plugged
     turn.change_connector(event.connector_id, plugged=True, plugged_at_s=turn.now.monotonic_s)
     if not was_plugged:
-        presenting.charge_freely(turn, event.connector_id)
+        tag_presented.charge_freely(turn, event.connector_id)
 
 
 def _unplugged(turn: Turn, event: ev.CableUnplugged) -> None:
@@ -161,7 +168,7 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
             SaveRegister(event.connector_id, event.reading.import_wh, event.reading.offset_wh)
         )
     contactors.meter_read(turn, event.connector_id)
-    clock_aligned.meter_read(turn, event.connector_id, reading)
+    meter_values_aligned.meter_read(turn, event.connector_id, reading)
     if connector.sample_asked:
         transaction.sample(turn, connector, reading)
     _meter_answered(turn, event.connector_id)
@@ -197,8 +204,8 @@ def _meter_answered(turn: Turn, connector_id: int) -> None:
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
-    ev.RequestNotTaken: presenting.request_not_taken,
-    ev.StationAnswered: asking.station_answered,
+    ev.RequestNotTaken: tag_presented.request_not_taken,
+    ev.StationAnswered: authorization_request.station_answered,
     ev.CardNotTaken: _card_not_taken,
     ev.ReaderFailed: _reader_failed,
     ev.ReaderRecovered: _reader_recovered,

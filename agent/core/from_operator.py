@@ -9,15 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.core import answering, asking, authorization, choosing, outbox, outlook, transaction
+from agent.core import (
+    authorization_preview,
+    authorization_request,
+    authorization_rules,
+    connector_choice,
+    outbox,
+    replies,
+    transaction,
+)
 from agent.core import events as ev
-from agent.core.answering import because
-from agent.core.authorization import Decision
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
 from agent.core.events import Event
 from agent.core.id_tag import same_tag
-from agent.core.reasons import Rule
-from agent.core.sources import Source
+from agent.core.replies import because
 from agent.core.state import Asked, Attempt, ChargePoint, Limits, Phase, Purpose, Vouched
+from agent.core.tag_sources import Source
 from agent.core.turn import Turn
 from agent.core.values import AuthorizationStatus, Instant, StopReason, TagFacts, Verdict
 
@@ -49,9 +57,9 @@ def session_asked(turn: Turn, event: ev.SessionAsked, facts: TagFacts) -> None:
     attempt = _attempt(event, facts)
     found = foresee(turn.state, event, facts, turn.now)
     if isinstance(found, Refusal):
-        answering.refuse(turn, attempt, because(found.rule), found.status)
+        replies.refuse(turn, attempt, because(found.rule), found.status)
     else:
-        asking.start(turn, attempt, found)
+        authorization_request.start(turn, attempt, found)
 
 
 def foresee(
@@ -62,8 +70,12 @@ def foresee(
     The control API looks with this whether a command is possible before it takes it.
     """
     attempt = _attempt(event, facts)
-    decision = _decided_already(state, event, now) or outlook.foresee(state, attempt, now.utc)
-    rule = _why_nowhere(state, event, outlook.places(state, attempt, decision, now.utc))
+    decision = _decided_already(state, event, now) or authorization_preview.foresee(
+        state, attempt, now.utc
+    )
+    rule = _why_nowhere(
+        state, event, authorization_preview.places(state, attempt, decision, now.utc)
+    )
     return decision if rule is None else Refusal(_STATUSES[rule], rule)
 
 
@@ -88,14 +100,14 @@ def _why_nowhere(
         return Rule.SHUTTING_DOWN
     wanted = state.connector(event.connector_id)
     if not targets:
-        return choosing.why_nowhere(state, [wanted], event.id_tag)
+        return connector_choice.why_nowhere(state, [wanted], event.id_tag)
     return Rule.NOT_PLUGGED if event.must_be_plugged and not wanted.is_plugged else None
 
 
 def _decided_already(state: ChargePoint, event: ev.SessionAsked, now: Instant) -> Decision | None:
     """Simulated hardware takes any tag, to try the central system; offline the rules decide."""
     if event.is_trusted and state.online:
-        return asking.local(Rule.TRUSTED)
+        return authorization_request.local(Rule.TRUSTED)
     for vouched in state.vouched:
         if same_tag(vouched.id_tag, event.id_tag) and _still_counts(vouched, now):
             return Decision(Verdict.ACCEPTED, Rule.VOUCHED, "central system", vouched.info)
@@ -103,7 +115,7 @@ def _decided_already(state: ChargePoint, event: ev.SessionAsked, now: Instant) -
 
 
 def _still_counts(vouched: Vouched, now: Instant) -> bool:
-    status = authorization.effective(vouched.info, now.utc)
+    status = authorization_rules.effective(vouched.info, now.utc)
     return now.monotonic_s < vouched.until_s and status is AuthorizationStatus.ACCEPTED
 
 
@@ -115,13 +127,13 @@ def _stop_asked(turn: Turn, event: ev.StopAsked) -> None:
         transaction.order_stop(turn, candidate.connector_id, StopReason.LOCAL)
         stop = turn.connector(candidate.connector_id).stop
         assert stop is not None
-        answering.agree(turn, stop.request_id, "applied")  # somebody else waits for the same end
+        replies.agree(turn, stop.request_id, "applied")  # somebody else waits for the same end
         waiting = replace(stop, request_id=event.request_id)
         turn.change_connector(candidate.connector_id, stop=waiting)
         return
     asked = Asked(Purpose.OPERATOR_STOP, request_id=event.request_id)
     detail = f"our own number {event.transaction_ref}"
-    answering.refuse(turn, asked, because(Rule.NO_SESSION, detail), "no_transaction")
+    replies.refuse(turn, asked, because(Rule.NO_SESSION, detail), "no_transaction")
 
 
 def tag_questioned(turn: Turn, event: ev.TagQuestioned, facts: TagFacts) -> None:
@@ -130,22 +142,22 @@ def tag_questioned(turn: Turn, event: ev.TagQuestioned, facts: TagFacts) -> None
         Purpose.QUESTION, event.id_tag, (), event.request_id, facts=facts, source=Source.OPERATOR
     )
     if not turn.state.online:
-        answering.refuse(turn, attempt, because(Rule.NOT_CONNECTED), "not_connected")
+        replies.refuse(turn, attempt, because(Rule.NOT_CONNECTED), "not_connected")
         return
     if turn.state.restart is not None:
-        asking.refuse(turn, attempt, Rule.SHUTTING_DOWN)
+        authorization_request.refuse(turn, attempt, Rule.SHUTTING_DOWN)
         return
-    asking.ask(turn, attempt)
+    authorization_request.ask(turn, attempt)
 
 
 def _limit_asked(turn: Turn, event: ev.LimitAsked) -> None:
     is_known = turn.state.has_connector(event.connector_id)
     if not is_known or turn.connector(event.connector_id).phase is not Phase.CHARGING:
         asked = Asked(Purpose.LIMIT, "", (event.connector_id,), event.request_id)
-        answering.refuse(turn, asked, because(Rule.NO_SESSION), "no_transaction")
+        replies.refuse(turn, asked, because(Rule.NO_SESSION), "no_transaction")
         return
     turn.change_connector(event.connector_id, limit_a=event.current_a)
-    answering.agree(turn, event.request_id, "applied")
+    replies.agree(turn, event.request_id, "applied")
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {

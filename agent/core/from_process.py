@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import asking, presenting, recovery, transaction
+from agent.core import authorization_request, recovery, tag_presented, transaction
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core.answering import because
+from agent.core.authorization_reasons import Rule
 from agent.core.commands import NoteBoot, NoteEnding, Reply
 from agent.core.events import Event
 from agent.core.faults import Fault
-from agent.core.reasons import Rule
+from agent.core.replies import because
 from agent.core.state import RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import StopReason
@@ -30,7 +30,7 @@ def _started(turn: Turn, event: ev.Started) -> None:
         recovery.recover(turn, found, event.ending)
     for connector in turn.state.connectors:
         if connector.plugged:
-            presenting.charge_freely(turn, connector.connector_id)
+            tag_presented.charge_freely(turn, connector.connector_id)
 
 
 def _time_passed(turn: Turn, event: ev.TimePassed) -> None:
@@ -73,7 +73,7 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
     for grant in turn.state.waiting:
         connectors.give_back(turn, grant, because(Rule.SHUTTING_DOWN))
     for check in turn.state.checking:
-        asking.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
+        authorization_request.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
     turn.change(restart=order, waiting=(), checking=())
     if turn.state.boot is not None and any(c.transaction for c in turn.state.connectors):
         turn.order(NoteEnding(reason))  # should one of them not be closed in time

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from agent.core import reporting
-from agent.core.authorization import effective
+from agent.core import status_notification
+from agent.core.authorization_rules import effective
 from agent.core.commands import ActivateList, NotifyStatus, Reply
 from agent.core.configuration import Configuration
 from agent.core.events import Event, ListStaged
@@ -197,7 +197,7 @@ def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagFacts | No
         turn.change(conflicts=others)  # they agree again: the next contradiction is a new one
     elif conflict not in turn.state.conflicts and turn.state.online:
         turn.change(conflicts=(*others, conflict)[-CONFLICTS_MAX:])
-        report = reporting.reports(turn.state, turn.now)[reporting.CHARGE_POINT]
+        report = status_notification.reports(turn.state, turn.now)[status_notification.CHARGE_POINT]
         words = _in_words(mask(id_tag), conflict)
         turn.order(NotifyStatus(replace(report, error_code="LocalListConflict", info=words)))
 

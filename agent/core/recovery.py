@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from agent.core import time_keeping, transaction
+from agent.core import clock_trust, transaction
 from agent.core.commands import SaveTransaction
 from agent.core.id_tag import is_valid_id_tag
 from agent.core.state import Connector, Grant, Phase, StopOrder
@@ -84,7 +84,7 @@ def resume(turn: Turn, connector: Connector) -> None:
         found = replace(
             found,
             last_wh=max(found.last_wh, connector.reading.import_wh),
-            last_at=time_keeping.not_before_last(turn, found, turn.now.utc),
+            last_at=clock_trust.not_before_last(turn, found, turn.now.utc),
             boot=turn.time_mark,
         )
         turn.order(SaveTransaction(found))

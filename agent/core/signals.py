@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agent.core import choosing, faults
-from agent.core.authorization import Decision
+from agent.core import connector_choice, faults
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
 from agent.core.commands import ShowSignal, Signal
 from agent.core.faults import Fault
-from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Phase
 from agent.core.turn import Turn
 from agent.core.values import Verdict
@@ -61,7 +61,7 @@ def _at_rest(state: ChargePoint) -> Signal:
         return Signal.READER_FAULT
     if state.registration in ("Pending", "Rejected"):
         return Signal.NOT_ACCEPTED
-    if all(choosing.is_kept(state, c) for c in state.connectors):
+    if all(connector_choice.is_kept(state, c) for c in state.connectors):
         return Signal.RESERVED
     is_offline = state.rules.expects_link and not state.online
     return Signal.FREE_OFFLINE if is_offline else Signal.FREE

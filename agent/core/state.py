@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from agent.core.approach import NO_APPROACHES, Approaches
-from agent.core.asked import NO_LIMITS as NO_LIMITS
-from agent.core.asked import Asked as Asked
-from agent.core.asked import Attempt as Attempt
-from agent.core.asked import Check as Check
-from agent.core.asked import Grant as Grant
-from agent.core.asked import Limits as Limits
-from agent.core.asked import Purpose as Purpose
-from agent.core.asked import Unanswered as Unanswered
-from agent.core.asked import Vouched as Vouched
+from agent.core.authorization_attempt import NO_LIMITS as NO_LIMITS
+from agent.core.authorization_attempt import Asked as Asked
+from agent.core.authorization_attempt import Attempt as Attempt
+from agent.core.authorization_attempt import Check as Check
+from agent.core.authorization_attempt import Grant as Grant
+from agent.core.authorization_attempt import Limits as Limits
+from agent.core.authorization_attempt import Purpose as Purpose
+from agent.core.authorization_attempt import Unanswered as Unanswered
+from agent.core.authorization_attempt import Vouched as Vouched
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.configuration import Configuration
+from agent.core.connection_profile import NO_APPROACHES, Approaches
 from agent.core.faults import Fault
-from agent.core.firmware_update import NO_FIRMWARE, Firmware
+from agent.core.firmware_values import NO_FIRMWARE, Firmware
 from agent.core.values import (
     NO_LIST,
     AuthorizationStatus,

@@ -6,21 +6,21 @@ from dataclasses import replace
 from datetime import datetime
 
 from agent.core import (
-    answering,
-    metering,
+    charging_profiles_applied,
+    clock_trust,
+    meter_values,
+    meter_values_stop,
     outbox,
+    replies,
     reservations,
-    smart_charging,
-    stop_data,
-    time_keeping,
 )
-from agent.core.authorization import Decision
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.commands import EndTransaction, SaveTransaction
 from agent.core.configuration import UNLOCKS
 from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
-from agent.core.reasons import Rule
 from agent.core.state import NO_LIMITS, Asked, Connector, Grant, Phase, Purpose, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import (
@@ -56,7 +56,7 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
         boot=turn.time_mark,
         is_limited=grant.limits != NO_LIMITS,
     )
-    transaction = stop_data.begun(turn, transaction, connector.reading)
+    transaction = meter_values_stop.begun(turn, transaction, connector.reading)
     start_sequence = turn.state.outbox.next_sequence
     reservation_id = reservations.use(
         turn, connector.connector_id, grant.id_tag, grant.parent_id_tag
@@ -93,8 +93,8 @@ def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
     )
     if grant.profile is not None:
         new = InstalledProfile(grant.profile, connector.connector_id, transaction.ref)
-        smart_charging.install(turn, new)
-    smart_charging.follow(turn)  # before anything is offered
+        charging_profiles_applied.install(turn, new)
+    charging_profiles_applied.follow(turn)  # before anything is offered
     if not turn.state.online:
         answer_session(turn, connector.connector_id, STORED)
 
@@ -104,7 +104,7 @@ def first_sample_s(turn: Turn, connector: Connector) -> float | None:
     if not connector.traits.has_meter:
         return None
     interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
-    return metering.first_sample_s(turn.now.monotonic_s, interval_s)
+    return meter_values.first_sample_s(turn.now.monotonic_s, interval_s)
 
 
 def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
@@ -112,7 +112,7 @@ def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
     transaction = connector.transaction
     assert transaction is not None
     keys = turn.state.configuration
-    sampled_at = time_keeping.not_before_last(turn, transaction, reading.read_at)
+    sampled_at = clock_trust.not_before_last(turn, transaction, reading.read_at)
     turn.change_connector(connector.connector_id, sample_asked=False)
     keep_values(
         turn,
@@ -120,9 +120,11 @@ def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
         reading,
         MeterSample(
             sampled_at,
-            metering.sampled_values(reading, keys.measurands("MeterValuesSampledData")),
+            meter_values.sampled_values(reading, keys.measurands("MeterValuesSampledData")),
         ),
-        metering.values_of(reading, keys.measurands(stop_data.SAMPLED), metering.PERIODIC),
+        meter_values.values_of(
+            reading, keys.measurands(meter_values_stop.SAMPLED), meter_values.PERIODIC
+        ),
     )
 
 
@@ -139,11 +141,11 @@ def keep_values(
     transaction = replace(
         transaction,
         last_wh=max(transaction.last_wh, reading.import_wh),
-        last_at=time_keeping.not_before_last(turn, transaction, turn.now.utc),
+        last_at=clock_trust.not_before_last(turn, transaction, turn.now.utc),
         boot=turn.time_mark,
     )
     turn.order(SaveTransaction(transaction))
-    transaction = stop_data.keep(turn, transaction, sample.sampled_at, for_stop)
+    transaction = meter_values_stop.keep(turn, transaction, sample.sampled_at, for_stop)
     turn.change_connector(connector_id, transaction=transaction)
     if sample.values:
         message = MeterValues(connector_id, sample.sampled_at, sample.values)
@@ -206,7 +208,7 @@ def end(turn: Turn, connector: Connector, register_wh: int) -> None:
     has_meter = connector.traits.has_meter
     ended_at = stop.ended_at or turn.now.utc
     queue_stop(turn, transaction, register_wh, ended_at, stop, reading, has_meter)
-    answering.agree(turn, stop.request_id, "applied")
+    replies.agree(turn, stop.request_id, "applied")
     detail = "over before the central system answered StartTransaction"
     answer_session(turn, connector.connector_id, detail)
 
@@ -239,12 +241,12 @@ def queue_stop(
     is_time_of_record = stop.is_found and stop.ended_at is not None
     mark = transaction.boot if is_time_of_record else turn.time_mark
     if not is_time_of_record:
-        ended_at = time_keeping.not_before_last(turn, transaction, ended_at)
+        ended_at = clock_trust.not_before_last(turn, transaction, ended_at)
     register_wh = max(transaction.meter_start_wh, register_wh)
     turn.order(EndTransaction(transaction.ref, register_wh))
     samples: tuple[MeterSample, ...] = ()
     if has_meter:
-        samples = stop_data.at_end(turn, transaction, register_wh, ended_at, reading, mark)
+        samples = meter_values_stop.at_end(turn, transaction, register_wh, ended_at, reading, mark)
     outbox.queue(
         turn,
         transaction.ref,
@@ -344,7 +346,7 @@ def answer_session(
     """Tell the operator who asked for this session that it has begun, once."""
     request_id = turn.connector(connector_id).request_id
     turn.change_connector(connector_id, request_id=None)
-    answering.agree(turn, request_id, "applied", detail, info)
+    replies.agree(turn, request_id, "applied", detail, info)
 
 
 def _refuse_session(
@@ -355,7 +357,7 @@ def _refuse_session(
     turn.change_connector(connector_id, request_id=None)
     asked = Asked(Purpose.START, transaction.id_tag, (connector_id,), request_id)
     source = "central system"
-    answering.refuse(
+    replies.refuse(
         turn, asked, Decision(Verdict.REFUSED, Rule.DEAUTHORIZED, source, info), "rejected"
     )
 

@@ -19,8 +19,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from agent.ocpp16.wire import SUBPROTOCOL
-from agent.redaction import mask_tag
+from agent.ocpp16.websocket import SUBPROTOCOL
+from agent.platform.redaction import mask_tag
 
 CARDS = {
     "044943121F1A80": {"status": "Accepted", "parent_id_tag": "FAMILY"},

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.bounded_json import NotJson, is_light, read_json
-from agent.redaction import redact_frame
+from agent.platform.bounded_json import NotJson, is_light, read_json
+from agent.platform.redaction import redact_frame
 
 FRAMES_KEPT = 500
 _PAIRS_KEPT = 100  # calls whose answer has not come yet

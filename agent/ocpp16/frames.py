@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from agent.bounded_json import NotJson, TooMuch, is_light, read_elements
-from agent.errors import AgentError
-from agent.redaction import redact_frame
+from agent.platform.bounded_json import NotJson, TooMuch, is_light, read_elements
+from agent.platform.errors import AgentError
+from agent.platform.redaction import redact_frame
 
 Payload = Mapping[str, Any]
 

@@ -10,29 +10,35 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from agent.core.approach import APPROACH_KEYS, Approach, Approaches, LinkOpened, is_same_place
+from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, NotifyStatus
 from agent.core.configuration import Configuration
+from agent.core.connection_profile import (
+    APPROACH_KEYS,
+    Approach,
+    Approaches,
+    LinkOpened,
+    is_same_place,
+)
 from agent.core.events import AuthorizeFailed, LinkLost
+from agent.core.ports import Clock, Inbox
 from agent.core.values import QueuedMessage
-from agent.errors import CallFailed, LinkError
-from agent.ocpp16.access import CONNECT_PROBLEMS, connection_url, explain, prepare_access
 from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
-from agent.ocpp16.exchange import SentCalls
+from agent.ocpp16.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.frames import Payload
 from agent.ocpp16.handlers.core import core_handlers
-from agent.ocpp16.incoming import Handler
+from agent.ocpp16.incoming_calls import Handler
 from agent.ocpp16.off_loop import OffLoop, at_once
+from agent.ocpp16.pending_call import SentCalls
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session import Session
-from agent.ocpp16.surroundings import Surroundings
+from agent.ocpp16.session_context import Surroundings
 from agent.ocpp16.ways import Ways
-from agent.ocpp16.wire import SUBPROTOCOL, Connector, Wire, connect_websocket
-from agent.ports import Clock, Inbox
-from agent.redaction import shown_url
-from agent.settings import CentralSystemSettings, ChargePointSettings
+from agent.ocpp16.websocket import SUBPROTOCOL, Connector, Wire, connect_websocket
+from agent.platform.errors import CallFailed, LinkError
+from agent.platform.redaction import shown_url
 
 _OPEN_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agent.bounded_json import NotJson, read_json
 from agent.core.commands import Authorize
 from agent.core.values import CertificateHash, Contract
-from agent.errors import AnswerUnusable, CallFailed
-from agent.ocpp16 import messages
+from agent.ocpp16 import requests
 from agent.ocpp16.frames import Payload
+from agent.platform.bounded_json import NotJson, read_json
+from agent.platform.errors import AnswerUnusable, CallFailed
 
 VENDOR_ID = "org.openchargealliance.iso15118pnc"
 ACCEPTED = "Accepted"
@@ -37,7 +37,7 @@ def question(command: Authorize) -> tuple[str, Payload]:
 
     Raises ValueError when the idTag cannot be sent.
     """
-    plain = messages.authorize(command.id_tag)
+    plain = requests.authorize(command.id_tag)
     if command.contract is None:
         return "Authorize", plain
     return "DataTransfer", _about_contract(command.id_tag, command.contract)

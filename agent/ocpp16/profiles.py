@@ -16,7 +16,7 @@ from agent.core.charging_profiles import (
     Recurrency,
     Schedule,
 )
-from agent.ocpp16.answers import read_time
+from agent.ocpp16.confirmations import read_time
 from agent.ocpp16.frames import CallRefused, Payload
 
 _RATE_MAX = 1e9

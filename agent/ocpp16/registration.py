@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from agent.ocpp16.answers import BootAnswer
+from agent.ocpp16.confirmations import BootAnswer
 
 _OWN_RETRY_S = 60.0
 _RETRY_MIN_S = 10.0  # whatever a central system says: OCPP 1.6, 4.2 wants it not to be flooded

@@ -18,13 +18,11 @@ from agent.core.events import (
     MessageFailed,
     OutboxWasEmpty,
 )
-from agent.core.sources import Source
-from agent.errors import AgentError, CallFailed
-from agent.ocpp16 import answers, messages, plug_and_charge
-from agent.ocpp16.exchange import CallErrorReceived, Exchange, OwnCall
+from agent.core.tag_sources import Source
+from agent.ocpp16 import confirmations, plug_and_charge, requests
 from agent.ocpp16.frames import Payload
-from agent.ocpp16.surroundings import Surroundings
-from agent.ocpp16.waiting import (
+from agent.ocpp16.pending_call import CallErrorReceived, Exchange, OwnCall
+from agent.ocpp16.send_queue import (
     Due,
     Waiting,
     WaitingAuthorize,
@@ -34,6 +32,8 @@ from agent.ocpp16.waiting import (
     WaitingTold,
     wait_at_most,
 )
+from agent.ocpp16.session_context import Surroundings
+from agent.platform.errors import AgentError, CallFailed
 
 _DAY_S = 86_400.0
 _OUTBOX_RETRY_S = 5.0
@@ -163,7 +163,7 @@ class Sender:
         """Tell the core what the end of the connection interrupts."""
         if self._outbox_timer is not None:
             self._outbox_timer.cancel()
-        self._post(answers.interrupted(self._under_way, problem))
+        self._post(confirmations.interrupted(self._under_way, problem))
         self._under_way = None
         self._not_accepted(problem)
 
@@ -222,10 +222,10 @@ class Sender:
             await wait_at_most(self._wake, wait_s)
             return
         self._registration.asked(self._loop.time())
-        payload = messages.boot_notification(self._around.charge_point)
+        payload = requests.boot_notification(self._around.charge_point)
         call = OwnCall(self._new_id(), "BootNotification", payload, self._message_timeout_s())
         try:
-            answer = answers.read_boot(await self.exchange.perform(call))
+            answer = confirmations.read_boot(await self.exchange.perform(call))
         except CallFailed as problem:
             logger.warning("BootNotification was not answered as it should be: %s", problem)
             self._registration.not_answered(self._loop.time())
@@ -235,7 +235,7 @@ class Sender:
             self._around.clock.learn(answer.current_time)
         self._boot_answered(answer)
 
-    def _boot_answered(self, answer: answers.BootAnswer) -> None:
+    def _boot_answered(self, answer: confirmations.BootAnswer) -> None:
         if self._registration.is_accepted:
             return  # a late answer to an earlier request
         self._registration.answered(answer, self._loop.time())
@@ -260,7 +260,7 @@ class Sender:
         )
 
     async def _send_status(self, waiting: WaitingStatus) -> None:
-        payload = messages.status_notification(waiting.report, waiting.changed_at)
+        payload = requests.status_notification(waiting.report, waiting.changed_at)
         await self._perform(
             OwnCall(self._new_id(), "StatusNotification", payload, self._message_timeout_s())
         )
@@ -305,7 +305,7 @@ class Sender:
             self._post(OutboxWasEmpty(newest_row))
             return
         try:
-            action, payload = messages.transaction_call(row)
+            action, payload = requests.transaction_call(row)
         except (ValueError, TypeError, AttributeError, OverflowError) as problem:
             # A row that cannot be sent must not hold up the queue: it counts its attempts.
             sentence = f"the row cannot be sent: {problem}"
@@ -318,7 +318,7 @@ class Sender:
         self._last_asked_time_s = self._loop.time()
         call = OwnCall(self._new_id(), "Heartbeat", {}, self._message_timeout_s())
         payload = await self._perform(call)
-        told = answers.read_current_time(payload)
+        told = confirmations.read_current_time(payload)
         if told is not None and self._registration.may_tell_time(self._registration.status):
             self._around.clock.learn(told)
 
@@ -328,10 +328,10 @@ class Sender:
         payload, is_forgotten = None, False
         try:
             payload = await self.exchange.perform(call)
-            event = answers.answered(call.subject, payload)
+            event = confirmations.answered(call.subject, payload)
         except CallFailed as problem:
             logger.warning("%s", problem)
-            event = answers.failed(call.subject, problem)
+            event = confirmations.failed(call.subject, problem)
             is_forgotten = isinstance(problem, CallErrorReceived) and problem.code == _FORGOTTEN
         self._under_way = None
         self._is_delivering = False
@@ -363,15 +363,15 @@ class Sender:
             self._learn_late(payload)
         try:
             if call.action == "BootNotification":
-                self._boot_answered(answers.read_boot(payload))
+                self._boot_answered(confirmations.read_boot(payload))
             else:
-                self._post(answers.answered(call.subject, payload))
+                self._post(confirmations.answered(call.subject, payload))
         except CallFailed as problem:
             logger.warning("A late answer cannot be used: %s", problem)
 
     def _learn_late(self, payload: Any) -> None:
         """A time that comes late is wrong by seconds: better than a clock that nobody has set."""
-        told = answers.read_current_time(payload)
+        told = confirmations.read_current_time(payload)
         status = payload.get("status") if isinstance(payload, dict) else None
         if not self._registration.may_tell_time(status or self._registration.status):
             return

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agent.errors import LinkError
 from agent.ocpp16.frames import (
     LARGE_FRAME,
     BadCall,
@@ -20,11 +19,12 @@ from agent.ocpp16.frames import (
     log_frame,
     parse,
 )
-from agent.ocpp16.incoming import IncomingCalls
+from agent.ocpp16.incoming_calls import IncomingCalls
+from agent.ocpp16.send_queue import wait_at_most
 from agent.ocpp16.sender import Sender
-from agent.ocpp16.surroundings import Surroundings
-from agent.ocpp16.waiting import wait_at_most
-from agent.ocpp16.wire import Wire
+from agent.ocpp16.session_context import Surroundings
+from agent.ocpp16.websocket import Wire
+from agent.platform.errors import LinkError
 
 _DAY_S = 86_400.0
 _SEND_TIMEOUT_S = 10.0

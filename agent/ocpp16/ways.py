@@ -1,10 +1,10 @@
-"""Which way to the central system is tried next: the rules stand in ``agent.core.approach``."""
+"""Which connection profile is tried next; the rules are in ``agent.core.connection_profile``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.core.approach import TRIES, Approach, Approaches, ways
+from agent.core.connection_profile import TRIES, Approach, Approaches, ways
 
 
 class Ways:

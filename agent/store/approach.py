@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from typing import Any
 
-from agent.core.approach import Approach, Approaches, SaveApproaches
+from agent.core.connection_profile import Approach, Approaches, SaveApproaches
 from agent.store.rows import Writing, write_row
 
 logger = logging.getLogger(__name__)

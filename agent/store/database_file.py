@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.errors import AgentError, StoreBusy, StoreError
-from agent.ownership import require_own_folder
+from agent.platform.errors import AgentError, StoreBusy, StoreError
+from agent.platform.ownership import require_own_folder
 from agent.store.migrations import bring_up_to_date
 from agent.store.problems import as_store_errors, means_damage
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from agent.errors import StoreError
+from agent.platform.errors import StoreError
 
 APPLICATION_ID = 0x43504147  # "CPAG": this file is ours
 
-# The names of the functions in ``agent.store.steps``, in their order.
+# The names of the functions in ``agent.store.schema_steps``, in their order.
 STEPS = (
     "create_outbox",
     "create_transactions",
@@ -48,7 +48,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
             f"(it knows {', '.join(sorted(unknown))}): install that version again"
         )
     if applied != set(STEPS):
-        from agent.store.steps import apply_steps
+        from agent.store.schema_steps import apply_steps
 
         apply_steps(connection)
 

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent.errors import StoreBusy, StoreError, StoreFull
-from agent.file_problems import why
+from agent.platform.errors import StoreBusy, StoreError, StoreFull
+from agent.platform.file_problems import why
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from agent.core.approach import Approaches
 from agent.core.charging_profiles import InstalledProfile
-from agent.core.firmware_update import FirmwareUpdate
+from agent.core.connection_profile import Approaches
+from agent.core.firmware_values import FirmwareUpdate
 from agent.core.values import (
     NO_LIST,
     CacheEntry,
@@ -22,9 +22,9 @@ from agent.core.values import (
     Transaction,
     Verdict,
 )
-from agent.errors import StoreError
+from agent.platform.errors import StoreError
 from agent.store.approach import read_approaches
-from agent.store.firmware import read_firmware
+from agent.store.device_state import read_firmware
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message

@@ -45,7 +45,7 @@ from agent.store.cache import cache_tag
 from agent.store.instants import instant_text
 from agent.store.local_list import listed_status
 from agent.store.messages import action_of, encode_message, in_words
-from agent.store.room import ROW_BYTES
+from agent.store.quota import ROW_BYTES
 
 DECISIONS_MAX = 1000
 DEEDS_MAX = 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gpiozero import pi_info
 
-from agent.config import read_config
+from agent.config.config_file import read_config
 from agent.config.pins import pin_table
 
 HERE = Path(__file__).parent

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hw.levers import FAULT_NAMES, InjectedFault
+from hw.simulated.front_panel import SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
-from hw.simulated.panel import SimulatedInput
 from hw.simulated.part import Fault, SimulatedPart
 from hw.simulated.reader import SimulatedReader
 from hw.simulated.vehicle import SimulatedPilot, SimulatedPlug
+from hw.simulation_controls import FAULT_NAMES, InjectedFault
 
 
 class Subscribers:

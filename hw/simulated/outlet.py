@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hw.levers import InjectedFault
 from hw.ports import (
     Contactor,
     EnergyMeter,
@@ -20,6 +19,7 @@ from hw.simulated.lock import SimulatedLock
 from hw.simulated.meter import SimulatedMeter
 from hw.simulated.part import Fault, SimulatedPart
 from hw.simulated.vehicle import SimulatedPilot, SimulatedPlug, SimulatedVehicle
+from hw.simulation_controls import InjectedFault
 
 
 class SimulatedOutlet:

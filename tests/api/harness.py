@@ -18,13 +18,13 @@ import httpx
 
 from agent.api.limits import Limits
 from agent.api.tokens import TokenFile
-from agent.application import Application
+from agent.app.application import Application
+from agent.app.environment import World
+from agent.config.settings import ApiSettings, AuthorizationSettings, Settings
 from agent.core.state import ChargePoint
-from agent.settings import ApiSettings, AuthorizationSettings, Settings
-from agent.world import World
 from hw.ports import Board
 from hw.settings import ContactorSettings
-from tests.agent.box import box_settings
+from tests.app.box import box_settings
 from tests.emulators.central_system import FakeCentralSystem
 from tests.free_port import free_port
 

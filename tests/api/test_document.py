@@ -15,7 +15,7 @@ import pytest
 from starlette.routing import Route
 
 from agent.api.app import build_app
-from agent.settings import SCOPES
+from agent.config.settings import SCOPES
 from tests.api.commands import ALL_COMMANDS
 from tests.api.harness import SECRET, api_settings, running_charger
 

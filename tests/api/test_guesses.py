@@ -18,7 +18,7 @@ from agent.api.idempotency import KEPT_MAX as KEPT_KEYS_MAX
 from agent.api.idempotency import Answer, Idempotency
 from agent.api.limits import KEPT_MAX, Guesses, Limits, one_to_give_up
 from agent.api.tokens import TokenFile
-from agent.settings import ApiSettings
+from agent.config.settings import ApiSettings
 from tests.api.harness import PATIENT, SECRET, Charger, api_settings, running_charger
 
 LIMITS = Limits(guesses_at_once=3, guesses_per_s=0.5, guess_wait_s=10.0)

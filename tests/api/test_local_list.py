@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.settings import AuthorizationSettings
+from agent.config.settings import AuthorizationSettings
 from tests.api.harness import Charger, api_settings, running_charger
 
 LISTED = "TAG-RFID-001"

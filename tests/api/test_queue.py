@@ -11,7 +11,7 @@ import pytest
 from agent.api.errors import Refused
 from agent.api.queue import LANE_MAX, UNFINISHED_MAX, CommandQueue, Progress, Run
 from agent.api.results import KEPT_MAX, CommandStatus, Outcome, Results, applied
-from agent.errors import StoreError
+from agent.platform.errors import StoreError
 from tests.emulators.virtual_clock import NOON
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import parse_config
+from agent.config.config_file import parse_config
 from tests.api.commands import SIMULATED_ONLY
 from tests.api.harness import IDENTITY, Charger, running_charger
 from tests.emulators.modbus_meter import SdmOnPty

@@ -19,7 +19,7 @@ from agent.api import server
 from agent.api.errors import ApiError
 from agent.api.server import ApiServer, open_listener
 from agent.api.tokens import TokenFile
-from agent.config.api_rules import listen_address
+from agent.config.section_rules import listen_address
 from tests.api.harness import SECRET, api_settings, running_charger
 from tests.free_port import free_port
 
@@ -160,7 +160,7 @@ def test_an_address_is_a_number_and_a_port(listen: str, address: object):
 
 def test_the_framework_is_not_loaded_unless_the_api_is_switched_on():
     program = (
-        "import sys, agent.application, agent.cli, agent.demo, agent.api.tokens\n"
+        "import sys, agent.app.application, agent.cli.main, agent.app.demo, agent.api.tokens\n"
         "found = {'fastapi', 'starlette', 'uvicorn', 'pydantic', 'prometheus_client'}\n"
         "print(sorted(found & set(sys.modules)))"
     )

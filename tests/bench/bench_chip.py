@@ -19,16 +19,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agent.application import Application
-from agent.clock import SystemClock
-from agent.config import parse_config
+from agent.app.application import Application
+from agent.app.environment import World
+from agent.config.config_file import parse_config
 from agent.core.state import Phase
-from agent.devices import Devices
+from agent.runtime.clock import SystemClock
+from agent.runtime.devices import Devices
 from agent.store import Store
-from agent.world import World
 from hw.board import open_board
 from hw.reader_events import CardArrived
-from tests.agent.box import CARD, put_on_list
+from tests.app.box import CARD, put_on_list
 from tests.bench.bench_tap import LIMIT_S, _diary_to_nowhere, _ms
 from tests.bench.emulated_box import ChipInRealTime, emulated_config
 from tests.bench.quick_central_system import quick_central_system

@@ -9,8 +9,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.beginning import initial_state
-from agent.config import parse_config
+from agent.app.initial_state import initial_state
+from agent.config.config_file import parse_config
 from agent.core import charge_point
 from agent.core.events import CablePluggedIn, CardPresented, LinkAccepted, LookedUp
 from agent.core.state import ChargePoint

@@ -25,7 +25,7 @@ from agent.core.values import (
     StopTransaction,
     Transaction,
 )
-from agent.ocpp16.messages import transaction_call
+from agent.ocpp16.requests import transaction_call
 from agent.store import Store
 from tests.bench.box import START_LIMIT_S, simulated_config, started
 from tests.bench.quick_central_system import quick_central_system, watched_central_system

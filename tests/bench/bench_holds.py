@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from agent.api.tokens import TokenFile
-from agent.control import LINE_MAX
+from agent.control.server import LINE_MAX
 from tests.bench.bench_api import SECRET, api_config, until_it_serves
 from tests.bench.strange_frames import ENTRIES, FRAME_MAX, array, filled, frames
 from tests.free_port import free_port

@@ -13,9 +13,9 @@ from collections import Counter
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s*(\S+)")
 _SHOWN = 8
 
-ALWAYS = "agent.cli, agent.config, agent.daemon, agent.application"
+ALWAYS = "agent.cli.main, agent.config, agent.app.daemon, agent.app.application"
 WHEN_USED = {
-    "sqlite_utils, when the database has a step to apply": "agent.store.steps",
+    "sqlite_utils, when the database has a step to apply": "agent.store.schema_steps",
     "gpiozero, when a part has a pin": "hw.gpio, gpiozero",
     "pymodbus, when a meter is on Modbus": "hw.modbus_meter, pymodbus.client",
     "pyserial, when a reader or a meter is on a serial line": "hw.serial_reader, serial",

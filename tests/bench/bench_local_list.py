@@ -17,9 +17,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.application import Application
-from agent.world import World
-from tests.agent.box import box_settings
+from agent.app.application import Application
+from agent.app.environment import World
+from tests.app.box import box_settings
 from tests.emulators.central_system import FakeCentralSystem
 
 FRAME = 10_000

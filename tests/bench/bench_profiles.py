@@ -19,9 +19,9 @@ from agent.core.charging_profiles import (
     Recurrency,
     Schedule,
 )
+from agent.core.charging_profiles_applied import composite_schedule
 from agent.core.configuration import configuration
 from agent.core.events import TimePassed
-from agent.core.smart_charging import composite_schedule
 from agent.core.state import ChargePoint, Connector, Phase, Rules
 from agent.core.values import Instant, LockState, Transaction
 

@@ -19,7 +19,7 @@ from agent.core.values import (
     SampledValue,
     Transaction,
 )
-from agent.journal import SPARED_MAX
+from agent.runtime.journal import SPARED_MAX
 from agent.store import Store
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -21,14 +21,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.application import Application
-from agent.clock import SystemClock
-from agent.config import parse_config
+from agent.app.application import Application
+from agent.app.environment import World
+from agent.config.config_file import parse_config
 from agent.core import charge_point
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.runtime.clock import SystemClock
 from agent.store import Store
-from agent.world import World
 from hw.board import open_board
 from hw.ports import Board
 from hw.simulated.contactor import SimulatedContactor

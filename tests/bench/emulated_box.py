@@ -13,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from agent.clock import SystemClock
-from agent.config import read_config
-from agent.daemon import serve, set_up_logging
+from agent.app.daemon import serve, set_up_logging
+from agent.config.config_file import read_config
+from agent.runtime.clock import SystemClock
 from hw.board import open_board
 from tests.emulators.mfrc522_chip import Mfrc522Chip, install_fake_spidev
 from tests.emulators.wired_box import AUXILIARY, BOLT, COIL, PLUG, RESET, SOLENOID, WiredBox
@@ -77,8 +77,8 @@ def main() -> None:
     install_fake_spidev(sys.modules, ChipInRealTime())
     settings, clock, wires = read_config(Path(sys.argv[1])), SystemClock(), WiredBox()
     board = open_board(settings.board, lambda: clock.now().monotonic_s, pin_factory=wires.factory)
-    from agent.application import Application
-    from agent.world import World
+    from agent.app.application import Application
+    from agent.app.environment import World
 
     asyncio.run(serve(Application(settings, world=World(clock=clock, board=board))))
 

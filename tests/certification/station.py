@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.files.transfers import Transfers
-from agent.firmware import RunCommand
-from agent.settings import Settings
+from agent.config.settings import Settings
+from agent.maintenance.firmware_install import RunCommand
+from agent.maintenance.transfer.file_transfer import Transfers
 from hw.settings import LockSettings
-from tests.agent.box import CARD, OTHER_CARD, Box, box_settings
+from tests.app.box import CARD, OTHER_CARD, Box, box_settings
 from tests.emulators.central_system import Answer, FakeCentralSystem, ReceivedCall
 
 __all__ = ["CARD", "OTHER_CARD", "Station", "a_station", "told", "with_fixed_cable"]

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from tests.agent.box import Box, box_settings
+from tests.app.box import Box, box_settings
 from tests.certification.station import CARD, Station, a_station
 from tests.emulators.central_system import Answer, FakeCentralSystem
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.settings import Settings
+from agent.config.settings import Settings
 from tests.certification.station import a_station
 from tests.emulators.central_system import Attempt
 

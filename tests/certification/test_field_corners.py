@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agent.errors import LinkError
-from agent.settings import AuthorizationSettings, Settings
-from tests.agent.box import Box, box_settings
+from agent.config.settings import AuthorizationSettings, Settings
+from agent.platform.errors import LinkError
+from tests.app.box import Box, box_settings
 from tests.certification.station import CARD, OTHER_CARD, Station, a_station
 from tests.emulators.central_system import Answer, Error, FakeCentralSystem, Late, Silence
 

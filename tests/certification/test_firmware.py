@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.settings import FirmwareSettings, Settings
+from agent.config.settings import FirmwareSettings, Settings
 from tests.certification.station import Station, a_station
 from tests.emulators.transfers import FakeTransfers
 

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from tests.agent.box import TRANSACTION_ID, seconds
+from tests.app.box import TRANSACTION_ID, seconds
 from tests.certification.station import Station, a_station
 
 REGISTER = "Energy.Active.Import.Register"

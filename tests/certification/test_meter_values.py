@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.box import TRANSACTION_ID, seconds
+from tests.app.box import TRANSACTION_ID, seconds
 from tests.certification.station import Station, a_station
 
 WANTED = "Energy.Active.Import.Register,Power.Active.Import,Voltage,Current.Import"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agent.errors import LinkError
-from agent.settings import AuthorizationSettings, Settings
-from tests.agent.box import seconds
+from agent.config.settings import AuthorizationSettings, Settings
+from agent.platform.errors import LinkError
+from tests.app.box import seconds
 from tests.certification.station import CARD, Station, a_station
 
 OFFLINE = {"LocalAuthorizeOffline": "true", "AllowOfflineTxForUnknownId": "true"}

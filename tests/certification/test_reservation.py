@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.ocpp16.messages import timestamp
+from agent.ocpp16.requests import timestamp
 from tests.certification.station import CARD, OTHER_CARD, Station, a_station
 from tests.emulators.central_system import Answer
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.agent.box import TRANSACTION_ID
+from tests.app.box import TRANSACTION_ID
 from tests.certification.station import CARD, OTHER_CARD, Station, a_station
 from tests.emulators.central_system import Answer
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.box import TRANSACTION_ID
+from tests.app.box import TRANSACTION_ID
 from tests.certification.station import CARD, Station, a_station
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from agent.core import events as ev
 from agent.core.commands import Command
-from agent.core.reporting import reports
+from agent.core.status_notification import reports
 from agent.core.values import (
     LockState,
     Reservation,

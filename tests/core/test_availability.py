@@ -6,7 +6,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.commands import Command, NotifyStatus, Reply, SaveAvailability
-from agent.core.reporting import reports
+from agent.core.status_notification import reports
 from agent.core.values import LockState, Status, Verdict
 from tests.core.world import (
     BARE,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from agent.core import events as ev
-from agent.core.approach import APPROACH_KEYS
 from agent.core.commands import ApplyConfiguration, Reply, SaveConfigurationKey
 from agent.core.configuration import KEYS, start_values
+from agent.core.connection_profile import APPROACH_KEYS
 from tests.core.world import Story, a_charge_point, of
 
 BOOLEAN = (("true", "false"), ("1", "yes", "", "truefalse"))

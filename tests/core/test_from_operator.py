@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core import events as ev
-from agent.core.asking import CHECKS_MAX
+from agent.core.authorization_request import CHECKS_MAX
 from agent.core.commands import (
     Authorize,
     LockConnector,
@@ -17,8 +17,8 @@ from agent.core.commands import (
     ShowSignal,
     Signal,
 )
-from agent.core.sources import Source
 from agent.core.state import Grant, Phase
+from agent.core.tag_sources import Source
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,

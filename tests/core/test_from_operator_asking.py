@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from agent.core import events as ev
-from agent.core.asking import CHECKS_MAX, VOUCHED_MAX
+from agent.core.authorization_request import CHECKS_MAX, VOUCHED_MAX
 from agent.core.commands import (
     Authorize,
     LockConnector,
@@ -19,8 +19,8 @@ from agent.core.commands import (
     ShowSignal,
     Signal,
 )
-from agent.core.sources import Source
 from agent.core.state import Phase
+from agent.core.tag_sources import Source
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,

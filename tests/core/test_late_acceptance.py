@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.core import events as ev
-from agent.core.asking import CHECKS_MAX, LATE_S
+from agent.core.authorization_request import CHECKS_MAX, LATE_S
 from agent.core.commands import LockConnector
 from tests.core.world import (
     ACCEPTED,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from agent.control.event_log import sentences
+from agent.control.snapshot import charge_point_snapshot
 from agent.core import charge_point
 from agent.core import events as ev
-from agent.diary import sentences
-from agent.snapshot import charge_point_snapshot
 from tests.core.reserving import a_reservation, reserved
 from tests.core.world import CARD, Story, a_charge_point, ready
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from agent.core import events as ev
-from agent.core.authorization import Decision
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
 from agent.core.commands import ShowSignal, Signal
 from agent.core.faults import RULES, Fault
-from agent.core.reasons import Rule
 from agent.core.signals import lasting_signal, of_decision
 from agent.core.state import Rules
 from agent.core.values import AuthorizationStatus, IdTagInfo, Reservation, Verdict

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from agent.core import asking
+from agent.core import authorization_request
 from agent.core import events as ev
-from agent.core.authorization import Decision
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
 from agent.core.commands import Authorize
 from agent.core.events import Event
-from agent.core.reasons import Rule
 from agent.core.state import Attempt, Phase, Purpose, Rules
 from agent.core.turn import Turn
 from agent.core.values import Claim, StopReason, TagFacts, Verdict
@@ -100,7 +100,9 @@ def test_free_charging_under_such_a_tag_begins_nothing():
 def test_the_last_gate_refuses_whoever_has_got_that_far():
     accepted = Decision(Verdict.ACCEPTED, Rule.TRUSTED, "test")
     turn = Turn(a_charge_point(), at(0))
-    asking.promise(turn, Attempt(Purpose.START, "", (1,), facts=TagFacts()), accepted)
+    authorization_request.promise(
+        turn, Attempt(Purpose.START, "", (1,), facts=TagFacts()), accepted
+    )
     assert turn.state.waiting == ()
     assert rules_of(turn.commands) == [Rule.UNTELLABLE.name]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent.core import events as ev
-from agent.core.asking import CHECKS_MAX, VOUCHED_MAX
+from agent.core.authorization_request import CHECKS_MAX, VOUCHED_MAX
 from agent.core.commands import (
     CacheTag,
     CloseContactor,
@@ -31,8 +31,8 @@ from agent.core.commands import (
 from agent.core.events import Event
 from agent.core.faults import RULES, Fault
 from agent.core.interlock import ENERGY_STATES, Readings, reason_to_open
-from agent.core.presenting import RANDOM_TAGS_MAX
 from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.tag_presented import RANDOM_TAGS_MAX
 from agent.core.values import (
     NO_TRANSACTION,
     DecisionRecord,

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.values import AuthorizationStatus, IdTagInfo
-from agent.errors import ControlError
+from agent.platform.errors import ControlError
 from agent.store import Store
-from tests.agent.process import LIMIT_S, Agent
+from tests.app.process import LIMIT_S, Agent
 from tests.crash.accounts import Journal, JournalMessage, JournalSession
 from tests.emulators.virtual_clock import NOON
 

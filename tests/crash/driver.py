@@ -7,8 +7,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from agent.errors import ControlError
-from tests.agent.process import LIMIT_S, Agent
+from agent.platform.errors import ControlError
+from tests.app.process import LIMIT_S, Agent
 from tests.crash.accounts import Seen
 from tests.crash.box import CARDS, Gone, do, ready
 

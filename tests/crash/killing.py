@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from agent.errors import ControlError
+from agent.platform.errors import ControlError
 from tests.crash.accounts import Accounts, JournalSession, Seen, disagreements
 from tests.crash.box import SAMPLE_WH, CrashBox, Gone, do, ready
 from tests.crash.central_system import AccountingCentralSystem

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.bus.broker import BrokerError, Registration
-from agent.settings import MqttSettings
+from agent.config.settings import MqttSettings
+from agent.mqtt.broker import BrokerError, Registration
 
 
 @dataclass

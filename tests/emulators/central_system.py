@@ -23,8 +23,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from agent.errors import LinkError
-from agent.ocpp16.wire import Wire
+from agent.ocpp16.websocket import Wire
+from agent.platform.errors import LinkError
 
 NOW = "2026-03-01T12:00:00.000Z"
 _SECONDS_TO_WAIT = 200_000.0  # of virtual time; a real-time test brings its own limit

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from hw.gpio_stand_in import GpioStandIn, import_with
 from hw.iso14443 import crc_a
+from hw.rpi_gpio_shim import GpioStandIn, import_with
 from tests.emulators.mfrc522_chip import Card, Mfrc522Chip, install_fake_spidev
 
 # The package's own MFRC522_ToCard, which the driver does not use, says ~ to truth values.

@@ -8,9 +8,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.errors import TransferError
-from agent.files.location import Location
-from agent.files.transfers import Fetched
+from agent.maintenance.transfer.file_transfer import Fetched
+from agent.maintenance.transfer.location import Location
+from agent.platform.errors import TransferError
 
 
 @dataclass

@@ -10,7 +10,7 @@ from gpiozero.pins.mock import MockFactory
 from hw.mfrc522_reader import Mfrc522Reader
 from hw.reader_events import ReaderEvent
 from hw.settings import ReaderSettings
-from hw.taps import EmptyField
+from hw.tap_detector import EmptyField
 from tests.emulators.mfrc522_chip import Mfrc522Chip, install_fake_spidev
 
 RST = 24

@@ -9,7 +9,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from hw.indicator import PlayingIndicator, open_indicator
-from hw.light_language import Frame
+from hw.light_patterns import Frame
 from hw.ports import BoardError, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
 

@@ -14,7 +14,7 @@ from hw.iso14443 import (
     look_into_field,
     select,
 )
-from hw.taps import CollidingCards, EmptyField, FailedRead, OneCard
+from hw.tap_detector import CollidingCards, EmptyField, FailedRead, OneCard
 from tests.emulators.iso14443_cards import Card, Field, to_bits, to_bytes
 
 FOUR = bytes.fromhex("DEADBEEF")

@@ -14,7 +14,7 @@ import pytest
 from hw.meter_models import MODELS, Block, Kind, MeterModel, Quantity, Register, decode
 from hw.modbus_meter import ModbusMeter
 from hw.ports import BoardError, MeterError, MeterReading
-from hw.register_watch import RegisterWatch, WatchedMeter
+from hw.register_plausibility import RegisterWatch, WatchedMeter
 from hw.settings import MeterSettings
 from tests.emulators.modbus_meter import (
     WAIT_S,

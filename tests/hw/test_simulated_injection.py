@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hw.board import open_board
-from hw.levers import InjectedFault
 from hw.ports import LockState, PilotState
 from hw.reader_events import CardArrived, CardLeft, CodeArrived
 from hw.settings import BoardSettings, ConnectorSettings, ContactorSettings, PilotSettings
+from hw.simulation_controls import InjectedFault
 from tests.hw.test_simulated import World
 
 HOT = InjectedFault("HighTemperature", "92 degrees")

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from agent.core.approach import Approaches, LinkOpened
+from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.commands import ApplyConfiguration, DeliverNext
 from agent.core.configuration import Configuration, configuration
+from agent.core.connection_profile import Approaches, LinkOpened
 from agent.core.events import Event, LinkAccepted
 from agent.core.values import (
     MeterValues,
@@ -23,11 +24,10 @@ from agent.core.values import (
     StopTransaction,
     TransactionMessage,
 )
-from agent.errors import AgentError
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.link import CentralSystemLink
-from agent.ocpp16.wire import Connector
-from agent.settings import CentralSystemSettings, ChargePointSettings
+from agent.ocpp16.websocket import Connector
+from agent.platform.errors import AgentError
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON, VirtualClock
 

@@ -24,7 +24,7 @@ from ocpp.v16.enums import Action
 from agent.core.commands import CloseContactor, Command
 from agent.core.configuration import KEYS
 from agent.core.events import Event
-from tests.agent.box import CARD, Box, box_settings
+from tests.app.box import CARD, Box, box_settings
 from tests.emulators.transfers import FakeTransfers
 from tests.virtual_time import run_in_virtual_time
 

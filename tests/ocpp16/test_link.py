@@ -14,10 +14,10 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
+from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.commands import Authorize, DeliverNext, NotifyStatus
 from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
 from agent.core.values import Status, StatusReport
-from agent.settings import CentralSystemSettings, ChargePointSettings
 from tests.emulators.central_system import (
     Error,
     FakeCentralSystem,

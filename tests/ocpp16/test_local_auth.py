@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from agent.application import Application
-from agent.bounded_json import AT_ONCE_MAX
+from agent.app.application import Application
+from agent.app.environment import World
+from agent.config.settings import AuthorizationSettings
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry, ListUpdateKind
 from agent.ocpp16.frames import (
     LARGE_FRAME,
@@ -26,9 +27,8 @@ from agent.ocpp16.frames import (
 )
 from agent.ocpp16.handlers.local_auth import read_local_list
 from agent.ocpp16.schemas import CHECKED_BY_HANDLER, check_call
-from agent.settings import AuthorizationSettings
-from agent.world import World
-from tests.agent.box import CARD, Box, box_settings, put_on_list, running_box
+from agent.platform.bounded_json import AT_ONCE_MAX
+from tests.app.box import CARD, Box, box_settings, put_on_list, running_box
 from tests.emulators.central_system import Answer, FakeCentralSystem
 from tests.held_loop import holds_of_the_loop
 

@@ -21,7 +21,7 @@ from agent.core.events import (
     OutboxWasEmpty,
 )
 from agent.core.values import AuthorizationStatus, IdTagInfo, Status, StatusReport
-from agent.errors import StoreBusy
+from agent.platform.errors import StoreBusy
 from tests.emulators.central_system import (
     Answer,
     Error,

@@ -14,10 +14,10 @@ from jsonschema import Draft6Validator  # type: ignore[import-untyped]
 from agent.core.commands import Authorize
 from agent.core.events import AuthorizeAnswered, AuthorizeFailed
 from agent.core.values import AuthorizationStatus, CertificateHash, Contract, IdTagInfo
-from agent.errors import AnswerUnusable, CallFailed
-from agent.ocpp16.answers import answered, failed
+from agent.ocpp16.confirmations import answered, failed
 from agent.ocpp16.plug_and_charge import CERTIFICATE_STATUSES, VENDOR_ID, question
-from agent.redaction import redact_frame
+from agent.platform.errors import AnswerUnusable, CallFailed
+from agent.platform.redaction import redact_frame
 
 E_MAID = "DEABCC123ABC56"
 HASH = CertificateHash("SHA256", "65df03", "d503a8", "12345", "https://ocsp.example")

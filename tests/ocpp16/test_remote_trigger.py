@@ -14,7 +14,7 @@ from agent.core.events import LinkPending
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import Reading
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
-from agent.ocpp16.telling import OwnAccount
+from agent.ocpp16.triggered_messages import OwnAccount
 from tests.core.world import NOON, a_charge_point, a_transaction
 from tests.emulators.central_system import Answer, FakeCentralSystem, Silence
 from tests.ocpp16.rig import Rig, accepted, running

@@ -9,7 +9,7 @@ import pytest
 
 from agent.core.events import ReservationCancelRequested, ReservationRequested
 from agent.core.values import Reservation
-from agent.ocpp16.answers import INT64_MAX
+from agent.ocpp16.confirmations import INT64_MAX
 from agent.ocpp16.handlers.reservation import reservation_handlers
 from tests.core.world import NOON, a_charge_point
 from tests.emulators.central_system import FakeCentralSystem

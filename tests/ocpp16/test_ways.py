@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.approach import URL, Approach, Approaches, LinkOpened
 from agent.core.commands import ApplyConfiguration
+from agent.core.connection_profile import URL, Approach, Approaches, LinkOpened
 from agent.core.events import LinkLost, LinkPending
-from agent.errors import LinkError
+from agent.platform.errors import LinkError
 from tests.emulators.central_system import Answer, FakeCentralSystem
 from tests.ocpp16.rig import Rig, accepted, running
 

@@ -11,12 +11,12 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
+from agent.config.settings import CentralSystemSettings
 from agent.core.commands import Authorize
 from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
-from agent.errors import LinkError
-from agent.ocpp16.access import CONNECT_PROBLEMS, explain, tls_context
-from agent.ocpp16.wire import Wire, _why_closed, connect_websocket
-from agent.settings import CentralSystemSettings
+from agent.ocpp16.connect import CONNECT_PROBLEMS, explain, tls_context
+from agent.ocpp16.websocket import Wire, _why_closed, connect_websocket
+from agent.platform.errors import LinkError
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.certificates import certificate_for
 from tests.emulators.virtual_clock import NOON

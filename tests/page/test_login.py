@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.api.page.live import LISTENERS_MAX, Live, Watched
-from agent.api.page.names import OwnNames, came_over_https
+from agent.api.page.event_stream import LISTENERS_MAX, Live, Watched
+from agent.api.page.host_names import OwnNames, came_over_https
+from agent.api.page.logins import COOKIE
 from agent.api.page.power import PowerHistory
 from agent.api.page.views import Part
-from agent.api.page.visitors import COOKIE
 from tests.api.harness import SECRET, Charger
 from tests.page.browser import Browser
 from tests.page.test_site import token_for
@@ -137,7 +137,7 @@ def test_the_machine_is_known_by_its_host_name_also_in_the_domains_of_its_networ
 ):
     resolver = tmp_path / "resolv.conf"
     resolver.write_text("# made by dhcp\nnameserver 192.168.7.1\nsearch Fritz.box site.example\n\n")
-    monkeypatch.setattr("agent.api.page.names._RESOLVER", resolver)
+    monkeypatch.setattr("agent.api.page.host_names._RESOLVER", resolver)
     monkeypatch.setattr("socket.gethostname", lambda: "Box7.maker.example")
     found = OwnNames.of_this_machine(["Page.example"])
     assert found.names == {

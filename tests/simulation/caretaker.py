@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from agent.core.contactors import is_locked_out
-from agent.errors import ControlError
+from agent.platform.errors import ControlError
 
 ROUND_S = 3600.0
 LAST_ROUNDS_S = 30.0

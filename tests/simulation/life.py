@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any
 
-from agent.application import Application
+from agent.app.application import Application
+from agent.app.environment import World as Surroundings
 from agent.core.commands import Command, Row
 from agent.core.events import Event
 from agent.core.state import ChargePoint
-from agent.errors import AgentError
-from agent.runtime import Runtime
+from agent.platform.errors import AgentError
+from agent.runtime.runtime import Runtime
 from agent.store import Store
-from agent.world import World as Surroundings
 from hw.ports import Board
 from tests.simulation.diary import LIFE
 from tests.simulation.network import Connection

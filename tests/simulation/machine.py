@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from agent.settings import StorageSettings
+from agent.config.settings import StorageSettings
 from tests.simulation.clocks import EPOCH, BoxClocks, true_time
 from tests.simulation.invariants.bounds import TheAgentLives
 from tests.simulation.invariants.safety import OpenWhenTheAgentHangs

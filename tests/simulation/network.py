@@ -15,7 +15,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
-from agent.errors import LinkError
+from agent.platform.errors import LinkError
 
 HEALTHY_LATENCY_S = 0.05
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.settings import Settings
+from agent.config.settings import Settings
 from hw.board import open_board
 from hw.ports import Board, ConnectorParts, PilotState
 from hw.simulated.contactor import SimulatedContactor

@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from agent.config.demo_settings import demo_settings, simulated_connector
+from agent.config.settings import AuthorizationSettings, OcppSettings, Settings
 from agent.core.state import ChargePoint
-from agent.runtime import Runtime
-from agent.settings import AuthorizationSettings, OcppSettings, Settings
+from agent.runtime.runtime import Runtime
 from agent.store import Store
 from hw.settings import MeterSettings
 from tests.simulation import vfs

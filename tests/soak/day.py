@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.agent.box import CARD, Box, running_box
+from tests.app.box import CARD, Box, running_box
 from tests.soak.trouble import Trouble
 from tests.virtual_time import run_in_virtual_time
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.config import read_config
-from agent.control import ask
-from agent.errors import ControlError
-from tests.agent.box import CARD, put_on_list
+from agent.config.config_file import read_config
+from agent.control.server import ask
+from agent.platform.errors import ControlError
+from tests.app.box import CARD, put_on_list
 from tests.bench.bench_idle import kib
 from tests.bench.box import started
 from tests.bench.strange_frames import frames

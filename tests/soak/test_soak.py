@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.box import running_box
+from tests.app.box import running_box
 from tests.bench.bench_opening import press
 from tests.bench.gaps import Gaps
 from tests.emulators.central_system import FakeCentralSystem, ReceivedCall

@@ -21,15 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agent.application import Application
-from agent.clock import SystemClock
-from agent.config import read_config
-from agent.daemon import SWITCH_S, serve, set_up_logging
+from agent.app.application import Application
+from agent.app.daemon import SWITCH_S, serve, set_up_logging
+from agent.app.environment import World
+from agent.config.config_file import read_config
+from agent.runtime.clock import SystemClock
 from agent.store import Store
-from agent.world import World
 from hw.board import open_board
 from hw.ports import Board, Signal
-from hw.simulated.panel import SimulatedIndicator
+from hw.simulated.front_panel import SimulatedIndicator
 from tests.bench.gaps import Gaps
 from tests.emulators.wired_box import AUXILIARY, BOLT, COIL, PLUG, SOLENOID, OutputPin, WiredBox
 

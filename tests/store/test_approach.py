@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.approach import Approach, Approaches, SaveApproaches
-from agent.diagnostics.secrets import scrubber_for
-from agent.errors import StoreError
+from agent.core.connection_profile import Approach, Approaches, SaveApproaches
+from agent.maintenance.secrets import scrubber_for
+from agent.platform.errors import StoreError
 from agent.store import Store
-from agent.store.look import look_at, stored_approaches
 from agent.store.migrations import APPLICATION_ID
+from agent.store.offline_view import look_at, stored_approaches
 from tests.store.builders import NOON
 from tests.store.conftest import OpenStore
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.commands import QueueMessage, RecordDecision
-from agent.errors import StoreBusy, StoreError
+from agent.platform.errors import StoreBusy, StoreError
 from agent.store import Store
 from agent.store.database_file import CORRUPT_KEPT_MAX, PAGE_BYTES, _make_durable
 from tests.store.builders import NOON, START, decision, numbered_ids

@@ -11,7 +11,7 @@ import pytest
 
 from agent.core.commands import ActivateList, CacheTag
 from agent.core.values import IdTagInfo, ListEntry, LocalList, TagFacts
-from agent.errors import StoreError, StoreFull
+from agent.platform.errors import StoreError, StoreFull
 from agent.store import Store
 from agent.store.local_list import _PAGE, AT_ONCE_MAX, REMOVED_AT_ONCE_MAX, listed_status
 from tests.store.builders import ACCEPTED, BLOCKED, INVALID, NOON

@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 from sqlite_utils import Database
 
-from agent.errors import StoreError
+from agent.platform.errors import StoreError
 from agent.store.migrations import STEPS, bring_up_to_date
-from agent.store.steps import migrations
+from agent.store.schema_steps import migrations
 
 
 @pytest.fixture

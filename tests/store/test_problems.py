@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from agent.errors import StoreBusy, StoreError, StoreFull
+from agent.platform.errors import StoreBusy, StoreError, StoreFull
 from agent.store.problems import as_store_errors, means_damage
 
 

@@ -23,7 +23,7 @@ from agent.core.commands import (
     SetTransactionId,
 )
 from agent.core.values import TagFacts
-from agent.errors import StoreBusy, StoreError, StoreFull
+from agent.platform.errors import StoreBusy, StoreError, StoreFull
 from agent.store import Durable, Store
 from agent.store.reading import HEAD, TAG_FACTS
 from tests.store.builders import (

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agent.clock import SystemClock
-from agent.ocpp16.wire import Connector, Wire, connect_websocket
-from agent.settings import AuthorizationSettings, FirmwareSettings, Settings
+from agent.config.settings import AuthorizationSettings, FirmwareSettings, Settings
+from agent.ocpp16.websocket import Connector, Wire, connect_websocket
+from agent.runtime.clock import SystemClock
 from hw.settings import ContactorSettings
-from tests.agent.box import Box, box_settings
+from tests.app.box import Box, box_settings
 from tests.emulators.transfers import FakeTransfers
 from tests.strict.central_system import StrictCentralSystem
 

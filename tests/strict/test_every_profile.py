@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests import ocpp_evidence, ocpp_table
-from tests.agent.box import CARD, OTHER_CARD
+from tests.app.box import CARD, OTHER_CARD
 from tests.strict.pair import MEASURANDS, Pair, a_pair
 
 pytestmark = pytest.mark.real_time

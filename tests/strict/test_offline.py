@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.agent.box import CARD
+from tests.app.box import CARD
 from tests.strict.pair import a_pair
 
 pytestmark = pytest.mark.real_time

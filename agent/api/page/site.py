@@ -19,17 +19,17 @@ from starlette.routing import Route
 
 from agent.api.auth import Entrance
 from agent.api.errors import Refused
-from agent.api.gate import Send, client_address
 from agent.api.limits import Limits, Receive, read_body
-from agent.api.page.deeds import Deeds
-from agent.api.page.live import Live, Watched
-from agent.api.page.names import OwnNames, came_over_https
+from agent.api.middleware import Send, client_address
+from agent.api.page.actions import Deeds
+from agent.api.page.event_stream import Live, Watched
+from agent.api.page.host_names import OwnNames, came_over_https
+from agent.api.page.logins import COOKIE, Visitor, Visitors
 from agent.api.page.rendering import render
 from agent.api.page.security import SECURITY_HEADERS, comes_from_here, cookie_header
 from agent.api.page.views import Views
-from agent.api.page.visitors import COOKIE, Visitor, Visitors
 from agent.api.tokens import Token
-from agent.errors import AgentError
+from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)
 

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from agent.api.agent_bridge import Station
 from agent.api.page.power import HEIGHT, WIDTH, PowerHistory
 from agent.api.page.rendering import render
-from agent.api.station import Station
+from agent.control.event_log import decision_line
+from agent.control.snapshot import charge_point_snapshot
 from agent.core import faults
+from agent.core.authorization_reasons import Rule
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
-from agent.core.reasons import Rule
 from agent.core.values import DecisionRecord, ListOwner, Verdict
-from agent.diary import decision_line
-from agent.errors import StoreError
 from agent.ocpp16.frame_log import LoggedFrame
-from agent.snapshot import charge_point_snapshot
+from agent.platform.errors import StoreError
 
 DECISIONS_SHOWN = 8
 FRAMES_SHOWN = 60

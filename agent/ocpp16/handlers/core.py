@@ -15,10 +15,10 @@ from agent.core.events import (
     ResetRequested,
     UnlockRequested,
 )
+from agent.core.ports import Inbox
 from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming import Handler
+from agent.ocpp16.incoming_calls import Handler
 from agent.ocpp16.profiles import read_profile
-from agent.ports import Inbox
 
 
 def core_handlers(

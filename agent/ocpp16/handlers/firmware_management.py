@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from agent.core.firmware_update import UpdateAsked
-from agent.ocpp16.answers import read_time
+from agent.core.firmware_values import UpdateAsked
+from agent.core.ports import Inbox
+from agent.ocpp16.confirmations import read_time
 from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming import AnswerFirst, Handler
-from agent.ports import Inbox
+from agent.ocpp16.incoming_calls import AnswerFirst, Handler
 
 logger = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from agent.core.values import (
     ListStatus,
     ListUpdateKind,
 )
-from agent.list_updates import ListUpdates
-from agent.ocpp16.answers import read_end_time
+from agent.ocpp16.confirmations import read_end_time
 from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming import Handler
+from agent.ocpp16.incoming_calls import Handler
+from agent.runtime.local_list_updates import ListUpdates
 
 _KINDS = {kind.value: kind for kind in (ListUpdateKind.FULL, ListUpdateKind.DIFFERENTIAL)}
 _STATUSES = {status.value: status for status in AuthorizationStatus}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from agent.core.events import ReservationCancelRequested, ReservationRequested
+from agent.core.ports import Inbox
 from agent.core.state import ChargePoint
 from agent.core.values import Reservation
-from agent.ocpp16.answers import INT64_MAX, read_end_time
+from agent.ocpp16.confirmations import INT64_MAX, read_end_time
 from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming import Handler
-from agent.ports import Inbox
+from agent.ocpp16.incoming_calls import Handler
 
 _ANY_CONNECTOR = 0
 

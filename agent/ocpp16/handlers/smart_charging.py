@@ -11,15 +11,15 @@ from agent.core.charging_profiles import (
     ProfilePurpose,
     RateUnit,
 )
-from agent.core.requests import ClearProfilesRequested, SetProfileRequested
-from agent.core.smart_charging import composite_schedule
+from agent.core.charging_profiles_applied import composite_schedule
+from agent.core.events_requests import ClearProfilesRequested, SetProfileRequested
+from agent.core.ports import Inbox
 from agent.core.state import ChargePoint
 from agent.core.values import Instant
 from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming import Handler
+from agent.ocpp16.incoming_calls import Handler
 from agent.ocpp16.off_loop import OffLoop
 from agent.ocpp16.profiles import read_profile, schedule_as_json, second_of
-from agent.ports import Inbox
 
 
 def smart_charging_handlers(

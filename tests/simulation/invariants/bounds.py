@@ -9,8 +9,8 @@ from typing import Any
 from agent.core.commands import Command, Row
 from agent.core.events import Event
 from agent.core.state import ChargePoint, Phase
-from agent.inbox import EVENTS_MAX
-from agent.journal import ROWS_MAX
+from agent.runtime.event_queue import EVENTS_MAX
+from agent.runtime.journal import ROWS_MAX
 from agent.store.cache import CACHE_ENTRIES_MAX
 from agent.store.rows import (
     DECISIONS_MAX,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.core import events as ev
+from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command, RecordDecision, SaveTransaction
 from agent.core.events import Event
-from agent.core.reasons import Rule
 from agent.core.state import ChargePoint, Phase
 from agent.core.values import IdTagInfo
 from agent.store import Store

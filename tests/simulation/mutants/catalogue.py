@@ -62,7 +62,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (ClosedOnlyForAJournalledSession,),
         (
             Edit(
-                "agent/runtime.py",
+                "agent/runtime/runtime.py",
                 "        self.journal.submit(rows, patient)\n",
                 "        for order in patient:\n"
                 "            self._perform_patient(order)\n"
@@ -126,12 +126,12 @@ MUTANTS: tuple[Mutant, ...] = (
                 '    if False:\n        return ", "',
             ),
             Edit(
-                "agent/supervision.py",
+                "agent/runtime/supervision.py",
                 "        elif is_new_trip or self._has_new_fault(parts.connector_id):\n",
                 "        elif self._has_new_fault(parts.connector_id):\n",
             ),
             Edit(
-                "agent/supervision.py",
+                "agent/runtime/supervision.py",
                 "            for name in sorted(new):\n",
                 "            for name in ():\n",
             ),
@@ -142,7 +142,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (KnownBadCardsDoNotCharge,),
         (
             Edit(
-                "agent/core/authorization.py",
+                "agent/core/authorization_rules.py",
                 "        return AuthorizationStatus.EXPIRED if info.expires_at <= utc"
                 " else info.status\n",
                 "        return info.status\n",
@@ -179,7 +179,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (CentralSystemSeesEachSessionWhole,),
         (
             Edit(
-                "agent/ocpp16/messages.py",
+                "agent/ocpp16/requests.py",
                 "    return NO_TRANSACTION_ID if row.transaction_id is None"
                 " else int(row.transaction_id)\n",
                 "    return NO_TRANSACTION_ID\n",
@@ -202,7 +202,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (StoppedExactlyOnce,),
         (
             Edit(
-                "agent/application.py",
+                "agent/app/application.py",
                 "ev.Started(tuple(durable.open_transactions),",
                 "ev.Started((),",
             ),
@@ -234,7 +234,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "        self.task = self._loop.create_task(self._perform(call))\n",
             ),
             Edit(
-                "agent/ocpp16/exchange.py",
+                "agent/ocpp16/pending_call.py",
                 '        assert self.in_flight is None, "one call at a time"\n',
                 "",
             ),
@@ -245,12 +245,12 @@ MUTANTS: tuple[Mutant, ...] = (
         (LegalStatuses,),
         (
             Edit(
-                "agent/core/reporting.py",
+                "agent/core/status_notification.py",
                 "            return Status.FINISHING\n",
                 "            return Status.PREPARING\n",
             ),
             Edit(
-                "agent/core/reporting.py",
+                "agent/core/status_notification.py",
                 "is Phase.FINISHED:\n        return Status.FINISHING\n",
                 "is Phase.FINISHED:\n        return Status.PREPARING\n",
             ),
@@ -306,7 +306,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (TimesAreTrue,),
         (
             Edit(
-                "agent/core/time_keeping.py",
+                "agent/core/clock_trust.py",
                 "    turn.order(CorrectTimes(boot.number, boot.booted_at))\n",
                 "",
             ),
@@ -328,7 +328,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (EveryCardGetsItsReason,),
         (
             Edit(
-                "agent/core/asking.py",
+                "agent/core/authorization_request.py",
                 "    for check in _take_checks(turn, event.id_tag):\n"
                 "        attempt = check.attempt\n",
                 "    _take_checks(turn, event.id_tag)\n    for attempt in ():\n",
@@ -351,7 +351,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (TheAgentLives,),
         (
             Edit(
-                "agent/ocpp16/answers.py",
+                "agent/ocpp16/confirmations.py",
                 "    number = _whole_number(value)\n"
                 "    if number is None:\n"
                 '        raise AnswerUnusable("the answer to StartTransaction has no usable'
@@ -365,7 +365,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (WellFormed,),
         (
             Edit(
-                "agent/ocpp16/messages.py",
+                "agent/ocpp16/requests.py",
                 "            reason=message.reason.value,\n",
                 "            reason=message.reason.name,\n",
             ),

@@ -1,0 +1,281 @@
+"""The border between the API's thread and the agent's: snapshots come out, requests go in.
+
+The state is an immutable value, so it is read where it is. Everything else is handed to the agent's
+loop and awaited from ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from agent.api.counters import Figures
+from agent.control.services import Rooms
+from agent.control.snapshot import outbox_now
+from agent.core.commands import Command, Reply
+from agent.core.events import Event, RequestNotTaken
+from agent.core.state import ChargePoint, Connector
+from agent.core.status_notification import reports
+from agent.core.values import DecisionRecord, Instant, StatusReport, TagFacts
+from agent.ocpp16.frames import Payload
+from agent.ocpp16.link import LinkSnapshot
+from agent.ocpp16.triggered_messages import OwnAccount
+from agent.platform.errors import AgentError
+from agent.runtime.journal import FRESH_S
+from agent.runtime.local_list_updates import ListUpdates
+from agent.store import CachedTag
+from hw.ports import ConnectorParts
+from hw.simulation_controls import SimulationControls
+
+PARTS = ("pilot", "plug", "contactor", "lock", "meter")
+ALIVE_S = 2.0
+
+T = TypeVar("T")
+
+
+class AgentIsGone(AgentError):
+    """The agent is ending: nothing can be asked of it any more."""
+
+
+class Station:
+    """The charge point, as the API's loop sees it. Made on the agent's loop."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._loop = asyncio.get_running_loop()
+        self._parts = {parts.connector_id: parts for parts in rooms.board.connectors}
+        self._is_gone = False
+        self.settings = rooms.settings
+        self.lists = rooms.lists
+        self.frame_log = rooms.frame_log
+        self.make_id = rooms.make_id
+        self.figures = Figures()
+        rooms.observers.append(self.figures.observe)
+
+    def shut_down(self) -> None:
+        """Nothing is asked of the agent from now on; called on the agent's loop."""
+        self._is_gone = True
+        self._rooms.observers.remove(self.figures.observe)
+
+    # --- what can be seen at once --------------------------------------------------------------
+
+    @property
+    def state(self) -> ChargePoint:
+        """The whole state, as of the last turn."""
+        return self._rooms.runtime.state
+
+    def now(self) -> Instant:
+        """Both clocks."""
+        return self._rooms.clock.now()
+
+    def connector(self, connector_id: int) -> Connector:
+        """A connector that is known to exist."""
+        return self.state.connector(connector_id)
+
+    @property
+    def own_account(self) -> OwnAccount:
+        """What the charge point has to say about itself."""
+        return self._rooms.account
+
+    def reports(self) -> tuple[StatusReport, ...]:
+        """The status of the charge point and of every connector, as OCPP would tell it."""
+        return reports(self.state, self.now())
+
+    def report(self, connector_id: int) -> StatusReport:
+        """The status of one connector."""
+        return next(found for found in self.reports() if found.connector_id == connector_id)
+
+    def hardware(self, connector_id: int) -> dict[str, str]:
+        """Every part that the connector has: real or simulated."""
+        simulated = self._simulated(connector_id)
+        return {
+            name: "simulated" if name in simulated else "real"
+            for name in PARTS
+            if _fitted(self._parts[connector_id], name)
+        }
+
+    def is_simulated(self, connector_id: int) -> bool:
+        """True when nothing of the connector is real."""
+        return "real" not in self.hardware(connector_id).values()
+
+    @property
+    def is_all_simulated(self) -> bool:
+        """True when no connector has anything real."""
+        return all(self.is_simulated(connector_id) for connector_id in self._parts)
+
+    @property
+    def has_simulated_reader(self) -> bool:
+        """True when cards can be presented by command."""
+        return any("reader" in self._simulated(connector_id) for connector_id in self._parts)
+
+    def is_broken(self, connector_id: int) -> bool:
+        """True while a simulated fault stands that can be cleared."""
+        simulation = self._rooms.board.simulation
+        return simulation is not None and simulation.is_broken(connector_id)
+
+    def _simulated(self, connector_id: int) -> frozenset[str]:
+        simulation = self._rooms.board.simulation
+        return frozenset() if simulation is None else simulation.simulated_parts(connector_id)
+
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """What can be broken on simulated hardware."""
+        simulation = self._rooms.board.simulation
+        return () if simulation is None else simulation.fault_names
+
+    @property
+    def is_network_cut(self) -> bool:
+        """True while the simulated network is cut."""
+        return self._rooms.network is not None and self._rooms.network.is_cut
+
+    def on_turn(self, told: Callable[[], None]) -> Callable[[], None]:
+        """``told`` is called on the agent's loop after every turn, until the result is called."""
+
+        def observe(event: Event, commands: Sequence[Command]) -> None:
+            told()
+
+        self._rooms.observers.append(observe)
+        return lambda: self._rooms.observers.remove(observe)
+
+    # --- what the agent's loop does for us -------------------------------------------------------
+
+    async def ask(self, make_event: Callable[[str], Event], within_s: float | None = 60.0) -> Reply:
+        """Ask the core. Raises TimeoutError when it does not reply in time."""
+        return await self._there(self._rooms.runtime.ask(make_event, within_s))
+
+    def note_refusal(self, refusal: RequestNotTaken) -> None:
+        """Keep why something was refused here."""
+        self._rooms.runtime.post(refusal)
+
+    async def pull(self, lever: Callable[[SimulationControls], None]) -> None:
+        """Pull a lever of the simulated world. Raises ValueError as the lever does."""
+
+        async def pull() -> None:
+            simulation = self._rooms.board.simulation
+            if simulation is None:
+                raise ValueError("nothing on this charge point is simulated")
+            lever(simulation)
+
+        await self._there(pull())
+
+    async def until(self, claim: Callable[[ChargePoint], bool], within_s: float) -> bool:
+        """Wait until the claim holds after some turn; False when it does not in time."""
+        return await self._there(self._until(claim, within_s))
+
+    async def tap(
+        self, card: str, is_code: bool, connector_id: int | None = None
+    ) -> DecisionRecord | None:
+        """Hold a card to the simulated reader; the decision about it, or None when none came."""
+        return await self._there(self._rooms.tap(card, is_code, connector_id))
+
+    async def call(self, action: str, payload: Payload) -> Any:
+        """Send a message to the central system. Raises CallFailed."""
+        return await self._there(self._rooms.link.call(action, payload))
+
+    async def facts(self, id_tag: str) -> TagFacts:
+        """What list and cache know about a tag. Raises StoreError."""
+        return await self.read(self._rooms.store.facts, id_tag)
+
+    async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
+        """The last decisions about cards, newest first. Raises StoreError."""
+        await self._there(self._rooms.runtime.journal.wait_until_quiet(FRESH_S))
+        return await self.read(self._rooms.store.decisions, id_tag, limit)
+
+    async def cut_network(self, is_cut: bool) -> None:
+        """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
+
+        async def switch() -> None:
+            network = self._rooms.network
+            if network is None:
+                raise ValueError("the network is a real one")
+            if is_cut:
+                network.cut()
+            else:
+                network.mend()
+
+        await self._there(switch())
+
+    async def cache_page(self, limit: int) -> list[CachedTag]:
+        """The tags that the cache has heard of last. Raises StoreError."""
+        return await self.read(self._rooms.store.cache_page, limit)
+
+    async def cache_count(self) -> int:
+        """How many tags the authorization cache holds. Raises StoreError."""
+        return await self.read(self._rooms.store.cache_count)
+
+    async def retry(self, ref: int) -> int:
+        """Send a message that was set aside once more. Raises NotParked, StoreError."""
+        return await self._there(self._rooms.parked.retry(ref, "the control API"))
+
+    async def discard(self, ref: int) -> None:
+        """Give a message up that was set aside. Raises NotParked, StoreError."""
+        await self._there(self._rooms.parked.discard(ref, "the control API"))
+
+    async def outbox(self) -> Any:
+        """The outbox at a glance. Raises StoreError."""
+        summary = await self.read(self._rooms.store.outbox_summary)
+        return outbox_now(summary, self._rooms.runtime.state)
+
+    async def list_do(self, work: Callable[[ListUpdates], Coroutine[Any, Any, T]]) -> T:
+        """Do something with the local list, on the agent's loop."""
+        return await self._there(work(self.lists))
+
+    async def link(self) -> LinkSnapshot:
+        """How the link is doing."""
+
+        async def look() -> LinkSnapshot:
+            return self._rooms.link.snapshot()
+
+        return await self._there(look())
+
+    async def is_alive(self) -> bool:
+        """True when the agent's loop answers within two seconds."""
+
+        async def answer() -> bool:
+            return True
+
+        try:
+            async with asyncio.timeout(ALIVE_S):
+                return await self._there(answer())
+        except (TimeoutError, AgentIsGone):
+            return False
+
+    async def read(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Read from the store, on its thread. Raises StoreError."""
+
+        async def read() -> T:
+            found: T = await self._rooms.read(function, *arguments)
+            return found
+
+        return await self._there(read())
+
+    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._is_gone:
+            work.close()
+            raise AgentIsGone("the agent is ending")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    # --- on the agent's loop ---------------------------------------------------------------------
+
+    async def _until(self, claim: Callable[[ChargePoint], bool], within_s: float) -> bool:
+        turned = asyncio.Event()
+
+        def observe(event: Event, commands: Sequence[Command]) -> None:
+            turned.set()
+
+        self._rooms.observers.append(observe)
+        try:
+            async with asyncio.timeout(within_s):
+                while not claim(self.state):
+                    turned.clear()
+                    await turned.wait()
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            self._rooms.observers.remove(observe)
+
+
+def _fitted(parts: ConnectorParts, name: str) -> bool:
+    return getattr(parts, name) is not None

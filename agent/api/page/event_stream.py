@@ -1,0 +1,194 @@
+"""Newer parts of the page for those who have it open: rendered once for all of them.
+
+At most one rendering a second, and none while nobody looks. Who reads slowly misses parts that have
+become old meanwhile, and nothing else: each listener keeps the newest of each part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from agent.api.agent_bridge import Station
+from agent.api.limits import one_to_give_up
+from agent.api.page.power import PowerHistory
+from agent.api.page.views import Part, Scopes, Views
+from agent.platform.errors import AgentError
+
+logger = logging.getLogger(__name__)
+
+LISTENERS_MAX = 20  # the oldest of the token that has most goes: its browser comes back
+BETWEEN_S = 1.0
+AT_LEAST_EVERY_S = 5.0  # what only the clock changes
+SAMPLE_S = 5.0
+ALIVE_S = 15.0  # a comment, so that dead connections are noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What somebody has open, and as whom; whoever agrees in it gets the same parts."""
+
+    page: str  # overview, frames
+    scopes: Scopes
+    action: str = ""  # frames: the filter
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """One open page."""
+
+    watched: Watched
+    token_digest: str
+    waiting: dict[str, str] = field(default_factory=dict)  # newest HTML of a part, by its name
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    is_ended: bool = False
+
+    def give(self, part: Part) -> None:
+        """Replace what it has not taken yet."""
+        self.waiting[part.name] = part.html
+        self.has_news.set()
+
+    async def wait_for_news(self, at_most_s: float) -> None:
+        """Wait for something that it has not taken, or for its end."""
+        if self.waiting or self.is_ended:
+            return
+        self.has_news.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                await self.has_news.wait()
+
+    def take(self) -> str:
+        """The next part as an event; a comment when there is none."""
+        if not self.waiting:
+            return ": alive\n\n"
+        name = next(iter(self.waiting))
+        return f"data: {json.dumps({'part': name, 'html': self.waiting.pop(name)})}\n\n"
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self.is_ended = True
+        self.has_news.set()
+
+
+class Live:
+    """Renders while somebody listens; made and used on the API's loop."""
+
+    def __init__(self, station: Station, views: Views, history: PowerHistory) -> None:
+        self._station = station
+        self._views = views
+        self._history = history
+        self._listeners: list[Listener] = []
+        self._shown: dict[tuple[Watched, str], str] = {}
+        self._changed = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._render_for_ever(), name="page"),
+            asyncio.create_task(self._sample_for_ever(), name="page power"),
+        ]
+        self._forget = station.on_turn(self._tell_of_a_turn(asyncio.get_running_loop()))
+
+    async def close(self) -> None:
+        """End every stream."""
+        self._forget()
+        for listener in self._listeners:
+            listener.end()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _tell_of_a_turn(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        def tell() -> None:  # on the agent's loop
+            if self._listeners and not self._changed.is_set():
+                loop.call_soon_threadsafe(self._changed.set)
+
+        return tell
+
+    # --- listening -------------------------------------------------------------------------------
+
+    async def stream(
+        self, watched: Watched, token_digest: str, still: Callable[[], bool]
+    ) -> AsyncIterator[str]:
+        """Server-sent events until the end, or until ``still`` says no: asked before each."""
+        listener = self._listen(watched, token_digest)
+        try:
+            yield "retry: 2000\n\n"
+            while True:
+                await listener.wait_for_news(ALIVE_S)
+                if listener.is_ended or not still():
+                    return
+                yield listener.take()
+        finally:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+    def _listen(self, watched: Watched, token_digest: str) -> Listener:
+        listener = Listener(watched, token_digest)
+        self._listeners.append(listener)
+        if len(self._listeners) > LISTENERS_MAX:
+            given_up = one_to_give_up((one, one.token_digest) for one in self._listeners)
+            self._listeners.remove(given_up)
+            given_up.end()
+        for (other, name), html in self._shown.items():
+            if other == watched:  # what came between its first page and now
+                listener.give(Part(name, html))
+        self._changed.set()
+        return listener
+
+    # --- rendering -------------------------------------------------------------------------------
+
+    async def _render_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(AT_LEAST_EVERY_S if self._listeners else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            await self._render_all()
+            await asyncio.sleep(BETWEEN_S)
+
+    async def _render_all(self) -> None:
+        watched = {listener.watched for listener in self._listeners}
+        self._shown = {key: html for key, html in self._shown.items() if key[0] in watched}
+        for one in watched:
+            try:
+                parts = await self.parts_of(one)
+            except (AgentError, TimeoutError) as problem:
+                logger.debug("the page cannot be renewed: %s", problem)
+                continue
+            for part in parts:
+                self._give_if_new(one, part)
+
+    def _give_if_new(self, watched: Watched, part: Part) -> None:
+        key = (watched, part.name)
+        if self._shown.get(key) == part.html:
+            return
+        self._shown[key] = part.html
+        for listener in self._listeners:
+            if listener.watched == watched:
+                listener.give(part)
+
+    async def parts_of(self, watched: Watched) -> list[Part]:
+        """The parts of a page, as they are now."""
+        if watched.page == "frames":
+            return [self._views.frames(watched.action)]
+        return await self._views.overview(watched.scopes)
+
+    # --- power -----------------------------------------------------------------------------------
+
+    async def _sample_for_ever(self) -> None:
+        while True:
+            now_s = self._station.now().monotonic_s
+            for connector in self._station.state.connectors:
+                if connector.reading is not None:
+                    running = connector.transaction
+                    self._history.note(
+                        connector.connector_id,
+                        None if running is None else running.ref,
+                        now_s,
+                        connector.reading.power_w or 0.0,
+                    )
+            await asyncio.sleep(SAMPLE_S)

@@ -1,0 +1,234 @@
+"""What can be read: charger, frames, configuration, local list, decisions, results of commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from agent.api.errors import Invalid
+from agent.api.response_models import (
+    ChargerLogEntry,
+    ChargerLogListResponse,
+    ChargerResponse,
+    CommandResultResponse,
+    ConfigurationEntry,
+    ConfigurationResponse,
+    ConnectorResponse,
+    DecisionResponse,
+    LinkResponse,
+    LocalAuthListItem,
+    LocalAuthListResponse,
+)
+from agent.api.results import Command
+from agent.api.schemas import read_date_time
+from agent.api.service import ControlService
+from agent.control.snapshot import charge_point_snapshot
+from agent.core.authorization_reasons import Rule
+from agent.core.id_tag import mask
+from agent.core.state import Connector
+from agent.core.values import DecisionRecord
+from agent.ocpp16.frame_log import LoggedFrame
+from agent.ocpp16.operator_messages import VERSION
+from agent.ocpp16.requests import package_version
+
+_KEYS_MAX = 100
+
+
+def text_of(at: datetime) -> str:
+    """An instant as the API writes it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Reading:
+    """Answers to GET."""
+
+    def __init__(self, service: ControlService) -> None:
+        self._service = service
+        self._station = service.station
+
+    # --- the charger -----------------------------------------------------------------------------
+
+    async def charger(self) -> ChargerResponse:
+        """Who the charger is, and how its link and its connectors are."""
+        settings = self._station.settings
+        box = settings.charge_point
+        state = self._station.state
+        snapshot = charge_point_snapshot(state, self._station.now())
+        words = {found["id"]: found["in_words"] for found in snapshot["connectors"]}
+        evse_ids = {connector.id: connector.evse_id for connector in settings.connectors}
+        return ChargerResponse(
+            id=self._service.charger_id,
+            identity=box.identity,
+            name=self._service.charger_id,
+            vendor_name=box.vendor,
+            model=box.model,
+            ocpp_version=VERSION,
+            number_of_connectors=len(state.connectors),
+            max_charging_power=int(box.max_current_a * box.nominal_voltage_v * box.phases),
+            connector_type=None,
+            location_id=box.location_id or None,
+            firmware_version=box.firmware_version or package_version(),
+            online=state.online,
+            link=await self._link(),
+            time_is_known=snapshot["time_is_known"],
+            connectors=[
+                self._connector(found, words[found.connector_id], evse_ids[found.connector_id])
+                for found in state.connectors
+            ],
+        )
+
+    async def _link(self) -> LinkResponse:
+        link = await self._station.link()
+        return LinkResponse(
+            connected_since=None if link.connected_since is None else text_of(link.connected_since),
+            boot=link.registration,
+            last_pong_at=None if link.last_pong_at is None else text_of(link.last_pong_at),
+            last_pong_took_s=link.last_pong_took_s,
+            in_flight=link.in_flight,
+            messages_waiting=self._station.state.outbox.waiting,
+        )
+
+    def _connector(self, connector: Connector, words: str, evse_id: str) -> ConnectorResponse:
+        report = self._station.report(connector.connector_id)
+        running, reading = connector.transaction, connector.reading
+        energy_wh = None
+        if running is not None:
+            register_wh = max(running.last_wh, 0 if reading is None else reading.import_wh)
+            energy_wh = register_wh - running.meter_start_wh
+        return ConnectorResponse(
+            connector_id=connector.connector_id,
+            evse_id=evse_id,
+            status=report.status.value,
+            error_code=report.error_code,
+            in_words=words,
+            plugged=connector.plugged if connector.traits.has_plug else None,
+            transaction_id=None if running is None else running.transaction_id,
+            transaction_ref=None if running is None else running.ref,
+            id_tag=None if running is None else mask(running.id_tag),
+            power_w=None if reading is None else reading.power_w,
+            energy_wh=None if reading is None else reading.import_wh,
+            session_energy_wh=energy_wh,
+            hardware=self._station.hardware(connector.connector_id),
+        )
+
+    # --- frames ----------------------------------------------------------------------------------
+
+    def logs(
+        self, begin: str | None, end: str | None, action: str | None, limit: int, offset: int
+    ) -> ChargerLogListResponse:
+        """The frames of this time and action, newest first."""
+        begin_at, end_at = _instant(begin, "start_date"), _instant(end, "end_date")
+        found = [
+            frame
+            for frame in reversed(self._station.frame_log.frames())
+            if (begin_at is None or frame.at >= begin_at)
+            and (end_at is None or frame.at <= end_at)
+            and (action is None or _is_action(frame.action, action))
+        ]
+        page = found[offset : offset + limit]
+        return ChargerLogListResponse(
+            data=[_log_entry(frame) for frame in page],
+            total=len(found),
+            limit=limit,
+            offset=offset,
+        )
+
+    # --- configuration ---------------------------------------------------------------------------
+
+    def configuration(self, keys: str | None) -> ConfigurationResponse:
+        """These OCPP configuration keys, or all of them."""
+        configuration = self._station.state.configuration
+        names = [name.strip() for name in (keys or "").split(",") if name.strip()][:_KEYS_MAX]
+        asks_for_none = keys is not None and not names
+        known, unknown = ([], []) if asks_for_none else configuration.look_up(names)
+        entries = [
+            ConfigurationEntry(key=key.name, value=value, readonly=key.readonly)
+            for key, value in known
+        ]
+        return ConfigurationResponse(configuration=entries, unknown_keys=unknown)
+
+    # --- local list, decisions -------------------------------------------------------------------
+
+    async def local_list(self, page: int, limit: int) -> LocalAuthListResponse:
+        """One page of the list in use; whole tags, for that is what it is about."""
+        entries = await self._station.list_do(lambda lists: lists.page((page - 1) * limit, limit))
+        now = self._station.state.local_list
+        return LocalAuthListResponse(
+            data=[
+                LocalAuthListItem(
+                    id_tag=id_tag,
+                    expiry_date=None if info.expires_at is None else text_of(info.expires_at),
+                    parent_id_tag=info.parent_id_tag,
+                    status=info.status.value,
+                )
+                for id_tag, info in entries
+            ],
+            total=now.entries,
+            page=page,
+            limit=limit,
+            list_version=now.reported_version,
+        )
+
+    async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionResponse]:
+        """The last decisions about cards, newest first."""
+        return [_decision(record) for record in await self._station.decisions(id_tag, limit)]
+
+    # --- results ---------------------------------------------------------------------------------
+
+    def command(self, command: Command) -> CommandResultResponse:
+        """What became of a command."""
+        return CommandResultResponse(
+            command_id=command.id,
+            event_type=command.event_type,
+            identity=self._service.identity,
+            deployment_id=self._service.charger_id,
+            status=command.status.value,
+            detail=command.detail,
+            result=None if command.result is None else dict(command.result),
+            enqueued_at=text_of(command.received_at),
+            received_at=text_of(command.received_at),
+            updated_at=text_of(command.updated_at),
+        )
+
+
+def _log_entry(frame: LoggedFrame) -> ChargerLogEntry:
+    direction: Literal["cp_to_csms", "csms_to_cp"] = (
+        "cp_to_csms" if frame.sent_by_us else "csms_to_cp"
+    )
+    return ChargerLogEntry(
+        direction=direction, action=frame.action, message=frame.message, timestamp=text_of(frame.at)
+    )
+
+
+def _is_action(name: str, asked: str) -> bool:
+    """As OCPP spells it, or in snake_case, in any case."""
+    return name.lower() == asked.replace("_", "").lower()
+
+
+def _instant(text: str | None, name: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        # In a query a plus is a space: 2026-01-01T00:00:00+01:00 arrives without it.
+        return read_date_time(text if text[10:11] == " " else text.replace(" ", "+"))
+    except ValueError as problem:
+        raise Invalid(str(problem), ("query", name)) from None
+
+
+def _decision(record: DecisionRecord) -> DecisionResponse:
+    rule = Rule[record.rule]
+    return DecisionResponse(
+        decided_at=text_of(record.decided_at),
+        purpose=record.purpose,
+        connector_id=record.connector_id,
+        id_tag=mask(record.id_tag),
+        verdict=record.verdict.value,
+        rule=record.rule,
+        source=record.source,
+        status=record.status,
+        list_version=record.list_version,
+        cache_age_s=record.cache_age_s,
+        detail=record.detail,
+        reason=rule.says,
+        next=rule.then,
+    )

@@ -1,0 +1,1 @@
+"""Puts the agent together and runs it: the daemon and the demonstration."""

@@ -1,0 +1,174 @@
+"""One walk through the acceptance test: asks for a deed, waits until the agent shows what it did.
+
+A person does the deeds, or the front panel of simulated hardware does. What counts as done is only
+what the running agent says in ``status`` and ``why``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agent.cli.commissioning.acceptance_report import StepRecord
+from agent.core.values import Instant
+from agent.platform.errors import AgentError, ControlError
+
+Status = Mapping[str, Any]
+Claim = Callable[[Status], bool]
+POLL_S = 0.3
+LONG_S = 400.0  # a link comes back within its longest pause, 5 minutes
+SKIP, FAIL = "s", "f"
+
+
+class StepFailed(AgentError):
+    """A step was not passed; the sentence says why."""
+
+
+class StepSkipped(AgentError):
+    """A step was left out; the sentence says why."""
+
+
+class Guide(Protocol):
+    """Whoever is told what to do."""
+
+    def tell(self, *lines: str) -> None:
+        """Say something."""
+
+    def wait(self, for_s: float, words: str, left_s: float) -> str:
+        """Show what is waited for, and wait; returns a key that was pressed meanwhile, or ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a walk works with. ``ask`` is the control socket, ``cut_power`` None: nobody can."""
+
+    ask: Callable[..., Any]
+    now: Callable[[], Instant]
+    guide: Guide
+    save: Callable[[], None]
+    connector_id: int
+    is_automatic: bool
+    card: str
+    refused_card: str
+    charge_s: float
+    limit_s: float
+    boot_id: str
+    cut_power: Callable[[], None] | None = None
+
+
+class Walk:
+    """The deeds of one step, and what was seen."""
+
+    def __init__(self, means: Means, record: StepRecord) -> None:
+        self.means = means
+        self.record = record
+
+    # --- looking -----------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """What the agent says now. Raises StepFailed when nobody answers."""
+        status = self.status_if_any()
+        if status is None:
+            raise StepFailed("the agent does not answer any more")
+        return status
+
+    def status_if_any(self) -> Status | None:
+        """What the agent says now; None while none is running."""
+        try:
+            status: Status = self.means.ask(do="status")
+        except ControlError:  # none is running, or one that is just ending
+            return None
+        return status
+
+    def connector(self, status: Status) -> Mapping[str, Any]:
+        """The connector under test."""
+        found: Mapping[str, Any]
+        for found in status["connectors"]:
+            if found["id"] == self.means.connector_id:
+                return found
+        raise StepFailed(f"there is no connector {self.means.connector_id}")
+
+    def decision(self) -> Mapping[str, Any] | None:
+        """The newest decision about a card."""
+        newest = self.means.ask(do="why", limit=1)
+        return newest[0] if newest else None
+
+    def fact(self, words: str) -> None:
+        """Keep something that was seen, with its time."""
+        self.record.facts.append(f"{self.time()} {words}")
+
+    def time(self) -> str:
+        """The time of day in UTC, as evidence shows it."""
+        return self.means.now().utc.strftime("%H:%M:%SZ")
+
+    # --- doing -------------------------------------------------------------------------------
+
+    def do(
+        self,
+        words: str,
+        lever: Callable[[], None] | None,
+        until: Claim,
+        expects: str,
+        limit_s: float | None = None,
+        trouble: Callable[[], str] = lambda: "",
+    ) -> Status:
+        """Ask for a deed, and wait until its effect is seen. ``lever`` None: only a person can."""
+        self.record.to_do = words
+        self.means.save()
+        self.means.guide.tell(f"  > {words}")
+        if self.means.is_automatic and lever is not None:
+            lever()
+        try:
+            return self.wait(until, expects, limit_s, trouble)
+        finally:
+            self.record.to_do = ""
+
+    def wait(
+        self,
+        until: Claim,
+        expects: str,
+        limit_s: float | None = None,
+        trouble: Callable[[], str] = lambda: "",
+    ) -> Status:
+        """Wait until the claim holds. Raises StepFailed with what is seen, or StepSkipped."""
+        limit_s = self.means.limit_s if limit_s is None else limit_s
+        deadline_s = self.means.now().monotonic_s + limit_s
+        while True:
+            status = self.status_if_any()
+            if status is not None and until(status):
+                return status
+            if status is not None and (problem := trouble()):
+                raise StepFailed(problem)
+            left_s = deadline_s - self.means.now().monotonic_s
+            if left_s <= 0:
+                raise StepFailed(self._not_seen(expects, limit_s, status))
+            self.look_at_key(self.means.guide.wait(min(POLL_S, left_s), expects, left_s))
+
+    def look_at_key(self, key: str) -> None:
+        """Raise what the person at the box wants."""
+        if key == SKIP:
+            raise StepSkipped("left out by the person at the box")
+        if key == FAIL:
+            raise StepFailed("failed, says the person at the box")
+
+    def _not_seen(self, expects: str, limit_s: float, status: Status | None) -> str:
+        if status is None:
+            return f"{expects}: not seen within {limit_s:g} s; the agent does not answer"
+        words = self.connector(status)["in_words"]
+        faults = "".join(f"; fault: {fault}" for fault in status["faults"])
+        link = "" if status["link"]["is_accepted"] else "; no central system has accepted it"
+        return f"{expects}: not seen within {limit_s:g} s; it says: {words}{faults}{link}"
+
+    # --- the front panel ---------------------------------------------------------------------
+
+    def pull(self, lever: str, **how: Any) -> Callable[[], None]:
+        """A deed of the front panel. Raises StepFailed when the agent refuses it."""
+
+        def deed() -> None:
+            try:
+                self.means.ask(do="sim", lever=lever, connector=self.means.connector_id, **how)
+            except ControlError as problem:
+                raise StepFailed(str(problem)) from None
+
+        return deed

@@ -1,0 +1,334 @@
+"""The questions of ``init``: what they ask, which answers they take, when they make sense. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from agent.cli.commissioning.config_text import toml_value
+from agent.cli.commissioning.config_values import (
+    CONNECTORS_MAX,
+    CONTACT,
+    NO,
+    PILOT,
+    RASPBERRY_PI,
+    SIMULATED,
+    YES,
+    Answers,
+)
+from agent.config.config_file import parse_config
+from agent.config.reading import every_setting
+from agent.platform.errors import ConfigError
+
+# As agent.ocpp16.connect reads it: OCPP 1.6 security white paper, A00.FR.205.
+PASSWORD = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}|\S{16,20}")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_MINIMAL = """
+[charge_point]
+{charge_point}
+[central_system]
+{central_system}
+[[connectors]]
+id = 1
+contactor = {{ driver = "simulated" }}
+"""
+
+
+def _always(answers: Answers) -> bool:
+    return True
+
+
+def _fine(answer: str, answers: Answers) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to know. ``default`` None: there is none, it must be said."""
+
+    name: str
+    words: str
+    default: Callable[[Answers], str | None] = lambda answers: None
+    choices: Callable[[Answers], tuple[str, ...]] = lambda answers: ()
+    is_asked: Callable[[Answers], bool] = _always
+    problem_with: Callable[[str, Answers], str] = field(default=_fine)
+    is_secret: bool = False
+
+    @property
+    def option(self) -> str:
+        """The option that answers it."""
+        return f"--{self.name.replace('_', '-')}"
+
+    def problem(self, answer: str, answers: Answers) -> str:
+        """What is wrong with an answer, as a sentence; empty: nothing."""
+        choices = self.choices(answers)
+        if choices and answer not in choices:
+            return f"must be one of {', '.join(choices)}"
+        return self.problem_with(answer, answers)
+
+
+def is_on_pins(answers: Answers) -> bool:
+    """Whether the parts are real ones."""
+    return answers["board"] == RASPBERRY_PI
+
+
+def _readers(answers: Answers) -> tuple[str, ...]:
+    return _drivers("reader") if is_on_pins(answers) else (SIMULATED, "none")
+
+
+def _pilots(answers: Answers) -> tuple[str, ...]:
+    others = (name for name in _drivers("connectors", "pilot") if name not in (SIMULATED, "none"))
+    return ("none", *others)
+
+
+def _plugs(answers: Answers) -> tuple[str, ...]:
+    return (CONTACT, PILOT, "none") if _has_pilot(answers) else (CONTACT, "none")
+
+
+def _has_pilot(answers: Answers) -> bool:
+    return answers.get("pilot", "none") != "none"
+
+
+def _meters(answers: Answers) -> tuple[str, ...]:
+    return tuple(name for name in _drivers("connectors", "meter") if name != SIMULATED)
+
+
+def _drivers(*section: str) -> tuple[str, ...]:
+    for where, field_, _ in every_setting():
+        if where == section and field_.name == "driver":
+            return tuple(field_.metadata["choices"])
+    raise LookupError(section)
+
+
+def _has_bus_meter(answers: Answers) -> bool:
+    return answers.get("meter", "none").startswith("modbus_")
+
+
+def _connector_counts(answers: Answers) -> tuple[str, ...]:
+    return tuple(str(n) for n in range(1, CONNECTORS_MAX[answers["board"]] + 1))
+
+
+# The check of the file itself decides.
+
+
+def _identity_problem(answer: str, answers: Answers) -> str:
+    return _first_mistake({"identity": toml_value(answer)}, {}, "charge_point.identity ")
+
+
+def _current_problem(answer: str, answers: Answers) -> str:
+    number = answer if _NUMBER.fullmatch(answer) else toml_value(answer)
+    given = {"identity": '"CP"', "max_current_a": number}
+    return _first_mistake(given, {}, "charge_point.max_current_a ")
+
+
+def _supply_problem(answer: str, answers: Answers) -> str:
+    number = answer if _NUMBER.fullmatch(answer) else toml_value(answer)
+    given = {"identity": '"CP"', "max_current_a": answers["max_current_a"]}
+    return _first_mistake(
+        {**given, "supply_current_a": number}, {}, "charge_point.supply_current_a "
+    )
+
+
+def _url_problem(answer: str, answers: Answers) -> str:
+    return _first_mistake({"identity": '"CP"'}, {"url": toml_value(answer)}, "central_system.url ")
+
+
+def _first_mistake(
+    charge_point: Mapping[str, str], central_system: Mapping[str, str], name: str
+) -> str:
+    def table(values: Mapping[str, str]) -> str:
+        return "\n".join(f"{key} = {value}" for key, value in values.items())
+
+    text = _MINIMAL.format(charge_point=table(charge_point), central_system=table(central_system))
+    try:
+        parse_config(text)
+    except ConfigError as error:
+        mistake = error.mistakes[0].removeprefix(name)
+        return re.sub(r" \(line \d+\)$", "", mistake)
+    return ""
+
+
+def _password_problem(answer: str, answers: Answers) -> str:
+    if not answer or (PASSWORD.fullmatch(answer) and answer.isascii()):
+        return ""
+    return "must be 32 to 40 hex digits, or 16 to 20 plain characters without blanks"
+
+
+def _port_problem(answer: str, answers: Answers) -> str:
+    return "" if answer.startswith("/dev/") else "must be a device file: /dev/..."
+
+
+def _port_question(
+    name: str, words: str, default: str, is_asked: Callable[[Answers], bool]
+) -> Question:
+    return Question(
+        name,
+        words,
+        default=lambda answers: default,
+        is_asked=is_asked,
+        problem_with=_port_problem,
+    )
+
+
+def _yes_or_no(name: str, words: str, is_asked: Callable[[Answers], bool] = _always) -> Question:
+    """No unless somebody says yes."""
+    return Question(
+        name,
+        words,
+        default=lambda answers: NO,
+        choices=lambda answers: (YES, NO),
+        is_asked=is_asked,
+    )
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "identity",
+        "Name under which the central system knows this box",
+        problem_with=_identity_problem,
+    ),
+    Question(
+        "board",
+        "What is it: a Raspberry Pi with real parts, or simulated parts for a desk",
+        default=lambda answers: RASPBERRY_PI,
+        choices=lambda answers: (RASPBERRY_PI, SIMULATED),
+    ),
+    Question(
+        "reader",
+        "Card reader",
+        default=lambda answers: _readers(answers)[0],
+        choices=_readers,
+    ),
+    _port_question(
+        "reader_port",
+        "Serial port of the card reader",
+        "/dev/serial/by-id/usb-reader-if00",
+        is_asked=lambda answers: answers["reader"] == "serial",
+    ),
+    Question(
+        "connectors",
+        "How many sockets or cables",
+        default=lambda answers: "1",
+        choices=_connector_counts,
+    ),
+    Question(
+        "lock",
+        "What holds the plug (none: a fixed cable)",
+        default=lambda answers: "solenoid",
+        choices=lambda answers: ("solenoid", "motor", "none"),
+        is_asked=is_on_pins,
+    ),
+    Question(
+        "pilot",
+        "Controller of the control pilot that the agent speaks to (none: it works by itself)",
+        default=lambda answers: "none",
+        choices=_pilots,
+        is_asked=is_on_pins,
+    ),
+    _port_question(
+        "pilot_port",
+        "Serial port of the pilot controller",
+        "/dev/serial/by-id/usb-pilot-if00",
+        is_asked=_has_pilot,
+    ),
+    _port_question(
+        "pilot_port_2",
+        "Serial port of the second pilot controller",
+        "/dev/serial/by-id/usb-pilot-if01",
+        is_asked=lambda answers: _has_pilot(answers) and answers["connectors"] == "2",
+    ),
+    Question(
+        "plug",
+        "What tells whether a plug is in",
+        default=lambda answers: CONTACT,
+        choices=_plugs,
+        is_asked=is_on_pins,
+    ),
+    Question(
+        "meter",
+        "Energy meter",
+        default=lambda answers: "none",
+        choices=_meters,
+        is_asked=is_on_pins,
+    ),
+    _port_question(
+        "meter_port",
+        "Serial port of the meter",
+        "/dev/serial/by-id/usb-rs485-adapter-if00-port0",
+        is_asked=_has_bus_meter,
+    ),
+    _yes_or_no(
+        "emergency_stop",
+        "Does the emergency stop have a second contact, wired to the board",
+        is_asked=is_on_pins,
+    ),
+    _yes_or_no(
+        "residual_current", "Does the residual current device have one", is_asked=is_on_pins
+    ),
+    Question(
+        "max_current_a",
+        "What wiring, fuse and contactor of a socket carry for hours, ampere per phase",
+        default=lambda answers: "16",
+        problem_with=_current_problem,
+    ),
+    Question(
+        "supply_current_a",
+        "What feeds the box carries for all sockets together, ampere per phase",
+        default=lambda answers: answers["max_current_a"],
+        is_asked=lambda answers: answers["connectors"] != "1",
+        problem_with=_supply_problem,
+    ),
+    Question(
+        "phases",
+        "Phases wired to the sockets",
+        default=lambda answers: "3" if answers.get("meter") == "modbus_sdm630" else "1",
+        choices=lambda answers: ("1", "3"),
+    ),
+    Question(
+        "url",
+        "Address of the central system, ws:// or wss:// (empty: none)",
+        default=lambda answers: "",
+        problem_with=_url_problem,
+    ),
+    Question(
+        "password",
+        "Password of this box there (empty: none)",
+        default=lambda answers: "",
+        is_asked=lambda answers: bool(answers["url"]),
+        problem_with=_password_problem,
+        is_secret=True,
+    ),
+    _yes_or_no("page", "Show the technician's page to browsers on this machine"),
+)
+
+
+def complaints(given: Answers) -> list[str]:
+    """What is wrong with answers that were given without being asked, each with its option."""
+    answers: dict[str, str] = {}
+    found = []
+    for question in QUESTIONS:
+        if not question.is_asked(answers):
+            if question.name in given:
+                found.append(f"{question.option} has no meaning beside the other answers")
+            continue
+        answer = given.get(question.name, question.default(answers))
+        if answer is None:
+            found.append(f"{question.option} is missing")
+            answer = ""
+        elif problem := question.problem(answer, answers):
+            found.append(f"{question.option} {problem}")
+            answer = question.default(answers) or ""
+        answers[question.name] = answer
+    return found
+
+
+def completed(given: Answers) -> dict[str, str]:
+    """The answers with the defaults of whatever was not said; only for what has no complaint."""
+    answers: dict[str, str] = {}
+    for question in QUESTIONS:
+        if question.is_asked(answers):
+            answer = given.get(question.name, question.default(answers))
+            assert answer is not None, question.name
+            answers[question.name] = answer
+    return answers

@@ -1,0 +1,195 @@
+"""``chargepoint-agent doctor``: what works, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.cli import paths
+from agent.cli.console import Console, as_json
+from agent.platform.errors import ConfigError, ControlError, NoAgent
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from agent.config.settings import Settings
+    from agent.core.connection_profile import Approaches
+    from agent.maintenance.findings import Finding
+    from agent.maintenance.rights import User
+
+Ask = Callable[[str], Any]
+
+
+def add_doctor_command(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add ``doctor``."""
+    words = "walk what this box needs to work; name what breaks and what to do"
+    command = commands.add_parser("doctor", help=words, description=words, parents=[common])
+    command.set_defaults(command=run_doctor_command)
+
+
+def run_doctor_command(options: argparse.Namespace) -> int:
+    """Tell every finding as it is made; 1 when something does not work."""
+    from agent.maintenance.findings import is_healthy
+
+    console = Console(sys.stdout)
+    findings = []
+    for finding in _walk(options.config):
+        findings.append(finding)
+        if not options.json:
+            console.tell([finding.line()])
+    healthy = is_healthy(findings)
+    if options.json:
+        data = {"ok": healthy, "findings": [finding.as_data() for finding in findings]}
+        print(as_json(data))
+    return 0 if healthy else 1
+
+
+def _walk(config: Path | None) -> Iterator[Finding]:
+    from agent.maintenance.check_box import (
+        as_far_as_seen,
+        look_at_clock,
+        look_at_database,
+        look_at_disk,
+        look_at_secrets,
+    )
+    from agent.maintenance.findings import failed, skipped
+    from agent.maintenance.rights import agents_user
+    from agent.runtime.clock import SystemClock, is_kernel_clock_synchronized
+
+    now = SystemClock().now().utc
+    yield from look_at_clock(now, is_kernel_clock_synchronized())
+    path = config or paths.config_in_use()
+    settings, mistakes = _settings(path)
+    for mistake in mistakes:
+        yield failed("configuration", mistake, f"sudo nano {path}")
+    try:
+        ask, storage = _asker(config), paths.find_storage(config)
+    except ConfigError:
+        return  # told above; and it is not known where to look further
+    status, about_agent = _ask_the_agent(ask)
+    if path is None:
+        settings = _settings_of_the_demonstration(ask)
+    user = agents_user(storage)
+    if settings is not None:
+        yield from _about_configuration(path, settings)
+        yield from as_far_as_seen("secrets", look_at_secrets(settings, user))
+    yield from as_far_as_seen("disk", look_at_disk(storage, user))
+    yield from as_far_as_seen("database", look_at_database(storage))
+    if settings is not None:
+        yield from as_far_as_seen("devices", _look_at_devices(settings, user, status))
+    yield about_agent
+    yield from _faults(status)
+    if settings is None:
+        yield skipped("link", "the configuration comes first")
+    else:
+        yield from as_far_as_seen("link", _look_at_link(settings, status, now))
+
+
+def _settings(path: Path | None) -> tuple[Settings | None, list[str]]:
+    """What the file says, or its mistakes; neither where the demonstration has none."""
+    from agent.config.config_file import read_config
+
+    try:
+        return None if path is None else read_config(path), []
+    except ConfigError as error:
+        return None, error.mistakes
+
+
+def _asker(config: Path | None) -> Ask:
+    from agent.control.server import ask
+
+    path = paths.find_socket(config)
+    return lambda what: ask(path, {"do": what})
+
+
+def _settings_of_the_demonstration(ask: Ask) -> Settings:
+    """It has no file: it tells its settings itself; those that it begins with while none runs."""
+    from agent.config.config_file import settings_from_data
+    from agent.config.demo_settings import demo_settings
+
+    try:
+        return settings_from_data(ask("settings"))
+    except (ControlError, ConfigError):  # no agent, or one of another version: told below
+        return demo_settings(paths.demo_directory(), "")
+
+
+def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Finding]:
+    from agent.maintenance.check_box import look_at_devices
+    from agent.maintenance.check_pins import look_at_frozen_outputs
+    from agent.maintenance.findings import skipped
+
+    if status is not None and status["simulated"]:
+        yield skipped("devices", "the running agent simulates them all")
+    else:
+        yield from look_at_devices(settings, user)
+        yield from look_at_frozen_outputs(settings)
+
+
+def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Finding]:
+    from agent.maintenance.check_link import look_at_link
+    from agent.maintenance.findings import noted
+
+    approaches, problem = _approaches(settings)
+    if problem:
+        yield noted("address", f"{problem}: the walk follows the file", "run this as root")
+    yield from look_at_link(settings.central_system, settings.charge_point, status, now, approaches)
+
+
+def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Finding]:
+    from agent.config.advice import warnings_for
+    from agent.maintenance.findings import noted, passed
+
+    if path is None:
+        yield passed("configuration", "that of the demonstration, which has no file")
+        return
+    yield passed("configuration", f"{path} is in order")
+    for warning in warnings_for(settings):
+        yield noted("configuration", warning)
+
+
+def _approaches(settings: Settings) -> tuple[Approaches | None, str]:
+    """How the agent reaches its central system, as it is stored; and why that is not known."""
+    from agent.core.connection_profile import at_start
+    from agent.ocpp16.connect import approach_of_file
+    from agent.platform.errors import StoreError
+    from agent.store.offline_view import stored_approaches
+
+    if not settings.central_system.url or not settings.storage_path.exists():
+        return None, ""
+    try:
+        stored = stored_approaches(settings.storage_path)
+    except StoreError as problem:
+        return None, str(problem)
+    of_file = approach_of_file(settings.central_system)
+    return at_start(stored, of_file, has_password_file=bool(of_file.password)), ""
+
+
+def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:
+    from agent.maintenance.findings import failed, noted, passed
+
+    try:
+        status = ask("status")
+    except NoAgent as problem:
+        then = "systemctl status chargepoint-agent"
+        return None, noted("agent", str(problem), then)
+    except ControlError as problem:
+        then = "journalctl -u chargepoint-agent -n 50"
+        return None, failed("agent", str(problem), then)
+    hardware = "simulated hardware" if status["simulated"] else "real hardware"
+    return status, passed("agent", f"it runs, with {hardware}")
+
+
+def _faults(status: Any) -> Iterator[Finding]:
+    from agent.maintenance.findings import failed
+
+    if status is None:
+        return
+    for words in status["faults"]:
+        yield failed("agent", words, "see docs/troubleshooting.md")
+    for connector in status["connectors"]:
+        if connector["status"] == "Faulted":
+            words = f"connector {connector['id']}: {connector['in_words']}"
+            yield failed("agent", words, "see docs/troubleshooting.md")

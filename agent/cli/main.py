@@ -1,0 +1,253 @@
+"""The commands. Each imports what it needs when it runs: ``status`` must not load the drivers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agent.cli import paths, status_view
+from agent.cli.api_token import add_token_command
+from agent.cli.commissioning.acceptance import add_acceptance_command
+from agent.cli.commissioning.init import add_init_command
+from agent.cli.console import Console, as_json
+from agent.cli.doctor import add_doctor_command
+from agent.cli.local_list import add_list_command
+from agent.cli.manual.command import add_manual_commands
+from agent.cli.manual.command_line import CommandLine, ShowVersion
+from agent.cli.manual.tree import offered
+from agent.cli.self_test import add_self_test_commands
+from agent.cli.support_bundle import add_support_command
+from agent.platform.errors import ConfigError, ControlError
+from hw.simulation_controls import FAULT_NAMES
+
+FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
+
+
+def run_command(arguments: list[str]) -> int:
+    """Parse the command line, run the command, return the exit status."""
+    options = parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``chargepoint-agent``."""
+    main = CommandLine(
+        prog="chargepoint-agent", description="The agent of one charge point (OCPP 1.6-J)."
+    )
+    main.add_argument("--version", nargs=0, action=ShowVersion, help="show the version and end")
+    common = _common_options()
+    commands = main.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, help: str, command: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help, parents=[common])
+        sub.set_defaults(command=command)
+        return sub
+
+    run = add("run", "run the daemon", _run)
+    run.add_argument("--simulate", action="store_true", help="replace every driver by a simulation")
+    add("demo", "run a simulated charger with a small demonstration central system", _demo)
+    add("check-config", "read the configuration file and name every mistake", _check_config)
+    add("status", "show connectors, link, queue, faults, and why it is not charging", _status)
+    why = add("why", "show the last card decisions with their reasons", _why)
+    why.add_argument("id_tag", nargs="?", metavar="TAG", help="only of this card")
+    why.add_argument("--limit", type=int, default=10, metavar="N", help="how many (10)")
+    add_list_command(commands, common)
+    add_init_command(commands, common)
+    add_acceptance_command(commands, common)
+    queue = add("queue", "show what waits; send what was set aside once more, or forget it", _queue)
+    queue.add_argument("order", choices=("show", "retry", "discard"), help="what to do")
+    queue.add_argument("ref", type=int, nargs="?", metavar="NUMBER", help="as show tells it")
+    add_token_command(commands, common)
+    add_support_command(commands, common)
+    add_doctor_command(commands, common)
+    add_self_test_commands(commands, common)
+    add("safe-state", "open every output and exit", _safe_state)
+    sim = commands.add_parser("sim", help="play driver and car on simulated hardware")
+    sim.set_defaults(command=_sim)
+    _add_levers(sim, common)
+    add_manual_commands(commands, main)
+    return main
+
+
+def _common_options() -> CommandLine:
+    common = CommandLine(add_help=False)
+    common.add_argument(
+        "--config", type=Path, metavar="PATH", help=f"configuration file ({paths.DEFAULT_CONFIG})"
+    )
+    common.add_argument("--json", action="store_true", help="answer as JSON, for scripts")
+    return common
+
+
+def _add_levers(sim: CommandLine, common: CommandLine) -> None:
+    where = CommandLine(add_help=False)
+    where.add_argument("--connector", type=int, default=1, metavar="N", help="connector (1)")
+    levers = sim.add_subparsers(title="what happens", required=True, dest="lever", metavar="WHAT")
+
+    def add(name: str, help: str) -> argparse.ArgumentParser:
+        return levers.add_parser(name, help=help, parents=[common, where])
+
+    add("plug", "the car is plugged in")
+    unplug = add("unplug", "the plug is pulled")
+    unplug.add_argument("--at-car", action="store_true", help="at the car, which no lock holds")
+    network = add("network", "the way to the central system is cut, or mended")
+    network.add_argument("wanted", choices=("on", "off"), help="whether it works")
+    tap = add("tap", "a card is held to the reader")
+    tap.add_argument("card", metavar="UID", help="hex of its UID (8, 14 or 20 digits), or a tag")
+    energy = add("energy", "the car asks for energy, or ceases to")
+    energy.add_argument("wanted", choices=("on", "off"), help="whether it asks")
+    fault = add("fault", "something breaks")
+    offered(fault.add_argument("name", metavar="NAME", help=FAULT_HELP), FAULT_NAMES)
+    add("clear", "everything that broke is mended")
+
+
+# --- the daemon ----------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    from agent.app.daemon import read_settings, run_daemon
+
+    config = options.config or paths.DEFAULT_CONFIG
+    settings = read_settings(config)
+    _give_up_roots_rights(settings.storage_path.parent)
+    return run_daemon(settings, config, simulate=options.simulate)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from agent.app.demo import run_demo
+
+    _give_up_roots_rights(paths.demo_directory())
+    return run_demo(paths.demo_directory())
+
+
+def _give_up_roots_rights(folder: Path) -> None:
+    """Where the state is another user's, the agent has that user's rights: it stays there."""
+    from agent.maintenance.rights import SERVICE_GROUPS
+    from agent.platform.ownership import become_owner
+
+    user = become_owner(folder, SERVICE_GROUPS)
+    if user:
+        note = f"{folder} belongs to {user}: the agent goes on with the rights of {user}"
+        Console(sys.stderr).tell([f"note: {note}"])
+
+
+def _safe_state(options: argparse.Namespace) -> int:
+    """As ``agent.__main__`` does it before anything here is imported."""
+    from agent.app.last_defence import open_and_tell
+
+    return open_and_tell(str(options.config or paths.DEFAULT_CONFIG), options.json)
+
+
+# --- configuration -----------------------------------------------------------------------------
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from agent.config.advice import missing_files, warnings_for
+    from agent.config.config_file import read_config
+    from agent.config.pins import pin_table
+    from agent.ocpp16.connect import read_authorization_key
+
+    path = options.config or paths.DEFAULT_CONFIG
+    try:
+        settings = read_config(path)
+        if missing := missing_files(settings, read_authorization_key):
+            raise ConfigError(missing)
+    except ConfigError as error:
+        if options.json:
+            _print_json({"ok": False, "mistakes": error.mistakes})
+            return 78
+        raise
+    pins = pin_table(settings)
+    warnings = warnings_for(settings)
+    if options.json:
+        _print_json({"ok": True, "warnings": warnings, "pins": dict(pins)})
+        return 0
+    console = Console(sys.stdout)
+    console.tell(f"note: {warning}" for warning in warnings)
+    console.tell(
+        f"{pin}  {use}" if isinstance(pin, str) else f"GPIO {pin:2}  {use}" for pin, use in pins
+    )
+    console.tell([f"{path} is in order"])
+    return 0
+
+
+# --- talking to the running agent ----------------------------------------------------------------
+
+
+def _ask(options: argparse.Namespace, **request: Any) -> Any:
+    from agent.control.server import ask
+
+    return ask(paths.find_socket(options.config), request)
+
+
+def _status(options: argparse.Namespace) -> int:
+    status = _ask(options, do="status")
+    if options.json:
+        _print_json(status)
+    else:
+        Console(sys.stdout).tell(status_view.status_lines(status))
+    return 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    decisions = _ask(options, do="why", id_tag=options.id_tag, limit=options.limit)
+    if options.json:
+        _print_json(decisions)
+    elif not decisions:
+        print("no card has been decided on yet" if options.id_tag is None else "never seen here")
+    else:
+        Console(sys.stdout).tell(
+            f"{status_view.local_time(decision['decided_at'])}  {decision['line']}"
+            for decision in decisions
+        )
+    return 0
+
+
+def _queue(options: argparse.Namespace) -> int:
+    if (options.ref is None) != (options.order == "show"):
+        print("retry and discard need the NUMBER of a message, show needs none", file=sys.stderr)
+        return 2
+    answer = _ask(options, do="queue", order=options.order, ref=options.ref)
+    if options.json:
+        _print_json(answer)
+    elif options.order == "show":
+        Console(sys.stdout).tell(status_view.queue_lines(answer))
+    elif options.order == "retry":
+        print(f"{answer['retried']} messages of that session are sent once more")
+    else:
+        print("forgotten")
+    return 0
+
+
+def _sim(options: argparse.Namespace) -> int:
+    request = {"lever": options.lever, "connector": options.connector}
+    match options.lever:
+        case "tap":
+            request["card"] = options.card
+        case "unplug":
+            request["at_car"] = options.at_car
+        case "energy" | "network":
+            request["wanted"] = options.wanted == "on"
+        case "fault":
+            request["name"] = options.name
+    answer = _ask(options, do="sim", **request)
+    if options.json:
+        _print_json(answer)
+        return 0
+    if options.lever == "tap":
+        decision = answer.get("decision")
+        if decision is None:
+            raise ControlError("nothing was decided about the card; see chargepoint-agent status")
+        Console(sys.stdout).tell([decision["line"]])
+    else:
+        print("done; see: chargepoint-agent status")
+    return 0
+
+
+def _print_json(data: Any) -> None:
+    print(as_json(data))

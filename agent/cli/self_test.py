@@ -1,0 +1,189 @@
+"""``chargepoint-agent self-test`` and ``acknowledge``: a technician alone with the box."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO
+
+from agent.cli import paths
+from agent.cli.console import Console, as_json
+from agent.platform.errors import AgentError, ControlError, NoAgent
+
+if TYPE_CHECKING:
+    from agent.maintenance.findings import Finding
+
+Ask = Callable[..., Any]
+Step = Mapping[str, str]
+
+WORDS = "try each device without a car; ask before anything moves"
+
+
+def add_self_test_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add ``self-test`` and ``acknowledge``."""
+    test = commands.add_parser("self-test", help=WORDS, description=WORDS, parents=[common])
+    test.set_defaults(command=run_self_test_command)
+    test.add_argument("--yes", action="store_true", help="move parts without asking anybody")
+    test.add_argument("--only", default="", metavar="STEP,...", help="these steps (see --list)")
+    test.add_argument("--list", action="store_true", help="name the steps, try nothing")
+    test.add_argument("--last", action="store_true", help="show what the last one found")
+    words = "say that a contactor with a fault has been mended, so that sessions may begin again"
+    mended = commands.add_parser("acknowledge", help=words, description=words, parents=[common])
+    mended.set_defaults(command=run_acknowledge_command)
+    mended.add_argument("--connector", type=int, default=1, metavar="N", help="connector (1)")
+
+
+def run_acknowledge_command(options: argparse.Namespace) -> int:
+    """Tell the agent; ControlError when the contacts are still closed."""
+    answer = _asker(options)(do="acknowledge", connector=options.connector)
+    if options.json:
+        print(json.dumps(answer))
+    else:
+        detail = answer.get("detail", "sessions may begin again")
+        Console(sys.stdout).tell([f"connector {options.connector}: {detail}"])
+    return 0
+
+
+def run_self_test_command(options: argparse.Namespace) -> int:
+    """Walk through the steps; 1 when one failed. Raises AgentError when it cannot be done now."""
+    from agent.maintenance.findings import is_healthy
+
+    ask = _asker(options)
+    if options.last:
+        return _show_last(options, ask)
+    steps = _chosen(ask(do="self_test", what="steps"), options.only)
+    if options.list:
+        return _show_steps(options, steps)
+    ask(do="self_test", what="begin")
+    findings = []
+    console = Console(sys.stdout)
+    person = _person(options)
+    for finding in _walk(steps, ask, person):
+        findings.append(finding)
+        if not options.json:
+            console.tell([finding.line()])
+    data = [finding.as_data() for finding in findings]
+    path = ask(do="self_test", what="store", findings=data)["path"]
+    healthy = is_healthy(findings)
+    if options.json:
+        print(as_json({"ok": healthy, "findings": data}))
+    else:
+        console.tell(["", f"{_summary(findings)}; kept in {path}"])
+    return 0 if healthy else 1
+
+
+def _walk(steps: list[Step], ask: Ask, person: Person | None) -> Iterator[Finding]:
+    from agent.maintenance.findings import Finding, Verdict, failed, skipped
+
+    for step in steps:
+        name = step["name"]
+        if step["wants"] and (person is None or not person.agrees(f"{step['wants']} Ready?")):
+            yield skipped(name, "left out: it needs a person")
+            continue
+        if step["moves"] and person is not None and not person.agrees(f"{step['moves']} Go on?"):
+            yield skipped(name, "left out")
+            continue
+        try:
+            data = ask(do="self_test", what="try", step=name)
+            finding = Finding(**{**data, "verdict": Verdict(data["verdict"])})
+        except ControlError as problem:
+            finding = failed(name, str(problem), "then try again")
+        if finding.verdict is Verdict.PASS and step["confirm"]:
+            finding = _confirmed(finding, step["confirm"], person)
+        yield finding
+
+
+def _confirmed(finding: Finding, question: str, person: Person | None) -> Finding:
+    from agent.maintenance.findings import Verdict
+
+    if person is None:
+        words = f"{finding.words}; nobody was asked: {question}"
+        return replace(finding, verdict=Verdict.NOTE, words=words)
+    if person.agrees(question):
+        return replace(finding, words=f"{finding.words}, and a person has noticed")
+    words, then = "nothing was noticed", "its wires, its supply, its pins"
+    return replace(finding, verdict=Verdict.FAIL, words=words, then=then)
+
+
+class Person:
+    """Somebody at a keyboard."""
+
+    def __init__(self, answers: TextIO, questions: TextIO) -> None:
+        self._answers = answers
+        self._questions = questions
+
+    def agrees(self, question: str) -> bool:
+        """Ask; only a clear yes is one. ControlError when the keyboard is gone."""
+        self._questions.write(f"{question} [y/N] ")
+        self._questions.flush()
+        line = self._answers.readline()
+        if not line:
+            raise ControlError("the self-test was ended: nobody answers")
+        return line.strip().lower() in ("y", "yes")
+
+
+def _person(options: argparse.Namespace) -> Person | None:
+    """Whom to ask; None with --yes. AgentError where nobody can be asked."""
+    if options.yes:
+        return None
+    if not sys.stdin.isatty():
+        raise AgentError("parts will move, and nobody can be asked here: use --yes or a terminal")
+    return Person(sys.stdin, sys.stderr)
+
+
+def _chosen(steps: list[Step], only: str) -> list[Step]:
+    wanted = {name.strip() for name in only.split(",") if name.strip()}
+    known = [step["name"] for step in steps]
+    if unknown := sorted(wanted.difference(known)):
+        raise AgentError(f"there is no step {unknown[0]!r}; the steps are {', '.join(known)}")
+    return [step for step in steps if not wanted or step["name"] in wanted]
+
+
+def _show_steps(options: argparse.Namespace, steps: list[Step]) -> int:
+    if options.json:
+        print(as_json(steps))
+    else:
+        Console(sys.stdout).tell(
+            f"{step['name']:18}  {step['moves'] or step['wants']}".rstrip() for step in steps
+        )
+    return 0
+
+
+def _show_last(options: argparse.Namespace, ask: Ask) -> int:
+    from agent.maintenance.findings import Finding, Verdict
+
+    record = ask(do="self_test", what="last")
+    if options.json:
+        print(as_json(record))
+    else:
+        findings = [
+            Finding(**{**data, "verdict": Verdict(data["verdict"])}) for data in record["findings"]
+        ]
+        console = Console(sys.stdout)
+        console.tell(finding.line() for finding in findings)
+        console.tell(["", f"{_summary(findings)}; done at {record['time']}"])
+    return 0 if record["ok"] else 1
+
+
+def _summary(findings: list[Finding]) -> str:
+    from agent.maintenance.findings import Verdict
+
+    counts = {v: sum(finding.verdict is v for finding in findings) for v in Verdict}
+    return ", ".join(f"{count} {v.value}" for v, count in counts.items() if count) or "nothing"
+
+
+def _asker(options: argparse.Namespace) -> Ask:
+    from agent.control.server import ask
+
+    path = paths.find_socket(options.config)
+
+    def ask_agent(**request: Any) -> Any:
+        try:
+            return ask(path, request)
+        except NoAgent as problem:
+            raise NoAgent(f"{problem}; the running agent does this: start it first") from None
+
+    return ask_agent

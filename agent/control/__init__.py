@@ -1,0 +1,1 @@
+"""The local control socket, what it shows, and what it may do."""

@@ -1,0 +1,198 @@
+"""What the control socket can do: a window. It reads snapshots and plays the simulated world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from agent.control.event_log import decision_line
+from agent.control.server import Action
+from agent.control.services import Observer
+from agent.control.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
+from agent.core.authorization_reasons import Rule
+from agent.core.commands import Command, RecordDecision
+from agent.core.events import CardNotTaken, CardPresented, Event
+from agent.core.id_tag import mask, same_tag
+from agent.core.ports import Clock
+from agent.core.values import DecisionRecord
+from agent.platform.errors import ControlError, StoreError
+from agent.runtime.journal import FRESH_S
+from agent.runtime.runtime import Runtime
+from agent.store import Store
+from hw.simulation_controls import SimulationControls
+
+if TYPE_CHECKING:
+    from agent.ocpp16.link import CentralSystemLink
+    from agent.ocpp16.simulated_network import NetworkSwitch
+
+DECISIONS_MAX = 100
+_DECISION_WAIT_S = 1.5  # on top of what the central system may take
+
+Read = Callable[..., Awaitable[Any]]
+
+
+class ControlActions:
+    """The actions by name; each takes the request object and returns plain data."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        link: CentralSystemLink,
+        clock: Clock,
+        simulation: SimulationControls | None,
+        store: Store,
+        read: Read,
+        observers: list[Observer],
+    ) -> None:
+        self._runtime = runtime
+        self._link = link
+        self._clock = clock
+        self._simulation = simulation
+        self._store = store
+        self._read = read
+        self._observers = observers
+        self._one_tap = asyncio.Lock()
+        self.accounts: dict[str, Callable[[], Any]] = {}  # what else there is to tell, by name
+        self.network: NetworkSwitch | None = None  # where it can be cut
+
+    def by_name(self) -> Mapping[str, Action]:
+        """Every action under the name that a request uses."""
+        return {"status": self._status, "why": self._why, "sim": self._sim}
+
+    async def _status(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        now = self._clock.now()
+        held_back = self._runtime.journal.holds_back_offer
+        status = charge_point_snapshot(self._runtime.state, now, held_back)
+        status["link"] = as_plain_data(asdict(self._link.snapshot()))
+        status["simulated"] = self._simulation is not None
+        status.update({name: account() for name, account in self.accounts.items()})
+        try:
+            summary = await self._read(self._store.outbox_summary)
+            status["outbox"] = outbox_as_data(summary, self._runtime.state)
+        except StoreError as problem:
+            status["outbox"] = {"problem": str(problem)}
+        return status
+
+    async def _why(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        id_tag = request.get("id_tag")
+        limit = request.get("limit", 10)
+        if id_tag is not None and not isinstance(id_tag, str):
+            raise ControlError("id_tag must be a text")
+        if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
+            raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
+        await self._runtime.journal.wait_until_quiet(FRESH_S)
+        records = await self._read(self._store.decisions, id_tag, limit)
+        return [decision_as_data(record) for record in records]
+
+    async def _sim(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Pull one lever of the simulated world; a tap is answered with its decision."""
+        if self._simulation is None:
+            raise ControlError("this box has real hardware: nothing can be simulated on it")
+        try:
+            if request.get("lever") == "tap":
+                return await self._tap(request)
+            self._pull(self._simulation, request)
+        except ValueError as problem:
+            raise ControlError(str(problem)) from problem
+        return {}
+
+    def _pull(self, simulation: SimulationControls, request: Mapping[str, Any]) -> None:
+        connector_id = _connector_of(request)
+        match request.get("lever"):
+            case "plug":
+                simulation.plug(connector_id)
+            case "unplug":
+                simulation.unplug(connector_id, by_force=request.get("at_car") is True)
+            case "energy":
+                simulation.energy(connector_id, bool(request.get("wanted")))
+            case "fault":
+                simulation.fault(connector_id, str(request.get("name", "")))
+            case "clear":
+                simulation.clear(connector_id)
+            case "network":
+                self._switch_network(bool(request.get("wanted")))
+            case other:
+                raise ControlError(f"there is no lever {other!r}")
+
+    def _switch_network(self, wanted: bool) -> None:
+        if self.network is None:
+            raise ControlError("the network of this box is not simulated")
+        if wanted:
+            self.network.mend()
+        else:
+            self.network.cut()
+
+    async def _tap(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        record = await self.tap(str(request.get("card", "")), connector_id=_connector_of(request))
+        return {"decision": None if record is None else decision_as_data(record)}
+
+    async def tap(
+        self, card: str, is_code: bool = False, connector_id: int | None = None
+    ) -> DecisionRecord | None:
+        """Hold a card to the simulated reader, and return the decision about it, if one comes.
+
+        ``is_code`` and ``connector_id`` as for ``SimulationControls.tap``. Raises ValueError for
+        what no card can be.
+        """
+        async with self._one_tap:  # so that the next card at the reader is this one
+            limit_s = self._runtime.state.rules.authorize_timeout_s + _DECISION_WAIT_S
+            decided: asyncio.Future[DecisionRecord | None]
+            decided = asyncio.get_running_loop().create_future()
+            observe = _observer_of_next_card(decided)
+            self._observers.append(observe)
+            try:
+                assert self._simulation is not None
+                self._simulation.tap(card, is_code, connector_id)
+                async with asyncio.timeout(limit_s):
+                    return await decided
+            except TimeoutError:
+                return None
+            finally:
+                self._observers.remove(observe)
+
+
+def _observer_of_next_card(decided: asyncio.Future[DecisionRecord | None]) -> Observer:
+    """Waits for the next card that is presented, then for the decision about it."""
+    id_tag: str | None = None
+
+    def observe(event: Event, commands: Sequence[Command]) -> None:
+        nonlocal id_tag
+        if decided.done():
+            return
+        match event:
+            case CardPresented() if id_tag is None:
+                id_tag = event.id_tag
+            case CardNotTaken() if id_tag is None:
+                decided.set_result(None)
+        for command in commands:
+            if isinstance(command, RecordDecision) and same_tag(command.record.id_tag, id_tag):
+                decided.set_result(command.record)
+                return
+
+    return observe
+
+
+def _connector_of(request: Mapping[str, Any]) -> int:
+    connector_id = request.get("connector", 1)
+    if not _is_whole_number(connector_id):
+        raise ControlError("connector must be a number")
+    return int(connector_id)
+
+
+def _is_whole_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def decision_as_data(record: DecisionRecord) -> dict[str, Any]:
+    """A decision as plain data, the tag masked, with its reason in words."""
+    rule = Rule[record.rule]
+    return {
+        **as_plain_data(asdict(record)),
+        "id_tag": mask(record.id_tag),
+        "verdict": record.verdict.value,
+        "reason": rule.says,
+        "next": rule.then,
+        "line": decision_line(record),
+    }

@@ -1,0 +1,281 @@
+"""The diary: what one turn means, in sentences for the person at the box. Pure.
+
+No full idTag appears here: the diary is a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.core import contactors, faults
+from agent.core import events as ev
+from agent.core.authorization_reasons import Rule
+from agent.core.commands import (
+    Authorize,
+    Command,
+    CorrectTimes,
+    ParkMessage,
+    QueueMessage,
+    RecordDecision,
+    RemoveChargingProfile,
+    Reply,
+    Restart,
+    SaveChargingProfile,
+)
+from agent.core.connection_profile import Approach, Approaches
+from agent.core.events import Event
+from agent.core.id_tag import mask
+from agent.core.state import ChargePoint, Connector, Phase, Purpose
+from agent.core.values import (
+    DecisionRecord,
+    LockState,
+    MeterValues,
+    Reading,
+    SampledValue,
+    StartTransaction,
+    StopTransaction,
+    Verdict,
+)
+
+# Somebody stands at the box with a tag, or asks about one.
+_PRESENTED = (Purpose.START.value, Purpose.STOP.value, Purpose.QUESTION.value)
+
+
+class Concern(str):
+    """A sentence that wants a look: a warning, where the others are the diary of a charging day."""
+
+    __slots__ = ()
+
+
+def sentences(
+    before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
+) -> list[str]:
+    """Tell what happened, in order: the event, the decisions, what follows."""
+    return [
+        *_about_event(event),
+        *_about_link(before, after),
+        *_about_approaches(before.approaches, after.approaches),
+        *_about_faults(before, after),
+        *_about_reservations(before, after),
+        *(
+            line
+            for old, new in zip(before.connectors, after.connectors, strict=True)
+            for line in _about_connector(old, new)
+        ),
+        *(line for command in commands for line in _about_command(before, after, command)),
+    ]
+
+
+def decision_line(record: DecisionRecord) -> str:
+    """One readable line about one decision, with the reason and what can be done next."""
+    rule = Rule[record.rule]
+    place = "" if record.connector_id is None else f" at connector {record.connector_id}"
+    facts = [f"by the {record.source}"]
+    if record.status is not None:
+        facts.append(record.status)
+    if record.list_version is not None:
+        facts.append(f"list version {record.list_version}")
+    if record.cache_age_s is not None:
+        facts.append(f"heard {_age(record.cache_age_s)} ago")
+    if record.detail:
+        facts.append(record.detail)
+    who = f"card {mask(record.id_tag)}" if record.id_tag else "a request"
+    line = (
+        f"{who} {record.verdict.value}{place} ({record.purpose}): {rule.says} ({', '.join(facts)})"
+    )
+    if record.verdict is Verdict.REFUSED and rule.then:
+        line += f"; next: {rule.then}"
+    return line
+
+
+def _age(seconds: int) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _about_event(event: Event) -> Iterator[str]:
+    match event:
+        case ev.CardPresented(id_tag):
+            yield f"card {mask(id_tag)} presented"
+        case ev.CardNotTaken(problem):
+            yield Concern(f"card not taken: {problem}")
+        case ev.ReaderFailed(problem):
+            yield Concern(f"card reader: {problem}")
+        case ev.ReaderRecovered():
+            yield "card reader works again"
+        case ev.MeterFailed(connector_id, problem):
+            yield Concern(f"connector {connector_id}: meter: {problem}")
+        case ev.ContactorTripped(connector_id, reason) if reason != "reflex":
+            # What the reflex saw (plug out, pilot, emergency stop ...) is told by its own event.
+            yield Concern(f"connector {connector_id}: contactor opened by itself: {reason}")
+        case ev.LockJammed(connector_id, wanted):
+            yield Concern(f"connector {connector_id}: the lock did not become {wanted.value}")
+        case ev.LinkPending(status):
+            yield f"the central system answered the boot with {status}: waiting"
+        case ev.MessageFailed(sequence, problem):
+            yield Concern(f"message {sequence} not taken by the central system: {problem}")
+        case ev.ShutdownRequested():
+            yield "told to end: sessions are ended, everything is opened"
+        case ev.Started(open_transactions):
+            for transaction in open_transactions:
+                yield (
+                    f"connector {transaction.connector_id}: session {transaction.ref} was open "
+                    "when the last process ended"
+                )
+
+
+def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    if after.online and not before.online:
+        yield "the central system has accepted this charge point"
+    elif before.online and not after.online:
+        yield "the link to the central system is lost; the box goes on by itself"
+
+
+def _about_approaches(old: Approaches, new: Approaches) -> Iterator[str]:
+    """Security white paper, 8: a change of how the box is protected is noted, without the value."""
+    if new.trial is not None and new.trial != old.trial:
+        yield f"another way to the central system is wanted: {_way(old.settled, new.trial)}"
+    if new.is_held and not old.is_held:
+        yield "it waits until no session runs and everything is told to the one of now"
+    if new.settled != old.settled:
+        yield f"from now on the central system is reached so: {_way(old.settled, new.settled)}"
+    elif old.trial is not None and new.trial is None:
+        yield Concern(f"the way before goes on; given up is: {_way(old.settled, old.trial)}")
+    elif new.trial is not None and new.is_doubted and not old.is_doubted:
+        yield Concern(
+            f"the way before goes on; this does not work yet: {_way(old.settled, new.trial)}"
+        )
+
+
+def _way(before: Approach, approach: Approach) -> str:
+    password = ", another password" if approach.password != before.password else ""
+    return f"{approach.url}, security profile {approach.profile}{password}"
+
+
+def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    for fault in sorted(after.faults - before.faults, key=lambda f: f.value):
+        yield Concern(f"fault: {faults.RULES[fault].words}")
+    for fault in sorted(before.faults - after.faults, key=lambda f: f.value):
+        yield f"fault is gone: {faults.RULES[fault].words}"
+
+
+def _about_reservations(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    for made in after.reservations:
+        if made not in before.reservations:
+            place = f"connector {made.connector_id}" if made.connector_id else "one connector"
+            until = made.expires_at.isoformat(timespec="minutes")
+            yield (
+                f"{place}: reserved for card {mask(made.id_tag)} until {until}"
+                f" (reservation {made.reservation_id})"
+            )
+    left = {kept.reservation_id for kept in after.reservations}
+    for gone in before.reservations:
+        if gone.reservation_id not in left:
+            yield f"reservation {gone.reservation_id} is over"
+
+
+def _about_command(before: ChargePoint, after: ChargePoint, command: Command) -> Iterator[str]:
+    match command:
+        case RecordDecision(record):
+            line = decision_line(record)
+            yield Concern(line) if _is_refused_request(record) else line
+        case CorrectTimes(_, booted_at) if before.boot and not before.boot.is_time_known:
+            yield f"the time is known: this boot began at {booted_at.isoformat(timespec='seconds')}"
+        case Authorize(id_tag):
+            yield f"asking the central system about card {mask(id_tag)}"
+        case QueueMessage(_, ref, StartTransaction(connector_id, _, meter_start_wh)):
+            yield f"connector {connector_id}: session {ref} begins at {meter_start_wh} Wh"
+        case QueueMessage(_, _, MeterValues(connector_id, _, values)):
+            yield f"connector {connector_id}: meter: {', '.join(map(_value, values))}"
+        case QueueMessage(_, ref, StopTransaction() as stop):
+            yield from _about_stop(before, after, ref, stop)
+        case SaveChargingProfile(new):
+            what = f"{new.profile.purpose.value}, level {new.profile.stack_level}"
+            place = f"connector {new.connector_id}" if new.connector_id else "the whole box"
+            yield f"{place}: charging profile {new.profile.profile_id} ({what}) is installed"
+        case RemoveChargingProfile(profile_id):
+            yield f"charging profile {profile_id} is removed"
+        case Reply(_, "Rejected", detail) if detail:
+            yield Concern(f"a request of the central system is rejected: {detail}")
+        case ParkMessage(sequence, problem):
+            yield Concern(f"message {sequence} is set aside after its last attempt: {problem}")
+        case Restart(again):
+            yield "restarting" if again else "everything is open; goodbye"
+
+
+def _is_refused_request(record: DecisionRecord) -> bool:
+    """True if the box itself has refused what somebody asked of it from afar."""
+    is_own = record.verdict is Verdict.REFUSED and record.source == "charge point"
+    return is_own and record.purpose not in _PRESENTED
+
+
+def _value(value: SampledValue) -> str:
+    phase = f" {value.phase}" if value.phase else ""
+    return f"{value.value} {value.unit or ''}".strip() + phase
+
+
+def _about_stop(
+    before: ChargePoint, after: ChargePoint, ref: int, stop: StopTransaction
+) -> Iterator[str]:
+    for connector in before.connectors:
+        transaction = connector.transaction
+        if transaction is not None and transaction.ref == ref:
+            reading = after.connector(connector.connector_id).reading
+            yield from _about_strange_energy(connector, reading, stop)
+            energy_wh = stop.meter_stop_wh - transaction.meter_start_wh
+            yield (
+                f"connector {connector.connector_id}: session {ref} ends ({stop.reason.value}) "
+                f"at {stop.meter_stop_wh} Wh: {energy_wh} Wh"
+            )
+            return
+    yield f"session {ref} ends ({stop.reason.value}) at {stop.meter_stop_wh} Wh"
+
+
+def _about_strange_energy(
+    connector: Connector, reading: Reading | None, stop: StopTransaction
+) -> Iterator[str]:
+    is_found = connector.stop is not None and connector.stop.is_found
+    if is_found and reading is not None and reading.import_wh > stop.meter_stop_wh:
+        yield Concern(
+            f"connector {connector.connector_id}: the meter stands at {reading.import_wh} Wh, more "
+            "than the session can have drawn since its last sample; it is closed with that sample"
+        )
+
+
+def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
+    name = f"connector {new.connector_id}"
+    if new.plugged != old.plugged:
+        yield f"{name}: plug in" if new.plugged else f"{name}: plug out"
+    if new.lock is not old.lock and new.lock is not LockState.MOVING:
+        yield f"{name}: {new.lock.value}"
+    if new.contactor_closed and not old.contactor_closed:
+        yield f"{name}: contactor closed, energy flows"
+    elif old.contactor_closed and not new.contactor_closed:
+        yield f"{name}: contactor open, no energy"
+    if old.stop is not None and old.stop.is_found and new.phase is Phase.CHARGING:
+        yield f"{name}: the session goes on"
+    if new.transaction is not None and new.profile_a != old.profile_a:
+        is_limited = new.profile_a is not None
+        limit = f"it may draw {new.profile_a:g} A" if is_limited else "it is not limited any more"
+        yield f"{name}: {limit}"
+    if new.offset_kept_wh != old.offset_kept_wh:
+        yield Concern(
+            f"{name}: the meter counts anew: it was replaced or reset; from now on "
+            f"{new.offset_kept_wh} Wh are added to its own register, so that what is told goes on"
+        )
+    drawn_wh, before_wh = contactors.welded_wh(new), contactors.welded_wh(old)
+    if drawn_wh // 1000 > before_wh // 1000 or drawn_wh > before_wh == 0:
+        yield Concern(
+            f"{name}: {drawn_wh} Wh have been drawn through the welded contactor since the last "
+            "session: switch the breaker off"
+        )
+    elif before_wh > drawn_wh == 0:
+        yield f"{name}: {before_wh} Wh were drawn through the weld; they belong to no session"
+    if new.held_for is not None and old.held_for is None:
+        yield f"{name}: the cable stays locked until the card that started is shown again"
+    for fault in sorted(new.faults - old.faults, key=lambda f: f.value):
+        yield Concern(f"{name}: fault: {faults.RULES[fault].words}")
+    for fault in sorted(old.faults - new.faults, key=lambda f: f.value):
+        yield f"{name}: fault is gone: {faults.RULES[fault].words}"

@@ -1,0 +1,222 @@
+"""The local list on the control socket: whole idTags are told here, for that is what it is for.
+
+A list is longer than a line of the socket: a file comes in pieces (``upload``), and counts when the
+last of them says so (``import``). One file at a time; the next one takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from agent.config.settings import Settings
+from agent.control.server import Action
+from agent.core.date_time import read_end
+from agent.core.id_tag import tag_as_told
+from agent.core.state import ChargePoint
+from agent.core.values import (
+    AuthorizationStatus,
+    IdTagInfo,
+    ListEntry,
+    ListOrigin,
+    ListUpdateKind,
+)
+from agent.platform.errors import ControlError, StoreError
+from agent.runtime.local_list_updates import ListUpdates, Outcome
+
+PAGE_MAX = 500
+PIECE_MAX = 250  # entries of a file in one request; each takes at most some 220 bytes
+PATIENCE_S = 20.0  # of one request; a longer import is asked about again
+
+_ORIGIN = ListOrigin.COMMAND_LINE
+
+
+@dataclass(slots=True)
+class _Upload:
+    token: str
+    entries: list[ListEntry] = field(default_factory=list)
+    work: asyncio.Task[Outcome] | None = None
+
+
+class ListActions:
+    """The action ``list``; ``what`` names what to do."""
+
+    def __init__(
+        self, lists: ListUpdates, state: Callable[[], ChargePoint], settings: Settings
+    ) -> None:
+        reader = settings.reader
+        self._reader = {"driver": reader.driver, "form": reader.uid_format}
+        self._lists = lists
+        self._state = state
+        self._upload: _Upload | None = None
+        self._what: dict[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "show": self._show,
+            "add": self._add,
+            "remove": self._remove,
+            "clear": self._clear,
+            "upload": self._take_piece,
+            "import": self._import,
+        }
+
+    def by_name(self) -> Mapping[str, Action]:
+        """The action under its name."""
+        return {"list": self.do}
+
+    async def do(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what the request says. Raises ControlError with a sentence."""
+        what = self._what.get(str(request.get("what")))
+        if what is None:
+            raise ControlError(f"nothing like {request.get('what')!r} can be done with the list")
+        try:
+            return await what(request)
+        except StoreError as problem:
+            raise ControlError(str(problem)) from None
+
+    # --- reading -----------------------------------------------------------------------------
+
+    async def _show(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        offset, limit = request.get("offset", 0), request.get("limit", PAGE_MAX)
+        if not isinstance(offset, int) or offset < 0:
+            raise ControlError("offset must be a whole number, 0 or more")
+        if not isinstance(limit, int) or not 1 <= limit <= PAGE_MAX:
+            raise ControlError(f"limit must be a whole number from 1 to {PAGE_MAX}")
+        page = await self._lists.page(offset, limit, after=_text(request, "after") or "")
+        state = self._state()
+        return {
+            "version": state.local_list.reported_version,
+            "entries": state.local_list.entries,
+            "entries_max": state.configuration.integer("LocalAuthListMaxLength"),
+            "is_enabled": state.configuration.boolean("LocalAuthListEnabled"),
+            "owner": state.rules.list_owner.value,
+            "reader": self._reader,  # in whose form cards are kept
+            "shown": [entry_as_data(id_tag, info) for id_tag, info in page],
+        }
+
+    # --- changing ----------------------------------------------------------------------------
+
+    async def _add(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        entry = entry_of(request)
+        assert entry.info is not None
+        return _told(await self._lists.add(entry.id_tag, entry.info, _ORIGIN))
+
+    async def _remove(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        id_tag = _text(request, "id_tag") or ""
+        if not await self._lists.is_listed(id_tag):
+            id_tag = _as_told(id_tag, self._reader["form"])  # in the form in which "add" keeps it
+        if not await self._lists.is_listed(id_tag):
+            raise ControlError("this idTag is not on the list")
+        return _told(await self._lists.remove(id_tag, _ORIGIN))
+
+    async def _clear(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return _told(await self._lists.clear(_ORIGIN))
+
+    async def _take_piece(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        upload = self._upload_of(request, begins=True)
+        piece = request.get("entries")
+        if not isinstance(piece, list) or len(piece) > PIECE_MAX:
+            raise ControlError(f"entries must be a list of at most {PIECE_MAX}")
+        limit = self._state().configuration.integer("LocalAuthListMaxLength")
+        if len(upload.entries) + len(piece) > limit:
+            raise ControlError(f"more entries than LocalAuthListMaxLength ({limit})")
+        upload.entries += [entry_of(data) for data in piece]
+        return {"received": len(upload.entries)}
+
+    async def _import(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        upload = self._upload_of(request, begins=False)
+        if upload.work is None:
+            replaces = request.get("replace") is True
+            kind = ListUpdateKind.FULL if replaces else ListUpdateKind.DIFFERENTIAL
+            update = self._lists.update(kind, None, upload.entries, _ORIGIN)
+            upload.work = asyncio.create_task(update)
+        done, _ = await asyncio.wait([upload.work], timeout=PATIENCE_S)
+        if not done:
+            return {"is_done": False}
+        if self._upload is upload:
+            self._upload = None
+        return {"is_done": True, **_told(upload.work.result())}
+
+    def _upload_of(self, request: Mapping[str, Any], *, begins: bool) -> _Upload:
+        token = _text(request, "token") or ""
+        if begins and request.get("is_first") is True:
+            work = self._upload.work if self._upload is not None else None
+            if work is not None and not work.done():
+                raise ControlError("another file is being imported")
+            self._upload = _Upload(token)
+        if self._upload is None or self._upload.token != token:
+            raise ControlError("another file has taken the place of this one; try again")
+        return self._upload
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    if not outcome.is_accepted:
+        raise ControlError(f"the list was not changed: {outcome.detail}")
+    return {
+        "version": outcome.list_version,
+        "entries": outcome.entries,
+        "received": outcome.entries_received,
+        "deleted": outcome.entries_deleted,
+    }
+
+
+def entry_as_data(id_tag: str, info: IdTagInfo) -> dict[str, Any]:
+    """An entry as plain data; what is not said is left out."""
+    data = {"id_tag": id_tag, "status": info.status.value}
+    if info.expires_at is not None:
+        data["expires_at"] = info.expires_at.isoformat().replace("+00:00", "Z")
+    if info.parent_id_tag is not None:
+        data["parent_id_tag"] = info.parent_id_tag
+    return data
+
+
+def entry_of(data: object) -> ListEntry:
+    """An entry from plain data. Raises ControlError."""
+    if not isinstance(data, Mapping):
+        raise ControlError("an entry must be an object")
+    status = _text(data, "status") or AuthorizationStatus.ACCEPTED.value
+    until = _text(data, "expires_at")
+    try:
+        info = IdTagInfo(
+            AuthorizationStatus(status),
+            None if until is None else expiry_of(until),
+            _text(data, "parent_id_tag") or None,
+        )
+    except ValueError as problem:
+        raise ControlError(str(problem)) from None
+    return ListEntry(_text(data, "id_tag") or "", info)
+
+
+def expiry_of(text: str) -> datetime:
+    """Read a date (its end counts) or an instant; without offset it is UTC.
+
+    ``31.12.2027`` is a date as well; with ``/`` the month stands first for some and second for
+    others. Raises ValueError with a sentence.
+    """
+    wanted = "write 2027-12-31 or 2027-12-31T23:59:59Z"
+    if re.fullmatch(r"\d{1,2}/\d{1,2}/\d{2,4}(?: .*)?", text):
+        raise ValueError(f"{text[:40]!r} does not say which is the month: {wanted}")
+    date = text
+    if by_dots := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text):
+        day, month, year = by_dots.groups()
+        date = f"{year}-{month:0>2}-{day:0>2}"
+    try:
+        return read_end(date)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no date: {wanted}") from None
+
+
+def _as_told(id_tag: str, form: str) -> str:
+    try:
+        return tag_as_told(id_tag, form)
+    except ValueError as problem:
+        raise ControlError(f"{id_tag[:30]} {problem}") from None
+
+
+def _text(data: Mapping[str, Any], name: str) -> str | None:
+    value = data.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ControlError(f"{name} must be a text")
+    return value

@@ -1,0 +1,89 @@
+"""Messages that were set aside after their last attempt: sent once more, or given up, by a person.
+
+The reference of a message is its sequence in the outbox, as ``status`` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from agent.control.server import Action
+from agent.control.snapshot import outbox_as_data
+from agent.core.events import DiscardAsked, RetryAsked
+from agent.platform.errors import ControlError
+from agent.runtime.journal import FRESH_S
+from agent.runtime.runtime import Runtime
+from agent.store import Store
+
+Read = Callable[..., Awaitable[Any]]
+
+DEEDS_SHOWN_MAX = 20
+_HERE = "the command line"
+
+
+class NotParked(ControlError):
+    """There is no such message among those that were set aside."""
+
+
+class ParkedMessages:
+    """The one way to do something about them. On the agent's loop."""
+
+    def __init__(self, runtime: Runtime, store: Store, read: Read) -> None:
+        self._runtime = runtime
+        self._store = store
+        self._read = read
+
+    def by_name(self) -> Mapping[str, Action]:
+        """What the control socket can ask for."""
+        return {"queue": self._do}
+
+    async def retry(self, ref: int, by: str) -> int:
+        """Queue it again, with all of its session that were set aside; returns how many.
+
+        Raises NotParked, StoreError, or TimeoutError.
+        """
+        sequences = tuple(await self._with(ref))
+        await self._runtime.ask(lambda request_id: RetryAsked(request_id, sequences, by))
+        return len(sequences)
+
+    async def discard(self, ref: int, by: str) -> None:
+        """Forget it. Raises NotParked, StoreError, or TimeoutError."""
+        await self._with(ref)
+        await self._runtime.ask(lambda request_id: DiscardAsked(request_id, ref, by))
+
+    async def _with(self, ref: int) -> list[int]:
+        await self._runtime.journal.wait_until_quiet(FRESH_S)
+        found: list[int] = await self._read(self._store.parked_with, ref)
+        if not found:
+            raise NotParked(f"no message {ref} is set aside")
+        return found
+
+    async def _show(self) -> dict[str, Any]:
+        await self._runtime.journal.wait_until_quiet(FRESH_S)
+        summary = await self._read(self._store.outbox_summary)
+        deeds = await self._read(self._store.deeds, DEEDS_SHOWN_MAX)
+        return {
+            "outbox": outbox_as_data(summary, self._runtime.state),
+            "deeds": [{"done_at": _seconds(done_at), "deed": deed} for done_at, deed in deeds],
+        }
+
+    async def _do(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        if request.get("order") == "show":
+            return await self._show()
+        ref = request.get("ref")
+        if not isinstance(ref, int) or isinstance(ref, bool) or not 0 < ref < 2**63:
+            raise ControlError("ref must be the number of a message that was set aside")
+        match request.get("order"):
+            case "retry":
+                return {"retried": await self.retry(ref, _HERE)}
+            case "discard":
+                await self.discard(ref, _HERE)
+                return {"discarded": 1}
+            case other:
+                raise ControlError(f"there is no order {other!r}")
+
+
+def _seconds(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds")

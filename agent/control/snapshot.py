@@ -1,0 +1,251 @@
+"""The state of the agent as others see it: plain data for ``status``, with words. Pure.
+
+Full idTags do not leave the store: they are masked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from agent.core import charging_profiles_applied, connector_choice, contactors, faults, reservations
+from agent.core import connector as connectors
+from agent.core.charging_limits import CURRENT_MIN_A
+from agent.core.firmware_values import Firmware, FirmwareStep
+from agent.core.id_tag import mask
+from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.status_notification import reports, status_of
+from agent.core.values import Instant, LockState, PilotState, Reading, Status
+from agent.store import OutboxSummary
+
+_UPDATE_WORDS = {
+    FirmwareStep.DOWNLOADING: "an update is being fetched",
+    FirmwareStep.DOWNLOADED: "an update is here; it waits until nobody charges",
+    FirmwareStep.INSTALLING: "an update is being installed",
+    FirmwareStep.RESTARTING: "an update is installed; the agent restarts",
+    FirmwareStep.DOWNLOAD_FAILED: "the last update could not be fetched; the log says why",
+    FirmwareStep.INSTALLATION_FAILED: "the last update failed; the log says why",
+}
+
+
+def charge_point_snapshot(
+    state: ChargePoint,
+    now: Instant,
+    is_offer_held_back: Callable[[int], bool] = lambda connector_id: False,
+) -> dict[str, Any]:
+    """Everything about the state that a person or a script may want to know.
+
+    ``is_offer_held_back`` says whether the offer to a connector still waits for the journal.
+    """
+    return {
+        "time": now.utc.isoformat(timespec="seconds"),
+        "time_is_known": now.is_trusted,
+        "online": state.online,
+        "registration": state.registration,
+        "faults": sorted(faults.RULES[fault].words for fault in state.faults),
+        "connectors": [
+            _connector(state, connector, now, is_offer_held_back(connector.connector_id))
+            for connector in state.connectors
+        ],
+        "cards_waiting_for_a_plug": [
+            {"id_tag": mask(grant.id_tag), "connectors": list(grant.connectors)}
+            for grant in state.waiting
+        ],
+        "cards_being_checked": [mask(check.attempt.id_tag) for check in state.checking],
+        "messages_waiting": state.outbox.waiting,
+        "firmware": _firmware(state.firmware),
+    }
+
+
+def _firmware(firmware: Firmware) -> str:
+    """What becomes of the last update, in words; empty: nothing to tell."""
+    update = firmware.update
+    if update is None or update.step is FirmwareStep.INSTALLED:
+        return ""
+    if update.step is FirmwareStep.SCHEDULED:
+        return f"an update is to be fetched at {update.retrieve_at.isoformat(timespec='minutes')}"
+    return _UPDATE_WORDS[update.step]
+
+
+def outbox_now(summary: OutboxSummary, state: ChargePoint) -> OutboxSummary:
+    """The outbox without the sample that has been answered and whose removal is not written yet."""
+    waiting = min(summary.queued_count, state.outbox.waiting)
+    since = summary.oldest_queued_at if waiting else None
+    return replace(summary, queued_count=waiting, oldest_queued_at=since)
+
+
+def outbox_as_data(summary: OutboxSummary, state: ChargePoint) -> dict[str, Any]:
+    """The outbox at a glance, as plain data."""
+    data: dict[str, Any] = as_plain_data(asdict(outbox_now(summary, state)))
+    return data
+
+
+def as_plain_data(data: Any) -> Any:
+    """Dates as text, tuples as lists."""
+    match data:
+        case dict():
+            return {key: as_plain_data(value) for key, value in data.items()}
+        case list() | tuple():
+            return [as_plain_data(value) for value in data]
+        case None | bool() | int() | float() | str():
+            return data
+        case _:
+            return data.isoformat(timespec="seconds") if hasattr(data, "isoformat") else str(data)
+
+
+def _connector(
+    state: ChargePoint, connector: Connector, now: Instant, is_offer_held_back: bool
+) -> dict[str, Any]:
+    report = next(r for r in reports(state, now) if r.connector_id == connector.connector_id)
+    return {
+        "id": connector.connector_id,
+        "status": report.status.value,
+        "error_code": report.error_code,
+        "info": report.info,
+        "in_words": _in_words(state, connector, now),
+        "look_at": _look_at(state, connector),
+        "availability": _availability(state, connector),
+        "plugged": connector.plugged if connector.traits.has_plug else None,
+        "lock": connector.lock.value if connector.traits.has_lock else None,
+        "pilot": connector.pilot.value if connector.traits.has_pilot else None,
+        "contactor": "closed" if connector.contactor_closed else "open",
+        "contactor_operations": connector.operations,
+        "offered_current_a": 0.0 if is_offer_held_back else connector.offered_a or 0.0,
+        "meter": _meter(connector.reading),
+        "session": _session(connector, now),
+    }
+
+
+def _availability(state: ChargePoint, connector: Connector) -> str:
+    """What ChangeAvailability wants, and whether it is in force."""
+    if connector.out_of_service:
+        return "inoperative"
+    is_wanted_out = connector.connector_id in state.inoperative
+    return "inoperative when it is free" if is_wanted_out else "operative"
+
+
+def _meter(reading: Reading | None) -> dict[str, Any] | None:
+    if reading is None:
+        return None
+    return {
+        "import_wh": reading.import_wh,
+        "power_w": reading.power_w,
+        "voltage_v": list(reading.voltage_v),
+        "current_a": list(reading.current_a),
+        "read_at": reading.read_at.isoformat(timespec="seconds"),
+    }
+
+
+def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
+    transaction = connector.transaction
+    if transaction is None:
+        return None
+    register_wh = transaction.last_wh
+    if connector.reading is not None:
+        register_wh = max(register_wh, connector.reading.import_wh)
+    return {
+        "ref": transaction.ref,
+        "transaction_id": transaction.transaction_id,
+        "id_tag": mask(transaction.id_tag),
+        "begun_at": transaction.begun_at.isoformat(timespec="seconds"),
+        "duration_s": int(now.monotonic_s - transaction.begun_monotonic_s),
+        "energy_wh": register_wh - transaction.meter_start_wh,
+    }
+
+
+def _look_at(state: ChargePoint, connector: Connector) -> str:
+    """What a technician looks at next; empty: nothing is wrong."""
+    fault = faults.worst(connectors.all_faults(state, connector))
+    return "" if fault is None else faults.RULES[fault].check
+
+
+def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    """One line that says who holds it up, or that it charges."""
+    fault = faults.worst(
+        frozenset(
+            f for f in connectors.all_faults(state, connector) if faults.RULES[f].shows_faulted
+        )
+    )
+    if fault is not None and connector.phase is not Phase.CHARGING:
+        drawn_wh = contactors.welded_wh(connector)
+        drawn = f"; {drawn_wh} Wh drawn since the last session" if drawn_wh else ""
+        return f"out of order: {faults.RULES[fault].words}{drawn}"
+    if connector.out_of_service and connector.held_for is None:
+        is_updated = state.firmware.holds_connectors
+        why = "firmware is being updated" if is_updated else "the central system wants it so"
+        return f"out of service: {why}"
+    match connector.phase:
+        case Phase.STARTING:
+            return _words_while_starting(connector)
+        case Phase.CHARGING:
+            return _words_while_charging(state, connector, now)
+        case Phase.STOPPING:
+            return "the session is being ended"
+        case Phase.FINISHED:
+            if connector.held_for is not None:
+                return "session over; the cable is held until the card is shown again"
+            if connector.is_unclaimed:
+                return "plugged in, and no card came in time; tap, or plug in once more"
+            return "session over; the cable can be taken out"
+        case Phase.IDLE:
+            return _words_while_idle(state, connector, now)
+
+
+def _words_while_starting(connector: Connector) -> str:
+    if not connector.is_locked:
+        return "card accepted; waiting for the lock"
+    return "card accepted; waiting for the meter"
+
+
+def _words_while_charging(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    assert connector.transaction is not None
+    status = status_of(state, connector, now)
+    if status is Status.CHARGING:
+        return "charging"
+    if connector.transaction.deauthorized:
+        return "no energy: the central system does not accept this card"
+    complaint = faults.worst(
+        frozenset(
+            fault
+            for fault in connectors.all_faults(state, connector)
+            if fault in faults.PILOT.values() or faults.RULES[fault].pauses
+        )
+    )
+    if complaint is not None:
+        return f"no energy: {faults.RULES[complaint].words}"
+    if connector.pilot in (PilotState.E, PilotState.F):
+        return f"no energy: the control pilot is in state {connector.pilot.value}"
+    if connector.traits.has_lock and connector.lock is not LockState.LOCKED:
+        return "no energy: the lock is not confirmed"
+    if connector.current_a < CURRENT_MIN_A:
+        return f"no energy: {_words_about_limit(state, connector, now)}"
+    if not connector.asks_for_energy:
+        return "waiting for the car: it does not ask for energy"
+    return "waiting for the contactor"
+
+
+def _words_about_limit(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    """The limit as somebody has set it: who is served by a share has 0 A where it is too low."""
+    limit_a = charging_profiles_applied.allowed_a(state, connector, now)
+    if limit_a < CURRENT_MIN_A:
+        return f"{limit_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
+    return "too little is left of what the box may draw"
+
+
+def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) -> str:
+    for grant in state.waiting:
+        if connector.connector_id in grant.connectors:
+            left_s = None if grant.until_s is None else grant.until_s - now.monotonic_s
+            return "card accepted; waiting for the plug" + (
+                "" if left_s is None else f", {max(0, round(left_s))} s left"
+            )
+    if state.checking:
+        return "a card is being checked"
+    kept = reservations.at(state, connector.connector_id)
+    if kept is None and connector_choice.is_kept(state, connector):
+        kept = reservations.at(state, reservations.ANY_CONNECTOR)
+    if kept is not None:
+        until = kept.expires_at.isoformat(timespec="minutes")
+        return f"reserved for card {mask(kept.id_tag)} until {until}"
+    return "plugged in; waiting for a card" if connector.plugged else "free"

@@ -1,0 +1,103 @@
+"""What is asked for: by which tag, for what, where, and how far the answer to it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from agent.core.authorization_rules import Decision
+from agent.core.charging_profiles import ChargingProfile
+from agent.core.tag_sources import Source
+from agent.core.values import Contract, IdTagInfo, TagFacts
+
+
+class Purpose(Enum):
+    """What a tag was presented for, or what was asked for without one."""
+
+    START = "start"
+    STOP = "stop"
+    REMOTE_START = "remote start"
+    REMOTE_STOP = "remote stop"
+    OPERATOR_START = "operator start"
+    OPERATOR_STOP = "operator stop"
+    QUESTION = "question"
+    UNLOCK = "unlock"
+    LIMIT = "limit"
+    AVAILABILITY = "availability"
+    RESERVATION = "reservation"
+    PROFILE = "charging profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a session ends by itself, counted from its StartTransaction."""
+
+    duration_s: int | None = None
+    energy_wh: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An accepted idTag that has not become a transaction yet."""
+
+    id_tag: str
+    parent_id_tag: str | None
+    connectors: tuple[int, ...]  # where it may start
+    granted_at_s: float
+    until_s: float | None  # ConnectionTimeOut; None: for ever
+    rule: str  # name of the rule that granted it
+    purpose: Purpose = Purpose.START
+    request_id: str | None = None  # of the operator who waits for the outcome
+    limits: Limits = NO_LIMITS
+    profile: ChargingProfile | None = None  # came with the remote start
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for, by which tag, and where: what a decision is about."""
+
+    purpose: Purpose
+    id_tag: str = ""  # empty: the request names none
+    connectors: tuple[int, ...] = ()  # START: where it may start; STOP: whose transaction
+    request_id: str | None = None  # of whoever waits for the outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Asked):
+    """A tag that must be decided on."""
+
+    facts: TagFacts = field(kw_only=True)
+    limits: Limits = NO_LIMITS
+    profile: ChargingProfile | None = None  # came with the remote start
+    contract: Contract | None = None  # the vehicle has shown one
+    source: Source = Source.READER
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An attempt that somebody is being asked about."""
+
+    attempt: Attempt
+    by_s: float  # after this the offline rules decide
+    accepted: Decision | None = None  # has been: now the station's own logic is asked, until by_s
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A tag refused only because the central system was silent, with its plug in already."""
+
+    attempt: Attempt
+    plugged_at_s: float  # another plug is another person
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A tag that the operator asked about and that the central system accepted."""
+
+    id_tag: str
+    info: IdTagInfo
+    until_s: float

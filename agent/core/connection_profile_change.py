@@ -1,0 +1,99 @@
+"""Changes of the way to the central system: ordered, held, settled, rolled back.
+
+The values and rules stand in ``agent.core.connection_profile``; here they meet the charge point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.core.commands import ApplyConfiguration, Reply
+from agent.core.configuration import ChangeStatus, Configuration
+from agent.core.connection_profile import (
+    APPROACH_KEYS,
+    PROFILE,
+    URL,
+    Approaches,
+    LinkOpened,
+    SaveApproaches,
+    after_change,
+    after_success,
+)
+from agent.core.events import ConfigurationChangeRequested
+from agent.core.state import ChargePoint
+from agent.core.turn import Turn
+
+_BY_NAME = {name.lower(): name for name in APPROACH_KEYS}
+
+
+def is_about(key: str) -> bool:
+    """True for a key that changes the way to the central system."""
+    return key.lower() in _BY_NAME
+
+
+def change_requested(turn: Turn, event: ConfigurationChangeRequested) -> None:
+    """Answer, and let the link leave the way of now. The answer goes out before it does."""
+    known = turn.state.approaches
+    name = _BY_NAME[event.key.lower()]
+    after = after_change(known, name, event.value)
+    if after is None:
+        turn.order(Reply(event.request_id, ChangeStatus.REJECTED.value))
+        return
+    if after != known:
+        _keep(turn, after)
+    turn.order(Reply(event.request_id, ChangeStatus.ACCEPTED.value))
+    if after != known:
+        turn.order(ApplyConfiguration(name, ""))  # no password travels any further
+
+
+def opened(turn: Turn, event: LinkOpened) -> None:
+    """The handshake is through: password, profile and address have worked, so far."""
+    known = replace(turn.state.approaches, in_use=event.approach)
+    if not _must_be_accepted_first(known):
+        known = after_success(known, event.approach, event.instead_of)
+    _keep(turn, known)
+
+
+def accepted(turn: Turn) -> None:
+    """BootNotification was accepted."""
+    known = turn.state.approaches
+    if known.in_use is not None:
+        _keep(turn, after_success(known, known.in_use))
+
+
+def follow(turn: Turn) -> None:
+    """Hold a trial that leads elsewhere while the central system of now must be told something.
+
+    What has begun there must end there: another one knows neither the transaction nor its number.
+    """
+    known = turn.state.approaches
+    if not known.is_saved:
+        turn.change(approaches=replace(known, is_saved=True))
+        turn.order(SaveApproaches(known))
+    is_held = known.leads_elsewhere and _owes_something(turn.state)
+    if is_held != known.is_held:
+        turn.change(approaches=replace(turn.state.approaches, is_held=is_held))
+        turn.order(ApplyConfiguration(URL, ""))
+
+
+def shown(configuration: Configuration, known: Approaches) -> Configuration:
+    """The keys as GetConfiguration tells them; nobody ever reads the password."""
+    shown_profile = configuration.with_value(PROFILE, str(known.wanted.profile))
+    return shown_profile.with_value(URL, known.wanted.url)
+
+
+def _must_be_accepted_first(known: Approaches) -> bool:
+    # Anybody's server takes a connection; who a box belongs to shows when it is registered.
+    return known.leads_elsewhere and known.in_use == known.trial
+
+
+def _owes_something(state: ChargePoint) -> bool:
+    is_charging = any(connector.transaction is not None for connector in state.connectors)
+    return is_charging or state.outbox.waiting > 0
+
+
+def _keep(turn: Turn, after: Approaches) -> None:
+    before = turn.state.approaches
+    turn.change(approaches=after, configuration=shown(turn.state.configuration, after))
+    if replace(after, in_use=before.in_use) != before:
+        turn.order(SaveApproaches(after))

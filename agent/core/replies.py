@@ -1,0 +1,73 @@
+"""Yes or no to a request about charging. A no is never given without its reason being kept.
+
+``agree`` cannot refuse, and ``refuse`` cannot be silent: it stores the rule and answers in one go.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
+from agent.core.commands import RecordDecision, Reply
+from agent.core.state import Asked
+from agent.core.turn import Turn
+from agent.core.values import DecisionRecord, IdTagInfo, Verdict
+
+_TEXT_MAX = 200
+
+Agreement = Literal["Accepted", "Scheduled", "Unlocked", "applied"]
+
+
+def agree(
+    turn: Turn,
+    request_id: str | None,
+    status: Agreement = "Accepted",
+    detail: str = "",
+    info: IdTagInfo | None = None,
+) -> None:
+    """Answer that it is done, or will be tried; nothing happens when nobody waits for an answer."""
+    if request_id is not None:
+        turn.order(Reply(request_id, status, detail, info))
+
+
+def because(rule: Rule, detail: str = "") -> Decision:
+    """A refusal by a rule of the charge point itself; ``detail`` says what the rule does not."""
+    return Decision(Verdict.REFUSED, rule, "charge point", detail=detail)
+
+
+def refuse(
+    turn: Turn, asked: Asked, why: Decision, status: str = "Rejected", says: str = ""
+) -> None:
+    """Keep why this is refused, and answer whoever waits with ``status``, and in words."""
+    keep(turn, asked, why)
+    if asked.request_id is not None:
+        turn.order(Reply(asked.request_id, status, says, why.info))
+
+
+def keep(turn: Turn, asked: Asked, decision: Decision) -> None:
+    """Keep why something was accepted or refused."""
+    # Requests may name connectors that there are not: as numbers they can have any size.
+    known = [c for c in asked.connectors if turn.state.has_connector(c)]
+    turn.order(
+        RecordDecision(
+            DecisionRecord(
+                decided_at=turn.now.utc,
+                purpose=asked.purpose.value,
+                connector_id=known[0] if len(known) == 1 else None,
+                id_tag=_storable(asked.id_tag),
+                verdict=decision.verdict,
+                rule=decision.rule.name,
+                source=decision.source,
+                status=None if decision.info is None else decision.info.status.value,
+                list_version=decision.list_version,
+                cache_age_s=decision.cache_age_s,
+                detail=_storable(decision.detail),
+            )
+        )
+    )
+
+
+def _storable(text: str) -> str:
+    """The text without what no file can hold: halves of characters, as JSON may bring them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")[:_TEXT_MAX]

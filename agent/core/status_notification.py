@@ -1,0 +1,197 @@
+"""What the outside is told: the OCPP status of each connector.
+
+The status is computed from what is known, never stored: it cannot stick (OCPP 1.6 section 4.9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from agent.core import availability, connector_choice, faults, status_ways
+from agent.core import connector as connectors
+from agent.core.commands import NotifyStatus
+from agent.core.state import ChargePoint, Connector, Phase, Shown
+from agent.core.turn import Turn
+from agent.core.values import Instant, PilotState, Status, StatusReport
+
+CHARGE_POINT = 0  # connectorId of the charge point itself
+DISCONNECTED = "EV side disconnected"  # the words of section 4.9
+_STEP_S = 1.0
+_ENERGY_PHASE = (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE)
+
+
+def report_changes(turn: Turn) -> None:
+    """Notify the central system of every report that differs from what it was told last.
+
+    A change of status waits until it has lasted for MinimumStatusDuration (section 9.1.24); what
+    is told first over a link, and errors that come and go with the status unchanged, do not.
+    """
+    _note_shown(turn)
+    if not turn.state.online:
+        return
+    told = {report.connector_id: report for report in turn.state.reported}
+    shown = list(turn.state.shown)
+    for number, item in enumerate(shown):
+        before = told.get(item.report.connector_id)
+        if before == item.report or turn.now.monotonic_s < _due_s(turn.state, before, item):
+            continue
+        report = _next_step(before, item.report)
+        lasted = timedelta(seconds=turn.now.monotonic_s - item.since_s)
+        turn.order(NotifyStatus(report, None if item.is_told else turn.now.utc - lasted))
+        told[report.connector_id] = report
+        shown[number] = replace(item, is_told=report == item.report)
+    reported = tuple(told.values())
+    if reported != turn.state.reported:
+        turn.change(reported=reported, shown=tuple(shown))
+
+
+def next_report_s(state: ChargePoint, now: Instant) -> float | None:
+    """Monotonic time at which the next report is due; None: the central system knows all."""
+    if not state.online:
+        return None
+    told = {report.connector_id: report for report in state.reported}
+    due = [
+        _due_s(state, told.get(item.report.connector_id), item)
+        for item in state.shown
+        if told.get(item.report.connector_id) != item.report
+    ]
+    # What is overdue is a second step: it follows when the first has had time to go out.
+    later = now.monotonic_s + _STEP_S
+    return min((due_s if due_s > now.monotonic_s else later for due_s in due), default=None)
+
+
+def _note_shown(turn: Turn) -> None:
+    before = {item.report.connector_id: item for item in turn.state.shown}
+    after = []
+    for report in reports(turn.state, turn.now):
+        item = before.get(report.connector_id)
+        if item is None or item.report != report:
+            _tell_way(turn, item, report)
+            item = Shown(report, turn.now.monotonic_s)
+        after.append(item)
+    if tuple(after) != turn.state.shown:
+        turn.change(shown=tuple(after))
+
+
+def _tell_way(turn: Turn, passed: Shown | None, report: StatusReport) -> None:
+    """A status that did not last is told if there is no way past it (section 4.9)."""
+    if passed is None or not turn.state.online:
+        return
+    told = {other.connector_id: other for other in turn.state.reported}
+    before = told.get(report.connector_id)
+    if before in (None, passed.report) or status_ways.is_way(before.status, report.status):
+        return
+    lasted = timedelta(seconds=turn.now.monotonic_s - passed.since_s)
+    turn.order(NotifyStatus(passed.report, turn.now.utc - lasted))
+    told[report.connector_id] = passed.report
+    turn.change(reported=tuple(told.values()))
+
+
+def _due_s(state: ChargePoint, before: StatusReport | None, item: Shown) -> float:
+    is_fault = item.report.error_code != "NoError"  # goes out at once
+    if before is None or is_fault or before.status is item.report.status:
+        return item.since_s
+    return item.since_s + state.configuration.integer("MinimumStatusDuration")
+
+
+def _next_step(before: StatusReport | None, report: StatusReport) -> StatusReport:
+    """Where there is no way from one status to the next, it goes over one between (section 4.9).
+
+    Not out of a session: what ends it has a way of its own, and Available would be untrue.
+    """
+    if before is None or before.status in _ENERGY_PHASE:
+        return report
+    if status_ways.is_way(before.status, report.status):
+        return report
+    for between in (Status.AVAILABLE, Status.PREPARING):
+        is_first_half = status_ways.is_way(before.status, between)
+        if is_first_half and status_ways.is_way(between, report.status):
+            return StatusReport(report.connector_id, between)
+    return report
+
+
+def reports(state: ChargePoint, now: Instant) -> tuple[StatusReport, ...]:
+    """The current report of the charge point and of every connector."""
+    return (
+        _charge_point_report(state),
+        *(_connector_report(state, connector, now) for connector in state.connectors),
+    )
+
+
+def _charge_point_report(state: ChargePoint) -> StatusReport:
+    fault = faults.worst(state.faults)
+    is_out = availability.is_charge_point_out(state)
+    in_service = Status.UNAVAILABLE if is_out else Status.AVAILABLE
+    if fault is None:
+        return StatusReport(CHARGE_POINT, in_service)
+    rule = faults.RULES[fault]
+    status = Status.FAULTED if rule.shows_faulted else in_service
+    return StatusReport(CHARGE_POINT, status, rule.error_code, rule.words)
+
+
+def _connector_report(state: ChargePoint, connector: Connector, now: Instant) -> StatusReport:
+    status = status_of(state, connector, now)
+    fault = faults.worst(
+        frozenset(
+            f for f in connectors.all_faults(state, connector) if faults.RULES[f].shows_faulted
+        )
+    )
+    if fault is not None:
+        rule = faults.rule_of(fault, connector.part_fault)
+        return StatusReport(
+            connector.connector_id, status, rule.error_code, rule.words, rule.vendor_error_code
+        )
+    if connector.pilot in (PilotState.E, PilotState.F):
+        words = f"control pilot in state {connector.pilot.value}"
+        return StatusReport(connector.connector_id, status, "EVCommunicationError", words)
+    is_told = connector.is_disconnected and status in (Status.SUSPENDED_EV, Status.FINISHING)
+    return StatusReport(connector.connector_id, status, info=DISCONNECTED if is_told else "")
+
+
+def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
+    """The OCPP status of one connector (sections 4.9 and 7.7).
+
+    Faulted wins, except over a session that goes on in spite of the fault.
+    """
+    running = connector.phase is Phase.CHARGING
+    present = [faults.RULES[f] for f in connectors.all_faults(state, connector)]
+    if any(rule.shows_faulted and not (running and not rule.stop_reason) for rule in present):
+        return Status.FAULTED
+    match connector.phase:
+        case Phase.CHARGING:
+            return _status_while_charging(state, connector, now)
+        case Phase.STOPPING:
+            return Status.FINISHING
+        case Phase.STARTING:
+            return Status.PREPARING
+    if connector.out_of_service:
+        return Status.UNAVAILABLE
+    if connector.phase is Phase.FINISHED:
+        return Status.FINISHING
+    if _is_promised(state, connector):
+        return Status.PREPARING
+    if connector_choice.is_kept(state, connector):
+        return Status.RESERVED  # whoever plugs in: there is no way from there to Preparing for him
+    return Status.PREPARING if connector.plugged else Status.AVAILABLE
+
+
+def _status_while_charging(state: ChargePoint, connector: Connector, now: Instant) -> Status:
+    if now.monotonic_s < connector.settling_until_s:
+        return Status.PREPARING  # the vehicle has just been offered current; ends with the closing
+    if connector.is_disconnected and connectors.energy_granted(state, connector):
+        return Status.SUSPENDED_EV
+    if not connectors.energy_allowed(state, connector):
+        return Status.SUSPENDED_EVSE  # wins over SuspendedEV (section 4.9)
+    if connector.asks_for_energy and connector.contactor_closed:
+        return Status.CHARGING
+    # Asking again after a pause, and the contactor on its way: still what it was in the pause.
+    is_coming_back = connector.vehicle_paused and connector.close_ordered
+    is_waiting_for_us = connector.asks_for_energy and not is_coming_back
+    return Status.SUSPENDED_EVSE if is_waiting_for_us else Status.SUSPENDED_EV
+
+
+def _is_promised(state: ChargePoint, connector: Connector) -> bool:
+    """True if an accepted tag can only mean this connector."""
+    only_here = (connector.connector_id,)
+    return any(grant.connectors == only_here for grant in state.waiting)

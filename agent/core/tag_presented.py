@@ -1,0 +1,394 @@
+"""What a presented tag is for, and what follows from the decision about it.
+
+A tag may end a session, call off a start, release a held cable, or start. The order in which these
+are looked at is the order of the functions below ``card_presented``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.core import (
+    authorization_preview,
+    authorization_request,
+    authorization_rules,
+    charging_profiles_applied,
+    connector,
+    connector_choice,
+    replies,
+    signals,
+    transaction,
+)
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
+from agent.core.commands import ShowSignal
+from agent.core.events import (
+    CardPresented,
+    Presented,
+    RemoteStartRequested,
+    RequestNotTaken,
+    SessionAsked,
+    TagQuestioned,
+)
+from agent.core.id_tag import is_valid_id_tag, same_tag
+from agent.core.replies import because
+from agent.core.state import Asked, Attempt, ChargePoint, Connector, Phase, Purpose
+from agent.core.tag_sources import Source
+from agent.core.turn import Turn
+from agent.core.values import Claim, TagFacts, Verdict
+
+# Nobody is asked about these.
+_ACCEPTED_CLAIMS = {Claim.FREE: Rule.FREE, Claim.STATION: Rule.STATION}
+# Nobody stands there and wants to end something: a vehicle that shows itself again after a pause.
+_NO_PERSON = (Claim.AUTOCHARGE, Claim.CONTRACT, Claim.STATION)
+RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
+
+
+def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
+    """Somebody presented a tag at the reader."""
+    if _needs_no_facts(turn, event, facts):
+        return
+    served = _served(turn, event)
+    meant = connector_choice.meant_by(served, event.id_tag)
+    ids = tuple(c.connector_id for c in meant)
+    attempt = Attempt(
+        Purpose.START,
+        event.id_tag,
+        ids,
+        facts=facts,
+        contract=event.contract,
+        source=event.source,
+    )
+    if _starts(turn, attempt, event.claim):
+        return
+    why = connector_choice.why_nowhere(turn.state, meant, event.id_tag)
+    # Where a place is kept for another that is why; but a card of a group may be here to end one.
+    has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
+    is_kept = why is Rule.RESERVED and not has_group
+    is_person = event.claim not in _NO_PERSON
+    if is_person and not is_kept and _ends_other_session(turn, attempt, served):
+        return
+    _refuse(turn, Purpose.START, event.id_tag, (), why)
+
+
+def _needs_no_facts(turn: Turn, event: CardPresented, facts: TagFacts) -> bool:
+    """Refuse what nobody has to know the tag for, or let it end what is its own; False: it is open.
+
+    Of ``facts`` only the group counts, which gets its cable back, too.
+    """
+    if not is_valid_id_tag(event.id_tag):
+        _refuse(turn, Purpose.START, event.id_tag, (), Rule.UNTELLABLE)
+        return True
+    if event.is_random:
+        tags = (*turn.state.random_tags, event.id_tag)
+        turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
+    if turn.state.restart is not None:
+        _refuse(turn, Purpose.START, event.id_tag, (), Rule.SHUTTING_DOWN)
+        return True
+    if event.is_random and not turn.state.rules.allow_random_uid:
+        _refuse(turn, Purpose.START, event.id_tag, (), Rule.RANDOM_UID)
+        return True
+    unwanted = _unwanted_claim(turn, event.claim)
+    if unwanted is not None:
+        _refuse(turn, Purpose.START, event.id_tag, (), unwanted)
+        return True
+    if _is_being_checked(turn, event.id_tag):
+        return True  # already being asked about: one answer serves both taps
+    served = _served(turn, event)
+    if event.claim in _NO_PERSON:
+        return _is_in_use(turn, event.id_tag, served)
+    return _ends_its_own(turn, event, facts, served)
+
+
+def _served(turn: Turn, event: CardPresented) -> list[Connector]:
+    return [c for c in turn.state.connectors if c.connector_id in event.connectors]
+
+
+def _starts(turn: Turn, attempt: Attempt, claim: Claim) -> bool:
+    """Let the tag start, or be asked about, where it can mean a connector; False: it means none."""
+    rule = _ACCEPTED_CLAIMS.get(claim)
+    if rule is None:
+        decision = authorization_preview.foresee(turn.state, attempt, turn.now.utc)
+    else:
+        decision = authorization_request.local(rule)
+    may_wait = authorization_request.without_station(turn.state) != turn.state
+    targets = _places(turn, attempt, decision)
+    if not targets:
+        return False
+    attempt = replace(attempt, connectors=targets)
+    if decision is not None and claim is Claim.STATION:
+        authorization_request.grant(turn, attempt, decision, is_wanted=True)
+    else:
+        authorization_request.start(turn, attempt, decision, may_wait)
+    return True
+
+
+def _places(turn: Turn, attempt: Attempt, decision: Decision | None) -> tuple[int, ...]:
+    """Where it can begin. A token of the station bus that is being checked gives way to a card.
+
+    Whoever sends tokens over the bus, and sends many, would keep everybody at the charger out.
+    """
+    state, utc = turn.state, turn.now.utc
+    targets = authorization_preview.places(state, attempt, decision, utc)
+    is_refused = decision is not None and decision.verdict is Verdict.REFUSED
+    if attempt.source is not Source.READER or is_refused:
+        return targets
+    first = authorization_preview.places(
+        authorization_request.without_station(state), attempt, decision, utc
+    )
+    if first != targets:
+        authorization_request.give_way(turn, first)
+    return first
+
+
+def request_not_taken(turn: Turn, event: RequestNotTaken) -> None:
+    """A token of the station, or an operator's request, was refused before it came here."""
+    asked = Asked(event.purpose, event.id_tag, event.connectors)
+    if event.purpose is Purpose.START:  # somebody stands there
+        authorization_request.refuse(turn, asked, event.rule, event.detail)
+    else:
+        replies.refuse(turn, asked, because(event.rule, event.detail))
+
+
+def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
+    """The store cannot be read: nothing is decided on a guess, whichever door the tag came by.
+
+    A tag that ends what is its own needs no decision (section 3.4).
+    """
+    match event:
+        case CardPresented():
+            if not _needs_no_facts(turn, event, TagFacts()):
+                asked = Asked(Purpose.START, event.id_tag)
+                authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+        case RemoteStartRequested():
+            replies.refuse(turn, _remote(event), because(Rule.LOOK_UP_FAILED, problem))
+        case SessionAsked():
+            places = (event.connector_id,)
+            asked = Asked(Purpose.OPERATOR_START, event.id_tag, places, event.request_id)
+            authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+        case TagQuestioned():
+            asked = Asked(Purpose.QUESTION, event.id_tag, request_id=event.request_id)
+            authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+
+
+def _unwanted_claim(turn: Turn, claim: Claim) -> Rule | None:
+    rules = turn.state.rules
+    if claim is Claim.FREE and not rules.free_charging_id_tag:
+        return Rule.FREE_OFF
+    if claim is Claim.AUTOCHARGE and not rules.autocharge:
+        return Rule.AUTOCHARGE_OFF
+    return None
+
+
+def charge_freely(turn: Turn, connector_id: int) -> None:
+    """Free charging, when the configuration says so: the plug takes the place of the card.
+
+    Where a session that was found open is still being closed, the next one waits for that.
+    """
+    state = turn.state
+    id_tag = state.rules.free_charging_id_tag
+    current = turn.connector(connector_id)
+    if not id_tag or state.restart is not None or not state.is_begun:
+        return
+    if any(connector_id in grant.connectors for grant in state.waiting):
+        return  # promised to a card
+    # The configuration lets everybody in: what list and cache say about this tag does not count.
+    attempt = Attempt(Purpose.START, id_tag, (connector_id,), facts=TagFacts())
+    if connector.may_start(state, current):
+        authorization_request.grant(turn, attempt, authorization_request.local(Rule.FREE))
+    elif current.stop is not None and current.stop.is_found:
+        authorization_request.promise(turn, attempt, authorization_request.local(Rule.FREE))
+
+
+def _is_being_checked(turn: Turn, id_tag: str) -> bool:
+    return any(
+        same_tag(check.attempt.id_tag, id_tag) and check.attempt.purpose is not Purpose.QUESTION
+        for check in turn.state.checking
+    )
+
+
+def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
+    """True while this tag waits for its plug, or has one of these connectors."""
+    tags = [grant.id_tag for grant in turn.state.waiting]
+    tags += [c.grant.id_tag for c in served if c.grant is not None]
+    tags += [c.transaction.id_tag for c in served if c.transaction is not None]
+    return any(same_tag(tag, id_tag) for tag in tags)
+
+
+def _ends_its_own(
+    turn: Turn, event: CardPresented, facts: TagFacts, served: list[Connector]
+) -> bool:
+    """The tag ends its session, calls off its start, or gets its cable back."""
+    return (
+        _ends_own_session(turn, event.id_tag, served)
+        or _calls_off(turn, event.id_tag, served)
+        or _releases_cable(turn, event.id_tag, facts, served)
+    )
+
+
+def _ends_own_session(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
+    """The card that started a session ends it, but an accidental second tap does nothing."""
+    for candidate in served:
+        if _has_just_ended(turn, candidate, id_tag):
+            _refuse(turn, Purpose.START, id_tag, (candidate.connector_id,), Rule.JUST_ENDED)
+            return True
+        running = candidate.transaction
+        if running is None or not same_tag(running.id_tag, id_tag):
+            continue
+        if candidate.phase is Phase.STOPPING:
+            _refuse(turn, Purpose.START, id_tag, (candidate.connector_id,), Rule.ENDING)
+            return True
+        age_s = turn.now.monotonic_s - running.begun_monotonic_s
+        if not turn.state.rules.stop_by_second_tap:
+            _refuse(turn, Purpose.STOP, id_tag, (candidate.connector_id,), Rule.STOP_BY_CARD_OFF)
+        elif age_s < turn.state.rules.tap_guard_s:
+            _refuse(turn, Purpose.STOP, id_tag, (candidate.connector_id,), Rule.TOO_SOON)
+        else:
+            decision = authorization_request.local(Rule.SAME_CARD)
+            authorization_request.stop(turn, id_tag, running, decision)
+        return True
+    return False
+
+
+def _has_just_ended(turn: Turn, candidate: Connector, id_tag: str) -> bool:
+    age_s = turn.now.monotonic_s - candidate.ended_at_s
+    # Without a plug sensor nobody can tell that the plug stays: IDLE follows at once.
+    at_rest = Phase.FINISHED if candidate.traits.has_plug else Phase.IDLE
+    return (
+        candidate.phase is at_rest
+        and same_tag(candidate.ended_by, id_tag)
+        and age_s < turn.state.rules.tap_guard_s
+    )
+
+
+def _calls_off(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
+    """The same card again before a plug came: OCPP 1.6 transition B1, use given up."""
+    for grant in turn.state.waiting:
+        if same_tag(grant.id_tag, id_tag):
+            if turn.now.monotonic_s - grant.granted_at_s >= turn.state.rules.tap_guard_s:
+                turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+                called_off = because(Rule.CANCELLED)
+                connector.give_back(turn, grant, called_off)
+                turn.order(ShowSignal(signals.of_decision(called_off)))
+            return True
+    return any(
+        c.phase is Phase.STARTING and c.grant is not None and same_tag(c.grant.id_tag, id_tag)
+        for c in served
+    )
+
+
+def _releases_cable(turn: Turn, id_tag: str, facts: TagFacts, served: list[Connector]) -> bool:
+    """Errata 3.5: after DeAuthorized, the same card or group gets its cable back."""
+    info = None
+    if facts.list_entry is not None:
+        info = facts.list_entry
+    elif facts.cache_entry is not None:
+        info = facts.cache_entry.info
+    parent = None if info is None else info.parent_id_tag
+    for candidate in served:
+        held = candidate.held_for
+        if held is not None and transaction.belongs_to(held, id_tag, parent):
+            turn.change_connector(candidate.connector_id, held_for=None)
+            asked = Asked(Purpose.STOP, id_tag, (candidate.connector_id,))
+            authorization_request.accept(
+                turn, asked, authorization_request.local(Rule.CABLE_RELEASED)
+            )
+            return True
+    return False
+
+
+def _ends_other_session(turn: Turn, attempt: Attempt, served: list[Connector]) -> bool:
+    """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
+    running = [c for c in served if c.phase is Phase.CHARGING and c.transaction is not None]
+    if not running:
+        return False
+    policy = authorization_rules.policy_of(turn.state.configuration)
+    decision: Decision | None = None
+    for candidate in running:
+        assert candidate.transaction is not None
+        decision = authorization_rules.decide_stop(
+            candidate.transaction,
+            attempt.id_tag,
+            attempt.facts,
+            policy,
+            turn.state.online,
+            turn.now.utc,
+        )
+        if decision is None:
+            ids = tuple(c.connector_id for c in running)
+            authorization_request.ask(
+                turn, replace(attempt, purpose=Purpose.STOP, connectors=ids, contract=None)
+            )
+            return True
+        if decision.verdict is Verdict.ACCEPTED:
+            authorization_request.stop(turn, attempt.id_tag, candidate.transaction, decision)
+            return True
+    assert decision is not None
+    asked = Asked(Purpose.STOP, attempt.id_tag, (running[0].connector_id,))
+    authorization_request.turn_down(turn, asked, decision)
+    return True
+
+
+# --- remote start --------------------------------------------------------------------------------
+
+
+def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagFacts) -> None:
+    """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32).
+
+    With AuthorizeRemoteTxRequests it is decided as a card at the reader would be. Without, nobody
+    is asked about the tag: of its group only what list or cache tell counts for a reservation.
+    """
+    asked = _remote(event)
+    served = [c for c in turn.state.connectors if event.connector_id in (None, c.connector_id)]
+    ids = tuple(c.connector_id for c in served)
+    attempt = Attempt(
+        Purpose.REMOTE_START,
+        event.id_tag,
+        ids,
+        facts=facts,
+        profile=event.profile,
+        source=Source.CENTRAL_SYSTEM,
+    )
+    decision: Decision | None = Decision(Verdict.ACCEPTED, Rule.REMOTE_TRUSTED, "central system")
+    if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
+        decision = authorization_preview.foresee(turn.state, attempt, turn.now.utc)
+    targets = connector_choice.the_first(
+        turn.state, authorization_preview.places(turn.state, attempt, decision, turn.now.utc)
+    )
+    rule = _why_no_remote_start(turn.state, event)
+    if rule is None and not targets:
+        rule = connector_choice.why_nowhere(turn.state, served, event.id_tag)
+    if rule is not None:
+        replies.refuse(turn, asked, because(rule))
+        return
+    if event.profile is not None:
+        mistake = charging_profiles_applied.mistake_in_promised(turn.state, event.profile)
+        if mistake:
+            replies.refuse(turn, asked, because(Rule.BAD_PROFILE, mistake))
+            return
+    replies.agree(turn, event.request_id)
+    authorization_request.start(turn, replace(attempt, connectors=targets), decision)
+
+
+def _why_no_remote_start(state: ChargePoint, event: RemoteStartRequested) -> Rule | None:
+    """What forbids it wherever it is meant to begin."""
+    if not is_valid_id_tag(event.id_tag):
+        return Rule.UNTELLABLE
+    if state.registration in ("Pending", "Rejected"):
+        return Rule.NOT_REGISTERED
+    if state.restart is not None:
+        return Rule.SHUTTING_DOWN
+    if event.connector_id is None:
+        return None if state.rules.remote_start_takes_first else Rule.NO_CONNECTOR_NAMED
+    return None if state.has_connector(event.connector_id) else Rule.UNKNOWN_CONNECTOR
+
+
+def _remote(event: RemoteStartRequested) -> Asked:
+    named = () if event.connector_id is None else (event.connector_id,)
+    return Asked(Purpose.REMOTE_START, event.id_tag, named, event.request_id)
+
+
+def _refuse(
+    turn: Turn, purpose: Purpose, id_tag: str, connectors: tuple[int, ...], rule: Rule
+) -> None:
+    authorization_request.refuse(turn, Asked(purpose, id_tag, connectors), rule)

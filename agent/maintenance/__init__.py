@@ -1,0 +1,1 @@
+"""What looks after the box itself: firmware, diagnostics, self-test, checks."""

@@ -1,0 +1,210 @@
+"""The way to the central system, step by step; the first that breaks ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from agent.config.settings import CentralSystemSettings, ChargePointSettings
+from agent.core.connection_profile import Approach, Approaches
+from agent.maintenance.findings import Finding, failed, noted, passed, skipped
+from agent.ocpp16.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
+from agent.ocpp16.websocket import SUBPROTOCOL, connect_websocket
+from agent.platform.errors import LinkError
+from agent.platform.redaction import shown_url
+
+STEP_S = 10.0
+EXPIRES_SOON_DAYS = 21
+_STEPS = ("address", "DNS", "TCP", "TLS", "websocket", "boot")
+_IS_TRUSTED = "is the clock right? is central_system.ca_file the right one?"
+_TRY_AGAIN = "ask whoever runs the central system"
+
+T = TypeVar("T")
+
+
+class Broken(Exception):
+    """A step that does not work; carries what was found."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.words)
+        self.finding = finding
+
+
+def look_at_link(
+    settings: CentralSystemSettings,
+    charge_point: ChargePointSettings,
+    status: Any,
+    now: datetime,
+    approaches: Approaches | None = None,
+) -> Iterator[Finding]:
+    """Walk to the central system as the agent does.
+
+    ``approaches`` takes the place of the file, once the way was changed over OCPP. ``status`` is
+    what the running agent says, None without one. While that is connected nobody else connects
+    under its name: many central systems would throw it out.
+    """
+    if not settings.url:
+        yield skipped("link", "no central system is configured: the box decides by itself")
+        return
+    try:
+        yield from _steps(settings, charge_point, status, now, approaches)
+    except Broken as broken:
+        yield broken.finding
+        for step in _STEPS[_STEPS.index(broken.finding.step) + 1 :]:
+            yield skipped(step, f"{broken.finding.step} comes first")
+
+
+def _steps(
+    settings: CentralSystemSettings,
+    charge_point: ChargePointSettings,
+    status: Any,
+    now: datetime,
+    approaches: Approaches | None = None,
+) -> Iterator[Finding]:
+    way = None if approaches is None else approaches.settled
+    access = _access(settings, charge_point, way)
+    parts = urlsplit(access.url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if access.tls else 80)
+    yield passed("address", shown_url(access.url))
+    if approaches is not None:
+        yield from _about_changes(settings, approaches)
+    addresses = _resolve(host, port, access, now)
+    yield passed("DNS", f"{host} is {', '.join(addresses[:4])}")
+    with _connected(addresses, port, access, now) as line:
+        yield passed("TCP", f"port {port} of {line.getpeername()[0]} answers")
+        yield _handshake(line, host, access, now)
+    yield from _talk(access, status, now)
+
+
+def _about_changes(settings: CentralSystemSettings, approaches: Approaches) -> Iterator[Finding]:
+    """What the file does not show: the central system may change the way to it."""
+    settled, trial = approaches.settled, approaches.trial
+    if (settled.url, settled.profile) != (settings.url, settings.security_profile):
+        words = f"changed over OCPP: {settled.url}, security profile {settled.profile}"
+        yield noted("address", words, "another central_system.url in the file would win again")
+    if settled.password:
+        yield noted("address", "the password was changed over OCPP; that of the file is not used")
+    if trial is not None:
+        words = f"on trial: {trial.url}, security profile {trial.profile}"
+        yield noted("address", words, "the log of the agent tells what comes of it")
+
+
+def _access(
+    settings: CentralSystemSettings, charge_point: ChargePointSettings, way: Approach | None
+) -> Access:
+    try:
+        return prepare_access(settings, charge_point, way)
+    except LinkError as problem:
+        raise Broken(failed("address", str(problem), "chargepoint-agent check-config")) from None
+
+
+def _resolve(host: str, port: int, access: Access, now: datetime) -> list[str]:
+    try:
+        found = _within(STEP_S, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except OSError as problem:
+        then = "is there a network? ip address; resolvectl query NAME"
+        raise Broken(failed("DNS", explain(problem, access.url, now), then)) from None
+    except UnicodeError:
+        raise Broken(failed("DNS", f"{host} is no name of a host")) from None
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _connected(addresses: list[str], port: int, access: Access, now: datetime) -> socket.socket:
+    """A line to the first address that answers."""
+    last: OSError = TimeoutError()
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), STEP_S)
+        except OSError as problem:
+            last = problem
+    then = f"is a firewall in the way? {_TRY_AGAIN}"
+    raise Broken(failed("TCP", explain(last, access.url, now), then)) from None
+
+
+def _handshake(line: socket.socket, host: str, access: Access, now: datetime) -> Finding:
+    if access.tls is None:
+        return noted("TLS", "none: everybody on the way can read along and change what is said")
+    try:
+        with access.tls.wrap_socket(line, server_hostname=host) as secure:
+            return _about_certificate(secure, host, now)
+    except (OSError, ValueError) as problem:
+        is_about_trust = isinstance(problem, ssl.SSLCertVerificationError)
+        then = _IS_TRUSTED if is_about_trust else _TRY_AGAIN
+        raise Broken(failed("TLS", explain(problem, access.url, now), then)) from None
+
+
+def _about_certificate(secure: ssl.SSLSocket, host: str, now: datetime) -> Finding:
+    cipher = secure.cipher()
+    certificate = secure.getpeercert() or {}
+    ends_at = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    days = (ends_at - now).days
+    name = cipher[0] if cipher else "?"
+    words = f"{secure.version()}, {name}; the certificate of {host} is good for {days} days"
+    if days < EXPIRES_SOON_DAYS:
+        return noted("TLS", words, f"it must be renewed by {ends_at.date()}: {_TRY_AGAIN}")
+    return passed("TLS", words)
+
+
+def _talk(access: Access, status: Any, now: datetime) -> Iterator[Finding]:
+    link = {} if status is None else status["link"]
+    if link.get("connected_since"):
+        yield passed("websocket", "the running agent is connected; nobody else tries meanwhile")
+        yield _boot(link)
+        return
+    yield _upgrade(access, now)
+    yield skipped("boot", "only the agent itself tells the central system that it has started")
+
+
+def _boot(link: Any) -> Finding:
+    if link["is_accepted"]:
+        return passed("boot", f"accepted, connected since {link['connected_since']}")
+    registration = link["registration"] or "no answer yet"
+    words = f"the central system answers the boot with: {registration}"
+    return failed("boot", words, "accept this charge point in the central system")
+
+
+def _upgrade(access: Access, now: datetime) -> Finding:
+    async def connect() -> str | None:
+        async with asyncio.timeout(2 * STEP_S):
+            wire = await connect_websocket(
+                access.url, headers=access.headers, ssl=access.tls, open_timeout_s=STEP_S
+            )
+        await wire.close()
+        return wire.subprotocol
+
+    try:
+        subprotocol = asyncio.run(connect())
+    except CONNECT_PROBLEMS as problem:
+        raise Broken(failed("websocket", explain(problem, access.url, now), _TRY_AGAIN)) from None
+    if subprotocol != SUBPROTOCOL:
+        words = "the server chose no subprotocol ocpp1.6: it does not speak OCPP 1.6"
+        raise Broken(failed("websocket", words, _TRY_AGAIN))
+    return passed("websocket", "connected, the subprotocol is ocpp1.6")
+
+
+def _within(limit_s: float, work: Callable[[], T]) -> T:
+    """The result of something that has no time limit of its own. Raises TimeoutError."""
+    outcome: list[T] = []
+    problem: list[Exception] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except (OSError, UnicodeError) as raised:
+            problem.append(raised)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if problem:
+        raise problem[0]
+    if not outcome:
+        raise TimeoutError
+    return outcome[0]

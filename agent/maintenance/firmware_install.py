@@ -1,0 +1,252 @@
+"""Carries out firmware updates: fetches the file, runs the install command, tells every step.
+
+``agent.core.firmware_update`` decides. The command is run without a shell; what it may do under
+systemd's rules is in docs/firmware.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent.config.settings import FirmwareSettings
+from agent.core.commands import Command
+from agent.core.events import Event
+from agent.core.firmware_values import (
+    DropFirmware,
+    FetchFirmware,
+    FirmwareFetched,
+    FirmwareNotFetched,
+    FirmwareTold,
+    InstallEnded,
+    InstallFirmware,
+    TellFirmware,
+)
+from agent.maintenance.transfer.file_transfer import Transfers
+from agent.maintenance.transfer.location import location_of
+from agent.ocpp16.retried_notifications import Notices
+from agent.platform.errors import AgentError, TransferError
+from agent.platform.redaction import one_line
+
+ACTION = "FirmwareStatusNotification"
+FILE = "{file}"
+DOWNLOAD_S = 4 * 3600.0  # for one attempt: large images over bad links
+_LINES_KEPT = 20
+_LINE_MAX = 300
+_ENVIRONMENT = ("PATH", "LANG", "TZ", "HOME", "USER")
+
+logger = logging.getLogger(__name__)
+
+Post = Callable[[Event], None]
+Work = Callable[..., Awaitable[Any]]
+
+
+class RunCommand(Protocol):
+    """Runs a program to its end."""
+
+    async def __call__(
+        self, command: list[str], environment: Mapping[str, str], folder: Path, within_s: float
+    ) -> str:
+        """Returns "" when it ended with 0, else a sentence."""
+
+
+class FirmwareWorker:
+    """Performs the orders of the core about firmware; each returns at once."""
+
+    def __init__(
+        self,
+        settings: FirmwareSettings,
+        folder: Path,
+        transfers: Transfers,
+        notices: Notices,
+        post: Post,
+        work: Work,
+        protocols: Callable[[], frozenset[str]],
+        run_command: RunCommand | None = None,
+    ) -> None:
+        """``folder`` is where the file goes; ``work`` runs a slow function elsewhere."""
+        self._settings = settings
+        self._file = folder / "image"
+        self._transfers = transfers
+        self._notices = notices
+        self._post = post
+        self._work = work
+        self._protocols = protocols
+        self._run_command = run_command or run_program
+        self._fetching: asyncio.Task[None] | None = None
+        self._others: set[asyncio.Task[None]] = set()
+        self._removals: set[asyncio.Task[None]] = set()
+
+    def performers(self) -> Mapping[type[Command], Callable[[Any], None]]:
+        """Who performs which order."""
+        return {
+            FetchFirmware: self._fetch,
+            InstallFirmware: self._install,
+            TellFirmware: self._tell,
+            DropFirmware: self._drop,
+        }
+
+    def close(self) -> None:
+        """The process ends: what is being fetched is called off, what is installed is let go on."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    # --- the orders ----------------------------------------------------------------------------
+
+    def _tell(self, order: TellFirmware) -> None:
+        level = logging.WARNING if order.status.endswith("Failed") else logging.INFO
+        words = f": {order.why}" if order.why else ""
+        logger.log(level, "Firmware update: %s%s", order.status, words)
+        self._notices.send(ACTION, order.status, lambda status: self._post(FirmwareTold(status)))
+
+    def _fetch(self, order: FetchFirmware) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
+        self._fetching = asyncio.create_task(self._do_fetch(order.location), name="firmware")
+
+    def _install(self, order: InstallFirmware) -> None:
+        self._keep(self._do_install(order.sha256), self._others)
+
+    def _drop(self, order: DropFirmware) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
+        self._keep(self._remove_file(), self._removals)
+
+    @staticmethod
+    def _keep(work: Any, tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work, name="firmware")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    # --- the work ------------------------------------------------------------------------------
+
+    async def _do_fetch(self, text: str) -> None:
+        if self._removals:  # they must not meet the new file
+            await asyncio.wait(self._removals)
+        try:
+            location = location_of(text)
+            if location.scheme not in self._protocols():
+                raise TransferError(f"{location.scheme} is switched off here")
+            bytes_max = self._settings.max_mb * 1_000_000
+            found = await self._transfers.download(location, self._file, bytes_max, DOWNLOAD_S)
+        except AgentError as problem:
+            logger.warning("The firmware could not be fetched: %s", problem)
+            self._post(FirmwareNotFetched(str(problem)))
+            return
+        except Exception as problem:
+            logger.exception("The firmware could not be fetched")
+            self._post(FirmwareNotFetched(f"a mistake of the agent ({type(problem).__name__})"))
+            return
+        logger.info(
+            "Firmware fetched from %s: %.1f MB, SHA-256 %s",
+            location,
+            found.size / 1e6,
+            found.sha256,
+        )
+        self._post(FirmwareFetched(found.sha256))
+
+    async def _do_install(self, sha256: str) -> None:
+        try:
+            problem = await self._installed(sha256)
+        except Exception as mistake:
+            logger.exception("The firmware could not be installed")
+            problem = f"a mistake of the agent ({type(mistake).__name__})"
+        self._post(InstallEnded(problem))
+
+    async def _installed(self, sha256: str) -> str:
+        """Run the install command on the file; why it did not work, "" when it did."""
+        command = [part.replace(FILE, str(self._file)) for part in self._settings.install_command]
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment["FIRMWARE_FILE"] = str(self._file)
+        environment["FIRMWARE_SHA256"] = sha256
+        problem: str = await self._work(_problem_with, self._file, sha256)
+        if problem:
+            return problem
+        logger.info("Firmware is installed by %s", " ".join(command))
+        return await self._run_command(
+            command, environment, self._file.parent, self._settings.install_timeout_s
+        )
+
+    async def _remove_file(self) -> None:
+        try:
+            await self._work(self._file.unlink, True)
+        except OSError as problem:
+            logger.warning("The firmware file cannot be removed: %s", problem.strerror)
+
+
+def _problem_with(file: Path, sha256: str) -> str:
+    """Why this is not the file that was fetched; "" when it is. Reads it whole."""
+    try:
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "the file that was fetched is not there any more"
+    except OSError as problem:
+        return f"the file that was fetched cannot be read: {problem.strerror}"
+    if found != sha256:
+        return f"the file is not the one that was fetched: its SHA-256 is {found}, not {sha256}"
+    return ""
+
+
+async def run_program(
+    command: list[str], environment: Mapping[str, str], folder: Path, within_s: float
+) -> str:
+    """Run the program without a shell; its last lines go to the log. "" means that all is well.
+
+    It and everything that it has started is killed when it takes longer than ``within_s``.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except OSError as problem:
+        return f"the install command cannot be run: {problem.strerror}"
+    last: deque[str] = deque(maxlen=_LINES_KEPT)
+    try:
+        async with asyncio.timeout(within_s):
+            await _read_lines(process, last)
+            status = await process.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):  # what holds the output may be in a group of its own
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        status = None
+    for line in last:
+        logger.info("install command: %s", line)
+    if status is None:
+        return f"the install command took longer than {within_s:g} s and was killed"
+    if status == 0:
+        return ""
+    ending = f"the status {status}" if status > 0 else f"the signal {-status}"
+    said = f": {last[-1]}" if last else ""
+    return f"the install command ended with {ending}{said}"
+
+
+async def _read_lines(process: asyncio.subprocess.Process, last: deque[str]) -> None:
+    """Keep the last lines, whatever their length."""
+    assert process.stdout is not None
+    rest = b""
+    while block := await process.stdout.read(8192):
+        *lines, rest = (rest + block).split(b"\n")
+        last.extend(_shown(line) for line in lines)
+        rest = rest[-8192:]
+    if rest:
+        last.append(_shown(rest))
+
+
+def _shown(line: bytes) -> str:
+    return one_line(line.decode("utf-8", "replace").rstrip("\r"), _LINE_MAX)

@@ -1,0 +1,146 @@
+"""Facts about this machine and this program, for the help desk: no names of people, no addresses.
+
+Everything is read from files and from the running process; what cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import ssl
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from agent.store.offline_view import SQLITE_VERSION
+
+LIBRARIES = (
+    "aiomqtt",
+    "fastapi",
+    "gpiozero",
+    "jinja2",
+    "jsonschema",
+    "lgpio",
+    "mfrc522",
+    "ocpp",
+    "prometheus-client",
+    "pymodbus",
+    "pyserial",
+    "spidev",
+    "sqlite-utils",
+    "uvicorn",
+    "websockets",
+)
+_DEVICES = (
+    "gpiochip*",
+    "spidev*",
+    "ttyUSB*",
+    "ttyACM*",
+    "ttyAMA*",
+    "serial[0-9]",
+    "serial/by-id/*",
+)
+_READ_MAX = 4096
+_TEXTS = {
+    "board": "/proc/device-tree/model",
+    "boot_id": "/proc/sys/kernel/random/boot_id",
+    "uptime_s": "/proc/uptime",
+    "load": "/proc/loadavg",
+    "temperature_millidegrees": "/sys/class/thermal/thermal_zone0/temp",
+}
+_OS_KEYS = ("PRETTY_NAME", "VERSION_ID", "VERSION_CODENAME", "IMAGE_ID", "IMAGE_VERSION")
+_MEMORY_KEYS = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
+_PROCESS_KEYS = ("VmRSS", "VmHWM", "Threads")
+
+
+def versions() -> dict[str, Any]:
+    """Version of this program, of what it is built on, and of the libraries it may use."""
+    return {
+        "chargepoint-agent": own_version(),
+        "python": sys.version.split()[0],
+        "sqlite": SQLITE_VERSION,
+        "openssl": ssl.OPENSSL_VERSION,
+        "libraries": {name: _version_of(name) for name in LIBRARIES},
+    }
+
+
+def own_version() -> str:
+    """The version of this package; "unknown" when it is not installed."""
+    return _version_of("chargepoint-agent") or "unknown"
+
+
+def system_facts(storage: Path) -> dict[str, Any]:
+    """Board, operating system, memory, disk under ``storage``, clock, devices."""
+    uname = platform.uname()
+    return {
+        "kernel": f"{uname.system} {uname.release} {uname.machine}",
+        "os": _lines_with("/etc/os-release", _OS_KEYS, "="),
+        **{name: _text(path) for name, path in _TEXTS.items()},
+        "memory": _lines_with("/proc/meminfo", _MEMORY_KEYS, ":"),
+        "process": _lines_with("/proc/self/status", _PROCESS_KEYS, ":"),
+        "disk": disk_facts(storage),
+        "devices": _devices(),
+        "time_is_synchronized": Path("/run/systemd/timesync/synchronized").exists(),
+    }
+
+
+def disk_facts(storage: Path) -> dict[str, Any]:
+    """What the database lies on: file system, free room. ``{}`` when the place does not exist."""
+    place = storage if storage.is_dir() else storage.parent
+    try:
+        usage = shutil.disk_usage(place)
+    except OSError:
+        return {}
+    return {
+        "file_system": file_system_of(place),
+        "free_mb": usage.free // 1_000_000,
+        "total_mb": usage.total // 1_000_000,
+    }
+
+
+def file_system_of(place: Path, mounts: str | None = None) -> str:
+    """The type of the file system that a path is on: ext4, tmpfs ...; empty: not known.
+
+    ``mounts`` is the text of /proc/self/mounts.
+    """
+    try:
+        real = os.path.realpath(place)
+        text = Path("/proc/self/mounts").read_text("utf-8", "replace") if mounts is None else mounts
+    except OSError:
+        return ""
+    best, found = "", ""
+    for line in text.splitlines():
+        _, point, kind, *_ = [*line.split(" "), "", "", ""]
+        point = point.replace("\\040", " ")
+        is_above = real == point or real.startswith(point.rstrip("/") + "/")
+        if is_above and len(point) >= len(best):  # of two at one place the later one is seen
+            best, found = point, kind
+    return found
+
+
+def _version_of(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_READ_MAX).decode("utf-8", "replace").strip("\0 \n")
+    except OSError:
+        return ""
+
+
+def _lines_with(path: str, keys: Iterable[str], mark: str) -> dict[str, str]:
+    pairs = (line.partition(mark) for line in _text(path).splitlines())
+    values = {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+    return {key: values[key] for key in keys if key in values}
+
+
+def _devices() -> list[str]:
+    return sorted(str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern))[:100]

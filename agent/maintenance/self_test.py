@@ -1,0 +1,368 @@
+"""The self-test: each device without a car, tried by the running agent, one step at a time.
+
+Whoever asks walks from step to step; between two steps the box belongs to its drivers again. A
+step that moves a part keeps cards out meanwhile, and the core refuses it while somebody charges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from agent.control.services import Rooms
+from agent.core import events as ev
+from agent.core.commands import Command
+from agent.core.events import Event
+from agent.core.faults import PILOT, RULES, Fault
+from agent.core.signals import lasting_signal
+from agent.core.values import LockState
+from agent.maintenance.findings import Finding, failed, noted, passed
+from agent.platform.errors import ControlError
+from hw.ports import ConnectorParts, HardwareError, MeterReading, PilotState, Signal
+
+HOLD_S = 0.5  # a contactor stays closed so long
+LEASE_S = 2.0
+REST_S = 20.0  # a contactor that has just opened is waited for
+ANSWER_S = 3.0  # its feedback; the driver's own deadlines are shorter
+LOCK_S = 12.0  # one direction, with its retries
+CARD_S = 25.0  # somebody holds a card to the reader
+PRESS_S = 14.0  # somebody presses a button; and once more until it is released
+SHOWN_S = 1.2
+PARADE = (Signal.FREE, Signal.CHECKING, Signal.REFUSED, Signal.FAULT, Signal.TEST)
+
+Try = Callable[[], Awaitable[Finding]]
+_BUTTONS = {
+    "emergency_stop": "Press the emergency stop, then release it.",
+    "residual_current": "Press the test button of the residual current device, then reset it.",
+    "door": "Open the cabinet door, then close it.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One device. The texts are for a person; a step with neither needs nobody."""
+
+    name: str
+    attempt: Try
+    moves: str = ""  # what will move, so that one is asked before
+    wants: str = ""  # what the person has to do while it is tried
+    confirm: str = ""  # what only a person can tell afterwards
+    is_exclusive: bool = False  # no session beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What the supervision lets the self-test do."""
+
+    let_test: Callable[..., None]  # these contactors may close over empty sockets
+    look_now: Callable[[], None]
+    is_looking: Callable[[], bool]
+
+
+class SelfTest:
+    """The steps of one box. On the agent's loop."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        hands: Hands,
+        read_meter: Callable[[Callable[[], MeterReading]], Awaitable[MeterReading]],
+    ) -> None:
+        """``read_meter`` calls a meter in its own thread."""
+        self._rooms = rooms
+        self._hands = hands
+        self._read_meter = read_meter
+        self._at_work = asyncio.Lock()
+        self.steps = {step.name: step for step in self._make_steps()}
+
+    async def check_that_it_may_begin(self) -> None:
+        """ControlError says why the box must not be tested now."""
+        async with self._alone():
+            pass
+
+    async def try_step(self, name: str) -> Finding:
+        """Try one device. ControlError: there is no such step, or not now."""
+        step = self.steps.get(name)
+        if step is None:
+            known = ", ".join(self.steps)
+            raise ControlError(f"there is no step {name!r}; the steps are {known}")
+        if not step.is_exclusive:
+            return await step.attempt()
+        async with self._alone():
+            return await step.attempt()
+
+    def _alone(self) -> _Alone:
+        return _Alone(self._rooms, self._at_work)
+
+    # --- the steps -----------------------------------------------------------------------------
+
+    def _make_steps(self) -> Iterator[Step]:
+        board = self._rooms.board
+        for name in board.safety_inputs:
+            yield Step(name=name, attempt=partial(self._input, name))
+            wants, attempt = _BUTTONS.get(name, ""), partial(self._press, name)
+            if wants:
+                yield Step(name=f"{name}-try", attempt=attempt, wants=wants, is_exclusive=True)
+        for parts in board.connectors:
+            yield from self._steps_of(parts)
+        if board.reader is not None:
+            yield Step(name="reader", attempt=self._reader)
+            wants = "Hold any card to the reader."
+            yield Step(name="card", attempt=self._card, wants=wants, is_exclusive=True)
+        if self._rooms.settings.board.indicator.driver != "none" or not board.is_polled:
+            yield Step(
+                name="indicator",
+                attempt=self._indicator,
+                moves="The light shows five signals; a buzzer sounds.",
+                confirm="Did the light change five times?",
+                is_exclusive=True,
+            )
+
+    def _steps_of(self, parts: ConnectorParts) -> Iterator[Step]:
+        number = parts.connector_id
+        if parts.plug is not None:
+            yield Step(name=f"plug-{number}", attempt=partial(self._plug, parts))
+        if parts.pilot is not None:
+            yield Step(name=f"pilot-{number}", attempt=partial(self._pilot, parts))
+        if parts.meter is not None:
+            yield Step(name=f"meter-{number}", attempt=partial(self._meter, parts))
+        if parts.lock is not None:
+            moves = f"The lock of connector {number} closes and opens. Keep fingers out."
+            attempt: Try = partial(self._lock, parts)
+            yield Step(name=f"lock-{number}", attempt=attempt, moves=moves, is_exclusive=True)
+        yield Step(
+            name=f"contactor-{number}",
+            attempt=partial(self._contactor, parts),
+            moves=f"The contactor of connector {number} clicks: its empty socket is live for 1 s.",
+            confirm="" if self._has_feedback(number) else "Did it click twice?",
+            is_exclusive=True,
+        )
+
+    def _has_feedback(self, connector_id: int) -> bool:
+        for settings in self._rooms.settings.connectors:
+            if settings.id == connector_id and settings.contactor.driver == "gpio":
+                return settings.contactor.feedback_pin is not None
+        return True
+
+    # --- what is only looked at ----------------------------------------------------------------
+
+    async def _input(self, name: str) -> Finding:
+        if self._rooms.board.safety_inputs[name].is_tripped:
+            rule = RULES[Fault(name)]
+            return failed(name, rule.words, rule.check)
+        return passed(name, "its contact is in order")
+
+    async def _plug(self, parts: ConnectorParts) -> Finding:
+        step = f"plug-{parts.connector_id}"
+        assert parts.plug is not None
+        if parts.plug.is_present:
+            return noted(step, "it sees a plug", "if there is none: its contact and its level")
+        return passed(step, "it sees no plug")
+
+    async def _pilot(self, parts: ConnectorParts) -> Finding:
+        step, pilot = f"pilot-{parts.connector_id}", parts.pilot
+        assert pilot is not None
+        about = pilot.describe()
+        complaints = sorted(PILOT[complaint.value].value for complaint in pilot.complaints)
+        if complaints:
+            rule = RULES[Fault(complaints[0])]
+            return failed(step, f"{rule.words}: {about}", rule.check)
+        if pilot.state is not PilotState.A:
+            words = f"it shows state {pilot.state.value}: {about}"
+            return noted(step, words, "state A is expected without a car")
+        return passed(step, about)
+
+    async def _meter(self, parts: ConnectorParts) -> Finding:
+        step, meter = f"meter-{parts.connector_id}", parts.meter
+        assert meter is not None
+        try:
+            reading = await self._read_meter(meter.read)
+        except HardwareError as problem:
+            return failed(step, str(problem), RULES[Fault.METER].check)
+        nominal_v = self._rooms.settings.charge_point.nominal_voltage_v
+        words = _values(reading)
+        if any(not 0.85 <= voltage / nominal_v <= 1.15 for voltage in reading.voltage_v):
+            return noted(step, words, f"{nominal_v:g} V are expected: phases, wiring, model")
+        return passed(step, words)
+
+    async def _reader(self) -> Finding:
+        if Fault.READER in self._rooms.runtime.state.faults:
+            rule = RULES[Fault.READER]
+            return failed("reader", rule.words, rule.check)
+        return passed("reader", "it answers")
+
+    # --- what a person does --------------------------------------------------------------------
+
+    async def _press(self, name: str) -> Finding:
+        step = f"{name}-try"
+        with self._listening() as ear:
+            if await ear.hear(ev.SafetyInputTripped(name), within_s=PRESS_S) is None:
+                words = f"it did not trip within {PRESS_S:g} s"
+                return failed(step, words, "its wires, its pin: chargepoint-agent check-config")
+            if await ear.hear(ev.SafetyInputCleared(name), within_s=PRESS_S) is None:
+                return failed(step, "it tripped, and stays so", RULES[Fault(name)].check)
+        return passed(step, "it tripped, and is in order again")
+
+    async def _card(self) -> Finding:
+        with self._listening() as ear:
+            heard = await ear.hear(ev.CardPresented, ev.CardNotTaken, within_s=CARD_S)
+        if heard is None:
+            words = f"no card was seen within {CARD_S:g} s"
+            return failed(
+                "card", words, "antenna free of metal, reader.antenna_gain_db, another card"
+            )
+        if isinstance(heard, ev.CardNotTaken):
+            return failed("card", heard.problem, "try another card")
+        return passed("card", "a card was read whole")
+
+    async def _indicator(self) -> Finding:
+        show = self._rooms.board.indicator.show
+        try:
+            for signal in PARADE:
+                show(signal, 2)
+                await asyncio.sleep(SHOWN_S)
+        finally:
+            lasting = lasting_signal(self._rooms.runtime.state)
+            show(Signal[lasting.signal.name], lasting.flashes)
+        return passed("indicator", "five signals were shown")
+
+    # --- what moves ----------------------------------------------------------------------------
+
+    async def _lock(self, parts: ConnectorParts) -> Finding:
+        step, lock = f"lock-{parts.connector_id}", parts.lock
+        assert lock is not None
+        with self._listening() as ear:
+            for order, wanted in ((lock.lock, LockState.LOCKED), (lock.unlock, LockState.UNLOCKED)):
+                order()
+                self._hands.look_now()
+                done = ev.LockChanged(parts.connector_id, wanted)
+                jammed = ev.LockJammed(parts.connector_id, wanted)
+                if await ear.hear(done, jammed, within_s=LOCK_S) != done:
+                    lock.unlock()
+                    words = f"it was not {wanted.value} within {LOCK_S:g} s, by its feedback"
+                    return failed(step, words, RULES[Fault.LOCK_FAILED].check)
+        return passed(step, "locked and unlocked, as its feedback says")
+
+    async def _contactor(self, parts: ConnectorParts) -> Finding:
+        step, contactor = f"contactor-{parts.connector_id}", parts.contactor
+        if contactor.is_closed:
+            rule = RULES[Fault.CONTACTOR_WELDED]
+            return failed(step, "its contacts are closed, and nobody has ordered it", rule.check)
+        if not self._hands.is_looking():
+            return failed(step, "nobody looks at the inputs", "restart the agent")
+        with self._listening() as ear:
+            self._hands.let_test(parts.connector_id)
+            try:
+                problem = await self._close(parts, ear)
+                if problem is not None:
+                    return problem
+                await asyncio.sleep(HOLD_S)
+                contactor.open()
+                self._hands.look_now()
+                return await self._opened(parts, ear)
+            finally:  # not before it has opened: until then the reflex would find a reason to trip
+                contactor.open()
+                self._hands.let_test()
+                self._hands.look_now()
+
+    async def _close(self, parts: ConnectorParts, ear: _Ear) -> Finding | None:
+        """Close it; None when it is closed."""
+        connector_id, contactor = parts.connector_id, parts.contactor
+        step = f"contactor-{connector_id}"
+        try:
+            contactor.arm(self._rooms.runtime.state.connector(connector_id).trips_seen)
+            contactor.close(LEASE_S)
+        except HardwareError as refusal:
+            return failed(step, str(refusal), RULES[Fault.CONTACTOR_FAILED].check)
+        self._hands.look_now()
+        closed, waited_s = ev.ContactorClosed(connector_id), 0.0
+        while waited_s < REST_S:
+            heard = await ear.hear(closed, ev.ContactorTripped, within_s=LEASE_S / 4)
+            if heard == closed:
+                return None
+            if isinstance(heard, ev.ContactorTripped):
+                return failed(step, _told(heard), RULES[Fault.CONTACTOR_FAILED].check)
+            contactor.renew(LEASE_S)  # it rests: shortest time between two closings
+            waited_s += LEASE_S / 4
+        return noted(step, "it still rests from its last opening", "try again in some minutes")
+
+    async def _opened(self, parts: ConnectorParts, ear: _Ear) -> Finding:
+        step, opened = f"contactor-{parts.connector_id}", ev.ContactorOpened(parts.connector_id)
+        heard = await ear.hear(opened, ev.ContactorTripped, within_s=ANSWER_S)
+        if heard == opened:
+            return passed(step, "closed and opened")
+        words = _told(heard) if isinstance(heard, ev.ContactorTripped) else "it did not open"
+        return failed(step, words, RULES[Fault.CONTACTOR_WELDED].check)
+
+    @contextmanager
+    def _listening(self) -> Iterator[_Ear]:
+        ear = _Ear()
+        self._rooms.observers.append(ear.observe)
+        try:
+            yield ear
+        finally:
+            self._rooms.observers.remove(ear.observe)
+
+
+class _Alone:
+    """``async with``: no session begins meanwhile. ControlError when one runs."""
+
+    def __init__(self, rooms: Rooms, at_work: asyncio.Lock) -> None:
+        self._runtime = rooms.runtime
+        self._at_work = at_work
+
+    async def __aenter__(self) -> None:
+        if self._at_work.locked():
+            raise ControlError("another self-test is at work")
+        await self._at_work.acquire()
+        try:
+            reply = await self._runtime.ask(ev.SelfTestBegan)
+            if reply.status != "Accepted":
+                raise ControlError(f"no self-test now: {reply.detail}")
+        except BaseException:
+            self._at_work.release()
+            raise
+
+    async def __aexit__(self, *problem: object) -> None:
+        self._runtime.post(ev.SelfTestEnded())
+        self._at_work.release()
+
+
+class _Ear:
+    """Hears what the parts say, through the runtime."""
+
+    def __init__(self) -> None:
+        self._heard: asyncio.Queue[Event] = asyncio.Queue()
+
+    def observe(self, event: Event, commands: Sequence[Command]) -> None:
+        """Called by the runtime after each turn."""
+        if not isinstance(event, ev.TimePassed | ev.MeterRead):
+            self._heard.put_nowait(event)
+
+    async def hear(self, *wanted: Event | type[Event], within_s: float) -> Event | None:
+        """The first event that is one of these, or of these kinds; None: it did not come."""
+        kinds = tuple(known for known in wanted if isinstance(known, type))
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    event = await self._heard.get()
+                    if event in wanted or isinstance(event, kinds):
+                        return event
+        except TimeoutError:
+            return None
+
+
+def _told(trip: ev.ContactorTripped) -> str:
+    is_reflex = trip.reason == "reflex"
+    return "a plug, a car or a contact spoke against it" if is_reflex else trip.reason
+
+
+def _values(reading: MeterReading) -> str:
+    volts = ", ".join(f"{voltage:.1f} V" for voltage in reading.voltage_v)
+    power = "" if reading.power_w is None else f"{reading.power_w:.0f} W"
+    hertz = "" if reading.frequency_hz is None else f"{reading.frequency_hz:.2f} Hz"
+    energy = f"{reading.import_wh / 1000:.3f} kWh"
+    return ", ".join(text for text in (energy, power, volts, hertz) if text)

@@ -1,0 +1,131 @@
+"""What a technician at the box asks the running agent for: self-test, and that a part is mended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.config.config_file import settings_as_data
+from agent.control.server import Action
+from agent.control.services import Rooms
+from agent.core.events import ContactorMended
+from agent.maintenance.findings import Verdict
+from agent.maintenance.self_test import Hands as Hands
+from agent.maintenance.self_test import SelfTest
+from agent.platform.errors import ControlError
+from agent.platform.file_problems import reason
+from agent.runtime.executors import Threads
+
+FINDINGS_MAX = 200
+TOLD_MAX = 500  # characters of one text of a finding
+TEXT_MAX = 1000  # and with what the command adds
+
+
+class Technician:
+    """The actions of the control socket. On the agent's loop."""
+
+    def __init__(self, rooms: Rooms, hands: Hands, threads: Threads) -> None:
+        async def read_meter(read: Callable[[], Any]) -> Any:
+            return await asyncio.get_running_loop().run_in_executor(threads.meters, read)
+
+        self._rooms = rooms
+        self._work = threads.support
+        self._self_test = SelfTest(rooms, hands, read_meter)
+        self._record = rooms.settings.storage_path.parent / "self-test.json"
+
+    def by_name(self) -> Mapping[str, Action]:
+        """What the control socket can ask for."""
+        return {
+            "self_test": self._test,
+            "acknowledge": self._acknowledge,
+            "settings": self._settings,
+        }
+
+    async def _settings(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """How this agent is configured: for the doctor. Secrets are files of their own."""
+        return settings_as_data(self._rooms.settings)
+
+    async def _acknowledge(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A person has looked at the contactor: sessions may begin again."""
+        connector_id = request.get("connector")
+        known = [connector.connector_id for connector in self._rooms.runtime.state.connectors]
+        if isinstance(connector_id, bool) or connector_id not in known:
+            raise ControlError(f"connector must be one of {known}")
+        reply = await self._rooms.runtime.ask(lambda id: ContactorMended(connector_id, id))
+        if reply.status != "Accepted":
+            raise ControlError(f"connector {connector_id}: {reply.detail}")
+        return {"detail": reply.detail or "sessions may begin again"}
+
+    async def _test(self, request: Mapping[str, Any]) -> Any:
+        match request.get("what"):
+            case "steps":
+                return [
+                    {"name": s.name, "moves": s.moves, "wants": s.wants, "confirm": s.confirm}
+                    for s in self._self_test.steps.values()
+                ]
+            case "begin":
+                await self._self_test.check_that_it_may_begin()
+                return {}
+            case "try":
+                finding = await self._self_test.try_step(str(request.get("step", "")))
+                return {key: text[:TOLD_MAX] for key, text in finding.as_data().items()}
+            case "store":
+                return await self._store(_checked(request.get("findings")))
+            case "last":
+                return await self._work(_read_record, self._record)
+            case other:
+                raise ControlError(f"there is no part {other!r} of a self-test")
+
+    async def _store(self, findings: list[dict[str, str]]) -> dict[str, Any]:
+        record = {
+            "time": self._rooms.clock.now().utc.isoformat(timespec="seconds"),
+            "identity": self._rooms.settings.charge_point.identity,
+            "ok": all(finding["verdict"] != Verdict.FAIL.value for finding in findings),
+            "findings": findings,
+        }
+        await self._work(_write_record, self._record, record)
+        return {"path": str(self._record)}
+
+
+def _checked(findings: Any) -> list[dict[str, str]]:
+    """Findings as the command hands them in; ControlError for anything else."""
+    keys, verdicts = {"step", "verdict", "words", "then"}, {verdict.value for verdict in Verdict}
+    is_good = isinstance(findings, list) and len(findings) <= FINDINGS_MAX
+    for finding in findings if is_good else ():
+        is_good = (
+            is_good
+            and isinstance(finding, dict)
+            and set(finding) == keys
+            and all(isinstance(text, str) and len(text) <= TEXT_MAX for text in finding.values())
+            and finding["verdict"] in verdicts
+        )
+    if not is_good:
+        raise ControlError("the findings of a self-test cannot be read")
+    return list(findings)
+
+
+def _write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write it whole or not at all; the last one is replaced."""
+    beside = path.with_suffix(".new")
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=2, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as problem:
+        beside.unlink(missing_ok=True)
+        raise ControlError(f"cannot write {path}: {reason(problem, path)}") from problem
+
+
+def _read_record(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ControlError("no self-test has been done here yet") from None
+    except (OSError, ValueError) as problem:
+        raise ControlError(f"{path} cannot be read: {problem}") from problem

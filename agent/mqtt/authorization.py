@@ -1,0 +1,268 @@
+"""Requests of the bus become events of the one runtime, and its decisions become answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.control.services import Rooms
+from agent.core.authorization_reasons import Rule
+from agent.core.commands import Command, RecordDecision
+from agent.core.events import (
+    AuthorizeAnswered,
+    CardPresented,
+    Event,
+    RequestNotTaken,
+)
+from agent.core.id_tag import same_tag
+from agent.core.state import ChargePoint, Purpose
+from agent.core.tag_sources import Source
+from agent.core.values import CertificateHash, Claim, Contract, DecisionRecord, Verdict
+from agent.mqtt.evses import Evses
+from agent.mqtt.limits import Complaints
+from agent.mqtt.tokens import BAD_TAG, BadToken, Token, read_token
+
+ACCEPTED, REJECTED, DEAUTHORIZED = "accepted", "rejected", "deauthorized"
+TURN_S = 5.0  # the runtime takes up an event within this time, or the token was dropped
+# A token that is on its way or in its session already, shown again too soon to mean anything.
+_STANDS = (Rule.TOO_SOON.name,)
+_CERTIFICATE_WORDS = {
+    "Accepted": "accepted",
+    "SignatureError": "signature_error",
+    "CertificateExpired": "certificate_expired",
+    "CertificateRevoked": "certificate_revoked",
+    "NoCertificateAvailable": "no_certificate_available",
+    "CertChainError": "cert_chain_error",
+    "ContractCancelled": "contract_cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A token that somebody presents on the bus."""
+
+    token_type: str
+    id_token: str | None
+    evse_id: str | None
+    contract: Contract | None = None
+
+    @staticmethod
+    def of(data: dict[str, Any]) -> Offer:
+        """The offer in the data of a request, which its schema has checked."""
+        token_data = data.get("token_data")
+        contract = None if token_data is None else _contract(token_data)
+        return Offer(data["token_type"], data.get("id_token"), data.get("evse_id"), contract)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on a token, and on the certificate of a contract where somebody gave one."""
+
+    status: str
+    certificate_status: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """The data of the response."""
+        if not self.certificate_status:
+            return {"status": self.status}
+        return {"status": self.status, "certificate_status": self.certificate_status}
+
+
+class Desk:
+    """Takes tokens one after the other, in the order in which they came."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        evses: Evses,
+        note_token: Callable[[Token], None],
+        complaints: Complaints,
+    ) -> None:
+        """``note_token`` is told of each token before it is presented."""
+        self._rooms = rooms
+        self._evses = evses
+        self._note_token = note_token
+        self._complaints = complaints
+        self._settings = rooms.settings.authorization
+
+    async def present(self, offer: Offer, within_s: float) -> Awaitable[Outcome]:
+        """Present a token as a card would be; awaits its turn, and returns what gives the outcome.
+
+        Without a decision ``within_s`` it is rejected. Never raises.
+        """
+        token = self._read(offer)
+        if token is None:
+            return self._refuse(BAD_TAG, (), Rule.BAD_TOKEN)
+        targets, rule = self._evses.targets(self._state, offer.evse_id, token.id_tag)
+        if rule is not None:
+            return self._refuse(token.id_tag, targets, rule)
+        if self._is_busy(token, targets):
+            return self._refuse(token.id_tag, targets, Rule.ONE_AT_A_TIME)
+        self._note_token(token)
+        return await self._presented(token, targets, offer.contract, within_s)
+
+    def grant(self, offer: Offer) -> None:
+        """Begin a session that the station itself has decided on (accept_cs_updates)."""
+        token = self._read(offer)
+        if token is None:
+            self._keep_reason(BAD_TAG, (), Rule.BAD_TOKEN)
+            return
+        targets, rule = self._evses.targets(self._state, offer.evse_id, token.id_tag)
+        if rule is not None:
+            self._complaints.tell("an update from the station bus is ignored", rule.says)
+            self._keep_reason(token.id_tag, targets, rule)
+            return
+        self._note_token(token)
+        self._rooms.runtime.post(
+            CardPresented(token.id_tag, targets, claim=Claim.STATION, source=Source.STATION)
+        )
+
+    @property
+    def _state(self) -> ChargePoint:
+        return self._rooms.runtime.state
+
+    def _read(self, offer: Offer) -> Token | None:
+        try:
+            return read_token(offer.token_type, offer.id_token, self._settings)
+        except BadToken as problem:
+            self._complaints.tell("a token from the station bus cannot be used", str(problem))
+            return None
+
+    def _refuse(self, id_tag: str, targets: tuple[int, ...], rule: Rule) -> Awaitable[Outcome]:
+        self._keep_reason(id_tag, targets, rule)
+        return _at_once(Outcome(REJECTED))
+
+    def _keep_reason(self, id_tag: str, targets: tuple[int, ...], rule: Rule) -> None:
+        self._rooms.runtime.post(RequestNotTaken(id_tag, targets, rule))
+
+    def _is_busy(self, token: Token, targets: Sequence[int]) -> bool:
+        """Another token is being asked about for the same connector; of the same one both hear."""
+        return any(
+            check.attempt.purpose is not Purpose.QUESTION
+            and not same_tag(check.attempt.id_tag, token.id_tag)
+            and not set(targets).isdisjoint(check.attempt.connectors)
+            for check in self._state.checking
+        )
+
+    async def _presented(
+        self, token: Token, targets: tuple[int, ...], contract: Contract | None, within_s: float
+    ) -> Awaitable[Outcome]:
+        """Post it and wait for its turn; for the central system somebody else waits."""
+        watch = _Watch(self._rooms, token)
+        self._rooms.observers.append(watch.observe)
+        self._rooms.runtime.post(
+            CardPresented(
+                token.id_tag,
+                targets,
+                is_random=token.is_random,
+                claim=token.claim,
+                contract=contract,
+                source=Source.STATION,
+            )
+        )
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        try:
+            async with asyncio.timeout(min(TURN_S, within_s)):
+                await watch.turned.wait()
+        except TimeoutError:
+            watch.close()
+            self._complaints.drop("tokens that were not taken up in time")
+            return _at_once(Outcome(REJECTED))
+        if watch.outcome.done():
+            return _at_once(watch.outcome.result())
+        return watch.wait(max(0.0, within_s - (loop.time() - begun_s)))
+
+
+class _Watch:
+    """Looks for the decision about one token that has been posted."""
+
+    def __init__(self, rooms: Rooms, token: Token) -> None:
+        self._rooms = rooms
+        self._token = token
+        self._is_there = False
+        self._certificate_status = ""
+        self.turned = asyncio.Event()
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def observe(self, event: Event, commands: Sequence[Command]) -> None:
+        """Called after every turn of the runtime."""
+        match event:
+            case CardPresented(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
+                self._is_there = True
+            case AuthorizeAnswered(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
+                self._certificate_status = _CERTIFICATE_WORDS.get(event.certificate_status, "")
+        if not self._is_there:
+            return
+        for command in commands:
+            if isinstance(command, RecordDecision) and same_tag(
+                command.record.id_tag, self._token.id_tag
+            ):
+                self._decided(_status_of(command.record))
+                return
+        if not self.turned.is_set() and not self._is_being_asked():
+            self._decided(self._as_things_stand())
+        self.turned.set()
+
+    async def wait(self, limit_s: float) -> Outcome:
+        """The outcome, when it is decided or the time is over."""
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self.outcome
+        except TimeoutError:
+            return Outcome(REJECTED)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Look no longer."""
+        if self.observe in self._rooms.observers:
+            self._rooms.observers.remove(self.observe)
+
+    def _decided(self, status: str) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(Outcome(status, self._certificate_status))
+        self.turned.set()
+        self.close()
+
+    def _is_being_asked(self) -> bool:
+        checking = self._rooms.runtime.state.checking
+        return any(same_tag(check.attempt.id_tag, self._token.id_tag) for check in checking)
+
+    def _as_things_stand(self) -> str:
+        """The token changed nothing: it is on its way already, or in its session."""
+        state = self._rooms.runtime.state
+        tags = [grant.id_tag for grant in state.waiting]
+        for connector in state.connectors:
+            if connector.grant is not None:
+                tags.append(connector.grant.id_tag)
+            if connector.transaction is not None and not connector.transaction.deauthorized:
+                tags.append(connector.transaction.id_tag)
+        return ACCEPTED if any(same_tag(tag, self._token.id_tag) for tag in tags) else REJECTED
+
+
+def _status_of(record: DecisionRecord) -> str:
+    if record.rule == Rule.CANCELLED.name:
+        return DEAUTHORIZED  # the same token again: the driver has changed his mind
+    is_accepted = record.verdict is Verdict.ACCEPTED or record.rule in _STANDS
+    return ACCEPTED if is_accepted else REJECTED
+
+
+def _contract(token_data: dict[str, Any]) -> Contract:
+    hashes = tuple(
+        CertificateHash(
+            found["hash_algorithm"],
+            found["issuer_name_hash"],
+            found["issuer_key_hash"],
+            found["serial_number"],
+            found["responder_url"],
+        )
+        for found in token_data["iso15118_hash_data"]
+    )
+    return Contract(hashes, token_data.get("certificate_chain", ""))
+
+
+async def _at_once(outcome: Outcome) -> Outcome:
+    return outcome

@@ -1,0 +1,233 @@
+"""The connection to the broker. The only place that imports the MQTT client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiomqtt
+
+from agent.config.settings import MqttSettings
+from agent.mqtt.envelope import BYTES_MAX
+from agent.platform.edited_files import read_secret
+from agent.platform.errors import AgentError, CertificateFileError, EditedFileError
+from agent.platform.tls import client_context, cut_off, explain_tls
+
+OPEN_S = 10.0
+PUBLISH_S = 10.0
+KEEPALIVE_S = 20
+INCOMING_MAX = 2000  # messages that may wait for us, and
+INCOMING_BYTES_MAX = 4_000_000  # their bytes; more are dropped
+_REFUSED = 128  # from here on a SUBACK says no
+# The client's own time-out (asyncio.wait_for before Python 3.12) may swallow a cancellation that
+# comes together with the broker's answer; the bus would then neither end nor begin anew.
+_OUR_OWN = math.inf
+_QOS = 1
+_CA_KEY = "mqtt.ca_file"
+
+
+class BrokerError(AgentError):
+    """There is no broker, it refuses us, or the connection broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the broker has to know about us."""
+
+    identifier: str
+    topics: tuple[str, ...]  # to subscribe to
+    last_words: tuple[str, str]  # topic and text, told when we are gone without a word
+    dropped: Callable[[str], None]  # is told what there was no room for
+
+
+class Connection(Protocol):
+    """One connection to the broker."""
+
+    def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+        """What comes: topic and payload. Raises BrokerError when the connection breaks."""
+
+    async def publish(self, topic: str, text: str) -> None:
+        """Send, at least once, and wait until the broker has it. Raises BrokerError."""
+
+
+class _Mqtt:
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self._client = client
+
+    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+        try:
+            async for message in self._client.messages:
+                payload = message.payload
+                yield message.topic.value, payload if isinstance(payload, bytes) else b""
+        except aiomqtt.MqttError as problem:
+            raise BrokerError("the connection broke") from problem
+
+    async def publish(self, topic: str, text: str) -> None:
+        try:
+            async with asyncio.timeout(PUBLISH_S):
+                await self._client.publish(
+                    topic, text.encode(), qos=_QOS, retain=False, timeout=_OUR_OWN
+                )
+        except TimeoutError:
+            raise BrokerError(f"a message was not confirmed within {PUBLISH_S:g} s") from None
+        except aiomqtt.MqttError as problem:
+            raise BrokerError("a message could not be sent") from problem
+
+    async def subscribe(self, topic: str) -> None:
+        """Raises BrokerError when we may not, and aiomqtt.MqttError."""
+        try:
+            async with asyncio.timeout(OPEN_S):
+                granted = await self._client.subscribe(topic, qos=_QOS, timeout=_OUR_OWN)
+        except TimeoutError:
+            raise BrokerError(f"no answer to our wish to read {topic}") from None
+        if any(getattr(code, "value", code) >= _REFUSED for code in granted):
+            raise BrokerError(f"the broker does not let us read {topic}")
+
+
+class _Incoming(asyncio.Queue[aiomqtt.Message]):
+    """What is said now, bounded by bytes too: thousands of small messages, not of large ones."""
+
+    def __init__(self, dropped: Callable[[str], None]) -> None:
+        super().__init__(INCOMING_MAX)
+        self._dropped = dropped
+        self._bytes = 0
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        size = _size(item)
+        if item.retain:
+            # Kept by the broker for whoever comes: nobody has said it now. A card that was shown
+            # once would begin a session at every start, and end it when the broker restarts.
+            self._dropped("messages that the broker had kept")
+        elif size > BYTES_MAX:
+            self._dropped("messages of more than 64 KiB")
+        elif self.full() or self._bytes + size > INCOMING_BYTES_MAX:
+            self._dropped("messages that come in")
+        else:
+            super().put_nowait(item)
+
+    def _put(self, item: aiomqtt.Message) -> None:
+        self._bytes += _size(item)
+        super()._put(item)
+
+    def _get(self) -> aiomqtt.Message:
+        item = super()._get()
+        self._bytes -= _size(item)
+        return item
+
+
+def _incoming_of(registration: Registration) -> type[_Incoming]:
+    """What the client makes its queue of; how much fits is not its business."""
+
+    class Incoming(_Incoming):
+        def __init__(self, maxsize: int = 0) -> None:
+            super().__init__(registration.dropped)
+
+    return Incoming
+
+
+def _size(item: aiomqtt.Message) -> int:
+    return len(item.payload) if isinstance(item.payload, bytes | bytearray) else 0
+
+
+@asynccontextmanager
+async def connected(
+    settings: MqttSettings, registration: Registration
+) -> AsyncIterator[Connection]:
+    """Connect and subscribe. Raises BrokerError, now or when the connection breaks."""
+    where, text = registration.last_words
+    heard = _Heard()
+    client = aiomqtt.Client(
+        settings.host,
+        settings.port,
+        username=settings.username or None,
+        password=_password(settings),
+        identifier=registration.identifier,
+        will=aiomqtt.Will(where, text.encode(), qos=_QOS, retain=False),
+        tls_context=_tls(settings),
+        timeout=OPEN_S,
+        keepalive=KEEPALIVE_S,
+        clean_session=True,  # what was asked while we were away has been given up by now
+        queue_type=_incoming_of(registration),
+        # Else every small message may wait 40 ms for the other side to confirm the one before.
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        logger=heard.logger(),
+    )
+    try:
+        async with client:
+            _end_if_cancelled()
+            connection = _Mqtt(client)
+            for topic in registration.topics:
+                await connection.subscribe(topic)
+            yield connection
+    except aiomqtt.MqttError as problem:
+        raise BrokerError(_in_words(problem, settings, heard)) from problem
+    except (OSError, ValueError) as problem:
+        raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
+
+
+def _end_if_cancelled() -> None:
+    """The client connects with a time-out of its own; see ``_OUR_OWN``."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _password(settings: MqttSettings) -> str | None:
+    if not settings.password_file:
+        return None
+    try:
+        return read_secret(settings.password_file)
+    except EditedFileError as problem:
+        raise BrokerError(f"mqtt.password_file: {problem}") from None
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
+    if not settings.ca_file:
+        return None
+    try:
+        return client_context(settings.ca_file)
+    except CertificateFileError as problem:
+        raise BrokerError(f"{_CA_KEY}: {problem}") from None
+
+
+def _in_words(problem: Exception, settings: MqttSettings, heard: _Heard) -> str:
+    where = f"{settings.host}:{settings.port}"
+    # The client passes on only the text of what it met while connecting.
+    for cause in (problem.__context__, heard.problem):
+        if isinstance(cause, ssl.SSLError):
+            return explain_tls(cause, where, _CA_KEY)
+        if isinstance(cause, ConnectionResetError) and settings.ca_file:
+            return cut_off(where)
+    text = str(problem) or type(problem).__name__
+    if "Not authorized" in text or "user name or password" in text.lower():
+        return f"{where} refuses us: check mqtt.username and mqtt.password_file"
+    return f"{where}: {text}"
+
+
+class _Heard(logging.Handler):
+    """The client's own log. It is not for the person at the box, but for one thing.
+
+    With TLS 1.3 a broker that demands a client certificate says so only after the handshake: the
+    client then logs it, and waits for its answer until the time is over.
+    """
+
+    problem: ssl.SSLError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what TLS has to say."""
+        for value in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(value, ssl.SSLError):
+                self.problem = value
+
+    def logger(self) -> logging.Logger:
+        """One of its own: nothing of it goes any further."""
+        logger = logging.Logger("agent.mqtt.mqtt", logging.ERROR)
+        logger.addHandler(self)
+        return logger

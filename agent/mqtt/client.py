@@ -1,0 +1,390 @@
+"""The bus itself: one connection, what comes in over it, and what goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from agent.control.services import Rooms
+from agent.core.commands import Command
+from agent.core.events import Event, StationAnswered, StopAsked
+from agent.core.state import ChargePoint, Check
+from agent.core.values import Instant
+from agent.mqtt import envelope
+from agent.mqtt.authorization import REJECTED, Desk, Offer, Outcome
+from agent.mqtt.broker import BrokerError, Connection, Registration, connected
+from agent.mqtt.envelope import BadMessage, Message
+from agent.mqtt.evses import Evses
+from agent.mqtt.limits import Allowance, Complaints, Turns
+from agent.mqtt.notifications import Announcement, Announcer
+from agent.mqtt.outgoing import ANSWER_S, Outgoing
+from agent.mqtt.responses import Facts
+from agent.mqtt.seen import Seen
+from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
+
+# Of each topic, so that a broken reader does not silence the vehicles, nor they the reader.
+REQUESTS_MAX = 1500  # that may come at once and wait for their turn; more are rejected
+REQUESTS_PER_S = 5.0  # for ever
+ASKED_MAX = 32  # questions to the station's own logic that may still be answered
+_DECIDING_S = 8.0  # of the time for an answer, for the decision itself
+_AFTER_S = 0.005
+_STOPPING_S = 0.3
+
+_MIRROR = {"cs/josev": "josev/cs", "iso15118/ocpp": "ocpp/iso15118", "josev/cs": "cs/josev"}
+_AUTHORIZATIONS = {
+    ("cs/josev", "authorization"),
+    ("iso15118/ocpp", "iso15118_authorization"),
+    ("iso15118/ocpp", "authorization"),
+}
+_NOT_SET_UP = ("", "Idle", "SupportedAppProtocol", "SessionSetup", "SessionStop")
+
+Connect = Callable[..., AbstractAsyncContextManager[Connection]]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    topic: str
+    message: Message
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One turn of the runtime, to be told a little later."""
+
+    before: ChargePoint
+    event: Event
+    after: ChargePoint
+    commands: tuple[Command, ...]
+    now: Instant
+
+
+class StationBus:
+    """Made on the agent's loop; ``run`` until cancelled."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        random: Random,
+        make_id: Callable[[], str],
+        connect: Connect | None = None,
+    ) -> None:
+        """``connect`` opens a connection to the broker; None: over MQTT."""
+        self._rooms = rooms
+        self._settings = rooms.settings.mqtt
+        self._make_id = make_id
+        self._connect = connect or connected
+        self._backoff = Backoff(random)
+        self._complaints = Complaints(self._now_s)
+        self._allowances = {
+            topic: Allowance(self._now_s, REQUESTS_MAX, REQUESTS_PER_S) for topic in _MIRROR
+        }
+        self._evses = Evses(rooms.settings)
+        self._facts = Facts(rooms.settings, self._evses, lambda: rooms.runtime.state)
+        self._announcer = Announcer(self._evses, self._facts, rooms.settings.authorization)
+        self._desk = Desk(rooms, self._evses, self._announcer.note_token, self._complaints)
+        prefix = self._settings.topic_prefix
+        self._outgoing = Outgoing(prefix, make_id, self._now_s, self._complaints)
+        self._seen = Seen(self._now_s)
+        self._before = rooms.runtime.state
+        self._turns: list[_Turn] = []
+        self._requests: Turns[_Request] = Turns(REQUESTS_MAX)
+        self._asked: dict[str, str] = {}  # the station's own logic: id of the question, idTag
+        self._answering: set[asyncio.Future[None]] = set()
+        self._is_connected = False
+        self._problem = "not connected yet"
+        self.subscriptions = tuple(prefix + topic for topic in _MIRROR)
+
+    def as_data(self) -> dict[str, Any]:
+        """How the bus is, for ``status``."""
+        authorization = self._rooms.settings.authorization
+        return {
+            "broker": f"{self._settings.host}:{self._settings.port}",
+            "connected": self._is_connected,
+            "problem": self._problem,
+            "dropped": dict(self._complaints.dropped),
+            "no_authorization": bool(authorization.free_charging_id_tag),
+            "autocharge": authorization.autocharge,
+            "accepts_cs_updates": self._settings.accept_cs_updates,
+        }
+
+    # --- its life --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect and talk, again and again; sessions do not depend on it."""
+        self._rooms.observers.append(self._observe)
+        serving = asyncio.create_task(self._serve(), name="bus requests")
+        try:
+            while True:
+                was_stable = await self._one_connection()
+                wait_s = self._backoff.next(was_stable=was_stable)
+                await asyncio.sleep(wait_s)
+        finally:
+            serving.cancel()
+            for task in self._answering:
+                task.cancel()
+            self._rooms.observers.remove(self._observe)
+
+    async def _one_connection(self) -> bool:
+        """Talk until the connection breaks; True when it had been stable."""
+        begun_s = self._now_s()
+        where = self._settings.topic_prefix + "josev/cs"
+        registration = Registration(
+            identifier=self._rooms.settings.charge_point.identity,
+            topics=self.subscriptions,
+            last_words=(where, self._service_status("error").text()),
+            dropped=self._complaints.drop,
+        )
+        try:
+            async with self._connect(self._settings, registration) as connection:
+                begun_s = self._now_s()
+                self._begin()
+                await self._talk(connection)
+        except BrokerError as problem:
+            self._note(str(problem))
+        except Exception:  # charging must not end because a neighbour is odd
+            logger.exception("the station bus has failed; it is begun anew")
+            self._note("a mistake in the program: see the log")
+        was_connected, self._is_connected = self._is_connected, False
+        self._outgoing.disconnected()
+        self._asked.clear()
+        return was_connected and self._now_s() - begun_s >= STABLE_AFTER_S
+
+    def _begin(self) -> None:
+        logger.info("the station bus is connected: %s:%d", self._settings.host, self._settings.port)
+        self._is_connected, self._problem = True, ""
+        ready = self._facts.service_status("ready")
+        state, now = self._rooms.runtime.state, self._rooms.clock.now()
+        self._outgoing.announce(
+            [
+                Announcement(("josev/cs",), "service_status", "update", ready),
+                *self._announcer.everything(state, now),
+            ]
+        )
+
+    async def _talk(self, connection: Connection) -> None:
+        sending = asyncio.create_task(self._outgoing.send(connection.publish))
+        reading = asyncio.create_task(self._read(connection))
+        is_over = False
+        try:
+            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+            is_over = True
+        finally:
+            for task in (sending, reading):
+                task.cancel()
+            ended = await asyncio.gather(sending, reading, return_exceptions=True)
+            if not is_over:  # told to end: the last words, if the broker takes them soon
+                await self._say_that_we_stop(connection)
+        for result in ended:
+            if isinstance(result, Exception):
+                raise result
+        raise BrokerError("the connection broke")
+
+    async def _say_that_we_stop(self, connection: Connection) -> None:
+        self._tell_turns()
+        data = self._facts.service_status("stopping")
+        self._outgoing.announce([Announcement(("josev/cs",), "service_status", "update", data)])
+        try:
+            async with asyncio.timeout(_STOPPING_S):
+                await self._outgoing.drain(connection.publish)
+        except (BrokerError, TimeoutError):
+            logger.info("the broker did not hear that the station bus ends")
+
+    def _service_status(self, status: str) -> Message:
+        data = self._facts.service_status(status)
+        return Message(self._make_id(), "service_status", "update", data)
+
+    def _note(self, problem: str) -> None:
+        if problem != self._problem:
+            logger.warning("the station bus is away: %s; charging goes on", problem)
+        self._problem = problem
+
+    def _now_s(self) -> float:
+        return self._rooms.clock.now().monotonic_s
+
+    # --- out -------------------------------------------------------------------------------------
+
+    def _observe(self, event: Event, commands: Sequence[Command]) -> None:
+        """Note a turn. It is told a little later: the answer to a request goes before the news."""
+        before, after = self._before, self._rooms.runtime.state
+        self._before = after
+        now = self._rooms.clock.now()
+        if not self._turns:
+            asyncio.get_running_loop().call_later(_AFTER_S, self._tell_turns)
+        self._turns.append(_Turn(before, event, after, tuple(commands), now))
+
+    def _tell_turns(self) -> None:
+        turns, self._turns = self._turns, []
+        for turn in turns:
+            news = self._announcer.changes(
+                turn.before, turn.event, turn.after, turn.commands, turn.now
+            )
+            if self._is_connected:
+                self._outgoing.announce(news)
+            known = turn.before.checking
+            self._ask_station(check for check in turn.after.checking if check not in known)
+
+    def _ask_station(self, checks: Iterable[Check]) -> None:
+        """Ask the station's own logic about tags that were accepted; the core waits 5 s for it."""
+        for check in checks:
+            if check.accepted is None:
+                continue
+            if not self._is_connected:
+                self._rooms.runtime.post(StationAnswered(check.attempt.id_tag, is_wanted=True))
+                continue
+            (id,) = self._outgoing.announce([self._announcer.question(check)])
+            self._asked[id.lower()] = check.attempt.id_tag
+            while len(self._asked) > ASKED_MAX:
+                del self._asked[next(iter(self._asked))]
+
+    # --- in --------------------------------------------------------------------------------------
+
+    async def _read(self, connection: Connection) -> None:
+        prefix = len(self._settings.topic_prefix)
+        async for topic, payload in connection.messages():
+            try:
+                message = envelope.read(payload)
+            except BadMessage as problem:
+                self._complaints.tell("a message on the station bus is dropped", str(problem))
+                continue
+            self._take(topic[prefix:], message)
+
+    def _take(self, topic: str, message: Message) -> None:
+        match message.type:
+            case "request":
+                self._take_request(topic, message)
+            case "response":
+                self._take_response(topic, message)
+            case _:
+                self._take_update(topic, message)
+
+    def _take_request(self, topic: str, message: Message) -> None:
+        if (topic, message.name) in _AUTHORIZATIONS:
+            self._take_authorization(topic, envelope.without_stray_token(message))
+        elif topic == "cs/josev" and message.name == "service_status":
+            if message.data.get("service") in (None, "ocpp"):
+                self._respond(topic, message, self._facts.service_status())
+        elif topic == "josev/cs" and message.name in self._facts.of_station:
+            self._respond(topic, message, self._facts.of_station[message.name](message.data))
+        # All others are for somebody else.
+
+    def _take_authorization(self, topic: str, message: Message) -> None:
+        if not self._seen.is_new(message.id):
+            told = self._seen.answer_to(message.id)
+            if told is not None:  # else its answer is on its way
+                self._outgoing.answer(*told)
+            return
+        problem = envelope.problem_of(message)
+        if problem:
+            self._complaints.tell("a request on the station bus is rejected", problem)
+            self._reject(topic, message)
+        elif self._requests.is_full(topic) or not self._allowances[topic].take():
+            self._complaints.drop("requests that wait for their turn")
+            self._reject(topic, message)
+        else:
+            self._requests.put(topic, _Request(topic, message, self._now_s() + ANSWER_S))
+
+    def _take_response(self, topic: str, message: Message) -> None:
+        id_tag = self._asked.get(message.id.lower())
+        is_ours = topic == "cs/josev" and message.name == "process_authorized_token"
+        if id_tag is None or not is_ours:
+            return
+        problem = envelope.problem_of(message)
+        if problem:
+            self._complaints.tell("a response on the station bus is ignored", problem)
+            return
+        del self._asked[message.id.lower()]
+        is_wanted = message.data["status"] == "accepted"
+        self._rooms.runtime.post(StationAnswered(id_tag, is_wanted))
+
+    def _take_update(self, topic: str, message: Message) -> None:
+        if topic == "iso15118/ocpp" and message.name == "iso15118_state_info":
+            status = message.data.get("session_status")
+            self._note_iso15118(message, isinstance(status, str) and status not in _NOT_SET_UP)
+        elif topic == "iso15118/ocpp" and message.name == "hlc_charging":
+            self._note_iso15118(message, message.data.get("status") is True)
+        elif topic == "cs/josev" and message.name == "authorization":
+            self._take_decision(envelope.without_stray_token(message))
+
+    def _note_iso15118(self, message: Message, is_talking: bool) -> None:
+        evse_id = message.data.get("evse_id")
+        if not isinstance(evse_id, str) or self._evses.connector_id(evse_id) is None:
+            return
+        if is_talking:
+            self._announcer.talking.add(evse_id)
+        else:
+            self._announcer.talking.discard(evse_id)
+
+    def _take_decision(self, message: Message) -> None:
+        """The station's own logic has decided without us."""
+        problem = envelope.problem_of(message)
+        if not self._settings.accept_cs_updates:
+            problem = "mqtt.accept_cs_updates is false"
+        if problem:
+            self._complaints.tell("an authorization update on cs/josev is ignored", problem)
+        elif not self._seen.is_new(message.id):
+            return
+        elif message.data["status"] == "accepted":
+            self._desk.grant(Offer.of(message.data))
+        elif message.data["status"] == "deauthorized":
+            self._stop(message.data["evse_id"])
+
+    def _stop(self, evse_id: str) -> None:
+        connector_id = self._evses.connector_id(evse_id)
+        state = self._rooms.runtime.state
+        running = None if connector_id is None else state.connector(connector_id).transaction
+        if running is None:
+            problem = "it ends nothing: there is no session"
+            self._complaints.tell("an authorization update on cs/josev is ignored", problem)
+            return
+        self._spawn(self._ask(running.ref))
+
+    async def _ask(self, ref: int) -> None:
+        await self._rooms.runtime.request(lambda request_id: StopAsked(request_id, ref))
+
+    # --- requests in their turn ------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while True:
+            request = await self._requests.get()
+            left_s = request.until_s - self._now_s()
+            if left_s < _DECIDING_S:
+                self._complaints.drop("requests that wait for their turn")
+                self._reject(request.topic, request.message)
+                continue
+            offer = Offer.of(request.message.data)
+            try:
+                outcome = await self._desk.present(offer, left_s)
+            except Exception:  # one request is rejected, the others go on
+                logger.exception("a request on the station bus could not be worked on")
+                self._reject(request.topic, request.message)
+                continue
+            self._spawn(self._answer(request, outcome))
+
+    async def _answer(self, request: _Request, outcome: Awaitable[Outcome]) -> None:
+        self._respond(request.topic, request.message, (await outcome).as_data())
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._answering.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Future[None]) -> None:
+        self._answering.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a message of the bus could not be worked on: %r", task.exception())
+
+    def _reject(self, topic: str, request: Message) -> None:
+        self._respond(topic, request, {"status": REJECTED})
+
+    def _respond(self, topic: str, request: Message, data: dict[str, Any]) -> None:
+        message = Message(request.id, request.name, "response", data)
+        self._seen.answered(_MIRROR[topic], message)
+        self._outgoing.answer(_MIRROR[topic], message)

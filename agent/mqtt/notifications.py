@@ -1,0 +1,298 @@
+"""What the station is told: from two states and what happened between them. Pure.
+
+Kept are only the forms in which tokens came, since the bus wants them so, and what was told last.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.config.settings import AuthorizationSettings
+from agent.core import availability, faults
+from agent.core.commands import Command, RecordDecision
+from agent.core.events import AuthorizeAnswered, Event
+from agent.core.id_tag import same_tag
+from agent.core.state import ChargePoint, Check, Connector, Purpose
+from agent.core.status_notification import status_of
+from agent.core.values import Instant, Status, StopReason, Transaction, Verdict
+from agent.mqtt import vocabulary
+from agent.mqtt.evses import Evses
+from agent.mqtt.responses import Facts
+from agent.mqtt.tokens import Token, token_of
+
+TOKENS_MAX = 64  # tokens that are kept in mind; the one that was seen longest ago is forgotten
+
+TO_STATION = ("josev/cs",)
+TO_ISO15118 = ("ocpp/iso15118",)
+TO_BOTH = ("josev/cs", "ocpp/iso15118")
+AS_STATION = ("cs/josev",)
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A message to be made of it, the same on every topic."""
+
+    topics: tuple[str, ...]
+    name: str
+    type: str
+    data: Data
+
+
+class Announcer:
+    """Tells what has changed, and on a new connection everything that stands."""
+
+    def __init__(self, evses: Evses, facts: Facts, settings: AuthorizationSettings) -> None:
+        self._evses = evses
+        self._facts = facts
+        self._settings = settings
+        self._tokens: OrderedDict[str, Token] = OrderedDict()
+        self._remote: OrderedDict[str, None] = OrderedDict()
+        self._told_status: dict[int, Status] = {}
+        self._told_limits: Data = {}
+        self.talking: set[str] = set()  # EVSEs whose car speaks ISO 15118 just now
+
+    def note_token(self, token: Token) -> None:
+        """Remember in which form a token came."""
+        _remember(self._tokens, token.id_tag.casefold(), token)
+
+    def changes(
+        self,
+        before: ChargePoint,
+        event: Event,
+        after: ChargePoint,
+        commands: Sequence[Command],
+        now: Instant,
+    ) -> list[Announcement]:
+        """What one turn of the runtime means to the others."""
+        self._note_remote_starts(commands)
+        found = [*_about_the_box(before, after)]
+        found += self._availability(before, after)
+        for old, new in zip(before.connectors, after.connectors, strict=True):
+            if old.plugged and not new.plugged:
+                self.talking.discard(self._evses.evse_id(new.connector_id))
+            found += self._authorization(before, event, after, old, new)
+            found += self._transaction(old, new)
+            found += self._parts(before, after, old, new)
+            found += self._charging_status(after, new, now)
+        found += self._limits(after)
+        return found
+
+    def everything(self, state: ChargePoint, now: Instant) -> list[Announcement]:
+        """What stands now, for those who may have missed how it came."""
+        self._told_status.clear()
+        self._told_limits.clear()
+        found = [_websocket_status(state)]
+        for connector in state.connectors:
+            id_tag = self._authorized_tag(state, connector)
+            if id_tag is not None:
+                status = "deauthorized" if _is_refused(connector) else "accepted"
+                found.append(self._update(connector, id_tag, status))
+            if connector.transaction is not None:
+                found.append(self._progress(connector.transaction, "in_progress"))
+            found.append(self._cp_status(connector))
+            found += self._charging_status(state, connector, now)
+        found += self._limits(state)
+        return found
+
+    def question(self, check: Check) -> Announcement:
+        """Asks the station's own logic about a tag that was accepted."""
+        data = self._named(check.attempt.id_tag)
+        if len(check.attempt.connectors) == 1:
+            data["evse_id"] = self._evses.evse_id(check.attempt.connectors[0])
+        return Announcement(TO_STATION, "process_authorized_token", "request", data)
+
+    # --- authorizations --------------------------------------------------------------------------
+
+    def _authorization(
+        self, before: ChargePoint, event: Event, after: ChargePoint, old: Connector, new: Connector
+    ) -> Iterator[Announcement]:
+        was, now_is = self._authorized_tag(before, old), self._authorized_tag(after, new)
+        if was is not None and not same_tag(was, now_is) and old.transaction is None:
+            yield self._update(new, was, "deauthorized")  # before it began
+        elif isinstance(event, AuthorizeAnswered):
+            yield from self._taken_back(before, event, after, new)
+        if now_is is not None and not same_tag(was, now_is):
+            yield self._update(new, now_is, "accepted")
+        if now_is is not None and _is_refused(new) and not _is_refused(old):
+            yield self._update(new, now_is, "deauthorized")
+
+    def _taken_back(
+        self, before: ChargePoint, event: AuthorizeAnswered, after: ChargePoint, new: Connector
+    ) -> Iterator[Announcement]:
+        """A late refusal: it differs from what was answered, so it is told without a plug too."""
+        for grant in before.waiting:
+            is_gone = same_tag(grant.id_tag, event.id_tag) and grant not in after.waiting
+            is_here = grant.connectors == (new.connector_id,)
+            if is_gone and is_here and new.grant is None and new.transaction is None:
+                yield self._update(new, grant.id_tag, "deauthorized")
+
+    def _authorized_tag(self, state: ChargePoint, connector: Connector) -> str | None:
+        """The idTag that has this connector: with its plug in, or meant by a remote start."""
+        if connector.transaction is not None:
+            return connector.transaction.id_tag
+        if connector.grant is not None:
+            return connector.grant.id_tag
+        for grant in state.waiting:
+            is_remote = grant.id_tag.casefold() in self._remote
+            if is_remote and grant.connectors == (connector.connector_id,):
+                return grant.id_tag
+        return None
+
+    def _update(self, connector: Connector, id_tag: str, status: str) -> Announcement:
+        evse_id = self._evses.evse_id(connector.connector_id)
+        data = {"evse_id": evse_id, **self._named(id_tag), "status": status}
+        return Announcement(TO_BOTH, "authorization", "update", data)
+
+    def _named(self, id_tag: str) -> Data:
+        """The token in the form of the bus."""
+        key = id_tag.casefold()
+        token_type, id_token = token_of(id_tag, self._settings)
+        if key in self._remote:
+            token_type, id_token = "central", id_tag
+        elif (token := self._tokens.get(key)) is not None:
+            token_type, id_token = token.token_type, token.id_token
+        return {
+            **({} if id_token is None else {"id_token": id_token}),
+            "token_type": token_type,
+        }
+
+    def _note_remote_starts(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if not isinstance(command, RecordDecision):
+                continue
+            record = command.record
+            key = record.id_tag.casefold()
+            if record.verdict is not Verdict.ACCEPTED:
+                continue
+            if record.purpose == Purpose.START.value:
+                self._remote.pop(key, None)
+            elif record.purpose == Purpose.REMOTE_START.value:
+                _remember(self._remote, key, None)
+
+    # --- transactions ----------------------------------------------------------------------------
+
+    def _transaction(self, old: Connector, new: Connector) -> Iterator[Announcement]:
+        was, now_is = old.transaction, new.transaction
+        if was is not None and (now_is is None or now_is.ref != was.ref):
+            yield self._progress(was, "ended")
+        if now_is is not None and (was is None or was.ref != now_is.ref):
+            yield self._progress(now_is, "started")
+        elif was is not None and now_is is not None and _is_known_now(was, now_is):
+            yield self._progress(now_is, "in_progress")
+        if old.stop is None and new.stop is not None and _asks_others_to_stop(new):
+            evse_id = self._evses.evse_id(new.connector_id)
+            topics = TO_ISO15118 if evse_id in self.talking else TO_STATION
+            yield Announcement(topics, "stop_charging", "request", {"evse_id": evse_id})
+
+    def _progress(self, transaction: Transaction, status: str) -> Announcement:
+        known = transaction.transaction_id
+        data = {
+            "transaction_id": str(transaction.ref if known is None else known),
+            "status": status,
+            "evse_id": self._evses.evse_id(transaction.connector_id),
+            **self._named(transaction.id_tag),
+        }
+        return Announcement(TO_STATION, "transaction_status", "update", data)
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    def _parts(
+        self, before: ChargePoint, after: ChargePoint, old: Connector, new: Connector
+    ) -> Iterator[Announcement]:
+        evse_id = self._evses.evse_id(new.connector_id)
+        if vocabulary.pilot(old) != vocabulary.pilot(new):
+            yield self._cp_status(new)
+        if old.contactor_closed != new.contactor_closed:
+            data = self._facts.contactor_status(new)
+            yield Announcement(AS_STATION, "cs_contactor_status", "update", data)
+        for fault in sorted(
+            vocabulary.faulted(after, new) - vocabulary.faulted(before, old), key=_by_name
+        ):
+            data = {
+                "evse_id": evse_id,
+                "component_name": fault.name.lower(),
+                "fault_name": vocabulary.fault_name(fault),
+            }
+            yield Announcement(AS_STATION, "hardware_fault", "update", data)
+
+    def _cp_status(self, connector: Connector) -> Announcement:
+        data = {
+            "evse_id": self._evses.evse_id(connector.connector_id),
+            "connector_id": connector.connector_id,
+            "state": vocabulary.pilot(connector),
+        }
+        return Announcement(AS_STATION, "cp_status", "update", data)
+
+    def _charging_status(
+        self, state: ChargePoint, connector: Connector, now: Instant
+    ) -> Iterator[Announcement]:
+        """The message names no EVSE: only a station with one connector can send it."""
+        status = status_of(state, connector, now)
+        if len(state.connectors) > 1 or self._told_status.get(connector.connector_id) is status:
+            return
+        self._told_status[connector.connector_id] = status
+        data = vocabulary.charging(status, connector.plugged)
+        yield Announcement(TO_STATION, "connector_and_charging", "update", data)
+
+    def _limits(self, state: ChargePoint) -> Iterator[Announcement]:
+        limits = self._facts.status_and_limits(state)
+        if limits != self._told_limits:
+            self._told_limits = limits
+            yield Announcement(AS_STATION, "cs_status_and_limits", "update", limits)
+
+    def _availability(self, before: ChargePoint, after: ChargePoint) -> Iterator[Announcement]:
+        """ChangeAvailability of the central system, for the hardware to know."""
+        changed = before.inoperative ^ after.inoperative
+        if availability.CHARGE_POINT in changed:
+            changed = frozenset({availability.CHARGE_POINT})
+        for connector_id in sorted(changed):
+            is_out = connector_id in after.inoperative
+            data = {"operational_status": "inoperative" if is_out else "operative"}
+            if connector_id != availability.CHARGE_POINT:
+                data["evse_id"] = self._evses.evse_id(connector_id)
+            yield Announcement(TO_STATION, "change_availability", "request", data)
+
+
+def _about_the_box(before: ChargePoint, after: ChargePoint) -> Iterator[Announcement]:
+    if before.online != after.online:
+        yield _websocket_status(after)
+    if before.restart is None and after.restart is not None and after.restart.again:
+        yield Announcement(TO_STATION, "reset", "request", {})
+
+
+def _websocket_status(state: ChargePoint) -> Announcement:
+    data = {"status": "connected" if state.online else "disconnected"}
+    return Announcement(TO_STATION, "websocket_status", "update", data)
+
+
+def _is_refused(connector: Connector) -> bool:
+    return connector.transaction is not None and connector.transaction.deauthorized
+
+
+def _is_known_now(was: Transaction, now_is: Transaction) -> bool:
+    """True when the central system has given this transaction its id just now."""
+    return was.transaction_id is None and now_is.transaction_id is not None
+
+
+def _asks_others_to_stop(connector: Connector) -> bool:
+    """True for a remote stop, and for a stop by a token."""
+    assert connector.stop is not None
+    reason = connector.stop.reason
+    is_by_token = reason is StopReason.LOCAL and connector.stop.id_tag is not None
+    return reason is StopReason.REMOTE or is_by_token
+
+
+def _by_name(fault: faults.Fault) -> str:
+    return fault.name
+
+
+def _remember(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > TOKENS_MAX:
+        kept.popitem(last=False)

@@ -1,0 +1,182 @@
+"""Calls of the central system: each is a bounded task, so that a slow one holds up nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.ocpp16.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
+from agent.ocpp16.off_loop import OffLoop, at_once
+from agent.ocpp16.registration import Registration
+from agent.ocpp16.schemas import (
+    CHECKED_BY_HANDLER,
+    KNOWN_ACTIONS,
+    PROFILE_OF,
+    REFUSED_WITHOUT_PROFILE,
+    check_call,
+)
+from agent.platform.errors import LinkError
+from agent.platform.redaction import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFirst:
+    """An answer, and what follows once it has been sent (OCPP 1.6, 5.17)."""
+
+    payload: Payload
+    then: Callable[[], None]
+
+
+Handler = Callable[[Payload], Awaitable[Payload | AnswerFirst]]
+
+AT_ONCE_MAX = 64  # a third of a second of a central system that asks 200 times a second
+LARGE_AT_ONCE_MAX = 4  # of those that may take 2 MiB each
+_TASKS_MAX = 2 * AT_ONCE_MAX  # those beyond AT_ONCE_MAX only say that there are too many
+_ANSWERS_KEPT_MAX = 50
+_REMOTE_START_STOP = ("RemoteStartTransaction", "RemoteStopTransaction")
+
+logger = logging.getLogger(__name__)
+
+
+class IncomingCalls:
+    """Answers the calls that come in over one connection."""
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        registration: Registration,
+        send: Callable[[str], Awaitable[None]],
+        off_loop: OffLoop = at_once,
+        profiles: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """``off_loop`` runs what is slow with a large call on another thread.
+
+        ``profiles`` names those that SupportedFeatureProfiles does not leave out.
+        """
+        self._off_loop = off_loop
+        self._profiles = profiles
+        self._handlers = handlers
+        self._registration = registration
+        self._send = send
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._in_work: dict[str, bool] = {}  # by id, whether it is a large one
+        self._answers: OrderedDict[str, tuple[int, str]] = OrderedDict()
+
+    def take(self, call: Call | BadCall) -> None:
+        """Begin to answer the call. Never raises, returns at once."""
+        if not self._registration.answers_calls:
+            # OCPP 1.6, 4.2: a rejected charge point does not answer; before the first answer to
+            # BootNotification nothing but that may flow.
+            logger.info("A call came before this charge point was accepted; it is not answered")
+            return
+        if isinstance(call, BadCall):
+            self._start(self._reply(error_text(call.unique_id, call.code, call.description)))
+            return
+        known = self._answers.get(call.unique_id)
+        if call.unique_id in self._in_work:
+            self._refuse(call, "a call with this id is still in work")
+        elif known is not None and known[0] == _fingerprint(call):
+            self._start(self._reply(known[1]))
+        elif self._has_enough(call):
+            self._refuse(call, "too many calls at once")
+        else:
+            self._in_work[call.unique_id] = call.is_large
+            self._start(self._serve(call))
+
+    async def finish(self, within_s: float) -> None:
+        """Let answers that are nearly ready go out, then give up the others."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _has_enough(self, call: Call) -> bool:
+        if call.is_large and sum(self._in_work.values()) >= LARGE_AT_ONCE_MAX:
+            return True
+        return len(self._in_work) >= AT_ONCE_MAX
+
+    def _refuse(self, call: Call, description: str) -> None:
+        self._start(self._reply(error_text(call.unique_id, "GenericError", description)))
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
+        if len(self._tasks) >= _TASKS_MAX:
+            work.close()
+            logger.warning("The central system sends calls faster than they go; one is dropped")
+            return
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, call: Call) -> None:
+        try:
+            text, then = await self._answer(call)
+            self._answers[call.unique_id] = (_fingerprint(call), text)
+            if len(self._answers) > _ANSWERS_KEPT_MAX:
+                self._answers.popitem(last=False)
+        finally:
+            del self._in_work[call.unique_id]
+        if await self._reply(text) and then is not None:
+            then()
+
+    async def _reply(self, text: str) -> bool:
+        try:
+            await self._send(text)
+        except LinkError:
+            logger.info("The link was lost before a call could be answered")
+            return False
+        return True
+
+    async def _answer(self, call: Call) -> tuple[str, Callable[[], None] | None]:
+        try:
+            result = await self._result(call)
+        except CallRefused as refusal:
+            return error_text(call.unique_id, refusal.code, refusal.description), None
+        except TimeoutError:
+            logger.warning("%s was not decided in time", call.action)
+            return error_text(call.unique_id, "InternalError", "not decided in time"), None
+        except Exception:
+            logger.exception("%s could not be answered", call.action)
+            problem = "the charge point has a problem"
+            return error_text(call.unique_id, "InternalError", problem), None
+        if isinstance(result, AnswerFirst):
+            return result_text(call.unique_id, result.payload), result.then
+        return result_text(call.unique_id, result), None
+
+    async def _result(self, call: Call) -> Payload | AnswerFirst:
+        # Known or not is meant as in OCPP-J 1.6, 4.2.3; the library has the two codes swapped.
+        if call.action not in KNOWN_ACTIONS:
+            raise CallRefused("NotImplemented", f"unknown action {one_line(call.action, 50)}")
+        handler = self._handlers.get(call.action)
+        profile = PROFILE_OF.get(call.action)
+        is_off = profile is not None and profile not in self._profiles()
+        if is_off and call.action in REFUSED_WITHOUT_PROFILE:
+            return REFUSED_WITHOUT_PROFILE[call.action]
+        if handler is None or is_off:
+            raise CallRefused("NotSupported", f"{call.action} is not supported")
+        payload = await self._checked(call)
+        if call.action in _REMOTE_START_STOP and not self._registration.is_accepted:
+            # OCPP 1.6, 4.2: not allowed while Pending.
+            return {"status": "Rejected"}
+        return await handler(payload)
+
+    async def _checked(self, call: Call) -> Payload:
+        payload: Payload = call.payload
+        if call.action in CHECKED_BY_HANDLER:
+            return payload
+        if call.is_large:
+            payload = await self._off_loop(check_call, call.action, call.payload)
+            return payload
+        return check_call(call.action, payload)
+
+
+def _fingerprint(call: Call) -> int:
+    # A central system that counts its ids anew must not get the answer to another question.
+    if call.text_hash is not None:
+        return call.text_hash
+    return hash((call.action, json.dumps(call.payload)))

@@ -1,0 +1,200 @@
+"""Our values as OCPP 1.6 payloads. Field names and lengths: the schemas of the ocpp package."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ocpp.charge_point import (  # type: ignore[import-untyped]
+    remove_nones,
+    serialize_as_dict,
+    snake_to_camel_case,
+)
+from ocpp.v16 import call, datatypes  # type: ignore[import-untyped]
+from ocpp.v16.enums import ChargePointErrorCode  # type: ignore[import-untyped]
+
+from agent.config.settings import ChargePointSettings
+from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
+from agent.core.values import (
+    NO_TRANSACTION,
+    MeterSample,
+    MeterValues,
+    QueuedMessage,
+    SampledValue,
+    StartTransaction,
+    StatusReport,
+    StopTransaction,
+)
+from agent.ocpp16.connect import CLOCK_TRUSTED_FROM_YEAR
+from agent.ocpp16.frames import Payload
+
+NO_TRANSACTION_ID = -1
+_DECIMAL_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_ERROR_CODES = frozenset(str(code.value) for code in ChargePointErrorCode)
+
+logger = logging.getLogger(__name__)
+
+
+def boot_notification(charge_point: ChargePointSettings) -> Payload:
+    """BootNotification.req; texts are cut to the lengths of the standard."""
+    serial_number = _ci_string(charge_point.serial_number, 25) or None
+    return _payload(
+        call.BootNotification(
+            charge_point_vendor=_ci_string(charge_point.vendor, 20),
+            charge_point_model=_ci_string(charge_point.model, 20),
+            charge_point_serial_number=serial_number,
+            charge_box_serial_number=serial_number if charge_point.tells_charge_box else None,
+            firmware_version=_ci_string(charge_point.firmware_version or package_version(), 50)
+            or None,
+        )
+    )
+
+
+def package_version() -> str:
+    """The version of this package; empty when it is not installed."""
+    try:
+        return importlib.metadata.version("chargepoint-agent")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def status_notification(report: StatusReport, changed_at: datetime) -> Payload:
+    """StatusNotification.req. The time is left out while the clock of the box is not set."""
+    code = report.error_code if report.error_code in _ERROR_CODES else "OtherError"
+    clock_is_set = changed_at.year >= CLOCK_TRUSTED_FROM_YEAR
+    return _payload(
+        call.StatusNotification(
+            connector_id=report.connector_id,
+            error_code=code,
+            status=report.status.value,
+            timestamp=timestamp(changed_at) if clock_is_set else None,
+            info=_ci_string(report.info, 50) or None,
+            vendor_error_code=_ci_string(report.vendor_error_code, 50) or None,
+        )
+    )
+
+
+def authorize(id_tag: str) -> Payload:
+    """Authorize.req. Raises ValueError when the idTag cannot be sent."""
+    return _payload(call.Authorize(id_tag=_id_tag(id_tag)))
+
+
+def transaction_call(row: QueuedMessage) -> tuple[str, Payload]:
+    """Action and payload of an outbox row. Raises ValueError when the row cannot be sent."""
+    match row.message:
+        case StartTransaction():
+            return "StartTransaction", _start_transaction(row.message)
+        case MeterValues():
+            is_in_session = row.transaction_ref != NO_TRANSACTION
+            transaction_id = _transaction_id(row) if is_in_session else None
+            return "MeterValues", _meter_values(row.message, transaction_id)
+        case StopTransaction():
+            return "StopTransaction", _stop_transaction(row.message, _transaction_id(row))
+
+
+def _transaction_id(row: QueuedMessage) -> int:
+    # OCPP 1.6 errata 3.18: messages of a transaction whose id never arrived carry -1.
+    return NO_TRANSACTION_ID if row.transaction_id is None else int(row.transaction_id)
+
+
+def _start_transaction(message: StartTransaction) -> Payload:
+    return _payload(
+        call.StartTransaction(
+            connector_id=int(message.connector_id),
+            id_tag=_id_tag(message.id_tag),
+            meter_start=int(message.meter_start_wh),
+            timestamp=timestamp(message.begun_at),
+            reservation_id=message.reservation_id,
+        )
+    )
+
+
+def _stop_transaction(message: StopTransaction, transaction_id: int) -> Payload:
+    return _payload(
+        call.StopTransaction(
+            meter_stop=int(message.meter_stop_wh),
+            timestamp=timestamp(message.ended_at),
+            transaction_id=transaction_id,
+            reason=message.reason.value,
+            id_tag=None if message.id_tag is None else _id_tag(message.id_tag),
+            transaction_data=_transaction_data(message.samples),
+        )
+    )
+
+
+def _transaction_data(samples: Sequence[MeterSample]) -> list[datatypes.MeterValue] | None:
+    """What can be sent of the stop data; None: nothing. A stop is never held up by it."""
+    data = []
+    for sample in samples:
+        values = [_sampled_value(value) for value in sample.values if _is_number(value)]
+        if values:
+            at = timestamp(sample.sampled_at)
+            data.append(datatypes.MeterValue(timestamp=at, sampled_value=values))
+    return data or None
+
+
+def meter_values_now(message: MeterValues, transaction_id: int | None) -> Payload:
+    """MeterValues.req that nobody stores; without transaction if there is none, or no id of it."""
+    return _meter_values(message, transaction_id)
+
+
+def _meter_values(message: MeterValues, transaction_id: int | None) -> Payload:
+    sampled = [_sampled_value(value) for value in message.values if _is_number(value)]
+    if not sampled:
+        raise ValueError("none of its meter values is a number")
+    return _payload(
+        call.MeterValues(
+            connector_id=int(message.connector_id),
+            meter_value=[
+                datatypes.MeterValue(timestamp=timestamp(message.sampled_at), sampled_value=sampled)
+            ],
+            transaction_id=transaction_id,
+        )
+    )
+
+
+def _is_number(value: SampledValue) -> bool:
+    # OCPP 1.6, 7.43: a decimal number, no exponent, no NaN. A missing reading is left out.
+    if _DECIMAL_NUMBER.fullmatch(value.value):
+        return True
+    logger.warning("A meter value of %s is not a number; it is left out", value.measurand)
+    return False
+
+
+def _sampled_value(value: SampledValue) -> datatypes.SampledValue:
+    return datatypes.SampledValue(
+        value=value.value,
+        context=value.context,
+        measurand=value.measurand,
+        phase=value.phase,
+        unit=value.unit,
+    )
+
+
+def timestamp(utc: datetime) -> str:
+    """An instant as OCPP writes it: ISO 8601, UTC with Z, milliseconds. It must know its zone."""
+    if utc.tzinfo is None:
+        raise ValueError("a time without zone cannot be sent")
+    return utc.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _id_tag(id_tag: str) -> str:
+    if not is_valid_id_tag(id_tag):
+        raise ValueError(f"its idTag must be 1 to {ID_TAG_MAX} printable characters")
+    return id_tag
+
+
+def _ci_string(text: str, at_most: int) -> str:
+    # CiString is printable ASCII (OCPP 1.6 errata 3.58): anything else would be refused.
+    return "".join(
+        char if char.isascii() and char.isprintable() else "?" for char in text[:at_most]
+    )
+
+
+def _payload(message: Any) -> Payload:
+    payload: Payload = snake_to_camel_case(remove_nones(serialize_as_dict(message)))
+    return payload

@@ -1,0 +1,84 @@
+"""Statuses of long work that must arrive: sent in order, when the link is accepted, each once.
+
+What ``link.tell`` sends is lost with the link; how an upload or an update ended must not be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from agent.core.commands import Command
+from agent.core.events import Event, LinkAccepted
+from agent.ocpp16.pending_call import CallErrorReceived
+from agent.ocpp16.send_queue import wait_at_most
+from agent.platform.errors import CallFailed
+
+WAITING_MAX = 50
+ATTEMPTS_MAX = 3  # at an accepted link; a central system that refuses a status cannot be forced
+AGAIN_S = 30.0
+_WANTS_NONE = ("NotImplemented", "NotSupported")
+
+logger = logging.getLogger(__name__)
+
+Call = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+Arrived = Callable[[str], None]
+
+
+class Notices:
+    """Sends what it is given, one after the other. ``run`` is a task for ever."""
+
+    def __init__(self, call: Call, is_online: Callable[[], bool]) -> None:
+        """``call`` sends a call now and raises CallFailed when no usable answer comes."""
+        self._call = call
+        self._is_online = is_online
+        self._waiting: deque[tuple[str, str, Arrived | None]] = deque(maxlen=WAITING_MAX)
+        self._something = asyncio.Event()
+        self._link_is_back = asyncio.Event()
+
+    def observe(self, event: Event, commands: Sequence[Command]) -> None:
+        """Hear of every turn: a link that is accepted is used at once."""
+        if isinstance(event, LinkAccepted):
+            self._link_is_back.set()
+
+    def send(self, action: str, status: str, arrived: Arrived | None = None) -> None:
+        """Let the central system know this status; ``arrived`` is called when it does."""
+        self._waiting.append((action, status, arrived))
+        self._something.set()
+
+    async def run(self) -> None:
+        """Send what waits, for ever."""
+        while True:
+            await self._something.wait()
+            while self._waiting:
+                await self._send_first()
+            self._something.clear()
+
+    async def _send_first(self) -> None:
+        notice = self._waiting[0]
+        action, status, arrived = notice
+        attempts = 0
+        while attempts < ATTEMPTS_MAX:
+            self._link_is_back.clear()
+            if not self._is_online():
+                await self._link_is_back.wait()
+                continue
+            try:
+                await self._call(action, {"status": status})
+            except CallFailed as problem:
+                logger.info("%s %s is not told yet: %s", action, status, problem)
+                if isinstance(problem, CallErrorReceived) and problem.code in _WANTS_NONE:
+                    break
+                attempts += self._is_online()  # that the link was lost does not count
+                await wait_at_most(self._link_is_back, AGAIN_S)
+            else:
+                if arrived is not None:
+                    arrived(status)
+                break
+        else:
+            logger.warning("%s %s could not be told; it is given up", action, status)
+        if self._waiting and self._waiting[0] is notice:  # else it was pushed out meanwhile
+            self._waiting.popleft()

@@ -1,0 +1,34 @@
+"""What outlives one connection to the central system."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+from agent.config.settings import ChargePointSettings
+from agent.core.configuration import Configuration
+from agent.core.ports import Clock, Inbox
+from agent.core.values import QueuedMessage
+from agent.ocpp16.frame_log import FrameLog
+from agent.ocpp16.incoming_calls import Handler
+from agent.ocpp16.off_loop import OffLoop, at_once
+from agent.ocpp16.pending_call import SentCalls
+from agent.ocpp16.registration import Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every session of this process works with."""
+
+    charge_point: ChargePointSettings
+    inbox: Inbox
+    configuration: Callable[[], Configuration]
+    next_message: Callable[[], Awaitable[QueuedMessage | None]]
+    clock: Clock
+    random: Random
+    handlers: dict[str, Handler]
+    registration: Registration
+    sent: SentCalls
+    off_loop: OffLoop = at_once
+    frame_log: FrameLog | None = None

@@ -1,0 +1,96 @@
+"""What the charge point has to say about itself now, when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent.config.settings import ChargePointSettings
+from agent.core.meter_values import sampled_values
+from agent.core.state import ChargePoint, Connector
+from agent.core.status_notification import reports
+from agent.core.values import Instant, MeterValues
+from agent.ocpp16.frames import Payload
+from agent.ocpp16.requests import boot_notification, meter_values_now, status_notification
+
+Status = Callable[[], str]  # of a diagnostics upload or a firmware update
+
+TRIGGERED = "Trigger"  # the context of values that somebody asked for (OCPP 1.6, 7.35)
+
+
+def idle() -> str:
+    """The status of what is not under way."""
+    return "Idle"
+
+
+class OwnAccount:
+    """Builds the calls: always the present, never what was (OCPP 1.6, 5.17)."""
+
+    def __init__(
+        self,
+        charge_point: ChargePointSettings,
+        state: Callable[[], ChargePoint],
+        now: Callable[[], Instant],
+        *,
+        diagnostics: Status = idle,
+        firmware: Status = idle,
+    ) -> None:
+        """``diagnostics`` and ``firmware`` tell what is under way, in the words of OCPP."""
+        self._charge_point = charge_point
+        self._state = state
+        self._now = now
+        self._statuses = {
+            "DiagnosticsStatusNotification": diagnostics,
+            "FirmwareStatusNotification": firmware,
+        }
+
+    def ask(self, action: str, status: Status) -> None:
+        """From now on this tells what is under way: diagnostics or firmware."""
+        self._statuses[action] = status
+
+    def calls(self, action: str, connector_id: int | None = None) -> list[tuple[str, Payload]]:
+        """The calls of this action, of one connector or of all; empty: there is nothing to tell.
+
+        Raises KeyError for an action that does not tell about the charge point.
+        """
+        match action:
+            case "BootNotification":
+                return [(action, boot_notification(self._charge_point))]
+            case "Heartbeat":
+                return [(action, {})]
+            case "StatusNotification":
+                return [(action, payload) for payload in self._reports(connector_id)]
+            case "MeterValues":
+                return [(action, payload) for payload in self._meter_values(connector_id)]
+            case _:
+                return [(action, {"status": self._statuses[action]()})]
+
+    def _reports(self, connector_id: int | None) -> list[Payload]:
+        now = self._now()
+        return [
+            status_notification(report, now.utc)
+            for report in reports(self._state(), now)
+            if connector_id in (None, report.connector_id)
+        ]
+
+    def _meter_values(self, connector_id: int | None) -> list[Payload]:
+        state = self._state()
+        return [
+            payload
+            for connector in state.connectors
+            if connector_id in (None, connector.connector_id)
+            and (payload := _values_of(state, connector)) is not None
+        ]
+
+
+def _values_of(state: ChargePoint, connector: Connector) -> Payload | None:
+    if connector.reading is None:
+        return None
+    measurands = state.configuration.measurands("MeterValuesSampledData")
+    values = sampled_values(connector.reading, measurands, TRIGGERED)
+    if not values:
+        return None
+    running = connector.transaction
+    return meter_values_now(
+        MeterValues(connector.connector_id, connector.reading.read_at, values),
+        None if running is None else running.transaction_id,
+    )

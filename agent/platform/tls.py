@@ -1,0 +1,114 @@
+"""TLS towards others: which certificates are trusted, and in words why it failed.
+
+The same for the central system, the station bus's broker and the addresses of files.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+from agent.platform.edited_files import read_certificates
+from agent.platform.errors import CertificateFileError, EditedFileError
+
+# Stated, because the defaults differ: Python 3.13 adds VERIFY_X509_STRICT, which refuses the plain
+# authorities that central systems have (no key usage extension, or X.509 version 1), and
+# VERIFY_X509_PARTIAL_CHAIN; 3.11 has neither, and refuses an authority that another one has signed.
+_VERIFY_FLAGS = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+
+# X509_V_ERR_... of OpenSSL, in words that say what to do. {ca_key}: the configuration key.
+_BY_ITSELF = "it is signed by itself: is it the right one? then name it in {ca_key}"
+_UNKNOWN_AUTHORITY = (
+    "it is signed by nobody whom this box trusts: name the certificate of its authority in {ca_key}"
+)
+_OTHER_NAME = "it is for another name than the address has: one of the two must be changed"
+_TOO_WEAK = "its key or signature is too weak: it must be renewed there"
+_CERTIFICATE_PROBLEMS = {
+    2: _UNKNOWN_AUTHORITY,
+    9: "it is not valid yet (is the clock of this box right?)",
+    10: "it has expired, and must be renewed there",
+    18: _BY_ITSELF,
+    19: _UNKNOWN_AUTHORITY,
+    20: _UNKNOWN_AUTHORITY,
+    21: _UNKNOWN_AUTHORITY,
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+    66: _TOO_WEAK,
+    67: _TOO_WEAK,
+    68: _TOO_WEAK,
+    79: "what signed it is marked as no authority: is {ca_key} the right one?",
+}
+# What OpenSSL makes of an answer that is no TLS at all.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+# Alerts about a certificate are about ours: servers differ in which one they send when none comes.
+_ABOUT_OUR_CERTIFICATE = re.compile(r"ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$")
+# What OpenSSL puts around its words.
+_FRAME = re.compile(r"^\[[^\]]*\] *| *\(_ssl\.c:\d+\)$")
+
+
+def client_context(ca_file: str, *, system_too: bool = False) -> ssl.SSLContext:
+    """TLS 1.2 or newer, certificate and host name checked. Raises CertificateFileError.
+
+    What ``ca_file`` holds is trusted, an authority or the server's own certificate; the system's
+    authorities are where it is empty, or with ``system_too``.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION
+    context.verify_flags = _VERIFY_FLAGS
+    if not ca_file or system_too:
+        context.load_default_certs()
+    if ca_file:
+        try:
+            context.load_verify_locations(cadata=read_certificates(ca_file))
+        except ssl.SSLError:
+            raise CertificateFileError(f"{ca_file} holds no certificate in PEM form") from None
+        except EditedFileError as problem:
+            raise CertificateFileError(f"cannot use the certificates in {problem}") from None
+    return context
+
+
+def explain_tls(problem: ssl.SSLError, host: str, ca_key: str) -> str:
+    """Why there is no TLS with this host, as a sentence for the person at the box. No secrets.
+
+    ``ca_key``: the configuration key of the file with what is trusted.
+    """
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        words = getattr(problem, "verify_message", "") or "no reason given"
+        code = getattr(problem, "verify_code", 0)
+        meaning = _CERTIFICATE_PROBLEMS.get(code, f"{words}; it must be renewed there")
+        meaning = meaning.replace("{ca_key}", ca_key)
+        return f"the TLS certificate of {host} was not accepted: {meaning}"
+    # Python 3.11.2 takes an end within the handshake for an orderly one.
+    if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return cut_off(host)
+    reason = _reason(problem)
+    if reason in _NO_TLS:
+        return f"{host} does not speak TLS on this port: is it the right port?"
+    if _ABOUT_OUR_CERTIFICATE.search(reason):
+        return f"{wants_client_certificate(host)} ({reason})"
+    if reason.endswith("ALERT_HANDSHAKE_FAILURE"):
+        return (
+            f"{host} and this box found no common TLS version or cipher, "
+            f"or it demands a client certificate, and this box has none ({reason})"
+        )
+    return f"{host} and this box found no common TLS version or cipher ({reason})"
+
+
+def wants_client_certificate(host: str) -> str:
+    """What is said of a server that lets in only who shows a certificate."""
+    return f"{host} demands a client certificate, and this box has none: switch that off there"
+
+
+def cut_off(host: str) -> str:
+    """What is said when the connection ended before an answer, without a word or with it lost."""
+    return (
+        f"{host} cut the connection before it answered: does this port speak TLS 1.2 or newer? "
+        "does it demand a client certificate? this box has none"
+    )
+
+
+def _reason(problem: ssl.SSLError) -> str:
+    """OpenSSL's name of it; where Python does not give that, OpenSSL's words in the same form."""
+    named = getattr(problem, "reason", None)
+    return named or _FRAME.sub("", str(problem)).upper().replace(" ", "_") or "no reason given"

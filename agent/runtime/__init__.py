@@ -1,0 +1,1 @@
+"""The one task that owns the state, what feeds it, and what records its decisions."""

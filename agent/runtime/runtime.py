@@ -1,0 +1,172 @@
+"""The one task that owns the state: takes the next event, decides, records, acts."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, get_args
+
+from agent.core import charge_point
+from agent.core.commands import Command, PatientOrder, Reply, Row
+from agent.core.events import Event, Heard, LookedUp, Presented, TimePassed
+from agent.core.ports import Clock
+from agent.core.state import ChargePoint
+from agent.core.values import TagFacts
+from agent.platform.errors import StoreError
+from agent.runtime.event_queue import EventQueue
+from agent.runtime.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+FACTS_S = 2.0  # a disk that does not answer must not hold up everything else
+# A deadline is passed by this much rather than met: two clocks round differently, and a turn a
+# moment too early would be followed by another at once, and so on.
+WAIT_MIN_S = 0.001
+REQUEST_S = 60.0  # the core answers requests within its own limits; this is the backstop
+_ROWS = frozenset(get_args(Row))
+_PATIENT = frozenset(get_args(PatientOrder))
+
+Perform = Callable[[Any], None]
+Observe = Callable[[ChargePoint, Event, ChargePoint, Sequence[Command]], None]
+
+
+class Runtime:
+    """Turns events into state, rows and orders; nobody else changes the state.
+
+    ``use`` says who performs which kind of order. ``observe`` is called after every turn with the
+    state before, the event, the state after and the commands (for the diary).
+    ``turn_at_least_every_s`` makes it turn even when nothing happens, for the watchdog.
+    """
+
+    def __init__(
+        self,
+        state: ChargePoint,
+        clock: Clock,
+        facts: Callable[[str], Awaitable[TagFacts]],
+        commit: Callable[[Sequence[Row]], None],
+        executor: Executor,
+        observe: Observe,
+        on_turn: Callable[[], None] = lambda: None,
+        turn_at_least_every_s: float | None = None,
+    ) -> None:
+        self.state = state
+        self._clock = clock
+        self._facts = facts
+        self._asked: asyncio.Future[TagFacts] | None = None  # the store, last
+        self._performers: dict[type[Command], Perform] = {Reply: self._reply}
+        self._observe = observe
+        self._on_turn = on_turn
+        self._longest_wait_s = turn_at_least_every_s
+        self._queue = EventQueue()
+        self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._request_ids = itertools.count(1)
+        self.journal = Journal(commit, executor, self._perform_patient, self.post)
+
+    def use(self, performers: Mapping[type[Command], Perform]) -> None:
+        """Let these perform the orders of their kind."""
+        self._performers.update(performers)
+
+    # --- the way in --------------------------------------------------------------------------
+
+    def post(self, event: Event) -> None:
+        """Hand in an event; never blocks, callable from any thread."""
+        self._queue.put(event)
+
+    async def request(self, make_event: Callable[[str], Event]) -> str:
+        """Post ``make_event(request_id)``, wait for the core's Reply and return its status.
+
+        Raises TimeoutError when the core does not reply in time.
+        """
+        return (await self.ask(make_event)).status
+
+    async def ask(
+        self, make_event: Callable[[str], Event], within_s: float | None = REQUEST_S
+    ) -> Reply:
+        """Post ``make_event(request_id)`` and return the whole Reply; ``within_s`` None: no limit.
+
+        Raises TimeoutError when the core does not reply in time.
+        """
+        request_id = f"r{next(self._request_ids)}"
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._replies[request_id] = future
+        try:
+            self.post(make_event(request_id))
+            async with asyncio.timeout(within_s):
+                return await future
+        finally:
+            del self._replies[request_id]
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Take events until cancelled. An error in here is a mistake in the program: it ends."""
+        journal = asyncio.create_task(self.journal.run())
+        journal.add_done_callback(lambda _: self.post(TimePassed()))  # its end is noticed at once
+        try:
+            while not journal.done():
+                event = await self._queue.get(self._seconds_to_wait())
+                await self.turn(TimePassed() if event is None else event)
+            await journal
+        finally:
+            journal.cancel()
+            if self._asked is not None:
+                self._asked.cancel()
+
+    async def turn(self, event: Event) -> None:
+        """Decide about one event; open at once, record, and let everything else follow."""
+        ready = await self._looked_up(event) if isinstance(event, Presented | Heard) else event
+        before = self.state
+        self.state, commands = charge_point.handle(before, ready, self._clock.now())
+        rows: list[Row] = []
+        patient: list[PatientOrder] = []
+        for command in commands:
+            kind = type(command)
+            if kind in _ROWS:
+                rows.append(command)  # type: ignore[arg-type]
+            elif kind in _PATIENT:
+                patient.append(command)  # type: ignore[arg-type]
+            else:  # opening waits for nothing, nor does what people see and hear
+                self._performers[kind](command)
+        self.journal.submit(rows, patient)
+        self._observe(before, event, self.state, commands)
+        self._on_turn()
+
+    def _seconds_to_wait(self) -> float | None:
+        now = self._clock.now()
+        deadline_s = charge_point.next_deadline_s(self.state, now)
+        if deadline_s is None:
+            return self._longest_wait_s
+        wait_s = max(WAIT_MIN_S, deadline_s - now.monotonic_s)
+        return wait_s if self._longest_wait_s is None else min(wait_s, self._longest_wait_s)
+
+    async def _looked_up(self, event: Presented | Heard) -> LookedUp:
+        """The core does no I/O: what the store knows about a tag is looked up before.
+
+        While the store owes an answer it is not waited for again: a disk that hangs holds up what
+        is behind this once, and not once for each tag.
+        """
+        if event.id_tag is None:
+            return LookedUp(event, None)
+        try:
+            if self._asked is not None and not self._asked.done():
+                raise TimeoutError
+            async with asyncio.timeout(FACTS_S):
+                self._asked = asyncio.ensure_future(self._facts(event.id_tag))
+                return LookedUp(event, await asyncio.shield(self._asked))
+        except (StoreError, TimeoutError) as error:
+            problem = str(error) or f"the store did not answer within {FACTS_S:g} s"
+            logger.warning("a card cannot be looked up: %s", problem)
+            return LookedUp(event, None, problem)
+
+    def _perform_patient(self, order: PatientOrder) -> None:
+        """Closing waits for the journal, and is forgotten if it is not wanted any more."""
+        if charge_point.still_wanted(self.state, order):
+            self._performers[type(order)](order)
+
+    def _reply(self, reply: Reply) -> None:
+        future = self._replies.get(reply.request_id)
+        if future is not None and not future.done():
+            future.set_result(reply)

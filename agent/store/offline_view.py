@@ -1,0 +1,214 @@
+"""A look at the database from outside: read-only, on a connection of its own, at any time.
+
+For the help desk: it works beside a running agent, without one, and on a file that the agent would
+refuse or set aside. It never waits for a lock, changes nothing, and needs no right to write.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from agent.core.connection_profile import Approaches
+from agent.core.values import DecisionRecord
+from agent.platform.errors import AgentError, StoreError
+from agent.platform.ownership import rights_of_owner
+from agent.store.approach import read_approaches
+from agent.store.migrations import APPLICATION_ID
+from agent.store.problems import as_store_errors, store_error
+from agent.store.reading import OutboxSummary, read_decisions, read_deeds, read_outbox_summary
+
+SQLITE_VERSION = sqlite3.sqlite_version
+DECISIONS_SHOWN = 200
+DEEDS_SHOWN = 100
+TAGS_MAX = 250_000
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's own machine; some milliseconds
+
+# Where idTags stand in the database.
+_TAGS = (
+    ("local_list", "id_tag"),
+    ("local_list", "parent_id_tag"),
+    ("authorization_cache", "id_tag"),
+    ("authorization_cache", "parent_id_tag"),
+    ("transactions", "id_tag"),
+    ("transactions", "parent_id_tag"),
+    ("decisions", "id_tag"),
+)
+_COUNTED = (
+    "authorization_cache",
+    "configuration_keys",
+    "decisions",
+    "deeds",
+    "local_list",
+    "outbox",
+    "transactions",
+)
+
+
+_Read = Callable[[sqlite3.Connection, "Look"], None]
+
+
+@dataclass(slots=True)
+class Look:
+    """What was seen. ``problems`` says what could not be: the rest is good all the same."""
+
+    quick_check: str = ""  # "ok", or what is wrong; empty: not known
+    decisions: list[DecisionRecord] = field(default_factory=list)  # newest first
+    deeds: list[tuple[datetime, str]] = field(default_factory=list)
+    outbox: OutboxSummary | None = None
+    configuration: dict[str, str] = field(default_factory=dict)  # keys that were changed
+    tags: list[str] = field(default_factory=list)  # every idTag that it holds: to look for them
+    passwords: list[str] = field(default_factory=list)  # of the central system: to look for them
+    rows: dict[str, int] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)  # of the migration that were applied
+    bytes: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def look_at(path: Path, must_stop: Callable[[], bool]) -> Look:
+    """Read what a help desk needs. Never raises: what cannot be read is a problem in the result.
+
+    ``must_stop`` is asked every few milliseconds; true ends what is being read.
+    """
+    look = Look()
+    try:
+        with _opened(path, look) as reader:
+            reader.set_progress_handler(lambda: int(must_stop()), _STEPS_BETWEEN_LOOKS)
+            for read in (_tags, _passwords, _memories, _outbox, _keys, _rows, _check):
+                _try(read, reader, look)
+    except StoreError as problem:
+        look.problems.append(str(problem))
+    return look
+
+
+def quick_check(path: Path, must_stop: Callable[[], bool] = lambda: False) -> str:
+    """What SQLite's quick_check says: "ok", or what is wrong. Raises StoreError."""
+    look = Look()
+    with _opened(path, look) as reader:
+        reader.set_progress_handler(lambda: int(must_stop()), _STEPS_BETWEEN_LOOKS)
+        _try(_check, reader, look)
+    if look.problems:
+        raise StoreError(look.problems[0])
+    return look.quick_check
+
+
+def stored_approaches(path: Path) -> Approaches | None:
+    """How the central system is reached, if that was ever changed. Raises StoreError."""
+    with _opened(path, Look()) as reader:
+        try:
+            return read_approaches(reader)
+        except sqlite3.Error as problem:
+            raise store_error(problem, f"Cannot read the database {path}") from problem
+
+
+def _try(read: _Read, reader: sqlite3.Connection, look: Look) -> None:
+    try:
+        read(reader, look)
+    except (sqlite3.Error, StoreError, ValueError, KeyError) as problem:
+        look.problems.append(f"{(read.__doc__ or '').rstrip('.')} cannot be read: {problem}")
+
+
+@contextmanager
+def _opened(path: Path, look: Look) -> Iterator[sqlite3.Connection]:
+    try:
+        with rights_of_owner(path.parent):
+            look.bytes = _sizes(path)
+            with closing(_open(path)) as reader:
+                yield reader
+    except StoreError:
+        raise
+    except AgentError as problem:
+        raise StoreError(f"Cannot read the database {path}: {problem}") from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    doing = f"Cannot read the database {path}"
+    with as_store_errors(doing):
+        _check_that_it_can_be_read(path)
+        reader = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1, isolation_level=None
+        )
+    try:
+        (found,) = reader.execute("PRAGMA application_id").fetchone()
+    except sqlite3.Error as problem:
+        reader.close()
+        raise store_error(problem, doing) from problem
+    if found != APPLICATION_ID:
+        reader.close()
+        raise StoreError(f"{doing}: it is the database of another program")
+    return reader
+
+
+def _check_that_it_can_be_read(path: Path) -> None:
+    """SQLite does not say why it cannot open a file. Raises OSError, which does.
+
+    Never by opening it: to close it again would drop the locks of this process (fcntl(2)).
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(None, "it is no plain file")
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    found = {}
+    try:
+        for file in sorted(path.parent.glob(f"{path.name}*")):
+            found[file.name] = file.stat().st_size
+    except OSError:
+        pass  # a file that has just gone, or a directory that nobody may look into
+    return found
+
+
+def _tags(reader: sqlite3.Connection, look: Look) -> None:
+    """The cards."""
+    for table, column in _TAGS:
+        rows = reader.execute(
+            f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT ?",
+            (TAGS_MAX - len(look.tags),),
+        )
+        look.tags += [tag for (tag,) in rows]
+
+
+def _passwords(reader: sqlite3.Connection, look: Look) -> None:
+    """The passwords."""
+    known = read_approaches(reader)
+    ways = () if known is None else (known.settled, known.trial)
+    look.passwords = [way.password for way in ways if way is not None and way.password]
+
+
+def _memories(reader: sqlite3.Connection, look: Look) -> None:
+    """The decisions."""
+    look.decisions = read_decisions(reader, None, DECISIONS_SHOWN)
+    look.deeds = read_deeds(reader, DEEDS_SHOWN)
+
+
+def _outbox(reader: sqlite3.Connection, look: Look) -> None:
+    """The outbox."""
+    look.outbox = read_outbox_summary(reader)
+
+
+def _keys(reader: sqlite3.Connection, look: Look) -> None:
+    """The configuration keys."""
+    look.configuration = dict(reader.execute("SELECT key, value FROM configuration_keys"))
+
+
+def _rows(reader: sqlite3.Connection, look: Look) -> None:
+    """The number of rows."""
+    for table in _COUNTED:
+        (look.rows[table],) = reader.execute(f"SELECT count(*) FROM {table}").fetchone()
+    applied = reader.execute("SELECT name FROM _sqlite_migrations ORDER BY id")
+    look.steps = [name for (name,) in applied]
+
+
+def _check(reader: sqlite3.Connection, look: Look) -> None:
+    """The check of the file."""
+    verdicts = [verdict for (verdict,) in reader.execute("PRAGMA quick_check(5)")]
+    look.quick_check = "; ".join(verdicts)

@@ -1,0 +1,35 @@
+"""How the daemon starts: the outputs are safe before anything that takes long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.bench.box import simulated_config
+
+HEAVY = {"gpiozero", "jsonschema", "ocpp", "pymodbus", "sqlite3", "sqlite_utils", "websockets"}
+
+# The rest of the agent cannot be imported here: what was done before is what we look at.
+START_WITHOUT_THE_REST = f"""
+import sys
+sys.modules["agent.app.application"] = None
+from agent.__main__ import main
+try:
+    main(["run", "--config", sys.argv[1]])
+except ImportError:
+    print(sorted({HEAVY!r} & set(sys.modules)))
+"""
+
+
+def test_the_outputs_are_safe_before_anything_heavy_is_imported(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(simulated_config(tmp_path, ""), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", START_WITHOUT_THE_REST, str(config)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "outputs are safe" in done.stderr
+    assert done.stdout.strip() == "[]"

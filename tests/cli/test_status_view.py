@@ -1,0 +1,220 @@
+"""Answers in a terminal of 80 columns: what is wrong stands there, and what comes next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from agent.cli.status_view import local_time, queue_lines, status_lines
+
+URL = "ws://central.test/CP-1"
+SINCE = "2026-03-01T12:00:00+00:00"
+LINK: dict[str, Any] = {
+    "url": URL,
+    "connected_since": SINCE,
+    "is_accepted": True,
+    "registration": "Accepted",
+    "last_problem": "",
+    "next_try_in_s": None,
+    "in_flight": None,
+    "waiting": 0,
+}
+OUTBOX: dict[str, Any] = {
+    "queued_count": 0,
+    "oldest_queued_at": None,
+    "parked_count": 0,
+    "parked": [],
+}
+CONNECTOR: dict[str, Any] = {
+    "id": 1,
+    "status": "Charging",
+    "error_code": "NoError",
+    "info": "",
+    "in_words": "charging",
+    "plugged": True,
+    "lock": "locked",
+    "pilot": "C",
+    "contactor": "closed",
+    "offered_current_a": 16.0,
+    "meter": {"import_wh": 1500, "power_w": 7360.4},
+    "session": {
+        "ref": 3,
+        "transaction_id": 77,
+        "id_tag": "04..80",
+        "energy_wh": 500,
+        "duration_s": 3725,
+    },
+}
+
+
+def lines(**changes: Any) -> list[str]:
+    status = {
+        "link": LINK,
+        "outbox": OUTBOX,
+        "faults": [],
+        "connectors": [CONNECTOR],
+        "cards_waiting_for_a_plug": [],
+        "cards_being_checked": [],
+        "simulated": False,
+    }
+    return status_lines({**status, **changes})
+
+
+def test_a_box_that_charges_is_told_in_a_few_lines():
+    assert lines() == [
+        f"link         accepted by {URL}",
+        f"             connected since {local_time(SINCE)}",
+        "connector 1  Charging: charging",
+        "             plug in, locked, pilot C, contactor closed, 16 A offered",
+        "             session 3 (number 77) of card 04..80: 500 Wh in 62:05",
+        "             meter 1500 Wh, 7360 W",
+        "queue        empty",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        (
+            {"url": ""},
+            ["link         no central system is configured; the box decides by itself"],
+        ),
+        (
+            {
+                "connected_since": None,
+                "is_accepted": False,
+                "last_problem": "nobody answers",
+                "next_try_in_s": 12.4,
+            },
+            [
+                f"link         not connected to {URL}",
+                "             next try in 12 s",
+                "             nobody answers",
+            ],
+        ),
+        (
+            {"last_pong_at": SINCE, "last_pong_took_s": 0.0384},
+            [
+                f"link         accepted by {URL}",
+                f"             connected since {local_time(SINCE)}",
+                f"             last ping answered {local_time(SINCE)}, after 38 ms",
+            ],
+        ),
+        (
+            {"is_accepted": False, "registration": "Pending"},
+            [f"link         connected to {URL}, boot: Pending"],
+        ),
+        (
+            {"is_accepted": False, "registration": "", "in_flight": "BootNotification"},
+            [
+                f"link         connected to {URL}, boot: no answer yet",
+                "             waiting for the answer to BootNotification",
+            ],
+        ),
+    ],
+)
+def test_a_link_says_where_it_stands(link, expected):
+    assert lines(link={**LINK, **link})[: len(expected)] == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"faults": ["emergency stop pressed"]}, "fault        emergency stop pressed"),
+        (
+            {"cards_waiting_for_a_plug": [{"id_tag": "04..80", "connectors": [1]}]},
+            "card         04..80 is accepted and waits for a plug",
+        ),
+        ({"cards_being_checked": ["04..80"]}, "card         04..80 is being checked"),
+        ({"simulated": True}, "hardware     simulated"),
+        ({"outbox": {"problem": "disk I/O error"}}, "queue        disk I/O error"),
+        (
+            {"outbox": {**OUTBOX, "queued_count": 4, "oldest_queued_at": SINCE}},
+            f"queue        4 messages wait, the oldest since {local_time(SINCE)}",
+        ),
+        (
+            {"connectors": [{**CONNECTOR, "error_code": "GroundFailure", "info": "it tripped"}]},
+            "             GroundFailure: it tripped",
+        ),
+        (
+            {
+                "connectors": [
+                    {
+                        **CONNECTOR,
+                        "error_code": "GroundFailure",
+                        "info": "it",
+                        "look_at": "its wire",
+                    }
+                ]
+            },
+            "             look at: its wire",
+        ),
+        (
+            {"connectors": [{**CONNECTOR, "plugged": None, "lock": None, "pilot": None}]},
+            "             contactor closed, 16 A offered",
+        ),
+        (
+            {"connectors": [{**CONNECTOR, "plugged": False, "offered_current_a": 0.0}]},
+            "             plug out, locked, pilot C, contactor closed",
+        ),
+        (
+            {
+                "connectors": [
+                    {**CONNECTOR, "session": {**CONNECTOR["session"], "transaction_id": None}}
+                ]
+            },
+            "             session 3 (no number yet) of card 04..80: 500 Wh in 62:05",
+        ),
+        (
+            {"connectors": [{**CONNECTOR, "meter": {"import_wh": 7, "power_w": None}}]},
+            "             meter 7 Wh",
+        ),
+    ],
+)
+def test_whatever_is_special_has_its_line(changes, line):
+    assert line in lines(**changes)
+
+
+def test_the_whole_queue_is_told_with_what_people_did_about_it():
+    parked = [
+        {"sequence": n, "action": "MeterValues", "transaction_ref": 3, "problem": "refused"}
+        for n in range(1, 6)
+    ]
+    outbox = {**OUTBOX, "parked_count": 5, "parked": parked, "thinned_count": 12}
+    deeds = [{"done_at": SINCE, "deed": "message 9 discarded"}]
+    told = list(queue_lines({"outbox": outbox, "deeds": deeds}))
+    assert told == [
+        "queue        empty",
+        "             12 meter values dropped: more waits than storage.queue_max_mb",
+        "             5 messages were set aside after their attempts",
+        *(f"             {n}: MeterValues of session 3: refused" for n in range(1, 6)),
+        "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER",
+        f"{local_time(SINCE)}  message 9 discarded",
+    ]
+
+
+def test_the_last_messages_that_were_set_aside_are_told_with_the_reason():
+    parked = [
+        {
+            "sequence": 40 + ref,
+            "action": "MeterValues",
+            "transaction_ref": ref,
+            "problem": "refused",
+        }
+        for ref in range(9)
+    ]
+    told = lines(outbox={**OUTBOX, "parked_count": 9, "parked": parked})
+    assert "             9 messages were set aside after their attempts" in told
+    assert [line for line in told if "of session" in line] == [
+        f"             {40 + ref}: MeterValues of session {ref}: refused" for ref in (6, 7, 8)
+    ]
+    assert (
+        "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER" in told
+    )
+
+
+def test_a_time_is_told_in_the_time_of_the_place():
+    shown = datetime.strptime(local_time(SINCE), "%Y-%m-%d %H:%M:%S").astimezone()
+    assert shown == datetime.fromisoformat(SINCE)

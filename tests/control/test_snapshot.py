@@ -1,0 +1,305 @@
+"""The state as others see it: words for every situation, no whole idTag, plain data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agent.cli.status_view import status_lines
+from agent.control.snapshot import charge_point_snapshot, outbox_as_data
+from agent.core import events as ev
+from agent.core.firmware_values import Firmware, FirmwareStep, FirmwareUpdate
+from agent.core.state import Outbox
+from agent.core.values import AuthorizationStatus, IdTagInfo, LockState, PilotState
+from agent.store import OutboxSummary
+from tests.core.charging import MAX, a_profile
+from tests.core.world import (
+    BARE,
+    CARD,
+    NOON,
+    OTHER_CARD,
+    Story,
+    a_charge_point,
+    a_started_story,
+    charging,
+    finish,
+    listed,
+    reading,
+    tap,
+)
+
+INVALID = IdTagInfo(AuthorizationStatus.INVALID)
+LINK = {
+    "url": "ws://central.test/CP-1",
+    "connected_since": "2026-03-01T12:00:00+00:00",
+    "is_accepted": True,
+    "registration": "Accepted",
+    "last_problem": "",
+    "next_try_in_s": None,
+    "in_flight": None,
+    "waiting": 0,
+}
+OUTBOX = {"queued_count": 0, "oldest_queued_at": None, "parked_count": 0, "parked": []}
+
+
+def free() -> Story:
+    return Story(a_charge_point())
+
+
+def plugged() -> Story:
+    story = free()
+    story.tell(ev.CablePluggedIn(1))
+    return story
+
+
+def being_checked() -> Story:
+    story = free()
+    story.tell(tap())
+    return story
+
+
+def waiting_for_plug() -> Story:
+    story = free()
+    story.tell(tap(facts=listed()))
+    story.wait(20)
+    return story
+
+
+def waiting_for_plug_for_ever() -> Story:
+    story = Story(a_charge_point(ConnectionTimeOut="0"))
+    story.tell(tap(facts=listed()))
+    return story
+
+
+def waiting_for_meter() -> Story:
+    story = a_started_story()
+    story.tell(ev.LockChanged(1, LockState.LOCKED))
+    return story
+
+
+def bored_vehicle() -> Story:
+    story = charging()
+    story.tell(ev.PilotChanged(1, PilotState.B), ev.ContactorOpened(1))
+    return story
+
+
+def faulty_pilot() -> Story:
+    story = charging()
+    story.tell(ev.PilotChanged(1, PilotState.E), ev.ContactorOpened(1))
+    return story
+
+
+def too_hot() -> Story:
+    story = charging()
+    story.tell(ev.SafetyInputTripped("temperature"), ev.ContactorOpened(1))
+    return story
+
+
+def lock_lost() -> Story:
+    story = charging()
+    story.tell(ev.LockChanged(1, LockState.UNLOCKED), ev.ContactorOpened(1))
+    return story
+
+
+def contactor_awaited() -> Story:
+    story = charging()
+    story.tell(ev.ContactorTripped(1, "lease expired", 1), ev.ContactorOpened(1))
+    return story
+
+
+def not_accepted_after_all() -> Story:
+    story = charging(StopTransactionOnInvalidId="false")
+    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77, INVALID, CARD))
+    story.tell(ev.ContactorOpened(1))
+    return story
+
+
+def being_ended() -> Story:
+    story = charging()
+    story.tell(tap())
+    return story
+
+
+def over() -> Story:
+    story = being_ended()
+    finish(story)
+    return story
+
+
+def held() -> Story:
+    story = charging()
+    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77, INVALID, CARD))
+    finish(story)
+    return story
+
+
+def limited() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 1, a_profile(1, 5.9)))
+    return story
+
+
+def limited_as_a_box() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 5.9, purpose=MAX)))
+    return story
+
+
+def limited_by_the_operator() -> Story:
+    story = limited_as_a_box()
+    story.tell(ev.LimitAsked("l", 1, 3.5))
+    return story
+
+
+def limited_by_its_own_profile_in_a_box_with_a_limit() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 20, purpose=MAX)))
+    story.tell(ev.SetProfileRequested("p", 1, a_profile(2, 5.5)))
+    return story
+
+
+def one_too_many() -> Story:
+    story = charging()
+    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 10, purpose=MAX)))
+    story.tell(ev.SetProfileRequested("p", 1, a_profile(2, 16, least=12.0)))
+    return story
+
+
+def out_of_order() -> Story:
+    story = free()
+    story.tell(ev.SafetyInputTripped("emergency_stop"))
+    return story
+
+
+def being_updated(step: FirmwareStep = FirmwareStep.INSTALLING) -> Story:
+    update = FirmwareUpdate("http://me:geheim@files.example.com", NOON, 0, 0, step)
+    story = Story(replace(a_charge_point(), firmware=Firmware(update=update)))
+    story.tell(ev.TimePassed())
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        (being_updated, "out of service: firmware is being updated"),
+        (free, "free"),
+        (plugged, "plugged in; waiting for a card"),
+        (being_checked, "a card is being checked"),
+        (waiting_for_plug, "card accepted; waiting for the plug, 40 s left"),
+        (waiting_for_plug_for_ever, "card accepted; waiting for the plug"),
+        (a_started_story, "card accepted; waiting for the lock"),
+        (waiting_for_meter, "card accepted; waiting for the meter"),
+        (charging, "charging"),
+        (bored_vehicle, "waiting for the car: it does not ask for energy"),
+        (faulty_pilot, "no energy: the control pilot is in state E"),
+        (too_hot, "no energy: too hot, or its sensor is silent"),
+        (lock_lost, "no energy: the lock is not confirmed"),
+        (contactor_awaited, "waiting for the contactor"),
+        (limited, "no energy: 5.9 A are allowed, a car needs 6 A"),
+        (limited_as_a_box, "no energy: 5.9 A are allowed, a car needs 6 A"),
+        (limited_by_the_operator, "no energy: 3.5 A are allowed, a car needs 6 A"),
+        (
+            limited_by_its_own_profile_in_a_box_with_a_limit,
+            "no energy: 5.5 A are allowed, a car needs 6 A",
+        ),
+        (one_too_many, "no energy: too little is left of what the box may draw"),
+        (not_accepted_after_all, "no energy: the central system does not accept this card"),
+        (being_ended, "the session is being ended"),
+        (over, "session over; the cable can be taken out"),
+        (held, "session over; the cable is held until the card is shown again"),
+        (out_of_order, "out of order: emergency stop pressed"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else None,
+)
+def test_every_situation_has_its_words_and_its_lines(story, words):
+    told = story()
+    snapshot = charge_point_snapshot(told.state, told.now)
+    assert snapshot["connectors"][0]["in_words"] == words
+    assert json.loads(json.dumps(snapshot)) == snapshot
+    assert CARD not in json.dumps(snapshot)
+    whole = {**snapshot, "link": LINK, "outbox": OUTBOX, "simulated": True}
+    lines = status_lines(whole)
+    assert any(words in line for line in lines)
+    assert all(len(line) <= 100 for line in lines)
+    assert CARD not in "\n".join(lines)
+
+
+def test_a_session_is_told_with_its_energy_and_its_time():
+    story = charging(meter_wh=1000)
+    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77, listed().list_entry, CARD))
+    story.wait(110)
+    story.tell(ev.MeterRead(1, reading(3500)))
+    session = charge_point_snapshot(story.state, story.now)["connectors"][0]["session"]
+    assert session == {
+        "ref": 1,
+        "transaction_id": 77,
+        "id_tag": "04..C4",
+        "begun_at": "2026-03-01T12:00:00+00:00",
+        "duration_s": 120,
+        "energy_wh": 2500,
+    }
+
+
+def test_a_box_without_parts_does_not_speak_of_them():
+    story = Story(a_charge_point(traits=BARE))
+    connector = charge_point_snapshot(story.state, story.now)["connectors"][0]
+    assert [connector[part] for part in ("plugged", "lock", "pilot", "meter")] == [None] * 4
+
+
+def test_cards_that_wait_or_are_checked_are_told_masked():
+    story = Story(a_charge_point(connectors=2))
+    story.tell(tap(facts=listed(), connectors=(1,)))
+    story.tell(ev.CablePluggedIn(2), tap(OTHER_CARD, connectors=(2,)))
+    snapshot = charge_point_snapshot(story.state, story.now)
+    assert snapshot["cards_waiting_for_a_plug"] == [{"id_tag": "04..C4", "connectors": [1]}]
+    assert snapshot["cards_being_checked"] == ["04..33"]
+
+
+def test_the_time_of_a_session_does_not_follow_a_clock_that_jumps():
+    story = charging()
+    jumped = replace(story.now, utc=story.now.utc + timedelta(days=400), is_trusted=False)
+    snapshot = charge_point_snapshot(story.state, jumped)
+    assert snapshot["connectors"][0]["session"]["duration_s"] == 10
+    assert snapshot["time_is_known"] is False
+
+
+def test_an_offer_that_waits_for_the_journal_is_not_shown():
+    story = charging(connectors=2)
+    snapshot = charge_point_snapshot(story.state, story.now, lambda connector_id: connector_id == 1)
+    assert snapshot["connectors"][0]["offered_current_a"] == 0.0
+    assert charge_point_snapshot(story.state, story.now)["connectors"][0]["offered_current_a"] == 32
+
+
+@pytest.mark.parametrize(("stored", "waiting", "shown"), [(1, 0, 0), (5, 6, 5), (7, 6, 6)])
+def test_what_has_been_answered_does_not_wait_even_if_it_is_still_stored(stored, waiting, shown):
+    summary = OutboxSummary(stored, NOON, 0, ())
+    state = replace(a_charge_point(), outbox=Outbox(next_sequence=waiting + 1))
+    data = outbox_as_data(summary, state)
+    assert data["queued_count"] == shown
+    assert (data["oldest_queued_at"] is None) is (shown == 0)
+    json.dumps(data)
+
+
+def test_a_fault_says_what_to_look_at_and_nothing_else_does():
+    def look_at(story: Story) -> str:
+        (connector,) = charge_point_snapshot(story.state, story.now)["connectors"]
+        return str(connector["look_at"])
+
+    assert look_at(too_hot()).startswith("sun, ventilation")
+    assert look_at(faulty_pilot()) == look_at(charging()) == ""
+
+
+@pytest.mark.parametrize("step", FirmwareStep)
+def test_what_becomes_of_an_update_is_told_until_it_is_installed(step: FirmwareStep):
+    told = being_updated(step)
+    told.tell(ev.TimePassed())
+    snapshot = charge_point_snapshot(told.state, told.now)
+    lines = status_lines({**snapshot, "link": LINK, "outbox": OUTBOX, "simulated": True})
+    shown = [line for line in lines if line.startswith("firmware     ")]
+    assert shown == ([f"firmware     {snapshot['firmware']}"] if snapshot["firmware"] else [])
+    assert bool(shown) is (step is not FirmwareStep.INSTALLED)
+    assert "update" in snapshot["firmware"] or not shown
+    assert "geheim" not in json.dumps(snapshot)

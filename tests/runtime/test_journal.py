@@ -1,0 +1,383 @@
+"""Closing waits for the journal; opening waits for nothing; nothing is lost but meter values."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+import agent.runtime.journal
+from agent.core.commands import (
+    CloseContactor,
+    DeliverNext,
+    EndTransaction,
+    OfferCurrent,
+    PatientOrder,
+    QueueMessage,
+    RecordDecision,
+    RemoveMessage,
+    Reply,
+    Row,
+)
+from agent.core.events import Event, JournalFailed, JournalRecovered
+from agent.core.values import (
+    DecisionRecord,
+    MeterValues,
+    StopReason,
+    StopTransaction,
+    Verdict,
+)
+from agent.platform.errors import StoreFull
+from agent.runtime.journal import GATHER_S, RETRY_S, SPARE_S, SPARED_MAX, Journal
+from tests.emulators.inline_executor import InlineExecutor
+from tests.emulators.virtual_clock import NOON
+
+CLOSE = CloseContactor(1, 1, 0, 5.0)
+REPLY = Reply("r1", "Accepted")
+
+
+def row(number: int) -> Row:
+    return RemoveMessage(number)
+
+
+@dataclass
+class Desk:
+    """A journal with everything around it written down."""
+
+    committed: list[list[Row]] = field(default_factory=list)
+    performed: list[PatientOrder] = field(default_factory=list)
+    posted: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.executor = InlineExecutor("journal")
+        self.journal = Journal(
+            self._commit, self.executor, self.performed.append, self.posted.append
+        )
+
+    def _commit(self, rows: Sequence[Row]) -> None:
+        self.committed.append(list(rows))
+
+    @property
+    def rows(self) -> list[Row]:
+        return [one for commit in self.committed for one in commit]
+
+
+@contextlib.asynccontextmanager
+async def a_desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    run = asyncio.create_task(desk.journal.run())
+    try:
+        yield desk
+    finally:
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+
+
+async def test_an_order_without_rows_is_performed_at_once():
+    async with a_desk() as desk:
+        desk.journal.submit([], [CLOSE])
+        assert desk.performed == [CLOSE]
+        assert desk.committed == []
+
+
+async def test_an_order_waits_until_its_rows_are_committed():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [CLOSE, REPLY])
+        await asyncio.sleep(3600)
+        assert desk.performed == []
+        desk.executor.release()
+        await asyncio.sleep(0.01)
+        assert desk.committed == [[row(1)]]
+        assert desk.performed == [CLOSE, REPLY]
+
+
+async def test_an_order_without_rows_waits_behind_the_rows_before_it():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(1)
+        desk.journal.submit([], [CLOSE])
+        await asyncio.sleep(1)
+        assert desk.performed == []
+        desk.executor.release()
+        await asyncio.sleep(1)
+        assert desk.performed == [CLOSE]
+        assert desk.committed == [[row(1)]]  # nothing to write for the second
+
+
+async def test_what_piles_up_goes_into_the_next_commit_together_and_in_order():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(1)  # under way
+        desk.journal.submit([row(2), row(3)], [REPLY])
+        desk.journal.submit([row(4)], [CLOSE])
+        desk.executor.release()
+        await asyncio.sleep(1)
+        assert desk.committed == [[row(1)], [row(2), row(3), row(4)]]
+        assert desk.performed == [REPLY, CLOSE]
+
+
+async def test_a_commit_that_fails_is_tried_again_and_told_once():
+    async with a_desk() as desk:
+        desk.executor.problem = StoreFull("no room on the disk")
+        desk.journal.submit([row(1)], [CLOSE])
+        await asyncio.sleep(10 * RETRY_S)
+        desk.journal.submit([row(2)], [REPLY])
+        await asyncio.sleep(10 * RETRY_S)
+        assert desk.performed == []
+        assert desk.executor.count > 15
+        assert desk.posted == [JournalFailed("no room on the disk")]
+        desk.executor.problem = None
+        await asyncio.sleep(RETRY_S)
+        assert desk.committed == [[row(1), row(2)]]
+        assert desk.performed == [CLOSE, REPLY]
+        assert desk.posted[1:] == [JournalRecovered()]
+
+
+async def test_rows_stay_in_their_order_through_one_failure_after_the_other():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [CLOSE])
+        await asyncio.sleep(1)  # under way
+        desk.executor.problem = StoreFull("no room on the disk")
+        desk.journal.submit([row(2)], [])
+        desk.journal.submit([row(3)], [REPLY])
+        desk.executor.release()
+        await asyncio.sleep(3 * RETRY_S)
+        desk.journal.submit([row(4)], [])
+        await asyncio.sleep(3 * RETRY_S)
+        desk.executor.problem = None
+        await asyncio.sleep(RETRY_S)
+        assert desk.committed == [[row(1), row(2), row(3), row(4)]]
+        assert desk.performed == [CLOSE, REPLY]
+
+
+async def test_a_second_failure_is_told_again():
+    async with a_desk() as desk:
+        for number in (1, 2):
+            desk.executor.problem = StoreFull("no room on the disk")
+            desk.journal.submit([row(number)], [])
+            await asyncio.sleep(1)
+            desk.executor.problem = None
+            await asyncio.sleep(RETRY_S)
+        kinds = [type(event) for event in desk.posted]
+        assert kinds == [JournalFailed, JournalRecovered] * 2
+
+
+async def test_a_failed_commit_is_not_overtaken_by_an_order_without_rows():
+    async with a_desk() as desk:
+        desk.executor.problem = StoreFull("no room on the disk")
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(0.01)
+        desk.journal.submit([], [CLOSE])
+        assert desk.performed == []
+
+
+def meter_values(number: int) -> QueueMessage:
+    return QueueMessage(number, 1, MeterValues(1, NOON, ()))
+
+
+def a_reason(number: int = 0) -> RecordDecision:
+    return RecordDecision(
+        DecisionRecord(NOON, "start", 1, "DEADBEEF", Verdict.ACCEPTED, "LISTED", "local list")
+    )
+
+
+def a_stop(number: int) -> QueueMessage:
+    return QueueMessage(number, 1, StopTransaction(0, NOON, StopReason.LOCAL))
+
+
+@pytest.mark.parametrize("make_row", [meter_values, a_reason])
+@pytest.mark.parametrize("disk", ["fails", "hangs"])
+async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
+    monkeypatch, caplog, disk, make_row
+):
+    monkeypatch.setattr(agent.runtime.journal, "ROWS_MAX", 10)
+    async with a_desk() as desk:
+        if disk == "fails":
+            desk.executor.problem = StoreFull("no room on the disk")
+        else:
+            desk.executor.is_stuck = True
+        desk.journal.submit([row(0)], [])
+        await asyncio.sleep(1)
+        for number in range(1, 30):
+            desk.journal.submit([make_row(number)], [])
+        desk.journal.submit([a_stop(30), EndTransaction(1)], [REPLY])
+        await asyncio.sleep(2 * RETRY_S)
+        desk.executor.problem = None
+        desk.executor.release()
+        await asyncio.sleep(2 * RETRY_S)
+        kept = [one for one in desk.rows if isinstance(one, QueueMessage)]
+        assert kept[-1] == a_stop(30)
+        assert len(desk.rows) <= 12
+        assert desk.rows[0] == row(0)
+        assert desk.rows[-1] == EndTransaction(1)
+        assert desk.performed == [REPLY]
+        assert "meter values and reasons that waited for it are dropped" in caplog.text
+
+
+async def test_quiet_means_that_everything_is_committed():
+    async with a_desk() as desk:
+        assert await desk.journal.wait_until_quiet(1)
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        assert not await desk.journal.wait_until_quiet(1)
+        desk.executor.release()
+        assert await desk.journal.wait_until_quiet(1)
+        assert desk.rows == [row(1)]
+
+
+async def test_a_mistake_in_the_program_ends_the_journal():
+    desk = Desk()
+    desk.executor.problem = TypeError("not a row")
+    run = asyncio.create_task(desk.journal.run())
+    desk.journal.submit([row(1)], [CLOSE])
+    with pytest.raises(TypeError, match="not a row"):
+        await run
+    assert desk.performed == []
+
+
+# --- reasons wait for company ---------------------------------------------------------------------
+
+
+async def test_a_reason_is_written_together_with_the_session_that_follows_at_once():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        await asyncio.sleep(GATHER_S / 2)
+        assert desk.committed == []
+        desk.journal.submit([row(1)], [CLOSE])
+        await asyncio.sleep(0.001)
+        assert desk.committed == [[a_reason(), row(1)]]
+        assert desk.performed == [CLOSE]
+
+
+async def test_a_reason_alone_is_written_after_a_moment():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        await asyncio.sleep(GATHER_S + 0.001)
+        assert desk.committed == [[a_reason()]]
+
+
+async def test_an_order_is_not_held_up_by_a_reason_that_waits():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        desk.journal.submit([], [REPLY])
+        await asyncio.sleep(0.001)
+        assert desk.performed == [REPLY]
+
+
+async def test_reasons_are_written_at_once_when_the_process_ends():
+    async with a_desk() as desk:
+        desk.journal.submit([a_reason()], [])
+        assert await desk.journal.wait_until_quiet(GATHER_S / 2)
+        assert desk.committed == [[a_reason()]]
+
+
+# --- samples that have been delivered wait for company --------------------------------------------
+
+NEXT = DeliverNext(up_to=9)
+
+
+def delivered(number: int) -> Row:
+    return RemoveMessage(number, may_wait=True)
+
+
+async def test_the_removal_of_a_sample_is_written_together_with_the_next_one():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(60)
+        assert desk.committed == []
+        desk.journal.submit([row(2)], [])
+        await asyncio.sleep(0.001)
+        assert desk.committed == [[delivered(1), row(2)]]
+
+
+async def test_the_removal_of_a_sample_alone_is_written_after_a_while():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(SPARE_S + GATHER_S + 0.001)
+        assert desk.committed == [[delivered(1)]]
+
+
+async def test_a_reason_does_not_wait_as_long_as_a_sample():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(1)
+        desk.journal.submit([a_reason()], [])
+        await asyncio.sleep(GATHER_S + 0.001)
+        assert desk.committed == [[delivered(1), a_reason()]]
+
+
+async def test_an_order_is_performed_after_the_removal_of_a_sample_without_delay():
+    async with a_desk() as desk:
+        desk.journal.submit([delivered(1)], [])
+        desk.journal.submit([], [CLOSE])
+        await asyncio.sleep(0.001)
+        assert (desk.committed, desk.performed) == ([[delivered(1)]], [CLOSE])
+
+
+async def test_samples_are_delivered_one_after_the_other_and_removed_together():
+    async with a_desk() as desk:
+        for number in range(1, SPARED_MAX):
+            desk.journal.submit([delivered(number)], [NEXT])
+            await asyncio.sleep(0.001)
+            assert len(desk.performed) == number
+        assert desk.committed == []
+        assert desk.journal.removals() == set(range(1, SPARED_MAX))
+        desk.journal.submit([delivered(SPARED_MAX)], [NEXT])
+        await asyncio.sleep(0.001)
+        assert desk.committed == [[delivered(n) for n in range(1, SPARED_MAX + 1)]]
+        assert desk.performed == [NEXT] * SPARED_MAX
+        assert desk.journal.removals() == frozenset()
+
+
+async def test_a_stop_is_removed_before_the_next_message_goes():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([delivered(1)], [NEXT])
+        desk.journal.submit([row(2)], [NEXT])
+        await asyncio.sleep(10)
+        assert desk.performed == [NEXT]
+        assert desk.journal.removals() == {1, 2}  # being written
+        desk.executor.release()
+        await asyncio.sleep(0.001)
+        assert desk.performed == [NEXT, NEXT]
+
+
+async def test_no_sample_is_delivered_past_a_disk_that_does_not_write():
+    async with a_desk() as desk:
+        desk.executor.problem = StoreFull("no room")
+        desk.journal.submit([delivered(1)], [])
+        await asyncio.sleep(SPARE_S + 10)
+        desk.journal.submit([delivered(2)], [NEXT])
+        await asyncio.sleep(10)
+        assert desk.performed == []
+
+
+async def test_no_sample_is_delivered_past_a_commit_that_is_under_way():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [])
+        await asyncio.sleep(1)
+        desk.journal.submit([delivered(2)], [NEXT])
+        await asyncio.sleep(10)
+        assert desk.performed == []
+
+
+async def test_it_is_known_whether_an_offer_still_waits():
+    async with a_desk() as desk:
+        desk.executor.is_stuck = True
+        desk.journal.submit([row(1)], [OfferCurrent(1, 32.0)])
+        assert desk.journal.holds_back_offer(1)
+        await asyncio.sleep(1)  # the commit is under way
+        assert desk.journal.holds_back_offer(1)
+        assert not desk.journal.holds_back_offer(2)
+        desk.executor.release()
+        await asyncio.sleep(0.001)
+        assert not desk.journal.holds_back_offer(1)

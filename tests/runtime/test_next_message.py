@@ -1,0 +1,106 @@
+"""Which message is sent next, and what must be on the disk before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.core.commands import QueueMessage, RemoveMessage, SaveTransaction, SetTransactionId
+from agent.platform.errors import StoreError, StoreFull
+from agent.runtime.journal import Journal
+from agent.runtime.next_message import OutgoingMessages
+from agent.store import Store
+from tests.emulators.inline_executor import InlineExecutor
+from tests.store.builders import NOON, STOP, meter_values, numbered_ids, transaction
+
+
+async def read(function: Any, *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+class Desk:
+    """Two samples and a stop wait; the first sample has been answered."""
+
+    def __init__(self, directory: Path) -> None:
+        self.store = Store.open(directory / "agent.db", now=NOON, make_id=numbered_ids())
+        messages = (meter_values(1), meter_values(2), STOP)
+        rows = [QueueMessage(number, 1, message) for number, message in enumerate(messages, 1)]
+        self.store.commit(rows, NOON)
+        self.executor = InlineExecutor("journal")
+        self.journal = Journal(
+            lambda rows: self.store.commit(rows, NOON), self.executor, print, print
+        )
+        self.outgoing = OutgoingMessages(self.store, self.journal, read)
+        self.answered(1)
+
+    def answered(self, number: int) -> None:
+        self.journal.submit([RemoveMessage(number, may_wait=True)], [])
+
+    def stored(self) -> int:
+        return self.store.outbox_summary().queued_count
+
+
+@asynccontextmanager
+async def a_desk(directory: Path) -> AsyncIterator[Desk]:
+    desk = Desk(directory)
+    run = asyncio.create_task(desk.journal.run())
+    try:
+        yield desk
+    finally:
+        run.cancel()
+        await asyncio.wait([run])
+        desk.store.close()
+
+
+async def test_a_sample_goes_before_the_removal_of_the_one_before_is_written(tmp_path):
+    async with a_desk(tmp_path) as desk:
+        row = await desk.outgoing.next()
+        assert row is not None
+        assert (row.sequence, desk.stored()) == (2, 3)
+
+
+async def test_a_stop_goes_when_the_samples_before_it_are_gone_for_good(tmp_path):
+    async with a_desk(tmp_path) as desk:
+        desk.answered(2)
+        row = await desk.outgoing.next()
+        assert row is not None
+        assert (row.sequence, desk.stored()) == (3, 1)
+
+
+async def test_a_stop_waits_while_the_disk_does_not_write(tmp_path):
+    async with a_desk(tmp_path) as desk:
+        desk.executor.problem = StoreFull("no room")
+        desk.answered(2)
+        with pytest.raises(StoreError, match="not written yet"):
+            await desk.outgoing.next()
+        desk.executor.problem = None
+        row = await desk.outgoing.next()
+        assert row is not None
+        assert (row.sequence, desk.stored()) == (3, 1)
+
+
+async def test_when_nothing_waits_there_is_nothing_to_send_and_nothing_to_wait_for(tmp_path):
+    async with a_desk(tmp_path) as desk:
+        desk.store.commit([RemoveMessage(2), RemoveMessage(3)], NOON)
+        assert await desk.outgoing.next() is None
+        assert desk.stored() == 1
+
+
+@pytest.mark.parametrize("after", [meter_values(9), STOP], ids=["a sample", "a stop"])
+async def test_the_number_of_a_session_that_has_just_been_learned_is_sent_along(tmp_path, after):
+    async with a_desk(tmp_path) as desk:
+        desk.store.commit([RemoveMessage(number) for number in (1, 2, 3)], NOON)
+        desk.store.commit([SaveTransaction(transaction(2)), QueueMessage(4, 2, after)], NOON)
+        desk.executor.is_stuck = True
+        desk.journal.submit([RemoveMessage(3), SetTransactionId(2, 4711)], [])
+        next_one = asyncio.ensure_future(desk.outgoing.next())
+        await asyncio.sleep(1)
+        desk.executor.release()  # the disk was slow
+        row = await next_one
+        assert row is not None
+        assert (row.sequence, row.transaction_id) == (4, 4711)
