@@ -7,22 +7,22 @@ from __future__ import annotations
 
 FROM_CHARGE_POINT = """
 Authorize Accepted certification/test_field_corners.py::test_the_switches_of_list_and_cache
-Authorize Blocked core/test_reasons.py::test_every_reason_is_recorded
-Authorize ConcurrentTx core/test_presenting.py::test_concurrent_tx_says_nothing
-Authorize Expired core/test_authorization.py::test_the_answer_of_the_central_system
+Authorize Blocked core/test_authorization_reasons.py::test_every_reason_is_recorded
+Authorize ConcurrentTx core/test_tag_presented.py::test_concurrent_tx_says_nothing
+Authorize Expired core/test_authorization_rules.py::test_the_answer_of_the_central_system
 Authorize Invalid certification/test_sessions.py::test_case_023
 BootNotification Accepted certification/test_boot_and_configuration.py::test_case_001
 BootNotification Pending certification/test_boot_and_configuration.py::test_case_002
 BootNotification Rejected certification/test_boot_and_configuration.py::test_case_002
 DataTransfer - ocpp16/test_operators_calls.py::test_the_answer_comes_back
-DiagnosticsStatusNotification Idle diagnostics/test_uploads.py::test_a_trigger_tells
+DiagnosticsStatusNotification Idle maintenance/test_diagnostics_upload.py::test_a_trigger_tells
 DiagnosticsStatusNotification UploadFailed certification/test_firmware.py::test_case_045
 DiagnosticsStatusNotification Uploaded certification/test_firmware.py::test_case_045
 DiagnosticsStatusNotification Uploading certification/test_firmware.py::test_case_045
 FirmwareStatusNotification DownloadFailed certification/test_firmware.py::test_case_044_2
 FirmwareStatusNotification Downloaded certification/test_firmware.py::test_case_044_1
 FirmwareStatusNotification Downloading certification/test_firmware.py::test_case_044_1
-FirmwareStatusNotification Idle agent/test_firmware.py::test_a_trigger_tells
+FirmwareStatusNotification Idle maintenance/test_firmware_install.py::test_a_trigger_tells
 FirmwareStatusNotification InstallationFailed certification/test_firmware.py::test_case_044_3
 FirmwareStatusNotification Installed certification/test_firmware.py::test_case_044_1
 FirmwareStatusNotification Installing certification/test_firmware.py::test_case_044_1
@@ -36,7 +36,7 @@ StatusNotification Finishing certification/test_sessions.py::test_case_005_1
 StatusNotification Preparing certification/test_sessions.py::test_case_004_2
 StatusNotification Reserved certification/test_reservation.py::test_case_046_1
 StatusNotification SuspendedEV certification/test_sessions.py::test_case_005_3
-StatusNotification SuspendedEVSE core/test_reporting.py::test_each_state_of_a_connector
+StatusNotification SuspendedEVSE core/test_status_notification.py::test_each_state_of_a_connector
 StatusNotification Unavailable certification/test_power_and_offline.py::test_case_034
 StopTransaction DeAuthorized core/test_transaction.py::test_a_card_that_the_central_system_refuses
 StopTransaction EVDisconnected certification/test_sessions.py::test_case_005_1
@@ -47,7 +47,7 @@ StopTransaction Other core/test_connector_stopping.py::test_a_fault_that_matters
 StopTransaction PowerLoss certification/test_power_and_offline.py::test_case_032_2
 StopTransaction Reboot certification/test_power_and_offline.py::test_case_032_1
 StopTransaction Remote certification/test_sessions.py::test_case_010
-StopTransaction SoftReset agent/test_application.py::test_a_reset_ends_the_session
+StopTransaction SoftReset app/test_application.py::test_a_reset_ends_the_session
 StopTransaction UnlockCommand certification/test_unlock_and_trigger.py::test_case_018_1
 """
 
@@ -68,7 +68,7 @@ ClearChargingProfile Unknown certification/test_smart_charging.py::test_case_067
 DataTransfer Accepted never it knows no vendor's extensions
 DataTransfer Rejected never it knows no vendor's extensions
 DataTransfer UnknownMessageId never it knows no vendor's extensions
-DataTransfer UnknownVendorId ocpp16/test_incoming.py::test_data_of_a_vendor
+DataTransfer UnknownVendorId ocpp16/test_incoming_calls.py::test_data_of_a_vendor
 GetCompositeSchedule Accepted certification/test_smart_charging.py::test_case_066
 GetCompositeSchedule Rejected ocpp16/test_smart_charging.py::test_a_schedule_that_cannot
 GetConfiguration - certification/test_boot_and_configuration.py::test_case_019
@@ -84,7 +84,7 @@ ReserveNow Occupied certification/test_reservation.py::test_case_048_1
 ReserveNow Rejected certification/test_reservation.py::test_case_050_2
 ReserveNow Unavailable certification/test_reservation.py::test_case_048_3
 Reset Accepted certification/test_boot_and_configuration.py::test_case_013
-Reset Rejected core/test_firmware.py::test_while_it_is_installed_neither_reset
+Reset Rejected core/test_firmware_update.py::test_while_it_is_installed_neither_reset
 SendLocalList Accepted certification/test_local_list.py::test_case_043
 SendLocalList Failed certification/test_local_list.py::test_case_043_3
 SendLocalList NotSupported certification/test_local_list.py::test_case_043_1
@@ -131,18 +131,18 @@ KEYS_BESIDES = {
 # Errors of StatusNotification: the fault in docs/faults.md, else the test, else why never.
 ERROR_CODES = """
 ConnectorLockFailure certification/test_sessions.py::test_case_024
-EVCommunicationError core/test_reporting.py::test_a_pilot_error_is_a_warning
-GroundFailure core/test_reporting.py::test_every_fault_of_the_box
-HighTemperature core/test_reporting.py::test_every_fault_of_the_box
-InternalError core/test_reporting.py::test_every_fault_of_the_box
+EVCommunicationError core/test_status_notification.py::test_a_pilot_error_is_a_warning
+GroundFailure core/test_status_notification.py::test_every_fault_of_the_box
+HighTemperature core/test_status_notification.py::test_every_fault_of_the_box
+InternalError core/test_status_notification.py::test_every_fault_of_the_box
 LocalListConflict core/test_local_list.py::test_an_answer_that_contradicts
-NoError core/test_reporting.py::test_a_cleared_fault_is_told
-OtherError core/test_reporting.py::test_every_fault_of_the_box
-OverCurrentFailure core/test_reporting.py::test_every_fault_of_the_box
+NoError core/test_status_notification.py::test_a_cleared_fault_is_told
+OtherError core/test_status_notification.py::test_every_fault_of_the_box
+OverCurrentFailure core/test_status_notification.py::test_every_fault_of_the_box
 OverVoltage never nothing in the box judges the voltage
-PowerMeterFailure core/test_reporting.py::test_every_fault_of_the_box
-PowerSwitchFailure core/test_reporting.py::test_every_fault_of_the_box
-ReaderFailure core/test_reporting.py::test_a_dead_reader_is_a_warning
+PowerMeterFailure core/test_status_notification.py::test_every_fault_of_the_box
+PowerSwitchFailure core/test_status_notification.py::test_every_fault_of_the_box
+ReaderFailure core/test_status_notification.py::test_a_dead_reader_is_a_warning
 ResetFailure core/test_restarting.py::test_a_reset_that_is_given_up
 UnderVoltage never nothing in the box judges the voltage
 WeakSignal never it has no radio of its own
@@ -151,8 +151,8 @@ WeakSignal never it has no radio of its own
 # Codes of a CALLERROR (OCPP-J 1.6, 4.2.3).
 CALL_ERRORS = """
 FormationViolation strict/test_malformed.py::test_what_is_wrong
-GenericError ocpp16/test_incoming.py::test_an_id_that_is_still
-InternalError ocpp16/test_incoming.py::test_a_mistake_of_ours
+GenericError ocpp16/test_incoming_calls.py::test_an_id_that_is_still
+InternalError ocpp16/test_incoming_calls.py::test_a_mistake_of_ours
 NotImplemented strict/test_malformed.py::test_what_is_wrong
 NotSupported strict/test_malformed.py::test_what_is_wrong
 OccurenceConstraintViolation strict/test_malformed.py::test_what_is_wrong
@@ -164,10 +164,10 @@ TypeConstraintViolation strict/test_malformed.py::test_what_is_wrong
 
 # The test that shows what a key does; of a key that is not here, the first test that names it.
 KEYS = """
-Agent.CentralSystemUrl core/test_approach.py::test_a_new_address
-AllowOfflineTxForUnknownId core/test_authorization.py::test_each_switch
+Agent.CentralSystemUrl core/test_connection_profile.py::test_a_new_address
+AllowOfflineTxForUnknownId core/test_authorization_rules.py::test_each_switch
 AuthorizationCacheEnabled certification/test_field_corners.py::test_the_switches_of_list_and_cache
-AuthorizationKey core/test_approach.py::test_a_new_password
+AuthorizationKey core/test_connection_profile.py::test_a_new_password
 AuthorizeRemoteTxRequests certification/test_sessions.py::test_case_010
 ChargeProfileMaxStackLevel core/test_charging_profiles.py::test_a_profile_that_breaks_a_rule
 ChargingScheduleMaxPeriods core/test_charging_profiles.py::test_a_profile_that_breaks_a_rule
@@ -177,12 +177,12 @@ ConnectorPhaseRotation core/test_every_key.py::test_a_good_value_is_kept
 ConnectorSwitch3to1PhaseSupported core/test_every_key.py::test_a_key_has_its_default
 GetConfigurationMaxKeys certification/test_field_corners.py::test_limits_that_the_file_lowers
 HeartbeatInterval certification/test_boot_and_configuration.py::test_case_001
-ISO15118PnCEnabled core/test_contracts.py::test_offline_and_without_plug_and_charge
+ISO15118PnCEnabled core/test_authorization_contract.py::test_offline_and_without_plug_and_charge
 LocalAuthListEnabled certification/test_field_corners.py::test_the_switches_of_list_and_cache
 LocalAuthListMaxLength certification/test_field_corners.py::test_limits_that_the_file_lowers
-LocalAuthorizeOffline core/test_authorization.py::test_each_switch
+LocalAuthorizeOffline core/test_authorization_rules.py::test_each_switch
 LocalPreAuthorize certification/test_sessions.py::test_case_007
-MaxChargingProfilesInstalled core/test_smart_charging.py::test_as_many_profiles_as_the_key_says
+MaxChargingProfilesInstalled core/test_charging_profiles_applied.py::test_as_many_profiles_as_the_key_says
 MaxEnergyOnInvalidId core/test_session_limits.py::test_a_refused_session_goes_on
 MessageTimeout ocpp16/test_own_calls.py::test_the_message_timeout_key_acts
 MeterValueSampleInterval certification/test_meter_values.py::test_case_070
@@ -194,9 +194,9 @@ MinimumStatusDuration certification/test_field_corners.py::test_minimum_status_d
 NumberOfConnectors certification/test_boot_and_configuration.py::test_case_019
 ReserveConnectorZeroSupported certification/test_reservation.py::test_case_050_2
 ResetRetries core/test_restarting.py::test_a_reset_is_tried_as_often
-SecurityProfile core/test_approach.py::test_the_profile_can_be_raised
+SecurityProfile core/test_connection_profile.py::test_the_profile_can_be_raised
 SendLocalListMaxLength certification/test_field_corners.py::test_limits_that_the_file_lowers
-StopTransactionMaxMeterValues core/test_stop_data.py::test_there_are_never_more
+StopTransactionMaxMeterValues core/test_meter_values_stop.py::test_there_are_never_more
 StopTransactionOnEVSideDisconnect certification/test_sessions.py::test_case_005_3
 StopTransactionOnInvalidId core/test_transaction.py::test_where_the_key_says_so
 StopTxnAlignedData certification/test_live_keys.py::test_what_goes_into_the_stop
@@ -204,7 +204,7 @@ StopTxnAlignedDataMaxLength core/test_every_key.py::test_a_bad_value_is_rejected
 StopTxnSampledData certification/test_live_keys.py::test_what_goes_into_the_stop
 StopTxnSampledDataMaxLength core/test_every_key.py::test_a_bad_value_is_rejected
 SupportedFeatureProfiles certification/test_field_corners.py::test_a_profile_that_the_file
-SupportedFileTransferProtocols diagnostics/test_uploads.py::test_without_a_way_to_send
+SupportedFileTransferProtocols maintenance/test_diagnostics_upload.py::test_without_a_way_to_send
 TransactionMessageAttempts core/test_outbox.py::test_a_parked_message_lets_the_next_one_go
 TransactionMessageRetryInterval core/test_outbox.py::test_the_wait_before_each_transmission
 UnlockConnectorOnEVSideDisconnect certification/test_sessions.py::test_case_005_2

@@ -484,7 +484,8 @@ def sent_actions() -> set[str]:
     sender = (ROOT / "agent/ocpp16/sender.py").read_text()
     by_name = re.findall(r"OwnCall\([^,]*, \"([A-Z]\w+)\"", sender)
     told = [
-        (ROOT / "agent" / name).read_text() for name in ("diagnostics/uploads.py", "firmware.py")
+        (ROOT / "agent" / name).read_text()
+        for name in ("maintenance/diagnostics_upload.py", "maintenance/firmware_install.py")
     ]
     by_notice = [found for text in told for found in re.findall(r'^ACTION = "(\w+)"', text, re.M)]
     return {*re.findall(r"\bcall\.([A-Z]\w+)\(", messages), *by_name, *by_notice}

@@ -50,7 +50,7 @@ class Operator:
 async def start_again_when_killed(agent: Agent, arguments: list[str]) -> None:
     """What systemd does on a real box."""
     await agent.process.wait()
-    async with running_agent(agent.control.server, *arguments):
+    async with running_agent(agent.control, *arguments):
         await asyncio.Event().wait()
 
 
