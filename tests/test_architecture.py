@@ -74,7 +74,7 @@ ANSWERS_OF_OTHER_KINDS = {
     "agent.core.outbox:discard",
     "agent.core.outbox:retry",
     "agent.core.charging_profiles_applied:clear_requested",
-    "agent.core.testing:began",
+    "agent.core.from_devices:_self_test_began",
 }
 
 # One total order: what stands further left knows nothing of what stands further right; what stands

@@ -15,8 +15,7 @@ from agent.api.bodies import parse_json
 from agent.api.errors import Refused, unavailable
 from agent.api.idempotency import Answer
 from agent.api.middleware import answer_json, refused
-from agent.api.routes_commands import add_command_routes
-from agent.api.routes_queue import add_queue_routes
+from agent.api.routes_commands import add_command_routes, add_queue_routes
 from agent.api.routes_read import add_read_routes
 from agent.api.service import ControlService, too_busy
 from agent.ocpp16.requests import package_version

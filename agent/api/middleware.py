@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.api.auth import Entrance, require_scope
 from agent.api.errors import Invalid, Refused, unavailable
 from agent.api.idempotency import Answer, Idempotency
 from agent.api.limits import BODY_MAX, LIST_BODY_MAX, Limits, Message, RateLimit, Receive, read_body
-from agent.api.tokens import Token
+from agent.api.tokens import Entrance, Token, require_scope
 from agent.platform.redaction import one_line
 
 logger = logging.getLogger(__name__)

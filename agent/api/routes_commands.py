@@ -1,18 +1,19 @@
 """The command routes: one function each, so that each can be found by its name."""
 
 # No postponed annotations: the framework reads them.
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Path
 from fastapi.security import HTTPBearer
 
 from agent.api import response_models, schemas
-from agent.api.commands_configuration import ConfigurationCommands
-from agent.api.commands_proxy import ProxyCommand
+from agent.api.commands_configuration import ConfigurationCommands, ProxyCommand
 from agent.api.commands_sessions import SessionCommands
 from agent.api.commands_simulation import SimulationCommands
+from agent.api.errors import not_found
 from agent.api.middleware import COMMANDS
 from agent.api.service import ControlService
+from agent.control.parked_messages import NotParked
 
 Receipt = response_models.LocationCommandResponse
 ConnectorRequest = schemas.UnifiedConnectorRequest
@@ -210,3 +211,30 @@ def _add_session_routes(app: FastAPI, service: ControlService, sessions: Session
     ) -> Receipt:
         """Ask the central system about a tag."""
         return await service.unified("authorize_id_tag", request, sessions.authorize)
+
+
+_QUEUE: dict[str, Any] = {"responses": ERRORS, "dependencies": [Depends(bearer)], "tags": ["queue"]}
+
+Ref = Annotated[int, Path(ge=1, lt=2**63, description="the message, as the status shows it")]
+
+
+def add_queue_routes(app: FastAPI, service: ControlService) -> None:
+    """The two orders that a person can give."""
+
+    @app.post("/ocpp/queue/{ref}/retry", **_QUEUE)
+    async def retry_message(ref: Ref) -> response_models.QueueResponse:
+        """Send it once more, and with it all of its session that were set aside."""
+        try:
+            count = await service.station.retry(ref)
+        except NotParked as problem:
+            raise not_found("not_parked", f"There is {problem}.") from None
+        return response_models.QueueResponse(msg="Queued again", messages=count)
+
+    @app.post("/ocpp/queue/{ref}/discard", **_QUEUE)
+    async def discard_message(ref: Ref) -> response_models.QueueResponse:
+        """Forget it for good."""
+        try:
+            await service.station.discard(ref)
+        except NotParked as problem:
+            raise not_found("not_parked", f"There is {problem}.") from None
+        return response_models.QueueResponse(msg="Discarded", messages=1)

@@ -13,9 +13,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from agent.api.agent_bridge import Station
-from agent.api.auth import Authenticator
 from agent.api.errors import ApiError
 from agent.api.limits import Limits
+from agent.api.tokens import Authenticator
 from agent.config.section_rules import listen_address
 from agent.platform.garbage_collector import resting_while_importing
 

@@ -12,10 +12,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.api.agent_bridge import Station
 from agent.api.app import build_app
-from agent.api.auth import Authenticator, Entrance
 from agent.api.limits import Limits, Message, Receive, one_to_give_up
 from agent.api.middleware import App, Gate, Send
 from agent.api.service import ControlService
+from agent.api.tokens import Authenticator, Entrance
 
 HEADERS_MAX = 16 * 1024
 LINGER_S = 2.0  # after the last answer, for a client that is still sending

@@ -35,11 +35,10 @@ from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
 from agent.ocpp16.handlers.reservation import reservation_handlers
 from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
 from agent.ocpp16.link import CentralSystemLink
-from agent.ocpp16.off_loop import OffLoop
 from agent.ocpp16.simulated_network import NetworkSwitch
 from agent.ocpp16.triggered_messages import OwnAccount
 from agent.ocpp16.websocket import Connector as Connect
-from agent.ocpp16.websocket import connect_websocket
+from agent.ocpp16.websocket import OffLoop, connect_websocket
 from agent.platform.systemd import ServiceManager
 from agent.runtime.devices import Devices
 from agent.runtime.executors import Threads

@@ -14,7 +14,7 @@ from agent.maintenance.diagnostics_upload import ACTION as DIAGNOSTICS
 from agent.maintenance.diagnostics_upload import DiagnosticsRequest, DiagnosticsUploads
 from agent.maintenance.firmware_install import ACTION as FIRMWARE
 from agent.maintenance.firmware_install import FirmwareWorker, RunCommand
-from agent.maintenance.log_ring import LogRing
+from agent.maintenance.machine import LogRing
 from agent.maintenance.transfer.file_transfer import NetworkTransfers
 from agent.maintenance.transfer.network import Network
 from agent.ocpp16.handlers.firmware_management import firmware_management_handlers

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from agent.config.settings import Settings
     from agent.core.connection_profile import Approaches
+    from agent.maintenance.agent_user import User
     from agent.maintenance.findings import Finding
-    from agent.maintenance.rights import User
 
 Ask = Callable[[str], Any]
 
@@ -48,6 +48,7 @@ def run_doctor_command(options: argparse.Namespace) -> int:
 
 
 def _walk(config: Path | None) -> Iterator[Finding]:
+    from agent.maintenance.agent_user import agents_user
     from agent.maintenance.check_box import (
         as_far_as_seen,
         look_at_clock,
@@ -56,7 +57,6 @@ def _walk(config: Path | None) -> Iterator[Finding]:
         look_at_secrets,
     )
     from agent.maintenance.findings import failed, skipped
-    from agent.maintenance.rights import agents_user
     from agent.runtime.clock import SystemClock, is_kernel_clock_synchronized
 
     now = SystemClock().now().utc

@@ -127,7 +127,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _give_up_roots_rights(folder: Path) -> None:
     """Where the state is another user's, the agent has that user's rights: it stays there."""
-    from agent.maintenance.rights import SERVICE_GROUPS
+    from agent.maintenance.agent_user import SERVICE_GROUPS
     from agent.platform.ownership import become_owner
 
     user = become_owner(folder, SERVICE_GROUPS)

@@ -108,8 +108,8 @@ def _asked(path: Path, console: Console) -> bytes:
 
 
 def _sources(options: argparse.Namespace, note: str, now: Any) -> Sources:
-    from agent.maintenance.journald import journal_excerpt
-    from agent.maintenance.secrets import unreadable_secrets
+    from agent.maintenance.machine import journal_excerpt
+    from agent.maintenance.scrub import unreadable_secrets
     from agent.maintenance.support_bundle import Sources
 
     config = options.config or paths.config_in_use()

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.advice import warnings_for
-from agent.config.lines import find_lines
-from agent.config.mistakes import Mistakes, connector_ids_of
+from agent.config.mistakes import Mistakes, connector_ids_of, find_lines
 from agent.config.pins import pin_table
 from agent.config.reading import read_table
 from agent.config.rules import check_rules

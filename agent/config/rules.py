@@ -13,11 +13,9 @@ from itertools import combinations
 from posixpath import normpath
 from urllib.parse import urlsplit
 
-from agent.config.bus_rules import check_bus
-from agent.config.firmware_rules import check_firmware
 from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
 from agent.config.pins import PinUse, pin_order, pin_uses
-from agent.config.section_rules import check_api
+from agent.config.section_rules import check_api, check_bus, check_firmware
 from agent.config.settings import ChargePointSettings, Settings
 from agent.core.configuration import KEYS, problems_together, start_values
 from agent.core.values import ERROR_CODES

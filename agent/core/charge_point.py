@@ -26,7 +26,6 @@ from agent.core import (
     outbox,
     reservation_requests,
     reservations,
-    restarting,
     signals,
     status_notification,
     tag_presented,
@@ -95,7 +94,7 @@ def handle(state: ChargePoint, event: Ready, now: Instant) -> tuple[ChargePoint,
     clock_trust.correct_rows(turn)
     _notice_room(turn)
     outbox.deliver_when_possible(turn)
-    restarting.follow(turn)
+    from_process.follow(turn)
     status_notification.report_changes(turn)
     contactors.keep(turn, state)
     connection_profile_change.follow(turn)
@@ -146,7 +145,7 @@ def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
     times.append(status_notification.next_report_s(state, now))
     if state.online and not state.outbox.in_flight and state.outbox.waiting:
         times.append(state.outbox.not_before_s)
-    times.append(restarting.deadline_s(state))
+    times.append(from_process.deadline_s(state))
     times.append(firmware_update.deadline_s(state, now))
     times.append(state.limits_change_s)
     if state.aligned_due is not None:

@@ -216,3 +216,31 @@ def _rate_of(period: Period, schedule: Schedule, wiring: Wiring) -> Rate:
 def rounded_down(limit: float) -> float:
     """The limit with one decimal, never above it (but for the noise of a conversion)."""
     return math.floor(limit * 10 + 1e-6) / 10
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one session could use. Amperes per phase."""
+
+    connector_id: int
+    least_a: float  # with less it does not charge
+    most_a: float
+
+
+def share(total_a: float, claims: Sequence[Claim]) -> dict[int, float]:
+    """The share of each connector; their sum is never above the total. The oldest claim first."""
+    shares = {claim.connector_id: 0.0 for claim in claims}
+    left_a = total_a
+    served = []
+    for claim in claims:
+        if claim.least_a <= claim.most_a and claim.least_a <= left_a:
+            served.append(claim)
+            shares[claim.connector_id] = claim.least_a
+            left_a -= claim.least_a
+    # Who can use least is given first, so that the others divide what he leaves.
+    served.sort(key=lambda claim: claim.most_a - claim.least_a)
+    for number, claim in enumerate(served):
+        extra_a = min(left_a / (len(served) - number), claim.most_a - claim.least_a)
+        shares[claim.connector_id] += extra_a
+        left_a -= extra_a
+    return {connector_id: rounded_down(given_a) for connector_id, given_a in shares.items()}

@@ -16,12 +16,14 @@ from agent.core.authorization_reasons import Rule
 from agent.core.charging_composite_schedule import Place, charge_point_schedule, connector_schedule
 from agent.core.charging_limits import (
     CURRENT_MIN_A,
+    Claim,
     Session,
     Wiring,
     allowance,
     charge_point_plan,
     rounded_down,
     session_plan,
+    share,
 )
 from agent.core.charging_profiles import (
     CHARGE_POINT,
@@ -35,7 +37,6 @@ from agent.core.charging_profiles import (
 )
 from agent.core.commands import RemoveChargingProfile, Reply, SaveChargingProfile
 from agent.core.events_requests import ClearProfilesRequested, SetProfileRequested
-from agent.core.sharing import Claim, share
 from agent.core.state import Asked, ChargePoint, Connector, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import Instant

@@ -11,15 +11,14 @@ from agent.core import (
     contactors,
     meter_values_aligned,
     tag_presented,
-    testing,
     transaction,
 )
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core.commands import SaveRegister, ShowSignal, Signal
-from agent.core.events import Event
+from agent.core.commands import Reply, SaveRegister, ShowSignal, Signal
+from agent.core.events import Event, SelfTestBegan, SelfTestEnded
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
-from agent.core.state import Connector
+from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, Reading
 
@@ -203,6 +202,39 @@ def _meter_answered(turn: Turn, connector_id: int) -> None:
         turn.change_connector(connector_id, stop=replace(stop, meter_done=True))
 
 
+def _self_test_began(turn: Turn, event: SelfTestBegan) -> None:
+    """Keep everybody out, or say why parts may not be moved now."""
+    obstacle = _obstacle(turn.state)
+    if obstacle is not None:
+        turn.order(Reply(event.request_id, "Rejected", obstacle))
+        return
+    turn.change(faults=turn.state.faults | {Fault.SELF_TEST})
+    turn.order(Reply(event.request_id, "Accepted"))
+
+
+def _self_test_ended(turn: Turn, event: SelfTestEnded) -> None:
+    """Cards are welcome again."""
+    turn.change(faults=turn.state.faults - {Fault.SELF_TEST})
+
+
+def _obstacle(state: ChargePoint) -> str | None:
+    if Fault.SELF_TEST in state.faults:
+        return "another self-test is at work"
+    if state.restart is not None:
+        return "the agent is about to end"
+    if state.waiting or state.checking:
+        return "a card has just been presented"
+    for connector in state.connectors:
+        name = f"connector {connector.connector_id}"
+        if connector.phase not in (Phase.IDLE, Phase.FINISHED):
+            return f"{name}: a session runs"
+        if connector.plugged:
+            return f"{name}: a plug is in"
+        if connector.pilot in (PilotState.B, PilotState.C, PilotState.D):
+            return f"{name}: the pilot shows a car"
+    return None
+
+
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.RequestNotTaken: tag_presented.request_not_taken,
     ev.StationAnswered: authorization_request.station_answered,
@@ -221,8 +253,8 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.ContactorOpened: _contactor_opened,
     ev.ContactorTripped: _contactor_tripped,
     ev.ContactorMended: contactors.mended,
-    ev.SelfTestBegan: testing.began,
-    ev.SelfTestEnded: testing.ended,
+    ev.SelfTestBegan: _self_test_began,
+    ev.SelfTestEnded: _self_test_ended,
     ev.SafetyInputTripped: _safety_input_tripped,
     ev.SafetyInputCleared: _safety_input_cleared,
     ev.PartFaultChanged: _part_fault_changed,

@@ -10,11 +10,11 @@ from agent.core import authorization_request, recovery, tag_presented, transacti
 from agent.core import connector as connectors
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
-from agent.core.commands import NoteBoot, NoteEnding, Reply
+from agent.core.commands import NoteBoot, NoteEnding, Reply, Restart
 from agent.core.events import Event
 from agent.core.faults import Fault
 from agent.core.replies import because
-from agent.core.state import RestartOrder
+from agent.core.state import ChargePoint, RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import StopReason
 
@@ -97,3 +97,41 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.ShutdownRequested: _shutdown_requested,
     ev.ResetRequested: _reset_requested,
 }
+
+
+def follow(turn: Turn) -> None:
+    """Leave the process as soon as sessions and messages allow it, or nobody waits any more."""
+    order = turn.state.restart
+    if order is None:
+        return
+    if order.ordered:
+        _try_again(turn, order)
+        return
+    busy = any(c.transaction is not None for c in turn.state.connectors)
+    draining = order.drain and turn.state.online and turn.state.outbox.waiting > 0
+    if (busy or draining) and turn.now.monotonic_s < order.by_s:
+        return
+    _leave(turn, order)
+
+
+def deadline_s(state: ChargePoint) -> float | None:
+    """Monotonic time of the next step; None: there is none."""
+    order = state.restart
+    if order is None or (order.ordered and not order.again):
+        return None
+    return order.by_s
+
+
+def _try_again(turn: Turn, order: RestartOrder) -> None:
+    if not order.again or turn.now.monotonic_s < order.by_s:
+        return
+    if order.retries < turn.state.configuration.integer("ResetRetries"):
+        _leave(turn, replace(order, retries=order.retries + 1))
+        return
+    turn.change(restart=None, faults=turn.state.faults | {Fault.RESET_FAILED})
+
+
+def _leave(turn: Turn, order: RestartOrder) -> None:
+    by_s = turn.now.monotonic_s + turn.state.rules.restart_s
+    turn.change(restart=replace(order, ordered=True, by_s=by_s))
+    turn.order(Restart(order.again))

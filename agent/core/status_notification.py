@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from agent.core import availability, connector_choice, faults, status_ways
+from agent.core import availability, connector_choice, faults
 from agent.core import connector as connectors
 from agent.core.commands import NotifyStatus
 from agent.core.state import ChargePoint, Connector, Phase, Shown
@@ -80,7 +80,7 @@ def _tell_way(turn: Turn, passed: Shown | None, report: StatusReport) -> None:
         return
     told = {other.connector_id: other for other in turn.state.reported}
     before = told.get(report.connector_id)
-    if before in (None, passed.report) or status_ways.is_way(before.status, report.status):
+    if before in (None, passed.report) or is_way(before.status, report.status):
         return
     lasted = timedelta(seconds=turn.now.monotonic_s - passed.since_s)
     turn.order(NotifyStatus(passed.report, turn.now.utc - lasted))
@@ -102,11 +102,11 @@ def _next_step(before: StatusReport | None, report: StatusReport) -> StatusRepor
     """
     if before is None or before.status in _ENERGY_PHASE:
         return report
-    if status_ways.is_way(before.status, report.status):
+    if is_way(before.status, report.status):
         return report
     for between in (Status.AVAILABLE, Status.PREPARING):
-        is_first_half = status_ways.is_way(before.status, between)
-        if is_first_half and status_ways.is_way(between, report.status):
+        is_first_half = is_way(before.status, between)
+        if is_first_half and is_way(between, report.status):
             return StatusReport(report.connector_id, between)
     return report
 
@@ -195,3 +195,32 @@ def _is_promised(state: ChargePoint, connector: Connector) -> bool:
     """True if an accepted tag can only mean this connector."""
     only_here = (connector.connector_id,)
     return any(grant.connectors == only_here for grant in state.waiting)
+
+
+_COLUMNS = (
+    Status.AVAILABLE,
+    Status.PREPARING,
+    Status.CHARGING,
+    Status.SUSPENDED_EV,
+    Status.SUSPENDED_EVSE,
+    Status.FINISHING,
+    Status.RESERVED,
+    Status.UNAVAILABLE,
+    Status.FAULTED,
+)
+_ROWS = {
+    Status.AVAILABLE: ".XXXX.XXX",
+    Status.PREPARING: "X.XXXX..X",
+    Status.CHARGING: "X..XXX.XX",
+    Status.SUSPENDED_EV: "X.X.XX.XX",
+    Status.SUSPENDED_EVSE: "X.XX.X.XX",
+    Status.FINISHING: "XX.....XX",
+    Status.RESERVED: "XX.....XX",
+    Status.UNAVAILABLE: "XXXXX...X",
+    Status.FAULTED: "XXXXXXXX.",
+}
+
+
+def is_way(before: Status, after: Status) -> bool:
+    """True if a connector may be told as ``after`` when ``before`` was told last."""
+    return before is after or _ROWS[before][_COLUMNS.index(after)] == "X"

@@ -12,8 +12,7 @@ from agent.config.settings import Settings
 from agent.control.server import Action
 from agent.core.configuration import Configuration
 from agent.core.ports import Clock
-from agent.maintenance.journald import journal_excerpt
-from agent.maintenance.log_ring import LogRing
+from agent.maintenance.machine import LogRing, journal_excerpt
 from agent.maintenance.support_bundle import ALWAYS, Live, Sources, Window, collect, pack
 from agent.ocpp16.frame_log import FrameLog
 from agent.platform.errors import ControlError

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.settings import Settings
+from agent.maintenance.agent_user import User
 from agent.maintenance.check_pins import lines_of, look_at_pins
 from agent.maintenance.findings import Finding, failed, noted, passed, skipped
 from agent.maintenance.machine import file_system_of
-from agent.maintenance.rights import User
-from agent.maintenance.secrets import secret_files
+from agent.maintenance.scrub import secret_files
 from agent.ocpp16.connect import CLOCK_TRUSTED_FROM_YEAR, read_authorization_key
 from agent.platform.errors import LinkError, StoreError
 from agent.platform.file_problems import in_words

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agent.config.pins import pin_uses
 from agent.config.settings import Settings
+from agent.maintenance.agent_user import User
 from agent.maintenance.findings import Finding, failed, noted, passed
-from agent.maintenance.rights import User
 from hw.lines import Chips, LineError, Pin, parse_pin
 
 SETTING = "parameters/persist_gpio_outputs"

@@ -5,16 +5,23 @@ Everything is read from files and from the running process; what cannot be read 
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
 import ssl
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from agent.core.visible import visible
+from agent.platform.log_lines import Lines, Repetitions
 from agent.store.offline_view import SQLITE_VERSION
 
 LIBRARIES = (
@@ -144,3 +151,87 @@ def _lines_with(path: str, keys: Iterable[str], mark: str) -> dict[str, str]:
 
 def _devices() -> list[str]:
     return sorted(str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern))[:100]
+
+
+LINES_KEPT = 2000
+LINE_MAX = 500
+
+Line = tuple[datetime, str]
+
+
+class LogRing(logging.Handler):
+    """Keeps lines of INFO and above; the oldest makes room. Read from any thread."""
+
+    def __init__(self, utc: Callable[[], datetime], monotonic_s: Callable[[], float]) -> None:
+        """``utc`` to write down, ``monotonic_s`` to tell what repeats."""
+        super().__init__(logging.INFO)
+        self._utc = utc
+        self._lines: deque[Line] = deque(maxlen=LINES_KEPT)
+        self._repetitions = Repetitions(monotonic_s)
+        self.setFormatter(Lines("%(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record, unless it repeats."""
+        for told in self._repetitions.take(record):
+            self._keep(told)
+
+    def _keep(self, record: logging.LogRecord) -> None:
+        """Its first line, and the last of a traceback, which names the mistake."""
+        try:
+            lines = self.format(record).splitlines() or [""]
+        except (TypeError, ValueError, LookupError):  # its arguments do not fit its text
+            lines = [visible(f"{record.levelname} {record.msg}")]
+        told = lines[0] if len(lines) == 1 else f"{lines[0]} [{lines[-1].strip()}]"
+        self._lines.append((self._utc(), told[:LINE_MAX]))
+
+    def lines(self) -> tuple[Line, ...]:
+        """Everything that is kept, oldest first."""
+        return tuple(self._lines.copy())
+
+    @contextmanager
+    def listening(self) -> Iterator[LogRing]:
+        """Keep what is logged anywhere in this process while the block runs."""
+        root = logging.getLogger()
+        root.addHandler(self)
+        try:
+            yield self
+        finally:
+            root.removeHandler(self)
+
+
+UNIT = "chargepoint-agent.service"
+LINES_MAX = 4000
+CHARS_MAX = 1_000_000
+_WITHIN_S = 15.0
+
+
+def journal_excerpt(
+    begin: datetime | None, end: datetime | None, program: str = "journalctl"
+) -> str:
+    """The last lines of the unit between two instants; a sentence when they cannot be had."""
+    command = [program, "--unit", UNIT, "--lines", str(LINES_MAX), "--no-pager", "--quiet"]
+    command += ["--output", "short-iso", "--utc"]
+    command += [] if begin is None else ["--since", _stamp(begin)]
+    command += [] if end is None else ["--until", _stamp(end)]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_WITHIN_S,
+            check=False,
+        )
+    except FileNotFoundError:
+        return "(there is no journald on this machine)"
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return f"(journald cannot be asked: {type(problem).__name__})"
+    text = done.stdout.decode("utf-8", "replace")
+    if len(text) > CHARS_MAX:  # from a whole line on: half a secret would not be recognised
+        text = text[-CHARS_MAX:].partition("\n")[2]
+    if text.strip():
+        return text
+    return "(journald shows this user nothing of the service; root and the group adm may read it)"
+
+
+def _stamp(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

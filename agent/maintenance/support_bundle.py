@@ -18,10 +18,8 @@ from typing import Any
 from agent.config.settings import Settings
 from agent.core.authorization_reasons import Rule
 from agent.core.id_tag import mask
-from agent.maintenance.log_ring import Line
-from agent.maintenance.machine import own_version, system_facts, versions
-from agent.maintenance.scrub import Scrubber
-from agent.maintenance.secrets import scrubber_for
+from agent.maintenance.machine import Line, own_version, system_facts, versions
+from agent.maintenance.scrub import Scrubber, scrubber_for
 from agent.platform.ownership import rights_of_owner
 from agent.store.offline_view import Look, look_at
 

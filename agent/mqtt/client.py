@@ -20,11 +20,10 @@ from agent.mqtt.authorization import REJECTED, Desk, Offer, Outcome
 from agent.mqtt.broker import BrokerError, Connection, Registration, connected
 from agent.mqtt.envelope import BadMessage, Message
 from agent.mqtt.evses import Evses
-from agent.mqtt.limits import Allowance, Complaints, Turns
+from agent.mqtt.limits import Allowance, Complaints, Seen, Turns
 from agent.mqtt.notifications import Announcement, Announcer
 from agent.mqtt.outgoing import ANSWER_S, Outgoing
 from agent.mqtt.responses import Facts
-from agent.mqtt.seen import Seen
 from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
 
 # Of each topic, so that a broken reader does not silence the vehicles, nor they the reader.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.ocpp16.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
-from agent.ocpp16.off_loop import OffLoop, at_once
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.schemas import (
     CHECKED_BY_HANDLER,
@@ -20,6 +19,7 @@ from agent.ocpp16.schemas import (
     REFUSED_WITHOUT_PROFILE,
     check_call,
 )
+from agent.ocpp16.websocket import OffLoop, at_once
 from agent.platform.errors import LinkError
 from agent.platform.redaction import one_line
 

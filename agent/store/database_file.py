@@ -7,6 +7,7 @@ A lock, a missing permission or a failing disk is no damage: then nothing is mov
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -16,10 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.platform.errors import AgentError, StoreBusy, StoreError
+from agent.platform.errors import AgentError, StoreBusy, StoreError, StoreFull
+from agent.platform.file_problems import why
 from agent.platform.ownership import require_own_folder
 from agent.store.migrations import bring_up_to_date
-from agent.store.problems import as_store_errors, means_damage
 
 CORRUPT_KEPT_MAX = 3
 BUSY_TIMEOUT_S = 0.25  # the runtime tries a commit again: it need not wait long here
@@ -266,3 +267,44 @@ def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[sqlite3.Conne
     except BaseException:
         connection.close()
         raise
+
+
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_PRIMARY_CODE = 0xFF  # the low byte of an extended result code
+
+
+@contextmanager
+def as_store_errors(doing: str) -> Iterator[None]:
+    """Turn everything that SQLite or the file system raises inside into StoreError.
+
+    ``doing`` begins the sentence: "Cannot write the journal". A value that SQLite cannot hold
+    (a number beyond 64 bits, text with half a surrogate pair) counts too: nothing is kept of it.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as problem:
+        raise store_error(problem, doing) from problem
+
+
+def store_error(problem: Exception, doing: str) -> StoreError:
+    """Say what a caller can do about it: wait (StoreBusy), make room (StoreFull), or neither."""
+    code = getattr(problem, "sqlite_errorcode", 0)
+    if code & _PRIMARY_CODE in _BUSY:
+        return StoreBusy(f"{doing}: another process holds the database ({problem})")
+    if _is_disk_full(problem, code):
+        return StoreFull(f"{doing}: no room on the disk ({problem})")
+    return StoreError(f"{doing}: {why(problem) if isinstance(problem, OSError) else problem}")
+
+
+def means_damage(problem: sqlite3.Error) -> bool:
+    """Tell whether the file itself is damaged, not merely locked, unreadable or read-only."""
+    return getattr(problem, "sqlite_errorcode", 0) & _PRIMARY_CODE in _DAMAGED
+
+
+def _is_disk_full(problem: Exception, code: int) -> bool:
+    if isinstance(problem, OSError):
+        return problem.errno in _DISK_FULL
+    # SHMSIZE: the shared memory file of the write-ahead log could not grow, for want of room.
+    return code & _PRIMARY_CODE == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE

@@ -1,11 +1,16 @@
-"""The firmware update: one row, written with every step of it."""
+"""Rows of which there is one: the firmware update, and how the central system is reached.
+
+The second one holds the password, as the file of the configuration does.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sqlite3
+from typing import Any
 
+from agent.core.connection_profile import Approach, Approaches, SaveApproaches
 from agent.core.firmware_values import FirmwareStep, FirmwareUpdate, SaveFirmware
 from agent.store.instants import instant_of, instant_text
 from agent.store.rows import Writing, write_row
@@ -18,7 +23,7 @@ def _(row: SaveFirmware, writing: Writing) -> None:
     writing.connection.execute(
         "INSERT INTO firmware (only_row, state) VALUES (1, ?)"
         " ON CONFLICT (only_row) DO UPDATE SET state = excluded.state",
-        (_encoded(row.update),),
+        (_encoded_firmware(row.update),),
     )
 
 
@@ -28,7 +33,7 @@ def read_firmware(reader: sqlite3.Connection) -> FirmwareUpdate | None:
     if found is None:
         return None
     try:
-        return _decoded(found[0])
+        return _decoded_firmware(found[0])
     except (ValueError, KeyError, TypeError) as problem:
         # A half-done update must not keep the box from starting.
         logger.warning(
@@ -37,7 +42,7 @@ def read_firmware(reader: sqlite3.Connection) -> FirmwareUpdate | None:
         return None
 
 
-def _encoded(update: FirmwareUpdate) -> str:
+def _encoded_firmware(update: FirmwareUpdate) -> str:
     return json.dumps(
         {
             "location": update.location,
@@ -52,7 +57,7 @@ def _encoded(update: FirmwareUpdate) -> str:
     )
 
 
-def _decoded(state: str) -> FirmwareUpdate:
+def _decoded_firmware(state: str) -> FirmwareUpdate:
     data = json.loads(state)
     return FirmwareUpdate(
         location=str(data["location"]),
@@ -65,3 +70,53 @@ def _decoded(state: str) -> FirmwareUpdate:
         untold=tuple(str(status) for status in data["untold"]),
         is_resumed=False,
     )
+
+
+@write_row.register
+def _(row: SaveApproaches, writing: Writing) -> None:
+    writing.connection.execute(
+        "INSERT INTO approaches (only_row, state) VALUES (1, ?)"
+        " ON CONFLICT (only_row) DO UPDATE SET state = excluded.state",
+        (_encoded_profiles(row.approaches),),
+    )
+
+
+def read_approaches(reader: sqlite3.Connection) -> Approaches | None:
+    """What was known last; None when nothing was ever changed."""
+    found = reader.execute("SELECT state FROM approaches").fetchone()
+    if found is None:
+        return None
+    try:
+        return _decoded_profiles(json.loads(found[0]))
+    except (ValueError, KeyError, TypeError):
+        # The text of the problem could show the password.
+        logger.warning("The stored way to the central system is unreadable: the file counts")
+        return None
+
+
+def _encoded_profiles(known: Approaches) -> str:
+    return json.dumps(
+        {
+            "settled": _one(known.settled),
+            "trial": None if known.trial is None else _one(known.trial),
+            "is_doubted": known.is_doubted,
+            "file": _one(known.file),
+        }
+    )
+
+
+def _one(approach: Approach) -> dict[str, Any]:
+    return {"url": approach.url, "profile": approach.profile, "password": approach.password}
+
+
+def _decoded_profiles(data: Any) -> Approaches:
+    return Approaches(
+        settled=_approach(data["settled"]),
+        trial=None if data["trial"] is None else _approach(data["trial"]),
+        is_doubted=bool(data["is_doubted"]),
+        file=_approach(data["file"]),
+    )
+
+
+def _approach(data: Any) -> Approach:
+    return Approach(str(data["url"]), int(data["profile"]), str(data["password"]))

@@ -20,9 +20,9 @@ from agent.core.connection_profile import Approaches
 from agent.core.values import DecisionRecord
 from agent.platform.errors import AgentError, StoreError
 from agent.platform.ownership import rights_of_owner
-from agent.store.approach import read_approaches
+from agent.store.database_file import as_store_errors, store_error
+from agent.store.device_state import read_approaches
 from agent.store.migrations import APPLICATION_ID
-from agent.store.problems import as_store_errors, store_error
 from agent.store.reading import OutboxSummary, read_decisions, read_deeds, read_outbox_summary
 
 SQLITE_VERSION = sqlite3.sqlite_version

@@ -23,8 +23,7 @@ from agent.core.values import (
     Verdict,
 )
 from agent.platform.errors import StoreError
-from agent.store.approach import read_approaches
-from agent.store.device_state import read_firmware
+from agent.store.device_state import read_approaches, read_firmware
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message

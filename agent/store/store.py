@@ -35,9 +35,8 @@ from agent.core.values import (
 from agent.platform.errors import StoreError
 from agent.store import local_list as lists
 from agent.store.boots import read_ending, read_this_boot
-from agent.store.database_file import DatabaseFile, close_database, open_database
+from agent.store.database_file import DatabaseFile, as_store_errors, close_database, open_database
 from agent.store.local_list import AT_ONCE_MAX, ListHead, ListStaging
-from agent.store.problems import as_store_errors
 from agent.store.quota import QUEUE_BYTES_MAX, Room, bytes_used, room_of, thin, thinned
 from agent.store.reading import (
     CachedTag,

@@ -7,9 +7,8 @@ import stat
 
 import pytest
 
-from agent.api.auth import Authenticator
 from agent.api.errors import ApiError
-from agent.api.tokens import TokenFile, token_from_file
+from agent.api.tokens import Authenticator, TokenFile, token_from_file
 from agent.config.settings import ApiSettings, ApiTokenSettings
 from tests.api.commands import ALL_COMMANDS, SCOPES, SINGLE, UNIFIED
 from tests.api.harness import SECRET, Charger

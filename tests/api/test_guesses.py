@@ -12,12 +12,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from agent.api.auth import Authenticator, Entrance
 from agent.api.errors import Refused
 from agent.api.idempotency import KEPT_MAX as KEPT_KEYS_MAX
 from agent.api.idempotency import Answer, Idempotency
 from agent.api.limits import KEPT_MAX, Guesses, Limits, one_to_give_up
-from agent.api.tokens import TokenFile
+from agent.api.tokens import Authenticator, Entrance, TokenFile
 from agent.config.settings import ApiSettings
 from tests.api.harness import PATIENT, SECRET, Charger, api_settings, running_charger
 

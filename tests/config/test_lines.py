@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.config_file import parse_config
-from agent.config.lines import find_lines
+from agent.config.mistakes import find_lines
 from agent.platform.errors import ConfigError
 
 EXAMPLE = (Path(__file__).parents[2] / "config.example.toml").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.sharing import Claim, share
+from agent.core.charging_limits import Claim, share
 
 amperes = st.integers(0, 800).map(lambda tenths: tenths / 10)
 claims = st.lists(

@@ -8,7 +8,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.commands import NotifyStatus
-from agent.core.status_ways import is_way
+from agent.core.status_notification import is_way
 from agent.core.values import LockState, PilotState, Status
 from tests.core.transitions import LEGAL
 from tests.core.world import (

@@ -13,8 +13,7 @@ import pytest
 from agent.core.commands import CacheTag, RecordDecision
 from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, Verdict
 from agent.maintenance import machine
-from agent.maintenance.journald import journal_excerpt
-from agent.maintenance.log_ring import LINE_MAX, LINES_KEPT, LogRing
+from agent.maintenance.machine import LINE_MAX, LINES_KEPT, LogRing, journal_excerpt
 from agent.platform.errors import StoreError
 from agent.store import Store
 from agent.store.offline_view import look_at, quick_check

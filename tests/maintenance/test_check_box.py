@@ -15,9 +15,9 @@ import pytest
 from agent.config.config_file import read_config
 from agent.config.demo_settings import demo_settings
 from agent.config.settings import CentralSystemSettings, MqttSettings, Settings
-from agent.maintenance import check_box, rights
+from agent.maintenance import agent_user, check_box
+from agent.maintenance.agent_user import User, agents_user
 from agent.maintenance.findings import Finding, Verdict
-from agent.maintenance.rights import User, agents_user
 from agent.store import Store
 from hw.lines import Chips
 from tests.emulators.gpio_chips import GpioChips
@@ -91,7 +91,7 @@ def test_the_services_user_has_the_groups_of_its_unit(tmp_path: Path, monkeypatc
     monkeypatch.setattr("pwd.getpwuid", lambda uid: Entry("chargepoint", 7, uid))
     monkeypatch.setattr("os.getgrouplist", lambda name, gid: [gid])
     groups = {"spi": 70, "gpio": 71}
-    monkeypatch.setattr(rights, "_gid_of", groups.get)
+    monkeypatch.setattr(agent_user, "_gid_of", groups.get)
     assert agents_user(tmp_path / "agent.db").gids == {7, 70, 71}
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from agent.config.config_file import parse_config
+from agent.maintenance.agent_user import User
 from agent.maintenance.check_pins import SETTING, look_at_frozen_outputs, look_at_pins
 from agent.maintenance.findings import Verdict
-from agent.maintenance.rights import User
 from hw.lines import Chips
 from tests.emulators.gpio_chips import GpioChips
 

@@ -23,7 +23,7 @@ from agent.config.settings import ApiSettings, ApiTokenSettings, CentralSystemSe
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.maintenance import support_bundle
 from agent.maintenance.bundle_service import PIECE_BYTES
-from agent.maintenance.secrets import scrubber_for, unreadable_secrets
+from agent.maintenance.scrub import scrubber_for, unreadable_secrets
 from agent.maintenance.support_bundle import (
     ALWAYS,
     Part,

@@ -9,8 +9,7 @@ import uuid
 import pytest
 
 from agent.mqtt.envelope import Message
-from agent.mqtt.limits import SAY_EVERY_S, Allowance, Complaints, Turns
-from agent.mqtt.seen import SEEN_MAX, SEEN_S, Seen
+from agent.mqtt.limits import SAY_EVERY_S, SEEN_MAX, SEEN_S, Allowance, Complaints, Seen, Turns
 
 
 class Clock:

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from agent.mqtt import client, outgoing, seen
+from agent.mqtt import client, limits, outgoing
 from tests.app.box import CARD, OTHER_CARD
 from tests.mqtt.conftest import EVSE, ISO15118, OTHER_EVSE, READER, SOON_S, station
 
@@ -119,7 +119,7 @@ async def test_a_flood_on_one_topic_silences_no_other(tmp_path, monkeypatch):
 
 
 async def test_ids_are_not_remembered_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(seen, "SEEN_MAX", 10)
+    monkeypatch.setattr(limits, "SEEN_MAX", 10)
     async with station(tmp_path) as here:
         data = {"token_type": "ISO14443", "id_token": "zz"}
         for _ in range(30):

@@ -12,7 +12,7 @@ from agent.api.tokens import digest_of, token_from_file
 from agent.cli.local_list_csv import read_list_csv
 from agent.config.config_file import parse_config, read_config
 from agent.config.settings import ApiTokenSettings, MqttSettings
-from agent.maintenance.secrets import scrubber_for
+from agent.maintenance.scrub import scrubber_for
 from agent.mqtt.broker import _password
 from agent.ocpp16.connect import read_authorization_key
 from agent.platform.edited_files import decoded, one_line, read_certificates, read_secret, read_text

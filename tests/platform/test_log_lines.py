@@ -12,7 +12,7 @@ import pytest
 
 from agent.app.daemon import JournalFormatter
 from agent.core.visible import visible
-from agent.maintenance.log_ring import LogRing
+from agent.maintenance.machine import LogRing
 from agent.platform.log_lines import (
     AGAIN_S,
     AT_ONCE,

@@ -18,7 +18,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.cli.commissioning.acceptance_report import Evidence, load, save
-from agent.cli.commissioning.files import write_whole
+from agent.cli.commissioning.init import write_whole
 from agent.platform import ownership
 from agent.platform.errors import AgentError
 from agent.platform.ownership import rights_of_owner, write_private
@@ -199,7 +199,7 @@ def test_evidence_that_only_root_may_read_is_not_copied_for_others(machine):
 def test_a_secret_that_init_gives_away_is_the_one_it_wrote(machine, monkeypatch):
     beside = f".key.{os.getpid()}"
     swaps = swapping_at_fsync(monkeypatch, lambda: machine.link(beside, machine.victim))
-    monkeypatch.setattr("agent.cli.commissioning.files.SERVICE_USER", "nobody")
+    monkeypatch.setattr("agent.cli.commissioning.init.SERVICE_USER", "nobody")
     write_whole(machine.state / "key", "password\n", 0o600, False, is_for_service=True)
     assert swaps
     assert machine.is_untouched()

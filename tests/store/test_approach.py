@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.connection_profile import Approach, Approaches, SaveApproaches
-from agent.maintenance.secrets import scrubber_for
+from agent.maintenance.scrub import scrubber_for
 from agent.platform.errors import StoreError
 from agent.store import Store
 from agent.store.migrations import APPLICATION_ID

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from agent.platform.errors import StoreBusy, StoreError, StoreFull
-from agent.store.problems import as_store_errors, means_damage
+from agent.store.database_file import as_store_errors, means_damage
 
 
 def complaint(code: int) -> sqlite3.OperationalError:

@@ -6,13 +6,12 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from agent.api.auth import require_scope
 from agent.api.errors import Invalid, Refused, conflict, not_found
 from agent.api.idempotency import Answer
 from agent.api.middleware import COMMANDS
 from agent.api.page.views import DECISIONS_SHOWN, mark_of
 from agent.api.service import ControlService
-from agent.api.tokens import Token
+from agent.api.tokens import Token, require_scope
 from agent.control.event_log import decision_line
 from agent.core.events import ContactorMended
 from agent.core.id_tag import about_others, mask, tag_as_told

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from agent.api.auth import Authenticator, Entrance
 from agent.api.limits import Limits, Receive
 from agent.api.middleware import App, Gate, Send
 from agent.api.page.actions import Deeds
@@ -18,6 +17,7 @@ from agent.api.page.power import PowerHistory
 from agent.api.page.site import Site, is_of_page
 from agent.api.page.views import Views
 from agent.api.service import ControlService
+from agent.api.tokens import Authenticator, Entrance
 
 
 def open_page(

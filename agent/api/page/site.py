@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.api.auth import Entrance
 from agent.api.errors import Refused
 from agent.api.limits import Limits, Receive, read_body
 from agent.api.middleware import Send, client_address
@@ -28,7 +27,7 @@ from agent.api.page.logins import COOKIE, Visitor, Visitors
 from agent.api.page.rendering import render
 from agent.api.page.security import SECURITY_HEADERS, comes_from_here, cookie_header
 from agent.api.page.views import Views
-from agent.api.tokens import Token
+from agent.api.tokens import Entrance, Token
 from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)

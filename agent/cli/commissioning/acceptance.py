@@ -9,13 +9,25 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.cli import paths
+from agent.cli.commissioning.acceptance_report import (
+    FAILED,
+    MARKS,
+    PASSED,
+    RUNNING,
+    SKIPPED,
+    Evidence,
+    StepRecord,
+)
+from agent.cli.commissioning.acceptance_run import Means, StepFailed, StepSkipped, Walk
+from agent.cli.commissioning.acceptance_steps import Step
 from agent.cli.console import Console, as_json
-from agent.platform.errors import AgentError
+from agent.platform.errors import AgentError, ControlError
 
 if TYPE_CHECKING:
     from agent.cli.commissioning.acceptance_report import Evidence
@@ -49,7 +61,6 @@ def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> No
 
 def run_acceptance_command(options: argparse.Namespace) -> int:
     """Walk through the steps; 0: none failed. Raises AgentError with a sentence."""
-    from agent.cli.commissioning.walking import walk_through
     from agent.runtime.clock import SystemClock
 
     clock = SystemClock()
@@ -97,8 +108,7 @@ def _names(text: str) -> set[str]:
 
 
 def _evidence(options: argparse.Namespace, clock: Clock, status: Any) -> tuple[Evidence, Path]:
-    from agent.cli.commissioning.about import about_this_box
-    from agent.cli.commissioning.acceptance_report import Evidence, load
+    from agent.cli.commissioning.acceptance_report import Evidence, about_this_box, load
 
     if options.resume is not None:
         return load(options.resume), options.resume.absolute().with_suffix("")
@@ -137,11 +147,11 @@ def _means(
         charge_s=options.charge_s,
         limit_s=limit_s,
         boot_id=this_boot_id(),
-        cut_power=None if command is None else lambda: _run(command),
+        cut_power=None if command is None else lambda: _cut_power(command),
     )
 
 
-def _run(command: str) -> None:
+def _cut_power(command: str) -> None:
     from agent.cli.commissioning.acceptance_run import StepFailed
 
     try:
@@ -193,3 +203,49 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= DAY_S:
         raise argparse.ArgumentTypeError(f"must be a number of seconds up to {DAY_S:g}, got {text}")
     return seconds
+
+
+def walk_through(
+    steps: Iterable[Step], means: Means, evidence: Evidence, may_go_on: bool = False
+) -> None:
+    """Run every step that has no result yet, and keep what was seen.
+
+    ``may_go_on``: a step that was running when the power went is gone on with.
+    """
+    for step in steps:
+        record = evidence.step(step.name)
+        if record is not None and record.result != RUNNING:
+            continue
+        is_second_half = may_go_on and record is not None and bool(record.kept.get("session"))
+        if record is None or not is_second_half:
+            record = evidence.begin(StepRecord(step.name, step.title, _now(means)))
+        means.save()
+        means.guide.tell("", step.title)
+        _run_step(step, Walk(means, record), is_second_half)
+        record.ended_at, record.to_do = _now(means), ""
+        means.save()
+        means.guide.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
+
+
+def _run_step(step: Step, walk: Walk, is_second_half: bool) -> None:
+    record = walk.record
+    try:
+        if is_second_half and step.goes_on is not None:
+            step.goes_on(walk)
+        else:
+            step.run(walk)
+    except StepSkipped as reason:
+        record.result, record.problem = SKIPPED, str(reason)
+    except (StepFailed, ControlError) as problem:
+        record.result, record.problem = FAILED, str(problem)
+    else:
+        record.result = PASSED
+
+
+def _ending(record: StepRecord) -> str:
+    mark = MARKS[record.result]
+    return f"{mark}  {record.problem}" if record.problem else mark
+
+
+def _now(means: Means) -> str:
+    return means.now().utc.astimezone(UTC).isoformat(timespec="seconds")

@@ -5,7 +5,10 @@ Both are written anew whenever something was seen. Card numbers are masked; no p
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 import json
+import platform
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +18,7 @@ from typing import Any
 from agent.platform.errors import AgentError
 from agent.platform.file_problems import in_words
 from agent.platform.ownership import rights_of_owner, write_private
+from agent.runtime.clock import this_boot_id
 
 FORMAT = 1
 PASSED, FAILED, SKIPPED, RUNNING = "passed", "failed", "skipped", "running"
@@ -123,3 +127,54 @@ def _evidence_of(data: Mapping[str, Any]) -> Evidence:
         raise ValueError
     steps = [StepRecord(**step) for step in data["steps"]]
     return Evidence(data["about"], str(data["began_at"]), steps)
+
+
+_MODEL = Path("/proc/device-tree/model")
+_DEMO = "DEMO-1"
+
+
+def about_this_box(
+    config: Path | None, connector_id: int, status: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Plain data; ``config`` None: the demonstration. Raises ConfigError."""
+    return {
+        "identity": _identity(config),
+        "connector": connector_id,
+        "hardware": "simulated" if status["simulated"] else "real",
+        "central_system": status["link"]["url"] or "none",
+        "agent": _version("chargepoint-agent"),
+        "ocpp_library": _version("ocpp"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": _machine(),
+        "boot_id": this_boot_id(),
+        "configuration": "the demonstration" if config is None else str(config),
+        "configuration_sha256": "" if config is None else _fingerprint(config),
+    }
+
+
+def _identity(config: Path | None) -> str:
+    if config is None:
+        return _DEMO
+    from agent.config.config_file import read_config
+
+    return read_config(config).charge_point.identity
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _machine() -> str:
+    try:
+        return _MODEL.read_text("utf-8").strip("\0\n ")
+    except (OSError, UnicodeDecodeError):
+        return platform.machine()
+
+
+def _fingerprint(config: Path) -> str:
+    """So that a later look can tell whether the file was changed."""
+    return hashlib.sha256(config.read_bytes()).hexdigest()

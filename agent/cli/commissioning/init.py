@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
+import os
+import pwd
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -188,7 +191,6 @@ def _write(
 ) -> None:
     from agent.cli.commissioning.config_text import config_text
     from agent.cli.commissioning.config_values import file_values
-    from agent.cli.commissioning.files import write_whole
     from agent.config.config_file import parse_config, warnings_for
 
     values, connectors = file_values(answers, place.storage, str(place.password))
@@ -255,3 +257,58 @@ def _next_steps(options: argparse.Namespace, answers: Mapping[str, str]) -> list
     if answers["board"] == "simulated":
         return ["Next:", *steps, f"  chargepoint-agent run{where}"]
     return ["Next:", *steps, "  wire it as docs/wiring.md shows, then docs/commissioning.md"]
+
+
+SERVICE_USER = "chargepoint"
+
+
+def write_whole(
+    path: Path, text: str, mode: int, may_replace: bool, is_for_service: bool = False
+) -> Path | None:
+    """Write the file with this mode, all of it or nothing, with the rights of the folder's owner.
+
+    ``is_for_service``: it will belong to the service's user, where there is one and root says so.
+    Returns where an older one was put (``.old`` beside it), if there was one. Raises AgentError
+    when there is one and it may not be replaced, or when the disk does not let us.
+    """
+    path = path.absolute()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with rights_of_owner(path.parent):
+        try:
+            _write_and_sync(beside, text, mode, is_for_service)
+            kept = _make_room(path) if may_replace else None
+            if kept is not None:
+                beside.replace(path)
+            else:
+                os.link(beside, path)  # unlike a rename it fails when somebody was quicker
+        except FileExistsError:
+            raise AgentError(f"{path} exists already, and stays as it is") from None
+        except OSError as problem:
+            raise AgentError(in_words(problem, "write", path)) from None
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+    return kept
+
+
+def _write_and_sync(path: Path, text: str, mode: int, is_for_service: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fchmod(descriptor, mode)
+        if is_for_service and os.geteuid() == 0:
+            with contextlib.suppress(KeyError):
+                user = pwd.getpwnam(SERVICE_USER)
+                os.fchown(descriptor, user.pw_uid, user.pw_gid)
+        os.fsync(descriptor)
+
+
+def _make_room(path: Path) -> Path | None:
+    """Keep what is there under another name; its place is never empty meanwhile."""
+    if not path.exists():
+        return None
+    kept = path.with_name(f"{path.name}.old")
+    kept.unlink(missing_ok=True)
+    os.link(path, kept)
+    return kept

@@ -18,8 +18,8 @@ from agent.core.state import ChargePoint
 from agent.core.values import Instant
 from agent.ocpp16.frames import CallRefused, Payload
 from agent.ocpp16.incoming_calls import Handler
-from agent.ocpp16.off_loop import OffLoop
 from agent.ocpp16.profiles import read_profile, schedule_as_json, second_of
+from agent.ocpp16.websocket import OffLoop
 
 
 def smart_charging_handlers(

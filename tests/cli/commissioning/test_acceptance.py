@@ -15,11 +15,10 @@ import pytest
 
 from agent.__main__ import main
 from agent.cli.commissioning import acceptance, acceptance_report
-from agent.cli.commissioning.acceptance import TerminalGuide
+from agent.cli.commissioning.acceptance import TerminalGuide, walk_through
 from agent.cli.commissioning.acceptance_report import Evidence, StepRecord
 from agent.cli.commissioning.acceptance_run import Means, StepFailed
 from agent.cli.commissioning.acceptance_steps import STEPS
-from agent.cli.commissioning.walking import walk_through
 from agent.cli.main import parser
 from agent.core.values import Instant
 from agent.platform.errors import AgentError, ControlError, NoAgent
@@ -346,7 +345,7 @@ def test_a_simulated_network_is_mended_even_when_the_step_fails():
 )
 def test_the_command_for_the_power_cut_is_told_with_its_mistake(command, problem):
     with pytest.raises(StepFailed, match=problem):
-        acceptance._run(command)
+        acceptance._cut_power(command)
 
 
 # --- the power cut in two processes --------------------------------------------------------------
