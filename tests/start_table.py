@@ -46,7 +46,7 @@ def plugged(story: Story) -> None:
 
 
 def promised(story: Story) -> None:
-    story.tell(looked_up(ev.SessionAsked("before", 1, OTHER_CARD), listed()))
+    story.tell(looked_up(ev.StartRequested("before", 1, OTHER_CARD), listed()))
 
 
 def starting(story: Story, id_tag: str = OTHER_CARD) -> None:
@@ -142,7 +142,7 @@ DOORS: Mapping[str, Door] = {
     "card": ev.CardPresented(CARD, (1,)),
     "remote": ev.RemoteStartRequested("r", CARD, 1),
     "remote, none named": ev.RemoteStartRequested("r", CARD),
-    "operator": ev.SessionAsked("r", 1, CARD),
+    "operator": ev.StartRequested("r", 1, CARD),
 }
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.control.server import ask
 from tests.emulators.central_system import FakeCentralSystem, Silence
@@ -136,7 +136,7 @@ async def running_box(
             )
             control = directory / "control.sock"
             application = Application(
-                settings, world=World(pin_factory=wires.factory, control_path=control)
+                settings, world=Environment(pin_factory=wires.factory, control_path=control)
             )
             box = Box(chip, wires, meter, central_system, application, control)
             run = asyncio.create_task(application.run())

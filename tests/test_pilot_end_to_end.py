@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.control.server import ask
 from tests.emulators.central_system import FakeCentralSystem
@@ -100,7 +100,7 @@ async def running_box(directory: Path, driver: str) -> AsyncIterator[Box]:
                 )
             )
             control = directory / "control.sock"
-            world = World(pin_factory=wires.factory, control_path=control)
+            world = Environment(pin_factory=wires.factory, control_path=control)
             application = Application(settings, world=world)
             run = asyncio.create_task(application.run())
             box = Box(controller, wires, central_system, control)

@@ -11,16 +11,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from agent.api.counters import Figures
-from agent.control.services import Rooms
+from agent.control.services import Services
 from agent.control.snapshot import outbox_now
 from agent.core.commands import Command, Reply
 from agent.core.events import Event, RequestNotTaken
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
-from agent.core.values import DecisionRecord, Instant, StatusReport, TagFacts
+from agent.core.values import DecisionRecord, Instant, StatusReport, TagRecord
 from agent.ocpp16.frames import Payload
 from agent.ocpp16.link import LinkSnapshot
-from agent.ocpp16.triggered_messages import OwnAccount
+from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.platform.errors import AgentError
 from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates
@@ -41,7 +41,7 @@ class AgentIsGone(AgentError):
 class Station:
     """The charge point, as the API's loop sees it. Made on the agent's loop."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Services) -> None:
         self._rooms = rooms
         self._loop = asyncio.get_running_loop()
         self._parts = {parts.connector_id: parts for parts in rooms.board.connectors}
@@ -74,7 +74,7 @@ class Station:
         return self.state.connector(connector_id)
 
     @property
-    def own_account(self) -> OwnAccount:
+    def own_account(self) -> TriggeredMessages:
         """What the charge point has to say about itself."""
         return self._rooms.account
 
@@ -173,7 +173,7 @@ class Station:
         """Send a message to the central system. Raises CallFailed."""
         return await self._there(self._rooms.link.call(action, payload))
 
-    async def facts(self, id_tag: str) -> TagFacts:
+    async def facts(self, id_tag: str) -> TagRecord:
         """What list and cache know about a tag. Raises StoreError."""
         return await self.read(self._rooms.store.facts, id_tag)
 

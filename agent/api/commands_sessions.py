@@ -24,7 +24,7 @@ from agent.core import from_operator
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import Reply
-from agent.core.events import SessionAsked, StopAsked, TagQuestioned, UnlockRequested
+from agent.core.events import AuthorizeRequested, StartRequested, StopRequested, UnlockRequested
 from agent.core.id_tag import same_tag
 from agent.core.values import IdTagInfo, Transaction, Verdict
 from agent.platform.errors import StoreError
@@ -72,7 +72,7 @@ class SessionCommands:
         await self._service.in_turn(connector_id)
         self._service.require_plugged(connector_id)
         is_trusted = self._station.is_simulated(connector_id)
-        asked = SessionAsked(
+        asked = StartRequested(
             "", connector_id, event.id_tag, must_be_plugged=True, is_trusted=is_trusted
         )
         decision = await self._foresee(asked)
@@ -84,7 +84,7 @@ class SessionCommands:
 
         return Plan(connector_id, run)
 
-    async def _foresee(self, asked: SessionAsked) -> Decision | None:
+    async def _foresee(self, asked: StartRequested) -> Decision | None:
         """What the core would decide about this start now. Raises Refused where it cannot begin.
 
         The core decides again when its turn comes; there is one rule for both.
@@ -108,7 +108,7 @@ class SessionCommands:
         """The whole sequence; with a real car, the plugging is left to the driver."""
         connector_id = self._service.connector_id(event.connector_id)
         await self._service.in_turn(connector_id)
-        await self._foresee(SessionAsked("", connector_id, event.id_tag))
+        await self._foresee(StartRequested("", connector_id, event.id_tag))
         energy_wh = None
         if event.target_energy_kwh is not None:
             energy_wh = max(1, round(event.target_energy_kwh * 1000))
@@ -120,7 +120,7 @@ class SessionCommands:
                 plugged = await self._simulation.do_plug(connector_id)
                 if plugged.status is not CommandStatus.APPLIED:
                     return plugged
-            asked = SessionAsked(
+            asked = StartRequested(
                 "",
                 connector_id,
                 event.id_tag,
@@ -135,7 +135,7 @@ class SessionCommands:
 
         return Plan(connector_id, run)
 
-    async def _start(self, asked: SessionAsked, progress: Progress) -> Outcome:
+    async def _start(self, asked: StartRequested, progress: Progress) -> Outcome:
         timeout_s = self._station.state.configuration.integer("ConnectionTimeOut") or DAY_S
         watch = asyncio.create_task(self._watch(asked, progress))
         try:
@@ -148,7 +148,7 @@ class SessionCommands:
             watch.cancel()
         return self._started(asked.connector_id, reply)
 
-    async def _watch(self, asked: SessionAsked, progress: Progress) -> None:
+    async def _watch(self, asked: StartRequested, progress: Progress) -> None:
         """Say so when it waits: for the cable, or for the central system."""
 
         def waits_for_cable() -> bool:
@@ -203,7 +203,7 @@ class SessionCommands:
         raise conflict("ambiguous_transaction", f"{told}; name one: {refs}.")
 
     async def _stop(self, ref: int) -> Outcome:
-        reply = await self._station.ask(lambda request_id: StopAsked(request_id, ref))
+        reply = await self._station.ask(lambda request_id: StopRequested(request_id, ref))
         if reply.status == "applied":
             return applied(transaction_ref=ref)
         return rejected(reply.detail or reply.status)
@@ -235,7 +235,7 @@ class SessionCommands:
 
         async def run(progress: Progress) -> Outcome:
             reply = await self._station.ask(
-                lambda request_id: TagQuestioned(request_id, event.id_tag)
+                lambda request_id: AuthorizeRequested(request_id, event.id_tag)
             )
             match reply.status:
                 case "applied" if reply.info is not None:

@@ -18,7 +18,7 @@ from agent.api.schemas import (
 )
 from agent.api.service import SEEN_S, ControlService, Plan, is_plugged
 from agent.core.authorization_reasons import Rule
-from agent.core.events import LimitAsked
+from agent.core.events import LimitRequested
 from agent.core.id_tag import mask
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault, PilotState, Verdict
@@ -172,7 +172,7 @@ class SimulationCommands:
 
         async def run(progress: Progress) -> Outcome:
             reply = await self._station.ask(
-                lambda request_id: LimitAsked(request_id, connector_id, limit_a)
+                lambda request_id: LimitRequested(request_id, connector_id, limit_a)
             )
             if reply.status == "applied":
                 return applied(limit_a=limit_a)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.app.initial_state import agree_on_boot, initial_state, resume_registers
 from agent.app.maintenance import Maintenance
 from agent.config.settings import Settings
@@ -21,7 +21,7 @@ from agent.control.actions import ControlActions
 from agent.control.local_list import ListActions
 from agent.control.parked_messages import ParkedMessages
 from agent.control.server import Action, ControlServer, socket_path
-from agent.control.services import Observer, Rooms
+from agent.control.services import Observer, Services
 from agent.core import commands as co
 from agent.core import events as ev
 from agent.core.commands import Command
@@ -36,9 +36,9 @@ from agent.ocpp16.handlers.reservation import reservation_handlers
 from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
 from agent.ocpp16.link import CentralSystemLink
 from agent.ocpp16.simulated_network import NetworkSwitch
-from agent.ocpp16.triggered_messages import OwnAccount
-from agent.ocpp16.websocket import Connector as Connect
+from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocpp16.websocket import OffLoop, connect_websocket
+from agent.ocpp16.websocket import OpenWebSocket as Connect
 from agent.platform.systemd import ServiceManager
 from agent.runtime.devices import Devices
 from agent.runtime.executors import Threads
@@ -68,12 +68,12 @@ class Application:
         self,
         settings: Settings,
         simulate: bool = False,
-        world: World | None = None,
+        world: Environment | None = None,
         service: ServiceManager | None = None,
     ) -> None:
         self.settings = settings
         self._simulate = simulate
-        self._world = world or World()
+        self._world = world or Environment()
         clock = self._world.clock
         self._service = service or ServiceManager(lambda: clock.now().monotonic_s)
         self._observers: list[Observer] = []
@@ -86,7 +86,7 @@ class Application:
         self._frame_log = FrameLog(lambda: clock.now().utc)
         self._network: NetworkSwitch | None = None
         self.api: ApiServer | None = None
-        self.rooms: Rooms | None = None
+        self.rooms: Services | None = None
 
     async def run(self) -> bool:
         """Run until told to end; True: start again (Reset). Raises AgentError or BoardError."""
@@ -165,7 +165,7 @@ class Application:
         runtime: Runtime,
         threads: Threads,
         stack: AsyncExitStack,
-    ) -> Rooms:
+    ) -> Services:
         """Make what stands around the runtime."""
 
         def state() -> ChargePoint:
@@ -177,7 +177,7 @@ class Application:
         )
         stack.push_async_callback(lists.close)
         link = self._make_link(runtime, store, lists, threads)
-        account = OwnAccount(self.settings.charge_point, state, clock.now)
+        account = TriggeredMessages(self.settings.charge_point, state, clock.now)
         link.answer_with(remote_trigger_handlers(link, account, state))
         link.answer_with(smart_charging_handlers(runtime, state, clock.now, threads.check))
         link.answer_with(reservation_handlers(runtime, state))
@@ -191,7 +191,7 @@ class Application:
             **ListActions(lists, state, self.settings).by_name(),
             **parked.by_name(),
         }
-        return Rooms(
+        return Services(
             settings=self.settings,
             clock=clock,
             make_id=self._world.make_id,
@@ -267,7 +267,7 @@ class Application:
             supervisor.reason_to_stay_open,
         )
 
-    def _join_bus(self, rooms: Rooms) -> list[asyncio.Task[None]]:
+    def _join_bus(self, rooms: Services) -> list[asyncio.Task[None]]:
         """Talk to the other services of the station, if wanted."""
         if not self.settings.mqtt.enabled:
             return []
@@ -278,7 +278,7 @@ class Application:
         rooms.accounts["bus"] = bus.as_data
         return [asyncio.create_task(bus.run(), name="bus")]
 
-    def _serve_api(self, rooms: Rooms, stack: AsyncExitStack) -> None:
+    def _serve_api(self, rooms: Services, stack: AsyncExitStack) -> None:
         """Begin to serve the control API, if wanted; its own thread holds up nobody."""
         if not self.settings.api.enabled:
             return
@@ -378,7 +378,7 @@ class Application:
         commands: Sequence[Command],
     ) -> None:
         for line in event_log.sentences(before, event, after, commands):
-            is_concern = isinstance(line, event_log.Concern)
+            is_concern = isinstance(line, event_log.WarningLine)
             diary_logger.log(logging.WARNING if is_concern else logging.INFO, "%s", line)
         for observer in tuple(self._observers):
             observer(event, commands)

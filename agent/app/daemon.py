@@ -129,9 +129,9 @@ def _run_on(board: Board, settings: Settings, clock: Clock) -> bool:
         import asyncio
 
         from agent.app.application import Application
-        from agent.app.environment import World
+        from agent.app.environment import Environment
 
-    return asyncio.run(serve(Application(settings, world=World(clock=clock, board=board))))
+    return asyncio.run(serve(Application(settings, world=Environment(clock=clock, board=board))))
 
 
 async def serve(application: Application) -> bool:

@@ -11,7 +11,7 @@ from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from agent.core.ports import Clock
-from agent.ocpp16.websocket import Connector as Connect
+from agent.ocpp16.websocket import OpenWebSocket as Connect
 from agent.runtime.clock import SystemClock, this_boot_id
 from hw.ports import Board
 
@@ -27,7 +27,7 @@ def _threads(name: str) -> Executor:
 
 
 @dataclass
-class World:
+class Environment:
     """Clocks, chance, threads, lines and parts; the defaults are the real ones."""
 
     clock: Clock = field(default_factory=SystemClock)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.control.server import Action
-from agent.control.services import Rooms
+from agent.control.services import Services
 from agent.maintenance.bundle_service import SupportDesk
 from agent.maintenance.diagnostics_upload import ACTION as DIAGNOSTICS
 from agent.maintenance.diagnostics_upload import DiagnosticsRequest, DiagnosticsUploads
@@ -28,10 +28,10 @@ class Maintenance:
 
     def __init__(
         self,
-        rooms: Rooms,
+        rooms: Services,
         actions: Mapping[str, Action],
         threads: Threads,
-        world: World,
+        world: Environment,
         stack: AsyncExitStack,
     ) -> None:
         """``actions`` are those of the control socket; ``stack`` ends what begins here."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.config.settings import Settings
-    from agent.core.connection_profile import Approaches
+    from agent.core.connection_profile import ConnectionProfiles
     from agent.maintenance.agent_user import User
     from agent.maintenance.findings import Finding
 
@@ -150,7 +150,7 @@ def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Find
         yield noted("configuration", warning)
 
 
-def _approaches(settings: Settings) -> tuple[Approaches | None, str]:
+def _approaches(settings: Settings) -> tuple[ConnectionProfiles | None, str]:
     """How the agent reaches its central system, as it is stored; and why that is not known."""
     from agent.core.connection_profile import at_start
     from agent.ocpp16.connect import approach_of_file

@@ -22,7 +22,7 @@ from agent.core.commands import (
     Restart,
     SaveChargingProfile,
 )
-from agent.core.connection_profile import Approach, Approaches
+from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.core.events import Event
 from agent.core.id_tag import mask
 from agent.core.state import ChargePoint, Connector, Phase, Purpose
@@ -41,7 +41,7 @@ from agent.core.values import (
 _PRESENTED = (Purpose.START.value, Purpose.STOP.value, Purpose.QUESTION.value)
 
 
-class Concern(str):
+class WarningLine(str):
     """A sentence that wants a look: a warning, where the others are the diary of a charging day."""
 
     __slots__ = ()
@@ -100,22 +100,22 @@ def _about_event(event: Event) -> Iterator[str]:
         case ev.CardPresented(id_tag):
             yield f"card {mask(id_tag)} presented"
         case ev.CardNotTaken(problem):
-            yield Concern(f"card not taken: {problem}")
+            yield WarningLine(f"card not taken: {problem}")
         case ev.ReaderFailed(problem):
-            yield Concern(f"card reader: {problem}")
+            yield WarningLine(f"card reader: {problem}")
         case ev.ReaderRecovered():
             yield "card reader works again"
         case ev.MeterFailed(connector_id, problem):
-            yield Concern(f"connector {connector_id}: meter: {problem}")
+            yield WarningLine(f"connector {connector_id}: meter: {problem}")
         case ev.ContactorTripped(connector_id, reason) if reason != "reflex":
             # What the reflex saw (plug out, pilot, emergency stop ...) is told by its own event.
-            yield Concern(f"connector {connector_id}: contactor opened by itself: {reason}")
+            yield WarningLine(f"connector {connector_id}: contactor opened by itself: {reason}")
         case ev.LockJammed(connector_id, wanted):
-            yield Concern(f"connector {connector_id}: the lock did not become {wanted.value}")
+            yield WarningLine(f"connector {connector_id}: the lock did not become {wanted.value}")
         case ev.LinkPending(status):
             yield f"the central system answered the boot with {status}: waiting"
         case ev.MessageFailed(sequence, problem):
-            yield Concern(f"message {sequence} not taken by the central system: {problem}")
+            yield WarningLine(f"message {sequence} not taken by the central system: {problem}")
         case ev.ShutdownRequested():
             yield "told to end: sessions are ended, everything is opened"
         case ev.Started(open_transactions):
@@ -133,7 +133,7 @@ def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
         yield "the link to the central system is lost; the box goes on by itself"
 
 
-def _about_approaches(old: Approaches, new: Approaches) -> Iterator[str]:
+def _about_approaches(old: ConnectionProfiles, new: ConnectionProfiles) -> Iterator[str]:
     """Security white paper, 8: a change of how the box is protected is noted, without the value."""
     if new.trial is not None and new.trial != old.trial:
         yield f"another way to the central system is wanted: {_way(old.settled, new.trial)}"
@@ -142,21 +142,21 @@ def _about_approaches(old: Approaches, new: Approaches) -> Iterator[str]:
     if new.settled != old.settled:
         yield f"from now on the central system is reached so: {_way(old.settled, new.settled)}"
     elif old.trial is not None and new.trial is None:
-        yield Concern(f"the way before goes on; given up is: {_way(old.settled, old.trial)}")
+        yield WarningLine(f"the way before goes on; given up is: {_way(old.settled, old.trial)}")
     elif new.trial is not None and new.is_doubted and not old.is_doubted:
-        yield Concern(
+        yield WarningLine(
             f"the way before goes on; this does not work yet: {_way(old.settled, new.trial)}"
         )
 
 
-def _way(before: Approach, approach: Approach) -> str:
+def _way(before: ConnectionProfile, approach: ConnectionProfile) -> str:
     password = ", another password" if approach.password != before.password else ""
     return f"{approach.url}, security profile {approach.profile}{password}"
 
 
 def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
     for fault in sorted(after.faults - before.faults, key=lambda f: f.value):
-        yield Concern(f"fault: {faults.RULES[fault].words}")
+        yield WarningLine(f"fault: {faults.RULES[fault].words}")
     for fault in sorted(before.faults - after.faults, key=lambda f: f.value):
         yield f"fault is gone: {faults.RULES[fault].words}"
 
@@ -180,7 +180,7 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
     match command:
         case RecordDecision(record):
             line = decision_line(record)
-            yield Concern(line) if _is_refused_request(record) else line
+            yield WarningLine(line) if _is_refused_request(record) else line
         case CorrectTimes(_, booted_at) if before.boot and not before.boot.is_time_known:
             yield f"the time is known: this boot began at {booted_at.isoformat(timespec='seconds')}"
         case Authorize(id_tag):
@@ -198,9 +198,9 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
         case RemoveChargingProfile(profile_id):
             yield f"charging profile {profile_id} is removed"
         case Reply(_, "Rejected", detail) if detail:
-            yield Concern(f"a request of the central system is rejected: {detail}")
+            yield WarningLine(f"a request of the central system is rejected: {detail}")
         case ParkMessage(sequence, problem):
-            yield Concern(f"message {sequence} is set aside after its last attempt: {problem}")
+            yield WarningLine(f"message {sequence} is set aside after its last attempt: {problem}")
         case Restart(again):
             yield "restarting" if again else "everything is open; goodbye"
 
@@ -238,7 +238,7 @@ def _about_strange_energy(
 ) -> Iterator[str]:
     is_found = connector.stop is not None and connector.stop.is_found
     if is_found and reading is not None and reading.import_wh > stop.meter_stop_wh:
-        yield Concern(
+        yield WarningLine(
             f"connector {connector.connector_id}: the meter stands at {reading.import_wh} Wh, more "
             "than the session can have drawn since its last sample; it is closed with that sample"
         )
@@ -261,13 +261,13 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         limit = f"it may draw {new.profile_a:g} A" if is_limited else "it is not limited any more"
         yield f"{name}: {limit}"
     if new.offset_kept_wh != old.offset_kept_wh:
-        yield Concern(
+        yield WarningLine(
             f"{name}: the meter counts anew: it was replaced or reset; from now on "
             f"{new.offset_kept_wh} Wh are added to its own register, so that what is told goes on"
         )
     drawn_wh, before_wh = contactors.welded_wh(new), contactors.welded_wh(old)
     if drawn_wh // 1000 > before_wh // 1000 or drawn_wh > before_wh == 0:
-        yield Concern(
+        yield WarningLine(
             f"{name}: {drawn_wh} Wh have been drawn through the welded contactor since the last "
             "session: switch the breaker off"
         )
@@ -276,6 +276,6 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):
-        yield Concern(f"{name}: fault: {faults.RULES[fault].words}")
+        yield WarningLine(f"{name}: fault: {faults.RULES[fault].words}")
     for fault in sorted(old.faults - new.faults, key=lambda f: f.value):
         yield f"{name}: fault is gone: {faults.RULES[fault].words}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.control.server import Action
 from agent.control.snapshot import outbox_as_data
-from agent.core.events import DiscardAsked, RetryAsked
+from agent.core.events import DiscardRequested, RetryRequested
 from agent.platform.errors import ControlError
 from agent.runtime.journal import FRESH_S
 from agent.runtime.runtime import Runtime
@@ -45,13 +45,13 @@ class ParkedMessages:
         Raises NotParked, StoreError, or TimeoutError.
         """
         sequences = tuple(await self._with(ref))
-        await self._runtime.ask(lambda request_id: RetryAsked(request_id, sequences, by))
+        await self._runtime.ask(lambda request_id: RetryRequested(request_id, sequences, by))
         return len(sequences)
 
     async def discard(self, ref: int, by: str) -> None:
         """Forget it. Raises NotParked, StoreError, or TimeoutError."""
         await self._with(ref)
-        await self._runtime.ask(lambda request_id: DiscardAsked(request_id, ref, by))
+        await self._runtime.ask(lambda request_id: DiscardRequested(request_id, ref, by))
 
     async def _with(self, ref: int) -> list[int]:
         await self._runtime.journal.wait_until_quiet(FRESH_S)

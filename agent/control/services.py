@@ -15,7 +15,7 @@ from agent.core.values import DecisionRecord
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.link import CentralSystemLink
 from agent.ocpp16.simulated_network import NetworkSwitch
-from agent.ocpp16.triggered_messages import OwnAccount
+from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.runtime.local_list_updates import ListUpdates
 from agent.runtime.runtime import Runtime
 from agent.store import Store
@@ -25,7 +25,7 @@ Observer = Callable[[Event, Sequence[Command]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
+class Services:
     """Nothing of it is touched outside the agent's loop, but for what is immutable or made to be
     read from anywhere."""
 
@@ -40,7 +40,7 @@ class Rooms:
     link: CentralSystemLink
     network: NetworkSwitch | None  # between a simulated box and its central system
     frame_log: FrameLog
-    account: OwnAccount
+    account: TriggeredMessages
     parked: ParkedMessages
     observers: list[Observer]  # told of every turn
     accounts: dict[str, Callable[[], Any]]  # what else ``status`` tells, by name

@@ -8,7 +8,7 @@ from enum import Enum
 from agent.core.authorization_rules import Decision
 from agent.core.charging_profiles import ChargingProfile
 from agent.core.tag_sources import Source
-from agent.core.values import Contract, IdTagInfo, TagFacts
+from agent.core.values import Contract, IdTagInfo, TagRecord
 
 
 class Purpose(Enum):
@@ -40,7 +40,7 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class GrantedAuthorization:
     """An accepted idTag that has not become a transaction yet."""
 
     id_tag: str
@@ -66,10 +66,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt(Asked):
+class AuthorizationAttempt(Asked):
     """A tag that must be decided on."""
 
-    facts: TagFacts = field(kw_only=True)
+    facts: TagRecord = field(kw_only=True)
     limits: Limits = NO_LIMITS
     profile: ChargingProfile | None = None  # came with the remote start
     contract: Contract | None = None  # the vehicle has shown one
@@ -77,25 +77,25 @@ class Attempt(Asked):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PendingAuthorization:
     """An attempt that somebody is being asked about."""
 
-    attempt: Attempt
+    attempt: AuthorizationAttempt
     by_s: float  # after this the offline rules decide
     accepted: Decision | None = None  # has been: now the station's own logic is asked, until by_s
 
 
 @dataclass(frozen=True, slots=True)
-class Unanswered:
+class UnansweredAuthorization:
     """A tag refused only because the central system was silent, with its plug in already."""
 
-    attempt: Attempt
+    attempt: AuthorizationAttempt
     plugged_at_s: float  # another plug is another person
     until_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Vouched:
+class PreauthorizedTag:
     """A tag that the operator asked about and that the central system accepted."""
 
     id_tag: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
-from agent.core.state import Attempt, ChargePoint
+from agent.core.state import AuthorizationAttempt, ChargePoint
 from agent.core.values import Contract, Verdict
 
 
-def to_ask_about(state: ChargePoint, attempt: Attempt) -> Contract | None:
+def to_ask_about(state: ChargePoint, attempt: AuthorizationAttempt) -> Contract | None:
     """The contract that the central system is asked about; None: only about the idTag.
 
     A certificate chain goes out only with ``CentralContractValidationAllowed``.
@@ -24,7 +24,7 @@ def to_ask_about(state: ChargePoint, attempt: Attempt) -> Contract | None:
     return Contract(contract.hashes)
 
 
-def must_be_asked_about(state: ChargePoint, attempt: Attempt) -> bool:
+def must_be_asked_about(state: ChargePoint, attempt: AuthorizationAttempt) -> bool:
     """True for a contract that nobody in the station could check, while there is a link.
 
     List and cache know the id of a contract; they do not know whether this is it.
@@ -33,14 +33,16 @@ def must_be_asked_about(state: ChargePoint, attempt: Attempt) -> bool:
     return state.online and contract is not None and bool(contract.certificate_chain)
 
 
-def decide_start(state: ChargePoint, attempt: Attempt) -> Decision | None:
+def decide_start(state: ChargePoint, attempt: AuthorizationAttempt) -> Decision | None:
     """Decide on a contract that cannot be asked about now; None: as on any other tag."""
     if state.online:
         return None
     return decide_offline(state, attempt, state.registration)
 
 
-def decide_offline(state: ChargePoint, attempt: Attempt, detail: str) -> Decision | None:
+def decide_offline(
+    state: ChargePoint, attempt: AuthorizationAttempt, detail: str
+) -> Decision | None:
     """Refuse a contract that nobody could check; None: the offline rules decide on its id."""
     contract = _shown(state, attempt)
     if contract is None:
@@ -52,5 +54,5 @@ def decide_offline(state: ChargePoint, attempt: Attempt, detail: str) -> Decisio
     return Decision(Verdict.REFUSED, rule, "offline rule", detail=detail)
 
 
-def _shown(state: ChargePoint, attempt: Attempt) -> Contract | None:
+def _shown(state: ChargePoint, attempt: AuthorizationAttempt) -> Contract | None:
     return attempt.contract if state.configuration.boolean("ISO15118PnCEnabled") else None

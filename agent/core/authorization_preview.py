@@ -9,10 +9,10 @@ from datetime import datetime
 
 from agent.core import authorization_contract, authorization_rules, connector_choice
 from agent.core.authorization_rules import Decision
-from agent.core.state import Attempt, ChargePoint
+from agent.core.state import AuthorizationAttempt, ChargePoint
 
 
-def foresee(state: ChargePoint, attempt: Attempt, utc: datetime) -> Decision | None:
+def foresee(state: ChargePoint, attempt: AuthorizationAttempt, utc: datetime) -> Decision | None:
     """The decision about a tag presented to start; None: the central system must be asked."""
     decision = authorization_contract.decide_start(state, attempt)
     if decision is not None or authorization_contract.must_be_asked_about(state, attempt):
@@ -27,7 +27,7 @@ def foresee(state: ChargePoint, attempt: Attempt, utc: datetime) -> Decision | N
 
 
 def places(
-    state: ChargePoint, attempt: Attempt, decision: Decision | None, utc: datetime
+    state: ChargePoint, attempt: AuthorizationAttempt, decision: Decision | None, utc: datetime
 ) -> tuple[int, ...]:
     """Which of its connectors the attempt means; none: it can begin at none of them.
 
@@ -40,7 +40,7 @@ def places(
 
 
 def parent_of(
-    state: ChargePoint, attempt: Attempt, decision: Decision, utc: datetime
+    state: ChargePoint, attempt: AuthorizationAttempt, decision: Decision, utc: datetime
 ) -> str | None:
     """The group of the tag: by the decision, else by what list or cache say about it."""
     if decision.info is not None:

@@ -28,14 +28,14 @@ from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.replies import because
 from agent.core.state import (
     Asked,
-    Attempt,
+    AuthorizationAttempt,
     ChargePoint,
-    Check,
-    Grant,
+    GrantedAuthorization,
+    PendingAuthorization,
     Phase,
+    PreauthorizedTag,
     Purpose,
-    Unanswered,
-    Vouched,
+    UnansweredAuthorization,
 )
 from agent.core.tag_sources import Source
 from agent.core.turn import Turn
@@ -43,7 +43,7 @@ from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
     StopReason,
-    TagFacts,
+    TagRecord,
     Transaction,
     Verdict,
 )
@@ -57,7 +57,9 @@ _DECIDED_UNANSWERED = tuple(
 _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case that it does not
 
 
-def start(turn: Turn, attempt: Attempt, decision: Decision | None, may_wait: bool = False) -> None:
+def start(
+    turn: Turn, attempt: AuthorizationAttempt, decision: Decision | None, may_wait: bool = False
+) -> None:
     """Let the attempt go on with what ``outlook``, or its door, has decided; else ask.
 
     ``may_wait``: the link may be busy with a token of the station bus first.
@@ -70,7 +72,7 @@ def start(turn: Turn, attempt: Attempt, decision: Decision | None, may_wait: boo
         turn_down(turn, attempt, decision)
 
 
-def ask(turn: Turn, attempt: Attempt, may_wait: bool = False) -> None:
+def ask(turn: Turn, attempt: AuthorizationAttempt, may_wait: bool = False) -> None:
     """Ask the central system; one question serves everybody who wants to know about this tag."""
     if not is_valid_id_tag(attempt.id_tag):
         refuse(turn, attempt, Rule.UNTELLABLE)
@@ -81,7 +83,7 @@ def ask(turn: Turn, attempt: Attempt, may_wait: bool = False) -> None:
     timeout_s = turn.state.rules.authorize_timeout_s
     is_asked = any(_is_about(check, attempt.id_tag) for check in turn.state.checking)
     most_s = (2 * timeout_s if may_wait else timeout_s) + _BACKSTOP_S
-    check = Check(attempt, by_s=turn.now.monotonic_s + most_s)
+    check = PendingAuthorization(attempt, by_s=turn.now.monotonic_s + most_s)
     turn.change(checking=(*turn.state.checking, check))
     if attempt.purpose is not Purpose.QUESTION:
         turn.order(ShowSignal(Signal.CHECKING))
@@ -110,7 +112,7 @@ def give_way(turn: Turn, connectors: tuple[int, ...]) -> None:
             refuse(turn, check.attempt, Rule.OWN_READER_FIRST)
 
 
-def _gives_way(check: Check) -> bool:
+def _gives_way(check: PendingAuthorization) -> bool:
     """A start that a token of the station bus asks for, and that nobody has accepted yet."""
     is_start = check.attempt.purpose is Purpose.START
     return is_start and check.attempt.source is Source.STATION and check.accepted is None
@@ -119,7 +121,7 @@ def _gives_way(check: Check) -> bool:
 # --- the answer ----------------------------------------------------------------------------------
 
 
-def authorize_answered(turn: Turn, event: AuthorizeAnswered, facts: TagFacts | None) -> None:
+def authorize_answered(turn: Turn, event: AuthorizeAnswered, facts: TagRecord | None) -> None:
     """Authorize.conf came: remember it (late ones too), and decide what waited for it."""
     remember(turn, event.id_tag, event.info)
     local_list.note_conflict(turn, event.id_tag, event.info, facts)
@@ -149,7 +151,7 @@ def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
             turn.order(ShowSignal(signals.of_decision(decision)))
 
 
-def _note_unanswered(turn: Turn, attempt: Attempt) -> None:
+def _note_unanswered(turn: Turn, attempt: AuthorizationAttempt) -> None:
     """Whoever was refused for silence only, and has plugged in, may still get his answer."""
     if attempt.purpose is not Purpose.START or len(attempt.connectors) != 1:
         return
@@ -157,7 +159,7 @@ def _note_unanswered(turn: Turn, attempt: Attempt) -> None:
     if not place.plugged:
         return
     until_s = turn.now.monotonic_s + LATE_S
-    late = Unanswered(attempt, place.plugged_at_s, until_s)
+    late = UnansweredAuthorization(attempt, place.plugged_at_s, until_s)
     others = [u for u in turn.state.unanswered if u.attempt.source is not attempt.source]
     same = [u for u in turn.state.unanswered if u.attempt.source is attempt.source]
     turn.change(unanswered=(*others, *[*same, late][-CHECKS_MAX:]))
@@ -208,18 +210,18 @@ def give_up_checks(turn: Turn) -> None:
             _decide_unanswered(turn, check.attempt, f"no answer within {limit_s:g} s")
 
 
-def _take_checks(turn: Turn, id_tag: str) -> list[Check]:
+def _take_checks(turn: Turn, id_tag: str) -> list[PendingAuthorization]:
     mine = [check for check in turn.state.checking if _is_about(check, id_tag)]
     turn.change(checking=tuple(check for check in turn.state.checking if check not in mine))
     return mine
 
 
-def _is_about(check: Check, id_tag: str) -> bool:
+def _is_about(check: PendingAuthorization, id_tag: str) -> bool:
     """True while the central system is being asked about this tag."""
     return check.accepted is None and same_tag(check.attempt.id_tag, id_tag)
 
 
-def _decide_unanswered(turn: Turn, attempt: Attempt, problem: str) -> None:
+def _decide_unanswered(turn: Turn, attempt: AuthorizationAttempt, problem: str) -> None:
     if attempt.purpose is Purpose.QUESTION:
         refuse(turn, attempt, Rule.NO_ANSWER, problem)
         return
@@ -243,7 +245,7 @@ def _decide_unanswered(turn: Turn, attempt: Attempt, problem: str) -> None:
     _decided_stop(turn, attempt, decide)
 
 
-def _answered_stop(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> None:
+def _answered_stop(turn: Turn, attempt: AuthorizationAttempt, event: AuthorizeAnswered) -> None:
     _decided_stop(
         turn,
         attempt,
@@ -251,7 +253,9 @@ def _answered_stop(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> No
     )
 
 
-def _decided_stop(turn: Turn, attempt: Attempt, decide: Callable[[Transaction], Decision]) -> None:
+def _decided_stop(
+    turn: Turn, attempt: AuthorizationAttempt, decide: Callable[[Transaction], Decision]
+) -> None:
     """End the first session that the tag may end; else keep the last reason why not."""
     decision = because(Rule.SESSION_OVER)
     for running in _running(turn, attempt.connectors):
@@ -271,7 +275,7 @@ def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
     return found
 
 
-def _answered_question(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -> None:
+def _answered_question(turn: Turn, attempt: AuthorizationAttempt, event: AuthorizeAnswered) -> None:
     decision = authorization_rules.decide_answer(event.info)
     _forget_vouched(turn, attempt.id_tag)
     if decision.verdict is not Verdict.ACCEPTED:
@@ -280,7 +284,7 @@ def _answered_question(turn: Turn, attempt: Attempt, event: AuthorizeAnswered) -
     lasting = authorization_rules.to_remember(event.info)
     if lasting is not None:
         timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
-        vouched = Vouched(attempt.id_tag, lasting, turn.now.monotonic_s + timeout_s)
+        vouched = PreauthorizedTag(attempt.id_tag, lasting, turn.now.monotonic_s + timeout_s)
         turn.change(vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
     replies.keep(turn, attempt, decision)
     replies.agree(turn, attempt.request_id, "applied", info=event.info)
@@ -305,18 +309,20 @@ def station_answered(turn: Turn, event: StationAnswered) -> None:
             refuse(turn, check.attempt, Rule.DISCARDED)
 
 
-def _station_is_asked(turn: Turn, attempt: Attempt, decision: Decision) -> bool:
+def _station_is_asked(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> bool:
     if not turn.state.rules.asks_station or _has_no_place(turn.state, attempt.source):
         return False  # nobody is kept from charging by too many questions
     by_s = turn.now.monotonic_s + turn.state.rules.station_s
-    check = Check(attempt, by_s, accepted=decision)
+    check = PendingAuthorization(attempt, by_s, accepted=decision)
     if not any(c.attempt == attempt and c.accepted == decision for c in turn.state.checking):
         turn.change(checking=(*turn.state.checking, check))
         turn.order(ShowSignal(Signal.CHECKING))
     return True
 
 
-def grant(turn: Turn, attempt: Attempt, decision: Decision, is_wanted: bool = False) -> None:
+def grant(
+    turn: Turn, attempt: AuthorizationAttempt, decision: Decision, is_wanted: bool = False
+) -> None:
     """Accepted: the tag waits for its plug, at most ConnectionTimeOut seconds (section 9.1.6).
 
     ``is_wanted``: the station's own logic has no say, or has had it.
@@ -336,7 +342,7 @@ def grant(turn: Turn, attempt: Attempt, decision: Decision, is_wanted: bool = Fa
     promise(turn, replace(attempt, connectors=open_ones), decision)
 
 
-def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
+def promise(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> None:
     """The tag may charge at the first of its connectors that has a plug and is free.
 
     Every session begins here, whoever asked for it: no energy flows for a tag that the central
@@ -347,7 +353,7 @@ def promise(turn: Turn, attempt: Attempt, decision: Decision) -> None:
         return
     timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
     now_s = turn.now.monotonic_s
-    granted = Grant(
+    granted = GrantedAuthorization(
         id_tag=attempt.id_tag,
         parent_id_tag=authorization_preview.parent_of(turn.state, attempt, decision, turn.now.utc),
         connectors=attempt.connectors,

@@ -15,7 +15,7 @@ from agent.core.id_tag import same_tag
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
-    TagFacts,
+    TagRecord,
     Transaction,
     Verdict,
 )
@@ -103,7 +103,7 @@ def to_remember(info: IdTagInfo) -> IdTagInfo | None:
 
 
 def decide_start(
-    facts: TagFacts, policy: Policy, online: bool, utc: datetime, why_offline: str = ""
+    facts: TagRecord, policy: Policy, online: bool, utc: datetime, why_offline: str = ""
 ) -> Decision | None:
     """Decide on a tag presented to start; None: ask the central system."""
     if not online:
@@ -124,7 +124,7 @@ def decide_answer(info: IdTagInfo) -> Decision:
     return Decision(verdict, rule, "central system", info)
 
 
-def decide_offline(facts: TagFacts, policy: Policy, utc: datetime, detail: str) -> Decision:
+def decide_offline(facts: TagRecord, policy: Policy, utc: datetime, detail: str) -> Decision:
     """Decide without the central system; ``detail`` says why it was not asked."""
     known = _look_up(facts, policy, utc)
     if known is None:
@@ -141,7 +141,7 @@ def decide_offline(facts: TagFacts, policy: Policy, utc: datetime, detail: str) 
     return known.decide(Verdict.REFUSED, Rule.OFFLINE_OFF, detail)
 
 
-def known_parent(facts: TagFacts, configuration: Configuration, utc: datetime) -> str | None:
+def known_parent(facts: TagRecord, configuration: Configuration, utc: datetime) -> str | None:
     """The group of a tag by list or cache, where these may tell; None: none, or who knows."""
     known = _look_up(facts, policy_of(configuration), utc)
     return known.info.parent_id_tag if known is not None and known.is_accepted else None
@@ -150,7 +150,7 @@ def known_parent(facts: TagFacts, configuration: Configuration, utc: datetime) -
 def decide_stop(
     transaction: Transaction,
     id_tag: str,
-    facts: TagFacts,
+    facts: TagRecord,
     policy: Policy,
     online: bool,
     utc: datetime,
@@ -199,7 +199,7 @@ def _refused_offline(known: _Known) -> Rule:
     return Rule.LISTED_REFUSED if known.is_listed else Rule.CACHED_REFUSED
 
 
-def _look_up(facts: TagFacts, policy: Policy, utc: datetime) -> _Known | None:
+def _look_up(facts: TagRecord, policy: Policy, utc: datetime) -> _Known | None:
     """The list has priority over the cache (section 3.5.3). The status found is that of now."""
     if policy.use_list and facts.list_entry is not None:
         return _Known(_now(facts.list_entry, utc), _LIST, list_version=facts.list_version)

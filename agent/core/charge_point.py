@@ -42,7 +42,7 @@ from agent.core.faults import Fault
 from agent.core.replies import because
 from agent.core.state import ChargePoint, Phase, StopOrder
 from agent.core.turn import Turn
-from agent.core.values import Instant, TagFacts
+from agent.core.values import Instant, TagRecord
 
 _ROUTES = {
     **from_devices.ROUTES,
@@ -55,20 +55,20 @@ _ROUTES = {
     **charging_profiles_applied.ROUTES,
 }
 # About a tag: they come looked up, and in no other form.
-_PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagFacts], None]] = {
+_PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagRecord], None]] = {
     ev.CardPresented: tag_presented.card_presented,
     ev.RemoteStartRequested: tag_presented.remote_start_requested,
-    ev.SessionAsked: from_operator.session_asked,
-    ev.TagQuestioned: from_operator.tag_questioned,
+    ev.StartRequested: from_operator.session_asked,
+    ev.AuthorizeRequested: from_operator.tag_questioned,
 }
-_HEARD: dict[type[Heard], Callable[[Turn, Any, TagFacts | None], None]] = {
+_HEARD: dict[type[Heard], Callable[[Turn, Any, TagRecord | None], None]] = {
     ev.AuthorizeAnswered: authorization_request.authorize_answered,
     ev.MessageAnswered: from_central_system.message_answered,
 }
 _ANSWERED_FOR_ANY_CONNECTOR = (
     ev.AvailabilityChangeRequested,
     ev.UnlockRequested,
-    ev.LimitAsked,
+    ev.LimitRequested,
     ev.SetProfileRequested,
 )
 

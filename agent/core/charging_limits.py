@@ -219,7 +219,7 @@ def rounded_down(limit: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Demand:
     """What one session could use. Amperes per phase."""
 
     connector_id: int
@@ -227,7 +227,7 @@ class Claim:
     most_a: float
 
 
-def share(total_a: float, claims: Sequence[Claim]) -> dict[int, float]:
+def share(total_a: float, claims: Sequence[Demand]) -> dict[int, float]:
     """The share of each connector; their sum is never above the total. The oldest claim first."""
     shares = {claim.connector_id: 0.0 for claim in claims}
     left_a = total_a

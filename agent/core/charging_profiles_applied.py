@@ -16,7 +16,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.charging_composite_schedule import Place, charge_point_schedule, connector_schedule
 from agent.core.charging_limits import (
     CURRENT_MIN_A,
-    Claim,
+    Demand,
     Session,
     Wiring,
     allowance,
@@ -92,7 +92,7 @@ def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float],
             limits[connector.connector_id] = rounded_down(own.current_a)
         most_a = min(_operator_limit_a(connector), limits.get(connector.connector_id, math.inf))
         least_a = max(CURRENT_MIN_A, min(most_a, 0.0 if own is None else own.least_a))
-        claims.append(Claim(connector.connector_id, least_a, most_a))
+        claims.append(Demand(connector.connector_id, least_a, most_a))
     fed = _within_supply(turn.state.rules.supply_a, running, claims)
     shares = zip(claims, fed, strict=True)
     limits |= {new.connector_id: new.most_a for old, new in shares if new.most_a < old.most_a}
@@ -102,8 +102,8 @@ def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float],
 
 
 def _within_supply(
-    supply_a: float | None, running: Sequence[Connector], claims: Sequence[Claim]
-) -> Sequence[Claim]:
+    supply_a: float | None, running: Sequence[Connector], claims: Sequence[Demand]
+) -> Sequence[Demand]:
     """The claims of those who share what feeds the box; None: it feeds all at once.
 
     A vehicle that is offered nothing (no pilot) draws what it wants: all or nothing.

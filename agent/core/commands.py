@@ -103,7 +103,7 @@ class Restart:
     again: bool
 
 
-PatientOrder = (
+AfterCommit = (
     OfferCurrent
     | CloseContactor
     | DeliverNext
@@ -216,7 +216,7 @@ class ShowSignal:
     flashes: int = 0
 
 
-PromptOrder = (
+Immediate = (
     OpenContactor
     | RenewContactor
     | LowerOffer
@@ -229,4 +229,4 @@ PromptOrder = (
     | ShowSignal
 )
 
-Command = Row | PatientOrder | PromptOrder
+Command = Row | AfterCommit | Immediate

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.charging_profiles import InstalledProfile
-from agent.core.connection_profile import SaveApproaches
+from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
 from agent.core.values import (
     Boot,
@@ -263,5 +263,5 @@ Row = (
     | CorrectTimes
     | RecordDecision
     | SaveFirmware
-    | SaveApproaches
+    | SaveConnectionProfiles
 )

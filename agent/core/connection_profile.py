@@ -31,7 +31,7 @@ _IPV6_GROUP = re.compile(r"[0-9A-Fa-f]{1,4}")
 
 
 @dataclass(frozen=True, slots=True)
-class Approach:
+class ConnectionProfile:
     """Address, security profile and password. ``repr`` shows no password."""
 
     url: str = ""
@@ -39,7 +39,7 @@ class Approach:
     password: str = ""  # as it came: hex digits or text; empty: that of the file
 
     @property
-    def as_used(self) -> Approach:
+    def as_used(self) -> ConnectionProfile:
         """What the connection depends on: profile 0 has no use for a password."""
         return self if self.profile else replace(self, password="")
 
@@ -49,21 +49,23 @@ class Approach:
 
 
 @dataclass(frozen=True, slots=True)
-class Approaches:
+class ConnectionProfiles:
     """The way that works, and the one that is tried. All but the last lines outlive the process."""
 
-    settled: Approach = Approach()
-    trial: Approach | None = None
+    settled: ConnectionProfile = ConnectionProfile()
+    trial: ConnectionProfile | None = None
     is_doubted: bool = False  # the trial failed where the settled way worked; kept as a last resort
-    file: Approach = Approach()  # what the configuration file said; its password is a digest
+    file: ConnectionProfile = (
+        ConnectionProfile()
+    )  # what the configuration file said; its password is a digest
     # Of this process only:
     has_password_file: bool = False
     is_held: bool = False  # the trial waits until the central system of now has been told all
-    in_use: Approach | None = None  # the way of the last connection
+    in_use: ConnectionProfile | None = None  # the way of the last connection
     is_saved: bool = True
 
     @property
-    def wanted(self) -> Approach:
+    def wanted(self) -> ConnectionProfile:
         """What GetConfiguration tells: the last that was accepted."""
         return self.settled if self.trial is None or self.is_doubted else self.trial
 
@@ -73,30 +75,32 @@ class Approaches:
         return self.trial is not None and not is_same_place(self.trial.url, self.settled.url)
 
 
-NO_APPROACHES = Approaches()
+NO_APPROACHES = ConnectionProfiles()
 
 
 @dataclass(frozen=True, slots=True)
-class SaveApproaches:
+class SaveConnectionProfiles:
     """Row: keep how the central system is reached."""
 
-    approaches: Approaches
+    approaches: ConnectionProfiles
 
 
 @dataclass(frozen=True, slots=True)
 class LinkOpened:
     """Connected by this way; ``instead_of`` has failed just before."""
 
-    approach: Approach
-    instead_of: Approach | None = None
+    approach: ConnectionProfile
+    instead_of: ConnectionProfile | None = None
 
 
-def at_start(stored: Approaches | None, file: Approach, has_password_file: bool) -> Approaches:
+def at_start(
+    stored: ConnectionProfiles | None, file: ConnectionProfile, has_password_file: bool
+) -> ConnectionProfiles:
     """What is known when the process begins. Who has edited the file since meant it: it wins."""
     if stored is not None and _is_same_file(stored.file, file):
         known = file if file.password else stored.file
         return replace(stored, file=known, has_password_file=has_password_file)
-    return Approaches(
+    return ConnectionProfiles(
         settled=replace(file, password=""),
         file=file,
         has_password_file=has_password_file,
@@ -104,7 +108,7 @@ def at_start(stored: Approaches | None, file: Approach, has_password_file: bool)
     )
 
 
-def after_change(known: Approaches, key: str, value: str) -> Approaches | None:
+def after_change(known: ConnectionProfiles, key: str, value: str) -> ConnectionProfiles | None:
     """What is known after ChangeConfiguration of one of these keys; None: Rejected."""
     now = known.wanted
     match key:
@@ -129,8 +133,8 @@ def after_change(known: Approaches, key: str, value: str) -> Approaches | None:
 
 
 def after_success(
-    known: Approaches, which: Approach, instead_of: Approach | None = None
-) -> Approaches:
+    known: ConnectionProfiles, which: ConnectionProfile, instead_of: ConnectionProfile | None = None
+) -> ConnectionProfiles:
     """What is known after a connection by one of the two has worked.
 
     ``instead_of`` failed just before. The old way says something about the trial only then.
@@ -147,7 +151,9 @@ def after_success(
     return replace(known, trial=None)
 
 
-def ways(known: Approaches, trial_failures: int, settled_failures: int) -> tuple[Approach, ...]:
+def ways(
+    known: ConnectionProfiles, trial_failures: int, settled_failures: int
+) -> tuple[ConnectionProfile, ...]:
     """Which to try now, one right after the other. The failures are those in a row.
 
     The settled one follows at once: so the trial is dropped where that works while it does not,
@@ -173,7 +179,7 @@ def _place(url: str) -> str:
     return url.partition("://")[2].removesuffix("/")
 
 
-def _differences(one: Approach, other: Approach) -> set[str]:
+def _differences(one: ConnectionProfile, other: ConnectionProfile) -> set[str]:
     """The keys in which two ways differ. A profile may bring its scheme along."""
     found = set()
     is_other_scheme = one.url != other.url and one.profile == other.profile
@@ -186,14 +192,14 @@ def _differences(one: Approach, other: Approach) -> set[str]:
     return found
 
 
-def _is_same_file(before: Approach, now: Approach) -> bool:
+def _is_same_file(before: ConnectionProfile, now: ConnectionProfile) -> bool:
     """A password that cannot be read at the moment says nothing."""
     is_known = bool(before.password and now.password)
     is_other_password = is_known and before.password != now.password
     return (before.url, before.profile) == (now.url, now.profile) and not is_other_password
 
 
-def _with_password(now: Approach, value: str) -> Approach | None:
+def _with_password(now: ConnectionProfile, value: str) -> ConnectionProfile | None:
     text = value.strip()
     is_text = 16 <= len(text) <= 20 and text.isascii() and text.isprintable()
     if not (_HEX.fullmatch(text) or is_text):
@@ -201,7 +207,7 @@ def _with_password(now: Approach, value: str) -> Approach | None:
     return replace(now, password=text)
 
 
-def _with_profile(known: Approaches, value: str) -> Approach | None:
+def _with_profile(known: ConnectionProfiles, value: str) -> ConnectionProfile | None:
     """White paper A05: only upwards, and with what the profile needs."""
     text, now = value.strip(), known.wanted
     if len(text) != 1 or not text.isascii() or not text.isdigit():
@@ -218,7 +224,7 @@ def _with_profile(known: Approaches, value: str) -> Approach | None:
     return replace(now, profile=profile, url=url)
 
 
-def _with_url(now: Approach, value: str) -> Approach | None:
+def _with_url(now: ConnectionProfile, value: str) -> ConnectionProfile | None:
     text = value.strip()
     found = _URL.fullmatch(text)
     if found is None or len(text) > _URL_MAX or not text.isascii():

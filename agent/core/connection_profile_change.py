@@ -13,9 +13,9 @@ from agent.core.connection_profile import (
     APPROACH_KEYS,
     PROFILE,
     URL,
-    Approaches,
+    ConnectionProfiles,
     LinkOpened,
-    SaveApproaches,
+    SaveConnectionProfiles,
     after_change,
     after_success,
 )
@@ -69,20 +69,20 @@ def follow(turn: Turn) -> None:
     known = turn.state.approaches
     if not known.is_saved:
         turn.change(approaches=replace(known, is_saved=True))
-        turn.order(SaveApproaches(known))
+        turn.order(SaveConnectionProfiles(known))
     is_held = known.leads_elsewhere and _owes_something(turn.state)
     if is_held != known.is_held:
         turn.change(approaches=replace(turn.state.approaches, is_held=is_held))
         turn.order(ApplyConfiguration(URL, ""))
 
 
-def shown(configuration: Configuration, known: Approaches) -> Configuration:
+def shown(configuration: Configuration, known: ConnectionProfiles) -> Configuration:
     """The keys as GetConfiguration tells them; nobody ever reads the password."""
     shown_profile = configuration.with_value(PROFILE, str(known.wanted.profile))
     return shown_profile.with_value(URL, known.wanted.url)
 
 
-def _must_be_accepted_first(known: Approaches) -> bool:
+def _must_be_accepted_first(known: ConnectionProfiles) -> bool:
     # Anybody's server takes a connection; who a box belongs to shows when it is registered.
     return known.leads_elsewhere and known.in_use == known.trial
 
@@ -92,8 +92,8 @@ def _owes_something(state: ChargePoint) -> bool:
     return is_charging or state.outbox.waiting > 0
 
 
-def _keep(turn: Turn, after: Approaches) -> None:
+def _keep(turn: Turn, after: ConnectionProfiles) -> None:
     before = turn.state.approaches
     turn.change(approaches=after, configuration=shown(turn.state.configuration, after))
     if replace(after, in_use=before.in_use) != before:
-        turn.order(SaveApproaches(after))
+        turn.order(SaveConnectionProfiles(after))

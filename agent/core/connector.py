@@ -34,7 +34,7 @@ from agent.core.commands import (
     WithdrawOffer,
 )
 from agent.core.faults import Fault
-from agent.core.state import Asked, ChargePoint, Connector, Grant, Phase, Purpose
+from agent.core.state import Asked, ChargePoint, Connector, GrantedAuthorization, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, StopReason
 
@@ -233,7 +233,7 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
     return False
 
 
-def _take_from_others(turn: Turn, taken: Grant, connector_id: int) -> None:
+def _take_from_others(turn: Turn, taken: GrantedAuthorization, connector_id: int) -> None:
     """The others wait on for other connectors: no second card begins on this plug."""
     kept = []
     for grant in turn.state.waiting:
@@ -375,7 +375,9 @@ def _renew(turn: Turn, connector: Connector) -> None:
         turn.order(RenewContactor(connector.connector_id, turn.state.rules.lease_s))
 
 
-def give_back(turn: Turn, grant: Grant, why: Decision, status: str = "rejected") -> None:
+def give_back(
+    turn: Turn, grant: GrantedAuthorization, why: Decision, status: str = "rejected"
+) -> None:
     """A grant comes to nothing: the reason is kept, and whoever waits for the outcome is told."""
     asked = Asked(grant.purpose, grant.id_tag, grant.connectors, grant.request_id)
     replies.refuse(turn, asked, why, status, why.rule.says)

@@ -10,7 +10,7 @@ from agent.core import connector as connectors
 from agent.core.authorization_reasons import Rule
 from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
-from agent.core.state import ChargePoint, Check, Connector, Phase, Purpose
+from agent.core.state import ChargePoint, Connector, PendingAuthorization, Phase, Purpose
 
 
 def meant_by(served: Sequence[Connector], id_tag: str) -> Sequence[Connector]:
@@ -246,7 +246,7 @@ def _kept_for(
     ]
 
 
-def _starts(state: ChargePoint) -> list[Check]:
+def _starts(state: ChargePoint) -> list[PendingAuthorization]:
     return [check for check in state.checking if check.attempt.purpose is not Purpose.STOP]
 
 

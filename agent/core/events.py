@@ -26,32 +26,32 @@ from agent.core.events_devices import SafetyInputCleared as SafetyInputCleared
 from agent.core.events_devices import SafetyInputTripped as SafetyInputTripped
 from agent.core.events_devices import SelfTestBegan as SelfTestBegan
 from agent.core.events_devices import SelfTestEnded as SelfTestEnded
+from agent.core.events_requests import AuthorizeRequested as AuthorizeRequested
 from agent.core.events_requests import AvailabilityChangeRequested as AvailabilityChangeRequested
 from agent.core.events_requests import CacheClearRequested as CacheClearRequested
 from agent.core.events_requests import ClearProfilesRequested as ClearProfilesRequested
 from agent.core.events_requests import ConfigurationChangeRequested as ConfigurationChangeRequested
-from agent.core.events_requests import DiscardAsked as DiscardAsked
-from agent.core.events_requests import LimitAsked as LimitAsked
+from agent.core.events_requests import DiscardRequested as DiscardRequested
+from agent.core.events_requests import LimitRequested as LimitRequested
 from agent.core.events_requests import ListStaged as ListStaged
 from agent.core.events_requests import RemoteStartRequested as RemoteStartRequested
 from agent.core.events_requests import RemoteStopRequested as RemoteStopRequested
 from agent.core.events_requests import ReservationCancelRequested as ReservationCancelRequested
 from agent.core.events_requests import ReservationRequested as ReservationRequested
 from agent.core.events_requests import ResetRequested as ResetRequested
-from agent.core.events_requests import RetryAsked as RetryAsked
-from agent.core.events_requests import SessionAsked as SessionAsked
+from agent.core.events_requests import RetryRequested as RetryRequested
 from agent.core.events_requests import SetProfileRequested as SetProfileRequested
-from agent.core.events_requests import StopAsked as StopAsked
-from agent.core.events_requests import TagQuestioned as TagQuestioned
+from agent.core.events_requests import StartRequested as StartRequested
+from agent.core.events_requests import StopRequested as StopRequested
 from agent.core.events_requests import UnlockRequested as UnlockRequested
 from agent.core.firmware_values import FirmwareEvent
 from agent.core.tag_sources import Source
 from agent.core.values import (
-    Claim,
     Contract,
     IdTagInfo,
     StopReason,
-    TagFacts,
+    TagRecord,
+    TokenKind,
     Transaction,
 )
 
@@ -65,7 +65,7 @@ class CardPresented:
     id_tag: str
     connectors: tuple[int, ...]
     is_random: bool = False  # from a UID that changes at every activation (4 bytes, first 08)
-    claim: Claim = Claim.CARD
+    claim: TokenKind = TokenKind.CARD
     contract: Contract | None = None  # of an ISO 15118 vehicle
     source: Source = Source.READER
 
@@ -233,7 +233,7 @@ class OutboxWasEmpty:
 # --- about a tag: looked up before the core sees them --------------------------------------------
 
 # Somebody wants to charge, or wants to know: the core decides about the tag.
-Presented = CardPresented | RemoteStartRequested | SessionAsked | TagQuestioned
+Presented = CardPresented | RemoteStartRequested | StartRequested | AuthorizeRequested
 # The central system has said something about the tag.
 Heard = AuthorizeAnswered | MessageAnswered
 
@@ -248,7 +248,7 @@ class LookedUp:
     """
 
     event: Presented | Heard
-    facts: TagFacts | None
+    facts: TagRecord | None
     problem: str = ""
 
 
@@ -302,10 +302,10 @@ _Other = (
     | CacheClearRequested
     | SetProfileRequested
     | ClearProfilesRequested
-    | StopAsked
-    | LimitAsked
-    | RetryAsked
-    | DiscardAsked
+    | StopRequested
+    | LimitRequested
+    | RetryRequested
+    | DiscardRequested
     | ListStaged
     | FirmwareEvent
 )

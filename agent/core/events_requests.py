@@ -133,7 +133,7 @@ class ListStaged:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionAsked:
+class StartRequested:
     """Somebody with the right to do so asks for a session, as a card would.
 
     Answered when the outcome is known: ``applied`` (StartTransaction accepted; offline: stored),
@@ -151,7 +151,7 @@ class SessionAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class StopAsked:
+class StopRequested:
     """End the transaction with our reference; answered ``applied`` when StopTransaction is stored.
 
     ``no_transaction`` when there is none with that reference.
@@ -162,11 +162,11 @@ class StopAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class TagQuestioned:
+class AuthorizeRequested:
     """Ask the central system about a tag, and start nothing.
 
     Answered ``applied`` or ``rejected`` with ``info``, ``not_connected``, or ``failed``.
-    An accepted answer counts as a decision for SessionAsked for ConnectionTimeOut seconds.
+    An accepted answer counts as a decision for StartRequested for ConnectionTimeOut seconds.
     """
 
     request_id: str
@@ -174,7 +174,7 @@ class TagQuestioned:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryAsked:
+class RetryRequested:
     """Send messages that were set aside once more, before everything else that waits.
 
     ``sequences`` are those of one session, oldest first; ``by`` is who asks. Answered ``applied``.
@@ -186,7 +186,7 @@ class RetryAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class DiscardAsked:
+class DiscardRequested:
     """Forget a message that was set aside; nothing else is ever forgotten. Answered ``applied``."""
 
     request_id: str
@@ -195,7 +195,7 @@ class DiscardAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitAsked:
+class LimitRequested:
     """A local current limit for the running transaction; None lifts it.
 
     Answered ``applied``, ``no_transaction``.

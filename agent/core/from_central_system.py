@@ -29,7 +29,7 @@ from agent.core.faults import Fault
 from agent.core.replies import because
 from agent.core.state import Asked, Connector, Phase, Purpose, UnlockRequest
 from agent.core.turn import Turn
-from agent.core.values import LockState, StopReason, TagFacts
+from agent.core.values import LockState, StopReason, TagRecord
 
 
 def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
@@ -61,7 +61,7 @@ def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
     turn.change(online=False, registration="offline")
 
 
-def message_answered(turn: Turn, event: ev.MessageAnswered, facts: TagFacts | None) -> None:
+def message_answered(turn: Turn, event: ev.MessageAnswered, facts: TagRecord | None) -> None:
     """A message of the outbox was answered; what it says about a tag is remembered."""
     outbox.answered(turn, event)
     if event.info is not None and event.id_tag is not None:

@@ -24,10 +24,18 @@ from agent.core.authorization_rules import Decision
 from agent.core.events import Event
 from agent.core.id_tag import same_tag
 from agent.core.replies import because
-from agent.core.state import Asked, Attempt, ChargePoint, Limits, Phase, Purpose, Vouched
+from agent.core.state import (
+    Asked,
+    AuthorizationAttempt,
+    ChargePoint,
+    Limits,
+    Phase,
+    PreauthorizedTag,
+    Purpose,
+)
 from agent.core.tag_sources import Source
 from agent.core.turn import Turn
-from agent.core.values import AuthorizationStatus, Instant, StopReason, TagFacts, Verdict
+from agent.core.values import AuthorizationStatus, Instant, StopReason, TagRecord, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ _STATUSES = {
 }
 
 
-def session_asked(turn: Turn, event: ev.SessionAsked, facts: TagFacts) -> None:
+def session_asked(turn: Turn, event: ev.StartRequested, facts: TagRecord) -> None:
     """Somebody with the right to do so asks for a session; decided as a card's would be."""
     attempt = _attempt(event, facts)
     found = foresee(turn.state, event, facts, turn.now)
@@ -63,7 +71,7 @@ def session_asked(turn: Turn, event: ev.SessionAsked, facts: TagFacts) -> None:
 
 
 def foresee(
-    state: ChargePoint, event: ev.SessionAsked, facts: TagFacts, now: Instant
+    state: ChargePoint, event: ev.StartRequested, facts: TagRecord, now: Instant
 ) -> Refusal | Decision | None:
     """What would become of it now; None: the central system would be asked about the tag.
 
@@ -79,8 +87,8 @@ def foresee(
     return decision if rule is None else Refusal(_STATUSES[rule], rule)
 
 
-def _attempt(event: ev.SessionAsked, facts: TagFacts) -> Attempt:
-    return Attempt(
+def _attempt(event: ev.StartRequested, facts: TagRecord) -> AuthorizationAttempt:
+    return AuthorizationAttempt(
         Purpose.OPERATOR_START,
         event.id_tag,
         (event.connector_id,),
@@ -92,7 +100,7 @@ def _attempt(event: ev.SessionAsked, facts: TagFacts) -> Attempt:
 
 
 def _why_nowhere(
-    state: ChargePoint, event: ev.SessionAsked, targets: tuple[int, ...]
+    state: ChargePoint, event: ev.StartRequested, targets: tuple[int, ...]
 ) -> Rule | None:
     if not state.has_connector(event.connector_id):
         return Rule.UNKNOWN_CONNECTOR
@@ -104,7 +112,7 @@ def _why_nowhere(
     return Rule.NOT_PLUGGED if event.must_be_plugged and not wanted.is_plugged else None
 
 
-def _decided_already(state: ChargePoint, event: ev.SessionAsked, now: Instant) -> Decision | None:
+def _decided_already(state: ChargePoint, event: ev.StartRequested, now: Instant) -> Decision | None:
     """Simulated hardware takes any tag, to try the central system; offline the rules decide."""
     if event.is_trusted and state.online:
         return authorization_request.local(Rule.TRUSTED)
@@ -114,12 +122,12 @@ def _decided_already(state: ChargePoint, event: ev.SessionAsked, now: Instant) -
     return None
 
 
-def _still_counts(vouched: Vouched, now: Instant) -> bool:
+def _still_counts(vouched: PreauthorizedTag, now: Instant) -> bool:
     status = authorization_rules.effective(vouched.info, now.utc)
     return now.monotonic_s < vouched.until_s and status is AuthorizationStatus.ACCEPTED
 
 
-def _stop_asked(turn: Turn, event: ev.StopAsked) -> None:
+def _stop_asked(turn: Turn, event: ev.StopRequested) -> None:
     for candidate in turn.state.connectors:
         running = candidate.transaction
         if running is None or running.ref != event.transaction_ref:
@@ -136,9 +144,9 @@ def _stop_asked(turn: Turn, event: ev.StopAsked) -> None:
     replies.refuse(turn, asked, because(Rule.NO_SESSION, detail), "no_transaction")
 
 
-def tag_questioned(turn: Turn, event: ev.TagQuestioned, facts: TagFacts) -> None:
+def tag_questioned(turn: Turn, event: ev.AuthorizeRequested, facts: TagRecord) -> None:
     """Ask the central system about a tag, whatever list and cache say."""
-    attempt = Attempt(
+    attempt = AuthorizationAttempt(
         Purpose.QUESTION, event.id_tag, (), event.request_id, facts=facts, source=Source.OPERATOR
     )
     if not turn.state.online:
@@ -150,7 +158,7 @@ def tag_questioned(turn: Turn, event: ev.TagQuestioned, facts: TagFacts) -> None
     authorization_request.ask(turn, attempt)
 
 
-def _limit_asked(turn: Turn, event: ev.LimitAsked) -> None:
+def _limit_asked(turn: Turn, event: ev.LimitRequested) -> None:
     is_known = turn.state.has_connector(event.connector_id)
     if not is_known or turn.connector(event.connector_id).phase is not Phase.CHARGING:
         asked = Asked(Purpose.LIMIT, "", (event.connector_id,), event.request_id)
@@ -161,8 +169,8 @@ def _limit_asked(turn: Turn, event: ev.LimitAsked) -> None:
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
-    ev.StopAsked: _stop_asked,
-    ev.LimitAsked: _limit_asked,
-    ev.RetryAsked: outbox.retry,
-    ev.DiscardAsked: outbox.discard,
+    ev.StopRequested: _stop_asked,
+    ev.LimitRequested: _limit_asked,
+    ev.RetryRequested: outbox.retry,
+    ev.DiscardRequested: outbox.discard,
 }

@@ -29,7 +29,7 @@ from agent.core.values import (
     ListUpdate,
     ListUpdateKind,
     LocalList,
-    TagFacts,
+    TagRecord,
 )
 
 VERSION_MAX = 2**31 - 1  # what a central system's integer surely holds
@@ -183,7 +183,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {ListStaged: _staged}
 # --- does the list still agree? ------------------------------------------------------------------
 
 
-def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagFacts | None) -> None:
+def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagRecord | None) -> None:
     """Tell the central system, once, that its answer contradicts its list (section 3.5.2).
 
     ``facts`` None: nobody could look into the list.

@@ -19,11 +19,11 @@ from agent.core.commands import (
     SetTransactionId,
 )
 from agent.core.events import (
-    DiscardAsked,
+    DiscardRequested,
     MessageAnswered,
     MessageFailed,
     OutboxWasEmpty,
-    RetryAsked,
+    RetryRequested,
 )
 from agent.core.turn import Turn
 from agent.core.values import TransactionMessage
@@ -90,7 +90,7 @@ def failed(turn: Turn, event: MessageFailed) -> None:
     )
 
 
-def retry(turn: Turn, event: RetryAsked) -> None:
+def retry(turn: Turn, event: RetryRequested) -> None:
     """A person wants messages of one session sent once more: they take their old places.
 
     These are before everything that waits, so that the order of time is kept, and what still waits
@@ -103,7 +103,7 @@ def retry(turn: Turn, event: RetryAsked) -> None:
     turn.order(Reply(event.request_id, "applied"))
 
 
-def discard(turn: Turn, event: DiscardAsked) -> None:
+def discard(turn: Turn, event: DiscardRequested) -> None:
     """A person gives a message up."""
     turn.order(DiscardMessage(event.sequence, event.by), Reply(event.request_id, "applied"))
 

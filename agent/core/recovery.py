@@ -12,7 +12,7 @@ from datetime import timedelta
 from agent.core import clock_trust, transaction
 from agent.core.commands import SaveTransaction
 from agent.core.id_tag import is_valid_id_tag
-from agent.core.state import Connector, Grant, Phase, StopOrder
+from agent.core.state import Connector, GrantedAuthorization, Phase, StopOrder
 from agent.core.turn import Turn
 from agent.core.values import PilotState, StopReason, Transaction
 
@@ -135,7 +135,7 @@ def _unwatched_s(turn: Turn, found: Transaction) -> float | None:
 
 def _give_up_promises(turn: Turn, connector_id: int) -> None:
     """Nobody else begins where a session goes on: free charging had been promised meanwhile."""
-    kept: list[Grant] = []
+    kept: list[GrantedAuthorization] = []
     for grant in turn.state.waiting:
         if grant.connectors != (connector_id,):
             kept.append(grant)

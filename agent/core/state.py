@@ -8,16 +8,16 @@ from enum import Enum
 
 from agent.core.authorization_attempt import NO_LIMITS as NO_LIMITS
 from agent.core.authorization_attempt import Asked as Asked
-from agent.core.authorization_attempt import Attempt as Attempt
-from agent.core.authorization_attempt import Check as Check
-from agent.core.authorization_attempt import Grant as Grant
+from agent.core.authorization_attempt import AuthorizationAttempt as AuthorizationAttempt
+from agent.core.authorization_attempt import GrantedAuthorization as GrantedAuthorization
 from agent.core.authorization_attempt import Limits as Limits
+from agent.core.authorization_attempt import PendingAuthorization as PendingAuthorization
+from agent.core.authorization_attempt import PreauthorizedTag as PreauthorizedTag
 from agent.core.authorization_attempt import Purpose as Purpose
-from agent.core.authorization_attempt import Unanswered as Unanswered
-from agent.core.authorization_attempt import Vouched as Vouched
+from agent.core.authorization_attempt import UnansweredAuthorization as UnansweredAuthorization
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.configuration import Configuration
-from agent.core.connection_profile import NO_APPROACHES, Approaches
+from agent.core.connection_profile import NO_APPROACHES, ConnectionProfiles
 from agent.core.faults import Fault
 from agent.core.firmware_values import NO_FIRMWARE, Firmware
 from agent.core.values import (
@@ -164,7 +164,7 @@ class Connector:
     phase: Phase = Phase.IDLE
     card_by_s: float | None = None  # IDLE: the plug waits for a card until then; None: it does not
     is_unclaimed: bool = False  # FINISHED: nobody came with a card in time, there was no session
-    grant: Grant | None = None  # STARTING
+    grant: GrantedAuthorization | None = None  # STARTING
     give_up_s: float = 0.0  # STARTING
     meter_asked: bool = False  # STARTING
     transaction: Transaction | None = None  # CHARGING, STOPPING
@@ -294,10 +294,10 @@ class ChargePoint:
     online: bool = False
     registration: str = "offline"  # offline, Pending, Rejected, Accepted
     faults: frozenset[Fault] = frozenset()
-    waiting: tuple[Grant, ...] = ()  # accepted, no plug yet
-    checking: tuple[Check, ...] = ()
-    vouched: tuple[Vouched, ...] = ()
-    unanswered: tuple[Unanswered, ...] = ()
+    waiting: tuple[GrantedAuthorization, ...] = ()  # accepted, no plug yet
+    checking: tuple[PendingAuthorization, ...] = ()
+    vouched: tuple[PreauthorizedTag, ...] = ()
+    unanswered: tuple[UnansweredAuthorization, ...] = ()
     random_tags: tuple[str, ...] = ()  # tags presented lately that nobody may remember
     outbox: Outbox = Outbox()
     local_list: LocalList = NO_LIST
@@ -313,7 +313,7 @@ class ChargePoint:
     limits_change_s: float | None = None  # monotonic: charging profiles may allow something else
     reservations: tuple[Reservation, ...] = ()
     firmware: Firmware = NO_FIRMWARE
-    approaches: Approaches = NO_APPROACHES
+    approaches: ConnectionProfiles = NO_APPROACHES
     is_begun: bool = True  # False until Started has told of the sessions that were open
     aligned_due: AlignedDue | None = None  # None: off, or nobody knows what time it is
 

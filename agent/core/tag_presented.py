@@ -23,35 +23,35 @@ from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import ShowSignal
 from agent.core.events import (
+    AuthorizeRequested,
     CardPresented,
     Presented,
     RemoteStartRequested,
     RequestNotTaken,
-    SessionAsked,
-    TagQuestioned,
+    StartRequested,
 )
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.replies import because
-from agent.core.state import Asked, Attempt, ChargePoint, Connector, Phase, Purpose
+from agent.core.state import Asked, AuthorizationAttempt, ChargePoint, Connector, Phase, Purpose
 from agent.core.tag_sources import Source
 from agent.core.turn import Turn
-from agent.core.values import Claim, TagFacts, Verdict
+from agent.core.values import TagRecord, TokenKind, Verdict
 
 # Nobody is asked about these.
-_ACCEPTED_CLAIMS = {Claim.FREE: Rule.FREE, Claim.STATION: Rule.STATION}
+_ACCEPTED_CLAIMS = {TokenKind.FREE: Rule.FREE, TokenKind.STATION: Rule.STATION}
 # Nobody stands there and wants to end something: a vehicle that shows itself again after a pause.
-_NO_PERSON = (Claim.AUTOCHARGE, Claim.CONTRACT, Claim.STATION)
+_NO_PERSON = (TokenKind.AUTOCHARGE, TokenKind.CONTRACT, TokenKind.STATION)
 RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 
 
-def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
+def card_presented(turn: Turn, event: CardPresented, facts: TagRecord) -> None:
     """Somebody presented a tag at the reader."""
     if _needs_no_facts(turn, event, facts):
         return
     served = _served(turn, event)
     meant = connector_choice.meant_by(served, event.id_tag)
     ids = tuple(c.connector_id for c in meant)
-    attempt = Attempt(
+    attempt = AuthorizationAttempt(
         Purpose.START,
         event.id_tag,
         ids,
@@ -71,7 +71,7 @@ def card_presented(turn: Turn, event: CardPresented, facts: TagFacts) -> None:
     _refuse(turn, Purpose.START, event.id_tag, (), why)
 
 
-def _needs_no_facts(turn: Turn, event: CardPresented, facts: TagFacts) -> bool:
+def _needs_no_facts(turn: Turn, event: CardPresented, facts: TagRecord) -> bool:
     """Refuse what nobody has to know the tag for, or let it end what is its own; False: it is open.
 
     Of ``facts`` only the group counts, which gets its cable back, too.
@@ -104,7 +104,7 @@ def _served(turn: Turn, event: CardPresented) -> list[Connector]:
     return [c for c in turn.state.connectors if c.connector_id in event.connectors]
 
 
-def _starts(turn: Turn, attempt: Attempt, claim: Claim) -> bool:
+def _starts(turn: Turn, attempt: AuthorizationAttempt, claim: TokenKind) -> bool:
     """Let the tag start, or be asked about, where it can mean a connector; False: it means none."""
     rule = _ACCEPTED_CLAIMS.get(claim)
     if rule is None:
@@ -116,14 +116,16 @@ def _starts(turn: Turn, attempt: Attempt, claim: Claim) -> bool:
     if not targets:
         return False
     attempt = replace(attempt, connectors=targets)
-    if decision is not None and claim is Claim.STATION:
+    if decision is not None and claim is TokenKind.STATION:
         authorization_request.grant(turn, attempt, decision, is_wanted=True)
     else:
         authorization_request.start(turn, attempt, decision, may_wait)
     return True
 
 
-def _places(turn: Turn, attempt: Attempt, decision: Decision | None) -> tuple[int, ...]:
+def _places(
+    turn: Turn, attempt: AuthorizationAttempt, decision: Decision | None
+) -> tuple[int, ...]:
     """Where it can begin. A token of the station bus that is being checked gives way to a card.
 
     Whoever sends tokens over the bus, and sends many, would keep everybody at the charger out.
@@ -157,25 +159,25 @@ def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
     """
     match event:
         case CardPresented():
-            if not _needs_no_facts(turn, event, TagFacts()):
+            if not _needs_no_facts(turn, event, TagRecord()):
                 asked = Asked(Purpose.START, event.id_tag)
                 authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
         case RemoteStartRequested():
             replies.refuse(turn, _remote(event), because(Rule.LOOK_UP_FAILED, problem))
-        case SessionAsked():
+        case StartRequested():
             places = (event.connector_id,)
             asked = Asked(Purpose.OPERATOR_START, event.id_tag, places, event.request_id)
             authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
-        case TagQuestioned():
+        case AuthorizeRequested():
             asked = Asked(Purpose.QUESTION, event.id_tag, request_id=event.request_id)
             authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
 
 
-def _unwanted_claim(turn: Turn, claim: Claim) -> Rule | None:
+def _unwanted_claim(turn: Turn, claim: TokenKind) -> Rule | None:
     rules = turn.state.rules
-    if claim is Claim.FREE and not rules.free_charging_id_tag:
+    if claim is TokenKind.FREE and not rules.free_charging_id_tag:
         return Rule.FREE_OFF
-    if claim is Claim.AUTOCHARGE and not rules.autocharge:
+    if claim is TokenKind.AUTOCHARGE and not rules.autocharge:
         return Rule.AUTOCHARGE_OFF
     return None
 
@@ -193,7 +195,7 @@ def charge_freely(turn: Turn, connector_id: int) -> None:
     if any(connector_id in grant.connectors for grant in state.waiting):
         return  # promised to a card
     # The configuration lets everybody in: what list and cache say about this tag does not count.
-    attempt = Attempt(Purpose.START, id_tag, (connector_id,), facts=TagFacts())
+    attempt = AuthorizationAttempt(Purpose.START, id_tag, (connector_id,), facts=TagRecord())
     if connector.may_start(state, current):
         authorization_request.grant(turn, attempt, authorization_request.local(Rule.FREE))
     elif current.stop is not None and current.stop.is_found:
@@ -216,7 +218,7 @@ def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
 
 
 def _ends_its_own(
-    turn: Turn, event: CardPresented, facts: TagFacts, served: list[Connector]
+    turn: Turn, event: CardPresented, facts: TagRecord, served: list[Connector]
 ) -> bool:
     """The tag ends its session, calls off its start, or gets its cable back."""
     return (
@@ -277,7 +279,7 @@ def _calls_off(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
     )
 
 
-def _releases_cable(turn: Turn, id_tag: str, facts: TagFacts, served: list[Connector]) -> bool:
+def _releases_cable(turn: Turn, id_tag: str, facts: TagRecord, served: list[Connector]) -> bool:
     """Errata 3.5: after DeAuthorized, the same card or group gets its cable back."""
     info = None
     if facts.list_entry is not None:
@@ -297,7 +299,7 @@ def _releases_cable(turn: Turn, id_tag: str, facts: TagFacts, served: list[Conne
     return False
 
 
-def _ends_other_session(turn: Turn, attempt: Attempt, served: list[Connector]) -> bool:
+def _ends_other_session(turn: Turn, attempt: AuthorizationAttempt, served: list[Connector]) -> bool:
     """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
     running = [c for c in served if c.phase is Phase.CHARGING and c.transaction is not None]
     if not running:
@@ -332,7 +334,7 @@ def _ends_other_session(turn: Turn, attempt: Attempt, served: list[Connector]) -
 # --- remote start --------------------------------------------------------------------------------
 
 
-def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagFacts) -> None:
+def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagRecord) -> None:
     """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32).
 
     With AuthorizeRemoteTxRequests it is decided as a card at the reader would be. Without, nobody
@@ -341,7 +343,7 @@ def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagFa
     asked = _remote(event)
     served = [c for c in turn.state.connectors if event.connector_id in (None, c.connector_id)]
     ids = tuple(c.connector_id for c in served)
-    attempt = Attempt(
+    attempt = AuthorizationAttempt(
         Purpose.REMOTE_START,
         event.id_tag,
         ids,

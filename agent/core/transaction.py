@@ -21,7 +21,15 @@ from agent.core.commands import EndTransaction, SaveTransaction
 from agent.core.configuration import UNLOCKS
 from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
-from agent.core.state import NO_LIMITS, Asked, Connector, Grant, Phase, Purpose, StopOrder
+from agent.core.state import (
+    NO_LIMITS,
+    Asked,
+    Connector,
+    GrantedAuthorization,
+    Phase,
+    Purpose,
+    StopOrder,
+)
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
@@ -40,7 +48,7 @@ from agent.core.values import (
 STORED = "stored, to be delivered later"
 
 
-def begin(turn: Turn, connector: Connector, grant: Grant) -> None:
+def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None:
     """Open a transaction: its record and StartTransaction go into the same commit."""
     register_wh = 0 if connector.reading is None else connector.reading.import_wh
     transaction = Transaction(

@@ -19,7 +19,7 @@ class Instant:
     is_trusted: bool = True
 
 
-class Claim(Enum):
+class TokenKind(Enum):
     """What a presented token says about itself."""
 
     CARD = "card"  # somebody has it: a card, a code
@@ -87,7 +87,7 @@ class CacheEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class TagFacts:
+class TagRecord:
     """What the store knows about one idTag at the moment it was presented."""
 
     list_entry: IdTagInfo | None = None

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
-from agent.core.connection_profile import Approach, Approaches
+from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance.findings import Finding, failed, noted, passed, skipped
 from agent.ocpp16.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
 from agent.ocpp16.websocket import SUBPROTOCOL, connect_websocket
@@ -41,7 +41,7 @@ def look_at_link(
     charge_point: ChargePointSettings,
     status: Any,
     now: datetime,
-    approaches: Approaches | None = None,
+    approaches: ConnectionProfiles | None = None,
 ) -> Iterator[Finding]:
     """Walk to the central system as the agent does.
 
@@ -65,7 +65,7 @@ def _steps(
     charge_point: ChargePointSettings,
     status: Any,
     now: datetime,
-    approaches: Approaches | None = None,
+    approaches: ConnectionProfiles | None = None,
 ) -> Iterator[Finding]:
     way = None if approaches is None else approaches.settled
     access = _access(settings, charge_point, way)
@@ -83,7 +83,9 @@ def _steps(
     yield from _talk(access, status, now)
 
 
-def _about_changes(settings: CentralSystemSettings, approaches: Approaches) -> Iterator[Finding]:
+def _about_changes(
+    settings: CentralSystemSettings, approaches: ConnectionProfiles
+) -> Iterator[Finding]:
     """What the file does not show: the central system may change the way to it."""
     settled, trial = approaches.settled, approaches.trial
     if (settled.url, settled.profile) != (settings.url, settings.security_profile):
@@ -97,7 +99,9 @@ def _about_changes(settings: CentralSystemSettings, approaches: Approaches) -> I
 
 
 def _access(
-    settings: CentralSystemSettings, charge_point: ChargePointSettings, way: Approach | None
+    settings: CentralSystemSettings,
+    charge_point: ChargePointSettings,
+    way: ConnectionProfile | None,
 ) -> Access:
     try:
         return prepare_access(settings, charge_point, way)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from agent.control.services import Rooms
+from agent.control.services import Services
 from agent.core import events as ev
 from agent.core.commands import Command
 from agent.core.events import Event
@@ -67,7 +67,7 @@ class SelfTest:
 
     def __init__(
         self,
-        rooms: Rooms,
+        rooms: Services,
         hands: Hands,
         read_meter: Callable[[Callable[[], MeterReading]], Awaitable[MeterReading]],
     ) -> None:
@@ -310,7 +310,7 @@ class SelfTest:
 class _Alone:
     """``async with``: no session begins meanwhile. ControlError when one runs."""
 
-    def __init__(self, rooms: Rooms, at_work: asyncio.Lock) -> None:
+    def __init__(self, rooms: Services, at_work: asyncio.Lock) -> None:
         self._runtime = rooms.runtime
         self._at_work = at_work
 

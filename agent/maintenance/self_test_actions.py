@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.config.config_file import settings_as_data
 from agent.control.server import Action
-from agent.control.services import Rooms
+from agent.control.services import Services
 from agent.core.events import ContactorMended
 from agent.maintenance.findings import Verdict
 from agent.maintenance.self_test import Hands as Hands
@@ -28,7 +28,7 @@ TEXT_MAX = 1000  # and with what the command adds
 class Technician:
     """The actions of the control socket. On the agent's loop."""
 
-    def __init__(self, rooms: Rooms, hands: Hands, threads: Threads) -> None:
+    def __init__(self, rooms: Services, hands: Hands, threads: Threads) -> None:
         async def read_meter(read: Callable[[], Any]) -> Any:
             return await asyncio.get_running_loop().run_in_executor(threads.meters, read)
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.control.services import Rooms
+from agent.control.services import Services
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command, RecordDecision
 from agent.core.events import (
@@ -19,7 +19,7 @@ from agent.core.events import (
 from agent.core.id_tag import same_tag
 from agent.core.state import ChargePoint, Purpose
 from agent.core.tag_sources import Source
-from agent.core.values import CertificateHash, Claim, Contract, DecisionRecord, Verdict
+from agent.core.values import CertificateHash, Contract, DecisionRecord, TokenKind, Verdict
 from agent.mqtt.evses import Evses
 from agent.mqtt.limits import Complaints
 from agent.mqtt.tokens import BAD_TAG, BadToken, Token, read_token
@@ -75,7 +75,7 @@ class Desk:
 
     def __init__(
         self,
-        rooms: Rooms,
+        rooms: Services,
         evses: Evses,
         note_token: Callable[[Token], None],
         complaints: Complaints,
@@ -116,7 +116,7 @@ class Desk:
             return
         self._note_token(token)
         self._rooms.runtime.post(
-            CardPresented(token.id_tag, targets, claim=Claim.STATION, source=Source.STATION)
+            CardPresented(token.id_tag, targets, claim=TokenKind.STATION, source=Source.STATION)
         )
 
     @property
@@ -179,7 +179,7 @@ class Desk:
 class _Watch:
     """Looks for the decision about one token that has been posted."""
 
-    def __init__(self, rooms: Rooms, token: Token) -> None:
+    def __init__(self, rooms: Services, token: Token) -> None:
         self._rooms = rooms
         self._token = token
         self._is_there = False

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from agent.control.services import Rooms
+from agent.control.services import Services
 from agent.core.commands import Command
-from agent.core.events import Event, StationAnswered, StopAsked
-from agent.core.state import ChargePoint, Check
+from agent.core.events import Event, StationAnswered, StopRequested
+from agent.core.state import ChargePoint, PendingAuthorization
 from agent.core.values import Instant
 from agent.mqtt import envelope
 from agent.mqtt.authorization import REJECTED, Desk, Offer, Outcome
@@ -70,7 +70,7 @@ class StationBus:
 
     def __init__(
         self,
-        rooms: Rooms,
+        rooms: Services,
         random: Random,
         make_id: Callable[[], str],
         connect: Connect | None = None,
@@ -230,7 +230,7 @@ class StationBus:
             known = turn.before.checking
             self._ask_station(check for check in turn.after.checking if check not in known)
 
-    def _ask_station(self, checks: Iterable[Check]) -> None:
+    def _ask_station(self, checks: Iterable[PendingAuthorization]) -> None:
         """Ask the station's own logic about tags that were accepted; the core waits 5 s for it."""
         for check in checks:
             if check.accepted is None:
@@ -346,7 +346,7 @@ class StationBus:
         self._spawn(self._ask(running.ref))
 
     async def _ask(self, ref: int) -> None:
-        await self._rooms.runtime.request(lambda request_id: StopAsked(request_id, ref))
+        await self._rooms.runtime.request(lambda request_id: StopRequested(request_id, ref))
 
     # --- requests in their turn ------------------------------------------------------------------
 

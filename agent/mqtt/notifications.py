@@ -15,7 +15,7 @@ from agent.core import availability, faults
 from agent.core.commands import Command, RecordDecision
 from agent.core.events import AuthorizeAnswered, Event
 from agent.core.id_tag import same_tag
-from agent.core.state import ChargePoint, Check, Connector, Purpose
+from agent.core.state import ChargePoint, Connector, PendingAuthorization, Purpose
 from agent.core.status_notification import status_of
 from agent.core.values import Instant, Status, StopReason, Transaction, Verdict
 from agent.mqtt import vocabulary
@@ -99,7 +99,7 @@ class Announcer:
         found += self._limits(state)
         return found
 
-    def question(self, check: Check) -> Announcement:
+    def question(self, check: PendingAuthorization) -> Announcement:
         """Asks the station's own logic about a tag that was accepted."""
         data = self._named(check.attempt.id_tag)
         if len(check.attempt.connectors) == 1:

@@ -9,7 +9,7 @@ from string import hexdigits
 
 from agent.config.settings import AuthorizationSettings
 from agent.core.id_tag import ID_TAG_MAX, is_random_uid, is_valid_id_tag, same_tag
-from agent.core.values import Claim
+from agent.core.values import TokenKind
 
 NO_TAG = "no_authorization"  # in the reasons, where free charging is not switched on
 BAD_TAG = "?"  # in the reasons, where a token has not the form of its kind
@@ -31,7 +31,7 @@ class Token:
     token_type: str
     id_token: str | None  # None: no_authorization
     id_tag: str
-    claim: Claim = Claim.CARD
+    claim: TokenKind = TokenKind.CARD
     is_random: bool = False
 
 
@@ -39,7 +39,7 @@ def read_token(token_type: str, id_token: str | None, settings: AuthorizationSet
     """Check a token and find its idTag. Raises BadToken."""
     if token_type == "no_authorization":
         # An id_token that comes with it is somebody's mistake, and nobody's card.
-        return Token(token_type, None, settings.free_charging_id_tag or NO_TAG, Claim.FREE)
+        return Token(token_type, None, settings.free_charging_id_tag or NO_TAG, TokenKind.FREE)
     if id_token is None:
         raise BadToken(f"{token_type} needs an id_token")
     id_tag, claim, is_random = _READERS[token_type](id_token, settings)
@@ -48,46 +48,46 @@ def read_token(token_type: str, id_token: str | None, settings: AuthorizationSet
     return Token(token_type, id_token, id_tag, claim, is_random)
 
 
-_Read = Callable[[str, AuthorizationSettings], tuple[str, Claim, bool]]
+_Read = Callable[[str, AuthorizationSettings], tuple[str, TokenKind, bool]]
 
 
-def _iso14443(text: str, settings: AuthorizationSettings) -> tuple[str, Claim, bool]:
+def _iso14443(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
     uid = _hex("ISO14443", text)
     if len(uid) not in _UID_DIGITS:
         raise BadToken("ISO14443 has 8, 14 or 20 hex digits")
-    return uid, Claim.CARD, is_random_uid(bytes.fromhex(uid))
+    return uid, TokenKind.CARD, is_random_uid(bytes.fromhex(uid))
 
 
-def _iso15693(text: str, settings: AuthorizationSettings) -> tuple[str, Claim, bool]:
+def _iso15693(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
     uid = _hex("ISO15693", text)
     if len(uid) != 16 or not uid.startswith("E0"):
         raise BadToken("ISO15693 has 16 hex digits, E0 first")
-    return uid, Claim.CARD, False
+    return uid, TokenKind.CARD, False
 
 
-def _key_code(text: str, settings: AuthorizationSettings) -> tuple[str, Claim, bool]:
+def _key_code(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
     low, high = _CODE_CHARACTERS
     if not low <= len(text) <= high or not text.isascii() or not text.isalnum():
         raise BadToken(f"key_code has {low} to {high} digits or letters")
-    return settings.key_code_prefix + text, Claim.CARD, False
+    return settings.key_code_prefix + text, TokenKind.CARD, False
 
 
-def _local(text: str, settings: AuthorizationSettings) -> tuple[str, Claim, bool]:
-    return text, Claim.CARD, False
+def _local(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
+    return text, TokenKind.CARD, False
 
 
-def _mac_address(text: str, settings: AuthorizationSettings) -> tuple[str, Claim, bool]:
+def _mac_address(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
     address = _hex("mac_address", text)
     if len(address) != 12:
         raise BadToken("mac_address has 12 hex digits")
-    return settings.mac_prefix + address, Claim.AUTOCHARGE, False
+    return settings.mac_prefix + address, TokenKind.AUTOCHARGE, False
 
 
-def _e_maid(text: str, settings: AuthorizationSettings) -> tuple[str, Claim, bool]:
+def _e_maid(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
     contract = text.upper().replace("-", "").replace("*", "")
     if not _E_MAID.fullmatch(contract):
         raise BadToken("e_maid has 14 or 15 letters and digits")
-    return contract, Claim.CONTRACT, False
+    return contract, TokenKind.CONTRACT, False
 
 
 def _hex(token_type: str, text: str) -> str:

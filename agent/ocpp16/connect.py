@@ -24,7 +24,7 @@ from websockets.exceptions import (
 from websockets.http11 import Response
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
-from agent.core.connection_profile import Approach
+from agent.core.connection_profile import ConnectionProfile
 from agent.platform.edited_files import read_secret
 from agent.platform.errors import CertificateFileError, EditedFileError, LinkError
 from agent.platform.tls import client_context, cut_off, explain_tls, wants_client_certificate
@@ -59,7 +59,7 @@ class Access:
 def prepare_access(
     settings: CentralSystemSettings,
     charge_point: ChargePointSettings,
-    approach: Approach | None = None,
+    approach: ConnectionProfile | None = None,
 ) -> Access:
     """Address, headers and TLS context of the central system.
 
@@ -149,7 +149,7 @@ def password_bytes(text: str) -> bytes:
     return raw if 16 <= len(raw) <= 20 else b""
 
 
-def approach_of_file(settings: CentralSystemSettings) -> Approach:
+def approach_of_file(settings: CentralSystemSettings) -> ConnectionProfile:
     """What the configuration file says; in the place of its password a digest that tells others.
 
     Empty where there is no password, or none that can be read now.
@@ -159,7 +159,7 @@ def approach_of_file(settings: CentralSystemSettings) -> Approach:
         with suppress(LinkError):  # told when it is needed
             key = read_authorization_key(settings.authorization_key_file)
             digest = hashlib.sha256(key).hexdigest()[:16]
-    return Approach(settings.url, settings.security_profile, digest)
+    return ConnectionProfile(settings.url, settings.security_profile, digest)
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:

@@ -16,8 +16,8 @@ from agent.core.configuration import Configuration
 from agent.core.connection_profile import (
     APPROACH_KEYS,
     TRIES,
-    Approach,
-    Approaches,
+    ConnectionProfile,
+    ConnectionProfiles,
     LinkOpened,
     is_same_place,
     ways,
@@ -35,8 +35,15 @@ from agent.ocpp16.pending_call import SentCalls
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session import Session
-from agent.ocpp16.session_context import Surroundings
-from agent.ocpp16.websocket import SUBPROTOCOL, Connector, OffLoop, Wire, at_once, connect_websocket
+from agent.ocpp16.session_context import SessionContext
+from agent.ocpp16.websocket import (
+    SUBPROTOCOL,
+    OffLoop,
+    OpenWebSocket,
+    WebSocket,
+    at_once,
+    connect_websocket,
+)
 from agent.platform.errors import CallFailed, LinkError
 from agent.platform.redaction import shown_url
 
@@ -78,11 +85,11 @@ class CentralSystemLink:
         next_message: Callable[[], Awaitable[QueuedMessage | None]],
         clock: Clock,
         random: Random,
-        connect: Connector = connect_websocket,
+        connect: OpenWebSocket = connect_websocket,
         more_handlers: Mapping[str, Handler] | None = None,
         off_loop: OffLoop = at_once,
         frame_log: FrameLog | None = None,
-        approaches: Callable[[], Approaches] | None = None,
+        approaches: Callable[[], ConnectionProfiles] | None = None,
     ) -> None:
         """``next_message`` gives the oldest row of the outbox, or None.
 
@@ -96,10 +103,10 @@ class CentralSystemLink:
         self._clock = clock
         self._connect = connect
         self._backoff = Backoff(random)
-        of_file = Approaches(Approach(settings.url, settings.security_profile))
+        of_file = ConnectionProfiles(ConnectionProfile(settings.url, settings.security_profile))
         self._ways = Ways(approaches or (lambda: of_file))
         self._registered_at = ""  # whose answer to BootNotification counts
-        self._around = Surroundings(
+        self._around = SessionContext(
             charge_point=identity_of,
             inbox=inbox,
             configuration=configuration,
@@ -113,7 +120,7 @@ class CentralSystemLink:
             frame_log=frame_log,
         )
         self._session: Session | None = None
-        self._approach = Approach()  # of the session
+        self._approach = ConnectionProfile()  # of the session
         self._connected_since: datetime | None = None
         self._last_problem = ""
         self._next_try_at_s: float | None = None
@@ -213,7 +220,7 @@ class CentralSystemLink:
 
     async def _attempt(self) -> Sender | None:
         """Connect and talk until that ends; None when it did not come to that."""
-        failed: Approach | None = None
+        failed: ConnectionProfile | None = None
         self._has_left = False
         for approach in self._ways.to_try():
             session = await self._try(approach, failed)
@@ -228,7 +235,9 @@ class CentralSystemLink:
             failed = approach
         return None
 
-    async def _try(self, approach: Approach, failed: Approach | None) -> Session | None:
+    async def _try(
+        self, approach: ConnectionProfile, failed: ConnectionProfile | None
+    ) -> Session | None:
         """Talk by this way until that ends; None when no session came about. Raises nothing."""
         try:
             wire = await self._open(approach)
@@ -242,7 +251,9 @@ class CentralSystemLink:
         self._note_problem(sentence, is_news=sentence != self._last_problem)
         return None
 
-    async def _talk(self, wire: Wire, approach: Approach, failed: Approach | None) -> Session:
+    async def _talk(
+        self, wire: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
+    ) -> Session:
         """Talk until that ends."""
         session = self._begin(wire, approach, failed)
         doubt = asyncio.get_running_loop().call_later(ACCEPTED_WITHIN_S, self._doubt, session)
@@ -260,7 +271,7 @@ class CentralSystemLink:
             await _close(wire)
         return session
 
-    async def _open(self, approach: Approach) -> Wire:
+    async def _open(self, approach: ConnectionProfile) -> WebSocket:
         url = approach.url
         try:
             access = prepare_access(self._settings, self._charge_point, approach)
@@ -277,7 +288,9 @@ class CentralSystemLink:
             raise LinkError("the server does not speak OCPP 1.6 (it chose no subprotocol ocpp1.6)")
         return wire
 
-    def _begin(self, wire: Wire, approach: Approach, failed: Approach | None) -> Session:
+    def _begin(
+        self, wire: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
+    ) -> Session:
         self._approach = approach
         logger.info("Connected to %s", self._shown(approach))
         if not is_same_place(self._registered_at, approach.url):
@@ -302,7 +315,7 @@ class CentralSystemLink:
         if self._ways.leads_elsewhere(self._approach) and not is_accepted:
             session.drop(f"it did not accept this box within {ACCEPTED_WITHIN_S:.0f} s")
 
-    def _named(self, problem: str, approach: Approach) -> str:
+    def _named(self, problem: str, approach: ConnectionProfile) -> str:
         """With the address, where that is not the one which is shown beside it."""
         if not self._ways.is_trial(approach):
             return problem
@@ -324,11 +337,11 @@ class CentralSystemLink:
             return ""
         return self._shown(self._approach if self._session is not None else self._ways.wanted)
 
-    def _shown(self, approach: Approach) -> str:
+    def _shown(self, approach: ConnectionProfile) -> str:
         return shown_url(connection_url(approach.url, self._charge_point.identity))
 
 
-async def _close(wire: Wire) -> None:
+async def _close(wire: WebSocket) -> None:
     try:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await wire.close()
@@ -339,19 +352,19 @@ async def _close(wire: Wire) -> None:
 class Ways:
     """Counts what failed in a row. ``known`` gives what is known at the moment."""
 
-    def __init__(self, known: Callable[[], Approaches]) -> None:
+    def __init__(self, known: Callable[[], ConnectionProfiles]) -> None:
         self._known = known
-        self._trial: Approach | None = None
+        self._trial: ConnectionProfile | None = None
         self._trial_failures = 0
         self._settled_failures = 0
         self._has_begun = False
 
     @property
-    def wanted(self) -> Approach:
+    def wanted(self) -> ConnectionProfile:
         """The one to be tried first."""
         return self.to_try()[0]
 
-    def to_try(self) -> tuple[Approach, ...]:
+    def to_try(self) -> tuple[ConnectionProfile, ...]:
         """Those to try now, one right after the other."""
         known = self._known()
         if known.trial != self._trial:
@@ -363,22 +376,22 @@ class Ways:
         self._has_begun = True
         return ways(known, self._trial_failures, self._settled_failures)
 
-    def leads_elsewhere(self, approach: Approach) -> bool:
+    def leads_elsewhere(self, approach: ConnectionProfile) -> bool:
         """True for a trial that counts only once that central system has accepted this box."""
         return self._known().leads_elsewhere and self.is_trial(approach)
 
-    def is_trial(self, approach: Approach) -> bool:
+    def is_trial(self, approach: ConnectionProfile) -> bool:
         """True for the way that has not worked yet."""
         return approach == self._known().trial
 
-    def failed(self, approach: Approach) -> None:
+    def failed(self, approach: ConnectionProfile) -> None:
         """It did not work."""
         if approach == self._trial:
             self._trial_failures += 1
         else:
             self._settled_failures += 1
 
-    def worked(self, approach: Approach) -> None:
+    def worked(self, approach: ConnectionProfile) -> None:
         """A connection is open. Whether a trial has worked is for the core to say."""
         if approach != self._trial:
             self._settled_failures = 0

@@ -30,7 +30,7 @@ class CallErrorReceived(CallFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class OwnCall:
+class OutgoingCall:
     """A call of ours. ``subject`` is what it is about: a command, an outbox row, a report."""
 
     unique_id: str
@@ -45,16 +45,16 @@ class SentCalls:
     """The last calls that were sent and not answered; outlives a connection."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[str, OwnCall] = OrderedDict()
+        self._calls: OrderedDict[str, OutgoingCall] = OrderedDict()
 
-    def remember(self, call: OwnCall) -> None:
+    def remember(self, call: OutgoingCall) -> None:
         """Keep the call until it is answered, or 50 younger ones are kept."""
         self._calls[call.unique_id] = call
         self._calls.move_to_end(call.unique_id)
         if len(self._calls) > _REMEMBERED_MAX:
             self._calls.popitem(last=False)
 
-    def take(self, unique_id: str) -> OwnCall | None:
+    def take(self, unique_id: str) -> OutgoingCall | None:
         """The unanswered call of that id; it is forgotten with that."""
         return self._calls.pop(unique_id, None)
 
@@ -66,7 +66,7 @@ class Exchange:
         self,
         send: Callable[[str], Awaitable[None]],
         sent: SentCalls,
-        late: Callable[[OwnCall, Any], None],
+        late: Callable[[OutgoingCall, Any], None],
     ) -> None:
         """``late`` is told of an answer that came after the time-out of its call."""
         self._send = send
@@ -75,13 +75,13 @@ class Exchange:
         self._answer: asyncio.Future[Any] | None = None
         self._silent_timeouts = 0
         self.answered = 0  # calls over this connection, in time
-        self.in_flight: OwnCall | None = None
+        self.in_flight: OutgoingCall | None = None
 
     def heard(self) -> None:
         """The other side has said something, whatever it was."""
         self._silent_timeouts = 0
 
-    async def perform(self, call: OwnCall) -> Any:
+    async def perform(self, call: OutgoingCall) -> Any:
         """Send the call and return the payload of its answer.
 
         Raises CallFailed on a CALLERROR or when no answer comes in time, LinkError when the
@@ -118,7 +118,7 @@ class Exchange:
             logger.info("A refusal of %s came after its time-out", call.action)
 
     def _settle(
-        self, answer: asyncio.Future[Any], call: OwnCall, frame: CallResult | CallError
+        self, answer: asyncio.Future[Any], call: OutgoingCall, frame: CallResult | CallError
     ) -> None:
         if isinstance(frame, CallResult):
             self.answered += 1
@@ -128,7 +128,7 @@ class Exchange:
         message = one_line(f"{call.action} was refused: {frame.code} {description}", _PROBLEM_MAX)
         answer.set_exception(CallErrorReceived(frame.code, message.strip()))
 
-    def _count_silence(self, call: OwnCall) -> None:
+    def _count_silence(self, call: OutgoingCall) -> None:
         if call.is_urgent:
             return
         self._silent_timeouts += 1

@@ -21,7 +21,7 @@ from agent.core.events import (
 from agent.core.tag_sources import Source
 from agent.ocpp16 import confirmations, plug_and_charge, requests
 from agent.ocpp16.frames import Payload
-from agent.ocpp16.pending_call import CallErrorReceived, Exchange, OwnCall
+from agent.ocpp16.pending_call import CallErrorReceived, Exchange, OutgoingCall
 from agent.ocpp16.send_queue import (
     Due,
     Waiting,
@@ -32,7 +32,7 @@ from agent.ocpp16.send_queue import (
     WaitingTold,
     wait_at_most,
 )
-from agent.ocpp16.session_context import Surroundings
+from agent.ocpp16.session_context import SessionContext
 from agent.platform.errors import AgentError, CallFailed
 
 _DAY_S = 86_400.0
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 class Sender:
     """Sends our own calls and tells the core what came of each."""
 
-    def __init__(self, around: Surroundings, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, around: SessionContext, send: Callable[[str], Awaitable[None]]) -> None:
         """``send`` writes one frame, or raises LinkError."""
         self._around = around
         self._registration = around.registration
@@ -223,7 +223,7 @@ class Sender:
             return
         self._registration.asked(self._loop.time())
         payload = requests.boot_notification(self._around.charge_point)
-        call = OwnCall(self._new_id(), "BootNotification", payload, self._message_timeout_s())
+        call = OutgoingCall(self._new_id(), "BootNotification", payload, self._message_timeout_s())
         try:
             answer = confirmations.read_boot(await self.exchange.perform(call))
         except CallFailed as problem:
@@ -256,13 +256,13 @@ class Sender:
             return
         left_s = min(command.timeout_s, max(waiting.deadline_s - self._loop.time(), 0.001))
         await self._perform(
-            OwnCall(self._new_id(), action, payload, left_s, command, is_urgent=True)
+            OutgoingCall(self._new_id(), action, payload, left_s, command, is_urgent=True)
         )
 
     async def _send_status(self, waiting: WaitingStatus) -> None:
         payload = requests.status_notification(waiting.report, waiting.changed_at)
         await self._perform(
-            OwnCall(self._new_id(), "StatusNotification", payload, self._message_timeout_s())
+            OutgoingCall(self._new_id(), "StatusNotification", payload, self._message_timeout_s())
         )
 
     async def _send_told(self, waiting: WaitingTold) -> None:
@@ -271,12 +271,12 @@ class Sender:
             return
         timeout_s = self._message_timeout_s()
         await self._perform(
-            OwnCall(self._new_id(), waiting.action, dict(waiting.payload), timeout_s)
+            OutgoingCall(self._new_id(), waiting.action, dict(waiting.payload), timeout_s)
         )
 
     async def _send_proxied(self, waiting: WaitingProxied) -> None:
         timeout_s = self._message_timeout_s()
-        call = OwnCall(self._new_id(), waiting.action, waiting.payload, timeout_s)
+        call = OutgoingCall(self._new_id(), waiting.action, waiting.payload, timeout_s)
         try:
             payload = await self.exchange.perform(call)
         except CallFailed as problem:
@@ -312,17 +312,19 @@ class Sender:
             self._post(MessageFailed(row.sequence, sentence, row.attempts))
             return
         self._is_delivering = True
-        await self._perform(OwnCall(row.unique_id, action, payload, self._message_timeout_s(), row))
+        await self._perform(
+            OutgoingCall(row.unique_id, action, payload, self._message_timeout_s(), row)
+        )
 
     async def _send_heartbeat(self) -> None:
         self._last_asked_time_s = self._loop.time()
-        call = OwnCall(self._new_id(), "Heartbeat", {}, self._message_timeout_s())
+        call = OutgoingCall(self._new_id(), "Heartbeat", {}, self._message_timeout_s())
         payload = await self._perform(call)
         told = confirmations.read_current_time(payload)
         if told is not None and self._registration.may_tell_time(self._registration.status):
             self._around.clock.learn(told)
 
-    async def _perform(self, call: OwnCall) -> Any:
+    async def _perform(self, call: OutgoingCall) -> Any:
         """Send the call and tell the core what came of it; returns the answer, None if none."""
         self._under_way = call.subject
         payload, is_forgotten = None, False
@@ -358,7 +360,7 @@ class Sender:
         if timer is not None:
             timer.cancel()
 
-    def _take_late_answer(self, call: OwnCall, payload: Any) -> None:
+    def _take_late_answer(self, call: OutgoingCall, payload: Any) -> None:
         if call.action in ("BootNotification", "Heartbeat"):
             self._learn_late(payload)
         try:

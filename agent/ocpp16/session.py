@@ -22,8 +22,8 @@ from agent.ocpp16.frames import (
 from agent.ocpp16.incoming_calls import IncomingCalls
 from agent.ocpp16.send_queue import wait_at_most
 from agent.ocpp16.sender import Sender
-from agent.ocpp16.session_context import Surroundings
-from agent.ocpp16.websocket import Wire
+from agent.ocpp16.session_context import SessionContext
+from agent.ocpp16.websocket import WebSocket
 from agent.platform.errors import LinkError
 
 _DAY_S = 86_400.0
@@ -47,7 +47,7 @@ class Pong:
 class Session:
     """The conversation over one connection. Opening and closing the wire is the caller's."""
 
-    def __init__(self, wire: Wire, around: Surroundings) -> None:
+    def __init__(self, wire: WebSocket, around: SessionContext) -> None:
         self._wire = wire
         self._around = around
         self.sender = Sender(around, self._write)

@@ -18,7 +18,7 @@ from agent.ocpp16.websocket import OffLoop, at_once
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SessionContext:
     """What every session of this process works with."""
 
     charge_point: ChargePointSettings

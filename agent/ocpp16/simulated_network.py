@@ -7,7 +7,7 @@ import ssl as ssl_module
 from collections.abc import Mapping
 from weakref import WeakSet
 
-from agent.ocpp16.websocket import Connector, Wire
+from agent.ocpp16.websocket import OpenWebSocket, WebSocket
 from agent.platform.errors import LinkError
 
 CUT = "the network is cut (simulated)"
@@ -16,9 +16,9 @@ CUT = "the network is cut (simulated)"
 class NetworkSwitch:
     """Connects as the given connector does, until it is cut."""
 
-    def __init__(self, connect: Connector) -> None:
+    def __init__(self, connect: OpenWebSocket) -> None:
         self._connect = connect
-        self._wires: WeakSet[Wire] = WeakSet()
+        self._wires: WeakSet[WebSocket] = WeakSet()
         self._closing: set[asyncio.Task[None]] = set()
         self.is_cut = False
 
@@ -29,7 +29,7 @@ class NetworkSwitch:
         headers: Mapping[str, str],
         ssl: ssl_module.SSLContext | None,
         open_timeout_s: float,
-    ) -> Wire:
+    ) -> WebSocket:
         """Open a connection. Raises LinkError while the network is cut."""
         if self.is_cut:
             raise LinkError(CUT)

@@ -22,7 +22,7 @@ def idle() -> str:
     return "Idle"
 
 
-class OwnAccount:
+class TriggeredMessages:
     """Builds the calls: always the present, never what was (OCPP 1.6, 5.17)."""
 
     def __init__(

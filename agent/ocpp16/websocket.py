@@ -20,7 +20,7 @@ _FRAME_BYTES_MAX = 2 * 1024 * 1024
 _CLOSE_TIMEOUT_S = 2.0
 
 
-class Wire(Protocol):
+class WebSocket(Protocol):
     """A message connection. When it is gone, ``send``, ``receive`` and ``ping`` raise LinkError."""
 
     @property
@@ -40,7 +40,7 @@ class Wire(Protocol):
         """Close within a few seconds. Never raises, safe to repeat."""
 
 
-class Connector(Protocol):
+class OpenWebSocket(Protocol):
     """Opens a Wire; raises LinkError, OSError or what the WebSocket library raises."""
 
     async def __call__(
@@ -50,7 +50,7 @@ class Connector(Protocol):
         headers: Mapping[str, str],
         ssl: ssl_module.SSLContext | None,
         open_timeout_s: float,
-    ) -> Wire:
+    ) -> WebSocket:
         """Open a connection that offers the subprotocol ocpp1.6."""
 
 
@@ -60,7 +60,7 @@ async def connect_websocket(
     headers: Mapping[str, str],
     ssl: ssl_module.SSLContext | None,
     open_timeout_s: float,
-) -> Wire:
+) -> WebSocket:
     """Open a real WebSocket. No redirects, no proxy from the environment, no compression."""
     connection = await _DirectConnect(
         url,

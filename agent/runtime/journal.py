@@ -15,9 +15,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from agent.core.commands import (
+    AfterCommit,
     DeliverNext,
     OfferCurrent,
-    PatientOrder,
     QueueMessage,
     RecordDecision,
     RemoveMessage,
@@ -43,7 +43,7 @@ SPARED_MAX = 20  # removals of samples in one commit; so many may be sent twice 
 @dataclass(frozen=True, slots=True)
 class _Batch:
     rows: tuple[Row, ...]
-    orders: tuple[PatientOrder, ...]
+    orders: tuple[AfterCommit, ...]
 
 
 class Journal:
@@ -53,7 +53,7 @@ class Journal:
         self,
         commit: Callable[[Sequence[Row]], None],
         executor: Executor,
-        perform: Callable[[PatientOrder], None],
+        perform: Callable[[AfterCommit], None],
         post: Callable[[Event], None],
     ) -> None:
         self._commit = commit
@@ -70,7 +70,7 @@ class Journal:
         self._quiet = asyncio.Event()
         self._quiet.set()
 
-    def submit(self, rows: Sequence[Row], orders: Sequence[PatientOrder]) -> None:
+    def submit(self, rows: Sequence[Row], orders: Sequence[AfterCommit]) -> None:
         """Hand in what one turn decided. With no rows and nothing waiting, it acts at once."""
         if not rows and not self._waiting and not self._is_committing:
             for order in orders:
@@ -88,7 +88,7 @@ class Journal:
             elif any(isinstance(row, RecordDecision) for row in rows):
                 self._is_soon.set()
 
-    def _can_spare(self, rows: Sequence[Row], orders: Sequence[PatientOrder]) -> bool:
+    def _can_spare(self, rows: Sequence[Row], orders: Sequence[AfterCommit]) -> bool:
         """True while nothing but samples has been delivered: the next one may go before the commit.
 
         Whoever looks for it passes over those in ``removals``.
@@ -104,7 +104,7 @@ class Journal:
             and not any(batch.orders for batch in self._waiting)
         )
 
-    def _spare(self, rows: Sequence[Row], orders: Sequence[PatientOrder]) -> None:
+    def _spare(self, rows: Sequence[Row], orders: Sequence[AfterCommit]) -> None:
         self._waiting.append(_Batch(tuple(rows), ()))
         self._quiet.clear()
         self._arrived.set()

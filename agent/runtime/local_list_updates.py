@@ -28,7 +28,7 @@ from agent.core.values import (
     ListUpdate,
     ListUpdateKind,
     LocalList,
-    TagFacts,
+    TagRecord,
 )
 from agent.platform.errors import StoreError
 from agent.store.local_list import AT_ONCE_MAX, ListStaging
@@ -48,7 +48,7 @@ class ListStore(Protocol):
     def stage_list(self, staging: ListStaging, entries: Sequence[ListEntry]) -> None: ...
     def tidying(self, staging: ListStaging | None = None) -> Iterator[None]: ...
     def local_list(self) -> LocalList: ...
-    def facts(self, id_tag: str) -> TagFacts: ...
+    def facts(self, id_tag: str) -> TagRecord: ...
     def list_page(self, after: str, offset: int, limit: int) -> list[tuple[str, IdTagInfo]]: ...
 
 
@@ -150,7 +150,7 @@ class ListUpdates:
 
     async def is_listed(self, id_tag: str) -> bool:
         """True when the list says anything about this idTag."""
-        facts: TagFacts = await self._read(self._store.facts, id_tag)
+        facts: TagRecord = await self._read(self._store.facts, id_tag)
         return facts.list_entry is not None
 
     async def page(self, offset: int, limit: int, after: str = "") -> list[tuple[str, IdTagInfo]]:

@@ -10,11 +10,11 @@ from concurrent.futures import Executor
 from typing import Any, get_args
 
 from agent.core import charge_point
-from agent.core.commands import Command, PatientOrder, Reply, Row
+from agent.core.commands import AfterCommit, Command, Reply, Row
 from agent.core.events import Event, Heard, LookedUp, Presented, TimePassed
 from agent.core.ports import Clock
 from agent.core.state import ChargePoint
-from agent.core.values import TagFacts
+from agent.core.values import TagRecord
 from agent.platform.errors import StoreError
 from agent.runtime.event_queue import EventQueue
 from agent.runtime.journal import Journal
@@ -27,7 +27,7 @@ FACTS_S = 2.0  # a disk that does not answer must not hold up everything else
 WAIT_MIN_S = 0.001
 REQUEST_S = 60.0  # the core answers requests within its own limits; this is the backstop
 _ROWS = frozenset(get_args(Row))
-_PATIENT = frozenset(get_args(PatientOrder))
+_PATIENT = frozenset(get_args(AfterCommit))
 
 Perform = Callable[[Any], None]
 Observe = Callable[[ChargePoint, Event, ChargePoint, Sequence[Command]], None]
@@ -45,7 +45,7 @@ class Runtime:
         self,
         state: ChargePoint,
         clock: Clock,
-        facts: Callable[[str], Awaitable[TagFacts]],
+        facts: Callable[[str], Awaitable[TagRecord]],
         commit: Callable[[Sequence[Row]], None],
         executor: Executor,
         observe: Observe,
@@ -55,7 +55,7 @@ class Runtime:
         self.state = state
         self._clock = clock
         self._facts = facts
-        self._asked: asyncio.Future[TagFacts] | None = None  # the store, last
+        self._asked: asyncio.Future[TagRecord] | None = None  # the store, last
         self._performers: dict[type[Command], Perform] = {Reply: self._reply}
         self._observe = observe
         self._on_turn = on_turn
@@ -121,7 +121,7 @@ class Runtime:
         before = self.state
         self.state, commands = charge_point.handle(before, ready, self._clock.now())
         rows: list[Row] = []
-        patient: list[PatientOrder] = []
+        patient: list[AfterCommit] = []
         for command in commands:
             kind = type(command)
             if kind in _ROWS:
@@ -161,7 +161,7 @@ class Runtime:
             logger.warning("a card cannot be looked up: %s", problem)
             return LookedUp(event, None, problem)
 
-    def _perform_patient(self, order: PatientOrder) -> None:
+    def _perform_patient(self, order: AfterCommit) -> None:
         """Closing waits for the journal, and is forgotten if it is not wanted any more."""
         if charge_point.still_wanted(self.state, order):
             self._performers[type(order)](order)

@@ -10,7 +10,11 @@ import logging
 import sqlite3
 from typing import Any
 
-from agent.core.connection_profile import Approach, Approaches, SaveApproaches
+from agent.core.connection_profile import (
+    ConnectionProfile,
+    ConnectionProfiles,
+    SaveConnectionProfiles,
+)
 from agent.core.firmware_values import FirmwareStep, FirmwareUpdate, SaveFirmware
 from agent.store.instants import instant_of, instant_text
 from agent.store.rows import Writing, write_row
@@ -73,7 +77,7 @@ def _decoded_firmware(state: str) -> FirmwareUpdate:
 
 
 @write_row.register
-def _(row: SaveApproaches, writing: Writing) -> None:
+def _(row: SaveConnectionProfiles, writing: Writing) -> None:
     writing.connection.execute(
         "INSERT INTO approaches (only_row, state) VALUES (1, ?)"
         " ON CONFLICT (only_row) DO UPDATE SET state = excluded.state",
@@ -81,7 +85,7 @@ def _(row: SaveApproaches, writing: Writing) -> None:
     )
 
 
-def read_approaches(reader: sqlite3.Connection) -> Approaches | None:
+def read_approaches(reader: sqlite3.Connection) -> ConnectionProfiles | None:
     """What was known last; None when nothing was ever changed."""
     found = reader.execute("SELECT state FROM approaches").fetchone()
     if found is None:
@@ -94,7 +98,7 @@ def read_approaches(reader: sqlite3.Connection) -> Approaches | None:
         return None
 
 
-def _encoded_profiles(known: Approaches) -> str:
+def _encoded_profiles(known: ConnectionProfiles) -> str:
     return json.dumps(
         {
             "settled": _one(known.settled),
@@ -105,12 +109,12 @@ def _encoded_profiles(known: Approaches) -> str:
     )
 
 
-def _one(approach: Approach) -> dict[str, Any]:
+def _one(approach: ConnectionProfile) -> dict[str, Any]:
     return {"url": approach.url, "profile": approach.profile, "password": approach.password}
 
 
-def _decoded_profiles(data: Any) -> Approaches:
-    return Approaches(
+def _decoded_profiles(data: Any) -> ConnectionProfiles:
+    return ConnectionProfiles(
         settled=_approach(data["settled"]),
         trial=None if data["trial"] is None else _approach(data["trial"]),
         is_doubted=bool(data["is_doubted"]),
@@ -118,5 +122,5 @@ def _decoded_profiles(data: Any) -> Approaches:
     )
 
 
-def _approach(data: Any) -> Approach:
-    return Approach(str(data["url"]), int(data["profile"]), str(data["password"]))
+def _approach(data: Any) -> ConnectionProfile:
+    return ConnectionProfile(str(data["url"]), int(data["profile"]), str(data["password"]))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from agent.core.connection_profile import Approaches
+from agent.core.connection_profile import ConnectionProfiles
 from agent.core.values import DecisionRecord
 from agent.platform.errors import AgentError, StoreError
 from agent.platform.ownership import rights_of_owner
@@ -99,7 +99,7 @@ def quick_check(path: Path, must_stop: Callable[[], bool] = lambda: False) -> st
     return look.quick_check
 
 
-def stored_approaches(path: Path) -> Approaches | None:
+def stored_approaches(path: Path) -> ConnectionProfiles | None:
     """How the central system is reached, if that was ever changed. Raises StoreError."""
     with _opened(path, Look()) as reader:
         try:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.core.charging_profiles import InstalledProfile
-from agent.core.connection_profile import Approaches
+from agent.core.connection_profile import ConnectionProfiles
 from agent.core.firmware_values import FirmwareUpdate
 from agent.core.values import (
     NO_LIST,
@@ -18,7 +18,7 @@ from agent.core.values import (
     LocalList,
     QueuedMessage,
     Reservation,
-    TagFacts,
+    TagRecord,
     Transaction,
     Verdict,
 )
@@ -54,7 +54,7 @@ class Durable:
     reservations: tuple[Reservation, ...] = ()
     charging_profiles: tuple[InstalledProfile, ...] = ()
     firmware: FirmwareUpdate | None = None
-    approaches: Approaches | None = None
+    approaches: ConnectionProfiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,11 @@ WHERE o.parked_at IS NULL AND o.sequence NOT IN ({gone}) ORDER BY o.sequence LIM
 """
 
 
-def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagFacts:
+def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagRecord:
     """Look one idTag up in the list and in the cache, without regard to case."""
     version, listed, *rest = reader.execute(TAG_FACTS, {"id_tag": id_tag}).fetchone()
     list_expires_at, list_parent, cached, cache_expires_at, cache_parent, heard_at = rest
-    return TagFacts(
+    return TagRecord(
         list_entry=None if listed is None else info_of(listed, list_expires_at, list_parent),
         list_version=version,
         cache_entry=None

@@ -30,7 +30,7 @@ from agent.core.values import (
     LocalList,
     QueuedMessage,
     StopReason,
-    TagFacts,
+    TagRecord,
 )
 from agent.platform.errors import StoreError
 from agent.store import local_list as lists
@@ -222,7 +222,7 @@ class Store:
 
     # --- reading ---
 
-    def facts(self, id_tag: str) -> TagFacts:
+    def facts(self, id_tag: str) -> TagRecord:
         """Tell what list and cache know about an idTag, compared without regard to case."""
         with as_store_errors("Cannot look up an idTag"):
             return read_facts(self._database.reader, id_tag)

@@ -19,7 +19,7 @@ import httpx
 from agent.api.limits import Limits
 from agent.api.tokens import TokenFile
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.settings import ApiSettings, AuthorizationSettings, Settings
 from agent.core.state import ChargePoint
 from hw.ports import Board
@@ -103,7 +103,7 @@ class Charger:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        world = World(
+        world = Environment(
             connect=self.central_system.connect,
             control_path=self.settings.storage_path.with_name("control.sock"),
             **{"api_limits": PATIENT, **self.world},

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.demo_settings import demo_settings, simulated_connector
 from agent.config.settings import OcppSettings, Settings
 from agent.core.ports import Clock
@@ -87,7 +87,7 @@ class Box:
 
     def _make_application(self) -> Application:
         beside = self.settings.storage_path.with_name("control.sock")
-        world = World(
+        world = Environment(
             clock=self.clock,
             random=self._random,
             make_id=lambda: str(uuid.UUID(int=self._random.getrandbits(128))),

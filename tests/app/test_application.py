@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.platform.errors import LinkError
 from agent.platform.systemd import ServiceManager
 from agent.runtime.clock import SystemClock
@@ -194,7 +194,9 @@ async def test_the_watchdog_is_not_fed_while_nobody_looks_at_the_inputs(tmp_path
     fed: list[float] = []
     service = ServiceManager(time.monotonic, {"WATCHDOG_USEC": "40000"})
     monkeypatch.setattr(service, "alive", lambda: fed.append(time.monotonic()))
-    application = Application(settings, world=World(clock=clock, board=board), service=service)
+    application = Application(
+        settings, world=Environment(clock=clock, board=board), service=service
+    )
     run = asyncio.create_task(application.run())
     async with asyncio.timeout(20):
         while len(fed) < 5:

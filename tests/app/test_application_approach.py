@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from agent.core.connection_profile import Approaches
+from agent.core.connection_profile import ConnectionProfiles
 from agent.ocpp16.connect import basic_authorization
 from agent.platform.errors import LinkError
 from tests.app.box import Box, box_settings
@@ -67,7 +67,7 @@ async def told(system: FakeCentralSystem, key: str) -> Any:
     return (await system.send_call("GetConfiguration", {"key": [key]}))[2]
 
 
-def known(box: Box) -> Approaches:
+def known(box: Box) -> ConnectionProfiles:
     assert box.application.runtime is not None
     return box.application.runtime.state.approaches
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.core.state import Phase
 from agent.runtime.clock import SystemClock
@@ -121,7 +121,7 @@ async def _running(directory: Path, url: str, meter: str) -> AsyncIterator[Rig]:
     chip, wires = ChipInRealTime(), WiredBox()
     install_fake_spidev(sys.modules, chip)
     board = open_board(settings.board, lambda: clock.now().monotonic_s, pin_factory=wires.factory)
-    application = Application(settings, world=World(clock=clock, board=board))
+    application = Application(settings, world=Environment(clock=clock, board=board))
     rig = Rig(application, chip, wires)
     with _watching(rig, wires):
         run = asyncio.create_task(application.run())

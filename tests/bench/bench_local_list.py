@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from tests.app.box import box_settings
 from tests.emulators.central_system import FakeCentralSystem
 
@@ -108,7 +108,7 @@ class _Sender:
 async def _application(
     directory: Path, url: str, system: FakeCentralSystem
 ) -> AsyncIterator[Application]:
-    world = World(control_path=directory / "control.sock")
+    world = Environment(control_path=directory / "control.sock")
     application = Application(box_settings(directory, url), simulate=True, world=world)
     task = asyncio.create_task(application.run())
     await system.received("StatusNotification", 2)

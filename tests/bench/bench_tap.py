@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.core import charge_point
 from agent.core.state import ChargePoint, Connector, Phase
@@ -250,7 +250,7 @@ async def _running(config: str) -> AsyncIterator[Bench]:
     settings, clock = parse_config(config), SystemClock()
     stopwatch = Stopwatch()
     board = open_board(settings.board, lambda: clock.now().monotonic_s)
-    application = Application(settings, world=World(clock=clock, board=board))
+    application = Application(settings, world=Environment(clock=clock, board=board))
     with (
         stopwatch.watching("look-up", Store, "facts"),
         stopwatch.watching("decision", charge_point, "handle"),

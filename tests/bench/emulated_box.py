@@ -78,9 +78,9 @@ def main() -> None:
     settings, clock, wires = read_config(Path(sys.argv[1])), SystemClock(), WiredBox()
     board = open_board(settings.board, lambda: clock.now().monotonic_s, pin_factory=wires.factory)
     from agent.app.application import Application
-    from agent.app.environment import World
+    from agent.app.environment import Environment
 
-    asyncio.run(serve(Application(settings, world=World(clock=clock, board=board))))
+    asyncio.run(serve(Application(settings, world=Environment(clock=clock, board=board))))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,11 @@ from agent.app.application import Application
 from agent.cli import paths
 from agent.config.config_file import read_config
 from agent.config.demo_settings import demo_settings
-from agent.core.connection_profile import Approach, Approaches, SaveApproaches
+from agent.core.connection_profile import (
+    ConnectionProfile,
+    ConnectionProfiles,
+    SaveConnectionProfiles,
+)
 from agent.maintenance import check_box
 from agent.store import Store
 from tests.app.process import CONFIG, LIMIT_S, write_config
@@ -154,16 +158,18 @@ def test_an_agent_that_answers_nonsense_is_unhealthy(tmp_path, capsys):
     assert told["agent"].startswith("FAIL  agent          what answers at")
 
 
-def with_a_database(directory: Path, known: Approaches) -> None:
+def with_a_database(directory: Path, known: ConnectionProfiles) -> None:
     store = Store.open(directory / "agent.db", now=NOON, make_id=lambda: "unused")
-    store.commit([SaveApproaches(known)], NOON)
+    store.commit([SaveConnectionProfiles(known)], NOON)
     store.close()
 
 
 def test_what_the_central_system_has_changed_is_found_in_the_database(tmp_path, capsys):
     url = "ws://127.0.0.1:1/ocpp"
     config = write_config(tmp_path, url)
-    changed = Approaches(Approach("ws://127.0.0.1:2/new", 0), file=Approach(url, 0))
+    changed = ConnectionProfiles(
+        ConnectionProfile("ws://127.0.0.1:2/new", 0), file=ConnectionProfile(url, 0)
+    )
     with_a_database(tmp_path, changed)
     assert main(["doctor", "--config", str(config)]) == 1
     told = capsys.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.control.local_list import PAGE_MAX, PIECE_MAX, entry_as_data, entry_of
 from agent.control.server import LINE_MAX
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
@@ -237,7 +237,7 @@ def test_wrong_usage_is_told_with_status_2(config, arguments):
 async def test_the_running_agent_is_asked_when_there_is_one(tmp_path, capsys):
     config = write_config(tmp_path)
     settings = box_settings(tmp_path, url="")
-    world = World(control_path=tmp_path / "control.sock")
+    world = Environment(control_path=tmp_path / "control.sock")
     application = Application(settings, simulate=True, world=world)
     task = asyncio.create_task(application.run())
     async with asyncio.timeout(30):

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from agent.control.event_log import Concern, decision_line, sentences
+from agent.control.event_log import WarningLine, decision_line, sentences
 from agent.core import charge_point
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
 from agent.core.charging_profiles import Criteria
 from agent.core.commands import ParkMessage, QueueMessage
-from agent.core.connection_profile import Approach, Approaches
+from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.core.events import Event
 from agent.core.faults import RULES, SAFETY_INPUTS
 from agent.core.state import ChargePoint, Outbox, Rules
@@ -217,7 +217,7 @@ def test_a_meter_that_counts_anew_is_a_concern():
     event = ev.MeterRead(1, shifted)
     commands = story.tell(event)
     (line,) = sentences(before, event, story.state, commands)
-    assert isinstance(line, Concern)
+    assert isinstance(line, WarningLine)
     assert "connector 1: the meter counts anew" in line
     assert "900 Wh are added" in line
 
@@ -243,7 +243,7 @@ def test_what_flows_through_a_weld_is_told_at_first_at_each_kwh_and_when_it_is_m
         "connector 1: 1000",
         "connector 1: 1100",
     ]
-    assert [isinstance(line, Concern) for line in lines] == [True, True, False]
+    assert [isinstance(line, WarningLine) for line in lines] == [True, True, False]
 
 
 def test_a_message_that_is_set_aside_is_told():
@@ -368,7 +368,7 @@ def test_a_card_that_is_refused_is_told_with_its_reason():
 def test_what_wants_a_look_is_told_from_an_ordinary_day(state, event, is_concern):
     lines = told(state(), event)
     assert lines
-    assert all(isinstance(line, Concern) is is_concern for line in lines)
+    assert all(isinstance(line, WarningLine) is is_concern for line in lines)
 
 
 # --- after a power loss ---------------------------------------------------------------------------
@@ -385,7 +385,7 @@ def found_open(**rules: bool) -> Story:
 def test_energy_that_cannot_be_of_the_session_is_told_as_a_concern():
     lines = told(found_open().state, ev.MeterRead(1, reading(900_000)), seconds=1)
     concern = lines[0]
-    assert isinstance(concern, Concern)
+    assert isinstance(concern, WarningLine)
     assert concern == (
         "connector 1: the meter stands at 900000 Wh, more than the session can have drawn since "
         "its last sample; it is closed with that sample"
@@ -450,22 +450,22 @@ def test_a_charging_profile_that_is_rejected_is_a_concern_with_its_reason():
         "(by the charge point, a limit is below 0); next: correct what the detail names in the "
         "central system"
     )
-    assert isinstance(line, Concern)
+    assert isinstance(line, WarningLine)
 
 
 # --- the way to the central system ---------------------------------------------------------------
 
-HERE = Approach("ws://here.example", 1)
-THERE = Approach("ws://there.example", 1)
-PASSWORD = Approach("ws://here.example", 1, "sixteen chars ok")
+HERE = ConnectionProfile("ws://here.example", 1)
+THERE = ConnectionProfile("ws://there.example", 1)
+PASSWORD = ConnectionProfile("ws://here.example", 1, "sixteen chars ok")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         (
-            Approaches(HERE),
-            Approaches(HERE, THERE, is_held=True),
+            ConnectionProfiles(HERE),
+            ConnectionProfiles(HERE, THERE, is_held=True),
             [
                 "another way to the central system is wanted: "
                 "ws://there.example, security profile 1",
@@ -473,27 +473,27 @@ PASSWORD = Approach("ws://here.example", 1, "sixteen chars ok")
             ],
         ),
         (
-            Approaches(HERE, PASSWORD),
-            Approaches(PASSWORD),
+            ConnectionProfiles(HERE, PASSWORD),
+            ConnectionProfiles(PASSWORD),
             [
                 "from now on the central system is reached so: "
                 "ws://here.example, security profile 1, another password"
             ],
         ),
         (
-            Approaches(HERE, THERE),
-            Approaches(HERE),
+            ConnectionProfiles(HERE, THERE),
+            ConnectionProfiles(HERE),
             ["the way before goes on; given up is: ws://there.example, security profile 1"],
         ),
         (
-            Approaches(HERE, PASSWORD),
-            Approaches(HERE, PASSWORD, is_doubted=True),
+            ConnectionProfiles(HERE, PASSWORD),
+            ConnectionProfiles(HERE, PASSWORD, is_doubted=True),
             [
                 "the way before goes on; this does not work yet: "
                 "ws://here.example, security profile 1, another password"
             ],
         ),
-        (Approaches(HERE, THERE), Approaches(HERE, THERE, in_use=THERE), []),
+        (ConnectionProfiles(HERE, THERE), ConnectionProfiles(HERE, THERE, in_use=THERE), []),
     ],
 )
 def test_a_change_of_the_way_to_the_central_system_is_told_without_the_password(old, new, words):

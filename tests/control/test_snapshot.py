@@ -150,7 +150,7 @@ def limited_as_a_box() -> Story:
 
 def limited_by_the_operator() -> Story:
     story = limited_as_a_box()
-    story.tell(ev.LimitAsked("l", 1, 3.5))
+    story.tell(ev.LimitRequested("l", 1, 3.5))
     return story
 
 

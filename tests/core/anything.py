@@ -86,7 +86,7 @@ class Anything:
         if self.parked:
             ref = self.parked[min(self.parked)][0]
             found = tuple(sorted(s for s, (other, _) in self.parked.items() if other == ref))
-            self.ask(lambda rid: ev.RetryAsked(rid, found))
+            self.ask(lambda rid: ev.RetryRequested(rid, found))
 
     def _is_in_time(self) -> None:
         for connector in self.state.connectors:

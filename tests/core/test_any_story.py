@@ -23,7 +23,7 @@ from agent.core.values import (
     PartFault,
     PilotState,
     Reservation,
-    TagFacts,
+    TagRecord,
 )
 from tests.core.anything import Anything
 from tests.core.charging import a_profile
@@ -53,7 +53,7 @@ tags = st.sampled_from(TAGS)
 infos = st.sampled_from(INFOS)
 facts = (
     st.one_of(  # None: the store cannot be read
-        st.builds(listed, infos), st.builds(cached, infos), st.just(TagFacts()), st.builds(listed)
+        st.builds(listed, infos), st.builds(cached, infos), st.just(TagRecord()), st.builds(listed)
     )
     | st.none()
 )
@@ -173,7 +173,7 @@ FROM_CENTRAL_SYSTEM = st.one_of(
 )
 FROM_OPERATOR = st.one_of(
     asked_of_a_tag(
-        ev.SessionAsked,
+        ev.StartRequested,
         st.integers(0, 3),
         tags,
         st.booleans(),  # only when plugged
@@ -181,12 +181,12 @@ FROM_OPERATOR = st.one_of(
         st.sampled_from([None, 0, 1, 45]),
         st.sampled_from([None, 1, 10, 500]),
     ),
-    asked(ev.StopAsked, st.sampled_from([1, 2, 3, 11, HOSTILE_ID])),
-    asked_of_a_tag(ev.TagQuestioned, tags),
+    asked(ev.StopRequested, st.sampled_from([1, 2, 3, 11, HOSTILE_ID])),
+    asked_of_a_tag(ev.AuthorizeRequested, tags),
     st.just(lambda story: story.retry()),
-    asked(ev.RetryAsked, st.tuples(st.integers(1, 9))),  # perhaps parked, perhaps not
-    asked(ev.DiscardAsked, st.integers(1, 9)),
-    asked(ev.LimitAsked, st.integers(0, 3), st.sampled_from([None, 0.0, 5.9, 6.0, 16.0, 99.0])),
+    asked(ev.RetryRequested, st.tuples(st.integers(1, 9))),  # perhaps parked, perhaps not
+    asked(ev.DiscardRequested, st.integers(1, 9)),
+    asked(ev.LimitRequested, st.integers(0, 3), st.sampled_from([None, 0.0, 5.9, 6.0, 16.0, 99.0])),
 )
 TIME = st.sampled_from([0.5, 1.0, 3.0, 6.0, 60.0, 400.0]).map(
     lambda seconds: lambda story: story.wait(seconds)
@@ -258,7 +258,7 @@ def by_card(story: Anything) -> None:
 
 
 def by_operator(story: Anything) -> None:
-    story.ask(lambda rid: ev.SessionAsked(rid, 1, "ANNA", True, True, 300, 60))
+    story.ask(lambda rid: ev.StartRequested(rid, 1, "ANNA", True, True, 300, 60))
 
 
 def a_good_session(story: Anything, begin: Step = by_card) -> None:

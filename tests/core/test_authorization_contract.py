@@ -8,7 +8,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.commands import Authorize
-from agent.core.values import CertificateHash, Claim, Contract, TagFacts
+from agent.core.values import CertificateHash, Contract, TagRecord, TokenKind
 from tests.core.world import (
     ACCEPTED,
     Story,
@@ -30,12 +30,14 @@ UNCHECKED = replace(CHECKED, certificate_chain="-----BEGIN CERTIFICATE-----")
 PNC = {"ISO15118PnCEnabled": "true"}
 
 
-def shown(contract: Contract = CHECKED, facts: TagFacts | None = None) -> ev.LookedUp:
-    presented = ev.CardPresented(E_MAID, (1,), claim=Claim.CONTRACT, contract=contract)
+def shown(contract: Contract = CHECKED, facts: TagRecord | None = None) -> ev.LookedUp:
+    presented = ev.CardPresented(E_MAID, (1,), claim=TokenKind.CONTRACT, contract=contract)
     return looked_up(presented, facts)
 
 
-def question(contract: Contract = CHECKED, facts: TagFacts | None = None, **keys: str) -> Authorize:
+def question(
+    contract: Contract = CHECKED, facts: TagRecord | None = None, **keys: str
+) -> Authorize:
     (found,) = of(Authorize, Story(a_charge_point(**keys)).tell(shown(contract, facts)))
     return found
 
@@ -90,7 +92,7 @@ def test_offline_and_without_plug_and_charge_the_offline_rules_decide():
 # --- a vehicle that shows itself again -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("claim", [Claim.CONTRACT, Claim.AUTOCHARGE, Claim.STATION])
+@pytest.mark.parametrize("claim", [TokenKind.CONTRACT, TokenKind.AUTOCHARGE, TokenKind.STATION])
 def test_a_vehicle_that_shows_itself_again_ends_nothing(claim):
     story = Story(a_charge_point())
     story.state = replace(story.state, rules=replace(story.state.rules, autocharge=True))
@@ -108,7 +110,7 @@ def test_a_vehicle_that_shows_itself_again_in_its_session_ends_nothing():
     story = charging()
     story.wait(10)
     card = story.connector.transaction.id_tag
-    assert rules_of(story.tell(ev.CardPresented(card, (1,), claim=Claim.CONTRACT))) == []
+    assert rules_of(story.tell(ev.CardPresented(card, (1,), claim=TokenKind.CONTRACT))) == []
     assert story.connector.stop is None
 
 

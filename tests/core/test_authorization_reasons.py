@@ -13,9 +13,9 @@ from agent.core.authorization_request import CHECKS_MAX
 from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.firmware_values import Firmware, FirmwareStep, FirmwareUpdate
-from agent.core.state import Grant, Rules, Traits
+from agent.core.state import GrantedAuthorization, Rules, Traits
 from agent.core.tag_sources import Source
-from agent.core.values import Claim, Contract, Reservation, TagFacts, Verdict
+from agent.core.values import Contract, Reservation, TagRecord, TokenKind, Verdict
 from tests.core.charging import a_profile
 from tests.core.reserving import reserved
 from tests.core.world import (
@@ -37,15 +37,15 @@ from tests.core.world import (
 )
 
 
-def tapped(facts: TagFacts, online: bool, **keys: str) -> list[Command]:
+def tapped(facts: TagRecord, online: bool, **keys: str) -> list[Command]:
     return Story(a_charge_point(online=online, **keys)).tell(tap(facts=facts))
 
 
-def online(facts: TagFacts, **keys: str) -> Callable[[], list[Command]]:
+def online(facts: TagRecord, **keys: str) -> Callable[[], list[Command]]:
     return lambda: tapped(facts, True, **keys)
 
 
-def offline(facts: TagFacts, **keys: str) -> Callable[[], list[Command]]:
+def offline(facts: TagRecord, **keys: str) -> Callable[[], list[Command]]:
     return lambda: tapped(facts, False, **keys)
 
 
@@ -54,12 +54,12 @@ def answered(info) -> Callable[[], list[Command]]:
 
 
 def while_charging(
-    *events: ev.Event, facts: TagFacts | None = None, **given
+    *events: ev.Event, facts: TagRecord | None = None, **given
 ) -> Callable[[], list[Command]]:
     return lambda: charging(facts=facts, **given).tell(*events)
 
 
-def group_stop(other: TagFacts, online: bool = True) -> Callable[[], list[Command]]:
+def group_stop(other: TagRecord, online: bool = True) -> Callable[[], list[Command]]:
     return while_charging(tap(OTHER_CARD, other), facts=listed(of_group("FLEET")), online=online)
 
 
@@ -136,19 +136,19 @@ def a_plug_where_charging_is_free() -> list[Command]:
 
 def a_session_of_a_tag_that_was_just_asked_about() -> list[Command]:
     story = Story(a_charge_point())
-    story.tell(ev.TagQuestioned("q1", CARD), ev.AuthorizeAnswered(CARD, ACCEPTED))
-    return story.tell(ev.SessionAsked("s1", 1, CARD))
+    story.tell(ev.AuthorizeRequested("q1", CARD), ev.AuthorizeAnswered(CARD, ACCEPTED))
+    return story.tell(ev.StartRequested("s1", 1, CARD))
 
 
 def a_session_on_simulated_hardware() -> list[Command]:
-    return Story(a_charge_point()).tell(ev.SessionAsked("s1", 1, CARD, is_trusted=True))
+    return Story(a_charge_point()).tell(ev.StartRequested("s1", 1, CARD, is_trusted=True))
 
 
 def a_vehicle_shows_its_address() -> list[Command]:
-    return Story(a_charge_point()).tell(claimed(Claim.AUTOCHARGE))
+    return Story(a_charge_point()).tell(claimed(TokenKind.AUTOCHARGE))
 
 
-def claimed(claim: Claim) -> ev.LookedUp:
+def claimed(claim: TokenKind) -> ev.LookedUp:
     return looked_up(ev.CardPresented(CARD, (1,), claim=claim), listed())
 
 
@@ -209,8 +209,8 @@ def nobody_plugs_in() -> list[Command]:
 
 def another_card_is_first() -> list[Command]:
     story = Story(a_charge_point(connectors=2))
-    story.tell(looked_up(ev.SessionAsked("s1", 1, CARD), listed()))
-    first = Grant(OTHER_CARD, None, (1,), 0.0, None, "LISTED")
+    story.tell(looked_up(ev.StartRequested("s1", 1, CARD), listed()))
+    first = GrantedAuthorization(OTHER_CARD, None, (1,), 0.0, None, "LISTED")
     story.state = replace(story.state, waiting=(first, *story.state.waiting))
     return story.tell(ev.CablePluggedIn(1))
 
@@ -238,22 +238,22 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.LISTED_REFUSED: (NO, offline(listed(BLOCKED))),
     Rule.CACHED_OFFLINE: (YES, offline(cached())),
     Rule.CACHED_REFUSED: (NO, offline(cached(BLOCKED))),
-    Rule.UNKNOWN_ALLOWED: (YES, offline(TagFacts(), AllowOfflineTxForUnknownId="true")),
-    Rule.UNKNOWN_REFUSED: (NO, offline(TagFacts())),
+    Rule.UNKNOWN_ALLOWED: (YES, offline(TagRecord(), AllowOfflineTxForUnknownId="true")),
+    Rule.UNKNOWN_REFUSED: (NO, offline(TagRecord())),
     Rule.OFFLINE_OFF: (NO, offline(listed(), **NOT_OFFLINE)),
     Rule.REMOTE_TRUSTED: (YES, a_remote_start),
     Rule.SAME_CARD: (YES, while_charging(tap())),
     Rule.SAME_GROUP: (YES, group_stop(IN_GROUP)),
     Rule.OTHER_SESSION: (NO, while_charging(tap(OTHER_CARD, listed()))),
     Rule.OTHER_GROUP: (NO, group_stop(IN_OTHER_GROUP)),
-    Rule.GROUP_UNKNOWN: (NO, group_stop(TagFacts(), online=False)),
+    Rule.GROUP_UNKNOWN: (NO, group_stop(TagRecord(), online=False)),
     Rule.STOP_BY_CARD_OFF: (NO, while_charging(tap(), rules=Rules(stop_by_second_tap=False))),
     Rule.SESSION_OVER: (NO, the_session_is_over_before_the_answer),
     Rule.RANDOM_UID: (NO, a_card_that_is_another_each_time),
     Rule.UNTELLABLE: (NO, lambda: Story(a_charge_point()).tell(tap("", listed()))),
     Rule.FREE: (YES, a_plug_where_charging_is_free),
-    Rule.STATION: (YES, lambda: Story(a_charge_point()).tell(claimed(Claim.STATION))),
-    Rule.FREE_OFF: (NO, lambda: Story(a_charge_point()).tell(claimed(Claim.FREE))),
+    Rule.STATION: (YES, lambda: Story(a_charge_point()).tell(claimed(TokenKind.STATION))),
+    Rule.FREE_OFF: (NO, lambda: Story(a_charge_point()).tell(claimed(TokenKind.FREE))),
     Rule.AUTOCHARGE_OFF: (NO, a_vehicle_shows_its_address),
     Rule.CONTRACT_UNCHECKED: (NO, a_contract_nobody_can_check),
     Rule.DISCARDED: (NO, the_station_discards_it),
@@ -278,15 +278,18 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
         NO,
         while_charging(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD)),
     ),
-    Rule.NO_ANSWER: (NO, asked(ev.AuthorizeFailed(CARD, "none"), ev.TagQuestioned("q1", CARD))),
-    Rule.NOT_CONNECTED: (NO, asked(ev.TagQuestioned("q1", CARD), online=False)),
+    Rule.NO_ANSWER: (
+        NO,
+        asked(ev.AuthorizeFailed(CARD, "none"), ev.AuthorizeRequested("q1", CARD)),
+    ),
+    Rule.NOT_CONNECTED: (NO, asked(ev.AuthorizeRequested("q1", CARD), online=False)),
     Rule.NOT_REGISTERED: (NO, asked(START, ev.LinkPending("Pending"))),
     Rule.ENDING: (NO, the_session_is_just_being_ended),
     Rule.NO_PLUG_CAME: (NO, nobody_plugs_in),
     Rule.GIVEN_UP: (NO, asked(ev.CableUnplugged(1), PLUG, tap(facts=listed()))),
     Rule.OTHER_FIRST: (NO, another_card_is_first),
     Rule.UNLOCKED: (NO, asked(ev.UnlockRequested("u1", 1), PLUG, tap(facts=listed()))),
-    Rule.NOT_PLUGGED: (NO, asked(ev.SessionAsked("s1", 1, CARD, must_be_plugged=True))),
+    Rule.NOT_PLUGGED: (NO, asked(ev.StartRequested("s1", 1, CARD, must_be_plugged=True))),
     Rule.UNKNOWN_CONNECTOR: (NO, asked(ev.RemoteStartRequested("r1", CARD, 9))),
     Rule.NO_CONNECTOR_NAMED: (
         NO,

@@ -24,7 +24,7 @@ from agent.core.authorization_rules import (
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
-    TagFacts,
+    TagRecord,
     Verdict,
 )
 from tests.core.world import (
@@ -70,7 +70,7 @@ def outcome(decision: Decision | None) -> tuple[Verdict, Rule, str] | None:
     return None if decision is None else (decision.verdict, decision.rule, decision.source)
 
 
-def both(list_entry: IdTagInfo, cache_entry: IdTagInfo) -> TagFacts:
+def both(list_entry: IdTagInfo, cache_entry: IdTagInfo) -> TagRecord:
     return replace(cached(cache_entry), list_entry=list_entry, list_version=7)
 
 
@@ -95,7 +95,7 @@ def test_online_a_known_good_card_starts_without_a_question(facts, policy, expec
 @pytest.mark.parametrize(
     ("facts", "policy"),
     [
-        (TagFacts(), OPEN),
+        (TagRecord(), OPEN),
         (listed(BLOCKED), OPEN),
         (listed(RUN_OUT), OPEN),
         (cached(INVALID), OPEN),
@@ -107,7 +107,7 @@ def test_online_a_known_good_card_starts_without_a_question(facts, policy, expec
         (cached(), NO_CACHE),
         (listed(), ALWAYS_ASK),
         (cached(), ALWAYS_ASK),
-        (TagFacts(), ANYONE_OFFLINE),
+        (TagRecord(), ANYONE_OFFLINE),
     ],
 )
 def test_online_the_central_system_is_asked_about_every_other_card(facts, policy):
@@ -180,11 +180,11 @@ def test_what_does_not_accept_a_tag_tells_no_group_of_it(source, info, group):
         (cached(), NOT_OFFLINE, (NO, Rule.OFFLINE_OFF, CACHE)),
         (listed(), CONTRADICTORY, (YES, Rule.LISTED_OFFLINE, LIST)),
         (cached(), CONTRADICTORY, (YES, Rule.CACHED_OFFLINE, CACHE)),
-        (TagFacts(), OPEN, (NO, Rule.UNKNOWN_REFUSED, OFFLINE)),
+        (TagRecord(), OPEN, (NO, Rule.UNKNOWN_REFUSED, OFFLINE)),
         (listed(), NO_LIST, (NO, Rule.UNKNOWN_REFUSED, OFFLINE)),
         (cached(), NO_CACHE, (NO, Rule.UNKNOWN_REFUSED, OFFLINE)),
-        (TagFacts(), ANYONE_OFFLINE, (YES, Rule.UNKNOWN_ALLOWED, OFFLINE)),
-        (TagFacts(), CONTRADICTORY, (YES, Rule.UNKNOWN_ALLOWED, OFFLINE)),
+        (TagRecord(), ANYONE_OFFLINE, (YES, Rule.UNKNOWN_ALLOWED, OFFLINE)),
+        (TagRecord(), CONTRADICTORY, (YES, Rule.UNKNOWN_ALLOWED, OFFLINE)),
     ],
 )
 def test_offline_list_cache_and_switches_decide_each_branch_with_its_reason(
@@ -231,7 +231,7 @@ ALONE = a_transaction()
 
 @pytest.mark.parametrize("online", [True, False])
 def test_the_card_that_started_ends_the_session_without_a_question(online):
-    decision = decide_stop(ALONE, CARD.lower(), TagFacts(), OPEN, online, NOON)
+    decision = decide_stop(ALONE, CARD.lower(), TagRecord(), OPEN, online, NOON)
     assert outcome(decision) == (YES, Rule.SAME_CARD, BOX)
 
 
@@ -250,12 +250,12 @@ def test_another_card_cannot_end_a_session_that_has_no_group(online):
         (listed(ACCEPTED), OPEN, True, (NO, Rule.OTHER_GROUP, LIST)),
         (listed(of_group("FLEET")), ALWAYS_ASK, True, None),
         (listed(replace(BLOCKED, parent_id_tag="FLEET")), OPEN, True, None),
-        (TagFacts(), OPEN, True, None),
+        (TagRecord(), OPEN, True, None),
         (listed(of_group("FLEET")), OPEN, False, (YES, Rule.SAME_GROUP, LIST)),
         (listed(of_group("FLEET")), ALWAYS_ASK, False, (YES, Rule.SAME_GROUP, LIST)),
         (cached(of_group("OTHER")), OPEN, False, (NO, Rule.OTHER_GROUP, CACHE)),
-        (TagFacts(), OPEN, False, (NO, Rule.GROUP_UNKNOWN, OFFLINE)),
-        (TagFacts(), ANYONE_OFFLINE, False, (NO, Rule.GROUP_UNKNOWN, OFFLINE)),
+        (TagRecord(), OPEN, False, (NO, Rule.GROUP_UNKNOWN, OFFLINE)),
+        (TagRecord(), ANYONE_OFFLINE, False, (NO, Rule.GROUP_UNKNOWN, OFFLINE)),
         (listed(BLOCKED), OPEN, False, (NO, Rule.LISTED_REFUSED, LIST)),
         (cached(BLOCKED), OPEN, False, (NO, Rule.CACHED_REFUSED, CACHE)),
         (listed(of_group("FLEET")), NOT_OFFLINE, False, (NO, Rule.OFFLINE_OFF, LIST)),

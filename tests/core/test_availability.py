@@ -61,7 +61,7 @@ def test_no_card_and_no_plug_begins_anything_at_a_connector_that_is_out():
     assert shown(story)[1] is Status.UNAVAILABLE
     remote = story.tell(ev.RemoteStartRequested("r2", CARD, 1))
     assert of(Reply, remote) == [Reply("r2", "Rejected")]
-    asked = story.tell(ev.SessionAsked("r3", 1, CARD))
+    asked = story.tell(ev.StartRequested("r3", 1, CARD))
     assert of(Reply, asked) == [Reply("r3", "connector_unavailable")]
 
 

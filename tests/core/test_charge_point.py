@@ -37,8 +37,8 @@ def test_every_event_has_a_route():
 ABOUT_TAGS = (
     ev.CardPresented(CARD, (1,)),
     ev.RemoteStartRequested("r1", CARD, 1),
-    ev.SessionAsked("r1", 1, CARD),
-    ev.TagQuestioned("r1", CARD),
+    ev.StartRequested("r1", 1, CARD),
+    ev.AuthorizeRequested("r1", CARD),
     ev.AuthorizeAnswered(CARD, ACCEPTED),
     ev.MessageAnswered(1, 1, "StartTransaction", 5, ACCEPTED, CARD),
 )

@@ -184,7 +184,7 @@ def test_a_profile_of_a_transaction_needs_one_that_runs():
     assert answer(story, a_profile(1, 10, purpose=TX)) == "Rejected"
     running = charging()
     assert answer(running, a_profile(1, 10, purpose=TX)) == "Accepted"
-    running.tell(ev.StopAsked("s", 1))  # being ended counts as over
+    running.tell(ev.StopRequested("s", 1))  # being ended counts as over
     assert answer(running, a_profile(2, 10, purpose=TX, level=1)) == "Rejected"
 
 
@@ -212,7 +212,7 @@ def test_the_profile_ends_with_its_transaction_in_the_same_commit():
     story = charging()
     send(story, a_profile(1, 10, purpose=TX))
     send(story, a_profile(2, 12))
-    story.tell(ev.StopAsked("s", 1))
+    story.tell(ev.StopRequested("s", 1))
     commands = finish(story)
     assert of(RemoveChargingProfile, commands) == [RemoveChargingProfile(1)]
     assert story.state.charging_profiles == (installed(2, 12),)
@@ -474,7 +474,7 @@ def test_whoever_asks_why_a_session_waits_is_told_the_lowest_limit_and_not_its_s
     assert allowed() == 5.5
     story.tell(ev.CableMeasured(1, 5.0))
     assert allowed() == 5.0
-    story.tell(ev.LimitAsked("l", 1, 4.0))
+    story.tell(ev.LimitRequested("l", 1, 4.0))
     assert allowed() == 4.0
 
 
@@ -482,11 +482,11 @@ def test_the_limit_of_the_operator_and_the_wiring_hold_beside_that_of_the_profil
     story = charging()
     send(story, a_profile(1, 40))
     assert offered(story) == 32.0
-    story.tell(ev.LimitAsked("l", 1, 12.0))
+    story.tell(ev.LimitRequested("l", 1, 12.0))
     assert offered(story) == 12.0
     send(story, a_profile(1, 8))
     assert offered(story) == 8.0
-    story.tell(ev.LimitAsked("l", 1, None))
+    story.tell(ev.LimitRequested("l", 1, None))
     assert offered(story) == 8.0
 
 
@@ -524,7 +524,7 @@ def test_the_limit_of_the_box_is_shared_by_those_who_charge():
     assert offered(story, 1) == 32.0
     begin(story, 2, OTHER_CARD)
     assert (offered(story, 1), offered(story, 2)) == (16.0, 16.0)
-    story.tell(ev.StopAsked("s", 1))
+    story.tell(ev.StopRequested("s", 1))
     assert offered(story, 2) == 16.0  # until the contactor of the other one is open
     finish(story)
     assert offered(story, 2) == 32.0
@@ -643,7 +643,7 @@ def test_without_a_session_the_schedule_is_that_of_one_that_would_begin_now():
 
 def test_the_limit_of_the_operator_stands_in_the_schedule():
     story = charging()
-    story.tell(ev.LimitAsked("l", 1, 12.0))
+    story.tell(ev.LimitRequested("l", 1, 12.0))
     assert limits(story, 1) == [(0, 12.0)]
 
 

@@ -16,8 +16,8 @@ from agent.core.connection_profile import (
     PROFILE,
     TRIES,
     URL,
-    Approach,
-    Approaches,
+    ConnectionProfile,
+    ConnectionProfiles,
     after_change,
     after_success,
     at_start,
@@ -25,13 +25,13 @@ from agent.core.connection_profile import (
 )
 
 HEX = "4F43415F4F4354545F61646D696E5F74657374"
-OLD = Approach("ws://old.example/ocpp", 1)
-KNOWN = Approaches(OLD, has_password_file=True)
-SECURE = Approaches(Approach("wss://old.example/ocpp", 2), has_password_file=True)
-OPEN = Approaches(Approach("ws://old.example/ocpp", 0))
+OLD = ConnectionProfile("ws://old.example/ocpp", 1)
+KNOWN = ConnectionProfiles(OLD, has_password_file=True)
+SECURE = ConnectionProfiles(ConnectionProfile("wss://old.example/ocpp", 2), has_password_file=True)
+OPEN = ConnectionProfiles(ConnectionProfile("ws://old.example/ocpp", 0))
 
 
-def changed(known: Approaches, key: str, value: str) -> Approaches:
+def changed(known: ConnectionProfiles, key: str, value: str) -> ConnectionProfiles:
     after = after_change(known, key, value)
     assert after is not None
     return after
@@ -41,7 +41,7 @@ def changed(known: Approaches, key: str, value: str) -> Approaches:
 def test_a_new_password_is_tried(password: str):
     after = changed(KNOWN, PASSWORD, f" {password} ")
     assert after.settled == OLD
-    assert after.trial == Approach(OLD.url, 1, password)
+    assert after.trial == ConnectionProfile(OLD.url, 1, password)
     assert after.wanted.password == password
 
 
@@ -67,26 +67,31 @@ def test_without_a_profile_a_password_is_stored_and_used_later():
     assert after.trial is None
     assert after.settled.password == HEX
     raised = changed(after, PROFILE, "1")
-    assert raised.trial == Approach("ws://old.example/ocpp", 1, HEX)
+    assert raised.trial == ConnectionProfile("ws://old.example/ocpp", 1, HEX)
 
 
 @pytest.mark.parametrize(
     ("known", "value", "profile", "url"),
     [
         (KNOWN, "2", 2, "wss://old.example/ocpp"),
-        (Approaches(OPEN.settled, has_password_file=True), "1", 1, "ws://old.example/ocpp"),
-        (Approaches(OPEN.settled, has_password_file=True), " 2 ", 2, "wss://old.example/ocpp"),
+        (ConnectionProfiles(OPEN.settled, has_password_file=True), "1", 1, "ws://old.example/ocpp"),
         (
-            Approaches(Approach("wss://old.example", 0), has_password_file=True),
+            ConnectionProfiles(OPEN.settled, has_password_file=True),
+            " 2 ",
+            2,
+            "wss://old.example/ocpp",
+        ),
+        (
+            ConnectionProfiles(ConnectionProfile("wss://old.example", 0), has_password_file=True),
             "2",
             2,
             "wss://old.example",
         ),
     ],
 )
-def test_the_profile_can_be_raised(known: Approaches, value: str, profile: int, url: str):
+def test_the_profile_can_be_raised(known: ConnectionProfiles, value: str, profile: int, url: str):
     after = changed(known, PROFILE, value)
-    assert after.trial == Approach(url, profile)
+    assert after.trial == ConnectionProfile(url, profile)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +106,11 @@ def test_the_profile_can_be_raised(known: Approaches, value: str, profile: int, 
         (KNOWN, "²"),
         (SECURE, "1"),
         (OPEN, "1"),  # there is no password
-        (Approaches(has_password_file=True), "1"),  # there is no central system
-        (Approaches(Approach("wss://old.example", 0), has_password_file=True), "1"),
+        (ConnectionProfiles(has_password_file=True), "1"),  # there is no central system
+        (
+            ConnectionProfiles(ConnectionProfile("wss://old.example", 0), has_password_file=True),
+            "1",
+        ),
     ],
 )
 def test_the_profile_can_never_be_lowered_nor_raised_without_what_it_needs(known, value):
@@ -122,7 +130,7 @@ def test_the_profile_can_never_be_lowered_nor_raised_without_what_it_needs(known
 )
 def test_a_new_address_is_tried(url: str):
     after = changed(KNOWN, URL, url)
-    assert after.trial == Approach(url, 1)
+    assert after.trial == ConnectionProfile(url, 1)
     assert after.settled == OLD
 
 
@@ -131,7 +139,7 @@ def test_a_new_address_is_tried(url: str):
     [
         (KNOWN, "wss://new.example"),  # profile 1 is without TLS
         (SECURE, "ws://new.example"),
-        (Approaches(Approach("wss://old.example", 0)), "ws://new.example"),
+        (ConnectionProfiles(ConnectionProfile("wss://old.example", 0)), "ws://new.example"),
         (KNOWN, "http://new.example"),
         (KNOWN, "ws://"),
         (KNOWN, "ws://me:secret@new.example"),
@@ -155,7 +163,7 @@ def test_a_new_address_is_tried(url: str):
         (KNOWN, ""),
     ],
 )
-def test_an_address_that_is_none_or_less_secure_is_rejected(known: Approaches, url: str):
+def test_an_address_that_is_none_or_less_secure_is_rejected(known: ConnectionProfiles, url: str):
     assert after_change(known, URL, url) is None
 
 
@@ -192,14 +200,16 @@ def test_one_thing_is_changed_at_a_time():
 
 def test_a_change_during_its_trial_takes_the_place_of_it():
     after = changed(changed(KNOWN, URL, "ws://new.example"), URL, "ws://third.example")
-    assert after.trial == Approach("ws://third.example", 1)
+    assert after.trial == ConnectionProfile("ws://third.example", 1)
     assert changed(after, URL, OLD.url) == KNOWN
 
 
 def test_the_first_success_of_the_trial_settles_it():
     tried = changed(KNOWN, URL, "ws://new.example")
     assert tried.trial is not None
-    assert after_success(tried, tried.trial) == Approaches(tried.trial, has_password_file=True)
+    assert after_success(tried, tried.trial) == ConnectionProfiles(
+        tried.trial, has_password_file=True
+    )
 
 
 def test_an_address_is_rolled_back_where_the_old_one_works_just_after_it_did_not():
@@ -213,22 +223,22 @@ def test_a_password_that_is_late_is_kept_as_a_last_resort():
     doubted = after_success(tried, OLD, instead_of=tried.trial)
     assert doubted.settled == doubted.wanted == OLD
     assert doubted.is_doubted
-    assert doubted.trial == Approach(OLD.url, 1, HEX)
+    assert doubted.trial == ConnectionProfile(OLD.url, 1, HEX)
     assert ways(doubted, 9, 9) == (OLD, doubted.trial)
-    assert after_success(doubted, Approach(OLD.url, 1, HEX)).settled.password == HEX
+    assert after_success(doubted, ConnectionProfile(OLD.url, 1, HEX)).settled.password == HEX
     other = changed(doubted, PASSWORD, "00" * 16)
-    assert other.trial == Approach(OLD.url, 1, "00" * 16)
+    assert other.trial == ConnectionProfile(OLD.url, 1, "00" * 16)
     assert not other.is_doubted
 
 
 def test_a_success_of_something_else_changes_nothing():
     tried = changed(KNOWN, URL, "ws://new.example")
-    assert after_success(tried, Approach("ws://third.example", 1), tried.trial) == tried
+    assert after_success(tried, ConnectionProfile("ws://third.example", 1), tried.trial) == tried
     assert after_success(KNOWN, OLD) == KNOWN
 
 
 def test_the_settled_way_is_tried_after_the_trial_and_never_in_its_place():
-    trial = Approach("ws://new.example", 1)
+    trial = ConnectionProfile("ws://new.example", 1)
     tried = replace(KNOWN, trial=trial)
     assert ways(KNOWN, 9, 9) == (OLD,)
     assert [ways(tried, failures, 0) for failures in (0, TRIES - 1)] == [(trial,)] * 2
@@ -236,7 +246,7 @@ def test_the_settled_way_is_tried_after_the_trial_and_never_in_its_place():
 
 
 def test_a_trial_that_is_held_waits_but_not_for_a_central_system_that_has_gone():
-    trial = Approach("ws://new.example", 1)
+    trial = ConnectionProfile("ws://new.example", 1)
     held = replace(KNOWN, trial=trial, is_held=True)
     assert ways(held, 0, PATIENCE - 1) == (OLD,)
     assert ways(held, 0, PATIENCE) == (trial,)
@@ -252,24 +262,24 @@ def test_a_trial_that_is_held_waits_but_not_for_a_central_system_that_has_gone()
     ],
 )
 def test_with_tls_or_without_it_is_the_same_central_system(url: str, elsewhere: bool):
-    assert replace(KNOWN, trial=Approach(url, 1)).leads_elsewhere is elsewhere
+    assert replace(KNOWN, trial=ConnectionProfile(url, 1)).leads_elsewhere is elsewhere
     assert not KNOWN.leads_elsewhere
 
 
 # --- at the start --------------------------------------------------------------------------------
 
-FILE = Approach("ws://old.example/ocpp", 1, "digest")
+FILE = ConnectionProfile("ws://old.example/ocpp", 1, "digest")
 
 
 def test_without_anything_stored_the_file_counts():
     known = at_start(None, FILE, has_password_file=True)
-    assert known == Approaches(OLD, file=FILE, has_password_file=True)
+    assert known == ConnectionProfiles(OLD, file=FILE, has_password_file=True)
     assert known.is_saved
 
 
 @pytest.mark.parametrize("file", [FILE, replace(FILE, password="")])
-def test_what_was_changed_is_found_again_with_its_trial(file: Approach):
-    stored = Approaches(OLD, Approach("ws://new.example", 1), file=FILE)
+def test_what_was_changed_is_found_again_with_its_trial(file: ConnectionProfile):
+    stored = ConnectionProfiles(OLD, ConnectionProfile("ws://new.example", 1), file=FILE)
     known = at_start(stored, file, has_password_file=True)
     assert (known.settled, known.trial, known.file) == (stored.settled, stored.trial, FILE)
 
@@ -282,8 +292,8 @@ def test_what_was_changed_is_found_again_with_its_trial(file: Approach):
         replace(FILE, password="other digest"),
     ],
 )
-def test_whoever_has_edited_the_file_since_meant_it(file: Approach):
-    stored = Approaches(Approach("ws://new.example", 1, HEX), file=FILE)
+def test_whoever_has_edited_the_file_since_meant_it(file: ConnectionProfile):
+    stored = ConnectionProfiles(ConnectionProfile("ws://new.example", 1, HEX), file=FILE)
     known = at_start(stored, file, has_password_file=False)
     assert (known.settled, known.trial) == (replace(file, password=""), None)
     assert not known.is_saved  # else the old change would be back with the old file

@@ -13,22 +13,22 @@ from agent.core.connection_profile import (
     PASSWORD,
     PROFILE,
     URL,
-    Approach,
-    Approaches,
+    ConnectionProfile,
+    ConnectionProfiles,
     LinkOpened,
-    SaveApproaches,
+    SaveConnectionProfiles,
 )
 from agent.core.events import MessageAnswered
 from agent.core.values import PilotState
 from tests.core.world import Story, a_charge_point, charging, listed, of, reading, tap
 
 HEX = "4F43415F4F4354545F61646D696E5F74657374"
-OLD = Approach("ws://old.example/ocpp", 1)
-NEW = Approach("ws://new.example/ocpp", 1)
-KNOWN = Approaches(OLD, has_password_file=True)
+OLD = ConnectionProfile("ws://old.example/ocpp", 1)
+NEW = ConnectionProfile("ws://new.example/ocpp", 1)
+KNOWN = ConnectionProfiles(OLD, has_password_file=True)
 
 
-def a_story(known: Approaches = KNOWN) -> Story:
+def a_story(known: ConnectionProfiles = KNOWN) -> Story:
     story = Story(replace(a_charge_point(), approaches=known))
     story.tell(ev.TimePassed())  # the statuses are told
     return story
@@ -50,7 +50,7 @@ def test_a_change_is_kept_before_it_is_answered_and_the_link_follows_then():
     commands = change(story, "AUTHORIZATIONKEY", HEX)
     known = story.state.approaches
     assert known.trial == replace(OLD, password=HEX)
-    assert of(SaveApproaches, commands) == [SaveApproaches(known)]
+    assert of(SaveConnectionProfiles, commands) == [SaveConnectionProfiles(known)]
     rest = [command for command in commands if isinstance(command, Reply | ApplyConfiguration)]
     assert rest == [Reply("r1", "Accepted"), ApplyConfiguration(PASSWORD, "")]
     assert of(SaveConfigurationKey, commands) == []
@@ -67,7 +67,7 @@ def test_what_cannot_be_is_rejected_and_changes_nothing(key, value):
 
 
 def test_without_a_central_system_there_is_no_way_to_change():
-    story = a_story(Approaches())
+    story = a_story(ConnectionProfiles())
     assert change(story, URL, NEW.url) == [Reply("r1", "Rejected")]
 
 
@@ -103,7 +103,7 @@ def test_a_password_has_worked_once_the_connection_is_open():
     commands = story.tell(LinkOpened(replace(OLD, password=HEX)))
     known = story.state.approaches
     assert (known.settled, known.trial) == (replace(OLD, password=HEX), None)
-    assert of(SaveApproaches, commands) == [SaveApproaches(known)]
+    assert of(SaveConnectionProfiles, commands) == [SaveConnectionProfiles(known)]
 
 
 def test_another_central_system_has_to_accept_the_box_first():
@@ -113,7 +113,7 @@ def test_another_central_system_has_to_accept_the_box_first():
     commands = story.tell(ev.LinkAccepted())
     assert story.state.approaches.settled == NEW
     assert story.state.approaches.trial is None
-    assert of(SaveApproaches, commands) == [SaveApproaches(story.state.approaches)]
+    assert of(SaveConnectionProfiles, commands) == [SaveConnectionProfiles(story.state.approaches)]
 
 
 def test_the_old_one_is_taken_back_when_only_that_works():
@@ -123,13 +123,13 @@ def test_the_old_one_is_taken_back_when_only_that_works():
     assert story.state.approaches.settled == OLD
     assert story.state.approaches.trial is None
     assert story.state.configuration.text(URL) == OLD.url
-    assert of(SaveApproaches, commands)
-    assert of(SaveApproaches, story.tell(ev.LinkAccepted())) == []
+    assert of(SaveConnectionProfiles, commands)
+    assert of(SaveConnectionProfiles, story.tell(ev.LinkAccepted())) == []
 
 
 def test_a_connection_by_the_way_that_is_settled_writes_nothing():
     story = a_story()
-    assert of(SaveApproaches, story.tell(LinkOpened(OLD), ev.LinkAccepted())) == []
+    assert of(SaveConnectionProfiles, story.tell(LinkOpened(OLD), ev.LinkAccepted())) == []
 
 
 def test_a_session_ends_where_it_began_before_the_box_goes_elsewhere():
@@ -156,7 +156,7 @@ def test_another_way_to_the_same_one_waits_for_nothing():
 
 def test_what_the_file_has_overruled_is_forgotten_for_good():
     story = Story(replace(a_charge_point(), approaches=replace(KNOWN, is_saved=False)))
-    assert of(SaveApproaches, story.tell(ev.TimePassed())) == [
-        SaveApproaches(replace(KNOWN, is_saved=False))
+    assert of(SaveConnectionProfiles, story.tell(ev.TimePassed())) == [
+        SaveConnectionProfiles(replace(KNOWN, is_saved=False))
     ]
-    assert of(SaveApproaches, story.tell(ev.TimePassed())) == []
+    assert of(SaveConnectionProfiles, story.tell(ev.TimePassed())) == []

@@ -134,12 +134,12 @@ def test_it_closes_only_on_an_offer_that_the_pilot_controller_has_confirmed():
 def test_a_confirmation_that_was_on_its_way_when_the_offer_was_withdrawn_closes_nothing_later():
     story = charging()
     told_a = story.connector.offered_a
-    story.tell(ev.LimitAsked("r1", 1, 0.0), ev.PilotChanged(1, PilotState.B))
+    story.tell(ev.LimitRequested("r1", 1, 0.0), ev.PilotChanged(1, PilotState.B))
     story.tell(ev.ContactorOpened(1))
     assert story.connector.offered_a is None
     story.tell(ev.OfferConfirmed(1, told_a))
     state = story.state
-    for event in (ev.LimitAsked("r2", 1, 32.0), ev.PilotChanged(1, PilotState.C)):
+    for event in (ev.LimitRequested("r2", 1, 32.0), ev.PilotChanged(1, PilotState.C)):
         state, commands = charge_point.handle(state, event, story.now)
         assert of(CloseContactor, commands) == []
     assert state.connectors[0].offered_a == told_a

@@ -10,8 +10,16 @@ from agent.core import connector_choice
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
 from agent.core.faults import Fault
-from agent.core.state import Attempt, ChargePoint, Check, Grant, Phase, Purpose, Rules
-from agent.core.values import TagFacts
+from agent.core.state import (
+    AuthorizationAttempt,
+    ChargePoint,
+    GrantedAuthorization,
+    PendingAuthorization,
+    Phase,
+    Purpose,
+    Rules,
+)
+from agent.core.values import TagRecord
 from tests.core.world import (
     BARE,
     CARD,
@@ -32,12 +40,14 @@ def a_row(*changes: dict[str, object], **fields: object) -> ChargePoint:
     )
 
 
-def a_grant(*connectors: int) -> Grant:
-    return Grant("OTHER", None, connectors, 0.0, None, "LISTED")
+def a_grant(*connectors: int) -> GrantedAuthorization:
+    return GrantedAuthorization("OTHER", None, connectors, 0.0, None, "LISTED")
 
 
-def a_check(*connectors: int, purpose: Purpose = Purpose.START) -> Check:
-    return Check(Attempt(purpose, "OTHER", connectors, facts=TagFacts()), by_s=99.0)
+def a_check(*connectors: int, purpose: Purpose = Purpose.START) -> PendingAuthorization:
+    return PendingAuthorization(
+        AuthorizationAttempt(purpose, "OTHER", connectors, facts=TagRecord()), by_s=99.0
+    )
 
 
 def for_card(state: ChargePoint, id_tag: str = CARD) -> tuple[int, ...]:

@@ -155,7 +155,7 @@ def test_the_vehicle_that_comes_back_gets_energy_again():
 def test_what_we_withhold_ourselves_wins_over_what_the_vehicle_does_not_take():
     story = charging(**GOES_ON)
     story.tell(OFF, ev.ContactorOpened(1))
-    commands = story.tell(ev.LimitAsked("l1", 1, 0.0))
+    commands = story.tell(ev.LimitRequested("l1", 1, 0.0))
     assert reports(commands) == [StatusReport(1, Status.SUSPENDED_EVSE)]
 
 

@@ -56,7 +56,7 @@ def test_a_plug_that_is_in_when_the_process_starts_charges_too():
 def test_a_plug_that_stays_after_its_session_does_not_begin_another_until_it_comes_anew():
     story = a_free_story()
     story.tell(PLUG, ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
-    story.tell(ev.StopAsked("x1", 1))
+    story.tell(ev.StopRequested("x1", 1))
     finish(story)
     story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     story.wait(3600)

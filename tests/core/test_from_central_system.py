@@ -194,7 +194,7 @@ def test_unlocking_ends_the_session_first_and_is_answered_by_the_feedback_of_the
 
 def test_unlocking_calls_off_a_remote_start_that_waits_for_the_end_of_the_session():
     story = charging()
-    story.tell(ev.StopAsked("s1", story.connector.transaction.ref))
+    story.tell(ev.StopRequested("s1", story.connector.transaction.ref))
     remote = looked_up(ev.RemoteStartRequested("r1", CARD, 1), listed())
     assert of(Reply, story.tell(remote)) == [Reply("r1", "Accepted")]
     (record,) = of(RecordDecision, story.tell(ev.UnlockRequested("r2", 1)))

@@ -17,14 +17,14 @@ from agent.core.commands import (
     ShowSignal,
     Signal,
 )
-from agent.core.state import Grant, Phase
+from agent.core.state import GrantedAuthorization, Phase
 from agent.core.tag_sources import Source
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
     LockState,
     Status,
-    TagFacts,
+    TagRecord,
 )
 from tests.core.world import (
     ACCEPTED,
@@ -53,10 +53,10 @@ CONCURRENT = IdTagInfo(AuthorizationStatus.CONCURRENT_TX)
 
 
 def ask_session(
-    request_id: str = "s1", id_tag: str = CARD, facts: TagFacts | None = None, **fields
+    request_id: str = "s1", id_tag: str = CARD, facts: TagRecord | None = None, **fields
 ) -> ev.LookedUp:
     """The operator asks for a session on connector 1; of a listed tag, unless ``facts`` differ."""
-    asked = ev.SessionAsked(request_id, **{"connector_id": 1, **fields, "id_tag": id_tag})
+    asked = ev.StartRequested(request_id, **{"connector_id": 1, **fields, "id_tag": id_tag})
     return looked_up(asked, facts or listed())
 
 
@@ -246,7 +246,7 @@ def test_one_who_waits_for_a_connector_out_of_order_takes_no_place_of_another():
 def test_a_session_for_an_unknown_tag_is_asked_about_and_its_refusal_told():
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
-    commands = story.tell(ev.SessionAsked("s1", 1, CARD))
+    commands = story.tell(ev.StartRequested("s1", 1, CARD))
     assert deeds(commands) == [Authorize(CARD, 5.0, source=Source.OPERATOR)]
     assert of(ShowSignal, commands) == [ShowSignal(Signal.CHECKING)]
     commands = story.tell(ev.AuthorizeAnswered(CARD, BLOCKED))
@@ -258,21 +258,21 @@ def test_a_session_for_an_unknown_tag_is_asked_about_and_its_refusal_told():
 
 def test_a_session_for_an_unknown_tag_is_refused_offline_with_the_reason():
     story = Story(a_charge_point(online=False))
-    (reply,) = of(Reply, story.tell(ev.SessionAsked("s1", 1, CARD)))
+    (reply,) = of(Reply, story.tell(ev.StartRequested("s1", 1, CARD)))
     assert reply.status == "rejected"
     assert reply.detail == "offline: this card is neither in the local list nor remembered"
 
 
 def test_a_session_without_an_answer_in_time_is_decided_by_the_offline_rules():
     story = Story(a_charge_point())
-    story.tell(ev.SessionAsked("s1", 1, CARD))
+    story.tell(ev.StartRequested("s1", 1, CARD))
     assert replies(story.wait(6)) == [("s1", "rejected")]
 
 
 def test_a_session_beyond_the_questions_that_may_be_open_is_rejected():
     story = Story(a_charge_point(connectors=CHECKS_MAX + 1))
     for number in range(CHECKS_MAX + 1):
-        asked = ev.SessionAsked(f"s{number}", number + 1, f"CARD-{number}")
+        asked = ev.StartRequested(f"s{number}", number + 1, f"CARD-{number}")
         commands = story.tell(asked)
     assert replies(commands) == [(f"s{CHECKS_MAX}", "rejected")]
 
@@ -280,7 +280,7 @@ def test_a_session_beyond_the_questions_that_may_be_open_is_rejected():
 def test_a_trusted_session_asks_nobody():
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
-    commands = story.tell(ev.SessionAsked("s1", 1, "NOBODY", is_trusted=True))
+    commands = story.tell(ev.StartRequested("s1", 1, "NOBODY", is_trusted=True))
     assert deeds(commands) == [LockConnector(1), ReadMeter(1)]
     assert rules_of(commands) == ["TRUSTED"]
 
@@ -288,7 +288,7 @@ def test_a_trusted_session_asks_nobody():
 @pytest.mark.parametrize(
     ("facts", "rule"),
     [
-        (TagFacts(), "UNKNOWN_REFUSED"),
+        (TagRecord(), "UNKNOWN_REFUSED"),
         (listed(BLOCKED), "LISTED_REFUSED"),
         (None, "LISTED_OFFLINE"),
     ],
@@ -326,7 +326,7 @@ def test_a_session_that_waits_for_its_plug_is_called_off_by_its_own_card():
 def test_a_session_that_waits_for_its_plug_is_rejected_when_another_card_is_first():
     story = Story(a_charge_point(connectors=2))
     story.tell(ask_session())
-    first = Grant(OTHER_CARD, None, (1,), 0.0, None, "LISTED")
+    first = GrantedAuthorization(OTHER_CARD, None, (1,), 0.0, None, "LISTED")
     story.state = replace(story.state, waiting=(first, *story.state.waiting))
     assert of(Reply, story.tell(ev.CablePluggedIn(1))) == [
         Reply("s1", "rejected", "another card was first")
@@ -335,8 +335,8 @@ def test_a_session_that_waits_for_its_plug_is_rejected_when_another_card_is_firs
 
 def test_a_restart_rejects_what_waits_and_what_is_being_asked_about():
     story = Story(a_charge_point(connectors=3))
-    story.tell(ask_session("s1"), ev.SessionAsked("s2", 2, OTHER_CARD))
-    story.tell(ev.TagQuestioned("q1", "CLEO"))
+    story.tell(ask_session("s1"), ev.StartRequested("s2", 2, OTHER_CARD))
+    story.tell(ev.AuthorizeRequested("q1", "CLEO"))
     commands = story.tell(ev.ShutdownRequested())
     assert of(Reply, commands) == [
         Reply("s1", "rejected", "the box is about to restart"),

@@ -30,7 +30,7 @@ from agent.core.values import (
     LocalList,
     Status,
     StatusReport,
-    TagFacts,
+    TagRecord,
 )
 from tests.core.world import (
     ACCEPTED,
@@ -258,7 +258,7 @@ def reports(commands: list) -> list[StatusReport]:
     ]
 
 
-def answer(info: IdTagInfo, facts: TagFacts, id_tag: str = CARD) -> ev.LookedUp:
+def answer(info: IdTagInfo, facts: TagRecord, id_tag: str = CARD) -> ev.LookedUp:
     return looked_up(ev.AuthorizeAnswered(id_tag, info), facts)
 
 
@@ -299,7 +299,7 @@ def test_an_answer_that_agrees_with_the_list_is_not_reported(entry, heard):
     assert reports(play(quiet(), answer(heard, listed(entry)))[1]) == []
 
 
-@pytest.mark.parametrize("facts", [TagFacts(), cached(ACCEPTED), TagFacts(list_version=7)])
+@pytest.mark.parametrize("facts", [TagRecord(), cached(ACCEPTED), TagRecord(list_version=7)])
 def test_a_tag_that_is_not_listed_contradicts_nothing(facts):
     assert reports(play(quiet(), answer(BLOCKED, facts))[1]) == []
 

@@ -28,7 +28,7 @@ def sampled(story: Story) -> list[tuple[str, str, str | None]]:
 @pytest.mark.parametrize("traits", [THREE_PHASES, BARE_WITH_METER])
 def test_a_sample_tells_what_the_vehicle_may_draw(traits: Traits):
     story = charging(traits=traits, MeterValuesSampledData=OFFERED)
-    story.tell(ev.LimitAsked("x", 1, 16.0))
+    story.tell(ev.LimitRequested("x", 1, 16.0))
     watts = 16 * 230 * traits.phases
     assert sampled(story) == [
         ("Current.Offered", "16.00", "A"),
@@ -38,5 +38,5 @@ def test_a_sample_tells_what_the_vehicle_may_draw(traits: Traits):
 
 def test_while_nothing_is_offered_it_is_nought():
     story = charging(MeterValuesSampledData=OFFERED)
-    story.tell(ev.LimitAsked("x", 1, 0.0))
+    story.tell(ev.LimitRequested("x", 1, 0.0))
     assert [value for _, value, _ in sampled(story)] == ["0.00", "0"]

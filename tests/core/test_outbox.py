@@ -313,7 +313,7 @@ def with_parked(*sequences: int, count: int = 5, **given) -> Story:
 
 def test_messages_that_are_sent_once_more_go_before_everything_that_waits():
     story = with_parked(2, 3)
-    assert deeds(story.tell(ev.RetryAsked("r1", (2, 3), "the page"))) == [
+    assert deeds(story.tell(ev.RetryRequested("r1", (2, 3), "the page"))) == [
         RequeueMessage(2, "the page"),
         RequeueMessage(3, "the page"),
         Reply("r1", "applied"),
@@ -326,7 +326,7 @@ def test_messages_that_are_sent_once_more_go_before_everything_that_waits():
 
 def test_a_message_that_is_sent_once_more_goes_at_once_when_nothing_else_waits():
     story = with_parked(1, count=1)
-    assert DeliverNext(up_to=1) in story.tell(ev.RetryAsked("r1", (1,)))
+    assert DeliverNext(up_to=1) in story.tell(ev.RetryRequested("r1", (1,)))
     story.tell(answered(1))
     assert story.state.outbox == Outbox(next_sequence=2, done=1)
 
@@ -334,7 +334,7 @@ def test_a_message_that_is_sent_once_more_goes_at_once_when_nothing_else_waits()
 def test_a_message_that_is_sent_once_more_has_all_its_attempts_again_and_is_parked_again():
     story = with_parked(1, count=1, TransactionMessageRetryInterval="10")
     story.tell(ev.ConfigurationChangeRequested("c1", "TransactionMessageAttempts", "2"))
-    story.tell(ev.RetryAsked("r1", (1,)))
+    story.tell(ev.RetryRequested("r1", (1,)))
     assert deeds(story.tell(ev.MessageFailed(1, "no", attempts=0))) == [RecordAttempt(1, 1)]
     assert deeds(story.wait(10)) == [DeliverNext(up_to=1)]
     assert deeds(story.tell(ev.MessageFailed(1, "no", attempts=1))) == [ParkMessage(1, "no")]
@@ -343,7 +343,7 @@ def test_a_message_that_is_sent_once_more_has_all_its_attempts_again_and_is_park
 
 def test_a_late_answer_to_a_message_that_waits_to_be_sent_once_more_counts():
     story = with_parked(1, count=2, online=False)
-    story.tell(ev.RetryAsked("r1", (1,)))
+    story.tell(ev.RetryRequested("r1", (1,)))
     assert RemoveMessage(1) in story.tell(answered(1))
     assert story.state.outbox.retried == ()
     assert story.state.outbox.waiting == 1
@@ -351,7 +351,7 @@ def test_a_late_answer_to_a_message_that_waits_to_be_sent_once_more_counts():
 
 def test_a_message_put_back_in_vain_is_asked_for_twice_and_no_more():
     story = with_parked(1, count=1)
-    story.tell(ev.RetryAsked("r1", (1,)))
+    story.tell(ev.RetryRequested("r1", (1,)))
     # The store may have looked before the row was put back.
     assert deeds(story.tell(ev.OutboxWasEmpty(up_to=1))) == [DeliverNext(up_to=1)]
     assert deeds(story.tell(ev.OutboxWasEmpty(up_to=1))) == []
@@ -360,7 +360,7 @@ def test_a_message_put_back_in_vain_is_asked_for_twice_and_no_more():
 
 def test_an_interruption_of_a_message_that_is_sent_once_more_costs_nothing():
     story = with_parked(1, count=1)
-    story.tell(ev.RetryAsked("r1", (1,)))
+    story.tell(ev.RetryRequested("r1", (1,)))
     assert deeds(story.tell(ev.DeliveryInterrupted(1))) == [DeliverNext(up_to=1)]
 
 
@@ -368,7 +368,7 @@ def test_a_start_sent_once_more_names_the_messages_of_its_session_that_still_wai
     story = charging(TransactionMessageAttempts="1")
     story.tell(ev.MessageFailed(1, "CALLERROR"))
     assert story.connector.transaction.transaction_id is None
-    story.tell(ev.RetryAsked("r1", (1,)))
+    story.tell(ev.RetryRequested("r1", (1,)))
     commands = story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 42, ACCEPTED, CARD))
     assert SetTransactionId(1, 42) in commands
     assert story.connector.transaction.transaction_id == 42
@@ -377,7 +377,7 @@ def test_a_start_sent_once_more_names_the_messages_of_its_session_that_still_wai
 def test_a_message_is_given_up_without_touching_the_queue():
     story = waiting(5, online=False)
     before = story.state.outbox
-    assert deeds(story.tell(ev.DiscardAsked("r1", 3, "the page"))) == [
+    assert deeds(story.tell(ev.DiscardRequested("r1", 3, "the page"))) == [
         DiscardMessage(3, "the page"),
         Reply("r1", "applied"),
     ]

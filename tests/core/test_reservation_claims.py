@@ -11,7 +11,7 @@ from agent.core.values import (
     LockState,
     PilotState,
     Status,
-    TagFacts,
+    TagRecord,
 )
 from tests.core.reserving import (
     THIRD_CARD,
@@ -214,7 +214,7 @@ def test_a_box_out_of_service_ends_a_reservation_of_any_connector():
 # --- started by others ---------------------------------------------------------------------------
 
 
-def remote_start(story: Story, id_tag: str, connector_id: int | None, facts: TagFacts) -> str:
+def remote_start(story: Story, id_tag: str, connector_id: int | None, facts: TagRecord) -> str:
     asked = looked_up(ev.RemoteStartRequested("r3", id_tag, connector_id), facts)
     return dict(replies(story.tell(asked)))["r3"]
 
@@ -222,10 +222,10 @@ def remote_start(story: Story, id_tag: str, connector_id: int | None, facts: Tag
 @pytest.mark.parametrize(
     ("id_tag", "facts", "answer"),
     [
-        (CARD, TagFacts(), "Accepted"),
+        (CARD, TagRecord(), "Accepted"),
         (OTHER_CARD, listed(of_group("FLEET")), "Accepted"),
         (OTHER_CARD, listed(of_group("OTHERS")), "Rejected"),
-        (OTHER_CARD, TagFacts(), "Rejected"),  # nobody is asked for the group
+        (OTHER_CARD, TagRecord(), "Rejected"),  # nobody is asked for the group
     ],
 )
 def test_a_remote_start_must_be_for_whom_it_is_reserved(id_tag, facts, answer):
@@ -239,26 +239,26 @@ def test_a_remote_start_must_be_for_whom_it_is_reserved(id_tag, facts, answer):
 
 def test_a_remote_start_without_connector_takes_the_reserved_one_or_leaves_it():
     his = reserved(2, connectors=2)
-    assert remote_start(his, CARD, None, TagFacts()) == "Accepted"
+    assert remote_start(his, CARD, None, TagRecord()) == "Accepted"
     assert [grant.connectors for grant in his.state.waiting] == [(2,)]
     another = reserved(1, connectors=2)
-    assert remote_start(another, OTHER_CARD, None, TagFacts()) == "Accepted"
+    assert remote_start(another, OTHER_CARD, None, TagRecord()) == "Accepted"
     assert [grant.connectors for grant in another.state.waiting] == [(2,)]
 
 
 def test_a_remote_start_does_not_take_the_last_connector_that_is_kept_free():
-    assert remote_start(reserved(0), OTHER_CARD, 1, TagFacts()) == "Rejected"
-    assert remote_start(reserved(0), CARD, 1, TagFacts()) == "Accepted"
+    assert remote_start(reserved(0), OTHER_CARD, 1, TagRecord()) == "Rejected"
+    assert remote_start(reserved(0), CARD, 1, TagRecord()) == "Accepted"
 
 
 @pytest.mark.parametrize("connector_id", [0, 1])
 def test_an_operator_is_told_that_it_is_reserved(connector_id):
     story = reserved(connector_id)
-    asked = looked_up(ev.SessionAsked("r3", 1, OTHER_CARD), listed())
+    asked = looked_up(ev.StartRequested("r3", 1, OTHER_CARD), listed())
     assert replies(story.tell(asked)) == [("r3", "connector_reserved")]
-    trusted = ev.SessionAsked("r4", 1, OTHER_CARD, is_trusted=True)
+    trusted = ev.StartRequested("r4", 1, OTHER_CARD, is_trusted=True)
     assert replies(story.tell(trusted)) == [("r4", "connector_reserved")]
-    story.tell(looked_up(ev.SessionAsked("r5", 1, CARD), listed()))
+    story.tell(looked_up(ev.StartRequested("r5", 1, CARD), listed()))
     assert [grant.id_tag for grant in story.state.waiting] == [CARD]
 
 
@@ -267,7 +267,7 @@ DOORS = {
     "a card at the reader of this connector": tap(OTHER_CARD, connectors=(1,)),
     "a remote start": ev.RemoteStartRequested("r3", OTHER_CARD, 1),
     "a remote start without connector": ev.RemoteStartRequested("r3", OTHER_CARD),
-    "the operator": ev.SessionAsked("r3", 1, OTHER_CARD),
+    "the operator": ev.StartRequested("r3", 1, OTHER_CARD),
 }
 
 

@@ -50,7 +50,7 @@ def limited(**limits: int) -> Story:
     """A session on connector 1 with these limits, begun at noon at 1000 Wh."""
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1))
-    story.tell(looked_up(ev.SessionAsked("s1", 1, CARD, **limits), listed()))
+    story.tell(looked_up(ev.StartRequested("s1", 1, CARD, **limits), listed()))
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
     story.tell(ev.PilotChanged(1, PilotState.C), ev.ContactorClosed(1))
     story.commands.clear()
@@ -87,7 +87,7 @@ def test_a_session_with_an_energy_ends_by_itself_when_that_has_flown():
 def test_an_energy_limit_without_a_meter_ends_nothing():
     story = Story(a_charge_point(traits=replace(ALL_PARTS, has_meter=False)))
     story.tell(ev.CablePluggedIn(1))
-    story.tell(looked_up(ev.SessionAsked("s1", 1, CARD, energy_wh=1), listed()))
+    story.tell(looked_up(ev.StartRequested("s1", 1, CARD, energy_wh=1), listed()))
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.PilotChanged(1, PilotState.C))
     story.wait(3600)
     assert story.connector.phase is Phase.CHARGING
@@ -95,7 +95,7 @@ def test_an_energy_limit_without_a_meter_ends_nothing():
 
 def test_the_limits_of_one_session_do_not_reach_into_the_next():
     story = limited(duration_s=60, energy_wh=100)
-    story.tell(ev.StopAsked("x1", 1))
+    story.tell(ev.StopRequested("x1", 1))
     finish(story)
     story.wait(60)
     story.tell(tap(facts=listed()))
@@ -108,8 +108,8 @@ def test_the_limits_of_one_session_do_not_reach_into_the_next():
 # --- current -------------------------------------------------------------------------------------
 
 
-def limit(current_a: float | None) -> ev.LimitAsked:
-    return ev.LimitAsked("l1", 1, current_a)
+def limit(current_a: float | None) -> ev.LimitRequested:
+    return ev.LimitRequested("l1", 1, current_a)
 
 
 def test_another_limit_is_offered_anew_without_opening():
@@ -189,7 +189,7 @@ def test_a_limit_without_a_session_is_refused():
 
 @pytest.mark.parametrize("connector_id", [0, 2])
 def test_a_limit_for_an_unknown_connector_is_refused(connector_id):
-    commands = charging().tell(ev.LimitAsked("l1", connector_id, 16.0))
+    commands = charging().tell(ev.LimitRequested("l1", connector_id, 16.0))
     assert of(Reply, commands) == [Reply("l1", "no_transaction")]
 
 

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.charging_limits import Claim, share
+from agent.core.charging_limits import Demand, share
 
 amperes = st.integers(0, 800).map(lambda tenths: tenths / 10)
 claims = st.lists(
-    st.builds(Claim, st.integers(1, 6), st.integers(60, 200).map(lambda t: t / 10), amperes),
+    st.builds(Demand, st.integers(1, 6), st.integers(60, 200).map(lambda t: t / 10), amperes),
     max_size=6,
     unique_by=lambda claim: claim.connector_id,
 )
 
 
 def shares(total_a: float, *most_a: float, least_a: float = 6.0) -> list[float]:
-    found = share(total_a, [Claim(n, least_a, most) for n, most in enumerate(most_a, 1)])
+    found = share(total_a, [Demand(n, least_a, most) for n, most in enumerate(most_a, 1)])
     return [found[number] for number in range(1, len(most_a) + 1)]
 
 
@@ -42,7 +42,7 @@ def test_what_there_is_is_divided(total_a, most_a, expected):
 
 
 def test_a_session_that_charges_badly_with_little_gets_its_least_or_nothing():
-    found = share(20.0, [Claim(1, 10.0, 32.0), Claim(2, 12.0, 32.0), Claim(3, 6.0, 32.0)])
+    found = share(20.0, [Demand(1, 10.0, 32.0), Demand(2, 12.0, 32.0), Demand(3, 6.0, 32.0)])
     assert found == {1: 12.0, 2: 0.0, 3: 8.0}
 
 

@@ -8,8 +8,8 @@ from agent.core import events as ev
 from agent.core.authorization_request import CHECKS_MAX
 from agent.core.charge_point import next_deadline_s
 from agent.core.commands import ShowSignal, Signal
-from agent.core.state import Attempt, Check, Purpose, Rules
-from agent.core.values import Claim, TagFacts
+from agent.core.state import AuthorizationAttempt, PendingAuthorization, Purpose, Rules
+from agent.core.values import TagRecord, TokenKind
 from tests.core.world import (
     ACCEPTED,
     BLOCKED,
@@ -91,7 +91,7 @@ def test_a_remote_start_is_shown_to_it_too():
 
 def test_what_the_station_has_decided_itself_is_not():
     story = Story(a_charge_point(rules=ASKS))
-    decided = ev.CardPresented(CARD, (1,), claim=Claim.STATION)
+    decided = ev.CardPresented(CARD, (1,), claim=TokenKind.STATION)
     assert rules_of(story.tell(decided)) == ["STATION"]
 
 
@@ -105,8 +105,9 @@ def test_one_tag_that_was_accepted_twice_is_one_question():
 def test_too_many_questions_keep_nobody_from_charging():
     story = Story(a_charge_point(rules=ASKS))
     others = tuple(
-        Check(
-            Attempt(Purpose.QUESTION, f"TAG{number}", facts=TagFacts()), story.now.monotonic_s + 5
+        PendingAuthorization(
+            AuthorizationAttempt(Purpose.QUESTION, f"TAG{number}", facts=TagRecord()),
+            story.now.monotonic_s + 5,
         )
         for number in range(CHECKS_MAX)
     )

@@ -11,7 +11,7 @@ from agent.core import events as ev
 from agent.core.commands import NotifyStatus, ShowSignal, Signal
 from agent.core.faults import RULES, SAFETY_INPUTS, Fault
 from agent.core.signals import lasting_signal
-from agent.core.state import ChargePoint, Connector, Grant, Phase, StopOrder
+from agent.core.state import ChargePoint, Connector, GrantedAuthorization, Phase, StopOrder
 from agent.core.status_notification import reports, status_of
 from agent.core.values import (
     LockState,
@@ -55,8 +55,8 @@ def with_connector(fields: dict[str, object], **whole: object) -> ChargePoint:
     return replace(state, connectors=(replace(state.connectors[0], **fields),), **whole)
 
 
-def a_grant(*connectors: int) -> Grant:
-    return Grant(CARD, None, connectors, 0.0, None, "LISTED")
+def a_grant(*connectors: int) -> GrantedAuthorization:
+    return GrantedAuthorization(CARD, None, connectors, 0.0, None, "LISTED")
 
 
 # --- each phase and each fault -------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_two_share_it_and_who_stays_has_all_of_it_again():
     story = fed_with(40)
     begin(story, 2, OTHER_CARD)
     assert (offered(story, 1), offered(story, 2)) == (20, 20)
-    story.tell(ev.StopAsked("s", 1))
+    story.tell(ev.StopRequested("s", 1))
     assert offered(story, 2) == 20  # until the contactor of the other one is open
     finish(story)
     assert offered(story, 2) == 32

@@ -36,7 +36,7 @@ def of_source(source: Source, id_tag: str) -> ev.Event:
         case Source.CENTRAL_SYSTEM:
             return ev.RemoteStartRequested(id_tag, id_tag, int(id_tag[1:]) + 1)
         case _:
-            return ev.TagQuestioned(id_tag, id_tag)
+            return ev.AuthorizeRequested(id_tag, id_tag)
 
 
 @pytest.mark.parametrize("source", OTHERS)

@@ -12,9 +12,9 @@ from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import Authorize
 from agent.core.events import Event
-from agent.core.state import Attempt, Phase, Purpose, Rules
+from agent.core.state import AuthorizationAttempt, Phase, Purpose, Rules
 from agent.core.turn import Turn
-from agent.core.values import Claim, StopReason, TagFacts, Verdict
+from agent.core.values import StopReason, TagRecord, TokenKind, Verdict
 from tests.core.world import (
     CARD,
     Story,
@@ -39,13 +39,13 @@ PLUG = ev.CablePluggedIn(1)
 WAYS: dict[str, Callable[[str], Event]] = {
     "a card": lambda tag: tap(tag, listed()),
     "a vehicle": lambda tag: looked_up(
-        ev.CardPresented(tag, (1,), claim=Claim.AUTOCHARGE), listed()
+        ev.CardPresented(tag, (1,), claim=TokenKind.AUTOCHARGE), listed()
     ),
-    "the station": lambda tag: ev.CardPresented(tag, (1,), claim=Claim.STATION),
+    "the station": lambda tag: ev.CardPresented(tag, (1,), claim=TokenKind.STATION),
     "a remote start": lambda tag: looked_up(ev.RemoteStartRequested("r1", tag, 1), listed()),
-    "the operator": lambda tag: looked_up(ev.SessionAsked("r1", 1, tag), listed()),
-    "a trusted operator": lambda tag: ev.SessionAsked("r1", 1, tag, is_trusted=True),
-    "a question": lambda tag: ev.TagQuestioned("r1", tag),
+    "the operator": lambda tag: looked_up(ev.StartRequested("r1", 1, tag), listed()),
+    "a trusted operator": lambda tag: ev.StartRequested("r1", 1, tag, is_trusted=True),
+    "a question": lambda tag: ev.AuthorizeRequested("r1", tag),
 }
 
 
@@ -88,7 +88,7 @@ def test_it_ends_no_session_of_its_group_because_the_stop_could_not_name_it(tag)
 
 def test_a_question_about_it_is_answered_that_nothing_came_of_it():
     story = Story(a_charge_point())
-    assert replies(story.tell(ev.TagQuestioned("q1", "X" * 21))) == [("q1", "failed")]
+    assert replies(story.tell(ev.AuthorizeRequested("q1", "X" * 21))) == [("q1", "failed")]
 
 
 def test_free_charging_under_such_a_tag_begins_nothing():
@@ -101,7 +101,7 @@ def test_the_last_gate_refuses_whoever_has_got_that_far():
     accepted = Decision(Verdict.ACCEPTED, Rule.TRUSTED, "test")
     turn = Turn(a_charge_point(), at(0))
     authorization_request.promise(
-        turn, Attempt(Purpose.START, "", (1,), facts=TagFacts()), accepted
+        turn, AuthorizationAttempt(Purpose.START, "", (1,), facts=TagRecord()), accepted
     )
     assert turn.state.waiting == ()
     assert rules_of(turn.commands) == [Rule.UNTELLABLE.name]

@@ -58,16 +58,16 @@ ANSWERS: dict[type[Event], set[str]] = {
     ev.CacheClearRequested: {"Accepted", "Rejected"},
     ev.SetProfileRequested: {"Accepted", "Rejected", "UnknownConnector"},
     ev.ClearProfilesRequested: {"Accepted", "Unknown"},
-    ev.SessionAsked: {
+    ev.StartRequested: {
         *("applied", "rejected", "expired"),
         *("not_plugged", "transaction_active", "connector_faulted", "unknown_connector"),
         *("connector_reserved", "connector_unavailable"),
     },
-    ev.StopAsked: {"applied", "no_transaction"},
-    ev.TagQuestioned: {"applied", "rejected", "not_connected", "failed"},
-    ev.LimitAsked: {"applied", "no_transaction"},
-    ev.RetryAsked: {"applied"},
-    ev.DiscardAsked: {"applied"},
+    ev.StopRequested: {"applied", "no_transaction"},
+    ev.AuthorizeRequested: {"applied", "rejected", "not_connected", "failed"},
+    ev.LimitRequested: {"applied", "no_transaction"},
+    ev.RetryRequested: {"applied"},
+    ev.DiscardRequested: {"applied"},
 }
 STARTS = ("start", "remote start", "operator start")
 ABOUT_CHARGING = (
@@ -78,10 +78,10 @@ ABOUT_CHARGING = (
     ev.ReservationRequested,
     ev.ReservationCancelRequested,
     ev.SetProfileRequested,
-    ev.SessionAsked,
-    ev.StopAsked,
-    ev.TagQuestioned,
-    ev.LimitAsked,
+    ev.StartRequested,
+    ev.StopRequested,
+    ev.AuthorizeRequested,
+    ev.LimitRequested,
 )
 YES = ("Accepted", "Scheduled", "Unlocked", "applied")
 

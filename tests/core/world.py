@@ -37,7 +37,7 @@ from agent.core.values import (
     Reading,
     Status,
     StopTransaction,
-    TagFacts,
+    TagRecord,
     Transaction,
     TransactionMessage,
 )
@@ -76,14 +76,14 @@ def a_charge_point(
     )
 
 
-def listed(info: IdTagInfo = ACCEPTED, version: int = 7) -> TagFacts:
+def listed(info: IdTagInfo = ACCEPTED, version: int = 7) -> TagRecord:
     """What the store says about a tag on the local list."""
-    return TagFacts(list_entry=info, list_version=version)
+    return TagRecord(list_entry=info, list_version=version)
 
 
-def cached(info: IdTagInfo = ACCEPTED, age_s: int = 60) -> TagFacts:
+def cached(info: IdTagInfo = ACCEPTED, age_s: int = 60) -> TagRecord:
     """What the store says about a tag in the cache, at noon."""
-    return TagFacts(cache_entry=CacheEntry(info, NOON - timedelta(seconds=age_s)))
+    return TagRecord(cache_entry=CacheEntry(info, NOON - timedelta(seconds=age_s)))
 
 
 def of_group(parent_id_tag: str) -> IdTagInfo:
@@ -93,7 +93,7 @@ def of_group(parent_id_tag: str) -> IdTagInfo:
 
 def tap(
     id_tag: str = CARD,
-    facts: TagFacts | None = None,
+    facts: TagRecord | None = None,
     connectors: tuple[int, ...] = (1, 2, 3),
     is_random: bool = False,
 ) -> ev.LookedUp:
@@ -101,9 +101,9 @@ def tap(
     return looked_up(ev.CardPresented(id_tag, connectors, is_random), facts)
 
 
-def looked_up(event: ev.Presented | ev.Heard, facts: TagFacts | None = None) -> ev.LookedUp:
+def looked_up(event: ev.Presented | ev.Heard, facts: TagRecord | None = None) -> ev.LookedUp:
     """As the runtime hands it to the core; the tag is known nowhere unless ``facts`` say so."""
-    return ev.LookedUp(event, facts or TagFacts())
+    return ev.LookedUp(event, facts or TagRecord())
 
 
 def ready(event: Event | ev.LookedUp) -> ev.Ready:
@@ -184,7 +184,7 @@ class Story:
             commands += self.tell(ev.TimePassed())
 
 
-def charging(meter_wh: int = 1000, facts: TagFacts | None = None, **given: Any) -> Story:
+def charging(meter_wh: int = 1000, facts: TagRecord | None = None, **given: Any) -> Story:
     """A session runs on connector 1, with energy, begun by CARD ten seconds ago."""
     story = Story(a_charge_point(**given))
     traits = story.connector.traits

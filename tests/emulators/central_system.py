@@ -23,7 +23,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from agent.ocpp16.websocket import Wire
+from agent.ocpp16.websocket import WebSocket
 from agent.platform.errors import LinkError
 
 NOW = "2026-03-01T12:00:00.000Z"
@@ -300,7 +300,7 @@ class FakeCentralSystem:
         headers: Mapping[str, str],
         ssl: ssl_module.SSLContext | None,
         open_timeout_s: float,
-    ) -> Wire:
+    ) -> WebSocket:
         """The Connector for the link under test: a connection through two queues."""
         self.attempts.append(Attempt(url, headers, ssl, asyncio.get_running_loop().time()))
         if self.refusals:

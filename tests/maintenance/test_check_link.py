@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
-from agent.core.connection_profile import Approach, Approaches
+from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance import check_link
 from agent.maintenance.check_link import look_at_link
 from agent.maintenance.findings import Finding, Verdict
@@ -257,7 +257,7 @@ async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch)
 # --- after a change over OCPP --------------------------------------------------------------------
 
 
-async def walk_after(changed: Approaches, url: str) -> list[Finding]:
+async def walk_after(changed: ConnectionProfiles, url: str) -> list[Finding]:
     central = CentralSystemSettings(url=url)
     steps = look_at_link(central, BOX, None, NOW, changed)
     return await asyncio.to_thread(list, steps)
@@ -266,9 +266,9 @@ async def walk_after(changed: Approaches, url: str) -> list[Finding]:
 async def test_the_way_that_the_agent_takes_is_walked_and_not_that_of_the_file():
     system = FakeCentralSystem()
     async with system.serve() as url:
-        here = Approach(url, 1, "sixteen chars ok")
-        there = Approach("ws://new.example", 1, "sixteen chars ok")
-        found = await walk_after(Approaches(here, there), "ws://127.0.0.1:1")
+        here = ConnectionProfile(url, 1, "sixteen chars ok")
+        there = ConnectionProfile("ws://new.example", 1, "sixteen chars ok")
+        found = await walk_after(ConnectionProfiles(here, there), "ws://127.0.0.1:1")
     told = [finding.words for finding in found if finding.step == "address"]
     assert told == [
         f"{url}/CP7",
@@ -283,5 +283,5 @@ async def test_the_way_that_the_agent_takes_is_walked_and_not_that_of_the_file()
 
 async def test_where_nothing_was_changed_nothing_is_told_about_it():
     async with FakeCentralSystem().serve() as url:
-        found = await walk_after(Approaches(Approach(url)), url)
+        found = await walk_after(ConnectionProfiles(ConnectionProfile(url)), url)
     assert [finding.step for finding in found] == STEPS

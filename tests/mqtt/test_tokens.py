@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.settings import AuthorizationSettings
 from agent.core.id_tag import mask
-from agent.core.values import Claim
+from agent.core.values import TokenKind
 from agent.mqtt.tokens import NO_TAG, BadToken, read_token, token_of
 
 SETTINGS = AuthorizationSettings()
@@ -73,12 +73,12 @@ def test_a_token_that_has_not_the_form_of_its_kind_is_refused_without_its_text(
 
 def test_what_a_token_claims_is_known():
     free = replace(SETTINGS, free_charging_id_tag="FREE")
-    assert read_token("mac_address", "FF44556670AA", SETTINGS).claim is Claim.AUTOCHARGE
+    assert read_token("mac_address", "FF44556670AA", SETTINGS).claim is TokenKind.AUTOCHARGE
     assert read_token("no_authorization", None, free).id_tag == "FREE"
     assert read_token("no_authorization", "stray", free).id_token is None
     assert read_token("no_authorization", None, SETTINGS).id_tag == NO_TAG
-    assert read_token("ISO14443", "04A2B3C4", SETTINGS).claim is Claim.CARD
-    assert read_token("e_maid", "DEABCC123ABC56", SETTINGS).claim is Claim.CONTRACT
+    assert read_token("ISO14443", "04A2B3C4", SETTINGS).claim is TokenKind.CARD
+    assert read_token("e_maid", "DEABCC123ABC56", SETTINGS).claim is TokenKind.CONTRACT
 
 
 def test_a_uid_that_is_another_each_time_is_recognised():

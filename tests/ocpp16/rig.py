@@ -13,7 +13,7 @@ from typing import TypeVar
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.commands import ApplyConfiguration, DeliverNext
 from agent.core.configuration import Configuration, configuration
-from agent.core.connection_profile import Approaches, LinkOpened
+from agent.core.connection_profile import ConnectionProfiles, LinkOpened
 from agent.core.events import Event, LinkAccepted
 from agent.core.values import (
     MeterValues,
@@ -26,7 +26,7 @@ from agent.core.values import (
 )
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.link import CentralSystemLink
-from agent.ocpp16.websocket import Connector
+from agent.ocpp16.websocket import OpenWebSocket
 from agent.platform.errors import AgentError
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON, VirtualClock
@@ -119,12 +119,12 @@ class Rig:
     seed: int = 1
     lookup_s: float = 0.0  # how long the outbox takes to look up a row
     frame_log: FrameLog | None = None
-    known: Approaches | None = None  # None: as the settings say
+    known: ConnectionProfiles | None = None  # None: as the settings say
 
     def __post_init__(self) -> None:
         self.link = self.make_link(self.system.connect)
 
-    def make_link(self, connect: Connector) -> CentralSystemLink:
+    def make_link(self, connect: OpenWebSocket) -> CentralSystemLink:
         return CentralSystemLink(
             self.settings,
             self.charge_point,
@@ -138,7 +138,7 @@ class Rig:
             approaches=None if self.known is None else self._ways,
         )
 
-    def _ways(self) -> Approaches:
+    def _ways(self) -> ConnectionProfiles:
         assert self.known is not None
         return self.known
 

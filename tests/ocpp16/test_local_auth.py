@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent.app.application import Application
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.settings import AuthorizationSettings
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry, ListUpdateKind
 from agent.ocpp16.frames import (
@@ -460,7 +460,7 @@ async def test_the_loop_goes_on_while_ten_thousand_entries_come_over_a_websocket
     system = FakeCentralSystem()
     async with system.serve() as url, asyncio.timeout(60):
         settings = box_settings(tmp_path, url)
-        world = World(control_path=tmp_path / "control.sock")
+        world = Environment(control_path=tmp_path / "control.sock")
         application = Application(settings, simulate=True, world=world)
         run = asyncio.create_task(application.run())
         await system.received("StatusNotification", 2)

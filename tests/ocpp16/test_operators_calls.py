@@ -15,7 +15,7 @@ from agent.ocpp16.frame_log import FRAMES_KEPT, FrameLog
 from agent.ocpp16.operator_messages import check_action, proxied_call
 from agent.ocpp16.pending_call import CallErrorReceived
 from agent.ocpp16.send_queue import PROXIED_MAX
-from agent.ocpp16.triggered_messages import OwnAccount
+from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.platform.errors import CallFailed, LinkError
 from tests.emulators.central_system import Answer, Error, FakeCentralSystem, Late, Silence
 from tests.emulators.virtual_clock import NOON, VirtualClock
@@ -163,9 +163,9 @@ async def test_the_truth_about_a_box_whose_meter_was_never_read_is_silence():
     now = VirtualClock().now()
     keys = Rig(FakeCentralSystem()).keys
     state = ChargePoint(Rules(), keys, (Connector(1), Connector(2)))
-    assert OwnAccount(BOX, lambda: state, lambda: now).calls("MeterValues") == []
+    assert TriggeredMessages(BOX, lambda: state, lambda: now).calls("MeterValues") == []
     read = ChargePoint(Rules(), keys, (Connector(1, reading=Reading(5, now.utc)),))
-    ((action, payload),) = OwnAccount(BOX, lambda: read, lambda: now).calls("MeterValues")
+    ((action, payload),) = TriggeredMessages(BOX, lambda: read, lambda: now).calls("MeterValues")
     assert (action, payload["connectorId"], "transactionId" in payload) == ("MeterValues", 1, False)
 
 

@@ -14,7 +14,7 @@ from agent.core.events import LinkPending
 from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import Reading
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
-from agent.ocpp16.triggered_messages import OwnAccount
+from agent.ocpp16.triggered_messages import TriggeredMessages
 from tests.core.world import NOON, a_charge_point, a_transaction
 from tests.emulators.central_system import Answer, FakeCentralSystem, Silence
 from tests.ocpp16.rig import Rig, accepted, running
@@ -33,7 +33,7 @@ def a_state(*readings: Reading | None, **fields: Any) -> ChargePoint:
 def a_rig(state: ChargePoint, **statuses: str) -> Rig:
     rig = Rig(FakeCentralSystem())
     words = {name: (lambda word=word: word) for name, word in statuses.items()}
-    account = OwnAccount(rig.charge_point, lambda: state, rig.clock.now, **words)
+    account = TriggeredMessages(rig.charge_point, lambda: state, rig.clock.now, **words)
     rig.link.answer_with(remote_trigger_handlers(rig.link, account, lambda: state))
     return rig
 

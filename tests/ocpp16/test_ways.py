@@ -8,21 +8,21 @@ from dataclasses import replace
 import pytest
 
 from agent.core.commands import ApplyConfiguration
-from agent.core.connection_profile import URL, Approach, Approaches, LinkOpened
+from agent.core.connection_profile import URL, ConnectionProfile, ConnectionProfiles, LinkOpened
 from agent.core.events import LinkLost, LinkPending
 from agent.platform.errors import LinkError
 from tests.emulators.central_system import Answer, FakeCentralSystem
 from tests.ocpp16.rig import Rig, accepted, running
 
-OLD = Approach("ws://old.example/ocpp")
-NEW = Approach("ws://new.example/ocpp")
+OLD = ConnectionProfile("ws://old.example/ocpp")
+NEW = ConnectionProfile("ws://new.example/ocpp")
 
 
 def a_rig() -> Rig:
-    return Rig(FakeCentralSystem(), known=Approaches(OLD))
+    return Rig(FakeCentralSystem(), known=ConnectionProfiles(OLD))
 
 
-def order(rig: Rig, known: Approaches) -> None:
+def order(rig: Rig, known: ConnectionProfiles) -> None:
     rig.known = known
     rig.link.perform(ApplyConfiguration(URL, ""))
 
@@ -33,7 +33,7 @@ async def test_the_answer_to_the_wish_goes_out_before_the_link_leaves():
         wish = {"key": URL, "value": NEW.url}
         answer = asyncio.ensure_future(rig.system.send_call("ChangeConfiguration", wish))
         await asyncio.sleep(0.1)
-        order(rig, Approaches(OLD, NEW))
+        order(rig, ConnectionProfiles(OLD, NEW))
         assert (await answer)[2] == {"status": "Accepted"}
         await rig.system.received("BootNotification", 2)
         assert rig.system.attempts[-1].url == "ws://new.example/ocpp/CP7"
@@ -42,7 +42,7 @@ async def test_the_answer_to_the_wish_goes_out_before_the_link_leaves():
 
 async def test_a_way_that_is_taken_already_is_not_left():
     async with accepted(a_rig()) as rig:
-        order(rig, Approaches(OLD, NEW, is_held=True))
+        order(rig, ConnectionProfiles(OLD, NEW, is_held=True))
         await asyncio.sleep(100)
         assert len(rig.system.attempts) == 1
 
@@ -50,7 +50,7 @@ async def test_a_way_that_is_taken_already_is_not_left():
 async def test_the_core_is_told_which_way_is_open_and_which_failed_just_before():
     async with accepted(a_rig()) as rig:
         rig.system.refusals.extend([LinkError("nobody there")] * 4)
-        order(rig, Approaches(OLD, NEW))
+        order(rig, ConnectionProfiles(OLD, NEW))
         while len(rig.inbox.opened) < 2:
             await asyncio.sleep(1)
         assert rig.inbox.opened == [LinkOpened(OLD), LinkOpened(OLD, instead_of=NEW)]
@@ -60,7 +60,7 @@ async def test_the_core_is_told_which_way_is_open_and_which_failed_just_before()
 async def test_another_central_system_that_is_silent_is_left_after_two_minutes():
     async with accepted(a_rig()) as rig:
         rig.system.boot_status = "Rejected"
-        order(rig, Approaches(OLD, NEW))
+        order(rig, ConnectionProfiles(OLD, NEW))
         while len(rig.inbox.opened) < 2:
             await asyncio.sleep(1)
         begun_s = rig.system.attempts[-1].at_s
@@ -72,17 +72,17 @@ async def test_another_central_system_that_is_silent_is_left_after_two_minutes()
 
 async def test_a_trial_that_has_settled_meanwhile_is_not_doubted_any_more():
     async with accepted(a_rig()) as rig:
-        order(rig, Approaches(OLD, NEW))
+        order(rig, ConnectionProfiles(OLD, NEW))
         await rig.system.received("BootNotification", 2)
-        rig.known = replace(rig.known or Approaches(), settled=NEW, trial=None)
+        rig.known = replace(rig.known or ConnectionProfiles(), settled=NEW, trial=None)
         await asyncio.sleep(1000)
         assert len(rig.system.attempts) == 2
 
 
 @pytest.mark.parametrize("url", ["ws://[::::]/a", "ws://[1.2.3.4]/", "ws://h:99999/"])
 async def test_an_address_that_nobody_can_read_does_not_keep_the_box_from_the_old_one(url: str):
-    bad = Approach(url)
-    rig = Rig(FakeCentralSystem(), known=Approaches(OLD, bad))  # so a database may hold it
+    bad = ConnectionProfile(url)
+    rig = Rig(FakeCentralSystem(), known=ConnectionProfiles(OLD, bad))  # so a database may hold it
     async with running(rig):
         await rig.inbox.posted(LinkLost)
         assert url in rig.link.snapshot().last_problem
@@ -105,7 +105,7 @@ async def test_whatever_an_attempt_raises_counts_as_a_failure_of_that_way(
 
     rig.link = rig.make_link(breaks)  # type: ignore[arg-type]
     async with accepted(rig):
-        order(rig, Approaches(OLD, NEW))
+        order(rig, ConnectionProfiles(OLD, NEW))
         await asyncio.sleep(600)
         assert rig.inbox.opened[1:2] == [LinkOpened(OLD, instead_of=NEW)]
     named = "failed inside the agent, see its log (the new way, ws://new.example/ocpp)"
@@ -116,7 +116,7 @@ async def test_whatever_an_attempt_raises_counts_as_a_failure_of_that_way(
 async def test_a_trial_that_is_ordered_now_is_tried_three_times_first():
     async with accepted(a_rig()) as rig:
         rig.system.refusals.extend([LinkError("nobody there")] * 4)
-        order(rig, Approaches(OLD, NEW))
+        order(rig, ConnectionProfiles(OLD, NEW))
         while len(rig.inbox.opened) < 2:
             await asyncio.sleep(1)
         tried = [attempt.url.split("/")[2] for attempt in rig.system.attempts[1:]]
@@ -127,7 +127,7 @@ async def test_a_trial_that_is_ordered_now_is_tried_three_times_first():
 async def test_a_central_system_on_trial_sets_the_clock_only_once_it_has_accepted(
     status: str, times: int
 ):
-    rig = Rig(FakeCentralSystem(boot_status=status), known=Approaches(OLD, NEW))
+    rig = Rig(FakeCentralSystem(boot_status=status), known=ConnectionProfiles(OLD, NEW))
     rig.clock.is_trusted = False
     async with running(rig):
         await rig.system.received("BootNotification")

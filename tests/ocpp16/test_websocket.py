@@ -15,7 +15,7 @@ from agent.config.settings import CentralSystemSettings
 from agent.core.commands import Authorize
 from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
 from agent.ocpp16.connect import CONNECT_PROBLEMS, explain, tls_context
-from agent.ocpp16.websocket import Wire, _why_closed, connect_websocket
+from agent.ocpp16.websocket import WebSocket, _why_closed, connect_websocket
 from agent.platform.errors import LinkError
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.certificates import certificate_for
@@ -26,7 +26,7 @@ from tests.ocpp16.rig import TAG, Rig, running
 pytestmark = pytest.mark.real_time
 
 
-async def open_wire(url: str, tls: ssl.SSLContext | None = None) -> Wire:
+async def open_wire(url: str, tls: ssl.SSLContext | None = None) -> WebSocket:
     return await connect_websocket(url, headers={}, ssl=tls, open_timeout_s=5)
 
 

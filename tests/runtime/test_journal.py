@@ -11,11 +11,11 @@ import pytest
 
 import agent.runtime.journal
 from agent.core.commands import (
+    AfterCommit,
     CloseContactor,
     DeliverNext,
     EndTransaction,
     OfferCurrent,
-    PatientOrder,
     QueueMessage,
     RecordDecision,
     RemoveMessage,
@@ -48,7 +48,7 @@ class Desk:
     """A journal with everything around it written down."""
 
     committed: list[list[Row]] = field(default_factory=list)
-    performed: list[PatientOrder] = field(default_factory=list)
+    performed: list[AfterCommit] = field(default_factory=list)
     posted: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from agent.core import events as ev
 from agent.core.commands import Command
 from agent.core.configuration import configuration
 from agent.core.state import ChargePoint, Connector, Phase, Rules, Traits
-from agent.core.values import LockState, PilotState, Reading, TagFacts
+from agent.core.values import LockState, PilotState, Reading, TagRecord
 from agent.platform.errors import StoreError, StoreFull
 from agent.runtime.runtime import Runtime
 from tests.app.box import ACCEPTED
@@ -25,7 +25,7 @@ from tests.emulators.inline_executor import InlineExecutor
 from tests.emulators.virtual_clock import NOON, VirtualClock
 
 CARD = "04A2B3C4"
-LISTED = TagFacts(list_entry=ACCEPTED, list_version=7)
+LISTED = TagRecord(list_entry=ACCEPTED, list_version=7)
 PROMPT = (
     co.OpenContactor,
     co.RenewContactor,
@@ -48,7 +48,7 @@ class Desk:
     rows: list[Any] = field(default_factory=list)
     asked_about: list[str] = field(default_factory=list)
     observed: list[ev.Event] = field(default_factory=list)
-    facts: TagFacts = LISTED
+    facts: TagRecord = LISTED
     unreadable: StoreError | None = None
     hangs: asyncio.Event | None = None  # the store answers when it is set
     turns: int = 0
@@ -80,7 +80,7 @@ class Desk:
     def _count(self) -> None:
         self.turns += 1
 
-    async def _facts(self, id_tag: str) -> TagFacts:
+    async def _facts(self, id_tag: str) -> TagRecord:
         self.asked_about.append(id_tag)
         if self.hangs is not None:
             await self.hangs.wait()
@@ -145,8 +145,8 @@ async def test_a_card_that_cannot_be_looked_up_is_refused_with_its_reason():
     ("make_event", "answer"),
     [
         (lambda id: ev.RemoteStartRequested(id, CARD, 1), "Rejected"),
-        (lambda id: ev.SessionAsked(id, 1, CARD, is_trusted=True), "rejected"),
-        (lambda id: ev.TagQuestioned(id, CARD), "failed"),
+        (lambda id: ev.StartRequested(id, 1, CARD, is_trusted=True), "rejected"),
+        (lambda id: ev.AuthorizeRequested(id, CARD), "failed"),
     ],
 )
 async def test_a_request_whose_tag_cannot_be_looked_up_is_refused_by_every_door(make_event, answer):
@@ -327,7 +327,7 @@ def test_every_order_has_somebody_who_performs_it():
         InlineExecutor(),
         thread.look_now,
     )
-    ordered = {*get_args(co.PromptOrder), *get_args(co.PatientOrder)}
+    ordered = {*get_args(co.Immediate), *get_args(co.AfterCommit)}
     worker = FirmwareWorker(None, Path(), None, None, print, None, frozenset)  # type: ignore[arg-type]
     elsewhere = {*LINK_ORDERS, *worker.performers(), co.Restart, co.Reply}
     assert ordered == {*devices.performers, *elsewhere}

@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import Any
 
 from agent.app.application import Application
-from agent.app.environment import World as Surroundings
+from agent.app.environment import Environment as Surroundings
 from agent.core.commands import Command, Row
 from agent.core.events import Event
 from agent.core.state import ChargePoint

@@ -6,7 +6,7 @@ import asyncio
 from random import Random
 from typing import Any
 
-from agent.core.events import LimitAsked
+from agent.core.events import LimitRequested
 from tests.simulation.cards import Card, Wallet
 from tests.simulation.clocks import true_time
 
@@ -101,7 +101,7 @@ class Driver:
         runtime = self._world.runtime()
         if runtime is not None:
             self._world.diary.note("operator", f"limits connector {self._id} to {limit_a} A")
-            runtime.post(LimitAsked("of the site", self._id, limit_a))
+            runtime.post(LimitRequested("of the site", self._id, limit_a))
 
     async def _finish(self, card: Card) -> None:
         random = self._random

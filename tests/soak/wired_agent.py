@@ -23,7 +23,7 @@ from typing import Any
 
 from agent.app.application import Application
 from agent.app.daemon import SWITCH_S, serve, set_up_logging
-from agent.app.environment import World
+from agent.app.environment import Environment
 from agent.config.config_file import read_config
 from agent.runtime.clock import SystemClock
 from agent.store import Store
@@ -299,7 +299,9 @@ def main() -> None:
         target=_serve_levers, args=(Path(sys.argv[2]), levers), name="levers", daemon=True
     )
     thread.start()
-    application = _WiredApplication(settings, world=World(clock=clock, board=board), levers=levers)
+    application = _WiredApplication(
+        settings, world=Environment(clock=clock, board=board), levers=levers
+    )
     asyncio.run(serve(application))
 
 

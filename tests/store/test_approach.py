@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.connection_profile import Approach, Approaches, SaveApproaches
+from agent.core.connection_profile import (
+    ConnectionProfile,
+    ConnectionProfiles,
+    SaveConnectionProfiles,
+)
 from agent.maintenance.scrub import scrubber_for
 from agent.platform.errors import StoreError
 from agent.store import Store
@@ -18,11 +22,11 @@ from tests.store.builders import NOON
 from tests.store.conftest import OpenStore
 
 PASSWORD = "4F43415F4F4354545F61646D696E5F74657374"
-TRIED = Approaches(
-    settled=Approach("ws://old.example/ocpp", 1, PASSWORD),
-    trial=Approach("wss://new.example/ocpp", 2, "sixteen chars ok"),
+TRIED = ConnectionProfiles(
+    settled=ConnectionProfile("ws://old.example/ocpp", 1, PASSWORD),
+    trial=ConnectionProfile("wss://new.example/ocpp", 2, "sixteen chars ok"),
     is_doubted=True,
-    file=Approach("ws://old.example/ocpp", 1, "digest"),
+    file=ConnectionProfile("ws://old.example/ocpp", 1, "digest"),
 )
 OF_ITS_PROCESS = {"is_held": True, "in_use": TRIED.trial, "has_password_file": True}
 
@@ -33,11 +37,11 @@ def test_as_long_as_nothing_was_changed_there_is_nothing(store: Store):
 
 @pytest.mark.parametrize("kept", [TRIED, replace(TRIED, trial=None, is_doubted=False)])
 def test_the_ways_are_found_as_they_were_but_for_what_belongs_to_their_process(
-    path: Path, open_store: OpenStore, kept: Approaches
+    path: Path, open_store: OpenStore, kept: ConnectionProfiles
 ):
     store = open_store(path)
-    store.commit([SaveApproaches(Approaches()), SaveApproaches(kept)], NOON)
-    store.commit([SaveApproaches(replace(kept, **OF_ITS_PROCESS))], NOON)
+    store.commit([SaveConnectionProfiles(ConnectionProfiles()), SaveConnectionProfiles(kept)], NOON)
+    store.commit([SaveConnectionProfiles(replace(kept, **OF_ITS_PROCESS))], NOON)
     store.close()
     assert open_store(path).load().approaches == kept
     assert path.stat().st_mode & 0o777 == 0o600
@@ -58,7 +62,7 @@ def test_a_state_that_cannot_be_read_leaves_the_file_and_shows_no_password(
 
 def test_a_look_from_outside_finds_the_ways_and_every_password_to_hide(store: Store, path: Path):
     assert stored_approaches(path) is None
-    store.commit([SaveApproaches(TRIED)], NOON)
+    store.commit([SaveConnectionProfiles(TRIED)], NOON)
     assert stored_approaches(path) == TRIED
     look = look_at(path, lambda: False)
     assert look.passwords == [PASSWORD, "sixteen chars ok"]

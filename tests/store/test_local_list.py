@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.commands import ActivateList, CacheTag
-from agent.core.values import IdTagInfo, ListEntry, LocalList, TagFacts
+from agent.core.values import IdTagInfo, ListEntry, LocalList, TagRecord
 from agent.platform.errors import StoreError, StoreFull
 from agent.store import Store
 from agent.store.local_list import _PAGE, AT_ONCE_MAX, REMOVED_AT_ONCE_MAX, listed_status
@@ -86,8 +86,8 @@ def test_a_full_list_replaces_all_and_a_differential_one_changes_what_it_names(s
     update(store, 4, changes, is_full=False)
     assert store.local_list() == LocalList(4, 3, 2)
     assert whole_list(store) == {"B": EXPIRING, "C": ACCEPTED, "D": INVALID}
-    assert store.facts("a") == TagFacts(None, 4, None)
-    assert store.facts("b") == TagFacts(EXPIRING, 4, None)
+    assert store.facts("a") == TagRecord(None, 4, None)
+    assert store.facts("b") == TagRecord(EXPIRING, 4, None)
     update(store, 5, entries(("A", BLOCKED)), is_full=False)  # one that had left comes back
     assert store.facts("A").list_entry == BLOCKED
     update(store, 2, entries(("Z", ACCEPTED)), is_full=True)
@@ -130,7 +130,7 @@ def test_listed_tags_leave_the_cache_when_the_list_counts_and_not_before(store):
     store.commit([CacheTag("GOES", BLOCKED)], NOON)  # still listed
     assert store.facts("GOES").cache_entry is None
     assert next(steps) == "activated"
-    assert store.facts("NEW") == TagFacts(BLOCKED, 2, None)
+    assert store.facts("NEW") == TagRecord(BLOCKED, 2, None)
     assert store.facts("STAYS").cache_entry is not None
     store.commit([CacheTag("GOES", BLOCKED), CacheTag("NEW", ACCEPTED)], NOON)
     assert store.facts("GOES").cache_entry is not None  # listed no more
@@ -152,7 +152,7 @@ def test_a_list_replaced_in_one_go_is_whole_or_not_there(store):
     store.replace_list(1, [("OLD", ACCEPTED)])
     with pytest.raises(StoreError, match="Cannot write the local list"):
         store.replace_list(2, [("04AB", ACCEPTED), ("04ab", BLOCKED)])
-    assert store.facts("OLD") == TagFacts(ACCEPTED, 1, None)
+    assert store.facts("OLD") == TagRecord(ACCEPTED, 1, None)
     assert rows_in_table(store) == 1
 
 
@@ -201,7 +201,7 @@ def test_every_look_up_sees_the_old_list_until_it_is_activated_and_then_the_new_
             expected, version = new, 2
         assert whole_list(store) == expected
         for tag in "ABCDEFX":
-            assert store.facts(tag) == TagFacts(expected.get(tag), version, None)
+            assert store.facts(tag) == TagRecord(expected.get(tag), version, None)
         assert store.local_list().entries == len(expected)
     assert names.count("staged") > 1
     assert names.count("tidied") > 1

@@ -32,7 +32,7 @@ from agent.core.values import (
     DecisionRecord,
     IdTagInfo,
     QueuedMessage,
-    TagFacts,
+    TagRecord,
     Verdict,
 )
 from agent.store import Store
@@ -325,7 +325,7 @@ def test_a_cached_tag_is_found_in_whatever_case_with_the_time_it_was_heard(store
     store.commit([CacheTag("04ab", info)], minutes_later(3))
     for tag in ("04ab", "04AB", "04aB"):
         assert store.facts(tag).cache_entry == CacheEntry(info, minutes_later(3))
-    assert store.facts("04AC") == TagFacts()
+    assert store.facts("04AC") == TagRecord()
 
 
 def test_a_new_answer_replaces_the_old_one_whatever_its_case(store):

@@ -22,7 +22,7 @@ from agent.core.commands import (
     SaveTransaction,
     SetTransactionId,
 )
-from agent.core.values import TagFacts
+from agent.core.values import TagRecord
 from agent.platform.errors import StoreBusy, StoreError, StoreFull
 from agent.store import Durable, Store
 from agent.store.reading import HEAD, TAG_FACTS
@@ -74,7 +74,7 @@ def test_a_row_that_fails_takes_all_others_of_its_commit_with_it(store, bad):
         store.commit(rows, NOON)
     assert store.load() == before
     assert store.head().message == START
-    assert store.facts(TAG) == TagFacts()
+    assert store.facts(TAG) == TagRecord()
     assert store.decisions(None, 10) == []
     store.commit(good, NOON)
     assert store.head().message == STOP
@@ -186,17 +186,17 @@ def test_a_row_of_the_outbox_that_nobody_can_read_is_named(store):
 
 def test_a_listed_tag_is_found_in_whatever_case_with_the_version(store):
     store.replace_list(7, [("04ab", BLOCKED), ("04AC", ACCEPTED)])
-    assert store.facts("04AB") == TagFacts(BLOCKED, 7, None)
-    assert store.facts("04ac") == TagFacts(ACCEPTED, 7, None)
-    assert store.facts("04ad") == TagFacts(None, 7, None)
+    assert store.facts("04AB") == TagRecord(BLOCKED, 7, None)
+    assert store.facts("04ac") == TagRecord(ACCEPTED, 7, None)
+    assert store.facts("04ad") == TagRecord(None, 7, None)
 
 
 def test_a_new_list_replaces_the_old_one_and_takes_its_tags_out_of_the_cache(store):
     store.replace_list(1, [("OLD", ACCEPTED)])
     store.commit([CacheTag("new", ACCEPTED), CacheTag("OTHER", ACCEPTED)], NOON)
     store.replace_list(2, [("NEW", BLOCKED)])
-    assert store.facts("OLD") == TagFacts(None, 2, None)
-    assert store.facts("new") == TagFacts(BLOCKED, 2, None)
+    assert store.facts("OLD") == TagRecord(None, 2, None)
+    assert store.facts("new") == TagRecord(BLOCKED, 2, None)
     assert store.facts("other").cache_entry is not None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.settings import AuthorizationSettings, FirmwareSettings, Settings
-from agent.ocpp16.websocket import Connector, Wire, connect_websocket
+from agent.ocpp16.websocket import OpenWebSocket, WebSocket, connect_websocket
 from agent.runtime.clock import SystemClock
 from hw.settings import ContactorSettings
 from tests.app.box import Box, box_settings
@@ -29,7 +29,7 @@ class Line:
 
     has_network: asyncio.Event
 
-    async def __call__(self, url: str, **how: Any) -> Wire:
+    async def __call__(self, url: str, **how: Any) -> WebSocket:
         await self.has_network.wait()
         return await connect_websocket(url, **how)
 
@@ -82,7 +82,7 @@ async def a_pair(directory: Path, system: StrictCentralSystem, **keys: str) -> A
         transfers=FakeTransfers(takes_s=0.0),
         run_command=_install,
     )
-    connect: Connector = Line(network)
+    connect: OpenWebSocket = Line(network)
     box.central_system.connect = connect  # type: ignore[method-assign]
     await box.start()
     try:

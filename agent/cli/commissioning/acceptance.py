@@ -24,14 +24,19 @@ from agent.cli.commissioning.acceptance_report import (
     Evidence,
     StepRecord,
 )
-from agent.cli.commissioning.acceptance_run import Means, StepFailed, StepSkipped, Walk
+from agent.cli.commissioning.acceptance_run import (
+    AcceptanceContext,
+    AcceptanceRun,
+    StepFailed,
+    StepSkipped,
+)
 from agent.cli.commissioning.acceptance_steps import Step
 from agent.cli.console import Console, as_json
 from agent.platform.errors import AgentError, ControlError
 
 if TYPE_CHECKING:
     from agent.cli.commissioning.acceptance_report import Evidence
-    from agent.cli.commissioning.acceptance_run import Means
+    from agent.cli.commissioning.acceptance_run import AcceptanceContext
     from agent.core.ports import Clock
 
 WORDS = "walk through the acceptance test at the box and write an evidence file"
@@ -71,7 +76,7 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
         raise AgentError("this box has real hardware: leave --simulated out")
     steps = _chosen_steps(options)
     evidence, base = _evidence(options, clock, status)
-    guide = TerminalGuide(sys.stderr if options.json else sys.stdout, sys.stdin)
+    guide = TerminalPrompter(sys.stderr if options.json else sys.stdout, sys.stdin)
     means = _means(options, ask, clock, guide, evidence, base, is_automatic)
     guide.tell(f"Evidence: {base}.json and {base.name}.txt")
     if not is_automatic:
@@ -124,18 +129,18 @@ def _means(
     options: argparse.Namespace,
     ask: Callable[..., Any],
     clock: Clock,
-    guide: TerminalGuide,
+    guide: TerminalPrompter,
     evidence: Evidence,
     base: Path,
     is_automatic: bool,
-) -> Means:
+) -> AcceptanceContext:
     from agent.cli.commissioning.acceptance_report import save
-    from agent.cli.commissioning.acceptance_run import Means
+    from agent.cli.commissioning.acceptance_run import AcceptanceContext
     from agent.runtime.clock import this_boot_id
 
     limit_s = options.limit_s or (BY_ITSELF_S if is_automatic else BY_HAND_S)
     command = options.power_cut_command
-    return Means(
+    return AcceptanceContext(
         ask=ask,
         now=clock.now,
         guide=guide,
@@ -162,7 +167,7 @@ def _cut_power(command: str) -> None:
         raise StepFailed(f"--power-cut-command ended with status {done.returncode}")
 
 
-class TerminalGuide:
+class TerminalPrompter:
     """Speaks on one stream, and listens to the keyboard where there is one."""
 
     def __init__(self, stream: TextIO, keyboard: TextIO) -> None:
@@ -206,7 +211,7 @@ def _seconds(text: str) -> float:
 
 
 def walk_through(
-    steps: Iterable[Step], means: Means, evidence: Evidence, may_go_on: bool = False
+    steps: Iterable[Step], means: AcceptanceContext, evidence: Evidence, may_go_on: bool = False
 ) -> None:
     """Run every step that has no result yet, and keep what was seen.
 
@@ -221,13 +226,13 @@ def walk_through(
             record = evidence.begin(StepRecord(step.name, step.title, _now(means)))
         means.save()
         means.guide.tell("", step.title)
-        _run_step(step, Walk(means, record), is_second_half)
+        _run_step(step, AcceptanceRun(means, record), is_second_half)
         record.ended_at, record.to_do = _now(means), ""
         means.save()
         means.guide.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
 
 
-def _run_step(step: Step, walk: Walk, is_second_half: bool) -> None:
+def _run_step(step: Step, walk: AcceptanceRun, is_second_half: bool) -> None:
     record = walk.record
     try:
         if is_second_half and step.goes_on is not None:
@@ -247,5 +252,5 @@ def _ending(record: StepRecord) -> str:
     return f"{mark}  {record.problem}" if record.problem else mark
 
 
-def _now(means: Means) -> str:
+def _now(means: AcceptanceContext) -> str:
     return means.now().utc.astimezone(UTC).isoformat(timespec="seconds")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.cli.commissioning.acceptance_run import Claim, Status, StepFailed, Walk
+from agent.cli.commissioning.acceptance_run import AcceptanceRun, Claim, Status, StepFailed
 
 
-def comes_to_rest(walk: Walk) -> None:
+def comes_to_rest(walk: AcceptanceRun) -> None:
     """No session, no plug: where every step begins."""
     if not is_free(walk)(walk.status()):
         walk.do(
@@ -19,7 +19,7 @@ def comes_to_rest(walk: Walk) -> None:
         )
 
 
-def is_free(walk: Walk) -> Claim:
+def is_free(walk: AcceptanceRun) -> Claim:
     """Nothing is plugged in, and no session runs."""
 
     def claim(status: Status) -> bool:
@@ -30,7 +30,7 @@ def is_free(walk: Walk) -> Claim:
     return claim
 
 
-def plugs_in(walk: Walk) -> None:
+def plugs_in(walk: AcceptanceRun) -> None:
     """The car is there, before a card. Where no contact tells, a person is believed."""
     if walk.connector(walk.status())["plugged"] is None:
         walk.means.guide.tell("  > Plug the car in.")
@@ -43,7 +43,7 @@ def plugs_in(walk: Walk) -> None:
     )
 
 
-def taps_to_begin(walk: Walk) -> None:
+def taps_to_begin(walk: AcceptanceRun) -> None:
     """A card that may charge; then energy flows. What refuses it ends the step at once."""
     walk.do(
         "Hold a card that may charge to the reader.",
@@ -57,7 +57,7 @@ def taps_to_begin(walk: Walk) -> None:
         walk.fact(decision["line"])
 
 
-def refusal_after(walk: Walk) -> Callable[[], str]:
+def refusal_after(walk: AcceptanceRun) -> Callable[[], str]:
     """Tells the decision that refuses a card from now on."""
     before = walk.decision()
 
@@ -71,7 +71,7 @@ def refusal_after(walk: Walk) -> Callable[[], str]:
     return trouble
 
 
-def charges(walk: Walk) -> Mapping[str, Any]:
+def charges(walk: AcceptanceRun) -> Mapping[str, Any]:
     """Energy flows for a while; returns the session as it was seen last."""
     status = walk.wait(_energy_flows(walk), "energy")
     walk.fact(_in_detail(walk.connector(status)))
@@ -87,7 +87,7 @@ def charges(walk: Walk) -> Mapping[str, Any]:
     return session
 
 
-def _energy_flows(walk: Walk) -> Claim:
+def _energy_flows(walk: AcceptanceRun) -> Claim:
     def claim(status: Status) -> bool:
         one = walk.connector(status)
         return bool(one["contactor"] == "closed" and one["status"] == "Charging")
@@ -106,7 +106,7 @@ def _in_detail(connector: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def taps_to_end(walk: Walk, session: Mapping[str, Any]) -> None:
+def taps_to_end(walk: AcceptanceRun, session: Mapping[str, Any]) -> None:
     """The same card ends the session; the contactor opens."""
     walk.do(
         "Hold the same card to the reader again.",
@@ -118,7 +118,7 @@ def taps_to_end(walk: Walk, session: Mapping[str, Any]) -> None:
     tells_the_end(walk, session)
 
 
-def has_ended(walk: Walk) -> Claim:
+def has_ended(walk: AcceptanceRun) -> Claim:
     """No session, and the contactor seen open."""
 
     def claim(status: Status) -> bool:
@@ -128,7 +128,7 @@ def has_ended(walk: Walk) -> Claim:
     return claim
 
 
-def tells_the_end(walk: Walk, session: Mapping[str, Any]) -> None:
+def tells_the_end(walk: AcceptanceRun, session: Mapping[str, Any]) -> None:
     """Keep what the session was."""
     number = session["transaction_id"]
     known_as = "without a number so far" if number is None else f"number {number}"
@@ -136,13 +136,15 @@ def tells_the_end(walk: Walk, session: Mapping[str, Any]) -> None:
     walk.fact(f"session {session['ref']} ({known_as}) ended: {energy}, contactor open")
 
 
-def unplugs(walk: Walk) -> None:
+def unplugs(walk: AcceptanceRun) -> None:
     """The plug comes out, and the connector is free."""
     walk.do("Pull the plug out.", walk.pull("unplug"), is_free(walk), "a connector that is free")
     walk.fact("plug out, connector free")
 
 
-def everything_is_delivered(walk: Walk, parked_before: int, limit_s: float | None = None) -> int:
+def everything_is_delivered(
+    walk: AcceptanceRun, parked_before: int, limit_s: float | None = None
+) -> int:
     """Wait until the central system has every message; returns how many had waited at most."""
     most = 0
 

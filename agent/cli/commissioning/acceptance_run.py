@@ -29,7 +29,7 @@ class StepSkipped(AgentError):
     """A step was left out; the sentence says why."""
 
 
-class Guide(Protocol):
+class Prompter(Protocol):
     """Whoever is told what to do."""
 
     def tell(self, *lines: str) -> None:
@@ -40,12 +40,12 @@ class Guide(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class AcceptanceContext:
     """What a walk works with. ``ask`` is the control socket, ``cut_power`` None: nobody can."""
 
     ask: Callable[..., Any]
     now: Callable[[], Instant]
-    guide: Guide
+    guide: Prompter
     save: Callable[[], None]
     connector_id: int
     is_automatic: bool
@@ -57,10 +57,10 @@ class Means:
     cut_power: Callable[[], None] | None = None
 
 
-class Walk:
+class AcceptanceRun:
     """The deeds of one step, and what was seen."""
 
-    def __init__(self, means: Means, record: StepRecord) -> None:
+    def __init__(self, means: AcceptanceContext, record: StepRecord) -> None:
         self.means = means
         self.record = record
 

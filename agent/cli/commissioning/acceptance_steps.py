@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.cli.commissioning import acceptance_actions
-from agent.cli.commissioning.acceptance_run import LONG_S, Status, StepFailed, StepSkipped, Walk
+from agent.cli.commissioning.acceptance_run import (
+    LONG_S,
+    AcceptanceRun,
+    Status,
+    StepFailed,
+    StepSkipped,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +22,14 @@ class Step:
 
     name: str
     title: str
-    run: Callable[[Walk], None]
-    goes_on: Callable[[Walk], None] | None = None
+    run: Callable[[AcceptanceRun], None]
+    goes_on: Callable[[AcceptanceRun], None] | None = None
 
 
 # --- before everything ---------------------------------------------------------------------------
 
 
-def _ready(walk: Walk) -> None:
+def _ready(walk: AcceptanceRun) -> None:
     status = walk.status()
     if status["faults"]:
         raise StepFailed(f"there is a fault: {', '.join(status['faults'])}")
@@ -42,7 +48,7 @@ def _ready(walk: Walk) -> None:
 # --- cards ---------------------------------------------------------------------------------------
 
 
-def _rfid(walk: Walk) -> None:
+def _rfid(walk: AcceptanceRun) -> None:
     acceptance_actions.comes_to_rest(walk)
     parked = acceptance_actions.parked_count(walk.status())
     acceptance_actions.plugs_in(walk)
@@ -55,7 +61,7 @@ def _rfid(walk: Walk) -> None:
         walk.fact("the central system has every message")
 
 
-def _refused_card(walk: Walk) -> None:
+def _refused_card(walk: AcceptanceRun) -> None:
     acceptance_actions.comes_to_rest(walk)
     before = walk.decision()
 
@@ -85,7 +91,7 @@ def _refused_card(walk: Walk) -> None:
 # --- the central system --------------------------------------------------------------------------
 
 
-def _remote(walk: Walk) -> None:
+def _remote(walk: AcceptanceRun) -> None:
     _require_link(walk)
     acceptance_actions.comes_to_rest(walk)
     parked = acceptance_actions.parked_count(walk.status())
@@ -115,7 +121,7 @@ def _remote(walk: Walk) -> None:
 
 
 def _at_the_central_system(
-    walk: Walk, words: str, until: Callable[[Status], bool], expects: str
+    walk: AcceptanceRun, words: str, until: Callable[[Status], bool], expects: str
 ) -> None:
     """Nobody may sit there: with simulated hardware that is no failure of the charger."""
     try:
@@ -130,7 +136,7 @@ def _number(session: Mapping[str, Any]) -> str:
     return "" if session["transaction_id"] is None else str(session["transaction_id"])
 
 
-def _require_link(walk: Walk) -> None:
+def _require_link(walk: AcceptanceRun) -> None:
     link = walk.status()["link"]
     if not link["url"]:
         raise StepSkipped("no central system is configured")
@@ -141,7 +147,7 @@ def _require_link(walk: Walk) -> None:
 # --- without a link ------------------------------------------------------------------------------
 
 
-def _offline(walk: Walk) -> None:
+def _offline(walk: AcceptanceRun) -> None:
     _require_link(walk)
     acceptance_actions.comes_to_rest(walk)
     parked = acceptance_actions.parked_count(walk.status())
@@ -162,7 +168,7 @@ def _offline(walk: Walk) -> None:
     walk.fact("the central system has every message of the session")
 
 
-def _charge_offline(walk: Walk) -> None:
+def _charge_offline(walk: AcceptanceRun) -> None:
     walk.do(
         "Pull the network cable out (or switch the router off).",
         walk.pull("network", wanted=False),
@@ -183,7 +189,7 @@ def _charge_offline(walk: Walk) -> None:
 # --- the plug, the power -------------------------------------------------------------------------
 
 
-def _unplug(walk: Walk) -> None:
+def _unplug(walk: AcceptanceRun) -> None:
     acceptance_actions.comes_to_rest(walk)
     acceptance_actions.plugs_in(walk)
     acceptance_actions.taps_to_begin(walk)
@@ -199,7 +205,7 @@ def _unplug(walk: Walk) -> None:
     walk.fact("connector free")
 
 
-def _power_cut(walk: Walk) -> None:
+def _power_cut(walk: AcceptanceRun) -> None:
     means = walk.means
     if means.is_automatic and means.cut_power is None:
         raise StepSkipped("simulated hardware has no power to cut: give --power-cut-command")
@@ -225,7 +231,7 @@ def _power_cut(walk: Walk) -> None:
     _after_power_cut(walk)
 
 
-def _wait_until_gone(walk: Walk) -> None:
+def _wait_until_gone(walk: AcceptanceRun) -> None:
     deadline_s = walk.means.now().monotonic_s + walk.means.limit_s
     while walk.status_if_any() is not None:
         left_s = deadline_s - walk.means.now().monotonic_s
@@ -235,7 +241,7 @@ def _wait_until_gone(walk: Walk) -> None:
     walk.fact("the agent is gone")
 
 
-def _after_power_cut(walk: Walk) -> None:
+def _after_power_cut(walk: AcceptanceRun) -> None:
     """The second half: here, or in another process after the power has come back."""
     session = walk.record.kept["session"]
     has_rebooted = walk.record.kept["boot_id"] != walk.means.boot_id

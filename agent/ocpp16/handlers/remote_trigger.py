@@ -9,7 +9,7 @@ from agent.core.state import ChargePoint
 from agent.ocpp16.frames import Payload
 from agent.ocpp16.incoming_calls import AnswerFirst, Handler
 from agent.ocpp16.schemas import check_call
-from agent.ocpp16.triggered_messages import OwnAccount
+from agent.ocpp16.triggered_messages import TriggeredMessages
 
 # OCPP 1.6, 7.34; the library's own list has those of the security white paper too.
 _KNOWN = frozenset(
@@ -39,14 +39,16 @@ class Teller(Protocol):
 
 
 def remote_trigger_handlers(
-    link: Teller, account: OwnAccount, state: Callable[[], ChargePoint]
+    link: Teller, account: TriggeredMessages, state: Callable[[], ChargePoint]
 ) -> Mapping[str, Handler]:
     """The handler of this profile by action."""
     return {"TriggerMessage": _RemoteTrigger(link, account, state).trigger_message}
 
 
 class _RemoteTrigger:
-    def __init__(self, link: Teller, account: OwnAccount, state: Callable[[], ChargePoint]) -> None:
+    def __init__(
+        self, link: Teller, account: TriggeredMessages, state: Callable[[], ChargePoint]
+    ) -> None:
         self._link = link
         self._account = account
         self._state = state

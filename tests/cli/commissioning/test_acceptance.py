@@ -15,9 +15,9 @@ import pytest
 
 from agent.__main__ import main
 from agent.cli.commissioning import acceptance, acceptance_report
-from agent.cli.commissioning.acceptance import TerminalGuide, walk_through
+from agent.cli.commissioning.acceptance import TerminalPrompter, walk_through
 from agent.cli.commissioning.acceptance_report import Evidence, StepRecord
-from agent.cli.commissioning.acceptance_run import Means, StepFailed
+from agent.cli.commissioning.acceptance_run import AcceptanceContext, StepFailed
 from agent.cli.commissioning.acceptance_steps import STEPS
 from agent.cli.main import parser
 from agent.core.values import Instant
@@ -188,8 +188,8 @@ class Person:
         return self._keys.pop(0) if self._keys else ""
 
 
-def means_for(box: SmallBox, person: Person, **changes: Any) -> Means:
-    means = Means(
+def means_for(box: SmallBox, person: Person, **changes: Any) -> AcceptanceContext:
+    means = AcceptanceContext(
         ask=box.ask,
         now=box.now,
         guide=person,
@@ -443,7 +443,7 @@ def test_the_evidence_says_incomplete_while_nothing_failed_and_not_all_passed():
 def small_box(monkeypatch: Any) -> SmallBox:
     box = SmallBox()
     monkeypatch.setattr(acceptance, "_asker", lambda options: box.ask)
-    monkeypatch.setattr(TerminalGuide, "wait", lambda self, for_s, words, left_s: "")
+    monkeypatch.setattr(TerminalPrompter, "wait", lambda self, for_s, words, left_s: "")
     return box
 
 
@@ -497,7 +497,7 @@ def test_real_hardware_is_not_taken_for_simulated(small_box, tmp_path, capsys, m
 def test_a_key_at_the_terminal_is_heard_while_waiting():
     master, slave = pty.openpty()
     with open(slave) as keyboard:
-        guide = TerminalGuide(io.StringIO(), keyboard)
+        guide = TerminalPrompter(io.StringIO(), keyboard)
         assert guide.wait(0.01, "a plug", 5) == ""
         os.write(master, b"Skip\n")
         assert guide.wait(5, "a plug", 5) == "s"
@@ -505,7 +505,7 @@ def test_a_key_at_the_terminal_is_heard_while_waiting():
 
 
 def test_without_a_keyboard_it_only_waits():
-    guide = TerminalGuide(io.StringIO(), io.StringIO("s\n"))
+    guide = TerminalPrompter(io.StringIO(), io.StringIO("s\n"))
     assert guide.wait(0.01, "a plug", 5) == ""
 
 
@@ -518,7 +518,7 @@ def test_on_a_terminal_the_seconds_are_counted_in_one_line_that_goes_away():
             raise io.UnsupportedOperation
 
     screen = Screen()
-    guide = TerminalGuide(screen, io.StringIO())
+    guide = TerminalPrompter(screen, io.StringIO())
     guide.wait(0, "a plug", 12)
     guide.tell("done")
     assert screen.getvalue() == "\r\x1b[K    waiting for a plug, 12 s left\r\x1b[Kdone\n"

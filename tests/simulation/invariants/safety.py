@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.core.commands import Command
-from agent.core.events import Event, LimitAsked
+from agent.core.events import Event, LimitRequested
 from agent.core.state import ChargePoint, Connector, Phase
 from tests.simulation.invariants.base import Invariant
 from tests.simulation.site import SHARED
@@ -158,7 +158,7 @@ class NeverMoreThanMayFlow(Invariant):
     def turned(
         self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
     ) -> None:
-        if not isinstance(event, LimitAsked):
+        if not isinstance(event, LimitRequested):
             return
         connector = before.connector(event.connector_id)
         if connector.phase is Phase.CHARGING and connector.transaction is not None:

@@ -192,8 +192,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/ocpp16/sender.py",
-                "OwnCall(row.unique_id, action, payload,",
-                "OwnCall(self._new_id(), action, payload,",
+                "OutgoingCall(row.unique_id, action, payload,",
+                "OutgoingCall(self._new_id(), action, payload,",
             ),
         ),
     ),
@@ -226,10 +226,10 @@ MUTANTS: tuple[Mutant, ...] = (
             Edit(
                 "agent/ocpp16/sender.py",
                 "        await self._perform(\n"
-                '            OwnCall(self._new_id(), "StatusNotification",'
+                '            OutgoingCall(self._new_id(), "StatusNotification",'
                 " payload, self._message_timeout_s())\n"
                 "        )\n",
-                "        call = OwnCall("
+                "        call = OutgoingCall("
                 'self._new_id(), "StatusNotification", payload, self._message_timeout_s())\n'
                 "        self.task = self._loop.create_task(self._perform(call))\n",
             ),
