@@ -555,7 +555,7 @@ BROKEN: tuple[tuple[Rule, dict[str, str]], ...] = (
     (broad_excepts_are_named, {"agent.x": SWALLOW.replace(" {}", "")}),
     (
         refusals_leave_their_reason,
-        {"agent.core.x": "def f(turn):\n    turn.order(Reply('r1', 'Rejected'))"},
+        {"agent.core.x": "def f(turn):\n    turn.emit(Reply('r1', 'Rejected'))"},
     ),
     (files_fit_in_the_head, {"agent.x": "\n" * (FILE_LINES_MAX + 1)}),
     (functions_are_short, {"agent.x": "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX}),

@@ -41,33 +41,33 @@ class AgentIsGone(AgentError):
 class Station:
     """The charge point, as the API's loop sees it. Made on the agent's loop."""
 
-    def __init__(self, rooms: Services) -> None:
-        self._rooms = rooms
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._loop = asyncio.get_running_loop()
-        self._parts = {parts.connector_id: parts for parts in rooms.board.connectors}
+        self._parts = {parts.connector_id: parts for parts in services.board.connectors}
         self._is_gone = False
-        self.settings = rooms.settings
-        self.lists = rooms.lists
-        self.frame_log = rooms.frame_log
-        self.make_id = rooms.make_id
+        self.settings = services.settings
+        self.lists = services.lists
+        self.frame_log = services.frame_log
+        self.make_id = services.make_id
         self.figures = Figures()
-        rooms.observers.append(self.figures.observe)
+        services.observers.append(self.figures.observe)
 
     def shut_down(self) -> None:
         """Nothing is asked of the agent from now on; called on the agent's loop."""
         self._is_gone = True
-        self._rooms.observers.remove(self.figures.observe)
+        self._services.observers.remove(self.figures.observe)
 
     # --- what can be seen at once --------------------------------------------------------------
 
     @property
     def state(self) -> ChargePoint:
         """The whole state, as of the last turn."""
-        return self._rooms.runtime.state
+        return self._services.runtime.state
 
     def now(self) -> Instant:
         """Both clocks."""
-        return self._rooms.clock.now()
+        return self._services.clock.now()
 
     def connector(self, connector_id: int) -> Connector:
         """A connector that is known to exist."""
@@ -76,7 +76,7 @@ class Station:
     @property
     def own_account(self) -> TriggeredMessages:
         """What the charge point has to say about itself."""
-        return self._rooms.account
+        return self._services.account
 
     def reports(self) -> tuple[StatusReport, ...]:
         """The status of the charge point and of every connector, as OCPP would tell it."""
@@ -111,23 +111,23 @@ class Station:
 
     def is_broken(self, connector_id: int) -> bool:
         """True while a simulated fault stands that can be cleared."""
-        simulation = self._rooms.board.simulation
+        simulation = self._services.board.simulation
         return simulation is not None and simulation.is_broken(connector_id)
 
     def _simulated(self, connector_id: int) -> frozenset[str]:
-        simulation = self._rooms.board.simulation
+        simulation = self._services.board.simulation
         return frozenset() if simulation is None else simulation.simulated_parts(connector_id)
 
     @property
     def fault_names(self) -> tuple[str, ...]:
         """What can be broken on simulated hardware."""
-        simulation = self._rooms.board.simulation
+        simulation = self._services.board.simulation
         return () if simulation is None else simulation.fault_names
 
     @property
     def is_network_cut(self) -> bool:
         """True while the simulated network is cut."""
-        return self._rooms.network is not None and self._rooms.network.is_cut
+        return self._services.network is not None and self._services.network.is_cut
 
     def on_turn(self, told: Callable[[], None]) -> Callable[[], None]:
         """``told`` is called on the agent's loop after every turn, until the result is called."""
@@ -135,24 +135,24 @@ class Station:
         def observe(event: Event, commands: Sequence[Command]) -> None:
             told()
 
-        self._rooms.observers.append(observe)
-        return lambda: self._rooms.observers.remove(observe)
+        self._services.observers.append(observe)
+        return lambda: self._services.observers.remove(observe)
 
     # --- what the agent's loop does for us -------------------------------------------------------
 
     async def ask(self, make_event: Callable[[str], Event], within_s: float | None = 60.0) -> Reply:
         """Ask the core. Raises TimeoutError when it does not reply in time."""
-        return await self._there(self._rooms.runtime.ask(make_event, within_s))
+        return await self._there(self._services.runtime.ask(make_event, within_s))
 
     def note_refusal(self, refusal: RequestNotTaken) -> None:
         """Keep why something was refused here."""
-        self._rooms.runtime.post(refusal)
+        self._services.runtime.post(refusal)
 
     async def pull(self, lever: Callable[[SimulationControls], None]) -> None:
         """Pull a lever of the simulated world. Raises ValueError as the lever does."""
 
         async def pull() -> None:
-            simulation = self._rooms.board.simulation
+            simulation = self._services.board.simulation
             if simulation is None:
                 raise ValueError("nothing on this charge point is simulated")
             lever(simulation)
@@ -167,26 +167,26 @@ class Station:
         self, card: str, is_code: bool, connector_id: int | None = None
     ) -> DecisionRecord | None:
         """Hold a card to the simulated reader; the decision about it, or None when none came."""
-        return await self._there(self._rooms.tap(card, is_code, connector_id))
+        return await self._there(self._services.tap(card, is_code, connector_id))
 
     async def call(self, action: str, payload: Payload) -> Any:
         """Send a message to the central system. Raises CallFailed."""
-        return await self._there(self._rooms.link.call(action, payload))
+        return await self._there(self._services.link.call(action, payload))
 
     async def facts(self, id_tag: str) -> TagRecord:
         """What list and cache know about a tag. Raises StoreError."""
-        return await self.read(self._rooms.store.facts, id_tag)
+        return await self.read(self._services.store.facts, id_tag)
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
-        await self._there(self._rooms.runtime.journal.wait_until_quiet(FRESH_S))
-        return await self.read(self._rooms.store.decisions, id_tag, limit)
+        await self._there(self._services.runtime.journal.wait_until_quiet(FRESH_S))
+        return await self.read(self._services.store.decisions, id_tag, limit)
 
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
 
         async def switch() -> None:
-            network = self._rooms.network
+            network = self._services.network
             if network is None:
                 raise ValueError("the network is a real one")
             if is_cut:
@@ -198,24 +198,24 @@ class Station:
 
     async def cache_page(self, limit: int) -> list[CachedTag]:
         """The tags that the cache has heard of last. Raises StoreError."""
-        return await self.read(self._rooms.store.cache_page, limit)
+        return await self.read(self._services.store.cache_page, limit)
 
     async def cache_count(self) -> int:
         """How many tags the authorization cache holds. Raises StoreError."""
-        return await self.read(self._rooms.store.cache_count)
+        return await self.read(self._services.store.cache_count)
 
     async def retry(self, ref: int) -> int:
         """Send a message that was set aside once more. Raises NotParked, StoreError."""
-        return await self._there(self._rooms.parked.retry(ref, "the control API"))
+        return await self._there(self._services.parked.retry(ref, "the control API"))
 
     async def discard(self, ref: int) -> None:
         """Give a message up that was set aside. Raises NotParked, StoreError."""
-        await self._there(self._rooms.parked.discard(ref, "the control API"))
+        await self._there(self._services.parked.discard(ref, "the control API"))
 
     async def outbox(self) -> Any:
         """The outbox at a glance. Raises StoreError."""
-        summary = await self.read(self._rooms.store.outbox_summary)
-        return outbox_now(summary, self._rooms.runtime.state)
+        summary = await self.read(self._services.store.outbox_summary)
+        return outbox_now(summary, self._services.runtime.state)
 
     async def list_do(self, work: Callable[[ListUpdates], Coroutine[Any, Any, T]]) -> T:
         """Do something with the local list, on the agent's loop."""
@@ -225,7 +225,7 @@ class Station:
         """How the link is doing."""
 
         async def look() -> LinkSnapshot:
-            return self._rooms.link.snapshot()
+            return self._services.link.snapshot()
 
         return await self._there(look())
 
@@ -245,7 +245,7 @@ class Station:
         """Read from the store, on its thread. Raises StoreError."""
 
         async def read() -> T:
-            found: T = await self._rooms.read(function, *arguments)
+            found: T = await self._services.read(function, *arguments)
             return found
 
         return await self._there(read())
@@ -264,7 +264,7 @@ class Station:
         def observe(event: Event, commands: Sequence[Command]) -> None:
             turned.set()
 
-        self._rooms.observers.append(observe)
+        self._services.observers.append(observe)
         try:
             async with asyncio.timeout(within_s):
                 while not claim(self.state):
@@ -274,7 +274,7 @@ class Station:
         except TimeoutError:
             return False
         finally:
-            self._rooms.observers.remove(observe)
+            self._services.observers.remove(observe)
 
 
 def _fitted(parts: ConnectorParts, name: str) -> bool:

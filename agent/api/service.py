@@ -55,7 +55,7 @@ PURPOSES: Mapping[str, Purpose | None] = {
     "stop_transaction": Purpose.OPERATOR_STOP,
     "start_session": Purpose.OPERATOR_START,
     "stop_session": Purpose.OPERATOR_STOP,
-    "authorize_id_tag": Purpose.QUESTION,
+    "authorize_id_tag": Purpose.AUTHORIZE_ONLY,
     "power_update": Purpose.LIMIT,
     "plug_connector": None,
     "unplug_connector": None,

@@ -1,7 +1,6 @@
-"""The composition root: puts the rooms of the house together, and takes them apart again.
+"""The composition root: puts the agent together, and takes it apart again.
 
-Outputs are safe before anything else is opened (``agent.app.daemon``: before this is even
-imported); they are opened first at the end.
+Outputs are safe before this is even imported (``agent.app.daemon``); they open first at the end.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ class Application:
         self._frame_log = FrameLog(lambda: clock.now().utc)
         self._network: NetworkSwitch | None = None
         self.api: ApiServer | None = None
-        self.rooms: Services | None = None
+        self.services: Services | None = None
 
     async def run(self) -> bool:
         """Run until told to end; True: start again (Reset). Raises AgentError or BoardError."""
@@ -118,7 +117,7 @@ class Application:
         )
 
     async def _run_with(self, board: Board, stack: AsyncExitStack) -> bool:
-        """Open the store, put the rooms together, and run them."""
+        """Open the store, put the parts together, and run them."""
         now = self._world.clock.now()
         self.board = board
         threads = Threads(self._world.make_executor, stack)
@@ -130,32 +129,32 @@ class Application:
         supervisor = Supervisor(board, runtime.post)
         supervision = self._supervise(board, supervisor)
         devices = self._make_devices(board, runtime, threads, supervision, supervisor)
-        rooms = self.rooms = self._put_together(board, store, runtime, threads, stack)
-        maintenance = Maintenance(rooms, self.actions, threads, self._world, stack)
+        services = self.services = self._put_together(board, store, runtime, threads, stack)
+        maintenance = Maintenance(services, self.actions, threads, self._world, stack)
         technician = Technician(
-            rooms,
+            services,
             Hands(supervisor.let_test, supervision.look_now, lambda: supervision.is_looking),
             threads,
         )
         self.actions = {**maintenance.actions, **technician.by_name()}
         runtime.use({**devices.performers, co.Restart: self._restart})
-        runtime.use(dict.fromkeys(LINK_ORDERS, rooms.link.perform))
+        runtime.use(dict.fromkeys(LINK_ORDERS, services.link.perform))
 
         supervisor.first_look(now.monotonic_s)
         runtime.post(ev.Started(tuple(durable.open_transactions), store.quarantined, ending))
         await self._open_control_socket(stack)
         tasks = [
             asyncio.create_task(runtime.run(), name="runtime"),
-            asyncio.create_task(rooms.link.run(), name="link"),
+            asyncio.create_task(services.link.run(), name="link"),
             asyncio.create_task(self._poll_meters(devices, runtime), name="meters"),
-            *self._join_bus(rooms),
+            *self._join_bus(services),
             *maintenance.tasks(),
         ]
         supervision.start()
         stack.callback(supervision.shut_down)
         devices.start()
         self._service.ready()
-        self._serve_api(rooms, stack)
+        self._serve_api(services, stack)
         return await self._until_the_end(tasks, runtime, board)
 
     def _put_together(
@@ -267,18 +266,20 @@ class Application:
             supervisor.reason_to_stay_open,
         )
 
-    def _join_bus(self, rooms: Services) -> list[asyncio.Task[None]]:
+    def _join_bus(self, services: Services) -> list[asyncio.Task[None]]:
         """Talk to the other services of the station, if wanted."""
         if not self.settings.mqtt.enabled:
             return []
         # Imported here: not needed when it is off.
         from agent.mqtt.client import StationBus
 
-        bus = StationBus(rooms, self._world.random, self._world.make_id, self._world.connect_broker)
-        rooms.accounts["bus"] = bus.as_data
+        bus = StationBus(
+            services, self._world.random, self._world.make_id, self._world.connect_broker
+        )
+        services.accounts["bus"] = bus.as_data
         return [asyncio.create_task(bus.run(), name="bus")]
 
-    def _serve_api(self, rooms: Services, stack: AsyncExitStack) -> None:
+    def _serve_api(self, services: Services, stack: AsyncExitStack) -> None:
         """Begin to serve the control API, if wanted; its own thread holds up nobody."""
         if not self.settings.api.enabled:
             return
@@ -286,7 +287,7 @@ class Application:
         from agent.api.agent_bridge import Station
         from agent.api.server import ApiServer
 
-        station = Station(rooms)
+        station = Station(services)
         stack.callback(station.shut_down)
         self.api = ApiServer(station, self._world.api_limits)
         self.api.start()

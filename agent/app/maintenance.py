@@ -28,30 +28,30 @@ class Maintenance:
 
     def __init__(
         self,
-        rooms: Services,
+        services: Services,
         actions: Mapping[str, Action],
         threads: Threads,
         world: Environment,
         stack: AsyncExitStack,
     ) -> None:
         """``actions`` are those of the control socket; ``stack`` ends what begins here."""
-        self._rooms = rooms
-        now = rooms.clock.now
+        self._services = services
+        now = services.clock.now
         log = stack.enter_context(LogRing(lambda: now().utc, lambda: now().monotonic_s).listening())
-        central_system = rooms.settings.central_system
+        central_system = services.settings.central_system
         self._transfers = world.transfers or NetworkTransfers(
-            lambda: rooms.clock.now().monotonic_s,
+            lambda: services.clock.now().monotonic_s,
             Network(central_system.file_hosts, central_system.ca_file),
         )
-        self._notices = Notices(rooms.link.call, lambda: rooms.runtime.state.online)
-        rooms.observers.append(self._notices.observe)
+        self._notices = Notices(services.link.call, lambda: services.runtime.state.online)
+        services.observers.append(self._notices.observe)
         self._desk = SupportDesk(
-            rooms.settings,
-            rooms.clock,
+            services.settings,
+            services.clock,
             status=actions["status"],
-            configuration=lambda: rooms.runtime.state.configuration,
+            configuration=lambda: services.runtime.state.configuration,
             log=log,
-            frames=rooms.frame_log,
+            frames=services.frame_log,
             work=threads.support,
             settle=self._settle,
         )
@@ -67,43 +67,43 @@ class Maintenance:
     def _carry_out_updates(
         self, threads: Threads, run_command: RunCommand | None, stack: AsyncExitStack
     ) -> None:
-        rooms = self._rooms
+        services = self._services
         worker = FirmwareWorker(
-            rooms.settings.firmware,
-            rooms.settings.storage_path.parent / "firmware",
+            services.settings.firmware,
+            services.settings.storage_path.parent / "firmware",
             self._transfers,
             self._notices,
-            rooms.runtime.post,
+            services.runtime.post,
             threads.support,
             self._protocols,
             run_command,
         )
         stack.callback(worker.close)
-        rooms.runtime.use(worker.performers())
-        rooms.account.ask(FIRMWARE, lambda: rooms.runtime.state.firmware.status)
+        services.runtime.use(worker.performers())
+        services.account.ask(FIRMWARE, lambda: services.runtime.state.firmware.status)
 
     async def _settle(self) -> None:
-        await self._rooms.runtime.journal.wait_until_quiet(FRESH_S)
+        await self._services.runtime.journal.wait_until_quiet(FRESH_S)
 
     def _answer_calls(self, stack: AsyncExitStack) -> None:
-        rooms = self._rooms
+        services = self._services
         uploads = DiagnosticsUploads(
             self._desk,
             self._transfers,
             self._notices,
-            rooms.clock,
-            rooms.settings.charge_point.identity,
+            services.clock,
+            services.settings.charge_point.identity,
             self._protocols,
         )
         stack.callback(uploads.close)
-        rooms.account.ask(DIAGNOSTICS, uploads.status)
-        rooms.link.answer_with(
+        services.account.ask(DIAGNOSTICS, uploads.status)
+        services.link.answer_with(
             firmware_management_handlers(
-                rooms.runtime,
+                services.runtime,
                 lambda *wanted: uploads.prepare(DiagnosticsRequest(*wanted)),
             )
         )
 
     def _protocols(self) -> frozenset[str]:
-        text = self._rooms.runtime.state.configuration.text("SupportedFileTransferProtocols")
+        text = self._services.runtime.state.configuration.text("SupportedFileTransferProtocols")
         return frozenset(text.lower().split(","))

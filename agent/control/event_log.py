@@ -38,7 +38,7 @@ from agent.core.values import (
 )
 
 # Somebody stands at the box with a tag, or asks about one.
-_PRESENTED = (Purpose.START.value, Purpose.STOP.value, Purpose.QUESTION.value)
+_PRESENTED = (Purpose.START.value, Purpose.STOP.value, Purpose.AUTHORIZE_ONLY.value)
 
 
 class WarningLine(str):

@@ -7,6 +7,7 @@ from enum import Enum
 
 from agent.core.authorization_rules import Decision
 from agent.core.charging_profiles import ChargingProfile
+from agent.core.id_tag import same_tag
 from agent.core.tag_sources import Source
 from agent.core.values import Contract, IdTagInfo, TagRecord
 
@@ -20,7 +21,7 @@ class Purpose(Enum):
     REMOTE_STOP = "remote stop"
     OPERATOR_START = "operator start"
     OPERATOR_STOP = "operator stop"
-    QUESTION = "question"
+    AUTHORIZE_ONLY = "question"
     UNLOCK = "unlock"
     LIMIT = "limit"
     AVAILABILITY = "availability"
@@ -83,6 +84,16 @@ class PendingAuthorization:
     attempt: AuthorizationAttempt
     by_s: float  # after this the offline rules decide
     accepted: Decision | None = None  # has been: now the station's own logic is asked, until by_s
+
+    def asks_about(self, id_tag: str) -> bool:
+        """True while the central system is being asked about this tag."""
+        return self.accepted is None and same_tag(self.attempt.id_tag, id_tag)
+
+    @property
+    def gives_way(self) -> bool:
+        """A start that a token of the station bus asks for, and that is not accepted yet."""
+        is_start = self.attempt.purpose is Purpose.START
+        return is_start and self.attempt.source is Source.STATION and self.accepted is None
 
 
 @dataclass(frozen=True, slots=True)

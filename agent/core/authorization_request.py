@@ -81,15 +81,15 @@ def ask(turn: Turn, attempt: AuthorizationAttempt, may_wait: bool = False) -> No
         refuse(turn, attempt, Rule.TOO_MANY)
         return
     timeout_s = turn.state.rules.authorize_timeout_s
-    is_asked = any(_is_about(check, attempt.id_tag) for check in turn.state.checking)
+    is_asked = any(check.asks_about(attempt.id_tag) for check in turn.state.checking)
     most_s = (2 * timeout_s if may_wait else timeout_s) + _BACKSTOP_S
     check = PendingAuthorization(attempt, by_s=turn.now.monotonic_s + most_s)
     turn.change(checking=(*turn.state.checking, check))
-    if attempt.purpose is not Purpose.QUESTION:
-        turn.order(ShowSignal(Signal.CHECKING))
+    if attempt.purpose is not Purpose.AUTHORIZE_ONLY:
+        turn.emit(ShowSignal(Signal.CHECKING))
     if not is_asked:
         contract = authorization_contract.to_ask_about(turn.state, attempt)
-        turn.order(Authorize(attempt.id_tag, timeout_s, contract, attempt.source))
+        turn.emit(Authorize(attempt.id_tag, timeout_s, contract, attempt.source))
 
 
 def _has_no_place(state: ChargePoint, source: Source) -> bool:
@@ -98,24 +98,18 @@ def _has_no_place(state: ChargePoint, source: Source) -> bool:
 
 def without_station(state: ChargePoint) -> ChargePoint:
     """As if no token of the station bus were being asked about."""
-    kept = tuple(check for check in state.checking if not _gives_way(check))
+    kept = tuple(check for check in state.checking if not check.gives_way)
     return replace(state, checking=kept)
 
 
 def give_way(turn: Turn, connectors: tuple[int, ...]) -> None:
     """Give up what is asked about tokens of the station bus that mean these connectors."""
     for check in turn.state.checking:
-        if _gives_way(check) and not set(connectors).isdisjoint(check.attempt.connectors):
+        if check.gives_way and not set(connectors).isdisjoint(check.attempt.connectors):
             turn.change(
                 checking=tuple(other for other in turn.state.checking if other is not check)
             )
             refuse(turn, check.attempt, Rule.OWN_READER_FIRST)
-
-
-def _gives_way(check: PendingAuthorization) -> bool:
-    """A start that a token of the station bus asks for, and that nobody has accepted yet."""
-    is_start = check.attempt.purpose is Purpose.START
-    return is_start and check.attempt.source is Source.STATION and check.accepted is None
 
 
 # --- the answer ----------------------------------------------------------------------------------
@@ -134,7 +128,7 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered, facts: TagRecord | 
         match check.attempt.purpose:
             case Purpose.STOP:
                 _answered_stop(turn, check.attempt, event)
-            case Purpose.QUESTION:
+            case Purpose.AUTHORIZE_ONLY:
                 _answered_question(turn, check.attempt, event)
             case _:
                 decision = authorization_rules.decide_answer(event.info)
@@ -148,7 +142,7 @@ def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
             turn.change(waiting=tuple(other for other in turn.state.waiting if other is not grant))
             decision = authorization_rules.decide_answer(event.info)
             connector.give_back(turn, grant, decision)
-            turn.order(ShowSignal(signals.of_decision(decision)))
+            turn.emit(ShowSignal(signals.of_decision(decision)))
 
 
 def _note_unanswered(turn: Turn, attempt: AuthorizationAttempt) -> None:
@@ -185,14 +179,14 @@ def remember(turn: Turn, id_tag: str, info: IdTagInfo) -> None:
     is_random = any(same_tag(tag, id_tag) for tag in turn.state.random_tags)
     is_enabled = turn.state.configuration.boolean("AuthorizationCacheEnabled")
     if says_something and is_enabled and not is_random:
-        turn.order(CacheTag(id_tag, authorization_rules.to_remember(info)))
+        turn.emit(CacheTag(id_tag, authorization_rules.to_remember(info)))
 
 
 def authorize_failed(turn: Turn, event: AuthorizeFailed) -> None:
     """No answer: the offline rules decide on this presentation. Nonsense as an answer refuses."""
     for check in _take_checks(turn, event.id_tag):
         attempt = check.attempt
-        if attempt.purpose is Purpose.QUESTION or not event.is_answer:
+        if attempt.purpose is Purpose.AUTHORIZE_ONLY or not event.is_answer:
             _decide_unanswered(turn, attempt, event.problem)
         else:
             refuse(turn, attempt, Rule.ANSWER_UNUSABLE, event.problem)
@@ -211,18 +205,13 @@ def give_up_checks(turn: Turn) -> None:
 
 
 def _take_checks(turn: Turn, id_tag: str) -> list[PendingAuthorization]:
-    mine = [check for check in turn.state.checking if _is_about(check, id_tag)]
+    mine = [check for check in turn.state.checking if check.asks_about(id_tag)]
     turn.change(checking=tuple(check for check in turn.state.checking if check not in mine))
     return mine
 
 
-def _is_about(check: PendingAuthorization, id_tag: str) -> bool:
-    """True while the central system is being asked about this tag."""
-    return check.accepted is None and same_tag(check.attempt.id_tag, id_tag)
-
-
 def _decide_unanswered(turn: Turn, attempt: AuthorizationAttempt, problem: str) -> None:
-    if attempt.purpose is Purpose.QUESTION:
+    if attempt.purpose is Purpose.AUTHORIZE_ONLY:
         refuse(turn, attempt, Rule.NO_ANSWER, problem)
         return
     policy = authorization_rules.policy_of(turn.state.configuration)
@@ -316,7 +305,7 @@ def _station_is_asked(turn: Turn, attempt: AuthorizationAttempt, decision: Decis
     check = PendingAuthorization(attempt, by_s, accepted=decision)
     if not any(c.attempt == attempt and c.accepted == decision for c in turn.state.checking):
         turn.change(checking=(*turn.state.checking, check))
-        turn.order(ShowSignal(Signal.CHECKING))
+        turn.emit(ShowSignal(Signal.CHECKING))
     return True
 
 
@@ -389,7 +378,7 @@ def turn_down(turn: Turn, asked: Asked, decision: Decision, detail: str = "") ->
     """Refuse: the reason is kept, the person at the box sees it, and whoever waits is told."""
     _show(turn, asked, decision)
     # Nobody has said anything about a tag that was asked about for its own sake.
-    status = "failed" if asked.purpose is Purpose.QUESTION else "rejected"
+    status = "failed" if asked.purpose is Purpose.AUTHORIZE_ONLY else "rejected"
     replies.refuse(turn, asked, decision, status, detail or decision.rule.says)
 
 
@@ -400,5 +389,5 @@ def accept(turn: Turn, asked: Asked, decision: Decision) -> None:
 
 
 def _show(turn: Turn, asked: Asked, decision: Decision) -> None:
-    if asked.purpose is not Purpose.QUESTION:
-        turn.order(ShowSignal(signals.of_decision(decision)))
+    if asked.purpose is not Purpose.AUTHORIZE_ONLY:
+        turn.emit(ShowSignal(signals.of_decision(decision)))

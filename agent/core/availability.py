@@ -26,7 +26,7 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
     wanted = _wanted_after(turn.state, event)
     if wanted != turn.state.inoperative:
         turn.change(inoperative=wanted)
-        turn.order(SaveAvailability(wanted))
+        turn.emit(SaveAvailability(wanted))
     follow(turn)
     is_done = event.operative or all(
         connector.out_of_service

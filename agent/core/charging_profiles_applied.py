@@ -193,21 +193,21 @@ def install(turn: Turn, new: InstalledProfile) -> None:
     replaced = replaced_by(new, turn.state.charging_profiles)
     _remove(turn, replaced)
     turn.change(charging_profiles=(*turn.state.charging_profiles, new))
-    turn.order(SaveChargingProfile(new))
+    turn.emit(SaveChargingProfile(new))
 
 
 def clear_requested(turn: Turn, event: ClearProfilesRequested) -> None:
     """ClearChargingProfile.req: Accepted, or Unknown when nothing fits."""
     found = [one for one in turn.state.charging_profiles if event.criteria.fits(one)]
     _remove(turn, found)
-    turn.order(Reply(event.request_id, "Accepted" if found else "Unknown"))
+    turn.emit(Reply(event.request_id, "Accepted" if found else "Unknown"))
 
 
 def _remove(turn: Turn, gone: Sequence[InstalledProfile]) -> None:
     if gone:
         kept = tuple(one for one in turn.state.charging_profiles if one not in gone)
         turn.change(charging_profiles=kept)
-        turn.order(*(RemoveChargingProfile(one.profile.profile_id) for one in gone))
+        turn.emit(*(RemoveChargingProfile(one.profile.profile_id) for one in gone))
 
 
 def _forget_ended(turn: Turn) -> None:

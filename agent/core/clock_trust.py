@@ -33,7 +33,7 @@ def correct_rows(turn: Turn) -> None:
     boot = turn.state.boot
     if boot is None or not boot.is_time_known or not turn.state.owes_correction:
         return
-    turn.order(CorrectTimes(boot.number, boot.booted_at))
+    turn.emit(CorrectTimes(boot.number, boot.booted_at))
     turn.change(owes_correction=False)
 
 
@@ -60,8 +60,8 @@ def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> 
     if stop is not None and stop.ended_at is not None:
         stop = replace(stop, ended_at=stop.ended_at + shift)
     turn.change_connector(connector.connector_id, transaction=transaction, stop=stop)
-    turn.order(SaveTransaction(transaction))
-    turn.order(*(KeepSample(transaction.ref, sample) for sample in transaction.samples))
+    turn.emit(SaveTransaction(transaction))
+    turn.emit(*(KeepSample(transaction.ref, sample) for sample in transaction.samples))
 
 
 def _shifted(sample: MeterSample, boot: Boot, shift: timedelta) -> MeterSample:

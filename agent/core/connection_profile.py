@@ -75,7 +75,7 @@ class ConnectionProfiles:
         return self.trial is not None and not is_same_place(self.trial.url, self.settled.url)
 
 
-NO_APPROACHES = ConnectionProfiles()
+NO_CONNECTION_PROFILES = ConnectionProfiles()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,13 @@ def change_requested(turn: Turn, event: ConfigurationChangeRequested) -> None:
     name = _BY_NAME[event.key.lower()]
     after = after_change(known, name, event.value)
     if after is None:
-        turn.order(Reply(event.request_id, ChangeStatus.REJECTED.value))
+        turn.emit(Reply(event.request_id, ChangeStatus.REJECTED.value))
         return
     if after != known:
         _keep(turn, after)
-    turn.order(Reply(event.request_id, ChangeStatus.ACCEPTED.value))
+    turn.emit(Reply(event.request_id, ChangeStatus.ACCEPTED.value))
     if after != known:
-        turn.order(ApplyConfiguration(name, ""))  # no password travels any further
+        turn.emit(ApplyConfiguration(name, ""))  # no password travels any further
 
 
 def opened(turn: Turn, event: LinkOpened) -> None:
@@ -69,11 +69,11 @@ def follow(turn: Turn) -> None:
     known = turn.state.approaches
     if not known.is_saved:
         turn.change(approaches=replace(known, is_saved=True))
-        turn.order(SaveConnectionProfiles(known))
+        turn.emit(SaveConnectionProfiles(known))
     is_held = known.leads_elsewhere and _owes_something(turn.state)
     if is_held != known.is_held:
         turn.change(approaches=replace(turn.state.approaches, is_held=is_held))
-        turn.order(ApplyConfiguration(URL, ""))
+        turn.emit(ApplyConfiguration(URL, ""))
 
 
 def shown(configuration: Configuration, known: ConnectionProfiles) -> Configuration:
@@ -96,4 +96,4 @@ def _keep(turn: Turn, after: ConnectionProfiles) -> None:
     before = turn.state.approaches
     turn.change(approaches=after, configuration=shown(turn.state.configuration, after))
     if replace(after, in_use=before.in_use) != before:
-        turn.order(SaveConnectionProfiles(after))
+        turn.emit(SaveConnectionProfiles(after))

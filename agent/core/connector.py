@@ -128,7 +128,7 @@ def _starting(turn: Turn, connector: Connector) -> None:
     wants_meter = connector.traits.has_meter and connector.reading is None
     if wants_meter and not connector.meter_asked:  # while the bolt moves
         turn.change_connector(connector.connector_id, meter_asked=True)
-        turn.order(ReadMeter(connector.connector_id))
+        turn.emit(ReadMeter(connector.connector_id))
     if turn.connector(connector.connector_id).is_locked and not wants_meter:
         transaction.begin(turn, connector, grant)
 
@@ -164,7 +164,7 @@ def _stopping(turn: Turn, connector: Connector) -> None:
     wants_meter = connector.traits.has_meter and not stop.meter_done
     if wants_meter and not stop.meter_asked:
         turn.change_connector(connector.connector_id, stop=replace(stop, meter_asked=True))
-        turn.order(ReadMeter(connector.connector_id))
+        turn.emit(ReadMeter(connector.connector_id))
         return
     if wants_meter and now_s < stop.give_up_s:
         return
@@ -283,15 +283,15 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
         return
     if connector.offered_a != connector.current_a:
         if connector.offered_a is not None and connector.current_a < connector.offered_a:
-            turn.order(LowerOffer(connector_id, connector.current_a))  # waits for no disk
-        turn.order(OfferCurrent(connector_id, connector.current_a))
+            turn.emit(LowerOffer(connector_id, connector.current_a))  # waits for no disk
+        turn.emit(OfferCurrent(connector_id, connector.current_a))
         connector = turn.change_connector(connector_id, offered_a=connector.current_a)
     if not connector.asks_for_energy:
         connector = turn.change_connector(connector_id, vehicle_paused=True)
         _open(turn, connector)
     elif not connector.close_ordered and connector.has_confirmed_offer:
         assert connector.transaction is not None
-        turn.order(
+        turn.emit(
             CloseContactor(
                 connector_id,
                 connector.transaction.ref,
@@ -318,7 +318,7 @@ def _lets_draw_on(turn: Turn, connector: Connector) -> bool:
 def _open(turn: Turn, connector: Connector) -> Connector:
     if not connector.close_ordered:
         return connector
-    turn.order(OpenContactor(connector.connector_id))
+    turn.emit(OpenContactor(connector.connector_id))
     return turn.change_connector(connector.connector_id, close_ordered=False)
 
 
@@ -329,13 +329,13 @@ def _open_and_withdraw(turn: Turn, connector: Connector) -> None:
 def _withdraw(turn: Turn, connector: Connector) -> Connector:
     if connector.offered_a is None:
         return connector
-    turn.order(WithdrawOffer(connector.connector_id))
+    turn.emit(WithdrawOffer(connector.connector_id))
     return turn.change_connector(connector.connector_id, offered_a=None, confirmed_a=0.0)
 
 
 def _order_lock(turn: Turn, connector: Connector) -> None:
     if connector.lock_ordered is not LockState.LOCKED:
-        turn.order(LockConnector(connector.connector_id))
+        turn.emit(LockConnector(connector.connector_id))
         turn.change_connector(connector.connector_id, lock_ordered=LockState.LOCKED)
 
 
@@ -352,7 +352,7 @@ def _release(turn: Turn, connector: Connector) -> None:
         return
     if connector.contactor_closed or connector.lock_ordered is LockState.UNLOCKED:
         return
-    turn.order(UnlockConnector(connector.connector_id))
+    turn.emit(UnlockConnector(connector.connector_id))
     turn.change_connector(connector.connector_id, lock_ordered=LockState.UNLOCKED)
 
 
@@ -366,13 +366,13 @@ def _ask_for_sample(turn: Turn, connector: Connector) -> None:
         next_sample_s=meter_values.sample_after(due_s, turn.now.monotonic_s, interval_s),
         sample_asked=True,
     )
-    turn.order(ReadMeter(connector.connector_id))
+    turn.emit(ReadMeter(connector.connector_id))
 
 
 def _renew(turn: Turn, connector: Connector) -> None:
     """Every turn says once more that the contactor may stay closed. Renewing never closes."""
     if connector.close_ordered:
-        turn.order(RenewContactor(connector.connector_id, turn.state.rules.lease_s))
+        turn.emit(RenewContactor(connector.connector_id, turn.state.rules.lease_s))
 
 
 def give_back(

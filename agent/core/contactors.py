@@ -29,10 +29,10 @@ def mended(turn: Turn, event: ContactorMended) -> None:
     if event.request_id is None:
         return
     if is_stuck:
-        turn.order(Reply(event.request_id, "Rejected", "its contacts are still closed"))
+        turn.emit(Reply(event.request_id, "Rejected", "its contacts are still closed"))
     else:
         detail = _what_it_means(left != connector.faults, left | turn.state.faults)
-        turn.order(Reply(event.request_id, "Accepted", detail))
+        turn.emit(Reply(event.request_id, "Accepted", detail))
 
 
 def _what_it_means(was_needed: bool, left: frozenset[Fault]) -> str:
@@ -80,7 +80,7 @@ def keep(turn: Turn, before: ChargePoint) -> None:
             connector.transaction is None and connector.operations != connector.operations_kept
         )
         if has_counted or is_locked_out(connector) != is_locked_out(was):
-            turn.order(
+            turn.emit(
                 SaveContactor(
                     connector.connector_id, connector.operations, is_locked_out(connector)
                 )

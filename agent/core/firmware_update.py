@@ -47,7 +47,7 @@ def follow(turn: Turn) -> None:
             _begin(turn, update)
         case FirmwareStep.DOWNLOADING if _is_due(update, turn.now):
             _keep(turn, replace(update, not_before_s=None))
-            turn.order(FetchFirmware(update.location))
+            turn.emit(FetchFirmware(update.location))
         case FirmwareStep.DOWNLOADED if _is_quiet(turn.state):
             _install(turn, update)
         case FirmwareStep.INSTALLING | FirmwareStep.RESTARTING if _is_late(update, turn.now):
@@ -73,10 +73,10 @@ def deadline_s(state: ChargePoint, now: Instant) -> float | None:
 def _asked(turn: Turn, event: UpdateAsked) -> None:
     firmware = turn.state.firmware
     if firmware.is_being_installed:
-        turn.order(Reply(event.request_id, "Rejected", "another one is being installed"))
+        turn.emit(Reply(event.request_id, "Rejected", "another one is being installed"))
         return
     if firmware.update is not None and not firmware.update.is_over:
-        turn.order(DropFirmware())
+        turn.emit(DropFirmware())
     update = FirmwareUpdate(
         event.location,
         event.retrieve_at,
@@ -87,7 +87,7 @@ def _asked(turn: Turn, event: UpdateAsked) -> None:
         not_before_s=turn.now.monotonic_s + ANSWER_S,
     )
     _keep(turn, update)
-    turn.order(Reply(event.request_id, "Accepted"))
+    turn.emit(Reply(event.request_id, "Accepted"))
 
 
 def _fetched(turn: Turn, event: FirmwareFetched) -> None:
@@ -141,13 +141,13 @@ def _begin(turn: Turn, update: FirmwareUpdate) -> None:
         _fail(turn, update, "this box has no firmware.install_command")
         return
     _step(turn, replace(update, not_before_s=None), FirmwareStep.DOWNLOADING)
-    turn.order(FetchFirmware(update.location))
+    turn.emit(FetchFirmware(update.location))
 
 
 def _install(turn: Turn, update: FirmwareUpdate) -> None:
     version = turn.state.firmware.version
     _step(turn, replace(update, version_before=version), FirmwareStep.INSTALLING)
-    turn.order(InstallFirmware(update.sha256))
+    turn.emit(InstallFirmware(update.sha256))
 
 
 def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
@@ -156,7 +156,7 @@ def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
     update = replace(update, is_resumed=True, not_before_s=turn.now.monotonic_s + ANSWER_S)
     _keep_in_mind(turn, update)
     for status in update.untold:
-        turn.order(TellFirmware(status))
+        turn.emit(TellFirmware(status))
     if not update.is_being_installed:
         if update.step is FirmwareStep.INSTALLED and firmware.version == update.version_before:
             # A loader that goes back by itself does so after the new version has come up once.
@@ -188,19 +188,19 @@ def _fail(turn: Turn, update: FirmwareUpdate, why: str) -> None:
 
 def _end(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str) -> None:
     _step(turn, update, step, why)
-    turn.order(DropFirmware())
+    turn.emit(DropFirmware())
 
 
 def _step(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str = "") -> None:
     status = STATUSES[step]
     untold = (*update.untold, status)[-UNTOLD_MAX:]
     _keep(turn, replace(update, step=step, untold=untold))
-    turn.order(TellFirmware(status, why))
+    turn.emit(TellFirmware(status, why))
 
 
 def _keep(turn: Turn, update: FirmwareUpdate) -> None:
     _keep_in_mind(turn, update)
-    turn.order(SaveFirmware(update))
+    turn.emit(SaveFirmware(update))
 
 
 def _keep_in_mind(turn: Turn, update: FirmwareUpdate) -> None:

@@ -43,7 +43,7 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
     changed, status, kept = turn.state.configuration.change("HeartbeatInterval", str(interval_s))
     if status is ChangeStatus.ACCEPTED and changed != turn.state.configuration:
         turn.change(configuration=changed)
-        turn.order(
+        turn.emit(
             SaveConfigurationKey("HeartbeatInterval", kept),
             ApplyConfiguration("HeartbeatInterval", kept),
         )
@@ -160,10 +160,10 @@ def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeReq
         assert found is not None
         name = found[0].name
         turn.change(configuration=changed)
-        turn.order(SaveConfigurationKey(name, kept), ApplyConfiguration(name, kept))
+        turn.emit(SaveConfigurationKey(name, kept), ApplyConfiguration(name, kept))
         if name == "MeterValueSampleInterval":
             _restart_sampling(turn)
-    turn.order(Reply(event.request_id, status.value))
+    turn.emit(Reply(event.request_id, status.value))
 
 
 def _restart_sampling(turn: Turn) -> None:
@@ -176,9 +176,9 @@ def _restart_sampling(turn: Turn) -> None:
 def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:
     is_enabled = turn.state.configuration.boolean("AuthorizationCacheEnabled")
     if not is_enabled and not event.by_operator:
-        turn.order(Reply(event.request_id, "Rejected"))  # errata 3.23
+        turn.emit(Reply(event.request_id, "Rejected"))  # errata 3.23
         return
-    turn.order(ClearCache(), Reply(event.request_id, "Accepted"))
+    turn.emit(ClearCache(), Reply(event.request_id, "Accepted"))
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {

@@ -24,7 +24,7 @@ from agent.core.values import LockState, PilotState, Reading
 
 
 def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
-    turn.order(ShowSignal(Signal.REFUSED))
+    turn.emit(ShowSignal(Signal.REFUSED))
 
 
 def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
@@ -163,7 +163,7 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
         offset_kept_wh=event.reading.offset_wh,
     )
     if event.reading.offset_wh != offset_kept_wh:
-        turn.order(
+        turn.emit(
             SaveRegister(event.connector_id, event.reading.import_wh, event.reading.offset_wh)
         )
     contactors.meter_read(turn, event.connector_id)
@@ -206,10 +206,10 @@ def _self_test_began(turn: Turn, event: SelfTestBegan) -> None:
     """Keep everybody out, or say why parts may not be moved now."""
     obstacle = _obstacle(turn.state)
     if obstacle is not None:
-        turn.order(Reply(event.request_id, "Rejected", obstacle))
+        turn.emit(Reply(event.request_id, "Rejected", obstacle))
         return
     turn.change(faults=turn.state.faults | {Fault.SELF_TEST})
-    turn.order(Reply(event.request_id, "Accepted"))
+    turn.emit(Reply(event.request_id, "Accepted"))
 
 
 def _self_test_ended(turn: Turn, event: SelfTestEnded) -> None:

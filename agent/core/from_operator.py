@@ -147,7 +147,12 @@ def _stop_asked(turn: Turn, event: ev.StopRequested) -> None:
 def tag_questioned(turn: Turn, event: ev.AuthorizeRequested, facts: TagRecord) -> None:
     """Ask the central system about a tag, whatever list and cache say."""
     attempt = AuthorizationAttempt(
-        Purpose.QUESTION, event.id_tag, (), event.request_id, facts=facts, source=Source.OPERATOR
+        Purpose.AUTHORIZE_ONLY,
+        event.id_tag,
+        (),
+        event.request_id,
+        facts=facts,
+        source=Source.OPERATOR,
     )
     if not turn.state.online:
         replies.refuse(turn, attempt, because(Rule.NOT_CONNECTED), "not_connected")

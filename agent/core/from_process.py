@@ -24,7 +24,7 @@ def _started(turn: Turn, event: ev.Started) -> None:
     if event.quarantined:
         turn.change(faults=turn.state.faults | {Fault.QUARANTINED})
     if turn.state.boot is not None:
-        turn.order(NoteBoot(turn.state.boot))
+        turn.emit(NoteBoot(turn.state.boot))
     turn.change(is_begun=True)
     for found in event.open_transactions:
         recovery.recover(turn, found, event.ending)
@@ -57,9 +57,9 @@ def _shutdown_requested(turn: Turn, event: ev.ShutdownRequested) -> None:
 
 def _reset_requested(turn: Turn, event: ev.ResetRequested) -> None:
     if turn.state.firmware.is_being_installed:  # section 7.12 allows Rejected, this is the reason
-        turn.order(Reply(event.request_id, "Rejected", "firmware is being installed"))
+        turn.emit(Reply(event.request_id, "Rejected", "firmware is being installed"))
         return
-    turn.order(Reply(event.request_id, "Accepted"))
+    turn.emit(Reply(event.request_id, "Accepted"))
     if turn.state.restart is not None:
         return  # on the way already; being told to end wins over starting again
     reason = StopReason.HARD_RESET if event.hard else StopReason.SOFT_RESET
@@ -76,7 +76,7 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
         authorization_request.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
     turn.change(restart=order, waiting=(), checking=())
     if turn.state.boot is not None and any(c.transaction for c in turn.state.connectors):
-        turn.order(NoteEnding(reason))  # should one of them not be closed in time
+        turn.emit(NoteEnding(reason))  # should one of them not be closed in time
     for connector in turn.state.connectors:
         transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)
         stop = turn.connector(connector.connector_id).stop
@@ -134,4 +134,4 @@ def _try_again(turn: Turn, order: RestartOrder) -> None:
 def _leave(turn: Turn, order: RestartOrder) -> None:
     by_s = turn.now.monotonic_s + turn.state.rules.restart_s
     turn.change(restart=replace(order, ordered=True, by_s=by_s))
-    turn.order(Restart(order.again))
+    turn.emit(Restart(order.again))

@@ -174,8 +174,8 @@ def _staged(turn: Turn, event: ListStaged) -> None:
             local_list=LocalList(version, event.entries, event.generation),
             conflicts=(),
         )
-        turn.order(ActivateList(version, event.base, event.generation, event.entries))
-    turn.order(Reply(event.request_id, decision.status.value))
+        turn.emit(ActivateList(version, event.base, event.generation, event.entries))
+    turn.emit(Reply(event.request_id, decision.status.value))
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {ListStaged: _staged}
@@ -199,7 +199,7 @@ def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagRecord | N
         turn.change(conflicts=(*others, conflict)[-CONFLICTS_MAX:])
         report = status_notification.reports(turn.state, turn.now)[status_notification.CHARGE_POINT]
         words = _in_words(mask(id_tag), conflict)
-        turn.order(NotifyStatus(replace(report, error_code="LocalListConflict", info=words)))
+        turn.emit(NotifyStatus(replace(report, error_code="LocalListConflict", info=words)))
 
 
 def _conflict(turn: Turn, id_tag: str, info: IdTagInfo, listed: IdTagInfo) -> ListConflict | None:

@@ -59,7 +59,7 @@ def _ask(turn: Turn, connector: Connector, boundary: datetime) -> None:
         return
     ref = NO_TRANSACTION if connector.transaction is None else connector.transaction.ref
     turn.change_connector(connector.connector_id, aligned_asked=AlignedAsk(boundary, ref))
-    turn.order(ReadMeter(connector.connector_id))
+    turn.emit(ReadMeter(connector.connector_id))
 
 
 def meter_read(turn: Turn, connector_id: int, reading: Reading) -> None:

@@ -38,13 +38,13 @@ def keep(
     samples = transaction.samples
     number = 1 + (samples[-1].number if samples else 0)
     sample = MeterSample(at, values, number, turn.time_mark)
-    turn.order(KeepSample(transaction.ref, sample))
+    turn.emit(KeepSample(transaction.ref, sample))
     samples = (*samples, sample)
     # Places are left for the values of the end, and of the begin if they were not wanted then.
     most = turn.state.configuration.integer(MOST) - (1 if _has_begin(samples) else 2)
     while len(samples) > most:
         spare = _spare(samples)
-        turn.order(DropSample(transaction.ref, spare.number))
+        turn.emit(DropSample(transaction.ref, spare.number))
         samples = tuple(kept for kept in samples if kept is not spare)
     return replace(transaction, samples=samples)
 

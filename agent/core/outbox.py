@@ -38,7 +38,7 @@ def queue(
     """
     outbox = turn.state.outbox
     mark = turn.time_mark if boot is None else boot
-    turn.order(QueueMessage(outbox.next_sequence, transaction_ref, message, mark))
+    turn.emit(QueueMessage(outbox.next_sequence, transaction_ref, message, mark))
     turn.change(outbox=replace(outbox, next_sequence=outbox.next_sequence + 1))
     if mark:
         turn.change(owes_correction=True)
@@ -52,16 +52,16 @@ def deliver_when_possible(turn: Turn) -> None:
     if outbox.not_before_s is not None and turn.now.monotonic_s < outbox.not_before_s:
         return
     turn.change(outbox=replace(outbox, in_flight=True, not_before_s=None))
-    turn.order(DeliverNext(up_to=outbox.next_sequence - 1))
+    turn.emit(DeliverNext(up_to=outbox.next_sequence - 1))
 
 
 def answered(turn: Turn, event: MessageAnswered) -> None:
     """A row was answered, in time, late or twice: it leaves."""
-    turn.order(RemoveMessage(event.sequence, may_wait=event.action == "MeterValues"))
+    turn.emit(RemoveMessage(event.sequence, may_wait=event.action == "MeterValues"))
     if is_waiting(turn, event.sequence):
         _advance(turn, event.sequence)
     if event.action == "StartTransaction" and event.transaction_id is not None:
-        turn.order(SetTransactionId(event.transaction_ref, event.transaction_id))
+        turn.emit(SetTransactionId(event.transaction_ref, event.transaction_id))
 
 
 def failed(turn: Turn, event: MessageFailed) -> None:
@@ -75,11 +75,11 @@ def failed(turn: Turn, event: MessageFailed) -> None:
     attempts = 1 + (outbox.attempts if event.attempts is None else event.attempts)
     allowed = max(1, turn.state.configuration.integer("TransactionMessageAttempts"))
     if attempts >= allowed:
-        turn.order(ParkMessage(event.sequence, event.problem))
+        turn.emit(ParkMessage(event.sequence, event.problem))
         _advance(turn, event.sequence)
         return
     interval_s = turn.state.configuration.integer("TransactionMessageRetryInterval")
-    turn.order(RecordAttempt(event.sequence, attempts))
+    turn.emit(RecordAttempt(event.sequence, attempts))
     turn.change(
         outbox=replace(
             outbox,
@@ -97,15 +97,15 @@ def retry(turn: Turn, event: RetryRequested) -> None:
     of the session is sent with what is known then.
     """
     outbox = turn.state.outbox
-    turn.order(*(RequeueMessage(sequence, event.by) for sequence in event.sequences))
+    turn.emit(*(RequeueMessage(sequence, event.by) for sequence in event.sequences))
     retried = tuple(sorted({*outbox.retried, *event.sequences}))
     turn.change(outbox=replace(outbox, retried=retried, attempts=0, not_before_s=None))
-    turn.order(Reply(event.request_id, "applied"))
+    turn.emit(Reply(event.request_id, "applied"))
 
 
 def discard(turn: Turn, event: DiscardRequested) -> None:
     """A person gives a message up."""
-    turn.order(DiscardMessage(event.sequence, event.by), Reply(event.request_id, "applied"))
+    turn.emit(DiscardMessage(event.sequence, event.by), Reply(event.request_id, "applied"))
 
 
 def interrupted(turn: Turn) -> None:

@@ -87,7 +87,7 @@ def resume(turn: Turn, connector: Connector) -> None:
             last_at=clock_trust.not_before_last(turn, found, turn.now.utc),
             boot=turn.time_mark,
         )
-        turn.order(SaveTransaction(found))
+        turn.emit(SaveTransaction(found))
     turn.change_connector(
         connector.connector_id,
         phase=Phase.CHARGING,

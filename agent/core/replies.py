@@ -28,7 +28,7 @@ def agree(
 ) -> None:
     """Answer that it is done, or will be tried; nothing happens when nobody waits for an answer."""
     if request_id is not None:
-        turn.order(Reply(request_id, status, detail, info))
+        turn.emit(Reply(request_id, status, detail, info))
 
 
 def because(rule: Rule, detail: str = "") -> Decision:
@@ -42,14 +42,14 @@ def refuse(
     """Keep why this is refused, and answer whoever waits with ``status``, and in words."""
     keep(turn, asked, why)
     if asked.request_id is not None:
-        turn.order(Reply(asked.request_id, status, says, why.info))
+        turn.emit(Reply(asked.request_id, status, says, why.info))
 
 
 def keep(turn: Turn, asked: Asked, decision: Decision) -> None:
     """Keep why something was accepted or refused."""
     # Requests may name connectors that there are not: as numbers they can have any size.
     known = [c for c in asked.connectors if turn.state.has_connector(c)]
-    turn.order(
+    turn.emit(
         RecordDecision(
             DecisionRecord(
                 decided_at=turn.now.utc,

@@ -90,7 +90,7 @@ def keep(turn: Turn, kept: Iterable[Reservation]) -> None:
     reservations = tuple(kept)
     if reservations != turn.state.reservations:
         turn.change(reservations=reservations)
-        turn.order(SaveReservations(reservations))
+        turn.emit(SaveReservations(reservations))
 
 
 def ends_s(reservation: Reservation, now: Instant) -> float:

@@ -26,7 +26,7 @@ def show_signal(turn: Turn, before: ChargePoint) -> None:
     shown = lasting_signal(turn.state)
     has_begun = turn.state.is_begun and not before.is_begun
     if has_begun or shown != lasting_signal(before):
-        turn.order(shown)
+        turn.emit(shown)
 
 
 def of_decision(decision: Decision) -> Signal:

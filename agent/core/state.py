@@ -17,7 +17,7 @@ from agent.core.authorization_attempt import Purpose as Purpose
 from agent.core.authorization_attempt import UnansweredAuthorization as UnansweredAuthorization
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.configuration import Configuration
-from agent.core.connection_profile import NO_APPROACHES, ConnectionProfiles
+from agent.core.connection_profile import NO_CONNECTION_PROFILES, ConnectionProfiles
 from agent.core.faults import Fault
 from agent.core.firmware_values import NO_FIRMWARE, Firmware
 from agent.core.values import (
@@ -313,7 +313,7 @@ class ChargePoint:
     limits_change_s: float | None = None  # monotonic: charging profiles may allow something else
     reservations: tuple[Reservation, ...] = ()
     firmware: Firmware = NO_FIRMWARE
-    approaches: ConnectionProfiles = NO_APPROACHES
+    approaches: ConnectionProfiles = NO_CONNECTION_PROFILES
     is_begun: bool = True  # False until Started has told of the sessions that were open
     aligned_due: AlignedDue | None = None  # None: off, or nobody knows what time it is
 

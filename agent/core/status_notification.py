@@ -38,7 +38,7 @@ def report_changes(turn: Turn) -> None:
             continue
         report = _next_step(before, item.report)
         lasted = timedelta(seconds=turn.now.monotonic_s - item.since_s)
-        turn.order(NotifyStatus(report, None if item.is_told else turn.now.utc - lasted))
+        turn.emit(NotifyStatus(report, None if item.is_told else turn.now.utc - lasted))
         told[report.connector_id] = report
         shown[number] = replace(item, is_told=report == item.report)
     reported = tuple(told.values())
@@ -83,7 +83,7 @@ def _tell_way(turn: Turn, passed: Shown | None, report: StatusReport) -> None:
     if before in (None, passed.report) or is_way(before.status, report.status):
         return
     lasted = timedelta(seconds=turn.now.monotonic_s - passed.since_s)
-    turn.order(NotifyStatus(passed.report, turn.now.utc - lasted))
+    turn.emit(NotifyStatus(passed.report, turn.now.utc - lasted))
     told[report.connector_id] = passed.report
     turn.change(reported=tuple(told.values()))
 

@@ -169,7 +169,7 @@ def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
             asked = Asked(Purpose.OPERATOR_START, event.id_tag, places, event.request_id)
             authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
         case AuthorizeRequested():
-            asked = Asked(Purpose.QUESTION, event.id_tag, request_id=event.request_id)
+            asked = Asked(Purpose.AUTHORIZE_ONLY, event.id_tag, request_id=event.request_id)
             authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
 
 
@@ -204,7 +204,8 @@ def charge_freely(turn: Turn, connector_id: int) -> None:
 
 def _is_being_checked(turn: Turn, id_tag: str) -> bool:
     return any(
-        same_tag(check.attempt.id_tag, id_tag) and check.attempt.purpose is not Purpose.QUESTION
+        same_tag(check.attempt.id_tag, id_tag)
+        and check.attempt.purpose is not Purpose.AUTHORIZE_ONLY
         for check in turn.state.checking
     )
 
@@ -271,7 +272,7 @@ def _calls_off(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
                 turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
                 called_off = because(Rule.CANCELLED)
                 connector.give_back(turn, grant, called_off)
-                turn.order(ShowSignal(signals.of_decision(called_off)))
+                turn.emit(ShowSignal(signals.of_decision(called_off)))
             return True
     return any(
         c.phase is Phase.STARTING and c.grant is not None and same_tag(c.grant.id_tag, id_tag)

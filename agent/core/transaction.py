@@ -87,7 +87,7 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
         vehicle_seen=False,
         is_disconnected=False,
     )
-    turn.order(SaveTransaction(transaction))
+    turn.emit(SaveTransaction(transaction))
     outbox.queue(
         turn,
         transaction.ref,
@@ -152,7 +152,7 @@ def keep_values(
         last_at=clock_trust.not_before_last(turn, transaction, turn.now.utc),
         boot=turn.time_mark,
     )
-    turn.order(SaveTransaction(transaction))
+    turn.emit(SaveTransaction(transaction))
     transaction = meter_values_stop.keep(turn, transaction, sample.sampled_at, for_stop)
     turn.change_connector(connector_id, transaction=transaction)
     if sample.values:
@@ -251,7 +251,7 @@ def queue_stop(
     if not is_time_of_record:
         ended_at = clock_trust.not_before_last(turn, transaction, ended_at)
     register_wh = max(transaction.meter_start_wh, register_wh)
-    turn.order(EndTransaction(transaction.ref, register_wh))
+    turn.emit(EndTransaction(transaction.ref, register_wh))
     samples: tuple[MeterSample, ...] = ()
     if has_meter:
         samples = meter_values_stop.at_end(turn, transaction, register_wh, ended_at, reading, mark)
@@ -286,7 +286,7 @@ def start_answered(
         if info is not None:
             transaction = _informed(transaction, info)
         turn.change_connector(connector.connector_id, transaction=transaction)
-        turn.order(SaveTransaction(transaction))
+        turn.emit(SaveTransaction(transaction))
         if transaction.deauthorized:
             _grant_grace(turn, connector)
             _refuse_session(turn, connector.connector_id, transaction, info)

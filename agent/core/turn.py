@@ -22,7 +22,7 @@ class Turn:
         self.now = now
         self.commands: list[Command] = []
 
-    def order(self, *commands: Command) -> None:
+    def emit(self, *commands: Command) -> None:
         """Add commands, in this order."""
         self.commands.extend(commands)
 

@@ -67,12 +67,12 @@ class SelfTest:
 
     def __init__(
         self,
-        rooms: Services,
+        services: Services,
         hands: Hands,
         read_meter: Callable[[Callable[[], MeterReading]], Awaitable[MeterReading]],
     ) -> None:
         """``read_meter`` calls a meter in its own thread."""
-        self._rooms = rooms
+        self._services = services
         self._hands = hands
         self._read_meter = read_meter
         self._at_work = asyncio.Lock()
@@ -95,12 +95,12 @@ class SelfTest:
             return await step.attempt()
 
     def _alone(self) -> _Alone:
-        return _Alone(self._rooms, self._at_work)
+        return _Alone(self._services, self._at_work)
 
     # --- the steps -----------------------------------------------------------------------------
 
     def _make_steps(self) -> Iterator[Step]:
-        board = self._rooms.board
+        board = self._services.board
         for name in board.safety_inputs:
             yield Step(name=name, attempt=partial(self._input, name))
             wants, attempt = _BUTTONS.get(name, ""), partial(self._press, name)
@@ -112,7 +112,7 @@ class SelfTest:
             yield Step(name="reader", attempt=self._reader)
             wants = "Hold any card to the reader."
             yield Step(name="card", attempt=self._card, wants=wants, is_exclusive=True)
-        if self._rooms.settings.board.indicator.driver != "none" or not board.is_polled:
+        if self._services.settings.board.indicator.driver != "none" or not board.is_polled:
             yield Step(
                 name="indicator",
                 attempt=self._indicator,
@@ -142,7 +142,7 @@ class SelfTest:
         )
 
     def _has_feedback(self, connector_id: int) -> bool:
-        for settings in self._rooms.settings.connectors:
+        for settings in self._services.settings.connectors:
             if settings.id == connector_id and settings.contactor.driver == "gpio":
                 return settings.contactor.feedback_pin is not None
         return True
@@ -150,7 +150,7 @@ class SelfTest:
     # --- what is only looked at ----------------------------------------------------------------
 
     async def _input(self, name: str) -> Finding:
-        if self._rooms.board.safety_inputs[name].is_tripped:
+        if self._services.board.safety_inputs[name].is_tripped:
             rule = RULES[Fault(name)]
             return failed(name, rule.words, rule.check)
         return passed(name, "its contact is in order")
@@ -182,14 +182,14 @@ class SelfTest:
             reading = await self._read_meter(meter.read)
         except HardwareError as problem:
             return failed(step, str(problem), RULES[Fault.METER].check)
-        nominal_v = self._rooms.settings.charge_point.nominal_voltage_v
+        nominal_v = self._services.settings.charge_point.nominal_voltage_v
         words = _values(reading)
         if any(not 0.85 <= voltage / nominal_v <= 1.15 for voltage in reading.voltage_v):
             return noted(step, words, f"{nominal_v:g} V are expected: phases, wiring, model")
         return passed(step, words)
 
     async def _reader(self) -> Finding:
-        if Fault.READER in self._rooms.runtime.state.faults:
+        if Fault.READER in self._services.runtime.state.faults:
             rule = RULES[Fault.READER]
             return failed("reader", rule.words, rule.check)
         return passed("reader", "it answers")
@@ -219,13 +219,13 @@ class SelfTest:
         return passed("card", "a card was read whole")
 
     async def _indicator(self) -> Finding:
-        show = self._rooms.board.indicator.show
+        show = self._services.board.indicator.show
         try:
             for signal in PARADE:
                 show(signal, 2)
                 await asyncio.sleep(SHOWN_S)
         finally:
-            lasting = lasting_signal(self._rooms.runtime.state)
+            lasting = lasting_signal(self._services.runtime.state)
             show(Signal[lasting.signal.name], lasting.flashes)
         return passed("indicator", "five signals were shown")
 
@@ -273,7 +273,7 @@ class SelfTest:
         connector_id, contactor = parts.connector_id, parts.contactor
         step = f"contactor-{connector_id}"
         try:
-            contactor.arm(self._rooms.runtime.state.connector(connector_id).trips_seen)
+            contactor.arm(self._services.runtime.state.connector(connector_id).trips_seen)
             contactor.close(LEASE_S)
         except HardwareError as refusal:
             return failed(step, str(refusal), RULES[Fault.CONTACTOR_FAILED].check)
@@ -300,18 +300,18 @@ class SelfTest:
     @contextmanager
     def _listening(self) -> Iterator[_Ear]:
         ear = _Ear()
-        self._rooms.observers.append(ear.observe)
+        self._services.observers.append(ear.observe)
         try:
             yield ear
         finally:
-            self._rooms.observers.remove(ear.observe)
+            self._services.observers.remove(ear.observe)
 
 
 class _Alone:
     """``async with``: no session begins meanwhile. ControlError when one runs."""
 
-    def __init__(self, rooms: Services, at_work: asyncio.Lock) -> None:
-        self._runtime = rooms.runtime
+    def __init__(self, services: Services, at_work: asyncio.Lock) -> None:
+        self._runtime = services.runtime
         self._at_work = at_work
 
     async def __aenter__(self) -> None:

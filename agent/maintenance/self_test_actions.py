@@ -28,14 +28,14 @@ TEXT_MAX = 1000  # and with what the command adds
 class Technician:
     """The actions of the control socket. On the agent's loop."""
 
-    def __init__(self, rooms: Services, hands: Hands, threads: Threads) -> None:
+    def __init__(self, services: Services, hands: Hands, threads: Threads) -> None:
         async def read_meter(read: Callable[[], Any]) -> Any:
             return await asyncio.get_running_loop().run_in_executor(threads.meters, read)
 
-        self._rooms = rooms
+        self._services = services
         self._work = threads.support
-        self._self_test = SelfTest(rooms, hands, read_meter)
-        self._record = rooms.settings.storage_path.parent / "self-test.json"
+        self._self_test = SelfTest(services, hands, read_meter)
+        self._record = services.settings.storage_path.parent / "self-test.json"
 
     def by_name(self) -> Mapping[str, Action]:
         """What the control socket can ask for."""
@@ -47,15 +47,15 @@ class Technician:
 
     async def _settings(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """How this agent is configured: for the doctor. Secrets are files of their own."""
-        return settings_as_data(self._rooms.settings)
+        return settings_as_data(self._services.settings)
 
     async def _acknowledge(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A person has looked at the contactor: sessions may begin again."""
         connector_id = request.get("connector")
-        known = [connector.connector_id for connector in self._rooms.runtime.state.connectors]
+        known = [connector.connector_id for connector in self._services.runtime.state.connectors]
         if isinstance(connector_id, bool) or connector_id not in known:
             raise ControlError(f"connector must be one of {known}")
-        reply = await self._rooms.runtime.ask(lambda id: ContactorMended(connector_id, id))
+        reply = await self._services.runtime.ask(lambda id: ContactorMended(connector_id, id))
         if reply.status != "Accepted":
             raise ControlError(f"connector {connector_id}: {reply.detail}")
         return {"detail": reply.detail or "sessions may begin again"}
@@ -82,8 +82,8 @@ class Technician:
 
     async def _store(self, findings: list[dict[str, str]]) -> dict[str, Any]:
         record = {
-            "time": self._rooms.clock.now().utc.isoformat(timespec="seconds"),
-            "identity": self._rooms.settings.charge_point.identity,
+            "time": self._services.clock.now().utc.isoformat(timespec="seconds"),
+            "identity": self._services.settings.charge_point.identity,
             "ok": all(finding["verdict"] != Verdict.FAIL.value for finding in findings),
             "findings": findings,
         }

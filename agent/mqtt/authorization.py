@@ -75,17 +75,17 @@ class Desk:
 
     def __init__(
         self,
-        rooms: Services,
+        services: Services,
         evses: Evses,
         note_token: Callable[[Token], None],
         complaints: Complaints,
     ) -> None:
         """``note_token`` is told of each token before it is presented."""
-        self._rooms = rooms
+        self._services = services
         self._evses = evses
         self._note_token = note_token
         self._complaints = complaints
-        self._settings = rooms.settings.authorization
+        self._settings = services.settings.authorization
 
     async def present(self, offer: Offer, within_s: float) -> Awaitable[Outcome]:
         """Present a token as a card would be; awaits its turn, and returns what gives the outcome.
@@ -115,13 +115,13 @@ class Desk:
             self._keep_reason(token.id_tag, targets, rule)
             return
         self._note_token(token)
-        self._rooms.runtime.post(
+        self._services.runtime.post(
             CardPresented(token.id_tag, targets, claim=TokenKind.STATION, source=Source.STATION)
         )
 
     @property
     def _state(self) -> ChargePoint:
-        return self._rooms.runtime.state
+        return self._services.runtime.state
 
     def _read(self, offer: Offer) -> Token | None:
         try:
@@ -135,12 +135,12 @@ class Desk:
         return _at_once(Outcome(REJECTED))
 
     def _keep_reason(self, id_tag: str, targets: tuple[int, ...], rule: Rule) -> None:
-        self._rooms.runtime.post(RequestNotTaken(id_tag, targets, rule))
+        self._services.runtime.post(RequestNotTaken(id_tag, targets, rule))
 
     def _is_busy(self, token: Token, targets: Sequence[int]) -> bool:
         """Another token is being asked about for the same connector; of the same one both hear."""
         return any(
-            check.attempt.purpose is not Purpose.QUESTION
+            check.attempt.purpose is not Purpose.AUTHORIZE_ONLY
             and not same_tag(check.attempt.id_tag, token.id_tag)
             and not set(targets).isdisjoint(check.attempt.connectors)
             for check in self._state.checking
@@ -150,9 +150,9 @@ class Desk:
         self, token: Token, targets: tuple[int, ...], contract: Contract | None, within_s: float
     ) -> Awaitable[Outcome]:
         """Post it and wait for its turn; for the central system somebody else waits."""
-        watch = _Watch(self._rooms, token)
-        self._rooms.observers.append(watch.observe)
-        self._rooms.runtime.post(
+        watch = _Watch(self._services, token)
+        self._services.observers.append(watch.observe)
+        self._services.runtime.post(
             CardPresented(
                 token.id_tag,
                 targets,
@@ -179,8 +179,8 @@ class Desk:
 class _Watch:
     """Looks for the decision about one token that has been posted."""
 
-    def __init__(self, rooms: Services, token: Token) -> None:
-        self._rooms = rooms
+    def __init__(self, services: Services, token: Token) -> None:
+        self._services = services
         self._token = token
         self._is_there = False
         self._certificate_status = ""
@@ -218,8 +218,8 @@ class _Watch:
 
     def close(self) -> None:
         """Look no longer."""
-        if self.observe in self._rooms.observers:
-            self._rooms.observers.remove(self.observe)
+        if self.observe in self._services.observers:
+            self._services.observers.remove(self.observe)
 
     def _decided(self, status: str) -> None:
         if not self.outcome.done():
@@ -228,12 +228,12 @@ class _Watch:
         self.close()
 
     def _is_being_asked(self) -> bool:
-        checking = self._rooms.runtime.state.checking
+        checking = self._services.runtime.state.checking
         return any(same_tag(check.attempt.id_tag, self._token.id_tag) for check in checking)
 
     def _as_things_stand(self) -> str:
         """The token changed nothing: it is on its way already, or in its session."""
-        state = self._rooms.runtime.state
+        state = self._services.runtime.state
         tags = [grant.id_tag for grant in state.waiting]
         for connector in state.connectors:
             if connector.grant is not None:

@@ -70,14 +70,14 @@ class StationBus:
 
     def __init__(
         self,
-        rooms: Services,
+        services: Services,
         random: Random,
         make_id: Callable[[], str],
         connect: Connect | None = None,
     ) -> None:
         """``connect`` opens a connection to the broker; None: over MQTT."""
-        self._rooms = rooms
-        self._settings = rooms.settings.mqtt
+        self._services = services
+        self._settings = services.settings.mqtt
         self._make_id = make_id
         self._connect = connect or connected
         self._backoff = Backoff(random)
@@ -85,14 +85,14 @@ class StationBus:
         self._allowances = {
             topic: Allowance(self._now_s, REQUESTS_MAX, REQUESTS_PER_S) for topic in _MIRROR
         }
-        self._evses = Evses(rooms.settings)
-        self._facts = Facts(rooms.settings, self._evses, lambda: rooms.runtime.state)
-        self._announcer = Announcer(self._evses, self._facts, rooms.settings.authorization)
-        self._desk = Desk(rooms, self._evses, self._announcer.note_token, self._complaints)
+        self._evses = Evses(services.settings)
+        self._facts = Facts(services.settings, self._evses, lambda: services.runtime.state)
+        self._announcer = Announcer(self._evses, self._facts, services.settings.authorization)
+        self._desk = Desk(services, self._evses, self._announcer.note_token, self._complaints)
         prefix = self._settings.topic_prefix
         self._outgoing = Outgoing(prefix, make_id, self._now_s, self._complaints)
         self._seen = Seen(self._now_s)
-        self._before = rooms.runtime.state
+        self._before = services.runtime.state
         self._turns: list[_Turn] = []
         self._requests: Turns[_Request] = Turns(REQUESTS_MAX)
         self._asked: dict[str, str] = {}  # the station's own logic: id of the question, idTag
@@ -103,7 +103,7 @@ class StationBus:
 
     def as_data(self) -> dict[str, Any]:
         """How the bus is, for ``status``."""
-        authorization = self._rooms.settings.authorization
+        authorization = self._services.settings.authorization
         return {
             "broker": f"{self._settings.host}:{self._settings.port}",
             "connected": self._is_connected,
@@ -118,7 +118,7 @@ class StationBus:
 
     async def run(self) -> None:
         """Connect and talk, again and again; sessions do not depend on it."""
-        self._rooms.observers.append(self._observe)
+        self._services.observers.append(self._observe)
         serving = asyncio.create_task(self._serve(), name="bus requests")
         try:
             while True:
@@ -129,14 +129,14 @@ class StationBus:
             serving.cancel()
             for task in self._answering:
                 task.cancel()
-            self._rooms.observers.remove(self._observe)
+            self._services.observers.remove(self._observe)
 
     async def _one_connection(self) -> bool:
         """Talk until the connection breaks; True when it had been stable."""
         begun_s = self._now_s()
         where = self._settings.topic_prefix + "josev/cs"
         registration = Registration(
-            identifier=self._rooms.settings.charge_point.identity,
+            identifier=self._services.settings.charge_point.identity,
             topics=self.subscriptions,
             last_words=(where, self._service_status("error").text()),
             dropped=self._complaints.drop,
@@ -160,7 +160,7 @@ class StationBus:
         logger.info("the station bus is connected: %s:%d", self._settings.host, self._settings.port)
         self._is_connected, self._problem = True, ""
         ready = self._facts.service_status("ready")
-        state, now = self._rooms.runtime.state, self._rooms.clock.now()
+        state, now = self._services.runtime.state, self._services.clock.now()
         self._outgoing.announce(
             [
                 Announcement(("josev/cs",), "service_status", "update", ready),
@@ -206,15 +206,15 @@ class StationBus:
         self._problem = problem
 
     def _now_s(self) -> float:
-        return self._rooms.clock.now().monotonic_s
+        return self._services.clock.now().monotonic_s
 
     # --- out -------------------------------------------------------------------------------------
 
     def _observe(self, event: Event, commands: Sequence[Command]) -> None:
         """Note a turn. It is told a little later: the answer to a request goes before the news."""
-        before, after = self._before, self._rooms.runtime.state
+        before, after = self._before, self._services.runtime.state
         self._before = after
-        now = self._rooms.clock.now()
+        now = self._services.clock.now()
         if not self._turns:
             asyncio.get_running_loop().call_later(_AFTER_S, self._tell_turns)
         self._turns.append(_Turn(before, event, after, tuple(commands), now))
@@ -236,7 +236,7 @@ class StationBus:
             if check.accepted is None:
                 continue
             if not self._is_connected:
-                self._rooms.runtime.post(StationAnswered(check.attempt.id_tag, is_wanted=True))
+                self._services.runtime.post(StationAnswered(check.attempt.id_tag, is_wanted=True))
                 continue
             (id,) = self._outgoing.announce([self._announcer.question(check)])
             self._asked[id.lower()] = check.attempt.id_tag
@@ -301,7 +301,7 @@ class StationBus:
             return
         del self._asked[message.id.lower()]
         is_wanted = message.data["status"] == "accepted"
-        self._rooms.runtime.post(StationAnswered(id_tag, is_wanted))
+        self._services.runtime.post(StationAnswered(id_tag, is_wanted))
 
     def _take_update(self, topic: str, message: Message) -> None:
         if topic == "iso15118/ocpp" and message.name == "iso15118_state_info":
@@ -337,7 +337,7 @@ class StationBus:
 
     def _stop(self, evse_id: str) -> None:
         connector_id = self._evses.connector_id(evse_id)
-        state = self._rooms.runtime.state
+        state = self._services.runtime.state
         running = None if connector_id is None else state.connector(connector_id).transaction
         if running is None:
             problem = "it ends nothing: there is no session"
@@ -346,7 +346,7 @@ class StationBus:
         self._spawn(self._ask(running.ref))
 
     async def _ask(self, ref: int) -> None:
-        await self._rooms.runtime.request(lambda request_id: StopRequested(request_id, ref))
+        await self._services.runtime.request(lambda request_id: StopRequested(request_id, ref))
 
     # --- requests in their turn ------------------------------------------------------------------
 

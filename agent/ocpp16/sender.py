@@ -72,8 +72,7 @@ class Sender:
     def authorize(self, command: Authorize) -> None:
         """Ask about a card; its time-out runs from now, not from its turn.
 
-        What a token of the station bus takes of it is given to a card of the charger's own reader
-        once more: whoever sends such tokens without end would leave no time for anybody else.
+        A card at the charger's own reader gets the time that a token of the station bus took of it.
         """
         if self.accepted_at_s is None:
             self._post(AuthorizeFailed(command.id_tag, "the link is not accepted yet"))

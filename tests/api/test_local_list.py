@@ -177,8 +177,8 @@ def test_a_list_that_the_disk_does_not_take_has_failed_and_the_old_one_stays(tmp
     with running_charger(api_settings(tmp_path)) as charger:
         send(charger, 1, entry("OLD"))
         assert charger.application is not None
-        assert charger.application.rooms is not None
-        database = charger.application.rooms.store._database.writer
+        assert charger.application.services is not None
+        database = charger.application.services.store._database.writer
         (pages,) = database.execute("PRAGMA page_count").fetchone()
         database.execute(f"PRAGMA max_page_count = {pages + 2}")
         answer = send(charger, 2, *(entry(f"NEW-{number:06}") for number in range(5000)))

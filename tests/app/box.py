@@ -114,8 +114,8 @@ class Box:
         self._run.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._run
-        if self.application.rooms is not None:
-            self.application.rooms.store.close()  # a process that is gone has no files open
+        if self.application.services is not None:
+            self.application.services.store.close()  # a process that is gone has no files open
 
     async def lose_power(self) -> None:
         """The process is gone, and with it the machine: the next start is in another boot."""

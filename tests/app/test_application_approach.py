@@ -95,7 +95,7 @@ async def test_a_new_password_is_used_at_once_without_another_boot_and_after_a_r
     assert len(network.attempts) == 3
     assert (tmp_path / "agent.db").stat().st_mode & 0o777 == 0o600
     assert NEW_KEY not in caplog.text
-    assert NEW_KEY not in str(box.application.rooms.frame_log.frames())  # type: ignore[union-attr]
+    assert NEW_KEY not in str(box.application.services.frame_log.frames())  # type: ignore[union-attr]
     await box.die()
 
 
@@ -166,7 +166,7 @@ async def test_a_profile_that_does_not_work_is_taken_back(tmp_path):
             raise LinkError("no TLS here")
         return await FakeCentralSystem.connect(network, url, **more)
 
-    box.application.rooms.link._connect = no_tls  # type: ignore[union-attr]
+    box.application.services.link._connect = no_tls  # type: ignore[union-attr]
     assert await change(network, "SecurityProfile", "2") == "Accepted"
     assert known(box).wanted.url == "wss://central.test/ocpp"
     await asyncio.sleep(200)

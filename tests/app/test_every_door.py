@@ -90,10 +90,10 @@ class House:
     records: list[DecisionRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rooms = self.box.application.rooms
-        assert self.rooms is not None
-        self.rooms.observers.append(self._observe)
-        self.station = Station(self.rooms)
+        self.services = self.box.application.services
+        assert self.services is not None
+        self.services.observers.append(self._observe)
+        self.station = Station(self.services)
         self.station.hardware = lambda connector_id: dict.fromkeys(("pilot", "plug"), "real")  # type: ignore[method-assign]
         self.service = ControlService(self.station)
         self.sessions = SessionCommands(self.service, SimulationCommands(self.service))
@@ -103,7 +103,7 @@ class House:
 
     @property
     def runtime(self) -> Any:
-        return self.rooms.runtime
+        return self.services.runtime
 
     async def rule(self, enter: Callable[[House, str], Awaitable[object]], id_tag: str) -> str:
         """The rule by which a tag was decided on that came through this door."""
@@ -132,7 +132,7 @@ class House:
     async def restore(self) -> None:
         """The cache is as it was: answers are remembered."""
         rows: list[Command] = [ClearCache(), *(CacheTag(tag, info) for tag, info in CACHED.items())]
-        self.rooms.store.commit(rows, NOON)
+        self.services.store.commit(rows, NOON)
 
     async def switch(self, switches: dict[str, bool]) -> None:
         for key, is_on in switches.items():

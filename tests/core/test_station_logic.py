@@ -106,7 +106,7 @@ def test_too_many_questions_keep_nobody_from_charging():
     story = Story(a_charge_point(rules=ASKS))
     others = tuple(
         PendingAuthorization(
-            AuthorizationAttempt(Purpose.QUESTION, f"TAG{number}", facts=TagRecord()),
+            AuthorizationAttempt(Purpose.AUTHORIZE_ONLY, f"TAG{number}", facts=TagRecord()),
             story.now.monotonic_s + 5,
         )
         for number in range(CHECKS_MAX)

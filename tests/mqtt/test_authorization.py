@@ -407,7 +407,7 @@ async def test_what_was_accepted_once_is_accepted_from_the_cache(tmp_path):
 async def test_an_expired_entry_of_the_list_is_asked_about(tmp_path):
     async with station(tmp_path) as here:
         old = IdTagInfo(AuthorizationStatus.ACCEPTED, NOON - timedelta(days=1))
-        here.box.application.rooms.store.replace_list(7, [(CARD, old)])
+        here.box.application.services.store.replace_list(7, [(CARD, old)])
         assert await here.present() == "accepted"
         assert await here.why() == "CENTRAL_ACCEPTED"
         assert len(here.box.central_system.of("Authorize")) == 1

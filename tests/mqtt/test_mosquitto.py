@@ -136,8 +136,8 @@ def charger(tmp_path: Path, broker: Broker) -> Iterator[Charger]:
 
 def bus_of(charger: Charger) -> dict[str, Any]:
     assert charger.application is not None
-    assert charger.application.rooms is not None
-    found: dict[str, Any] = charger.application.rooms.accounts["bus"]()
+    assert charger.application.services is not None
+    found: dict[str, Any] = charger.application.services.accounts["bus"]()
     return found
 
 

@@ -461,7 +461,7 @@ async def test_no_token_stands_in_a_log_of_any_level(tmp_path, caplog):
             "token_data": {"iso15118_hash_data": [hashes]},
         }
         await here.broker.ask("iso15118/ocpp", "iso15118_authorization", data)
-        frames = here.box.application.rooms.frame_log.frames()
+        frames = here.box.application.services.frame_log.frames()
         told = caplog.text + "".join(frame.message for frame in frames)
     for text in ("044943121F1A80", "13579", "FF4455", "xxx", "DEABCC123ABC56"):
         assert text not in told

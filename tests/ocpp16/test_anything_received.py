@@ -173,8 +173,8 @@ def watched_closings(box: Box) -> set[int]:
     def observe(event: Event, commands: Sequence[Command]) -> None:
         closings.update(c.transaction_ref for c in commands if isinstance(c, CloseContactor))
 
-    assert box.application.rooms is not None
-    box.application.rooms.observers.append(observe)
+    assert box.application.services is not None
+    box.application.services.observers.append(observe)
     return closings
 
 

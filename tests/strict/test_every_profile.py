@@ -91,9 +91,9 @@ async def _core(pair: Pair) -> None:
     assert await ask("ClearCache") == "Accepted"
     assert await ask("DataTransfer", vendorId="nobody", data="x") == "UnknownVendorId"
     assert await ask("UnlockConnector", connectorId=9) == "NotSupported"
-    rooms = pair.box.application.rooms
-    assert rooms is not None
-    answer = await rooms.link.call(
+    services = pair.box.application.services
+    assert services is not None
+    answer = await services.link.call(
         "DataTransfer", {"vendorId": "com.example", "messageId": "hello"}
     )
     assert answer == {"status": "UnknownVendorId"}

@@ -307,7 +307,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/core/clock_trust.py",
-                "    turn.order(CorrectTimes(boot.number, boot.booted_at))\n",
+                "    turn.emit(CorrectTimes(boot.number, boot.booted_at))\n",
                 "",
             ),
         ),
