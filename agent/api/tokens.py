@@ -26,6 +26,7 @@ from agent.platform.edited_files import read_secret
 from agent.platform.errors import EditedFileError
 from agent.platform.file_problems import in_words
 from agent.platform.ownership import rights_of_owner
+from agent.platform.whole_file import write_whole
 
 FILE_NAME = "tokens.json"
 TOKENS_MAX = 100
@@ -121,7 +122,6 @@ class TokenFile:
         try:
             fcntl.flock(directory, fcntl.LOCK_EX)
             yield
-            os.fsync(directory)
         finally:
             os.close(directory)
 
@@ -135,16 +135,8 @@ class TokenFile:
             }
             for token in tokens
         ]
-        beside = self.path.with_suffix(".new")
         try:
-            with contextlib.suppress(FileNotFoundError):
-                beside.unlink()
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"tokens": entries}, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
+            write_whole(self.path, json.dumps({"tokens": entries}, indent=1).encode())
         except OSError as problem:
             raise ApiError(in_words(problem, "change", self.path)) from None
 

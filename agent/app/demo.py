@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import socket
 import sys
@@ -17,6 +16,7 @@ from agent.config.demo_settings import demo_settings
 from agent.config.settings import SCOPES, ApiSettings, ApiTokenSettings
 from agent.platform.errors import StoreError
 from agent.platform.log_lines import Lines
+from agent.platform.whole_file import write_whole
 
 API_PORT = 8080
 
@@ -81,9 +81,7 @@ def _api(directory: Path) -> ApiSettings:
     """The control API with a token of its own, which is kept in a file for its owner only."""
     secret = directory / "api-token"
     if not secret.exists():
-        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
+        write_whole(secret, f"{secrets.token_urlsafe(32)}\n".encode())
     token = ApiTokenSettings(name="demo", secret_file=str(secret), scopes=SCOPES)
     listen = f"127.0.0.1:{_free_port()}"
     return ApiSettings(enabled=True, page=True, listen=listen, tokens=(token,))

@@ -18,7 +18,7 @@ from agent.cli import paths
 from agent.cli.console import Console, as_json
 from agent.platform.errors import AgentError, ConfigError, NoAgent
 from agent.platform.file_problems import in_words
-from agent.platform.ownership import write_private
+from agent.platform.whole_file import write_private
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings

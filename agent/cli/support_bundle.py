@@ -17,7 +17,8 @@ from agent.cli import paths
 from agent.cli.console import Console
 from agent.platform.errors import ConfigError, ControlError, NoAgent
 from agent.platform.file_problems import why
-from agent.platform.ownership import rights_of_owner, write_private
+from agent.platform.ownership import rights_of_owner
+from agent.platform.whole_file import write_private
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings

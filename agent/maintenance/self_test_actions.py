@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from agent.maintenance.self_test import Hands as Hands
 from agent.maintenance.self_test import SelfTest
 from agent.platform.errors import ControlError
 from agent.platform.file_problems import reason
+from agent.platform.whole_file import write_whole
 from agent.runtime.executors import Threads
 
 FINDINGS_MAX = 200
@@ -109,16 +109,9 @@ def _checked(findings: Any) -> list[dict[str, str]]:
 
 
 def _write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write it whole or not at all; the last one is replaced."""
-    beside = path.with_suffix(".new")
     try:
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=2, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, json.dumps(record, indent=2, ensure_ascii=False).encode())
     except OSError as problem:
-        beside.unlink(missing_ok=True)
         raise ControlError(f"cannot write {path}: {reason(problem, path)}") from problem
 
 

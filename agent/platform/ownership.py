@@ -11,12 +11,11 @@ import os
 import pwd
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.platform.errors import AgentError
-from agent.platform.file_problems import in_words
 
 ROOT = 0
 _LINKS_MAX = 40  # as the kernel has it
@@ -98,33 +97,6 @@ def require_own_folder(folder: Path) -> None:
             f"{folder} belongs to root, but others may write in it: "
             f"give it to the agent's user (chown), or take that right away (chmod go-w {folder})"
         )
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that somebody has named: whole or not at all, readable for its owner only.
-
-    It belongs to whom its folder belongs to. Raises AgentError.
-    """
-    path = path.absolute()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with rights_of_owner(path.parent):
-        try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)  # the next thing may be a power cut
-            beside.replace(path)
-        except BaseException as problem:  # Ctrl-C too leaves nothing half written
-            _remove(beside)
-            if isinstance(problem, OSError):
-                raise AgentError(in_words(problem, "write", path)) from None
-            raise
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # the folder may be one that nobody can change
-        path.unlink(missing_ok=True)
 
 
 # --- whose it is ---------------------------------------------------------------------------------

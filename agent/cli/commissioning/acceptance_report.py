@@ -17,7 +17,8 @@ from typing import Any
 
 from agent.platform.errors import AgentError
 from agent.platform.file_problems import in_words
-from agent.platform.ownership import rights_of_owner, write_private
+from agent.platform.ownership import rights_of_owner
+from agent.platform.whole_file import write_private
 from agent.runtime.clock import this_boot_id
 
 FORMAT = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import getpass
 import os
 import pwd
@@ -19,6 +18,7 @@ from agent.platform.edited_files import SECRET_BYTES_MAX, decoded, one_line, rea
 from agent.platform.errors import AgentError, EditedFileError
 from agent.platform.file_problems import in_words
 from agent.platform.ownership import rights_of_owner
+from agent.platform.whole_file import written_beside
 
 WORDS = "ask a few questions and write a configuration that check-config accepts"
 PASSWORD_FILE = "secrets/authorization_key"
@@ -201,8 +201,8 @@ def _write(
     if answers.get("password"):
         _make_folder(place.password.parent)
         secret = f"{answers['password']}\n"
-        kept += [write_whole(place.password, secret, 0o600, may_replace, is_for_service=True)]
-    kept += [write_whole(place.config, text, 0o644, may_replace)]
+        kept += [write_file(place.password, secret, 0o600, may_replace, is_for_service=True)]
+    kept += [write_file(place.config, text, 0o644, may_replace)]
     _tell(options, place, answers, [path for path in kept if path], warnings_for(settings))
 
 
@@ -262,7 +262,7 @@ def _next_steps(options: argparse.Namespace, answers: Mapping[str, str]) -> list
 SERVICE_USER = "chargepoint"
 
 
-def write_whole(
+def write_file(
     path: Path, text: str, mode: int, may_replace: bool, is_for_service: bool = False
 ) -> Path | None:
     """Write the file with this mode, all of it or nothing, with the rights of the folder's owner.
@@ -272,36 +272,28 @@ def write_whole(
     when there is one and it may not be replaced, or when the disk does not let us.
     """
     path = path.absolute()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     with rights_of_owner(path.parent):
+        owner = _service_user() if is_for_service and os.geteuid() == 0 else None
         try:
-            _write_and_sync(beside, text, mode, is_for_service)
-            kept = _make_room(path) if may_replace else None
-            if kept is not None:
-                beside.replace(path)
-            else:
-                os.link(beside, path)  # unlike a rename it fails when somebody was quicker
+            with written_beside(path, text.encode(), mode, owner) as beside:
+                kept = _make_room(path) if may_replace else None
+                if kept is not None:
+                    beside.replace(path)
+                else:
+                    os.link(beside, path)  # unlike a rename it fails when somebody was quicker
         except FileExistsError:
             raise AgentError(f"{path} exists already, and stays as it is") from None
         except OSError as problem:
             raise AgentError(in_words(problem, "write", path)) from None
-        finally:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
     return kept
 
 
-def _write_and_sync(path: Path, text: str, mode: int, is_for_service: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fchmod(descriptor, mode)
-        if is_for_service and os.geteuid() == 0:
-            with contextlib.suppress(KeyError):
-                user = pwd.getpwnam(SERVICE_USER)
-                os.fchown(descriptor, user.pw_uid, user.pw_gid)
-        os.fsync(descriptor)
+def _service_user() -> tuple[int, int] | None:
+    try:
+        user = pwd.getpwnam(SERVICE_USER)
+    except KeyError:
+        return None
+    return user.pw_uid, user.pw_gid
 
 
 def _make_room(path: Path) -> Path | None:

@@ -272,7 +272,7 @@ def test_a_file_that_somebody_else_writes_meanwhile_is_not_overwritten(tmp_path)
     path = tmp_path / "config.toml"
     path.write_text("theirs")
     with pytest.raises(AgentError, match="exists already"):
-        init_command.write_whole(path, "ours", 0o644, may_replace=False)
+        init_command.write_file(path, "ours", 0o644, may_replace=False)
     assert path.read_text() == "theirs"
     assert [p.name for p in tmp_path.iterdir()] == ["config.toml"]
 
@@ -284,9 +284,9 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_half_written(tmp_pa
     def full(descriptor: int) -> None:
         raise OSError(28, "no room on the disk on device")
 
-    monkeypatch.setattr(init_command.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(AgentError, match="no room on the disk"):
-        init_command.write_whole(path, "new", 0o644, may_replace=True)
+        init_command.write_file(path, "new", 0o644, may_replace=True)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["config.toml"]
 
