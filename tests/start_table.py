@@ -137,9 +137,9 @@ STATES: Mapping[str, State] = {
 
 # --- who comes -----------------------------------------------------------------------------------
 
-SHARED_CARD = ev.CardPresented(CARD, (1, 2))
+SHARED_CARD = ev.TagPresented(CARD, (1, 2))
 DOORS: Mapping[str, Door] = {
-    "card": ev.CardPresented(CARD, (1,)),
+    "card": ev.TagPresented(CARD, (1,)),
     "remote": ev.RemoteStartRequested("r", CARD, 1),
     "remote, none named": ev.RemoteStartRequested("r", CARD),
     "operator": ev.StartRequested("r", 1, CARD),

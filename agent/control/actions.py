@@ -13,7 +13,7 @@ from agent.control.services import Observer
 from agent.control.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command, RecordDecision
-from agent.core.events import CardNotTaken, CardPresented, Event
+from agent.core.events import CardNotTaken, Event, TagPresented
 from agent.core.id_tag import mask, same_tag
 from agent.core.ports import Clock
 from agent.core.values import DecisionRecord
@@ -162,7 +162,7 @@ def _observer_of_next_card(decided: asyncio.Future[DecisionRecord | None]) -> Ob
         if decided.done():
             return
         match event:
-            case CardPresented() if id_tag is None:
+            case TagPresented() if id_tag is None:
                 id_tag = event.id_tag
             case CardNotTaken() if id_tag is None:
                 decided.set_result(None)

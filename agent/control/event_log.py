@@ -97,7 +97,7 @@ def _age(seconds: int) -> str:
 
 def _about_event(event: Event) -> Iterator[str]:
     match event:
-        case ev.CardPresented(id_tag):
+        case ev.TagPresented(id_tag):
             yield f"card {mask(id_tag)} presented"
         case ev.CardNotTaken(problem):
             yield WarningLine(f"card not taken: {problem}")

@@ -56,7 +56,7 @@ _ROUTES = {
 }
 # About a tag: they come looked up, and in no other form.
 _PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagRecord], None]] = {
-    ev.CardPresented: tag_presented.card_presented,
+    ev.TagPresented: tag_presented.tag_presented,
     ev.RemoteStartRequested: tag_presented.remote_start_requested,
     ev.StartRequested: from_operator.session_asked,
     ev.AuthorizeRequested: from_operator.tag_questioned,

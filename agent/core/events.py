@@ -59,7 +59,7 @@ from agent.core.values import (
 
 
 @dataclass(frozen=True, slots=True)
-class CardPresented:
+class TagPresented:
     """A card or code was presented at a reader that serves ``connectors``."""
 
     id_tag: str
@@ -233,7 +233,7 @@ class OutboxWasEmpty:
 # --- about a tag: looked up before the core sees them --------------------------------------------
 
 # Somebody wants to charge, or wants to know: the core decides about the tag.
-Presented = CardPresented | RemoteStartRequested | StartRequested | AuthorizeRequested
+Presented = TagPresented | RemoteStartRequested | StartRequested | AuthorizeRequested
 # The central system has said something about the tag.
 Heard = AuthorizeAnswered | MessageAnswered
 

@@ -1,7 +1,7 @@
 """What a presented tag is for, and what follows from the decision about it.
 
 A tag may end a session, call off a start, release a held cable, or start. The order in which these
-are looked at is the order of the functions below ``card_presented``.
+are looked at is the order of the functions below ``tag_presented``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from agent.core.authorization_rules import Decision
 from agent.core.commands import ShowSignal
 from agent.core.events import (
     AuthorizeRequested,
-    CardPresented,
     Presented,
     RemoteStartRequested,
     RequestNotTaken,
     StartRequested,
+    TagPresented,
 )
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.replies import because
@@ -44,7 +44,7 @@ _NO_PERSON = (TokenKind.AUTOCHARGE, TokenKind.CONTRACT, TokenKind.STATION)
 RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 
 
-def card_presented(turn: Turn, event: CardPresented, facts: TagRecord) -> None:
+def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
     """Somebody presented a tag at the reader."""
     if _needs_no_facts(turn, event, facts):
         return
@@ -71,7 +71,7 @@ def card_presented(turn: Turn, event: CardPresented, facts: TagRecord) -> None:
     _refuse(turn, Purpose.START, event.id_tag, (), why)
 
 
-def _needs_no_facts(turn: Turn, event: CardPresented, facts: TagRecord) -> bool:
+def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
     """Refuse what nobody has to know the tag for, or let it end what is its own; False: it is open.
 
     Of ``facts`` only the group counts, which gets its cable back, too.
@@ -100,7 +100,7 @@ def _needs_no_facts(turn: Turn, event: CardPresented, facts: TagRecord) -> bool:
     return _ends_its_own(turn, event, facts, served)
 
 
-def _served(turn: Turn, event: CardPresented) -> list[Connector]:
+def _served(turn: Turn, event: TagPresented) -> list[Connector]:
     return [c for c in turn.state.connectors if c.connector_id in event.connectors]
 
 
@@ -158,7 +158,7 @@ def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
     A tag that ends what is its own needs no decision (section 3.4).
     """
     match event:
-        case CardPresented():
+        case TagPresented():
             if not _needs_no_facts(turn, event, TagRecord()):
                 asked = Asked(Purpose.START, event.id_tag)
                 authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
@@ -219,7 +219,7 @@ def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
 
 
 def _ends_its_own(
-    turn: Turn, event: CardPresented, facts: TagRecord, served: list[Connector]
+    turn: Turn, event: TagPresented, facts: TagRecord, served: list[Connector]
 ) -> bool:
     """The tag ends its session, calls off its start, or gets its cable back."""
     return (

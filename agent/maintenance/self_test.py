@@ -208,7 +208,7 @@ class SelfTest:
 
     async def _card(self) -> Finding:
         with self._listening() as ear:
-            heard = await ear.hear(ev.CardPresented, ev.CardNotTaken, within_s=CARD_S)
+            heard = await ear.hear(ev.TagPresented, ev.CardNotTaken, within_s=CARD_S)
         if heard is None:
             words = f"no card was seen within {CARD_S:g} s"
             return failed(

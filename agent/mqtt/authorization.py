@@ -12,9 +12,9 @@ from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command, RecordDecision
 from agent.core.events import (
     AuthorizeAnswered,
-    CardPresented,
     Event,
     RequestNotTaken,
+    TagPresented,
 )
 from agent.core.id_tag import same_tag
 from agent.core.state import ChargePoint, Purpose
@@ -116,7 +116,7 @@ class Desk:
             return
         self._note_token(token)
         self._services.runtime.post(
-            CardPresented(token.id_tag, targets, claim=TokenKind.STATION, source=Source.STATION)
+            TagPresented(token.id_tag, targets, claim=TokenKind.STATION, source=Source.STATION)
         )
 
     @property
@@ -153,7 +153,7 @@ class Desk:
         watch = _Watch(self._services, token)
         self._services.observers.append(watch.observe)
         self._services.runtime.post(
-            CardPresented(
+            TagPresented(
                 token.id_tag,
                 targets,
                 is_random=token.is_random,
@@ -190,7 +190,7 @@ class _Watch:
     def observe(self, event: Event, commands: Sequence[Command]) -> None:
         """Called after every turn of the runtime."""
         match event:
-            case CardPresented(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
+            case TagPresented(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
                 self._is_there = True
             case AuthorizeAnswered(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
                 self._certificate_status = _CERTIFICATE_WORDS.get(event.certificate_status, "")

@@ -258,7 +258,7 @@ class Devices:
             self._post(ev.CardNotTaken("the code has more than 20 or unprintable characters"))
             return
         served = self._served if connector_id is None else (connector_id,)
-        self._post(ev.CardPresented(id_tag, served, is_random=is_random))
+        self._post(ev.TagPresented(id_tag, served, is_random=is_random))
 
 
 def _reading(reading: MeterReading, read_at: datetime) -> Reading:

@@ -17,13 +17,13 @@ from collections import deque
 from agent.core.authorization_attempt import Purpose
 from agent.core.events import (
     CardNotTaken,
-    CardPresented,
     Event,
     MeterFailed,
     MeterRead,
     ReaderFailed,
     ReaderRecovered,
     RequestNotTaken,
+    TagPresented,
 )
 from agent.core.tag_sources import Source
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 EVENTS_MAX = 1000
 OF_STATION_MAX = 200  # tokens of the station bus, with those that are refused
-_DROPPABLE = (MeterRead, MeterFailed, CardPresented, CardNotTaken)
+_DROPPABLE = (MeterRead, MeterFailed, TagPresented, CardNotTaken)
 
 
 class EventQueue:
@@ -117,7 +117,7 @@ def _is_of_station(event: Event) -> bool:
     match event:
         case RequestNotTaken(purpose=Purpose.START):
             return True
-        case CardPresented(source=source):
+        case TagPresented(source=source):
             return source is Source.STATION
         case _:
             return False

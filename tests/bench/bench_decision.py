@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.app.initial_state import initial_state
 from agent.config.config_file import parse_config
 from agent.core import charge_point
-from agent.core.events import CablePluggedIn, CardPresented, LinkAccepted, LookedUp
+from agent.core.events import CablePluggedIn, LinkAccepted, LookedUp, TagPresented
 from agent.core.state import ChargePoint
 from agent.core.values import AuthorizationStatus, IdTagInfo, Instant
 from agent.store import Store
@@ -52,7 +52,7 @@ def _decision_p50_s(listed: int) -> float:
 
 def _seconds(store: Store, state: ChargePoint, tag: str) -> float:
     begun_s = time.perf_counter()
-    event = LookedUp(CardPresented(tag, connectors=(1,)), store.facts(tag))
+    event = LookedUp(TagPresented(tag, connectors=(1,)), store.facts(tag))
     after, commands = charge_point.handle(state, event, NOW)
     elapsed_s = time.perf_counter() - begun_s
     assert commands

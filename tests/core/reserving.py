@@ -62,7 +62,7 @@ def start_of(commands: list[Command]) -> StartTransaction:
     return start
 
 
-def charge(story: Story, card: ev.CardPresented | None = None, connector_id: int = 1) -> None:
+def charge(story: Story, card: ev.TagPresented | None = None, connector_id: int = 1) -> None:
     """Tap, plug in, and the parts obey until the session begins."""
     story.tell(card or tap(facts=listed()))
     story.tell(ev.CablePluggedIn(connector_id))

@@ -135,7 +135,7 @@ FROM_PARTS = st.one_of(
 FROM_PEOPLE = told(
     st.builds(
         ev.LookedUp,
-        st.builds(ev.CardPresented, tags, st.sampled_from([(1,), (2,), (1, 2)]), st.booleans()),
+        st.builds(ev.TagPresented, tags, st.sampled_from([(1,), (2,), (1, 2)]), st.booleans()),
         facts,
     )
 )

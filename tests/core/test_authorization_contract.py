@@ -31,7 +31,7 @@ PNC = {"ISO15118PnCEnabled": "true"}
 
 
 def shown(contract: Contract = CHECKED, facts: TagRecord | None = None) -> ev.LookedUp:
-    presented = ev.CardPresented(E_MAID, (1,), claim=TokenKind.CONTRACT, contract=contract)
+    presented = ev.TagPresented(E_MAID, (1,), claim=TokenKind.CONTRACT, contract=contract)
     return looked_up(presented, facts)
 
 
@@ -96,7 +96,7 @@ def test_offline_and_without_plug_and_charge_the_offline_rules_decide():
 def test_a_vehicle_that_shows_itself_again_ends_nothing(claim):
     story = Story(a_charge_point())
     story.state = replace(story.state, rules=replace(story.state.rules, autocharge=True))
-    again = looked_up(ev.CardPresented(E_MAID, (1,), claim=claim), listed())
+    again = looked_up(ev.TagPresented(E_MAID, (1,), claim=claim), listed())
     story.tell(again)
     story.wait(10)
     assert story.tell(again) == []
@@ -110,7 +110,7 @@ def test_a_vehicle_that_shows_itself_again_in_its_session_ends_nothing():
     story = charging()
     story.wait(10)
     card = story.connector.transaction.id_tag
-    assert rules_of(story.tell(ev.CardPresented(card, (1,), claim=TokenKind.CONTRACT))) == []
+    assert rules_of(story.tell(ev.TagPresented(card, (1,), claim=TokenKind.CONTRACT))) == []
     assert story.connector.stop is None
 
 

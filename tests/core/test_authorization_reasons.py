@@ -149,17 +149,17 @@ def a_vehicle_shows_its_address() -> list[Command]:
 
 
 def claimed(claim: TokenKind) -> ev.LookedUp:
-    return looked_up(ev.CardPresented(CARD, (1,), claim=claim), listed())
+    return looked_up(ev.TagPresented(CARD, (1,), claim=claim), listed())
 
 
 def a_contract_nobody_can_check() -> list[Command]:
     story = Story(a_charge_point(online=False, ISO15118PnCEnabled="true"))
-    return story.tell(looked_up(ev.CardPresented(CARD, (1,), contract=Contract(())), listed()))
+    return story.tell(looked_up(ev.TagPresented(CARD, (1,), contract=Contract(())), listed()))
 
 
 def a_card_comes_while_a_token_is_checked():
     story = Story(a_charge_point())
-    story.tell(ev.CardPresented(OTHER_CARD, (1,), source=Source.STATION))
+    story.tell(ev.TagPresented(OTHER_CARD, (1,), source=Source.STATION))
     return story.tell(tap())
 
 
@@ -193,7 +193,7 @@ def asked(
 
 
 def the_store_cannot_be_read() -> list[Command]:
-    unread = ev.LookedUp(ev.CardPresented(CARD, (1,)), None, "disk I/O error")
+    unread = ev.LookedUp(ev.TagPresented(CARD, (1,)), None, "disk I/O error")
     return Story(a_charge_point()).tell(unread)
 
 

@@ -35,7 +35,7 @@ def test_every_event_has_a_route():
 
 
 ABOUT_TAGS = (
-    ev.CardPresented(CARD, (1,)),
+    ev.TagPresented(CARD, (1,)),
     ev.RemoteStartRequested("r1", CARD, 1),
     ev.StartRequested("r1", 1, CARD),
     ev.AuthorizeRequested("r1", CARD),

@@ -211,7 +211,7 @@ def test_two_questions_about_one_tag_are_asked_once_and_both_answered():
     assert len(story.state.vouched) == 1
 
 
-def test_a_card_presented_while_a_question_about_it_is_open_is_not_swallowed():
+def test_a_tag_presented_while_a_question_about_it_is_open_is_not_swallowed():
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1), ev.AuthorizeRequested("q1", CARD))
     commands = story.tell(tap())

@@ -91,7 +91,7 @@ def test_a_remote_start_is_shown_to_it_too():
 
 def test_what_the_station_has_decided_itself_is_not():
     story = Story(a_charge_point(rules=ASKS))
-    decided = ev.CardPresented(CARD, (1,), claim=TokenKind.STATION)
+    decided = ev.TagPresented(CARD, (1,), claim=TokenKind.STATION)
     assert rules_of(story.tell(decided)) == ["STATION"]
 
 

@@ -24,8 +24,8 @@ from tests.core.world import (
 OTHERS = [source for source in Source if source is not Source.READER]
 
 
-def token(id_tag: str, connectors: tuple[int, ...] = (1,), **more: object) -> ev.CardPresented:
-    return ev.CardPresented(id_tag, connectors, source=Source.STATION, **more)
+def token(id_tag: str, connectors: tuple[int, ...] = (1,), **more: object) -> ev.TagPresented:
+    return ev.TagPresented(id_tag, connectors, source=Source.STATION, **more)
 
 
 def of_source(source: Source, id_tag: str) -> ev.Event:

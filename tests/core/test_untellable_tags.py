@@ -39,9 +39,9 @@ PLUG = ev.CablePluggedIn(1)
 WAYS: dict[str, Callable[[str], Event]] = {
     "a card": lambda tag: tap(tag, listed()),
     "a vehicle": lambda tag: looked_up(
-        ev.CardPresented(tag, (1,), claim=TokenKind.AUTOCHARGE), listed()
+        ev.TagPresented(tag, (1,), claim=TokenKind.AUTOCHARGE), listed()
     ),
-    "the station": lambda tag: ev.CardPresented(tag, (1,), claim=TokenKind.STATION),
+    "the station": lambda tag: ev.TagPresented(tag, (1,), claim=TokenKind.STATION),
     "a remote start": lambda tag: looked_up(ev.RemoteStartRequested("r1", tag, 1), listed()),
     "the operator": lambda tag: looked_up(ev.StartRequested("r1", 1, tag), listed()),
     "a trusted operator": lambda tag: ev.StartRequested("r1", 1, tag, is_trusted=True),

@@ -367,4 +367,4 @@ def _can_be_told(id_tag: str) -> bool:
 
 
 def _is_random_card(event: Event) -> bool:
-    return isinstance(event, ev.CardPresented) and event.is_random
+    return isinstance(event, ev.TagPresented) and event.is_random

@@ -98,7 +98,7 @@ def tap(
     is_random: bool = False,
 ) -> ev.LookedUp:
     """A card at the reader; known nowhere unless ``facts`` say so."""
-    return looked_up(ev.CardPresented(id_tag, connectors, is_random), facts)
+    return looked_up(ev.TagPresented(id_tag, connectors, is_random), facts)
 
 
 def looked_up(event: ev.Presented | ev.Heard, facts: TagRecord | None = None) -> ev.LookedUp:

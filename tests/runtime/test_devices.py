@@ -349,10 +349,10 @@ async def test_every_value_of_the_meter_reaches_the_core(tmp_path):
 @pytest.mark.parametrize(
     ("happened", "told"),
     [
-        (CardArrived(UID), [ev.CardPresented("044943121F1A80", (1,))]),
-        (CardArrived(UID[:4]), [ev.CardPresented("04494312", (1,))]),
-        (CardArrived(b"\x08\x01\x02\x03"), [ev.CardPresented("08010203", (1,), is_random=True)]),
-        (CodeArrived("TAG-RFID-001"), [ev.CardPresented("TAG-RFID-001", (1,))]),
+        (CardArrived(UID), [ev.TagPresented("044943121F1A80", (1,))]),
+        (CardArrived(UID[:4]), [ev.TagPresented("04494312", (1,))]),
+        (CardArrived(b"\x08\x01\x02\x03"), [ev.TagPresented("08010203", (1,), is_random=True)]),
+        (CodeArrived("TAG-RFID-001"), [ev.TagPresented("TAG-RFID-001", (1,))]),
         (CardLeft(), []),
         (SeveralCards(), [ev.CardNotTaken("more than one card in the field: show one alone")]),
         (CardUnreadable("half a card"), [ev.CardNotTaken("half a card")]),
@@ -390,7 +390,7 @@ async def test_a_uid_becomes_an_id_tag_as_the_settings_say(tmp_path, order, form
     reader = ReaderSettings(driver="simulated", uid_order=order, uid_format=form)
     desk = Desk(tmp_path, reader=reader)
     desk.devices.reader_says(CardArrived(uid))
-    assert desk.posted == [ev.CardPresented(id_tag, (1,))]
+    assert desk.posted == [ev.TagPresented(id_tag, (1,))]
 
 
 async def test_a_uid_that_does_not_fit_its_form_is_not_taken(tmp_path):
@@ -413,4 +413,4 @@ async def test_a_code_that_is_no_id_tag_is_not_taken_and_not_repeated(tmp_path, 
 async def test_a_card_is_for_the_connectors_that_the_reader_serves(tmp_path, served, told):
     desk = Desk(tmp_path, ReaderSettings(driver="simulated", connectors=served), connectors=2)
     desk.devices.reader_says(CardArrived(UID))
-    assert desk.posted == [ev.CardPresented("044943121F1A80", told)]
+    assert desk.posted == [ev.TagPresented("044943121F1A80", told)]

@@ -26,7 +26,7 @@ async def drain(queue: EventQueue) -> list[ev.Event]:
 
 async def test_events_come_out_in_the_order_they_went_in():
     queue = EventQueue()
-    events = [ev.CablePluggedIn(1), ev.CardPresented("A", (1,)), ev.CableUnplugged(1)]
+    events = [ev.CablePluggedIn(1), ev.TagPresented("A", (1,)), ev.CableUnplugged(1)]
     for event in events:
         queue.put(event)
     assert await drain(queue) == events
@@ -71,25 +71,25 @@ async def test_a_full_queue_drops_what_can_be_repeated_and_nothing_else(monkeypa
     queue = EventQueue()
     for _ in range(3):
         queue.put(ev.CablePluggedIn(1))
-    queue.put(ev.CardPresented("04A2B3C4", (1,)))
+    queue.put(ev.TagPresented("04A2B3C4", (1,)))
     queue.put(meter_read(1, 10))
     queue.put(ev.SafetyInputTripped("emergency_stop"))
     assert await drain(queue) == [
         *[ev.CablePluggedIn(1)] * 3,
         ev.SafetyInputTripped("emergency_stop"),
     ]
-    assert "CardPresented is dropped" in caplog.text
+    assert "TagPresented is dropped" in caplog.text
     assert "04A2B3C4" not in caplog.text
 
 
 async def test_the_station_bus_keeps_no_card_of_the_own_reader_out(caplog):
     queue = EventQueue()
-    foreign = ev.CardPresented("FOREIGN", (1,), source=Source.STATION)
+    foreign = ev.TagPresented("FOREIGN", (1,), source=Source.STATION)
     refused = ev.RequestNotTaken("FOREIGN", (1,), Rule.ONE_AT_A_TIME)
     for _ in range(agent.runtime.event_queue.EVENTS_MAX):
         queue.put(foreign)
         queue.put(refused)
-    own = ev.CardPresented("04A2B3C4", (1,))
+    own = ev.TagPresented("04A2B3C4", (1,))
     queue.put(own)
     assert len(queue) == agent.runtime.event_queue.OF_STATION_MAX + 1
     assert (await drain(queue))[-1] == own

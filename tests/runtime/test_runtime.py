@@ -103,7 +103,7 @@ class Desk:
     def plug_in_and_tap(self) -> None:
         self.runtime.post(ev.CablePluggedIn(1))
         self.runtime.post(ev.PilotChanged(1, PilotState.B))
-        self.runtime.post(ev.CardPresented(CARD, (1,)))
+        self.runtime.post(ev.TagPresented(CARD, (1,)))
 
     def lock_and_read(self) -> None:
         self.runtime.post(ev.LockChanged(1, LockState.LOCKED))
@@ -125,7 +125,7 @@ async def turning(desk: Desk, **begin: Any) -> AsyncIterator[Desk]:
 
 async def test_a_card_is_looked_up_before_the_core_sees_it():
     async with turning(Desk()) as desk:
-        desk.runtime.post(ev.CardPresented(CARD, (1,)))
+        desk.runtime.post(ev.TagPresented(CARD, (1,)))
         await asyncio.sleep(1)
         assert desk.asked_about == [CARD]
         assert desk.rules == ["LISTED_OFFLINE"]
@@ -133,7 +133,7 @@ async def test_a_card_is_looked_up_before_the_core_sees_it():
 
 async def test_a_card_that_cannot_be_looked_up_is_refused_with_its_reason():
     async with turning(Desk(unreadable=StoreError("disk I/O error"))) as desk:
-        desk.runtime.post(ev.CardPresented(CARD, (1,)))
+        desk.runtime.post(ev.TagPresented(CARD, (1,)))
         await asyncio.sleep(1)
         assert desk.of(co.ShowSignal) == [co.ShowSignal(co.Signal.REFUSED)]
         assert [(row.record.rule, row.record.detail) for row in desk.rows] == [
@@ -159,7 +159,7 @@ async def test_a_request_whose_tag_cannot_be_looked_up_is_refused_by_every_door(
 async def test_a_store_that_hangs_holds_up_what_is_behind_it_once_and_not_once_for_each_tag():
     async with turning(Desk(hangs=asyncio.Event())) as desk:
         for number in range(100):
-            desk.runtime.post(ev.CardPresented(f"0400{number:04}", (1,)))
+            desk.runtime.post(ev.TagPresented(f"0400{number:04}", (1,)))
         desk.runtime.post(ev.CablePluggedIn(1))
         await asyncio.sleep(agent.runtime.runtime.FACTS_S + 1)
         assert desk.connector.plugged
@@ -167,7 +167,7 @@ async def test_a_store_that_hangs_holds_up_what_is_behind_it_once_and_not_once_f
         assert len(desk.asked_about) == 1
         desk.hangs.set()
         await asyncio.sleep(1)
-        desk.runtime.post(ev.CardPresented(CARD, (1,)))
+        desk.runtime.post(ev.TagPresented(CARD, (1,)))
         await asyncio.sleep(1)
         assert desk.rules[100:] == ["LISTED_OFFLINE"]
 
@@ -301,7 +301,7 @@ async def test_a_mistake_in_the_program_ends_the_runtime_even_when_nothing_happe
     desk = Desk()
     run = asyncio.create_task(desk.begin().run())
     desk.executor.problem = TypeError("not a row")
-    desk.runtime.post(ev.CardPresented(CARD, (1,)))
+    desk.runtime.post(ev.TagPresented(CARD, (1,)))
     async with asyncio.timeout(1):
         with pytest.raises(TypeError, match="not a row"):
             await run

@@ -85,7 +85,7 @@ class EveryCardGetsItsReason(Invariant):
     def turned(
         self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
     ) -> None:
-        if isinstance(event, ev.CardPresented) and not _is_second_tap(before, event.id_tag):
+        if isinstance(event, ev.TagPresented) and not _is_second_tap(before, event.id_tag):
             self._waiting.setdefault(event.id_tag, self.now_s())
         for command in commands:
             if isinstance(command, RecordDecision):
@@ -122,7 +122,7 @@ class ListIsWhole(Invariant):
         self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
     ) -> None:
         """While one is being written every card is found as it was, or as it will be."""
-        if not isinstance(event, ev.CardPresented):
+        if not isinstance(event, ev.TagPresented):
             return
         facts = read_facts(self.world.reader(), event.id_tag)
         if not facts.list_version:
