@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, MutableMapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network, ip_address
@@ -12,6 +12,7 @@ from math import ceil
 from typing import Any, TypeVar
 
 from agent.api.errors import Refused
+from agent.platform.bounds import BoundedMap, TokenBucket
 
 logger = logging.getLogger(__name__)
 
@@ -58,25 +59,22 @@ def one_to_give_up(held: Iterable[tuple[Kept, Hashable]]) -> Kept:
 
 
 class RateLimit:
-    """A bucket of commands for each token, refilled steadily."""
+    """A bucket of commands for each token of the API, refilled steadily."""
 
     def __init__(self, limits: Limits, now_s: Callable[[], float]) -> None:
         self._limits = limits
         self._now_s = now_s
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # left, at
+        self._buckets = BoundedMap[str, TokenBucket](KEPT_MAX)
 
     def take(self, name: str) -> None:
         """Count one command. Raises Refused (429) saying when to come again."""
-        now_s = self._now_s()
-        left, at_s = self._buckets.pop(name, (float(self._limits.commands_at_once), now_s))
-        left += (now_s - at_s) * self._limits.commands_per_s
-        left = min(left, self._limits.commands_at_once)
-        is_enough = left >= 1
-        self._buckets[name] = (left - 1 if is_enough else left, now_s)
-        if len(self._buckets) > KEPT_MAX:
-            self._buckets.popitem(last=False)
-        if not is_enough:
-            wait_s = max(1, ceil((1 - left) / self._limits.commands_per_s))
+        limits, now_s = self._limits, self._now_s()
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = TokenBucket(limits.commands_at_once, limits.commands_per_s, now_s)
+        self._buckets[name] = bucket
+        if not bucket.take(now_s):
+            wait_s = max(1, ceil((1 - bucket.left) / limits.commands_per_s))
             words = f"Too many commands; try again in {wait_s} s."
             raise Refused(429, "too_many_commands", words, {"Retry-After": str(wait_s)})
 
@@ -91,23 +89,23 @@ class Guesses:
     def __init__(self, limits: Limits, now_s: Callable[[], float]) -> None:
         self._limits = limits
         self._now_s = now_s
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # left, at
+        self._buckets = BoundedMap[str, TokenBucket](KEPT_MAX)
 
     async def wrong(self, address: str) -> None:
         """Count one, and wait as long as its answer must. Raises Refused (429) when it is late."""
         limits, now_s, source = self._limits, self._now_s(), _source(address)
-        left, at_s = self._buckets.pop(source, (float(limits.guesses_at_once), now_s))
-        left = min(left + (now_s - at_s) * limits.guesses_per_s, limits.guesses_at_once)
-        if left >= 1 > left - 1:
+        bucket = self._buckets.get(source)
+        if bucket is None:
+            bucket = TokenBucket(limits.guesses_at_once, limits.guesses_per_s, now_s)
+        self._buckets[source] = bucket
+        left = bucket.refill(now_s)
+        if 1 <= left < 2:
             logger.warning("wrong tokens come from %s: the next ones are answered late", source)
-        at_least = 1 - limits.guess_wait_s * limits.guesses_per_s
-        left = max(left - 1, at_least - 1)
-        self._buckets[source] = (left, now_s)
-        if len(self._buckets) > KEPT_MAX:
-            self._buckets.popitem(last=False)
-        if left >= 0:
+        # In debt: the answer waits until it would be paid off, and the debt has a limit.
+        bucket.left = max(left - 1, -limits.guess_wait_s * limits.guesses_per_s)
+        if bucket.left >= 0:
             return
-        wait_s = -left / limits.guesses_per_s
+        wait_s = -bucket.left / limits.guesses_per_s
         await asyncio.sleep(wait_s)
         words = "Too many wrong tokens came from your address; a right one is let in."
         raise Refused(429, "too_many_guesses", words, {"Retry-After": str(ceil(wait_s))})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,7 +78,7 @@ class Results:
     def __init__(self, make_id: Callable[[], str], utc: Callable[[], datetime]) -> None:
         self._make_id = make_id
         self._utc = utc
-        self._commands: OrderedDict[str, Command] = OrderedDict()
+        self._commands: dict[str, Command] = {}  # oldest first
         self.finished: dict[tuple[str, str], int] = {}  # by event type and status, for the metrics
 
     def begin(self, event_type: str) -> Command:

@@ -20,11 +20,12 @@ from agent.mqtt.authorization import REJECTED, Desk, Offer, Outcome
 from agent.mqtt.broker import BrokerError, Connection, Registration, connected
 from agent.mqtt.envelope import BadMessage, Message
 from agent.mqtt.evses import Evses
-from agent.mqtt.limits import Allowance, Complaints, Seen, Turns
+from agent.mqtt.limits import Complaints, Seen, Turns
 from agent.mqtt.notifications import Announcement, Announcer
 from agent.mqtt.outgoing import ANSWER_S, Outgoing
 from agent.mqtt.responses import Facts
 from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
+from agent.platform.bounds import TokenBucket
 
 # Of each topic, so that a broken reader does not silence the vehicles, nor they the reader.
 REQUESTS_MAX = 1500  # that may come at once and wait for their turn; more are rejected
@@ -83,7 +84,7 @@ class StationBus:
         self._backoff = Backoff(random)
         self._complaints = Complaints(self._now_s)
         self._allowances = {
-            topic: Allowance(self._now_s, REQUESTS_MAX, REQUESTS_PER_S) for topic in _MIRROR
+            topic: TokenBucket(REQUESTS_MAX, REQUESTS_PER_S, self._now_s()) for topic in _MIRROR
         }
         self._evses = Evses(services.settings)
         self._facts = Facts(services.settings, self._evses, lambda: services.runtime.state)
@@ -284,7 +285,7 @@ class StationBus:
         if problem:
             self._complaints.tell("a request on the station bus is rejected", problem)
             self._reject(topic, message)
-        elif self._requests.is_full(topic) or not self._allowances[topic].take():
+        elif self._requests.is_full(topic) or not self._allowances[topic].take(self._now_s()):
             self._complaints.drop("requests that wait for their turn")
             self._reject(topic, message)
         else:

@@ -42,31 +42,6 @@ class Complaints:
         self.tell("on the station bus", f"{what} are dropped")
 
 
-class Allowance:
-    """How many requests may be decided on: many at once, few for ever.
-
-    Every decision is written down and may be asked about over a slow link; nobody taps thousands
-    of cards an hour, but a broken service may.
-    """
-
-    def __init__(self, now_s: Callable[[], float], at_once: int, per_s: float) -> None:
-        self._now_s = now_s
-        self._at_once = float(at_once)
-        self._per_s = per_s
-        self._left = self._at_once
-        self._counted_s = now_s()
-
-    def take(self) -> bool:
-        """Use one up; False when there is none left."""
-        now_s = self._now_s()
-        self._left = min(self._at_once, self._left + (now_s - self._counted_s) * self._per_s)
-        self._counted_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
 Waiting = TypeVar("Waiting")
 
 

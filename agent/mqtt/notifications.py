@@ -5,7 +5,6 @@ Kept are only the forms in which tokens came, since the bus wants them so, and w
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from agent.mqtt import vocabulary
 from agent.mqtt.evses import Evses
 from agent.mqtt.responses import Facts
 from agent.mqtt.tokens import Token, token_of
+from agent.platform.bounds import BoundedMap
 
 TOKENS_MAX = 64  # tokens that are kept in mind; the one that was seen longest ago is forgotten
 
@@ -50,15 +50,15 @@ class Announcer:
         self._evses = evses
         self._facts = facts
         self._settings = settings
-        self._tokens: OrderedDict[str, Token] = OrderedDict()
-        self._remote: OrderedDict[str, None] = OrderedDict()
+        self._tokens = BoundedMap[str, Token](TOKENS_MAX)
+        self._remote = BoundedMap[str, None](TOKENS_MAX)
         self._told_status: dict[int, Status] = {}
         self._told_limits: Data = {}
         self.talking: set[str] = set()  # EVSEs whose car speaks ISO 15118 just now
 
     def note_token(self, token: Token) -> None:
         """Remember in which form a token came."""
-        _remember(self._tokens, token.id_tag.casefold(), token)
+        self._tokens[token.id_tag.casefold()] = token
 
     def changes(
         self,
@@ -172,7 +172,7 @@ class Announcer:
             if record.purpose == Purpose.START.value:
                 self._remote.pop(key, None)
             elif record.purpose == Purpose.REMOTE_START.value:
-                _remember(self._remote, key, None)
+                self._remote[key] = None
 
     # --- transactions ----------------------------------------------------------------------------
 
@@ -289,10 +289,3 @@ def _asks_others_to_stop(connector: Connector) -> bool:
 
 def _by_name(fault: faults.Fault) -> str:
     return fault.name
-
-
-def _remember(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > TOKENS_MAX:
-        kept.popitem(last=False)

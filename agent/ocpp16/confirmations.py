@@ -23,7 +23,7 @@ from agent.core.events import (
     MessageAnswered,
     MessageFailed,
 )
-from agent.core.id_tag import is_valid_id_tag
+from agent.core.id_tag import is_valid_id_tag, mask
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -34,7 +34,7 @@ from agent.core.values import (
 )
 from agent.ocpp16 import plug_and_charge
 from agent.platform.errors import AnswerUnusable, CallFailed
-from agent.platform.redaction import mask_tag, one_line
+from agent.platform.redaction import one_line
 
 INT64_MAX = 2**63 - 1
 _STATUSES = {status.value.lower(): status for status in AuthorizationStatus}
@@ -170,7 +170,7 @@ def read_id_tag_info(value: Any, id_tag: str) -> IdTagInfo | None:
     is_end_unreadable = expiry is not None and expires_at is None
     if is_end_unreadable:
         words = "The expiry date of %s cannot be read: the answer counts for this once only"
-        logger.warning(words, mask_tag(id_tag))
+        logger.warning(words, mask(id_tag))
     return IdTagInfo(
         status=_authorization_status(status, id_tag),
         expires_at=expires_at,
@@ -185,7 +185,7 @@ def _authorization_status(value: str, id_tag: str) -> AuthorizationStatus:
         logger.warning(
             "The central system says %s about %s, which is no status; it is read as Invalid",
             one_line(repr(value), 40),
-            mask_tag(id_tag),
+            mask(id_tag),
         )
         return AuthorizationStatus.INVALID
     return status
@@ -197,7 +197,7 @@ def _parent(value: Any, id_tag: str) -> str | None:
     parent = str(value) if isinstance(value, str | int) else ""
     if is_valid_id_tag(parent):
         return parent
-    logger.warning("The parentIdTag of %s cannot be used and is ignored", mask_tag(id_tag))
+    logger.warning("The parentIdTag of %s cannot be used and is ignored", mask(id_tag))
     return None
 
 

@@ -19,8 +19,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from agent.core.id_tag import mask
 from agent.ocpp16.websocket import SUBPROTOCOL
-from agent.platform.redaction import mask_tag
 
 CARDS = {
     "044943121F1A80": {"status": "Accepted", "parent_id_tag": "FAMILY"},
@@ -126,7 +126,7 @@ class _Talk(ChargePoint):
     @on("Authorize")
     def on_authorize(self, id_tag: str) -> Any:
         info = _card(id_tag)
-        self._demo.say(f"{self.id} asks about card {mask_tag(id_tag)}: {info['status']}")
+        self._demo.say(f"{self.id} asks about card {mask(id_tag)}: {info['status']}")
         return call_result.Authorize(info)
 
     @on("StartTransaction")
@@ -136,7 +136,7 @@ class _Talk(ChargePoint):
         number, info = self._demo.transaction_id(call_unique_id), _card(id_tag)
         self._demo.say(
             f"{self.id}: transaction {number} begins at connector {connector_id} with card "
-            f"{mask_tag(id_tag)} at {told['meter_start']} Wh: {info['status']}"
+            f"{mask(id_tag)} at {told['meter_start']} Wh: {info['status']}"
         )
         return call_result.StartTransaction(number, info)
 

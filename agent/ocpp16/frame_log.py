@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from agent.platform.bounded_json import NotJson, is_light, read_json
+from agent.platform.bounds import BoundedMap
 from agent.platform.redaction import redact_frame
 
 FRAMES_KEPT = 500
@@ -30,7 +31,7 @@ class FrameLog:
     def __init__(self, utc: Callable[[], datetime]) -> None:
         self._utc = utc
         self._frames: deque[LoggedFrame] = deque(maxlen=FRAMES_KEPT)
-        self._actions: OrderedDict[str, str] = OrderedDict()
+        self._actions = BoundedMap[str, str](_PAIRS_KEPT)
 
     def note(self, direction: str, data: str | bytes) -> None:
         """Keep a frame; ``direction``: sent or received. Never raises."""
@@ -54,8 +55,6 @@ class FrameLog:
         match content:
             case [2, str(unique_id), str(action), *_]:
                 self._actions[unique_id] = action
-                if len(self._actions) > _PAIRS_KEPT:
-                    self._actions.popitem(last=False)
                 return action[:50]
             case [3 | 4, str(unique_id), *_]:
                 return self._actions.pop(unique_id, "")[:50]

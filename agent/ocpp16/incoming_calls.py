@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from agent.ocpp16.schemas import (
     check_call,
 )
 from agent.ocpp16.websocket import OffLoop, at_once
+from agent.platform.bounds import BoundedMap
 from agent.platform.errors import LinkError
 from agent.platform.redaction import one_line
 
@@ -65,7 +65,7 @@ class IncomingCalls:
         self._send = send
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_work: dict[str, bool] = {}  # by id, whether it is a large one
-        self._answers: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._answers = BoundedMap[str, tuple[int, str]](_ANSWERS_KEPT_MAX)
 
     def take(self, call: Call | BadCall) -> None:
         """Begin to answer the call. Never raises, returns at once."""
@@ -117,8 +117,6 @@ class IncomingCalls:
         try:
             text, then = await self._answer(call)
             self._answers[call.unique_id] = (_fingerprint(call), text)
-            if len(self._answers) > _ANSWERS_KEPT_MAX:
-                self._answers.popitem(last=False)
         finally:
             del self._in_work[call.unique_id]
         if await self._reply(text) and then is not None:

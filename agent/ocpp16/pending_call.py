@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from agent.ocpp16.confirmations import tag_of
 from agent.ocpp16.frames import CallError, CallResult, Payload, call_text
+from agent.platform.bounds import BoundedMap
 from agent.platform.errors import CallFailed, LinkError
 from agent.platform.redaction import one_line, without_tag
 
@@ -45,14 +45,11 @@ class SentCalls:
     """The last calls that were sent and not answered; outlives a connection."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[str, OutgoingCall] = OrderedDict()
+        self._calls = BoundedMap[str, OutgoingCall](_REMEMBERED_MAX)
 
     def remember(self, call: OutgoingCall) -> None:
         """Keep the call until it is answered, or 50 younger ones are kept."""
         self._calls[call.unique_id] = call
-        self._calls.move_to_end(call.unique_id)
-        if len(self._calls) > _REMEMBERED_MAX:
-            self._calls.popitem(last=False)
 
     def take(self, unique_id: str) -> OutgoingCall | None:
         """The unanswered call of that id; it is forgotten with that."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.visible import visible
+from agent.platform.bounds import BoundedMap, TokenBucket
 
 AT_ONCE = {logging.WARNING: 3, logging.ERROR: 3}  # times that the same is said; others:
 AT_ONCE_OTHERS = 20  # ordinary work, which a person at the box may see repeat
@@ -64,8 +64,7 @@ class _Kind:
 class _Place:
     """One place in the program that logs, whatever it says."""
 
-    left: float
-    at_s: float
+    bucket: TokenBucket
     unsaid: int = 0
     record: logging.LogRecord | None = None  # the last one that was not said
 
@@ -78,8 +77,8 @@ class Repetitions:
 
     def __init__(self, now_s: Clock) -> None:
         self._now_s = now_s
-        self._kinds: OrderedDict[_Key, _Kind] = OrderedDict()
-        self._places: OrderedDict[_Key, _Place] = OrderedDict()
+        self._kinds = BoundedMap[_Key, _Kind](KINDS_MAX)
+        self._places = BoundedMap[_Key, _Place](KINDS_MAX)
         self._look_at_s = 0.0
 
     def take(self, record: logging.LogRecord) -> list[logging.LogRecord]:
@@ -96,7 +95,6 @@ class Repetitions:
         if kind is None:
             at_once = AT_ONCE.get(record.levelno, AT_ONCE_OTHERS)
             kind = self._kinds[key] = _Kind(record, at_once, now_s + AGAIN_S)
-            self._forget_oldest()
         kind.left -= 1
         return [*told, record]
 
@@ -116,29 +114,22 @@ class Repetitions:
                 told.append(_with(kind.record, f"(not again for {AGAIN_S / 60:.0f} minutes)"))
             del self._kinds[key]
         for place in self._places.values():
-            if place.record is not None and now_s >= place.at_s + VARIED_EVERY_S:
+            if place.record is not None and now_s >= place.bucket.at_s + VARIED_EVERY_S:
                 told.append(_with(place.record, f"(and {place.unsaid - 1} others, left out)"))
                 place.unsaid, place.record = 0, None
         return told
 
     def _says_too_much(self, record: logging.LogRecord, now_s: float) -> bool:
         key = (record.name, record.levelno, str(record.msg)[:300])
-        place = self._places.setdefault(key, _Place(VARIED_AT_ONCE, now_s))
-        self._places.move_to_end(key)
-        if len(self._places) > KINDS_MAX:
-            self._places.popitem(last=False)
-        gained = max(0.0, now_s - place.at_s) / VARIED_EVERY_S
-        place.left, place.at_s = min(VARIED_AT_ONCE, place.left + gained), now_s
-        if place.left < 1:
-            place.unsaid += 1
-            place.record = record
-            return True
-        place.left -= 1
-        return False
-
-    def _forget_oldest(self) -> None:
-        if len(self._kinds) > KINDS_MAX:
-            self._kinds.popitem(last=False)
+        place = self._places.get(key)
+        if place is None:
+            place = _Place(TokenBucket(VARIED_AT_ONCE, 1 / VARIED_EVERY_S, now_s))
+        self._places[key] = place
+        if place.bucket.take(now_s):
+            return False
+        place.unsaid += 1
+        place.record = record
+        return True
 
 
 class Outlet(logging.Handler):

@@ -20,16 +20,11 @@ _QUERY = re.compile(r"\?.*", re.DOTALL)
 _SHOWN_UP_TO = 2000
 
 
-def mask_tag(id_tag: str) -> str:
-    """The idTag as it may be shown: its first two and last two characters (``04..80``)."""
-    return mask(id_tag)
-
-
 def without_tag(text: str, id_tag: str | None) -> str:
     """The text with every mention of this idTag masked, in any case."""
     if not id_tag:
         return text
-    masked = mask_tag(id_tag)
+    masked = mask(id_tag)
     return re.sub(re.escape(id_tag), lambda _: masked, text, flags=re.IGNORECASE)
 
 
@@ -76,7 +71,7 @@ def _redacted_field(name: str, value: Any) -> Any:
     if name.lower() in _SECRET_FIELDS:
         return "***"
     if name.lower() in _TAG_FIELDS and isinstance(value, str | int):
-        return mask_tag(str(value))
+        return mask(str(value))
     if name == "location" and isinstance(value, str):
         return _QUERY.sub("?***", shown_url(value))  # a query is a signature
     if name.lower() == "data" and isinstance(value, str):

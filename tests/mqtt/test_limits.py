@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from agent.mqtt.envelope import Message
-from agent.mqtt.limits import SAY_EVERY_S, SEEN_MAX, SEEN_S, Allowance, Complaints, Seen, Turns
+from agent.mqtt.limits import SAY_EVERY_S, SEEN_MAX, SEEN_S, Complaints, Seen, Turns
 
 
 class Clock:
@@ -45,15 +45,6 @@ def test_what_is_dropped_is_counted_by_kind(clock):
     for what in ("requests", "messages", "requests"):
         complaints.drop(what)
     assert dict(complaints.dropped) == {"requests": 2, "messages": 1}
-
-
-def test_many_at_once_and_few_for_ever(clock):
-    allowance = Allowance(clock, at_once=10, per_s=2.0)
-    assert [allowance.take() for _ in range(11)] == [True] * 10 + [False]
-    clock.now_s += 1.0
-    assert [allowance.take() for _ in range(3)] == [True, True, False]
-    clock.now_s += 3600.0
-    assert sum(allowance.take() for _ in range(100)) == 10
 
 
 def a_message() -> Message:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from agent.platform.redaction import mask_tag, one_line, redact_frame, shown_url, without_tag
+from agent.core.id_tag import mask
+from agent.platform.redaction import one_line, redact_frame, shown_url, without_tag
 
 TAG = "044943121F1A80"
 
@@ -16,7 +17,7 @@ TAG = "044943121F1A80"
     [(TAG, "04..80"), ("DEADBEEF", "DE..EF"), ("12345", ".."), ("1234", ".."), ("", "")],
 )
 def test_a_tag_shows_its_ends_and_a_short_one_nothing(tag: str, shown: str):
-    assert mask_tag(tag) == shown
+    assert mask(tag) == shown
 
 
 @pytest.mark.parametrize(
