@@ -1,6 +1,6 @@
-"""Rows of which there is one: the firmware update, and how the central system is reached.
+"""What the box remembers of itself: firmware update, connection profiles, meter registers.
 
-The second one holds the password, as the file of the configuration does.
+The connection profiles hold the password, as the configuration's secret file does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from typing import Any
 
+from agent.core.commands import SaveRegister
 from agent.core.connection_profile import (
     ConnectionProfile,
     ConnectionProfiles,
@@ -17,14 +18,13 @@ from agent.core.connection_profile import (
 )
 from agent.core.firmware_values import FirmwareStep, FirmwareUpdate, SaveFirmware
 from agent.store.instants import instant_of, instant_text
-from agent.store.rows import Writing, write_row
 
 logger = logging.getLogger(__name__)
 
 
-@write_row.register
-def _(row: SaveFirmware, writing: Writing) -> None:
-    writing.connection.execute(
+def save_firmware(connection: sqlite3.Connection, row: SaveFirmware) -> None:
+    """Keep how far the update is, in place of the last."""
+    connection.execute(
         "INSERT INTO firmware (only_row, state) VALUES (1, ?)"
         " ON CONFLICT (only_row) DO UPDATE SET state = excluded.state",
         (_encoded_firmware(row.update),),
@@ -76,9 +76,9 @@ def _decoded_firmware(state: str) -> FirmwareUpdate:
     )
 
 
-@write_row.register
-def _(row: SaveConnectionProfiles, writing: Writing) -> None:
-    writing.connection.execute(
+def save_connection_profiles(connection: sqlite3.Connection, row: SaveConnectionProfiles) -> None:
+    """Keep them, in place of what was known last."""
+    connection.execute(
         "INSERT INTO approaches (only_row, state) VALUES (1, ?)"
         " ON CONFLICT (only_row) DO UPDATE SET state = excluded.state",
         (_encoded_profiles(row.approaches),),
@@ -124,3 +124,27 @@ def _decoded_profiles(data: Any) -> ConnectionProfiles:
 
 def _approach(data: Any) -> ConnectionProfile:
     return ConnectionProfile(str(data["url"]), int(data["profile"]), str(data["password"]))
+
+
+def save_register(connection: sqlite3.Connection, row: SaveRegister) -> None:
+    """Keep the register of a connector's meter, with what is added to it."""
+    connection.execute(
+        "INSERT OR REPLACE INTO registers (connector_id, register_wh, offset_wh) VALUES (?, ?, ?)",
+        (row.connector_id, row.register_wh, row.offset_wh),
+    )
+
+
+def read_registers(reader: sqlite3.Connection) -> dict[int, tuple[int, int]]:
+    """Of each connector the register as it was told last, and the offset in it. Wh.
+
+    Told last by its last session, or when the offset changed after that.
+    """
+    rows = reader.execute(
+        "SELECT t.connector_id, max(t.last_wh, coalesce(r.register_wh, 0)),"
+        " coalesce(r.offset_wh, 0)"
+        " FROM transactions t LEFT JOIN registers r ON r.connector_id = t.connector_id"
+        " WHERE t.ref = (SELECT max(ref) FROM transactions WHERE connector_id = t.connector_id)"
+        " UNION SELECT connector_id, register_wh, offset_wh FROM registers"
+        " WHERE connector_id NOT IN (SELECT connector_id FROM transactions)"
+    )
+    return {connector_id: (register_wh, offset_wh) for connector_id, register_wh, offset_wh in rows}

@@ -23,12 +23,11 @@ from agent.core.values import (
     Verdict,
 )
 from agent.platform.errors import StoreError
-from agent.store.device_state import read_approaches, read_firmware
+from agent.store.device_state import read_approaches, read_firmware, read_registers
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message
 from agent.store.profiles import read_profiles
-from agent.store.registers import read_registers
 from agent.store.rows import DECISIONS_MAX
 from agent.store.samples import read_samples
 

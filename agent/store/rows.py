@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import singledispatch
+from typing import assert_never
 
 from agent.core.commands import (
     ActivateList,
@@ -30,16 +30,20 @@ from agent.core.commands import (
     RemoveChargingProfile,
     RemoveMessage,
     RequeueMessage,
+    Row,
     SaveAvailability,
     SaveChargingProfile,
     SaveConfigurationKey,
     SaveContactor,
+    SaveRegister,
     SaveReservations,
     SaveTransaction,
     SetTransactionId,
 )
+from agent.core.connection_profile import SaveConnectionProfiles
+from agent.core.firmware_values import SaveFirmware
 from agent.core.visible import visible
-from agent.store import boots, profiles, samples
+from agent.store import boots, device_state, profiles, samples
 from agent.store.cache import CACHE_ENTRIES_MAX as CACHE_ENTRIES_MAX
 from agent.store.cache import cache_tag
 from agent.store.instants import instant_text
@@ -65,17 +69,72 @@ class Writing:
     warnings: list[str] = field(default_factory=list)
 
 
-@singledispatch
-def write_row(row: object, writing: Writing) -> None:
-    """Write one row. Raises sqlite3.Error when it cannot be written, TypeError when it is none."""
-    raise TypeError(f"not a row: {row!r}")
+def write_row(row: Row, writing: Writing) -> None:
+    """Write one row. Raises sqlite3.Error when it cannot be written."""
+    connection = writing.connection
+    match row:
+        case QueueMessage():
+            _queue_message(row, writing)
+        case RemoveMessage():
+            _remove_message(row, writing)
+        case RecordAttempt():
+            _record_attempt(row, writing)
+        case ParkMessage():
+            _park_message(row, writing)
+        case RequeueMessage():
+            _requeue_message(row, writing)
+        case DiscardMessage():
+            _discard_message(row, writing)
+        case SaveTransaction():
+            _save_transaction(row, writing)
+        case KeepSample():
+            samples.keep(connection, row)
+        case DropSample():
+            samples.drop(connection, row)
+        case EndTransaction():
+            _end_transaction(row, writing)
+        case SetTransactionId():
+            _set_transaction_id(row, writing)
+        case CacheTag():
+            cache_tag(connection, row, writing.now)
+        case ClearCache():
+            connection.execute("DELETE FROM authorization_cache")
+        case ActivateList():
+            _activate_list(row, writing)
+        case NoteBoot():
+            boots.note_boot(connection, row)
+        case NoteEnding():
+            boots.note_ending(connection, row)
+        case CorrectTimes():
+            boots.correct_times(connection, row)
+        case SaveAvailability():
+            _save_availability(row, writing)
+        case SaveContactor():
+            _save_contactor(row, writing)
+        case SaveRegister():
+            device_state.save_register(connection, row)
+        case SaveReservations():
+            _save_reservations(row, writing)
+        case SaveConfigurationKey():
+            _save_configuration_key(row, writing)
+        case SaveChargingProfile():
+            profiles.save_profile(connection, row)
+        case RemoveChargingProfile():
+            profiles.remove_profile(connection, row)
+        case RecordDecision():
+            _record_decision(row, writing)
+        case SaveFirmware():
+            device_state.save_firmware(connection, row)
+        case SaveConnectionProfiles():
+            device_state.save_connection_profiles(connection, row)
+        case _:
+            assert_never(row)
 
 
 # --- outbox --------------------------------------------------------------------------------------
 
 
-@write_row.register
-def _(row: QueueMessage, writing: Writing) -> None:
+def _queue_message(row: QueueMessage, writing: Writing) -> None:
     payload = encode_message(row.message)
     writing.connection.execute(
         "INSERT INTO outbox (sequence, unique_id, transaction_ref, action, payload, queued_at,"
@@ -98,8 +157,7 @@ def _(row: QueueMessage, writing: Writing) -> None:
     )
 
 
-@write_row.register
-def _(row: RemoveMessage, writing: Writing) -> None:
+def _remove_message(row: RemoveMessage, writing: Writing) -> None:
     gone = writing.connection.execute(
         "DELETE FROM outbox WHERE sequence = ? RETURNING length(payload)", (row.sequence,)
     ).fetchone()
@@ -107,15 +165,13 @@ def _(row: RemoveMessage, writing: Writing) -> None:
         writing.growth -= gone[0] + ROW_BYTES
 
 
-@write_row.register
-def _(row: RecordAttempt, writing: Writing) -> None:
+def _record_attempt(row: RecordAttempt, writing: Writing) -> None:
     writing.connection.execute(
         "UPDATE outbox SET attempts = ? WHERE sequence = ?", (row.attempts, row.sequence)
     )
 
 
-@write_row.register
-def _(row: ParkMessage, writing: Writing) -> None:
+def _park_message(row: ParkMessage, writing: Writing) -> None:
     writing.connection.execute(
         "UPDATE outbox SET parked_at = ?, problem = ? WHERE sequence = ?",
         (instant_text(writing.now), _plain(row.problem), row.sequence),
@@ -123,8 +179,7 @@ def _(row: ParkMessage, writing: Writing) -> None:
     _drop_parked_beyond_limit(writing)
 
 
-@write_row.register
-def _(row: RequeueMessage, writing: Writing) -> None:
+def _requeue_message(row: RequeueMessage, writing: Writing) -> None:
     found = writing.connection.execute(
         "UPDATE outbox SET attempts = 0, parked_at = NULL, problem = ''"
         " WHERE sequence = ? AND parked_at IS NOT NULL RETURNING action, transaction_ref",
@@ -135,8 +190,7 @@ def _(row: RequeueMessage, writing: Writing) -> None:
         _note_deed(writing, row.sequence, action, ref, f"to be sent once more, says {row.by}")
 
 
-@write_row.register
-def _(row: DiscardMessage, writing: Writing) -> None:
+def _discard_message(row: DiscardMessage, writing: Writing) -> None:
     found = writing.connection.execute(
         "DELETE FROM outbox WHERE sequence = ? AND parked_at IS NOT NULL"
         " RETURNING action, transaction_ref, payload",
@@ -205,8 +259,7 @@ ON CONFLICT (ref) DO UPDATE SET
 """
 
 
-@write_row.register
-def _(row: SaveTransaction, writing: Writing) -> None:
+def _save_transaction(row: SaveTransaction, writing: Writing) -> None:
     transaction = row.transaction
     writing.connection.execute(
         _SAVE_TRANSACTION,
@@ -227,18 +280,7 @@ def _(row: SaveTransaction, writing: Writing) -> None:
     )
 
 
-@write_row.register
-def _(row: KeepSample, writing: Writing) -> None:
-    samples.keep(writing.connection, row)
-
-
-@write_row.register
-def _(row: DropSample, writing: Writing) -> None:
-    samples.drop(writing.connection, row)
-
-
-@write_row.register
-def _(row: EndTransaction, writing: Writing) -> None:
+def _end_transaction(row: EndTransaction, writing: Writing) -> None:
     writing.connection.execute(
         "UPDATE transactions SET ended_at = ?, last_wh = max(last_wh, ?)"
         " WHERE ref = ? AND ended_at IS NULL",
@@ -255,8 +297,7 @@ def _(row: EndTransaction, writing: Writing) -> None:
     )
 
 
-@write_row.register
-def _(row: SetTransactionId, writing: Writing) -> None:
+def _set_transaction_id(row: SetTransactionId, writing: Writing) -> None:
     writing.connection.execute(
         "UPDATE transactions SET transaction_id = ? WHERE ref = ?", (row.transaction_id, row.ref)
     )
@@ -265,18 +306,7 @@ def _(row: SetTransactionId, writing: Writing) -> None:
 # --- what is known about idTags ------------------------------------------------------------------
 
 
-@write_row.register
-def _(row: CacheTag, writing: Writing) -> None:
-    cache_tag(writing.connection, row, writing.now)
-
-
-@write_row.register
-def _(row: ClearCache, writing: Writing) -> None:
-    writing.connection.execute("DELETE FROM authorization_cache")
-
-
-@write_row.register
-def _(row: ActivateList, writing: Writing) -> None:
+def _activate_list(row: ActivateList, writing: Writing) -> None:
     writing.connection.execute(
         "UPDATE local_list_version SET version = ?, base = ?, generation = ?, entries = ?",
         (row.version, row.base, row.generation, row.entries),
@@ -287,29 +317,10 @@ def _(row: ActivateList, writing: Writing) -> None:
     )
 
 
-# --- boots and times -----------------------------------------------------------------------------
-
-
-@write_row.register
-def _(row: NoteBoot, writing: Writing) -> None:
-    boots.note_boot(writing.connection, row)
-
-
-@write_row.register
-def _(row: NoteEnding, writing: Writing) -> None:
-    boots.note_ending(writing.connection, row)
-
-
-@write_row.register
-def _(row: CorrectTimes, writing: Writing) -> None:
-    boots.correct_times(writing.connection, row)
-
-
 # --- availability, reservations, configuration keys and decisions --------------------------------
 
 
-@write_row.register
-def _(row: SaveAvailability, writing: Writing) -> None:
+def _save_availability(row: SaveAvailability, writing: Writing) -> None:
     writing.connection.execute("DELETE FROM inoperative")
     writing.connection.executemany(
         "INSERT INTO inoperative (connector_id) VALUES (?)",
@@ -317,8 +328,7 @@ def _(row: SaveAvailability, writing: Writing) -> None:
     )
 
 
-@write_row.register
-def _(row: SaveContactor, writing: Writing) -> None:
+def _save_contactor(row: SaveContactor, writing: Writing) -> None:
     writing.connection.execute(
         "INSERT OR REPLACE INTO contactors (connector_id, operations, is_locked_out)"
         " VALUES (?, ?, ?)",
@@ -326,8 +336,7 @@ def _(row: SaveContactor, writing: Writing) -> None:
     )
 
 
-@write_row.register
-def _(row: SaveReservations, writing: Writing) -> None:
+def _save_reservations(row: SaveReservations, writing: Writing) -> None:
     writing.connection.execute("DELETE FROM reservations")
     writing.connection.executemany(
         "INSERT INTO reservations (reservation_id, connector_id, id_tag, expires_at,"
@@ -345,8 +354,7 @@ def _(row: SaveReservations, writing: Writing) -> None:
     )
 
 
-@write_row.register
-def _(row: SaveConfigurationKey, writing: Writing) -> None:
+def _save_configuration_key(row: SaveConfigurationKey, writing: Writing) -> None:
     writing.connection.execute(
         "INSERT INTO configuration_keys (key, value) VALUES (?, ?)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -354,18 +362,7 @@ def _(row: SaveConfigurationKey, writing: Writing) -> None:
     )
 
 
-@write_row.register
-def _(row: SaveChargingProfile, writing: Writing) -> None:
-    profiles.save_profile(writing.connection, row)
-
-
-@write_row.register
-def _(row: RemoveChargingProfile, writing: Writing) -> None:
-    profiles.remove_profile(writing.connection, row)
-
-
-@write_row.register
-def _(row: RecordDecision, writing: Writing) -> None:
+def _record_decision(row: RecordDecision, writing: Writing) -> None:
     record = row.record
     cursor = writing.connection.execute(
         "INSERT INTO decisions (decided_at, purpose, connector_id, id_tag, verdict, rule, source,"

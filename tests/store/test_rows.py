@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
@@ -43,6 +45,7 @@ from agent.store.rows import (
     ENDED_TRANSACTIONS_MAX,
     PARKED_MESSAGES_MAX,
     TEXT_LENGTH_MAX,
+    Writing,
     write_row,
 )
 from tests.store.builders import (
@@ -63,7 +66,10 @@ from tests.store.builders import (
 
 @pytest.mark.parametrize("kind", get_args(Row))
 def test_every_kind_of_row_can_be_written(kind):
-    assert write_row.dispatch(kind) is not write_row.dispatch(object)
+    row = kind.__new__(kind)  # without any field: it is only about who takes it
+    writing = Writing(sqlite3.connect(":memory:"), NOON, lambda: "id")
+    with closing(writing.connection), suppress(AttributeError, sqlite3.Error):
+        write_row(row, writing)  # the end of the match raises AssertionError
 
 
 # --- outbox --------------------------------------------------------------------------------------

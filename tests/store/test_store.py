@@ -81,7 +81,7 @@ def test_a_row_that_fails_takes_all_others_of_its_commit_with_it(store, bad):
 
 
 def test_what_is_no_row_is_a_mistake_of_ours_and_keeps_nothing(store):
-    with pytest.raises(TypeError, match="not a row"):
+    with pytest.raises(AssertionError, match="unreachable"):
         store.commit([QueueMessage(1, 1, START), "row"], NOON)
     assert store.head() is None
     store.commit([QueueMessage(1, 1, START)], NOON)
