@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from agent.cli.console import Console
+    from agent.cli.console import RED, Console, Line, error
     from agent.cli.main import run_command
     from agent.platform.errors import AgentError, ConfigError, ControlError, ListFileError
     from agent.platform.file_problems import in_words
@@ -39,14 +39,16 @@ def _run(arguments: list[str]) -> int:
             return run_command(arguments)
         finally:
             sys.stdout.flush()  # also after --help, which ends by an exception
-    except ConfigError as error:
-        Console(sys.stderr).tell(f"configuration: {mistake}" for mistake in error.mistakes)
+    except ConfigError as wrong:
+        Console(sys.stderr).tell(
+            Line(f"configuration: {mistake}", "configuration", RED) for mistake in wrong.mistakes
+        )
         return EXIT_CONFIG
-    except ListFileError as error:
-        Console(sys.stderr).tell(f"error: {mistake}" for mistake in error.mistakes)
+    except ListFileError as wrong:
+        Console(sys.stderr).tell(map(error, wrong.mistakes))
         return EXIT_FAILED
-    except (ControlError, AgentError, HardwareError) as error:
-        Console(sys.stderr).tell([f"error: {error}"])
+    except (ControlError, AgentError, HardwareError) as failure:
+        Console(sys.stderr).tell([error(str(failure))])
         return EXIT_FAILED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe went away: nobody is left to tell
@@ -56,10 +58,11 @@ def _run(arguments: list[str]) -> int:
     except OSError as problem:
         if problem.filename is None and problem.errno in _UNWRITABLE:
             _write_no_more()
-            Console(sys.stderr).tell([f"error: the output cannot be written: {problem.strerror}"])
+            words = f"the output cannot be written: {problem.strerror}"
+            Console(sys.stderr).tell([error(words)])
         else:
             logger.debug("a file", exc_info=True)
-            Console(sys.stderr).tell([f"error: {in_words(problem)}"])
+            Console(sys.stderr).tell([error(in_words(problem))])
         return EXIT_FAILED
 
 

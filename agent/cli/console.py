@@ -10,7 +10,6 @@ import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, TextIO
 
 from agent.core.visible import visible
@@ -22,21 +21,30 @@ HANGING = 4
 BAR = 24
 
 _LABEL = re.compile(r"(?:\S.*?)?\s{2,}(?=\S)")
-_COLOURS = {"red": "31", "green": "32", "yellow": "33"}
-_PAINTED: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^(?:error|configuration|fault)\b(?=:| {2})"), "red"),
-    (re.compile(r"^note(?=:)"), "yellow"),
-    (re.compile(r"(?<=^link {9})accepted by"), "green"),
-    (re.compile(r"(?<=^link {9})(?:not connected|connected) to"), "yellow"),
-    (re.compile(r"(?<=^connector \d {2})Faulted"), "red"),
-    (re.compile(r"(?<=^connector \d {2})(?:Unavailable|Suspended\w+)"), "yellow"),
-    (re.compile(r"(?<=^connector \d {2})(?:Available|Charging)"), "green"),
-    (re.compile(r"\bcard \S+ accepted\b"), "green"),
-    (re.compile(r"\bcard \S+ refused\b"), "red"),
-    (re.compile(r"^PASS\w*\b|\bis in order$"), "green"),
-    (re.compile(r"^FAIL\w*\b"), "red"),
-    (re.compile(r"^SKIP\w*\b"), "yellow"),
-)
+PLAIN, RED, GREEN, YELLOW = "", "31", "32", "33"
+
+
+class Line(str):
+    """A line in which some words have a colour, where the terminal shows any."""
+
+    words: str
+    colour: str
+
+    def __new__(cls, text: str, words: str, colour: str) -> Line:
+        """``words`` stand in ``text``; the first time counts."""
+        line = super().__new__(cls, text)
+        line.words, line.colour = words, colour
+        return line
+
+
+def error(text: str) -> Line:
+    """What could not be done."""
+    return Line(f"error: {text}", "error", RED)
+
+
+def note(text: str) -> Line:
+    """What was done, and is worth a look."""
+    return Line(f"note: {text}", "note", YELLOW)
 
 
 class Console:
@@ -75,8 +83,10 @@ class Console:
         for line in lines:
             shown = visible(line)
             pieces = folded(shown, self.columns) if self.is_terminal else [shown]
+            if isinstance(line, Line) and line.colour and self.has_colour:
+                pieces = painted(pieces, visible(line.words), line.colour)
             for piece in pieces:
-                print(painted(piece) if self.has_colour else piece, file=self._stream)
+                print(piece, file=self._stream)
         self._stream.flush()
 
     def progress(self, what: str, total: int) -> Progress:
@@ -143,17 +153,14 @@ def folded(line: str, columns: int) -> list[str]:
     )
 
 
-def painted(line: str) -> str:
-    """The line with the words in colour that say good or bad."""
-    for pattern, colour in _PAINTED:
-        line = pattern.sub(partial(_repainted, colour), line)
-    return line
-
-
-def _repainted(colour: str, found: re.Match[str]) -> str:
-    return in_colour(found[0], colour)
-
-
-def in_colour(text: str, colour: str) -> str:
-    """The text between the codes that a terminal understands."""
-    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+def painted(pieces: list[str], words: str, colour: str) -> list[str]:
+    """The pieces with the words in colour, unless they were folded apart."""
+    for number, piece in enumerate(pieces):
+        before, found, after = piece.partition(words)
+        if found:
+            return [
+                *pieces[:number],
+                f"{before}\x1b[{colour}m{found}\x1b[0m{after}",
+                *pieces[number + 1 :],
+            ]
+    return pieces

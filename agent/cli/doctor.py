@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli import paths
 from agent.cli.console import Console, as_json
+from agent.cli.status_view import finding_line
 from agent.platform.errors import ConfigError, ControlError, NoAgent
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run_doctor_command(options: argparse.Namespace) -> int:
     for finding in _walk(options.config):
         findings.append(finding)
         if not options.json:
-            console.tell([finding.line()])
+            console.tell([finding_line(finding)])
     healthy = is_healthy(findings)
     if options.json:
         data = {"ok": healthy, "findings": [finding.as_data() for finding in findings]}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import paths
-from agent.cli.console import Console, as_json
+from agent.cli.console import Console, as_json, note
 from agent.platform.errors import AgentError, ConfigError, NoAgent
 from agent.platform.file_problems import in_words
 from agent.platform.whole_file import write_private
@@ -122,7 +122,7 @@ def _tell_of_others(id_tags: Sequence[str], now: Mapping[str, Any]) -> None:
     from agent.core.id_tag import about_others
 
     if words := about_others(id_tags, **_reader_of(now)):
-        Console(sys.stderr).tell([f"note: {words}"])
+        Console(sys.stderr).tell([note(words)])
 
 
 def _remove(options: argparse.Namespace, ask: Ask) -> None:
@@ -268,8 +268,8 @@ def _alone(settings: Settings) -> Iterator[Ask]:
     from agent.cli.local_list_offline import open_alone
 
     with asyncio.Runner() as runner, open_alone(settings) as do:
-        note = f"no agent is running: working on the database {settings.storage.path} alone"
-        Console(sys.stderr).tell([f"note: {note}"])
+        words = f"no agent is running: working on the database {settings.storage.path} alone"
+        Console(sys.stderr).tell([note(words)])
         yield lambda what, **request: runner.run(do({"what": what, **request}))
 
 
@@ -286,7 +286,7 @@ def _settings_of(options: argparse.Namespace) -> Settings:
         if options.what not in _ONLY_READ:  # who may change the list stands in the file
             raise
         storage = paths.find_storage(options.config)
-    note = f"{path} has mistakes, so owner and limits of the list are not known: check-config"
-    Console(sys.stderr).tell([f"note: {note}"])
+    words = f"{path} has mistakes, so owner and limits of the list are not known: check-config"
+    Console(sys.stderr).tell([note(words)])
     box = demo_settings(storage.parent, "")
     return replace(box, storage=replace(box.storage, path=str(storage)))

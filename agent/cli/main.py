@@ -12,7 +12,7 @@ from agent.cli import paths, status_view
 from agent.cli.api_token import add_token_command
 from agent.cli.commissioning.acceptance import add_acceptance_command
 from agent.cli.commissioning.init import add_init_command
-from agent.cli.console import Console, as_json
+from agent.cli.console import GREEN, Console, Line, as_json, note
 from agent.cli.doctor import add_doctor_command
 from agent.cli.local_list import add_list_command
 from agent.cli.manual.command import add_manual_commands
@@ -132,8 +132,8 @@ def _give_up_roots_rights(folder: Path) -> None:
 
     user = become_owner(folder, SERVICE_GROUPS)
     if user:
-        note = f"{folder} belongs to {user}: the agent goes on with the rights of {user}"
-        Console(sys.stderr).tell([f"note: {note}"])
+        words = f"{folder} belongs to {user}: the agent goes on with the rights of {user}"
+        Console(sys.stderr).tell([note(words)])
 
 
 def _safe_state(options: argparse.Namespace) -> int:
@@ -168,11 +168,11 @@ def _check_config(options: argparse.Namespace) -> int:
         _print_json({"ok": True, "warnings": warnings, "pins": dict(pins)})
         return 0
     console = Console(sys.stdout)
-    console.tell(f"note: {warning}" for warning in warnings)
+    console.tell(map(note, warnings))
     console.tell(
         f"{pin}  {use}" if isinstance(pin, str) else f"GPIO {pin:2}  {use}" for pin, use in pins
     )
-    console.tell([f"{path} is in order"])
+    console.tell([Line(f"{path} is in order", "is in order", GREEN)])
     return 0
 
 
@@ -202,8 +202,7 @@ def _why(options: argparse.Namespace) -> int:
         print("no card has been decided on yet" if options.id_tag is None else "never seen here")
     else:
         Console(sys.stdout).tell(
-            f"{status_view.local_time(decision['decided_at'])}  {decision['line']}"
-            for decision in decisions
+            status_view.decision_line(decision, with_time=True) for decision in decisions
         )
     return 0
 
@@ -243,7 +242,7 @@ def _sim(options: argparse.Namespace) -> int:
         decision = answer.get("decision")
         if decision is None:
             raise ControlError("nothing was decided about the card; see chargepoint-agent status")
-        Console(sys.stdout).tell([decision["line"]])
+        Console(sys.stdout).tell([status_view.decision_line(decision)])
     else:
         print("done; see: chargepoint-agent status")
     return 0

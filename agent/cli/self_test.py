@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.cli import paths
 from agent.cli.console import Console, as_json
+from agent.cli.status_view import finding_line
 from agent.platform.errors import AgentError, ControlError, NoAgent
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run_self_test_command(options: argparse.Namespace) -> int:
     for finding in _walk(steps, ask, person):
         findings.append(finding)
         if not options.json:
-            console.tell([finding.line()])
+            console.tell([finding_line(finding)])
     data = [finding.as_data() for finding in findings]
     path = ask(do="self_test", what="store", findings=data)["path"]
     healthy = is_healthy(findings)
@@ -163,7 +164,7 @@ def _show_last(options: argparse.Namespace, ask: Ask) -> int:
             Finding(**{**data, "verdict": Verdict(data["verdict"])}) for data in record["findings"]
         ]
         console = Console(sys.stdout)
-        console.tell(finding.line() for finding in findings)
+        console.tell(map(finding_line, findings))
         console.tell(["", f"{_summary(findings)}; done at {record['time']}"])
     return 0 if record["ok"] else 1
 

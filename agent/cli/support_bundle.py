@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import paths
-from agent.cli.console import Console
+from agent.cli.console import Console, note
 from agent.platform.errors import ConfigError, ControlError, NoAgent
 from agent.platform.file_problems import why
 from agent.platform.ownership import rights_of_owner
@@ -45,8 +45,8 @@ def run_support_command(options: argparse.Namespace) -> int:
 
     console = Console(sys.stderr)
     now = SystemClock().now()
-    live, note = _from_the_agent(options, console)
-    sources = _sources(options, note, now.utc)
+    live, missing = _from_the_agent(options, console)
+    sources = _sources(options, missing, now.utc)
     with console.progress("looking around", 1) as bar:
         parts = collect(sources, lambda what, done, total: bar.at(0))
     packed = pack(_joined(live, parts, sources), now.utc)
@@ -75,13 +75,13 @@ def _from_the_agent(options: argparse.Namespace, console: Console) -> tuple[list
         packed = _asked(paths.find_socket(options.config), console)
         return unpack(packed), ""
     except ConfigError:
-        note = "the configuration does not tell where an agent would answer"
+        missing = "the configuration does not tell where an agent would answer"
     except NoAgent:
-        note = "no agent is running: status, log and messages are those of journald at best"
+        missing = "no agent is running: status, log and messages are those of journald at best"
     except (ControlError, ValueError) as problem:
-        note = f"the running agent gives no bundle: {problem}"
-    console.tell([f"note: {note}"])
-    return [], note
+        missing = f"the running agent gives no bundle: {problem}"
+    console.tell([note(missing)])
+    return [], missing
 
 
 def _asked(path: Path, console: Console) -> bytes:
@@ -108,7 +108,7 @@ def _asked(path: Path, console: Console) -> bytes:
 # --- this machine --------------------------------------------------------------------------------
 
 
-def _sources(options: argparse.Namespace, note: str, now: Any) -> Sources:
+def _sources(options: argparse.Namespace, missing: str, now: Any) -> Sources:
     from agent.maintenance.machine import journal_excerpt
     from agent.maintenance.scrub import unreadable_secrets
     from agent.maintenance.support_bundle import Sources
@@ -120,9 +120,9 @@ def _sources(options: argparse.Namespace, note: str, now: Any) -> Sources:
         settings=settings,
         storage=_storage(options.config),
         made_at=now,
-        made_by="the command support-bundle" + (" alone" if note else " and the running agent"),
+        made_by="the command support-bundle" + (" alone" if missing else " and the running agent"),
         config_text=None if config is None else _text_of(config),
-        notes=tuple(text for text in (note, *mistakes, *unread) if text),
+        notes=tuple(text for text in (missing, *mistakes, *unread) if text),
         journal=journal_excerpt,
     )
 

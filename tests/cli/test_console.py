@@ -14,9 +14,9 @@ from typing import TextIO
 
 import pytest
 
-from agent.cli.console import Console, as_json, folded, painted
+from agent.cli.console import GREEN, PLAIN, Console, Line, as_json, error, folded, note
 
-LONG = "error: " + "the central system does not accept this card " * 4
+LONG = error("the central system does not accept this card " * 4)
 
 
 class Screen(io.StringIO):
@@ -61,7 +61,7 @@ def test_a_terminal_gets_lines_that_fit_and_red_for_what_is_wrong():
 )
 def test_whoever_wants_no_colour_gets_none(environment):
     screen = Screen()
-    Console(screen, environment).tell(["error: no"])
+    Console(screen, environment).tell([error("no")])
     assert screen.getvalue() == "error: no\n"
 
 
@@ -94,25 +94,29 @@ def test_an_address_is_never_cut():
     assert address in folded(f"error: {address} is not there", 80)[1]
 
 
-@pytest.mark.parametrize(
-    ("line", "coloured"),
-    [
-        ("fault        emergency stop pressed", "\x1b[31mfault\x1b[0m"),
-        ("link         accepted by ws://x", "\x1b[32maccepted by\x1b[0m"),
-        ("link         not connected to ws://x", "\x1b[33mnot connected to\x1b[0m"),
-        ("connector 1  Faulted: out of order", "\x1b[31mFaulted\x1b[0m"),
-        ("connector 2  Charging: charging", "\x1b[32mCharging\x1b[0m"),
-        ("2026-03-01 12:00:00  card 04..80 refused (start): x", "\x1b[31mcard 04..80 refused\x1b"),
-        ("note: look at this", "\x1b[33mnote\x1b[0m"),
-    ],
-)
-def test_good_and_bad_have_their_colours(line, coloured):
-    assert coloured in painted(line)
+def test_the_words_that_say_good_or_bad_have_their_colour_and_no_others():
+    screen = Screen()
+    lines = [note("a fault is a fault"), "error: of her ways", Line("x is in order", "is", GREEN)]
+    Console(screen, {"TERM": "xterm"}).tell(lines)
+    assert screen.getvalue().splitlines() == [
+        "\x1b[33mnote\x1b[0m: a fault is a fault",
+        "error: of her ways",
+        "x \x1b[32mis\x1b[0m in order",
+    ]
 
 
-def test_ordinary_words_stay_as_they_are():
-    for line in ("a fault is a fault", "the error: of his ways", "             meter 1500 Wh"):
-        assert painted(line) == line
+def test_the_colour_finds_its_words_wherever_a_line_is_folded():
+    screen = Screen()
+    line = Line(f"{'x' * 30} {'y' * 30} is in order", "is in order", GREEN)
+    Console(screen, {"TERM": "xterm", "COLUMNS": "50"}).tell([line])
+    assert "\x1b[32mis in order\x1b[0m" in screen.getvalue().splitlines()[1]
+
+
+def test_words_that_are_folded_apart_or_have_no_colour_stay_plain():
+    screen = Screen()
+    apart = Line(f"{'x' * 36} is in order", "is in order", GREEN)
+    Console(screen, {"TERM": "xterm", "COLUMNS": "40"}).tell([apart, Line("a b", "a", PLAIN)])
+    assert "\x1b" not in screen.getvalue()
 
 
 def test_progress_is_one_line_that_goes_away():

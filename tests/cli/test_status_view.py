@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from agent.cli.status_view import local_time, queue_lines, status_lines
+from agent.cli.console import GREEN, PLAIN, RED, YELLOW, Line
+from agent.cli.status_view import decision_line, finding_line, local_time, queue_lines, status_lines
+from agent.maintenance.findings import failed, noted, passed, skipped
 
 URL = "ws://central.test/CP-1"
 SINCE = "2026-03-01T12:00:00+00:00"
@@ -218,3 +220,60 @@ def test_the_last_messages_that_were_set_aside_are_told_with_the_reason():
 def test_a_time_is_told_in_the_time_of_the_place():
     shown = datetime.strptime(local_time(SINCE), "%Y-%m-%d %H:%M:%S").astimezone()
     assert shown == datetime.fromisoformat(SINCE)
+
+
+def style(line: str) -> tuple[str, str] | None:
+    return (line.words, line.colour) if isinstance(line, Line) else None
+
+
+@pytest.mark.parametrize(
+    ("status", "colour"),
+    [("Charging", GREEN), ("SuspendedEV", YELLOW), ("Faulted", RED), ("Preparing", PLAIN)],
+)
+def test_a_connector_has_the_colour_of_its_status(status, colour):
+    shown = lines(connectors=[{**CONNECTOR, "status": status}])
+    assert (status, colour) in map(style, shown)
+
+
+@pytest.mark.parametrize(
+    ("link", "words", "colour"),
+    [
+        ({}, "accepted by", GREEN),
+        ({"is_accepted": False, "registration": None}, "connected to", YELLOW),
+        ({"is_accepted": False, "connected_since": None}, "not connected to", YELLOW),
+    ],
+)
+def test_the_link_has_the_colour_of_what_it_is_good_for(link, words, colour):
+    line = lines(link={**LINK, "next_try_in_s": None, **link})[0]
+    assert style(line) == (words, colour)
+    assert words in line
+
+
+def test_a_fault_is_red():
+    (line,) = (line for line in lines(faults=["emergency stop"]) if line.startswith("fault"))
+    assert style(line) == ("fault", RED)
+
+
+@pytest.mark.parametrize(("verdict", "colour"), [("accepted", GREEN), ("refused", RED)])
+def test_a_decision_has_the_colour_of_its_verdict(verdict, colour):
+    decision = {
+        "decided_at": "2026-03-01T12:00:00Z",
+        "id_tag": "04..80",
+        "verdict": verdict,
+        "line": f"card 04..80 {verdict} (start): why",
+    }
+    line = decision_line(decision, with_time=True)
+    assert style(line) == (f"card 04..80 {verdict}", colour)
+    assert line.endswith(decision["line"])
+    assert line.startswith("2026-03-01")
+    assert decision_line(decision) == decision["line"]
+
+
+def test_a_finding_has_the_colour_of_its_verdict():
+    found = [passed("a", "b"), failed("a", "b"), noted("a", "b"), skipped("a", "b")]
+    assert [style(finding_line(finding)) for finding in found] == [
+        ("PASS", GREEN),
+        ("FAIL", RED),
+        ("NOTE", PLAIN),
+        ("SKIP", YELLOW),
+    ]

@@ -31,18 +31,17 @@ from agent.cli.commissioning.acceptance_run import (
     StepSkipped,
 )
 from agent.cli.commissioning.acceptance_steps import Step
-from agent.cli.console import Console, as_json
+from agent.cli.console import GREEN, RED, YELLOW, Console, Line, as_json
 from agent.platform.errors import AgentError, ControlError
 
 if TYPE_CHECKING:
-    from agent.cli.commissioning.acceptance_report import Evidence
-    from agent.cli.commissioning.acceptance_run import AcceptanceContext
     from agent.core.ports import Clock
 
 WORDS = "walk through the acceptance test at the box and write an evidence file"
 DAY_S = 86_400.0
 BY_HAND_S, BY_ITSELF_S = 120.0, 20.0
 _CUT_S = 60.0
+_COLOURS = {PASSED: GREEN, FAILED: RED, SKIPPED: YELLOW}
 
 
 def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -249,7 +248,8 @@ def _run_step(step: Step, walk: AcceptanceRun, is_second_half: bool) -> None:
 
 def _ending(record: StepRecord) -> str:
     mark = MARKS[record.result]
-    return f"{mark}  {record.problem}" if record.problem else mark
+    line = f"{mark}  {record.problem}" if record.problem else mark
+    return Line(line, mark, _COLOURS[record.result])
 
 
 def _now(means: AcceptanceContext) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli import paths
-from agent.cli.console import Console, as_json
+from agent.cli.console import GREEN, Console, Line, as_json, error, note
 from agent.platform.edited_files import SECRET_BYTES_MAX, decoded, one_line, read_secret
 from agent.platform.errors import AgentError, EditedFileError
 from agent.platform.file_problems import in_words
@@ -76,7 +76,7 @@ def run_init_command(options: argparse.Namespace) -> int:
         may_replace = _may_replace(place.config, may_replace, _Interview(sys.stderr))
         given = _Interview(sys.stderr).answers(given)
     if wrong := complaints(given):
-        errors.tell(f"error: {complaint}" for complaint in wrong)
+        errors.tell(map(error, wrong))
         return USAGE
     _write(options, place, completed(given), may_replace)
     return 0
@@ -242,10 +242,11 @@ def _tell(
         print(as_json(told))
         return
     console = Console(sys.stdout)
-    console.tell(f"note: {warning}" for warning in warnings)
+    console.tell(map(note, warnings))
     console.tell(f"{path} keeps what was there before" for path in kept)
     console.tell(f"{path} holds the password, for its owner only" for path in secrets)
-    console.tell([f"{place.config} is written, and is in order", ""])
+    done = f"{place.config} is written, and is in order"
+    console.tell([Line(done, "is in order", GREEN), ""])
     console.tell(_next_steps(options, answers))
 
 
