@@ -11,6 +11,7 @@ class CardArrived:
 
     uid: bytes
     connector_id: int | None = None  # whose reader saw it; None: the one of the box
+    request_id: str | None = None  # of whoever waits for what becomes of a simulated card
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class CodeArrived:
 
     code: str
     connector_id: int | None = None  # as above
+    request_id: str | None = None  # as above
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,17 @@ class SimulationControls(Protocol):
     def drive_off(self, connector_id: int) -> None:
         """Pull the cable off the car; its other end stays in the socket until ``unplug``."""
 
-    def tap(self, uid_or_code: str, is_code: bool = False, connector_id: int | None = None) -> None:
+    def tap(
+        self,
+        uid_or_code: str,
+        is_code: bool = False,
+        connector_id: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
         """Tap a card: hex of a UID, or a ready-made tag; ``is_code``: a tag, whatever it looks.
 
         ``connector_id``: at its reader, where each connector has one; None means the first.
+        ``request_id`` goes with the card, to be answered.
         """
 
     def energy(self, connector_id: int, wanted: bool) -> None:

@@ -180,9 +180,7 @@ class Application:
         link.answer_with(remote_trigger_handlers(link, account, state))
         link.answer_with(smart_charging_handlers(runtime, state, clock.now, threads.check))
         link.answer_with(reservation_handlers(runtime, state))
-        window = ControlActions(
-            runtime, link, clock, board.simulation, store, read, self._observers
-        )
+        window = ControlActions(runtime, link, clock, board.simulation, store, read)
         window.network = self._network
         parked = ParkedMessages(runtime, store, read)
         self.actions = {

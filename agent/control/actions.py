@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent.control.event_log import decision_line
 from agent.control.server import Action
-from agent.control.services import Observer
 from agent.control.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
 from agent.core.authorization_reasons import Rule
-from agent.core.commands import Command, RecordDecision
-from agent.core.events import CardNotTaken, Event, TagPresented
-from agent.core.id_tag import mask, same_tag
+from agent.core.id_tag import mask
 from agent.core.ports import Clock
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
@@ -28,7 +24,8 @@ if TYPE_CHECKING:
     from agent.ocpp16.simulated_network import NetworkSwitch
 
 DECISIONS_MAX = 100
-_DECISION_WAIT_S = 1.5  # on top of what the central system may take
+# On top of what the central system (busy with another tag first) and the station's logic may take.
+_DECISION_WAIT_S = 1.5
 
 Read = Callable[..., Awaitable[Any]]
 
@@ -44,7 +41,6 @@ class ControlActions:
         simulation: SimulationControls | None,
         store: Store,
         read: Read,
-        observers: list[Observer],
     ) -> None:
         self._runtime = runtime
         self._link = link
@@ -52,8 +48,6 @@ class ControlActions:
         self._simulation = simulation
         self._store = store
         self._read = read
-        self._observers = observers
-        self._one_tap = asyncio.Lock()
         self.accounts: dict[str, Callable[[], Any]] = {}  # what else there is to tell, by name
         self.network: NetworkSwitch | None = None  # where it can be cut
 
@@ -136,42 +130,16 @@ class ControlActions:
         ``is_code`` and ``connector_id`` as for ``SimulationControls.tap``. Raises ValueError for
         what no card can be.
         """
-        async with self._one_tap:  # so that the next card at the reader is this one
-            limit_s = self._runtime.state.rules.authorize_timeout_s + _DECISION_WAIT_S
-            decided: asyncio.Future[DecisionRecord | None]
-            decided = asyncio.get_running_loop().create_future()
-            observe = _observer_of_next_card(decided)
-            self._observers.append(observe)
-            try:
-                assert self._simulation is not None
-                self._simulation.tap(card, is_code, connector_id)
-                async with asyncio.timeout(limit_s):
-                    return await decided
-            except TimeoutError:
-                return None
-            finally:
-                self._observers.remove(observe)
+        assert self._simulation is not None
+        simulation = self._simulation
 
+        def present(request_id: str) -> None:
+            simulation.tap(card, is_code, connector_id, request_id)
 
-def _observer_of_next_card(decided: asyncio.Future[DecisionRecord | None]) -> Observer:
-    """Waits for the next card that is presented, then for the decision about it."""
-    id_tag: str | None = None
-
-    def observe(event: Event, commands: Sequence[Command]) -> None:
-        nonlocal id_tag
-        if decided.done():
-            return
-        match event:
-            case TagPresented() if id_tag is None:
-                id_tag = event.id_tag
-            case CardNotTaken() if id_tag is None:
-                decided.set_result(None)
-        for command in commands:
-            if isinstance(command, RecordDecision) and same_tag(command.record.id_tag, id_tag):
-                decided.set_result(command.record)
-                return
-
-    return observe
+        rules = self._runtime.state.rules
+        limit_s = 2 * rules.authorize_timeout_s + rules.station_s + _DECISION_WAIT_S
+        reply = await self._runtime.present_tag(present, limit_s)
+        return None if reply is None else reply.decision
 
 
 def _connector_of(request: Mapping[str, Any]) -> int:

@@ -63,7 +63,10 @@ class Asked:
     purpose: Purpose
     id_tag: str = ""  # empty: the request names none
     connectors: tuple[int, ...] = ()  # START: where it may start; STOP: whose transaction
-    request_id: str | None = None  # of whoever waits for the outcome
+    request_id: str | None = None  # answered with a Reply
+    # Each answered with a TagReply, when it is decided on. Several: the same tag was presented
+    # again meanwhile. What is asked for does not depend on who waits for the answer.
+    tag_requests: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered, facts: TagRecord | 
                 _answered_question(turn, check.attempt, event)
             case _:
                 decision = authorization_rules.decide_answer(event.info)
+                decision = replace(decision, certificate_status=event.certificate_status)
                 start(turn, check.attempt, decision)
 
 
@@ -153,7 +154,8 @@ def _note_unanswered(turn: Turn, attempt: AuthorizationAttempt) -> None:
     if not place.plugged:
         return
     until_s = turn.now.monotonic_s + LATE_S
-    late = UnansweredAuthorization(attempt, place.plugged_at_s, until_s)
+    answered = replace(attempt, tag_requests=())  # as refused
+    late = UnansweredAuthorization(answered, place.plugged_at_s, until_s)
     others = [u for u in turn.state.unanswered if u.attempt.source is not attempt.source]
     same = [u for u in turn.state.unanswered if u.attempt.source is attempt.source]
     turn.change(unanswered=(*others, *[*same, late][-CHECKS_MAX:]))
@@ -250,7 +252,7 @@ def _decided_stop(
     for running in _running(turn, attempt.connectors):
         decision = decide(running)
         if decision.verdict is Verdict.ACCEPTED:
-            stop(turn, attempt.id_tag, running, decision)
+            stop(turn, attempt, running, decision)
             return
     turn_down(turn, replace(attempt, connectors=attempt.connectors[:1]), decision)
 
@@ -358,10 +360,11 @@ def promise(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> No
     accept(turn, attempt, decision)
 
 
-def stop(turn: Turn, id_tag: str, running: Transaction, decision: Decision) -> None:
+def stop(turn: Turn, asked: Asked, running: Transaction, decision: Decision) -> None:
     """End this session by a tag."""
-    transaction.order_stop(turn, running.connector_id, StopReason.LOCAL, id_tag)
-    accept(turn, Asked(Purpose.STOP, id_tag, (running.connector_id,)), decision)
+    transaction.order_stop(turn, running.connector_id, StopReason.LOCAL, asked.id_tag)
+    ends = replace(asked, purpose=Purpose.STOP, connectors=(running.connector_id,))
+    accept(turn, ends, decision)
 
 
 def local(rule: Rule) -> Decision:

@@ -47,6 +47,7 @@ class Decision:
     list_version: int | None = None
     cache_age_s: int | None = None
     detail: str = ""
+    certificate_status: str = ""  # of a contract, as the central system says
 
 
 @dataclass(frozen=True, slots=True)

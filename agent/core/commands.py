@@ -43,6 +43,7 @@ from agent.core.firmware_values import FirmwareOrder
 from agent.core.tag_sources import Source
 from agent.core.values import (
     Contract,
+    DecisionRecord,
     IdTagInfo,
     StatusReport,
 )
@@ -209,6 +210,19 @@ class NotifyStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class TagReply:
+    """What became of the tag that was presented with this request id: exactly one each.
+
+    At once, as the light is: a refusal because the journal fails must not wait for the journal.
+    """
+
+    request_id: str
+    is_accepted: bool
+    decision: DecisionRecord | None = None  # None: it changed nothing, and no reason is kept
+    certificate_status: str = ""  # of its contract, in the words of OCPP 2.0.1
+
+
+@dataclass(frozen=True, slots=True)
 class ShowSignal:
     """Tell the person at the box. ``flashes``: which fault, for Signal.FAULT."""
 
@@ -226,6 +240,7 @@ Immediate = (
     | ReadMeter
     | Authorize
     | NotifyStatus
+    | TagReply
     | ShowSignal
 )
 

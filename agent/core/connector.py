@@ -376,10 +376,14 @@ def _renew(turn: Turn, connector: Connector) -> None:
 
 
 def give_back(
-    turn: Turn, grant: GrantedAuthorization, why: Decision, status: str = "rejected"
+    turn: Turn,
+    grant: GrantedAuthorization,
+    why: Decision,
+    status: str = "rejected",
+    tag_requests: tuple[str, ...] = (),
 ) -> None:
     """A grant comes to nothing: the reason is kept, and whoever waits for the outcome is told."""
-    asked = Asked(grant.purpose, grant.id_tag, grant.connectors, grant.request_id)
+    asked = Asked(grant.purpose, grant.id_tag, grant.connectors, grant.request_id, tag_requests)
     replies.refuse(turn, asked, why, status, why.rule.says)
 
 

@@ -60,7 +60,7 @@ from agent.core.values import (
 
 @dataclass(frozen=True, slots=True)
 class TagPresented:
-    """A card or code was presented at a reader that serves ``connectors``."""
+    """A card, code or token was presented for one of ``connectors``."""
 
     id_tag: str
     connectors: tuple[int, ...]
@@ -68,6 +68,7 @@ class TagPresented:
     claim: TokenKind = TokenKind.CARD
     contract: Contract | None = None  # of an ISO 15118 vehicle
     source: Source = Source.READER
+    request_id: str | None = None  # a TagReply with this id says what became of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class CardNotTaken:
     """Something was presented that cannot be used: two cards, or an incomplete read."""
 
     problem: str
+    request_id: str | None = None  # as in TagPresented
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from agent.core import (
     authorization_request,
     contactors,
     meter_values_aligned,
+    replies,
     tag_presented,
     transaction,
 )
@@ -25,6 +26,7 @@ from agent.core.values import LockState, PilotState, Reading
 
 def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
     turn.emit(ShowSignal(Signal.REFUSED))
+    replies.changed_nothing(turn, event.request_id)
 
 
 def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:

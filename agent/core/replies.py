@@ -1,6 +1,7 @@
 """Yes or no to a request about charging. A no is never given without its reason being kept.
 
 ``agree`` cannot refuse, and ``refuse`` cannot be silent: it stores the rule and answers in one go.
+``keep`` answers those who presented the tag: its decision is made once, so each hears of it once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Literal
 
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
-from agent.core.commands import RecordDecision, Reply
+from agent.core.commands import RecordDecision, Reply, TagReply
 from agent.core.state import Asked
 from agent.core.turn import Turn
 from agent.core.values import DecisionRecord, IdTagInfo, Verdict
@@ -46,26 +47,32 @@ def refuse(
 
 
 def keep(turn: Turn, asked: Asked, decision: Decision) -> None:
-    """Keep why something was accepted or refused."""
+    """Keep why something was accepted or refused, and answer whoever presented the tag."""
     # Requests may name connectors that there are not: as numbers they can have any size.
     known = [c for c in asked.connectors if turn.state.has_connector(c)]
-    turn.emit(
-        RecordDecision(
-            DecisionRecord(
-                decided_at=turn.now.utc,
-                purpose=asked.purpose.value,
-                connector_id=known[0] if len(known) == 1 else None,
-                id_tag=_storable(asked.id_tag),
-                verdict=decision.verdict,
-                rule=decision.rule.name,
-                source=decision.source,
-                status=None if decision.info is None else decision.info.status.value,
-                list_version=decision.list_version,
-                cache_age_s=decision.cache_age_s,
-                detail=_storable(decision.detail),
-            )
-        )
+    record = DecisionRecord(
+        decided_at=turn.now.utc,
+        purpose=asked.purpose.value,
+        connector_id=known[0] if len(known) == 1 else None,
+        id_tag=_storable(asked.id_tag),
+        verdict=decision.verdict,
+        rule=decision.rule.name,
+        source=decision.source,
+        status=None if decision.info is None else decision.info.status.value,
+        list_version=decision.list_version,
+        cache_age_s=decision.cache_age_s,
+        detail=_storable(decision.detail),
     )
+    turn.emit(RecordDecision(record))
+    is_accepted = decision.verdict is Verdict.ACCEPTED
+    for request_id in asked.tag_requests:
+        turn.emit(TagReply(request_id, is_accepted, record, decision.certificate_status))
+
+
+def changed_nothing(turn: Turn, request_id: str | None, is_accepted: bool = False) -> None:
+    """Answer whoever presented a tag that no decision was made about."""
+    if request_id is not None:
+        turn.emit(TagReply(request_id, is_accepted))
 
 
 def _storable(text: str) -> str:

@@ -41,6 +41,7 @@ from agent.core.values import TagRecord, TokenKind, Verdict
 _ACCEPTED_CLAIMS = {TokenKind.FREE: Rule.FREE, TokenKind.STATION: Rule.STATION}
 # Nobody stands there and wants to end something: a vehicle that shows itself again after a pause.
 _NO_PERSON = (TokenKind.AUTOCHARGE, TokenKind.CONTRACT, TokenKind.STATION)
+TAG_REQUESTS_MAX = 100  # that one decision answers; one more is answered as if nothing changed
 RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 
 
@@ -55,6 +56,7 @@ def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
         Purpose.START,
         event.id_tag,
         ids,
+        tag_requests=_waiting_for(event),
         facts=facts,
         contract=event.contract,
         source=event.source,
@@ -68,7 +70,7 @@ def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
     is_person = event.claim not in _NO_PERSON
     if is_person and not is_kept and _ends_other_session(turn, attempt, served):
         return
-    _refuse(turn, Purpose.START, event.id_tag, (), why)
+    _refuse(turn, event, why)
 
 
 def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
@@ -77,26 +79,29 @@ def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
     Of ``facts`` only the group counts, which gets its cable back, too.
     """
     if not is_valid_id_tag(event.id_tag):
-        _refuse(turn, Purpose.START, event.id_tag, (), Rule.UNTELLABLE)
+        _refuse(turn, event, Rule.UNTELLABLE)
         return True
     if event.is_random:
         tags = (*turn.state.random_tags, event.id_tag)
         turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
     if turn.state.restart is not None:
-        _refuse(turn, Purpose.START, event.id_tag, (), Rule.SHUTTING_DOWN)
+        _refuse(turn, event, Rule.SHUTTING_DOWN)
         return True
     if event.is_random and not turn.state.rules.allow_random_uid:
-        _refuse(turn, Purpose.START, event.id_tag, (), Rule.RANDOM_UID)
+        _refuse(turn, event, Rule.RANDOM_UID)
         return True
     unwanted = _unwanted_claim(turn, event.claim)
     if unwanted is not None:
-        _refuse(turn, Purpose.START, event.id_tag, (), unwanted)
+        _refuse(turn, event, unwanted)
         return True
-    if _is_being_checked(turn, event.id_tag):
-        return True  # already being asked about: one answer serves both taps
+    if _joins_check(turn, event):
+        return True
     served = _served(turn, event)
     if event.claim in _NO_PERSON:
-        return _is_in_use(turn, event.id_tag, served)
+        if not _is_in_use(turn, event.id_tag, served):
+            return False
+        _leave_as_it_is(turn, event)
+        return True
     return _ends_its_own(turn, event, facts, served)
 
 
@@ -160,7 +165,7 @@ def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
     match event:
         case TagPresented():
             if not _needs_no_facts(turn, event, TagRecord()):
-                asked = Asked(Purpose.START, event.id_tag)
+                asked = _asked(event, Purpose.START)
                 authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
         case RemoteStartRequested():
             replies.refuse(turn, _remote(event), because(Rule.LOOK_UP_FAILED, problem))
@@ -202,12 +207,33 @@ def charge_freely(turn: Turn, connector_id: int) -> None:
         authorization_request.promise(turn, attempt, authorization_request.local(Rule.FREE))
 
 
-def _is_being_checked(turn: Turn, id_tag: str) -> bool:
-    return any(
-        same_tag(check.attempt.id_tag, id_tag)
-        and check.attempt.purpose is not Purpose.AUTHORIZE_ONLY
-        for check in turn.state.checking
-    )
+def _joins_check(turn: Turn, event: TagPresented) -> bool:
+    """True while the tag is being asked about already: one answer serves all who present it."""
+    for check in turn.state.checking:
+        attempt = check.attempt
+        if attempt.purpose is Purpose.AUTHORIZE_ONLY or not same_tag(attempt.id_tag, event.id_tag):
+            continue
+        if len(attempt.tag_requests) >= TAG_REQUESTS_MAX:
+            replies.changed_nothing(turn, event.request_id)
+            return True
+        waiting = (*attempt.tag_requests, *_waiting_for(event))
+        joined = replace(check, attempt=replace(attempt, tag_requests=waiting))
+        checks = tuple(joined if other is check else other for other in turn.state.checking)
+        turn.change(checking=checks)
+        return True
+    return False
+
+
+def _leave_as_it_is(turn: Turn, event: TagPresented) -> None:
+    """The tag changes nothing: it waits for its plug, or is in its session, which may go on."""
+    tags = [grant.id_tag for grant in turn.state.waiting]
+    for candidate in turn.state.connectors:
+        if candidate.grant is not None:
+            tags.append(candidate.grant.id_tag)
+        if candidate.transaction is not None and not candidate.transaction.deauthorized:
+            tags.append(candidate.transaction.id_tag)
+    is_accepted = any(same_tag(tag, event.id_tag) for tag in tags)
+    replies.changed_nothing(turn, event.request_id, is_accepted)
 
 
 def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
@@ -223,32 +249,34 @@ def _ends_its_own(
 ) -> bool:
     """The tag ends its session, calls off its start, or gets its cable back."""
     return (
-        _ends_own_session(turn, event.id_tag, served)
-        or _calls_off(turn, event.id_tag, served)
-        or _releases_cable(turn, event.id_tag, facts, served)
+        _ends_own_session(turn, event, served)
+        or _calls_off(turn, event, served)
+        or _releases_cable(turn, event, facts, served)
     )
 
 
-def _ends_own_session(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
+def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) -> bool:
     """The card that started a session ends it, but an accidental second tap does nothing."""
+    id_tag = event.id_tag
     for candidate in served:
+        here = (candidate.connector_id,)
         if _has_just_ended(turn, candidate, id_tag):
-            _refuse(turn, Purpose.START, id_tag, (candidate.connector_id,), Rule.JUST_ENDED)
+            _refuse(turn, event, Rule.JUST_ENDED, Purpose.START, here)
             return True
         running = candidate.transaction
         if running is None or not same_tag(running.id_tag, id_tag):
             continue
         if candidate.phase is Phase.STOPPING:
-            _refuse(turn, Purpose.START, id_tag, (candidate.connector_id,), Rule.ENDING)
+            _refuse(turn, event, Rule.ENDING, Purpose.START, here)
             return True
         age_s = turn.now.monotonic_s - running.begun_monotonic_s
         if not turn.state.rules.stop_by_second_tap:
-            _refuse(turn, Purpose.STOP, id_tag, (candidate.connector_id,), Rule.STOP_BY_CARD_OFF)
+            _refuse(turn, event, Rule.STOP_BY_CARD_OFF, Purpose.STOP, here)
         elif age_s < turn.state.rules.tap_guard_s:
-            _refuse(turn, Purpose.STOP, id_tag, (candidate.connector_id,), Rule.TOO_SOON)
+            _refuse(turn, event, Rule.TOO_SOON, Purpose.STOP, here)
         else:
             decision = authorization_request.local(Rule.SAME_CARD)
-            authorization_request.stop(turn, id_tag, running, decision)
+            authorization_request.stop(turn, _asked(event, Purpose.STOP), running, decision)
         return True
     return False
 
@@ -264,23 +292,28 @@ def _has_just_ended(turn: Turn, candidate: Connector, id_tag: str) -> bool:
     )
 
 
-def _calls_off(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
+def _calls_off(turn: Turn, event: TagPresented, served: list[Connector]) -> bool:
     """The same card again before a plug came: OCPP 1.6 transition B1, use given up."""
     for grant in turn.state.waiting:
-        if same_tag(grant.id_tag, id_tag):
-            if turn.now.monotonic_s - grant.granted_at_s >= turn.state.rules.tap_guard_s:
-                turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
-                called_off = because(Rule.CANCELLED)
-                connector.give_back(turn, grant, called_off)
-                turn.emit(ShowSignal(signals.of_decision(called_off)))
+        if not same_tag(grant.id_tag, event.id_tag):
+            continue
+        if turn.now.monotonic_s - grant.granted_at_s < turn.state.rules.tap_guard_s:
+            _leave_as_it_is(turn, event)
             return True
-    return any(
-        c.phase is Phase.STARTING and c.grant is not None and same_tag(c.grant.id_tag, id_tag)
-        for c in served
-    )
+        turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+        called_off = because(Rule.CANCELLED)
+        connector.give_back(turn, grant, called_off, tag_requests=_waiting_for(event))
+        turn.emit(ShowSignal(signals.of_decision(called_off)))
+        return True
+    if any(c.grant is not None and same_tag(c.grant.id_tag, event.id_tag) for c in served):
+        _leave_as_it_is(turn, event)  # it is starting
+        return True
+    return False
 
 
-def _releases_cable(turn: Turn, id_tag: str, facts: TagRecord, served: list[Connector]) -> bool:
+def _releases_cable(
+    turn: Turn, event: TagPresented, facts: TagRecord, served: list[Connector]
+) -> bool:
     """Errata 3.5: after DeAuthorized, the same card or group gets its cable back."""
     info = None
     if facts.list_entry is not None:
@@ -290,9 +323,9 @@ def _releases_cable(turn: Turn, id_tag: str, facts: TagRecord, served: list[Conn
     parent = None if info is None else info.parent_id_tag
     for candidate in served:
         held = candidate.held_for
-        if held is not None and transaction.belongs_to(held, id_tag, parent):
+        if held is not None and transaction.belongs_to(held, event.id_tag, parent):
             turn.change_connector(candidate.connector_id, held_for=None)
-            asked = Asked(Purpose.STOP, id_tag, (candidate.connector_id,))
+            asked = _asked(event, Purpose.STOP, (candidate.connector_id,))
             authorization_request.accept(
                 turn, asked, authorization_request.local(Rule.CABLE_RELEASED)
             )
@@ -324,10 +357,10 @@ def _ends_other_session(turn: Turn, attempt: AuthorizationAttempt, served: list[
             )
             return True
         if decision.verdict is Verdict.ACCEPTED:
-            authorization_request.stop(turn, attempt.id_tag, candidate.transaction, decision)
+            authorization_request.stop(turn, attempt, candidate.transaction, decision)
             return True
     assert decision is not None
-    asked = Asked(Purpose.STOP, attempt.id_tag, (running[0].connector_id,))
+    asked = replace(attempt, purpose=Purpose.STOP, connectors=(running[0].connector_id,))
     authorization_request.turn_down(turn, asked, decision)
     return True
 
@@ -392,6 +425,18 @@ def _remote(event: RemoteStartRequested) -> Asked:
 
 
 def _refuse(
-    turn: Turn, purpose: Purpose, id_tag: str, connectors: tuple[int, ...], rule: Rule
+    turn: Turn,
+    event: TagPresented,
+    rule: Rule,
+    purpose: Purpose = Purpose.START,
+    connectors: tuple[int, ...] = (),
 ) -> None:
-    authorization_request.refuse(turn, Asked(purpose, id_tag, connectors), rule)
+    authorization_request.refuse(turn, _asked(event, purpose, connectors), rule)
+
+
+def _asked(event: TagPresented, purpose: Purpose, connectors: tuple[int, ...] = ()) -> Asked:
+    return Asked(purpose, event.id_tag, connectors, tag_requests=_waiting_for(event))
+
+
+def _waiting_for(event: TagPresented) -> tuple[str, ...]:
+    return () if event.request_id is None else (event.request_id,)

@@ -9,10 +9,8 @@ from typing import Any
 
 from agent.control.services import Services
 from agent.core.authorization_reasons import Rule
-from agent.core.commands import Command, RecordDecision
+from agent.core.commands import TagReply
 from agent.core.events import (
-    AuthorizeAnswered,
-    Event,
     RequestNotTaken,
     TagPresented,
 )
@@ -149,98 +147,42 @@ class Desk:
     async def _presented(
         self, token: Token, targets: tuple[int, ...], contract: Contract | None, within_s: float
     ) -> Awaitable[Outcome]:
-        """Post it and wait for its turn; for the central system somebody else waits."""
-        watch = _Watch(self._services, token)
-        self._services.observers.append(watch.observe)
-        self._services.runtime.post(
-            TagPresented(
-                token.id_tag,
-                targets,
-                is_random=token.is_random,
-                claim=token.claim,
-                contract=contract,
-                source=Source.STATION,
+        """Present it and wait for its turn; what gives the outcome waits for the rest."""
+        runtime = self._services.runtime
+
+        def present(request_id: str) -> None:
+            runtime.post(
+                TagPresented(
+                    token.id_tag,
+                    targets,
+                    is_random=token.is_random,
+                    claim=token.claim,
+                    contract=contract,
+                    source=Source.STATION,
+                    request_id=request_id,
+                )
             )
-        )
-        loop = asyncio.get_running_loop()
-        begun_s = loop.time()
+
+        turned = asyncio.Event()
+        reply = asyncio.ensure_future(runtime.present_tag(present, within_s, turned))
         try:
             async with asyncio.timeout(min(TURN_S, within_s)):
-                await watch.turned.wait()
+                await turned.wait()
+            return _outcome(reply)
         except TimeoutError:
-            watch.close()
+            reply.cancel()
             self._complaints.drop("tokens that were not taken up in time")
             return _at_once(Outcome(REJECTED))
-        if watch.outcome.done():
-            return _at_once(watch.outcome.result())
-        return watch.wait(max(0.0, within_s - (loop.time() - begun_s)))
 
 
-class _Watch:
-    """Looks for the decision about one token that has been posted."""
-
-    def __init__(self, services: Services, token: Token) -> None:
-        self._services = services
-        self._token = token
-        self._is_there = False
-        self._certificate_status = ""
-        self.turned = asyncio.Event()
-        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-    def observe(self, event: Event, commands: Sequence[Command]) -> None:
-        """Called after every turn of the runtime."""
-        match event:
-            case TagPresented(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
-                self._is_there = True
-            case AuthorizeAnswered(id_tag=id_tag) if same_tag(id_tag, self._token.id_tag):
-                self._certificate_status = _CERTIFICATE_WORDS.get(event.certificate_status, "")
-        if not self._is_there:
-            return
-        for command in commands:
-            if isinstance(command, RecordDecision) and same_tag(
-                command.record.id_tag, self._token.id_tag
-            ):
-                self._decided(_status_of(command.record))
-                return
-        if not self.turned.is_set() and not self._is_being_asked():
-            self._decided(self._as_things_stand())
-        self.turned.set()
-
-    async def wait(self, limit_s: float) -> Outcome:
-        """The outcome, when it is decided or the time is over."""
-        try:
-            async with asyncio.timeout(limit_s):
-                return await self.outcome
-        except TimeoutError:
-            return Outcome(REJECTED)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Look no longer."""
-        if self.observe in self._services.observers:
-            self._services.observers.remove(self.observe)
-
-    def _decided(self, status: str) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(Outcome(status, self._certificate_status))
-        self.turned.set()
-        self.close()
-
-    def _is_being_asked(self) -> bool:
-        checking = self._services.runtime.state.checking
-        return any(same_tag(check.attempt.id_tag, self._token.id_tag) for check in checking)
-
-    def _as_things_stand(self) -> str:
-        """The token changed nothing: it is on its way already, or in its session."""
-        state = self._services.runtime.state
-        tags = [grant.id_tag for grant in state.waiting]
-        for connector in state.connectors:
-            if connector.grant is not None:
-                tags.append(connector.grant.id_tag)
-            if connector.transaction is not None and not connector.transaction.deauthorized:
-                tags.append(connector.transaction.id_tag)
-        return ACCEPTED if any(same_tag(tag, self._token.id_tag) for tag in tags) else REJECTED
+async def _outcome(reply: Awaitable[TagReply | None]) -> Outcome:
+    found = await reply
+    if found is None:
+        return Outcome(REJECTED)
+    status = ACCEPTED if found.is_accepted else REJECTED
+    if found.decision is not None:
+        status = _status_of(found.decision)
+    return Outcome(status, _CERTIFICATE_WORDS.get(found.certificate_status, ""))
 
 
 def _status_of(record: DecisionRecord) -> str:

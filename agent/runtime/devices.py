@@ -225,12 +225,12 @@ class Devices:
     def reader_says(self, happened: ReaderEvent) -> None:
         """Called from the reader's thread."""
         match happened:
-            case CardArrived(uid, connector_id):
+            case CardArrived():
                 self._board.indicator.show(Signal.CARD_READ)
-                self._card(uid, connector_id)
-            case CodeArrived(code, connector_id):
+                self._card(happened)
+            case CodeArrived(code):
                 self._board.indicator.show(Signal.CARD_READ)
-                self._present(code, connector_id, is_random=False)
+                self._present(code, happened)
             case CardLeft():
                 pass
             case CardLay():
@@ -245,20 +245,25 @@ class Devices:
             case ReaderRecovered():
                 self._post(ev.ReaderRecovered())
 
-    def _card(self, uid: bytes, connector_id: int | None) -> None:
+    def _card(self, card: CardArrived) -> None:
         try:
-            id_tag = id_tag_from_uid(uid, self._reader.uid_order, self._reader.uid_format)
+            id_tag = id_tag_from_uid(card.uid, self._reader.uid_order, self._reader.uid_format)
         except ValueError as problem:
-            self._post(ev.CardNotTaken(f"reader.uid_format does not fit this card: {problem}"))
+            words = f"reader.uid_format does not fit this card: {problem}"
+            self._post(ev.CardNotTaken(words, card.request_id))
             return
-        self._present(id_tag, connector_id, is_random_uid(uid))
+        self._present(id_tag, card, is_random_uid(card.uid))
 
-    def _present(self, id_tag: str, connector_id: int | None, is_random: bool) -> None:
+    def _present(
+        self, id_tag: str, read: CardArrived | CodeArrived, is_random: bool = False
+    ) -> None:
         if not is_valid_id_tag(id_tag):
-            self._post(ev.CardNotTaken("the code has more than 20 or unprintable characters"))
+            words = "the code has more than 20 or unprintable characters"
+            self._post(ev.CardNotTaken(words, read.request_id))
             return
-        served = self._served if connector_id is None else (connector_id,)
-        self._post(ev.TagPresented(id_tag, served, is_random=is_random))
+        served = self._served if read.connector_id is None else (read.connector_id,)
+        request_id = read.request_id
+        self._post(ev.TagPresented(id_tag, served, is_random=is_random, request_id=request_id))
 
 
 def _reading(reading: MeterReading, read_at: datetime) -> Reading:

@@ -46,21 +46,22 @@ class EventQueue:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
-    def put(self, event: Event) -> None:
-        """Add an event; never blocks."""
+    def put(self, event: Event) -> bool:
+        """Add an event; never blocks. False: it was dropped."""
         with self._mutex:
             self._drop_outdated(event)
             is_of_station = _is_of_station(event)
             is_full = len(self._events) >= EVENTS_MAX and isinstance(event, _DROPPABLE)
             if is_full or (is_of_station and self._of_station >= OF_STATION_MAX):
                 self._dropped(event)
-                return
+                return False
             self._of_station += is_of_station
             self._events.append(event)
         if threading.get_ident() == self._thread:
             self._arrived.set()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._arrived.set)
+        return True
 
     def _dropped(self, event: Event) -> None:
         """Once, until the queue has been empty: what comes a thousand times is said once."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from agent.core import charge_point
-from agent.core.commands import AfterCommit, Command, Reply, Row
+from agent.core.commands import AfterCommit, Command, Reply, Row, TagReply
 from agent.core.events import Event, Heard, LookedUp, Presented, TimePassed
 from agent.core.ports import Clock
 from agent.core.state import ChargePoint
@@ -31,6 +33,23 @@ _PATIENT = frozenset(get_args(AfterCommit))
 
 Perform = Callable[[Any], None]
 Observe = Callable[[ChargePoint, Event, ChargePoint, Sequence[Command]], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    """A request that waits: for its turn, then for its one answer."""
+
+    turned: asyncio.Event
+    answer: asyncio.Future[Any]
+
+    def answered(self, answer: Reply | TagReply) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+    def give_up(self, problem: str) -> None:
+        self.turned.set()
+        if not self.answer.done():
+            self.answer.set_exception(TimeoutError(problem))
 
 
 class Runtime:
@@ -56,13 +75,16 @@ class Runtime:
         self._clock = clock
         self._facts = facts
         self._asked: asyncio.Future[TagRecord] | None = None  # the store, last
-        self._performers: dict[type[Command], Perform] = {Reply: self._reply}
+        answer = self._answer
+        self._performers: dict[type[Command], Perform] = {Reply: answer, TagReply: answer}
         self._observe = observe
         self._on_turn = on_turn
         self._longest_wait_s = turn_at_least_every_s
         self._queue = EventQueue()
-        self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._requests: dict[str, _Request] = {}
         self._request_ids = itertools.count(1)
+        self._has_ended = False
+        self._loop = asyncio.get_running_loop()
         self.journal = Journal(commit, executor, self._perform_patient, self.post)
 
     def use(self, performers: Mapping[type[Command], Perform]) -> None:
@@ -73,7 +95,10 @@ class Runtime:
 
     def post(self, event: Event) -> None:
         """Hand in an event; never blocks, callable from any thread."""
-        self._queue.put(event)
+        is_taken = self._queue.put(event)
+        request_id = getattr(event, "request_id", None)
+        if not is_taken and request_id is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._give_up, request_id)
 
     async def request(self, make_event: Callable[[str], Event]) -> str:
         """Post ``make_event(request_id)``, wait for the core's Reply and return its status.
@@ -89,15 +114,44 @@ class Runtime:
 
         Raises TimeoutError when the core does not reply in time.
         """
-        request_id = f"r{next(self._request_ids)}"
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._replies[request_id] = future
-        try:
-            self.post(make_event(request_id))
+        with self._requested(lambda request_id: self.post(make_event(request_id))) as request:
             async with asyncio.timeout(within_s):
-                return await future
+                reply: Reply = await request.answer
+                return reply
+
+    async def present_tag(
+        self,
+        present: Callable[[str], None],
+        within_s: float,
+        turned: asyncio.Event | None = None,
+    ) -> TagReply | None:
+        """Let ``present(request_id)`` present a tag, and return what becomes of it.
+
+        None: it was dropped, its time is over, or the runtime ends before it is decided on.
+        ``turned`` is set when the core has seen the tag, or never will.
+        """
+        try:
+            with self._requested(present, turned) as request:
+                async with asyncio.timeout(within_s):
+                    reply: TagReply = await request.answer
+                    return reply
+        except TimeoutError:
+            return None
+
+    @contextmanager
+    def _requested(
+        self, send: Callable[[str], None], turned: asyncio.Event | None = None
+    ) -> Iterator[_Request]:
+        request_id = f"r{next(self._request_ids)}"
+        request = _Request(turned or asyncio.Event(), self._loop.create_future())
+        self._requests[request_id] = request
+        try:
+            send(request_id)
+            if self._has_ended:
+                request.give_up("the agent is ending")
+            yield request
         finally:
-            del self._replies[request_id]
+            del self._requests[request_id]
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -114,6 +168,9 @@ class Runtime:
             journal.cancel()
             if self._asked is not None:
                 self._asked.cancel()
+            self._has_ended = True
+            for request in self._requests.values():
+                request.give_up("the agent is ending")
 
     async def turn(self, event: Event) -> None:
         """Decide about one event; open at once, record, and let everything else follow."""
@@ -133,6 +190,9 @@ class Runtime:
         self.journal.submit(rows, patient)
         self._observe(before, event, self.state, commands)
         self._on_turn()
+        request_id = getattr(event, "request_id", None)
+        if request_id in self._requests:
+            self._requests[request_id].turned.set()
 
     def _seconds_to_wait(self) -> float | None:
         now = self._clock.now()
@@ -166,7 +226,12 @@ class Runtime:
         if charge_point.still_wanted(self.state, order):
             self._performers[type(order)](order)
 
-    def _reply(self, reply: Reply) -> None:
-        future = self._replies.get(reply.request_id)
-        if future is not None and not future.done():
-            future.set_result(reply)
+    def _answer(self, answer: Reply | TagReply) -> None:
+        request = self._requests.get(answer.request_id)
+        if request is not None:
+            request.answered(answer)
+
+    def _give_up(self, request_id: str) -> None:
+        request = self._requests.get(request_id)
+        if request is not None:
+            request.give_up("too much is happening at once")

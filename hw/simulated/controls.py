@@ -86,7 +86,13 @@ class SimulatedControls:
             outlet.vehicle.drive_off()
         self._subscribers.notify()
 
-    def tap(self, uid_or_code: str, is_code: bool = False, connector_id: int | None = None) -> None:
+    def tap(
+        self,
+        uid_or_code: str,
+        is_code: bool = False,
+        connector_id: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
         """Hold a card to the reader and take it away; ValueError for what no card can be."""
         if self._reader is None:
             raise ValueError("the card reader is not simulated")
@@ -94,7 +100,7 @@ class SimulatedControls:
         if self._one_reader_each:
             at = min(self._outlets) if connector_id is None else connector_id
             self._outlet(at)
-        self._reader.tap(uid_or_code, is_code, at)
+        self._reader.tap(uid_or_code, is_code, at, request_id)
         self._subscribers.notify()
 
     def energy(self, connector_id: int, wanted: bool) -> None:

@@ -40,14 +40,21 @@ class SimulatedReader(SimulatedPart):
         self._report = None
         self.note("shut down")
 
-    def tap(self, uid_or_code: str, is_code: bool = False, connector_id: int | None = None) -> None:
+    def tap(
+        self,
+        uid_or_code: str,
+        is_code: bool = False,
+        connector_id: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
         """Hold a card to it and take it away: a UID in 8, 14 or 20 hex digits, or a ready tag.
 
         A tag is 1 to 20 printable ASCII characters; with ``is_code`` also one that looks like a
         UID. ValueError for anything else, and before ``start``. A reader that hangs sees nothing.
-        ``connector_id``: the reader of this connector, where each has one.
+        ``connector_id``: the reader of this connector, where each has one. ``request_id`` goes
+        with the event, to be answered.
         """
-        events = _what_it_reads(uid_or_code, is_code, connector_id)
+        events = _what_it_reads(uid_or_code, is_code, connector_id, request_id)
         if self._report is None:
             raise ValueError("the reader is not started")
         if Fault.READER_HANG in self.faults:
@@ -64,13 +71,15 @@ class SimulatedReader(SimulatedPart):
             self._report(ReaderFailed(problem) if hangs else ReaderRecovered())
 
 
-def _what_it_reads(uid_or_code: str, is_code: bool, connector_id: int | None) -> list[ReaderEvent]:
+def _what_it_reads(
+    uid_or_code: str, is_code: bool, connector_id: int | None, request_id: str | None
+) -> list[ReaderEvent]:
     if not is_code and _UID.fullmatch(uid_or_code):
-        return [CardArrived(bytes.fromhex(uid_or_code), connector_id), CardLeft()]
+        return [CardArrived(bytes.fromhex(uid_or_code), connector_id, request_id), CardLeft()]
     is_printable = uid_or_code.isascii() and uid_or_code.isprintable()
     if not is_printable or not 1 <= len(uid_or_code) <= CODE_LENGTH_MAX or uid_or_code.isspace():
         raise ValueError(
             "a card is a UID of 8, 14 or 20 hex digits, or a tag of 1 to 20 printable ASCII "
             f"characters; got {uid_or_code[:40]!r}"
         )
-    return [CodeArrived(uid_or_code, connector_id)]
+    return [CodeArrived(uid_or_code, connector_id, request_id)]

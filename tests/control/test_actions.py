@@ -157,7 +157,6 @@ async def test_real_hardware_has_no_levers():
         simulation=None,
         store=None,  # type: ignore[arg-type]
         read=None,  # type: ignore[arg-type]
-        observers=[],
     )
     with pytest.raises(ControlError, match="this box has real hardware"):
         await actions.by_name()["sim"]({"lever": "plug"})

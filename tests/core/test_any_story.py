@@ -16,6 +16,7 @@ from agent.core.configuration import KEYS
 from agent.core.events import Event
 from agent.core.faults import SAFETY_INPUTS
 from agent.core.state import ChargePoint, Rules, Traits
+from agent.core.tag_sources import Source
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -24,6 +25,7 @@ from agent.core.values import (
     PilotState,
     Reservation,
     TagRecord,
+    TokenKind,
 )
 from tests.core.anything import Anything
 from tests.core.charging import a_profile
@@ -130,14 +132,21 @@ FROM_PARTS = st.one_of(
     told(st.builds(ev.SafetyInputCleared, inputs)),
     told(st.builds(ev.MeterRead, connector_ids, st.builds(reading, st.integers(0, 5000)))),
     told(st.builds(ev.MeterFailed, connector_ids, st.just("silent"))),
-    told(st.sampled_from([ev.ReaderFailed("dead"), ev.ReaderRecovered(), ev.CardNotTaken("two")])),
+    told(st.sampled_from([ev.ReaderFailed("dead"), ev.ReaderRecovered()])),
+    st.just(lambda story: story.ask(lambda rid: ev.CardNotTaken("two", rid))),
 )
-FROM_PEOPLE = told(
-    st.builds(
-        ev.LookedUp,
-        st.builds(ev.TagPresented, tags, st.sampled_from([(1,), (2,), (1, 2)]), st.booleans()),
-        facts,
-    )
+FROM_PEOPLE = st.builds(
+    lambda found, **presented: (
+        lambda story: story.ask(
+            lambda rid: ev.LookedUp(ev.TagPresented(**presented, request_id=rid), found, "dead")
+        )
+    ),
+    facts,
+    id_tag=tags,
+    connectors=st.sampled_from([(1,), (2,), (1, 2)]),
+    is_random=st.booleans(),
+    claim=st.sampled_from([TokenKind.CARD, *TokenKind]),
+    source=st.sampled_from([Source.READER, Source.STATION]),
 )
 FROM_LINK = st.one_of(
     told(st.sampled_from([ev.LinkAccepted(), ev.LinkAccepted(120)])),

@@ -25,6 +25,7 @@ from agent.core.commands import (
     Reply,
     SaveReservations,
     SaveTransaction,
+    TagReply,
     UnlockConnector,
     WithdrawOffer,
 )
@@ -69,6 +70,7 @@ ANSWERS: dict[type[Event], set[str]] = {
     ev.RetryRequested: {"applied"},
     ev.DiscardRequested: {"applied"},
 }
+PRESENTED = (ev.TagPresented, ev.CardNotTaken)  # each is answered with a TagReply
 STARTS = ("start", "remote start", "operator start")
 ABOUT_CHARGING = (
     ev.RemoteStartRequested,
@@ -150,6 +152,11 @@ class Witness:
                     self._is_legal_change(report.connector_id, report.status)
                 case Reply():
                     self._is_expected(command)
+                    request = self.requests[command.request_id]
+                    assert command.status in ANSWERS[type(request)], f"{command} to {request}"
+                case TagReply():
+                    self._is_expected(command)
+                    self._is_about_its_tag(command)
                 case DeliverNext(up_to):
                     assert up_to == self.last_sequence, "rows that the delivery does not know of"
                     assert after.online, "a delivery while offline"
@@ -179,7 +186,8 @@ class Witness:
     def _note(self, event: Event, after: ChargePoint) -> None:
         # Short ones are left out then, and what is left may look like a jump.
         self.skips_statuses |= after.configuration.integer("MinimumStatusDuration") > 0
-        if type(event) in ANSWERS:
+        is_request = type(event) in ANSWERS or isinstance(event, PRESENTED)
+        if is_request and event.request_id is not None:
             self.requests[event.request_id] = event
         if isinstance(event, ev.OfferConfirmed):
             self.confirmed[event.connector_id] = event.current_a
@@ -255,12 +263,17 @@ class Witness:
         is_counted = until_wh is not None and Fault.METER not in connector.faults
         return not is_counted or connector.reading.import_wh >= until_wh
 
-    def _is_expected(self, reply: Reply) -> None:
+    def _is_expected(self, reply: Reply | TagReply) -> None:
         waiting = self.requests.keys() - self.replied
         assert reply.request_id in waiting, "an answer nobody waits for"
         self.replied.add(reply.request_id)
-        request = self.requests[reply.request_id]
-        assert reply.status in ANSWERS[type(request)], f"{reply.status} to {request}"
+
+    def _is_about_its_tag(self, reply: TagReply) -> None:
+        request, decision = self.requests[reply.request_id], reply.decision
+        assert isinstance(request, PRESENTED)
+        if decision is not None:
+            assert decision.id_tag.casefold() == request.id_tag.casefold()
+            assert reply.is_accepted is (decision.verdict is Verdict.ACCEPTED)
 
     def _may_close(self, state: ChargePoint, order: CloseContactor) -> None:
         connector = state.connector(order.connector_id)

@@ -329,7 +329,7 @@ def test_every_order_has_somebody_who_performs_it():
     )
     ordered = {*get_args(co.Immediate), *get_args(co.AfterCommit)}
     worker = FirmwareWorker(None, Path(), None, None, print, None, frozenset)  # type: ignore[arg-type]
-    elsewhere = {*LINK_ORDERS, *worker.performers(), co.Restart, co.Reply}
+    elsewhere = {*LINK_ORDERS, *worker.performers(), co.Restart, co.Reply, co.TagReply}
     assert ordered == {*devices.performers, *elsewhere}
 
 
