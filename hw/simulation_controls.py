@@ -47,11 +47,11 @@ class SimulationControls(Protocol):
         is_code: bool = False,
         connector_id: int | None = None,
         request_id: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Tap a card: hex of a UID, or a ready-made tag; ``is_code``: a tag, whatever it looks.
 
         ``connector_id``: at its reader, where each connector has one; None means the first.
-        ``request_id`` goes with the card, to be answered.
+        ``request_id`` goes with the card, to be answered. False: the reader hangs.
         """
 
     def energy(self, connector_id: int, wanted: bool) -> None:

@@ -134,7 +134,8 @@ class ControlActions:
         simulation = self._simulation
 
         def present(request_id: str) -> None:
-            simulation.tap(card, is_code, connector_id, request_id)
+            if not simulation.tap(card, is_code, connector_id, request_id):
+                raise TimeoutError("the reader hangs")
 
         rules = self._runtime.state.rules
         limit_s = 2 * rules.authorize_timeout_s + rules.station_s + _DECISION_WAIT_S

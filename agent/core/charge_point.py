@@ -24,6 +24,7 @@ from agent.core import (
     local_list,
     meter_values_aligned,
     outbox,
+    remote_start,
     reservation_requests,
     reservations,
     signals,
@@ -57,7 +58,7 @@ _ROUTES = {
 # About a tag: they come looked up, and in no other form.
 _PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagRecord], None]] = {
     ev.TagPresented: tag_presented.tag_presented,
-    ev.RemoteStartRequested: tag_presented.remote_start_requested,
+    ev.RemoteStartRequested: remote_start.requested,
     ev.StartRequested: from_operator.session_asked,
     ev.AuthorizeRequested: from_operator.tag_questioned,
 }

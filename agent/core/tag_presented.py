@@ -11,17 +11,14 @@ from dataclasses import replace
 from agent.core import (
     authorization_preview,
     authorization_request,
-    authorization_rules,
-    charging_profiles_applied,
     connector,
     connector_choice,
+    remote_start,
     replies,
-    signals,
-    transaction,
+    tag_to_stop,
 )
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
-from agent.core.commands import ShowSignal
 from agent.core.events import (
     AuthorizeRequested,
     Presented,
@@ -32,7 +29,7 @@ from agent.core.events import (
 )
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.replies import because
-from agent.core.state import Asked, AuthorizationAttempt, ChargePoint, Connector, Phase, Purpose
+from agent.core.state import Asked, AuthorizationAttempt, Connector, Purpose
 from agent.core.tag_sources import Source
 from agent.core.turn import Turn
 from agent.core.values import TagRecord, TokenKind, Verdict
@@ -56,7 +53,7 @@ def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
         Purpose.START,
         event.id_tag,
         ids,
-        tag_requests=_waiting_for(event),
+        tag_requests=tag_to_stop.waiting_for(event),
         facts=facts,
         contract=event.contract,
         source=event.source,
@@ -68,9 +65,9 @@ def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
     has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
     is_kept = why is Rule.RESERVED and not has_group
     is_person = event.claim not in _NO_PERSON
-    if is_person and not is_kept and _ends_other_session(turn, attempt, served):
+    if is_person and not is_kept and tag_to_stop.ends_other_session(turn, attempt, served):
         return
-    _refuse(turn, event, why)
+    tag_to_stop.refuse(turn, event, why)
 
 
 def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
@@ -79,20 +76,20 @@ def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
     Of ``facts`` only the group counts, which gets its cable back, too.
     """
     if not is_valid_id_tag(event.id_tag):
-        _refuse(turn, event, Rule.UNTELLABLE)
+        tag_to_stop.refuse(turn, event, Rule.UNTELLABLE)
         return True
     if event.is_random:
         tags = (*turn.state.random_tags, event.id_tag)
         turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
     if turn.state.restart is not None:
-        _refuse(turn, event, Rule.SHUTTING_DOWN)
+        tag_to_stop.refuse(turn, event, Rule.SHUTTING_DOWN)
         return True
     if event.is_random and not turn.state.rules.allow_random_uid:
-        _refuse(turn, event, Rule.RANDOM_UID)
+        tag_to_stop.refuse(turn, event, Rule.RANDOM_UID)
         return True
     unwanted = _unwanted_claim(turn, event.claim)
     if unwanted is not None:
-        _refuse(turn, event, unwanted)
+        tag_to_stop.refuse(turn, event, unwanted)
         return True
     if _joins_check(turn, event):
         return True
@@ -100,9 +97,9 @@ def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
     if event.claim in _NO_PERSON:
         if not _is_in_use(turn, event.id_tag, served):
             return False
-        _leave_as_it_is(turn, event)
+        tag_to_stop.leave_as_it_is(turn, event)
         return True
-    return _ends_its_own(turn, event, facts, served)
+    return tag_to_stop.ends_its_own(turn, event, facts, served)
 
 
 def _served(turn: Turn, event: TagPresented) -> list[Connector]:
@@ -165,10 +162,12 @@ def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
     match event:
         case TagPresented():
             if not _needs_no_facts(turn, event, TagRecord()):
-                asked = _asked(event, Purpose.START)
+                asked = tag_to_stop.asked_by(event, Purpose.START)
                 authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
         case RemoteStartRequested():
-            replies.refuse(turn, _remote(event), because(Rule.LOOK_UP_FAILED, problem))
+            replies.refuse(
+                turn, remote_start.asked_by(event), because(Rule.LOOK_UP_FAILED, problem)
+            )
         case StartRequested():
             places = (event.connector_id,)
             asked = Asked(Purpose.OPERATOR_START, event.id_tag, places, event.request_id)
@@ -216,24 +215,12 @@ def _joins_check(turn: Turn, event: TagPresented) -> bool:
         if len(attempt.tag_requests) >= TAG_REQUESTS_MAX:
             replies.changed_nothing(turn, event.request_id)
             return True
-        waiting = (*attempt.tag_requests, *_waiting_for(event))
+        waiting = (*attempt.tag_requests, *tag_to_stop.waiting_for(event))
         joined = replace(check, attempt=replace(attempt, tag_requests=waiting))
         checks = tuple(joined if other is check else other for other in turn.state.checking)
         turn.change(checking=checks)
         return True
     return False
-
-
-def _leave_as_it_is(turn: Turn, event: TagPresented) -> None:
-    """The tag changes nothing: it waits for its plug, or is in its session, which may go on."""
-    tags = [grant.id_tag for grant in turn.state.waiting]
-    for candidate in turn.state.connectors:
-        if candidate.grant is not None:
-            tags.append(candidate.grant.id_tag)
-        if candidate.transaction is not None and not candidate.transaction.deauthorized:
-            tags.append(candidate.transaction.id_tag)
-    is_accepted = any(same_tag(tag, event.id_tag) for tag in tags)
-    replies.changed_nothing(turn, event.request_id, is_accepted)
 
 
 def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
@@ -242,201 +229,3 @@ def _is_in_use(turn: Turn, id_tag: str, served: list[Connector]) -> bool:
     tags += [c.grant.id_tag for c in served if c.grant is not None]
     tags += [c.transaction.id_tag for c in served if c.transaction is not None]
     return any(same_tag(tag, id_tag) for tag in tags)
-
-
-def _ends_its_own(
-    turn: Turn, event: TagPresented, facts: TagRecord, served: list[Connector]
-) -> bool:
-    """The tag ends its session, calls off its start, or gets its cable back."""
-    return (
-        _ends_own_session(turn, event, served)
-        or _calls_off(turn, event, served)
-        or _releases_cable(turn, event, facts, served)
-    )
-
-
-def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) -> bool:
-    """The card that started a session ends it, but an accidental second tap does nothing."""
-    id_tag = event.id_tag
-    for candidate in served:
-        here = (candidate.connector_id,)
-        if _has_just_ended(turn, candidate, id_tag):
-            _refuse(turn, event, Rule.JUST_ENDED, Purpose.START, here)
-            return True
-        running = candidate.transaction
-        if running is None or not same_tag(running.id_tag, id_tag):
-            continue
-        if candidate.phase is Phase.STOPPING:
-            _refuse(turn, event, Rule.ENDING, Purpose.START, here)
-            return True
-        age_s = turn.now.monotonic_s - running.begun_monotonic_s
-        if not turn.state.rules.stop_by_second_tap:
-            _refuse(turn, event, Rule.STOP_BY_CARD_OFF, Purpose.STOP, here)
-        elif age_s < turn.state.rules.tap_guard_s:
-            _refuse(turn, event, Rule.TOO_SOON, Purpose.STOP, here)
-        else:
-            decision = authorization_request.local(Rule.SAME_CARD)
-            authorization_request.stop(turn, _asked(event, Purpose.STOP), running, decision)
-        return True
-    return False
-
-
-def _has_just_ended(turn: Turn, candidate: Connector, id_tag: str) -> bool:
-    age_s = turn.now.monotonic_s - candidate.ended_at_s
-    # Without a plug sensor nobody can tell that the plug stays: IDLE follows at once.
-    at_rest = Phase.FINISHED if candidate.traits.has_plug else Phase.IDLE
-    return (
-        candidate.phase is at_rest
-        and same_tag(candidate.ended_by, id_tag)
-        and age_s < turn.state.rules.tap_guard_s
-    )
-
-
-def _calls_off(turn: Turn, event: TagPresented, served: list[Connector]) -> bool:
-    """The same card again before a plug came: OCPP 1.6 transition B1, use given up."""
-    for grant in turn.state.waiting:
-        if not same_tag(grant.id_tag, event.id_tag):
-            continue
-        if turn.now.monotonic_s - grant.granted_at_s < turn.state.rules.tap_guard_s:
-            _leave_as_it_is(turn, event)
-            return True
-        turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
-        called_off = because(Rule.CANCELLED)
-        connector.give_back(turn, grant, called_off, tag_requests=_waiting_for(event))
-        turn.emit(ShowSignal(signals.of_decision(called_off)))
-        return True
-    if any(c.grant is not None and same_tag(c.grant.id_tag, event.id_tag) for c in served):
-        _leave_as_it_is(turn, event)  # it is starting
-        return True
-    return False
-
-
-def _releases_cable(
-    turn: Turn, event: TagPresented, facts: TagRecord, served: list[Connector]
-) -> bool:
-    """Errata 3.5: after DeAuthorized, the same card or group gets its cable back."""
-    info = None
-    if facts.list_entry is not None:
-        info = facts.list_entry
-    elif facts.cache_entry is not None:
-        info = facts.cache_entry.info
-    parent = None if info is None else info.parent_id_tag
-    for candidate in served:
-        held = candidate.held_for
-        if held is not None and transaction.belongs_to(held, event.id_tag, parent):
-            turn.change_connector(candidate.connector_id, held_for=None)
-            asked = _asked(event, Purpose.STOP, (candidate.connector_id,))
-            authorization_request.accept(
-                turn, asked, authorization_request.local(Rule.CABLE_RELEASED)
-            )
-            return True
-    return False
-
-
-def _ends_other_session(turn: Turn, attempt: AuthorizationAttempt, served: list[Connector]) -> bool:
-    """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
-    running = [c for c in served if c.phase is Phase.CHARGING and c.transaction is not None]
-    if not running:
-        return False
-    policy = authorization_rules.policy_of(turn.state.configuration)
-    decision: Decision | None = None
-    for candidate in running:
-        assert candidate.transaction is not None
-        decision = authorization_rules.decide_stop(
-            candidate.transaction,
-            attempt.id_tag,
-            attempt.facts,
-            policy,
-            turn.state.online,
-            turn.now.utc,
-        )
-        if decision is None:
-            ids = tuple(c.connector_id for c in running)
-            authorization_request.ask(
-                turn, replace(attempt, purpose=Purpose.STOP, connectors=ids, contract=None)
-            )
-            return True
-        if decision.verdict is Verdict.ACCEPTED:
-            authorization_request.stop(turn, attempt, candidate.transaction, decision)
-            return True
-    assert decision is not None
-    asked = replace(attempt, purpose=Purpose.STOP, connectors=(running[0].connector_id,))
-    authorization_request.turn_down(turn, asked, decision)
-    return True
-
-
-# --- remote start --------------------------------------------------------------------------------
-
-
-def remote_start_requested(turn: Turn, event: RemoteStartRequested, facts: TagRecord) -> None:
-    """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32).
-
-    With AuthorizeRemoteTxRequests it is decided as a card at the reader would be. Without, nobody
-    is asked about the tag: of its group only what list or cache tell counts for a reservation.
-    """
-    asked = _remote(event)
-    served = [c for c in turn.state.connectors if event.connector_id in (None, c.connector_id)]
-    ids = tuple(c.connector_id for c in served)
-    attempt = AuthorizationAttempt(
-        Purpose.REMOTE_START,
-        event.id_tag,
-        ids,
-        facts=facts,
-        profile=event.profile,
-        source=Source.CENTRAL_SYSTEM,
-    )
-    decision: Decision | None = Decision(Verdict.ACCEPTED, Rule.REMOTE_TRUSTED, "central system")
-    if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
-        decision = authorization_preview.foresee(turn.state, attempt, turn.now.utc)
-    targets = connector_choice.the_first(
-        turn.state, authorization_preview.places(turn.state, attempt, decision, turn.now.utc)
-    )
-    rule = _why_no_remote_start(turn.state, event)
-    if rule is None and not targets:
-        rule = connector_choice.why_nowhere(turn.state, served, event.id_tag)
-    if rule is not None:
-        replies.refuse(turn, asked, because(rule))
-        return
-    if event.profile is not None:
-        mistake = charging_profiles_applied.mistake_in_promised(turn.state, event.profile)
-        if mistake:
-            replies.refuse(turn, asked, because(Rule.BAD_PROFILE, mistake))
-            return
-    replies.agree(turn, event.request_id)
-    authorization_request.start(turn, replace(attempt, connectors=targets), decision)
-
-
-def _why_no_remote_start(state: ChargePoint, event: RemoteStartRequested) -> Rule | None:
-    """What forbids it wherever it is meant to begin."""
-    if not is_valid_id_tag(event.id_tag):
-        return Rule.UNTELLABLE
-    if state.registration in ("Pending", "Rejected"):
-        return Rule.NOT_REGISTERED
-    if state.restart is not None:
-        return Rule.SHUTTING_DOWN
-    if event.connector_id is None:
-        return None if state.rules.remote_start_takes_first else Rule.NO_CONNECTOR_NAMED
-    return None if state.has_connector(event.connector_id) else Rule.UNKNOWN_CONNECTOR
-
-
-def _remote(event: RemoteStartRequested) -> Asked:
-    named = () if event.connector_id is None else (event.connector_id,)
-    return Asked(Purpose.REMOTE_START, event.id_tag, named, event.request_id)
-
-
-def _refuse(
-    turn: Turn,
-    event: TagPresented,
-    rule: Rule,
-    purpose: Purpose = Purpose.START,
-    connectors: tuple[int, ...] = (),
-) -> None:
-    authorization_request.refuse(turn, _asked(event, purpose, connectors), rule)
-
-
-def _asked(event: TagPresented, purpose: Purpose, connectors: tuple[int, ...] = ()) -> Asked:
-    return Asked(purpose, event.id_tag, connectors, tag_requests=_waiting_for(event))
-
-
-def _waiting_for(event: TagPresented) -> tuple[str, ...]:
-    return () if event.request_id is None else (event.request_id,)

@@ -92,16 +92,17 @@ class SimulatedControls:
         is_code: bool = False,
         connector_id: int | None = None,
         request_id: str | None = None,
-    ) -> None:
-        """Hold a card to the reader and take it away; ValueError for what no card can be."""
+    ) -> bool:
+        """See ``SimulationControls.tap``; ValueError for what no card can be."""
         if self._reader is None:
             raise ValueError("the card reader is not simulated")
         at = None
         if self._one_reader_each:
             at = min(self._outlets) if connector_id is None else connector_id
             self._outlet(at)
-        self._reader.tap(uid_or_code, is_code, at, request_id)
+        is_seen = self._reader.tap(uid_or_code, is_code, at, request_id)
         self._subscribers.notify()
+        return is_seen
 
     def energy(self, connector_id: int, wanted: bool) -> None:
         """The car begins or ceases to ask for energy, until it is unplugged."""

@@ -46,23 +46,24 @@ class SimulatedReader(SimulatedPart):
         is_code: bool = False,
         connector_id: int | None = None,
         request_id: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Hold a card to it and take it away: a UID in 8, 14 or 20 hex digits, or a ready tag.
 
         A tag is 1 to 20 printable ASCII characters; with ``is_code`` also one that looks like a
-        UID. ValueError for anything else, and before ``start``. A reader that hangs sees nothing.
-        ``connector_id``: the reader of this connector, where each has one. ``request_id`` goes
-        with the event, to be answered.
+        UID. ValueError for anything else, and before ``start``. False: it hangs, and sees
+        nothing. ``connector_id``: the reader of this connector, where each has one.
+        ``request_id`` goes with the event, to be answered.
         """
         events = _what_it_reads(uid_or_code, is_code, connector_id, request_id)
         if self._report is None:
             raise ValueError("the reader is not started")
         if Fault.READER_HANG in self.faults:
             self.note("a card was not seen")
-            return
+            return False
         self.note("a card was seen")
         for event in events:
             self._report(event)
+        return True
 
     def _faults_changed(self) -> None:
         if self._report is not None:

@@ -1,0 +1,180 @@
+"""A tag that is presented where its own session, start or cable is, or somebody else's session.
+
+It may end the session, call off the start, or get a cable back that is held for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.core import (
+    authorization_request,
+    authorization_rules,
+    connector,
+    replies,
+    signals,
+    transaction,
+)
+from agent.core.authorization_reasons import Rule
+from agent.core.authorization_rules import Decision
+from agent.core.commands import ShowSignal
+from agent.core.events import TagPresented
+from agent.core.id_tag import same_tag
+from agent.core.replies import because
+from agent.core.state import Asked, AuthorizationAttempt, Connector, Phase, Purpose
+from agent.core.turn import Turn
+from agent.core.values import TagRecord, Verdict
+
+
+def ends_its_own(
+    turn: Turn, event: TagPresented, facts: TagRecord, served: list[Connector]
+) -> bool:
+    """The tag ends its session, calls off its start, or gets its cable back."""
+    return (
+        _ends_own_session(turn, event, served)
+        or _calls_off(turn, event, served)
+        or _releases_cable(turn, event, facts, served)
+    )
+
+
+def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) -> bool:
+    """The card that started a session ends it, but an accidental second tap does nothing."""
+    id_tag = event.id_tag
+    for candidate in served:
+        here = (candidate.connector_id,)
+        if _has_just_ended(turn, candidate, id_tag):
+            refuse(turn, event, Rule.JUST_ENDED, Purpose.START, here)
+            return True
+        running = candidate.transaction
+        if running is None or not same_tag(running.id_tag, id_tag):
+            continue
+        if candidate.phase is Phase.STOPPING:
+            refuse(turn, event, Rule.ENDING, Purpose.START, here)
+            return True
+        age_s = turn.now.monotonic_s - running.begun_monotonic_s
+        if not turn.state.rules.stop_by_second_tap:
+            refuse(turn, event, Rule.STOP_BY_CARD_OFF, Purpose.STOP, here)
+        elif age_s < turn.state.rules.tap_guard_s:
+            refuse(turn, event, Rule.TOO_SOON, Purpose.STOP, here)
+        else:
+            decision = authorization_request.local(Rule.SAME_CARD)
+            authorization_request.stop(turn, asked_by(event, Purpose.STOP), running, decision)
+        return True
+    return False
+
+
+def _has_just_ended(turn: Turn, candidate: Connector, id_tag: str) -> bool:
+    age_s = turn.now.monotonic_s - candidate.ended_at_s
+    # Without a plug sensor nobody can tell that the plug stays: IDLE follows at once.
+    at_rest = Phase.FINISHED if candidate.traits.has_plug else Phase.IDLE
+    return (
+        candidate.phase is at_rest
+        and same_tag(candidate.ended_by, id_tag)
+        and age_s < turn.state.rules.tap_guard_s
+    )
+
+
+def _calls_off(turn: Turn, event: TagPresented, served: list[Connector]) -> bool:
+    """The same card again before a plug came: OCPP 1.6 transition B1, use given up."""
+    for grant in turn.state.waiting:
+        if not same_tag(grant.id_tag, event.id_tag):
+            continue
+        if turn.now.monotonic_s - grant.granted_at_s < turn.state.rules.tap_guard_s:
+            leave_as_it_is(turn, event)
+            return True
+        turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+        called_off = because(Rule.CANCELLED)
+        connector.give_back(turn, grant, called_off, tag_requests=waiting_for(event))
+        turn.emit(ShowSignal(signals.of_decision(called_off)))
+        return True
+    if any(c.grant is not None and same_tag(c.grant.id_tag, event.id_tag) for c in served):
+        leave_as_it_is(turn, event)  # it is starting
+        return True
+    return False
+
+
+def _releases_cable(
+    turn: Turn, event: TagPresented, facts: TagRecord, served: list[Connector]
+) -> bool:
+    """Errata 3.5: after DeAuthorized, the same card or group gets its cable back."""
+    info = None
+    if facts.list_entry is not None:
+        info = facts.list_entry
+    elif facts.cache_entry is not None:
+        info = facts.cache_entry.info
+    parent = None if info is None else info.parent_id_tag
+    for candidate in served:
+        held = candidate.held_for
+        if held is not None and transaction.belongs_to(held, event.id_tag, parent):
+            turn.change_connector(candidate.connector_id, held_for=None)
+            asked = asked_by(event, Purpose.STOP, (candidate.connector_id,))
+            authorization_request.accept(
+                turn, asked, authorization_request.local(Rule.CABLE_RELEASED)
+            )
+            return True
+    return False
+
+
+def ends_other_session(turn: Turn, attempt: AuthorizationAttempt, served: list[Connector]) -> bool:
+    """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
+    running = [c for c in served if c.phase is Phase.CHARGING and c.transaction is not None]
+    if not running:
+        return False
+    policy = authorization_rules.policy_of(turn.state.configuration)
+    decision: Decision | None = None
+    for candidate in running:
+        assert candidate.transaction is not None
+        decision = authorization_rules.decide_stop(
+            candidate.transaction,
+            attempt.id_tag,
+            attempt.facts,
+            policy,
+            turn.state.online,
+            turn.now.utc,
+        )
+        if decision is None:
+            ids = tuple(c.connector_id for c in running)
+            authorization_request.ask(
+                turn, replace(attempt, purpose=Purpose.STOP, connectors=ids, contract=None)
+            )
+            return True
+        if decision.verdict is Verdict.ACCEPTED:
+            authorization_request.stop(turn, attempt, candidate.transaction, decision)
+            return True
+    assert decision is not None
+    asked = replace(attempt, purpose=Purpose.STOP, connectors=(running[0].connector_id,))
+    authorization_request.turn_down(turn, asked, decision)
+    return True
+
+
+# --- its answer ---------------------------------------------------------------------------------
+
+
+def leave_as_it_is(turn: Turn, event: TagPresented) -> None:
+    """The tag changes nothing: it waits for its plug, or is in its session, which may go on."""
+    tags = [grant.id_tag for grant in turn.state.waiting]
+    for candidate in turn.state.connectors:
+        if candidate.grant is not None:
+            tags.append(candidate.grant.id_tag)
+        if candidate.transaction is not None and not candidate.transaction.deauthorized:
+            tags.append(candidate.transaction.id_tag)
+    is_accepted = any(same_tag(tag, event.id_tag) for tag in tags)
+    replies.changed_nothing(turn, event.request_id, is_accepted)
+
+
+def refuse(
+    turn: Turn,
+    event: TagPresented,
+    rule: Rule,
+    purpose: Purpose = Purpose.START,
+    connectors: tuple[int, ...] = (),
+) -> None:
+    authorization_request.refuse(turn, asked_by(event, purpose, connectors), rule)
+
+
+def asked_by(event: TagPresented, purpose: Purpose, connectors: tuple[int, ...] = ()) -> Asked:
+    return Asked(purpose, event.id_tag, connectors, tag_requests=waiting_for(event))
+
+
+def waiting_for(event: TagPresented) -> tuple[str, ...]:
+    return () if event.request_id is None else (event.request_id,)
