@@ -9,39 +9,23 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from datetime import UTC
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.cli import paths
-from agent.cli.commissioning.acceptance_report import (
-    FAILED,
-    MARKS,
-    PASSED,
-    RUNNING,
-    SKIPPED,
-    Evidence,
-    StepRecord,
-)
-from agent.cli.commissioning.acceptance_run import (
-    AcceptanceContext,
-    AcceptanceRun,
-    StepFailed,
-    StepSkipped,
-)
-from agent.cli.commissioning.acceptance_steps import Step
-from agent.cli.console import GREEN, RED, YELLOW, Console, Line, as_json
-from agent.platform.errors import AgentError, ControlError
+from agent.cli.console import Console, as_json
+from agent.platform.errors import AgentError
 
 if TYPE_CHECKING:
+    from agent.cli.commissioning.acceptance_report import Evidence
+    from agent.cli.commissioning.acceptance_run import AcceptanceContext
     from agent.core.ports import Clock
 
 WORDS = "walk through the acceptance test at the box and write an evidence file"
 DAY_S = 86_400.0
 BY_HAND_S, BY_ITSELF_S = 120.0, 20.0
 _CUT_S = 60.0
-_COLOURS = {PASSED: GREEN, FAILED: RED, SKIPPED: YELLOW}
 
 
 def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -65,6 +49,7 @@ def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> No
 
 def run_acceptance_command(options: argparse.Namespace) -> int:
     """Walk through the steps; 0: none failed. Raises AgentError with a sentence."""
+    from agent.cli.commissioning.acceptance_run import walk_through
     from agent.runtime.clock import SystemClock
 
     clock = SystemClock()
@@ -207,50 +192,3 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= DAY_S:
         raise argparse.ArgumentTypeError(f"must be a number of seconds up to {DAY_S:g}, got {text}")
     return seconds
-
-
-def walk_through(
-    steps: Iterable[Step], means: AcceptanceContext, evidence: Evidence, may_go_on: bool = False
-) -> None:
-    """Run every step that has no result yet, and keep what was seen.
-
-    ``may_go_on``: a step that was running when the power went is gone on with.
-    """
-    for step in steps:
-        record = evidence.step(step.name)
-        if record is not None and record.result != RUNNING:
-            continue
-        is_second_half = may_go_on and record is not None and bool(record.kept.get("session"))
-        if record is None or not is_second_half:
-            record = evidence.begin(StepRecord(step.name, step.title, _now(means)))
-        means.save()
-        means.guide.tell("", step.title)
-        _run_step(step, AcceptanceRun(means, record), is_second_half)
-        record.ended_at, record.to_do = _now(means), ""
-        means.save()
-        means.guide.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
-
-
-def _run_step(step: Step, walk: AcceptanceRun, is_second_half: bool) -> None:
-    record = walk.record
-    try:
-        if is_second_half and step.goes_on is not None:
-            step.goes_on(walk)
-        else:
-            step.run(walk)
-    except StepSkipped as reason:
-        record.result, record.problem = SKIPPED, str(reason)
-    except (StepFailed, ControlError) as problem:
-        record.result, record.problem = FAILED, str(problem)
-    else:
-        record.result = PASSED
-
-
-def _ending(record: StepRecord) -> str:
-    mark = MARKS[record.result]
-    line = f"{mark}  {record.problem}" if record.problem else mark
-    return Line(line, mark, _COLOURS[record.result])
-
-
-def _now(means: AcceptanceContext) -> str:
-    return means.now().utc.astimezone(UTC).isoformat(timespec="seconds")

@@ -6,19 +6,33 @@ what the running agent says in ``status`` and ``why``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.cli.commissioning.acceptance_report import StepRecord
+from agent.cli.commissioning.acceptance_report import (
+    FAILED,
+    MARKS,
+    PASSED,
+    RUNNING,
+    SKIPPED,
+    Evidence,
+    StepRecord,
+)
+from agent.cli.console import GREEN, RED, YELLOW, Line
 from agent.core.values import Instant
 from agent.platform.errors import AgentError, ControlError
+
+if TYPE_CHECKING:
+    from agent.cli.commissioning.acceptance_steps import Step
 
 Status = Mapping[str, Any]
 Claim = Callable[[Status], bool]
 POLL_S = 0.3
 LONG_S = 400.0  # a link comes back within its longest pause, 5 minutes
 SKIP, FAIL = "s", "f"
+_COLOURS = {PASSED: GREEN, FAILED: RED, SKIPPED: YELLOW}
 
 
 class StepFailed(AgentError):
@@ -172,3 +186,50 @@ class AcceptanceRun:
                 raise StepFailed(str(problem)) from None
 
         return deed
+
+
+def walk_through(
+    steps: Iterable[Step], means: AcceptanceContext, evidence: Evidence, may_go_on: bool = False
+) -> None:
+    """Run every step that has no result yet, and keep what was seen.
+
+    ``may_go_on``: a step that was running when the power went is gone on with.
+    """
+    for step in steps:
+        record = evidence.step(step.name)
+        if record is not None and record.result != RUNNING:
+            continue
+        is_second_half = may_go_on and record is not None and bool(record.kept.get("session"))
+        if record is None or not is_second_half:
+            record = evidence.begin(StepRecord(step.name, step.title, _now(means)))
+        means.save()
+        means.guide.tell("", step.title)
+        _run_step(step, AcceptanceRun(means, record), is_second_half)
+        record.ended_at, record.to_do = _now(means), ""
+        means.save()
+        means.guide.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
+
+
+def _run_step(step: Step, walk: AcceptanceRun, is_second_half: bool) -> None:
+    record = walk.record
+    try:
+        if is_second_half and step.goes_on is not None:
+            step.goes_on(walk)
+        else:
+            step.run(walk)
+    except StepSkipped as reason:
+        record.result, record.problem = SKIPPED, str(reason)
+    except (StepFailed, ControlError) as problem:
+        record.result, record.problem = FAILED, str(problem)
+    else:
+        record.result = PASSED
+
+
+def _ending(record: StepRecord) -> str:
+    mark = MARKS[record.result]
+    line = f"{mark}  {record.problem}" if record.problem else mark
+    return Line(line, mark, _COLOURS[record.result])
+
+
+def _now(means: AcceptanceContext) -> str:
+    return means.now().utc.astimezone(UTC).isoformat(timespec="seconds")

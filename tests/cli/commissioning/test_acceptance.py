@@ -15,9 +15,9 @@ import pytest
 
 from agent.__main__ import main
 from agent.cli.commissioning import acceptance, acceptance_report
-from agent.cli.commissioning.acceptance import TerminalPrompter, walk_through
+from agent.cli.commissioning.acceptance import TerminalPrompter
 from agent.cli.commissioning.acceptance_report import Evidence, StepRecord
-from agent.cli.commissioning.acceptance_run import AcceptanceContext, StepFailed
+from agent.cli.commissioning.acceptance_run import AcceptanceContext, StepFailed, walk_through
 from agent.cli.commissioning.acceptance_steps import STEPS
 from agent.cli.main import parser
 from agent.core.values import Instant
