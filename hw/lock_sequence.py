@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import RLock
 
-from hw.debounce import Debouncer
 from hw.ports import LockChanged, LockEvent, LockJammed, LockState
 from hw.settings import LockSettings
 
@@ -328,3 +327,38 @@ class FeedbackLock(ABC):
         if now_s >= self._complain_at:
             self._complain_at = now_s + COMPLAIN_EVERY_S
             logger.exception("%s: %s", self.name, problem)
+
+
+class Debouncer:
+    """Believes a level only after several equal samples that lie some time apart."""
+
+    def __init__(self, value: bool, samples: int, sample_s: float) -> None:
+        self.value = value
+        self.is_settled = True
+        self._samples = samples
+        self._sample_s = sample_s
+        self._candidate = value
+        self._count = 0
+        self._next_at = -math.inf
+
+    def restart(self) -> None:
+        """Believe nothing until there are enough new samples."""
+        self.is_settled = False
+        self._count = 0
+
+    def sample(self, level: bool, now_s: float) -> None:
+        """Take note of the level; a sample that comes too soon after the last one is ignored."""
+        if self.is_settled and level == self.value:
+            self._count = 0
+            return
+        if self._count and now_s < self._next_at - _EPSILON_S:
+            return
+        self._count = self._count + 1 if self._count and level == self._candidate else 1
+        self._candidate = level
+        self._next_at = now_s + self._sample_s
+        if self._count >= self._samples:
+            self.value, self.is_settled, self._count = level, True, 0
+
+    def due_at(self) -> float | None:
+        """When the next sample counts; None while nothing is in doubt."""
+        return self._next_at if self._count else None

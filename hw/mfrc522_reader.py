@@ -15,7 +15,7 @@ from typing import Any
 from hw.iso14443 import look_into_field
 from hw.mfrc522_chip import RESET_LOW_S, Chip, ChipFailure, load_package, open_chip
 from hw.ports import CardReader
-from hw.reader_events import ReaderEvent, ReaderFailed, ReaderRecovered
+from hw.ports_reader import ReaderEvent, ReaderFailed, ReaderRecovered
 from hw.rpi_gpio_shim import GpioStandIn
 from hw.settings import ReaderSettings
 from hw.tap_detector import TapDetector

@@ -12,17 +12,16 @@ So every part that has ``step`` must be safe to use from both threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from hw.pilot_port import NO_OFFER as NO_OFFER
-from hw.pilot_port import ConfirmedOffer as ConfirmedOffer
-from hw.pilot_port import PilotController as PilotController
-from hw.pilot_port import PilotFault as PilotFault
-from hw.pilot_port import PilotState as PilotState
-from hw.reader_events import ReaderEvent
+from hw.ports_pilot import NO_OFFER as NO_OFFER
+from hw.ports_pilot import ConfirmedOffer as ConfirmedOffer
+from hw.ports_pilot import PilotController as PilotController
+from hw.ports_pilot import PilotFault as PilotFault
+from hw.ports_pilot import PilotState as PilotState
+from hw.ports_reader import CardReader as CardReader
 from hw.simulation_controls import SimulationControls
 
 # --- errors ----------------------------------------------------------------------------------
@@ -46,19 +45,6 @@ class MeterError(HardwareError):
 
 class PilotError(HardwareError):
     """The pilot controller did not answer, answered nonsense, or refused."""
-
-
-# --- card reader -----------------------------------------------------------------------------
-
-
-class CardReader(Protocol):
-    """Sees cards arrive. Works in a thread of its own between ``start`` and ``shut_down``."""
-
-    def start(self, report: Callable[[ReaderEvent], None]) -> None:
-        """Begin to look for cards; ``report`` is called from the reader's thread, never raises."""
-
-    def shut_down(self) -> None:
-        """Stop the thread (within a second) and release the device. Safe to repeat."""
 
 
 # --- contactor -------------------------------------------------------------------------------

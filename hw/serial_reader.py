@@ -13,7 +13,7 @@ from typing import Any
 
 from hw.iso14443 import is_truncated
 from hw.ports import BoardError, CardReader
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLay,
     CardLeft,

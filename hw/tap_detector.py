@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLay,
     CardLeft,

@@ -96,7 +96,7 @@ ONLY_FOR = {
 OPEN_TO_AGENT = (
     "hw.ports",
     "hw.simulation_controls",
-    "hw.reader_events",
+    "hw.ports_reader",
     "hw.settings",
     "hw.board",
     "hw.safe_state",

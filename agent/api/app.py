@@ -11,14 +11,14 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from agent.api.bodies import parse_json
-from agent.api.errors import Refused, unavailable
+from agent.api.errors import Invalid, Refused, unavailable
 from agent.api.idempotency import Answer
 from agent.api.middleware import answer_json, refused
 from agent.api.routes_commands import add_command_routes, add_queue_routes
 from agent.api.routes_read import add_read_routes
 from agent.api.service import ControlService, too_busy
 from agent.ocpp16.requests import package_version
+from agent.platform.bounded_json import NotJson, read_json
 from agent.platform.errors import AgentError
 
 ERRORS_TOLD_MAX = 20
@@ -109,3 +109,17 @@ async def _http(request: Request, problem: Exception) -> Response:
     code = _CODES.get(problem.status_code, "http_error")
     content = {"detail": str(problem.detail), "code": code}
     return _response(answer_json(problem.status_code, content, problem.headers))
+
+
+def parse_json(body: bytes) -> Any:
+    """The content of a body. Raises Invalid for what is not JSON, or goes beyond it."""
+    try:
+        return read_json(body.decode("utf-8"))
+    except UnicodeDecodeError as problem:
+        raise _no_json("The body is not UTF-8.", problem.start) from None
+    except NotJson as problem:
+        raise _no_json(f"The body cannot be read: {problem}.", problem.position) from None
+
+
+def _no_json(message: str, position: int) -> Invalid:
+    return Invalid(message, ("body", position), "json_invalid")

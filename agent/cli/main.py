@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from agent.cli.console import GREEN, Console, Line, as_json, note
 from agent.cli.doctor import add_doctor_command
 from agent.cli.local_list import add_list_command
 from agent.cli.manual.command import add_manual_commands
-from agent.cli.manual.command_line import CommandLine, ShowVersion
 from agent.cli.manual.tree import offered
 from agent.cli.self_test import add_self_test_commands
 from agent.cli.support_bundle import add_support_command
 from agent.platform.errors import ConfigError, ControlError
 from hw.simulation_controls import FAULT_NAMES
 
+WRONG_USAGE = 2
 FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
 
 
@@ -35,10 +35,10 @@ def run_command(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``chargepoint-agent``."""
-    main = CommandLine(
+    main = _CommandLine(
         prog="chargepoint-agent", description="The agent of one charge point (OCPP 1.6-J)."
     )
-    main.add_argument("--version", nargs=0, action=ShowVersion, help="show the version and end")
+    main.add_argument("--version", nargs=0, action=_ShowVersion, help="show the version and end")
     common = _common_options()
     commands = main.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -75,8 +75,8 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
-def _common_options() -> CommandLine:
-    common = CommandLine(add_help=False)
+def _common_options() -> _CommandLine:
+    common = _CommandLine(add_help=False)
     common.add_argument(
         "--config", type=Path, metavar="PATH", help=f"configuration file ({paths.DEFAULT_CONFIG})"
     )
@@ -84,8 +84,8 @@ def _common_options() -> CommandLine:
     return common
 
 
-def _add_levers(sim: CommandLine, common: CommandLine) -> None:
-    where = CommandLine(add_help=False)
+def _add_levers(sim: _CommandLine, common: _CommandLine) -> None:
+    where = _CommandLine(add_help=False)
     where.add_argument("--connector", type=int, default=1, metavar="N", help="connector (1)")
     levers = sim.add_subparsers(title="what happens", required=True, dest="lever", metavar="WHAT")
 
@@ -250,3 +250,33 @@ def _sim(options: argparse.Namespace) -> int:
 
 def _print_json(data: Any) -> None:
     print(as_json(data))
+
+
+# --- the parser ----------------------------------------------------------------------------------
+
+
+class _CommandLine(argparse.ArgumentParser):
+    """Prints its commands where one is needed and none was typed; exit status 2.
+
+    Not 0: a script whose variable was empty must not believe that something was done.
+    """
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """As the class above has it; with nothing typed where commands are, it ends here."""
+        if self._subparsers is not None and args is not None and not args:
+            self.print_help()
+            self.exit(WRONG_USAGE)
+        return super().parse_known_args(args, namespace)
+
+
+class _ShowVersion(argparse.Action):
+    """``--version``: found out only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and end."""
+        from agent.maintenance.machine import own_version
+
+        print(f"{parser.prog} {own_version()}")
+        parser.exit()

@@ -35,7 +35,7 @@ def find_storage(config: Path | None) -> Path:
     Mistakes elsewhere in the file do not matter: a token must be revocable while there is one.
     Raises ConfigError where the file cannot be read, or does not tell.
     """
-    from agent.config.config_file import storage_path_in
+    from agent.config.storage_path import storage_path_in
 
     found = config or config_in_use()
     return demo_directory() / "agent.db" if found is None else storage_path_in(found)

@@ -12,25 +12,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agent.config.advice import warnings_for
 from agent.config.mistakes import Mistakes, connector_ids_of, find_lines
-from agent.config.pins import pin_table
 from agent.config.reading import read_table
 from agent.config.rules import check_rules
 from agent.config.settings import OcppSettings, Settings
-from agent.config.storage_path import storage_path_in
 from agent.config.toml_text import content_of, parsed
 from agent.platform.errors import ConfigError
-
-__all__ = [
-    "parse_config",
-    "pin_table",
-    "read_config",
-    "settings_as_data",
-    "settings_from_data",
-    "storage_path_in",
-    "warnings_for",
-]
 
 
 def read_config(path: Path) -> Settings:

@@ -18,7 +18,7 @@ from agent.core.id_tag import id_tag_from_uid, is_random_uid, is_valid_id_tag
 from agent.core.ports import Clock
 from agent.core.values import Reading
 from hw.ports import Board, ConnectorParts, HardwareError, MeterReading, Signal, Trip
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLay,
     CardLeft,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLeft,
     CodeArrived,

@@ -27,7 +27,7 @@ from agent.runtime.clock import SystemClock
 from agent.runtime.devices import Devices
 from agent.store import Store
 from hw.board import open_board
-from hw.reader_events import CardArrived
+from hw.ports_reader import CardArrived
 from tests.app.box import CARD, put_on_list
 from tests.bench.bench_tap import LIMIT_S, _diary_to_nowhere, _ms
 from tests.bench.emulated_box import ChipInRealTime, emulated_config

@@ -8,7 +8,7 @@ import time
 from gpiozero.pins.mock import MockFactory
 
 from hw.mfrc522_reader import Mfrc522Reader
-from hw.reader_events import CardArrived
+from hw.ports_reader import CardArrived
 from hw.settings import ReaderSettings
 from tests.emulators.mfrc522_chip import Card, Mfrc522Chip, install_fake_spidev
 

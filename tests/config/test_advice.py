@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from agent.config.advice import missing_files
-from agent.config.config_file import parse_config, warnings_for
+from agent.config.advice import missing_files, warnings_for
+from agent.config.config_file import parse_config
 from tests.rights import modes_count
 
 QUIET = """\

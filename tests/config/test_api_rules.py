@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.config.config_file import parse_config, warnings_for
+from agent.config.advice import warnings_for
+from agent.config.config_file import parse_config
 from agent.platform.errors import ConfigError
 
 BOX = """

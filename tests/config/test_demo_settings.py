@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.config.config_file import pin_table, warnings_for
+from agent.config.advice import warnings_for
 from agent.config.demo_settings import demo_settings
 from agent.config.mistakes import Mistakes
+from agent.config.pins import pin_table
 from agent.config.rules import check_rules
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.config.config_file import parse_config, read_config, warnings_for
+from agent.config.advice import warnings_for
+from agent.config.config_file import parse_config, read_config
 from agent.config.reading import every_setting, section_name
 from agent.config.reference import main, reference, with_reference
 from agent.config.settings import Settings

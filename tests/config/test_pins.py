@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.config.config_file import parse_config, pin_table
-from agent.config.pins import OUTPUT_KEYS, PINS_OF_DRIVERS
+from agent.config.config_file import parse_config
+from agent.config.pins import OUTPUT_KEYS, PINS_OF_DRIVERS, pin_table
 from agent.config.reading import every_setting, kinds
 from agent.platform.errors import ConfigError
 from hw.settings import ConnectorSettings, IndicatorSettings, InputsSettings, ReaderSettings

@@ -8,7 +8,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 
 from hw.mfrc522_reader import Mfrc522Reader
-from hw.reader_events import ReaderEvent
+from hw.ports_reader import ReaderEvent
 from hw.settings import ReaderSettings
 from hw.tap_detector import EmptyField
 from tests.emulators.mfrc522_chip import Mfrc522Chip, install_fake_spidev

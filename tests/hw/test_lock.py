@@ -2,9 +2,8 @@ import itertools
 
 import pytest
 
-from hw.debounce import Debouncer
 from hw.lock import PulsedLock, SolenoidLock
-from hw.lock_sequence import LockTiming
+from hw.lock_sequence import Debouncer, LockTiming
 from hw.ports import LockChanged, LockJammed, LockState
 from hw.settings import LockSettings
 

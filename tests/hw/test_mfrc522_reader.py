@@ -10,7 +10,7 @@ from gpiozero import DigitalOutputDevice
 
 from hw.mfrc522_chip import gain_bits
 from hw.ports import BoardError
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLay,
     CardLeft,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hw.reader_events import CardArrived, CardLay, CardLeft, ReaderFailed, ReaderRecovered
+from hw.ports_reader import CardArrived, CardLay, CardLeft, ReaderFailed, ReaderRecovered
 from tests.emulators.mfrc522_chip import Card
 from tests.hw.mfrc522_bench import RST, Bench
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.ports import BoardError
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLay,
     CardLeft,

@@ -17,7 +17,7 @@ from hw.ports import (
     Signal,
     Trip,
 )
-from hw.reader_events import CardArrived, CardLeft, CodeArrived, ReaderFailed, ReaderRecovered
+from hw.ports_reader import CardArrived, CardLeft, CodeArrived, ReaderFailed, ReaderRecovered
 from hw.settings import (
     BoardSettings,
     ConnectorSettings,

@@ -6,7 +6,7 @@ import pytest
 
 from hw.board import open_board
 from hw.ports import LockState, PilotState
-from hw.reader_events import CardArrived, CardLeft, CodeArrived
+from hw.ports_reader import CardArrived, CardLeft, CodeArrived
 from hw.settings import BoardSettings, ConnectorSettings, ContactorSettings, PilotSettings
 from hw.simulation_controls import InjectedFault
 from tests.hw.test_simulated import World

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLay,
     CardLeft,

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from agent.api.page.security import SECURITY_HEADERS
+from agent.api.page.site import SECURITY_HEADERS
 from agent.api.tokens import TokenFile
 from tests.api.harness import SECRET, Charger
 from tests.emulators.central_system import Answer

@@ -18,7 +18,7 @@ from agent.core.values import Reading
 from agent.runtime.devices import METER_FAILURES_MAX, Devices
 from hw.board import open_board
 from hw.ports import MeterReading, Signal, Trip
-from hw.reader_events import (
+from hw.ports_reader import (
     CardArrived,
     CardLeft,
     CardUnreadable,

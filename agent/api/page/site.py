@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -25,7 +25,6 @@ from agent.api.page.event_stream import Live, Watched
 from agent.api.page.host_names import OwnNames, came_over_https
 from agent.api.page.logins import COOKIE, Visitor, Visitors
 from agent.api.page.rendering import render
-from agent.api.page.security import SECURITY_HEADERS, comes_from_here, cookie_header
 from agent.api.page.views import Views
 from agent.api.tokens import Entrance, Token
 from agent.platform.errors import AgentError
@@ -39,6 +38,19 @@ FIELDS_MAX = 20
 PAGES_MAX = 100_000
 FILTER_MAX = 40
 _TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    # Nothing but our own files; no inline script or style, no frame around it.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 Handler = Callable[[Request, Visitor, Token], Awaitable[Response]]
 
@@ -206,7 +218,7 @@ class Site:
 
     async def _form(self, request: Request) -> dict[str, str]:
         """The fields of a form that our own page has sent. Raises Refused."""
-        if not comes_from_here(request.headers):
+        if not _comes_from_here(request.headers):
             raise Refused(403, "foreign_form", "This form was not sent by the page itself.")
         declared = request.headers.get("content-length", "").encode()
         body = await read_body(request.receive, declared, FORM_MAX, self._limits.body_s)
@@ -259,7 +271,7 @@ def _secured(answer: Response) -> Response:
 
 def _set_cookie(answer: Response, request: Request, text: str) -> None:
     is_https = came_over_https(request.headers)
-    answer.headers["Set-Cookie"] = cookie_header(COOKIE, text, is_https=is_https)
+    answer.headers["Set-Cookie"] = _cookie_header(COOKIE, text, is_https=is_https)
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:
@@ -282,3 +294,20 @@ async def _failed(request: Request, problem: Exception) -> Response:
 async def _not_now(request: Request, problem: Exception) -> Response:
     told = f"The charge point cannot tell that now: {problem}\n"
     return _secured(Response(told, 503, media_type="text/plain"))
+
+
+def _comes_from_here(headers: Mapping[str, str]) -> bool:
+    """True when a form was sent by our own page.
+
+    Browsers say where a POST comes from, and no script can change it. One that does not say it is
+    refused. The cookie, too, is only sent for requests from our own page (SameSite=Strict).
+    """
+    origin, host = headers.get("origin", ""), headers.get("host", "")
+    return bool(host) and urlsplit(origin).netloc == host
+
+
+def _cookie_header(name: str, text: str, *, is_https: bool) -> str:
+    """A cookie that scripts cannot read and that other sites cannot make a browser send."""
+    ends = "; Max-Age=0" if not text else ""
+    secure = "; Secure" if is_https else ""
+    return f"{name}={text}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}"

@@ -191,7 +191,8 @@ def _write(
 ) -> None:
     from agent.cli.commissioning.config_text import config_text
     from agent.cli.commissioning.config_values import file_values
-    from agent.config.config_file import parse_config, warnings_for
+    from agent.config.advice import warnings_for
+    from agent.config.config_file import parse_config
 
     values, connectors = file_values(answers, place.storage, str(place.password))
     text = config_text(values, connectors)

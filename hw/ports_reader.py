@@ -1,8 +1,10 @@
-"""What a card reader tells; its protocol is ``hw.ports.CardReader``."""
+"""What a card reader offers to the agent, and what it reports."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +69,13 @@ ReaderEvent = (
     | ReaderFailed
     | ReaderRecovered
 )
+
+
+class CardReader(Protocol):
+    """Sees cards arrive. Works in a thread of its own between ``start`` and ``shut_down``."""
+
+    def start(self, report: Callable[[ReaderEvent], None]) -> None:
+        """Begin to look for cards; ``report`` is called from the reader's thread, never raises."""
+
+    def shut_down(self) -> None:
+        """Stop the thread (within a second) and release the device. Safe to repeat."""
