@@ -280,6 +280,17 @@ def core_is_pure(modules: Modules) -> list[str]:
     ]
 
 
+def core_is_typed(modules: Modules) -> list[str]:
+    """``**fields: Any`` would let a misspelt field of the state pass the type checker."""
+    return [
+        f"{module}.{node.name} takes **{node.args.kwarg.arg}"
+        for module, source in modules.items()
+        if is_in(module, ("agent.core",))
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.FunctionDef) and node.args.kwarg is not None
+    ]
+
+
 def imports_go_down(modules: Modules) -> list[str]:
     """A layer imports those below it; ``hw`` only itself; and there is no layer without a place."""
     layers = [layer.split(" | ") for layer in LAYERS.split(" < ")]
@@ -486,6 +497,7 @@ def functions_are_short(modules: Modules) -> list[str]:
 
 RULES: tuple[Rule, ...] = (
     core_is_pure,
+    core_is_typed,
     imports_go_down,
     some_modules_have_few_importers,
     agent_knows_no_driver,
@@ -508,6 +520,7 @@ BROKEN: tuple[tuple[Rule, dict[str, str]], ...] = (
     (core_is_pure, {"agent.core.x": "from agent.store import Store"}),
     (core_is_pure, {"agent.core.x": "from hw.ports import Board"}),
     (core_is_pure, {"agent.core.x": "from . import y"}),
+    (core_is_typed, {"agent.core.x": "def change(**fields: object): ..."}),
     (imports_go_down, {"hw.x": "from agent.platform.errors import AgentError"}),
     (
         imports_go_down,

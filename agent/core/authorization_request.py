@@ -84,7 +84,7 @@ def ask(turn: Turn, attempt: AuthorizationAttempt, may_wait: bool = False) -> No
     is_asked = any(check.asks_about(attempt.id_tag) for check in turn.state.checking)
     most_s = (2 * timeout_s if may_wait else timeout_s) + _BACKSTOP_S
     check = PendingAuthorization(attempt, by_s=turn.now.monotonic_s + most_s)
-    turn.change(checking=(*turn.state.checking, check))
+    turn.state = replace(turn.state, checking=(*turn.state.checking, check))
     if attempt.purpose is not Purpose.AUTHORIZE_ONLY:
         turn.emit(ShowSignal(Signal.CHECKING))
     if not is_asked:
@@ -106,9 +106,7 @@ def give_way(turn: Turn, connectors: tuple[int, ...]) -> None:
     """Give up what is asked about tokens of the station bus that mean these connectors."""
     for check in turn.state.checking:
         if check.gives_way and not set(connectors).isdisjoint(check.attempt.connectors):
-            turn.change(
-                checking=tuple(other for other in turn.state.checking if other is not check)
-            )
+            turn.drop_check(check)
             refuse(turn, check.attempt, Rule.OWN_READER_FIRST)
 
 
@@ -140,7 +138,7 @@ def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
     """A refusal that comes too late for the decision still counts while the plug is waited for."""
     for grant in turn.state.waiting:
         if grant.rule in _DECIDED_UNANSWERED and same_tag(grant.id_tag, event.id_tag):
-            turn.change(waiting=tuple(other for other in turn.state.waiting if other is not grant))
+            turn.drop_grant(grant)
             decision = authorization_rules.decide_answer(event.info)
             connector.give_back(turn, grant, decision)
             turn.emit(ShowSignal(signals.of_decision(decision)))
@@ -158,14 +156,14 @@ def _note_unanswered(turn: Turn, attempt: AuthorizationAttempt) -> None:
     late = UnansweredAuthorization(answered, place.plugged_at_s, until_s)
     others = [u for u in turn.state.unanswered if u.attempt.source is not attempt.source]
     same = [u for u in turn.state.unanswered if u.attempt.source is attempt.source]
-    turn.change(unanswered=(*others, *[*same, late][-CHECKS_MAX:]))
+    turn.state = replace(turn.state, unanswered=(*others, *[*same, late][-CHECKS_MAX:]))
 
 
 def _grant_late(turn: Turn, event: AuthorizeAnswered) -> None:
     """An acceptance that comes too late for the decision still counts while his plug is in."""
     mine = [u for u in turn.state.unanswered if same_tag(u.attempt.id_tag, event.id_tag)]
     others = tuple(u for u in turn.state.unanswered if u not in mine)
-    turn.change(unanswered=others)
+    turn.state = replace(turn.state, unanswered=others)
     for late in mine[-1:]:
         place = turn.connector(late.attempt.connectors[0])
         is_there = place.plugged and place.plugged_at_s == late.plugged_at_s
@@ -198,7 +196,7 @@ def give_up_checks(turn: Turn) -> None:
     """Checks whose time is over are decided by the offline rules."""
     for check in turn.state.checking:
         if turn.now.monotonic_s >= check.by_s:
-            turn.change(checking=tuple(c for c in turn.state.checking if c is not check))
+            turn.drop_check(check)
             if check.accepted is not None:
                 grant(turn, check.attempt, check.accepted, is_wanted=True)
                 continue
@@ -208,7 +206,9 @@ def give_up_checks(turn: Turn) -> None:
 
 def _take_checks(turn: Turn, id_tag: str) -> list[PendingAuthorization]:
     mine = [check for check in turn.state.checking if check.asks_about(id_tag)]
-    turn.change(checking=tuple(check for check in turn.state.checking if check not in mine))
+    turn.state = replace(
+        turn.state, checking=tuple(check for check in turn.state.checking if check not in mine)
+    )
     return mine
 
 
@@ -276,13 +276,15 @@ def _answered_question(turn: Turn, attempt: AuthorizationAttempt, event: Authori
     if lasting is not None:
         timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
         vouched = PreauthorizedTag(attempt.id_tag, lasting, turn.now.monotonic_s + timeout_s)
-        turn.change(vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
+        turn.state = replace(turn.state, vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
     replies.keep(turn, attempt, decision)
     replies.agree(turn, attempt.request_id, "applied", info=event.info)
 
 
 def _forget_vouched(turn: Turn, id_tag: str) -> None:
-    turn.change(vouched=tuple(v for v in turn.state.vouched if not same_tag(v.id_tag, id_tag)))
+    turn.state = replace(
+        turn.state, vouched=tuple(v for v in turn.state.vouched if not same_tag(v.id_tag, id_tag))
+    )
 
 
 # --- what follows --------------------------------------------------------------------------------
@@ -293,7 +295,7 @@ def station_answered(turn: Turn, event: StationAnswered) -> None:
     for check in turn.state.checking:
         if check.accepted is None or not same_tag(check.attempt.id_tag, event.id_tag):
             continue
-        turn.change(checking=tuple(c for c in turn.state.checking if c is not check))
+        turn.drop_check(check)
         if event.is_wanted:
             grant(turn, check.attempt, check.accepted, is_wanted=True)
         else:
@@ -306,7 +308,7 @@ def _station_is_asked(turn: Turn, attempt: AuthorizationAttempt, decision: Decis
     by_s = turn.now.monotonic_s + turn.state.rules.station_s
     check = PendingAuthorization(attempt, by_s, accepted=decision)
     if not any(c.attempt == attempt and c.accepted == decision for c in turn.state.checking):
-        turn.change(checking=(*turn.state.checking, check))
+        turn.state = replace(turn.state, checking=(*turn.state.checking, check))
         turn.emit(ShowSignal(Signal.CHECKING))
     return True
 
@@ -356,7 +358,7 @@ def promise(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> No
         limits=attempt.limits,
         profile=attempt.profile,
     )
-    turn.change(waiting=(*turn.state.waiting, granted))
+    turn.state = replace(turn.state, waiting=(*turn.state.waiting, granted))
     accept(turn, attempt, decision)
 
 

@@ -7,6 +7,8 @@ plug alone keeps nothing in service. So a change that is scheduled needs no memo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.core import replies
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import SaveAvailability
@@ -25,7 +27,7 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
         return
     wanted = _wanted_after(turn.state, event)
     if wanted != turn.state.inoperative:
-        turn.change(inoperative=wanted)
+        turn.state = replace(turn.state, inoperative=wanted)
         turn.emit(SaveAvailability(wanted))
     follow(turn)
     is_done = event.operative or all(
@@ -43,7 +45,7 @@ def follow(turn: Turn) -> None:
         is_wanted_out = is_held or connector.connector_id in turn.state.inoperative
         is_out = is_wanted_out and (connector.out_of_service or _is_unused(turn.state, connector))
         if is_out is not connector.out_of_service:
-            turn.change_connector(connector.connector_id, out_of_service=is_out)
+            turn.put(replace(turn.connector(connector.connector_id), out_of_service=is_out))
 
 
 def lets_begin(state: ChargePoint, connector: Connector) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agent.core import (
@@ -190,7 +191,7 @@ def _expire(turn: Turn) -> None:
     for grant in turn.state.waiting:
         if grant.until_s is not None and turn.now.monotonic_s >= grant.until_s:
             # OCPP 1.6 section 9.1.6: authorization is void, Preparing -> Available (B1).
-            turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+            turn.drop_grant(grant)
             connectors.give_back(turn, grant, because(Rule.NO_PLUG_CAME), "expired")
 
 
@@ -204,4 +205,4 @@ def _answer_late_unlocks(turn: Turn) -> None:
 def _notice_room(turn: Turn) -> None:
     """Everything that waited is delivered: samples need not be dropped any more."""
     if Fault.QUEUE_FULL in turn.state.faults and turn.state.outbox.waiting == 0:
-        turn.change(faults=turn.state.faults - {Fault.QUEUE_FULL})
+        turn.state = replace(turn.state, faults=turn.state.faults - {Fault.QUEUE_FULL})

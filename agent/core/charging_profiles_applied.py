@@ -66,7 +66,7 @@ def follow(turn: Turn) -> bool:
     for connector in turn.state.connectors:
         limit_a = limits.get(connector.connector_id)
         if connector.profile_a != limit_a:
-            turn.change_connector(connector.connector_id, profile_a=limit_a)
+            turn.put(replace(turn.connector(connector.connector_id), profile_a=limit_a))
             has_changed = True
     return has_changed
 
@@ -127,7 +127,7 @@ def _note_next_change(turn: Turn, changes_s: float) -> None:
         wait_s = changes_s - turn.now.utc.timestamp()
         due_s = turn.now.monotonic_s + min(wait_s, RECHECK_S)
     if turn.state.limits_change_s != due_s:
-        turn.change(limits_change_s=due_s)
+        turn.state = replace(turn.state, limits_change_s=due_s)
 
 
 def _session_ref(connector: Connector) -> int:
@@ -192,7 +192,7 @@ def install(turn: Turn, new: InstalledProfile) -> None:
         new = replace(new, profile=replace(new.profile, in_effect_s=now_s))
     replaced = replaced_by(new, turn.state.charging_profiles)
     _remove(turn, replaced)
-    turn.change(charging_profiles=(*turn.state.charging_profiles, new))
+    turn.state = replace(turn.state, charging_profiles=(*turn.state.charging_profiles, new))
     turn.emit(SaveChargingProfile(new))
 
 
@@ -206,7 +206,7 @@ def clear_requested(turn: Turn, event: ClearProfilesRequested) -> None:
 def _remove(turn: Turn, gone: Sequence[InstalledProfile]) -> None:
     if gone:
         kept = tuple(one for one in turn.state.charging_profiles if one not in gone)
-        turn.change(charging_profiles=kept)
+        turn.state = replace(turn.state, charging_profiles=kept)
         turn.emit(*(RemoveChargingProfile(one.profile.profile_id) for one in gone))
 
 

@@ -25,7 +25,7 @@ def take_over(turn: Turn) -> None:
     for connector in turn.state.connectors:
         _correct(turn, connector, boot, shift)
     known = replace(boot, booted_at=booted_at, is_time_known=True)
-    turn.change(boot=known, owes_correction=True)
+    turn.state = replace(turn.state, boot=known, owes_correction=True)
 
 
 def correct_rows(turn: Turn) -> None:
@@ -34,7 +34,7 @@ def correct_rows(turn: Turn) -> None:
     if boot is None or not boot.is_time_known or not turn.state.owes_correction:
         return
     turn.emit(CorrectTimes(boot.number, boot.booted_at))
-    turn.change(owes_correction=False)
+    turn.state = replace(turn.state, owes_correction=False)
 
 
 def not_before_last(turn: Turn, transaction: Transaction, utc: datetime) -> datetime:
@@ -59,7 +59,7 @@ def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> 
     )
     if stop is not None and stop.ended_at is not None:
         stop = replace(stop, ended_at=stop.ended_at + shift)
-    turn.change_connector(connector.connector_id, transaction=transaction, stop=stop)
+    turn.put(replace(turn.connector(connector.connector_id), transaction=transaction, stop=stop))
     turn.emit(SaveTransaction(transaction))
     turn.emit(*(KeepSample(transaction.ref, sample) for sample in transaction.samples))
 

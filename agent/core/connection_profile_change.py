@@ -68,11 +68,11 @@ def follow(turn: Turn) -> None:
     """
     known = turn.state.approaches
     if not known.is_saved:
-        turn.change(approaches=replace(known, is_saved=True))
+        turn.state = replace(turn.state, approaches=replace(known, is_saved=True))
         turn.emit(SaveConnectionProfiles(known))
     is_held = known.leads_elsewhere and _owes_something(turn.state)
     if is_held != known.is_held:
-        turn.change(approaches=replace(turn.state.approaches, is_held=is_held))
+        turn.state = replace(turn.state, approaches=replace(turn.state.approaches, is_held=is_held))
         turn.emit(ApplyConfiguration(URL, ""))
 
 
@@ -94,6 +94,8 @@ def _owes_something(state: ChargePoint) -> bool:
 
 def _keep(turn: Turn, after: ConnectionProfiles) -> None:
     before = turn.state.approaches
-    turn.change(approaches=after, configuration=shown(turn.state.configuration, after))
+    turn.state = replace(
+        turn.state, approaches=after, configuration=shown(turn.state.configuration, after)
+    )
     if replace(after, in_use=before.in_use) != before:
         turn.emit(SaveConnectionProfiles(after))

@@ -121,13 +121,13 @@ def _starting(turn: Turn, connector: Connector) -> None:
     too_late = turn.now.monotonic_s >= connector.give_up_s
     if not connector.is_plugged or forbidden or too_late:
         give_back(turn, grant, replies.because(Rule.GIVEN_UP))
-        turn.change_connector(connector.connector_id, phase=Phase.IDLE, grant=None)
+        turn.put(replace(turn.connector(connector.connector_id), phase=Phase.IDLE, grant=None))
         return
     if not connector.is_locked:
         _order_lock(turn, connector)
     wants_meter = connector.traits.has_meter and connector.reading is None
     if wants_meter and not connector.meter_asked:  # while the bolt moves
-        turn.change_connector(connector.connector_id, meter_asked=True)
+        turn.put(replace(turn.connector(connector.connector_id), meter_asked=True))
         turn.emit(ReadMeter(connector.connector_id))
     if turn.connector(connector.connector_id).is_locked and not wants_meter:
         transaction.begin(turn, connector, grant)
@@ -163,7 +163,7 @@ def _stopping(turn: Turn, connector: Connector) -> None:
         return
     wants_meter = connector.traits.has_meter and not stop.meter_done
     if wants_meter and not stop.meter_asked:
-        turn.change_connector(connector.connector_id, stop=replace(stop, meter_asked=True))
+        turn.put(replace(connector, stop=replace(stop, meter_asked=True)))
         turn.emit(ReadMeter(connector.connector_id))
         return
     if wants_meter and now_s < stop.give_up_s:
@@ -180,20 +180,22 @@ def _finished(turn: Turn, connector: Connector) -> None:
     unplugged = connector.traits.has_plug and not connector.plugged and not is_held
     nothing_left = not connector.traits.has_plug and connector.held_for is None
     if unplugged or nothing_left:  # nothing_left: nobody will tell when the plug goes
-        turn.change_connector(
-            connector.connector_id,
-            phase=Phase.IDLE,
-            faults=connector.faults - {Fault.CONTACTOR_DROPPED},
-            held_for=None,
-            used_by=None if unplugged else connector.used_by,
-            ended_by=None if unplugged else connector.ended_by,
-            vehicle_seen=False,
-            is_disconnected=False,
-            is_unclaimed=False,
+        turn.put(
+            replace(
+                connector,
+                phase=Phase.IDLE,
+                faults=connector.faults - {Fault.CONTACTOR_DROPPED},
+                held_for=None,
+                used_by=None if unplugged else connector.used_by,
+                ended_by=None if unplugged else connector.ended_by,
+                vehicle_seen=False,
+                is_disconnected=False,
+                is_unclaimed=False,
+            )
         )
         return
     if connector_ev_presence.is_back(connector):
-        connector = turn.change_connector(connector.connector_id, is_disconnected=False)
+        connector = turn.put(replace(connector, is_disconnected=False))
     if _take_grant(turn, connector):
         return
     _open_and_withdraw(turn, connector)
@@ -218,16 +220,18 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
     for grant in turn.state.waiting:
         if connector.connector_id in grant.connectors:
             _take_from_others(turn, grant, connector.connector_id)
-            turn.change_connector(
-                connector.connector_id,
-                phase=Phase.STARTING,
-                grant=grant,
-                give_up_s=turn.now.monotonic_s + turn.state.rules.start_s,
-                reading=None,  # the session begins on a fresh one
-                meter_asked=False,
-                held_for=None,
-                card_by_s=None,
-                is_unclaimed=False,
+            turn.put(
+                replace(
+                    turn.connector(connector.connector_id),
+                    phase=Phase.STARTING,
+                    grant=grant,
+                    give_up_s=turn.now.monotonic_s + turn.state.rules.start_s,
+                    reading=None,  # the session begins on a fresh one
+                    meter_asked=False,
+                    held_for=None,
+                    card_by_s=None,
+                    is_unclaimed=False,
+                )
             )
             return True
     return False
@@ -242,7 +246,7 @@ def _take_from_others(turn: Turn, taken: GrantedAuthorization, connector_id: int
             kept.append(replace(grant, connectors=elsewhere))
         elif grant is not taken:
             give_back(turn, grant, replies.because(Rule.OTHER_FIRST))
-    turn.change(waiting=tuple(kept))
+    turn.state = replace(turn.state, waiting=tuple(kept))
 
 
 def _reason_to_stop(turn: Turn, connector: Connector) -> StopReason | None:
@@ -277,7 +281,7 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
     connector_id = connector.connector_id
     if not energy_allowed(turn.state, connector):
         is_paused = connector.is_disconnected and energy_granted(turn.state, connector)
-        connector = turn.change_connector(connector_id, vehicle_paused=is_paused)
+        connector = turn.put(replace(connector, vehicle_paused=is_paused))
         if not _lets_draw_on(turn, connector):
             _open_and_withdraw(turn, turn.connector(connector_id))
         return
@@ -285,21 +289,15 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
         if connector.offered_a is not None and connector.current_a < connector.offered_a:
             turn.emit(LowerOffer(connector_id, connector.current_a))  # waits for no disk
         turn.emit(OfferCurrent(connector_id, connector.current_a))
-        connector = turn.change_connector(connector_id, offered_a=connector.current_a)
+        connector = turn.put(replace(connector, offered_a=connector.current_a))
     if not connector.asks_for_energy:
-        connector = turn.change_connector(connector_id, vehicle_paused=True)
+        connector = turn.put(replace(connector, vehicle_paused=True))
         _open(turn, connector)
     elif not connector.close_ordered and connector.has_confirmed_offer:
         assert connector.transaction is not None
-        turn.emit(
-            CloseContactor(
-                connector_id,
-                connector.transaction.ref,
-                connector.trips_seen,
-                turn.state.rules.lease_s,
-            )
-        )
-        turn.change_connector(connector_id, close_ordered=True)
+        ref, lease_s = connector.transaction.ref, turn.state.rules.lease_s
+        turn.emit(CloseContactor(connector_id, ref, connector.trips_seen, lease_s))
+        turn.put(replace(connector, close_ordered=True))
 
 
 def _lets_draw_on(turn: Turn, connector: Connector) -> bool:
@@ -310,7 +308,7 @@ def _lets_draw_on(turn: Turn, connector: Connector) -> bool:
         return False
     if connector.offered_a is not None:
         pause_by_s = turn.now.monotonic_s + turn.state.rules.graceful_open_s
-        connector = turn.change_connector(connector.connector_id, pause_by_s=pause_by_s)
+        connector = turn.put(replace(connector, pause_by_s=pause_by_s))
         connector = _withdraw(turn, connector)
     return turn.now.monotonic_s < connector.pause_by_s
 
@@ -319,7 +317,7 @@ def _open(turn: Turn, connector: Connector) -> Connector:
     if not connector.close_ordered:
         return connector
     turn.emit(OpenContactor(connector.connector_id))
-    return turn.change_connector(connector.connector_id, close_ordered=False)
+    return turn.put(replace(connector, close_ordered=False))
 
 
 def _open_and_withdraw(turn: Turn, connector: Connector) -> None:
@@ -330,13 +328,13 @@ def _withdraw(turn: Turn, connector: Connector) -> Connector:
     if connector.offered_a is None:
         return connector
     turn.emit(WithdrawOffer(connector.connector_id))
-    return turn.change_connector(connector.connector_id, offered_a=None, confirmed_a=0.0)
+    return turn.put(replace(connector, offered_a=None, confirmed_a=0.0))
 
 
 def _order_lock(turn: Turn, connector: Connector) -> None:
     if connector.lock_ordered is not LockState.LOCKED:
         turn.emit(LockConnector(connector.connector_id))
-        turn.change_connector(connector.connector_id, lock_ordered=LockState.LOCKED)
+        turn.put(replace(connector, lock_ordered=LockState.LOCKED))
 
 
 def _release(turn: Turn, connector: Connector) -> None:
@@ -353,7 +351,7 @@ def _release(turn: Turn, connector: Connector) -> None:
     if connector.contactor_closed or connector.lock_ordered is LockState.UNLOCKED:
         return
     turn.emit(UnlockConnector(connector.connector_id))
-    turn.change_connector(connector.connector_id, lock_ordered=LockState.UNLOCKED)
+    turn.put(replace(connector, lock_ordered=LockState.UNLOCKED))
 
 
 def _ask_for_sample(turn: Turn, connector: Connector) -> None:
@@ -361,11 +359,8 @@ def _ask_for_sample(turn: Turn, connector: Connector) -> None:
     if due_s is None or turn.now.monotonic_s < due_s:
         return
     interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
-    turn.change_connector(
-        connector.connector_id,
-        next_sample_s=meter_values.sample_after(due_s, turn.now.monotonic_s, interval_s),
-        sample_asked=True,
-    )
+    next_s = meter_values.sample_after(due_s, turn.now.monotonic_s, interval_s)
+    turn.put(replace(connector, next_sample_s=next_s, sample_asked=True))
     turn.emit(ReadMeter(connector.connector_id))
 
 
@@ -392,7 +387,7 @@ def answer_unlock(turn: Turn, connector_id: int, is_unlocked: bool) -> None:
     request = turn.connector(connector_id).unlock_request
     if request is None:
         return
-    turn.change_connector(connector_id, unlock_request=None)
+    turn.put(replace(turn.connector(connector_id), unlock_request=None))
     if is_unlocked:
         replies.agree(turn, request.request_id, "Unlocked")
     else:

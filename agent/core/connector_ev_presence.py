@@ -7,6 +7,8 @@ contact as one that sees the vehicle; so does one that is read from the pilot co
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.core.state import Connector
 from agent.core.turn import Turn
 from agent.core.values import PilotState
@@ -18,10 +20,12 @@ STOPS = "StopTransactionOnEVSideDisconnect"
 def watch(turn: Turn, connector: Connector) -> Connector:
     """Note in a session whether the vehicle has been seen, and whether it was pulled off."""
     has_shown = connector.traits.has_pilot and connector.pilot in _PRESENT
-    return turn.change_connector(
-        connector.connector_id,
-        vehicle_seen=connector.vehicle_seen or has_shown,
-        is_disconnected=_is_gone(connector),
+    return turn.put(
+        replace(
+            turn.connector(connector.connector_id),
+            vehicle_seen=connector.vehicle_seen or has_shown,
+            is_disconnected=_is_gone(connector),
+        )
     )
 
 

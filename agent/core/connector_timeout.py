@@ -8,6 +8,7 @@ and the next card at a shared reader may be meant for another connector.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from agent.core import connector_choice, faults
 from agent.core.state import ChargePoint, Connector, Phase, Purpose
@@ -28,12 +29,19 @@ def _follow(turn: Turn, connector: Connector) -> None:
     connector_id, by_s = connector.connector_id, connector.card_by_s
     if not _shows_preparing(turn.state, connector):
         if by_s is not None:
-            turn.change_connector(connector_id, card_by_s=None)
+            turn.put(replace(turn.connector(connector_id), card_by_s=None))
     elif by_s is None:
         timeout_s = turn.state.configuration.integer(KEY) or math.inf
-        turn.change_connector(connector_id, card_by_s=turn.now.monotonic_s + timeout_s)
+        turn.put(replace(turn.connector(connector_id), card_by_s=turn.now.monotonic_s + timeout_s))
     elif turn.now.monotonic_s >= by_s and not _is_meant(turn.state, connector):
-        turn.change_connector(connector_id, phase=Phase.FINISHED, card_by_s=None, is_unclaimed=True)
+        turn.put(
+            replace(
+                turn.connector(connector_id),
+                phase=Phase.FINISHED,
+                card_by_s=None,
+                is_unclaimed=True,
+            )
+        )
 
 
 def deadline_s(connector: Connector, now: Instant) -> float | None:

@@ -6,6 +6,8 @@ a pulled plug nor a restart is a mending.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.core import meter_values, outbox
 from agent.core.commands import Reply, SaveContactor
 from agent.core.events import ContactorMended
@@ -25,7 +27,7 @@ def mended(turn: Turn, event: ContactorMended) -> None:
     is_stuck = Fault.CONTACTOR_WELDED in connector.faults and connector.contactor_closed
     left = connector.faults if is_stuck else connector.faults - _OF_CONTACTOR
     if not is_stuck:
-        turn.change_connector(event.connector_id, faults=left)
+        turn.put(replace(turn.connector(event.connector_id), faults=left))
     if event.request_id is None:
         return
     if is_stuck:
@@ -61,13 +63,13 @@ def meter_read(turn: Turn, connector_id: int) -> None:
     reading, keys = connector.reading, turn.state.configuration
     assert reading is not None
     if connector.ended_wh is None:  # there was no session yet: counted from here
-        connector = turn.change_connector(connector_id, ended_wh=reading.import_wh)
+        connector = turn.put(replace(turn.connector(connector_id), ended_wh=reading.import_wh))
     drawn_wh = welded_wh(connector)
     rhythm_s = keys.integer("MeterValueSampleInterval") or RHYTHM_S
     is_due = connector.weld_told_wh == 0 or now_s >= connector.weld_told_s + rhythm_s
     if not is_due or drawn_wh == connector.weld_told_wh:
         return
-    turn.change_connector(connector_id, weld_told_wh=drawn_wh, weld_told_s=now_s)
+    turn.put(replace(turn.connector(connector_id), weld_told_wh=drawn_wh, weld_told_s=now_s))
     values = meter_values.sampled_values(reading, keys.measurands("MeterValuesSampledData"))
     outbox.queue(turn, NO_TRANSACTION, MeterValues(connector_id, reading.read_at, values))
 
@@ -85,7 +87,11 @@ def keep(turn: Turn, before: ChargePoint) -> None:
                     connector.connector_id, connector.operations, is_locked_out(connector)
                 )
             )
-            turn.change_connector(connector.connector_id, operations_kept=connector.operations)
+            turn.put(
+                replace(
+                    turn.connector(connector.connector_id), operations_kept=connector.operations
+                )
+            )
 
 
 def is_locked_out(connector: Connector) -> bool:

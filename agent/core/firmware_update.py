@@ -122,7 +122,7 @@ def _install_ended(turn: Turn, event: InstallEnded) -> None:
     _keep(turn, replace(update, step=FirmwareStep.RESTARTING, give_up_s=give_up_s))
     if turn.state.restart is None:
         by_s = turn.now.monotonic_s + rules.reset_s
-        turn.change(restart=RestartOrder(again=True, by_s=by_s, drain=True))
+        turn.state = replace(turn.state, restart=RestartOrder(again=True, by_s=by_s, drain=True))
 
 
 def _told(turn: Turn, event: FirmwareTold) -> None:
@@ -204,7 +204,7 @@ def _keep(turn: Turn, update: FirmwareUpdate) -> None:
 
 
 def _keep_in_mind(turn: Turn, update: FirmwareUpdate) -> None:
-    turn.change(firmware=replace(turn.state.firmware, update=update))
+    turn.state = replace(turn.state, firmware=replace(turn.state.firmware, update=update))
 
 
 # --- looking -------------------------------------------------------------------------------------

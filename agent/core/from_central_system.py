@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agent.core import (
@@ -35,14 +36,14 @@ from agent.core.values import LockState, StopReason, TagRecord
 def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
     outbox.interrupted(turn)
     # Errata 3.22: after the boot every connector is reported; after a reconnect we do the same.
-    turn.change(online=True, registration="Accepted", reported=())
+    turn.state = replace(turn.state, online=True, registration="Accepted", reported=())
     connection_profile_change.accepted(turn)
     interval_s = event.heartbeat_interval_s
     if interval_s is None or interval_s <= 0:
         return
     changed, status, kept = turn.state.configuration.change("HeartbeatInterval", str(interval_s))
     if status is ChangeStatus.ACCEPTED and changed != turn.state.configuration:
-        turn.change(configuration=changed)
+        turn.state = replace(turn.state, configuration=changed)
         turn.emit(
             SaveConfigurationKey("HeartbeatInterval", kept),
             ApplyConfiguration("HeartbeatInterval", kept),
@@ -52,13 +53,13 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
 def _link_pending(turn: Turn, event: ev.LinkPending) -> None:
     transaction.starts_stored(turn)
     outbox.interrupted(turn)
-    turn.change(online=False, registration=event.status)
+    turn.state = replace(turn.state, online=False, registration=event.status)
 
 
 def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
     transaction.starts_stored(turn)
     outbox.interrupted(turn)
-    turn.change(online=False, registration="offline")
+    turn.state = replace(turn.state, online=False, registration="offline")
 
 
 def message_answered(turn: Turn, event: ev.MessageAnswered, facts: TagRecord | None) -> None:
@@ -121,13 +122,15 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
     is_starting = connector.phase is Phase.STARTING
     _call_off(turn, connector)
-    turn.change_connector(
-        event.connector_id,
-        phase=Phase.IDLE if is_starting else connector.phase,  # a start is called off
-        grant=None,
-        held_for=None,
-        lock_ordered=None,  # a lock that has jammed is tried again
-        unlock_request=UnlockRequest(event.request_id, by_s),
+    turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            phase=Phase.IDLE if is_starting else connector.phase,  # a start is called off
+            grant=None,
+            held_for=None,
+            lock_ordered=None,  # a lock that has jammed is tried again
+            unlock_request=UnlockRequest(event.request_id, by_s),
+        )
     )
     transaction.order_stop(turn, event.connector_id, StopReason.UNLOCK_COMMAND)
 
@@ -136,7 +139,9 @@ def _call_off(turn: Turn, connector: Connector) -> None:
     """Nobody begins with the plug that is to be let go: neither now nor when a session is over."""
     only_here = (connector.connector_id,)
     begins = [g for g in turn.state.waiting if connector.is_plugged and g.connectors == only_here]
-    turn.change(waiting=tuple(grant for grant in turn.state.waiting if grant not in begins))
+    turn.state = replace(
+        turn.state, waiting=tuple(grant for grant in turn.state.waiting if grant not in begins)
+    )
     for grant in (*begins, *filter(None, [connector.grant])):
         connectors.give_back(turn, grant, because(Rule.UNLOCKED))
 
@@ -159,7 +164,7 @@ def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeReq
         found = changed.find(event.key)
         assert found is not None
         name = found[0].name
-        turn.change(configuration=changed)
+        turn.state = replace(turn.state, configuration=changed)
         turn.emit(SaveConfigurationKey(name, kept), ApplyConfiguration(name, kept))
         if name == "MeterValueSampleInterval":
             _restart_sampling(turn)
@@ -170,7 +175,7 @@ def _restart_sampling(turn: Turn) -> None:
     for connector in turn.state.connectors:
         if connector.phase is Phase.CHARGING:
             due_s = transaction.first_sample_s(turn, connector)
-            turn.change_connector(connector.connector_id, next_sample_s=due_s)
+            turn.put(replace(turn.connector(connector.connector_id), next_sample_s=due_s))
 
 
 def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:

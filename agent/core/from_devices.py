@@ -30,16 +30,18 @@ def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
 
 
 def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
-    turn.change(faults=turn.state.faults | {Fault.READER})
+    turn.state = replace(turn.state, faults=turn.state.faults | {Fault.READER})
 
 
 def _reader_recovered(turn: Turn, event: ev.ReaderRecovered) -> None:
-    turn.change(faults=turn.state.faults - {Fault.READER})
+    turn.state = replace(turn.state, faults=turn.state.faults - {Fault.READER})
 
 
 def _plugged_in(turn: Turn, event: ev.CablePluggedIn) -> None:
     was_plugged = turn.connector(event.connector_id).plugged
-    turn.change_connector(event.connector_id, plugged=True, plugged_at_s=turn.now.monotonic_s)
+    turn.put(
+        replace(turn.connector(event.connector_id), plugged=True, plugged_at_s=turn.now.monotonic_s)
+    )
     if not was_plugged:
         tag_presented.charge_freely(turn, event.connector_id)
 
@@ -50,17 +52,19 @@ def _unplugged(turn: Turn, event: ev.CableUnplugged) -> None:
     # stands in the empty socket lets nobody plug in.
     is_free = connector.lock is LockState.UNLOCKED
     gone = {Fault.CONTACTOR_DROPPED, *((Fault.LOCK_FAILED,) if is_free else ())}
-    turn.change_connector(
-        event.connector_id,
-        plugged=False,
-        faults=connector.faults - gone,
-        used_by=None,
-        ended_by=None,
+    turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            plugged=False,
+            faults=connector.faults - gone,
+            used_by=None,
+            ended_by=None,
+        )
     )
 
 
 def _pilot_changed(turn: Turn, event: ev.PilotChanged) -> None:
-    turn.change_connector(event.connector_id, pilot=event.state)
+    turn.put(replace(turn.connector(event.connector_id), pilot=event.state))
 
 
 def _pilot_complained(turn: Turn, event: ev.PilotComplained) -> None:
@@ -68,27 +72,33 @@ def _pilot_complained(turn: Turn, event: ev.PilotComplained) -> None:
     now = frozenset(PILOT[name] for name in event.complaints)
     # Whatever it says about the vehicle does not count while it complains.
     pilot = PilotState.F if now else turn.connector(event.connector_id).pilot
-    turn.change_connector(event.connector_id, faults=others | now, pilot=pilot)
+    turn.put(replace(turn.connector(event.connector_id), faults=others | now, pilot=pilot))
 
 
 def _cable_measured(turn: Turn, event: ev.CableMeasured) -> None:
-    turn.change_connector(event.connector_id, cable_a=event.rated_a)
+    turn.put(replace(turn.connector(event.connector_id), cable_a=event.rated_a))
 
 
 def _offer_confirmed(turn: Turn, event: ev.OfferConfirmed) -> None:
     """Of what is not offered any more nothing is confirmed: it may have been on its way here."""
     is_offered = turn.connector(event.connector_id).offered_a is not None
-    turn.change_connector(event.connector_id, confirmed_a=event.current_a if is_offered else 0.0)
+    turn.put(
+        replace(
+            turn.connector(event.connector_id), confirmed_a=event.current_a if is_offered else 0.0
+        )
+    )
 
 
 def _lock_changed(turn: Turn, event: ev.LockChanged) -> None:
     connector = turn.connector(event.connector_id)
     ordered = connector.lock_ordered
-    turn.change_connector(
-        event.connector_id,
-        lock=event.state,
-        lock_ordered=None if event.state is not LockState.MOVING else ordered,
-        faults=connector.faults - {Fault.LOCK_FAILED},
+    turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            lock=event.state,
+            lock_ordered=None if event.state is not LockState.MOVING else ordered,
+            faults=connector.faults - {Fault.LOCK_FAILED},
+        )
     )
     if event.state is LockState.UNLOCKED:
         connectors.answer_unlock(turn, event.connector_id, is_unlocked=True)
@@ -97,27 +107,31 @@ def _lock_changed(turn: Turn, event: ev.LockChanged) -> None:
 def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
     connector = turn.connector(event.connector_id)
     still_ordered = connector.lock_ordered if event.wanted is LockState.UNLOCKED else None
-    turn.change_connector(
-        event.connector_id,
-        lock_ordered=still_ordered,
-        faults=connector.faults | {Fault.LOCK_FAILED},
+    turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            lock_ordered=still_ordered,
+            faults=connector.faults | {Fault.LOCK_FAILED},
+        )
     )
     if event.wanted is LockState.UNLOCKED:
         connectors.answer_unlock(turn, event.connector_id, is_unlocked=False)
 
 
 def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
-    turn.change_connector(
-        event.connector_id,
-        contactor_closed=True,
-        operations=turn.connector(event.connector_id).operations + 1,
-        settling_until_s=turn.now.monotonic_s,
-        vehicle_paused=False,
+    turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            contactor_closed=True,
+            operations=turn.connector(event.connector_id).operations + 1,
+            settling_until_s=turn.now.monotonic_s,
+            vehicle_paused=False,
+        )
     )
 
 
 def _contactor_opened(turn: Turn, event: ev.ContactorOpened) -> None:
-    turn.change_connector(event.connector_id, contactor_closed=False)
+    turn.put(replace(turn.connector(event.connector_id), contactor_closed=False))
 
 
 def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
@@ -130,39 +144,43 @@ def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
         faults = faults | {Fault.CONTACTOR_FAILED}
     elif event.reason == "opened by itself":
         faults = faults | {Fault.CONTACTOR_DROPPED}
-    turn.change_connector(
-        event.connector_id,
-        close_ordered=False,
-        vehicle_paused=False,  # we opened; ``settle`` knows better if the vehicle has paused too
-        trips_seen=event.trip_count,
-        faults=faults,
+    turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            close_ordered=False,
+            vehicle_paused=False,  # we opened: ``settle`` finds out about the vehicle
+            trips_seen=event.trip_count,
+            faults=faults,
+        )
     )
 
 
 def _safety_input_tripped(turn: Turn, event: ev.SafetyInputTripped) -> None:
-    turn.change(faults=turn.state.faults | {SAFETY_INPUTS[event.name]})
+    turn.state = replace(turn.state, faults=turn.state.faults | {SAFETY_INPUTS[event.name]})
 
 
 def _safety_input_cleared(turn: Turn, event: ev.SafetyInputCleared) -> None:
-    turn.change(faults=turn.state.faults - {SAFETY_INPUTS[event.name]})
+    turn.state = replace(turn.state, faults=turn.state.faults - {SAFETY_INPUTS[event.name]})
 
 
 def _part_fault_changed(turn: Turn, event: ev.PartFaultChanged) -> None:
     faults = turn.connector(event.connector_id).faults - {Fault.PART}
     if event.fault is not None:
         faults = faults | {Fault.PART}
-    turn.change_connector(event.connector_id, faults=faults, part_fault=event.fault)
+    turn.put(replace(turn.connector(event.connector_id), faults=faults, part_fault=event.fault))
 
 
 def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
     connector = turn.connector(event.connector_id)
     offset_kept_wh = connector.offset_kept_wh
     reading = _with_offer(connector, event.reading)
-    connector = turn.change_connector(
-        event.connector_id,
-        reading=reading,
-        faults=connector.faults - {Fault.METER},
-        offset_kept_wh=event.reading.offset_wh,
+    connector = turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            reading=reading,
+            faults=connector.faults - {Fault.METER},
+            offset_kept_wh=event.reading.offset_wh,
+        )
     )
     if event.reading.offset_wh != offset_kept_wh:
         turn.emit(
@@ -189,11 +207,13 @@ def _with_offer(connector: Connector, reading: Reading) -> Reading:
 
 def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
     connector = turn.connector(event.connector_id)
-    turn.change_connector(
-        event.connector_id,
-        sample_asked=False,
-        aligned_asked=None,
-        faults=connector.faults | {Fault.METER},
+    turn.put(
+        replace(
+            turn.connector(event.connector_id),
+            sample_asked=False,
+            aligned_asked=None,
+            faults=connector.faults | {Fault.METER},
+        )
     )
     _meter_answered(turn, event.connector_id)
 
@@ -201,7 +221,7 @@ def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
 def _meter_answered(turn: Turn, connector_id: int) -> None:
     stop = turn.connector(connector_id).stop
     if stop is not None and stop.meter_asked:
-        turn.change_connector(connector_id, stop=replace(stop, meter_done=True))
+        turn.put(replace(turn.connector(connector_id), stop=replace(stop, meter_done=True)))
 
 
 def _self_test_began(turn: Turn, event: SelfTestBegan) -> None:
@@ -210,13 +230,13 @@ def _self_test_began(turn: Turn, event: SelfTestBegan) -> None:
     if obstacle is not None:
         turn.emit(Reply(event.request_id, "Rejected", obstacle))
         return
-    turn.change(faults=turn.state.faults | {Fault.SELF_TEST})
+    turn.state = replace(turn.state, faults=turn.state.faults | {Fault.SELF_TEST})
     turn.emit(Reply(event.request_id, "Accepted"))
 
 
 def _self_test_ended(turn: Turn, event: SelfTestEnded) -> None:
     """Cards are welcome again."""
-    turn.change(faults=turn.state.faults - {Fault.SELF_TEST})
+    turn.state = replace(turn.state, faults=turn.state.faults - {Fault.SELF_TEST})
 
 
 def _obstacle(state: ChargePoint) -> str | None:

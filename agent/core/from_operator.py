@@ -137,7 +137,7 @@ def _stop_asked(turn: Turn, event: ev.StopRequested) -> None:
         assert stop is not None
         replies.agree(turn, stop.request_id, "applied")  # somebody else waits for the same end
         waiting = replace(stop, request_id=event.request_id)
-        turn.change_connector(candidate.connector_id, stop=waiting)
+        turn.put(replace(turn.connector(candidate.connector_id), stop=waiting))
         return
     asked = Asked(Purpose.OPERATOR_STOP, request_id=event.request_id)
     detail = f"our own number {event.transaction_ref}"
@@ -169,7 +169,7 @@ def _limit_asked(turn: Turn, event: ev.LimitRequested) -> None:
         asked = Asked(Purpose.LIMIT, "", (event.connector_id,), event.request_id)
         replies.refuse(turn, asked, because(Rule.NO_SESSION), "no_transaction")
         return
-    turn.change_connector(event.connector_id, limit_a=event.current_a)
+    turn.put(replace(turn.connector(event.connector_id), limit_a=event.current_a))
     replies.agree(turn, event.request_id, "applied")
 
 

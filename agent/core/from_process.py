@@ -22,10 +22,10 @@ from agent.core.values import StopReason
 def _started(turn: Turn, event: ev.Started) -> None:
     """Sessions that were open when the process ended are closed, or go on; then others begin."""
     if event.quarantined:
-        turn.change(faults=turn.state.faults | {Fault.QUARANTINED})
+        turn.state = replace(turn.state, faults=turn.state.faults | {Fault.QUARANTINED})
     if turn.state.boot is not None:
         turn.emit(NoteBoot(turn.state.boot))
-    turn.change(is_begun=True)
+    turn.state = replace(turn.state, is_begun=True)
     for found in event.open_transactions:
         recovery.recover(turn, found, event.ending)
     for connector in turn.state.connectors:
@@ -38,15 +38,15 @@ def _time_passed(turn: Turn, event: ev.TimePassed) -> None:
 
 
 def _journal_failed(turn: Turn, event: ev.JournalFailed) -> None:
-    turn.change(faults=turn.state.faults | {Fault.JOURNAL})
+    turn.state = replace(turn.state, faults=turn.state.faults | {Fault.JOURNAL})
 
 
 def _journal_recovered(turn: Turn, event: ev.JournalRecovered) -> None:
-    turn.change(faults=turn.state.faults - {Fault.JOURNAL})
+    turn.state = replace(turn.state, faults=turn.state.faults - {Fault.JOURNAL})
 
 
 def _samples_thinned(turn: Turn, event: ev.SamplesThinned) -> None:
-    turn.change(faults=turn.state.faults | {Fault.QUEUE_FULL})
+    turn.state = replace(turn.state, faults=turn.state.faults | {Fault.QUEUE_FULL})
 
 
 def _shutdown_requested(turn: Turn, event: ev.ShutdownRequested) -> None:
@@ -74,7 +74,7 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
         connectors.give_back(turn, grant, because(Rule.SHUTTING_DOWN))
     for check in turn.state.checking:
         authorization_request.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
-    turn.change(restart=order, waiting=(), checking=())
+    turn.state = replace(turn.state, restart=order, waiting=(), checking=())
     if turn.state.boot is not None and any(c.transaction for c in turn.state.connectors):
         turn.emit(NoteEnding(reason))  # should one of them not be closed in time
     for connector in turn.state.connectors:
@@ -85,7 +85,7 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
             sooner = replace(
                 stop, open_by_s=min(stop.open_by_s, by_s), give_up_s=min(stop.give_up_s, by_s)
             )
-            turn.change_connector(connector.connector_id, stop=sooner)
+            turn.put(replace(turn.connector(connector.connector_id), stop=sooner))
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
@@ -128,10 +128,10 @@ def _try_again(turn: Turn, order: RestartOrder) -> None:
     if order.retries < turn.state.configuration.integer("ResetRetries"):
         _leave(turn, replace(order, retries=order.retries + 1))
         return
-    turn.change(restart=None, faults=turn.state.faults | {Fault.RESET_FAILED})
+    turn.state = replace(turn.state, restart=None, faults=turn.state.faults | {Fault.RESET_FAILED})
 
 
 def _leave(turn: Turn, order: RestartOrder) -> None:
     by_s = turn.now.monotonic_s + turn.state.rules.restart_s
-    turn.change(restart=replace(order, ordered=True, by_s=by_s))
+    turn.state = replace(turn.state, restart=replace(order, ordered=True, by_s=by_s))
     turn.emit(Restart(order.again))

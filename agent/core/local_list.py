@@ -170,7 +170,8 @@ def _staged(turn: Turn, event: ListStaged) -> None:
     )
     if decision.status is ListStatus.ACCEPTED:
         version = _version_after(update, event.entries)
-        turn.change(
+        turn.state = replace(
+            turn.state,
             local_list=LocalList(version, event.entries, event.generation),
             conflicts=(),
         )
@@ -194,9 +195,11 @@ def note_conflict(turn: Turn, id_tag: str, info: IdTagInfo, facts: TagRecord | N
     conflict = _conflict(turn, id_tag, info, facts.list_entry)
     others = tuple(c for c in turn.state.conflicts if c.id_tag != id_tag.casefold())
     if conflict is None:
-        turn.change(conflicts=others)  # they agree again: the next contradiction is a new one
+        turn.state = replace(
+            turn.state, conflicts=others
+        )  # they agree again: the next contradiction is a new one
     elif conflict not in turn.state.conflicts and turn.state.online:
-        turn.change(conflicts=(*others, conflict)[-CONFLICTS_MAX:])
+        turn.state = replace(turn.state, conflicts=(*others, conflict)[-CONFLICTS_MAX:])
         report = status_notification.reports(turn.state, turn.now)[status_notification.CHARGE_POINT]
         words = _in_words(mask(id_tag), conflict)
         turn.emit(NotifyStatus(replace(report, error_code="LocalListConflict", info=words)))

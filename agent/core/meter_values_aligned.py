@@ -7,6 +7,7 @@ While nobody knows what time it is nothing can be aligned, and nothing is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core import meter_values, meter_values_stop, outbox, transaction
@@ -26,7 +27,7 @@ def follow(turn: Turn) -> None:
     due = turn.state.aligned_due
     if interval_s == 0 or not turn.now.is_trusted or not turn.state.is_begun:
         if due is not None:
-            turn.change(aligned_due=None)
+            turn.state = replace(turn.state, aligned_due=None)
         return
     if due is None or due.interval_s != interval_s or _has_jumped(turn, due):
         _wait(turn, interval_s, turn.now.utc)
@@ -49,7 +50,7 @@ def _wait(turn: Turn, interval_s: int, after: datetime) -> None:
     boundary = meter_values.next_boundary(after, interval_s)
     left: timedelta = boundary - turn.now.utc
     due_s = turn.now.monotonic_s + left.total_seconds()
-    turn.change(aligned_due=AlignedDue(due_s, boundary, interval_s))
+    turn.state = replace(turn.state, aligned_due=AlignedDue(due_s, boundary, interval_s))
 
 
 def _ask(turn: Turn, connector: Connector, boundary: datetime) -> None:
@@ -58,7 +59,9 @@ def _ask(turn: Turn, connector: Connector, boundary: datetime) -> None:
     if not connector.traits.has_meter or is_found:
         return
     ref = NO_TRANSACTION if connector.transaction is None else connector.transaction.ref
-    turn.change_connector(connector.connector_id, aligned_asked=AlignedAsk(boundary, ref))
+    turn.put(
+        replace(turn.connector(connector.connector_id), aligned_asked=AlignedAsk(boundary, ref))
+    )
     turn.emit(ReadMeter(connector.connector_id))
 
 
@@ -67,7 +70,7 @@ def meter_read(turn: Turn, connector_id: int, reading: Reading) -> None:
     ask = turn.connector(connector_id).aligned_asked
     if ask is None:
         return
-    connector = turn.change_connector(connector_id, aligned_asked=None)
+    connector = turn.put(replace(turn.connector(connector_id), aligned_asked=None))
     keys = turn.state.configuration
     values = meter_values.values_of(reading, keys.measurands(MEASURANDS), meter_values.CLOCK)
     if ask.ref == NO_TRANSACTION:

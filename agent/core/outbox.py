@@ -39,9 +39,9 @@ def queue(
     outbox = turn.state.outbox
     mark = turn.time_mark if boot is None else boot
     turn.emit(QueueMessage(outbox.next_sequence, transaction_ref, message, mark))
-    turn.change(outbox=replace(outbox, next_sequence=outbox.next_sequence + 1))
+    turn.state = replace(turn.state, outbox=replace(outbox, next_sequence=outbox.next_sequence + 1))
     if mark:
-        turn.change(owes_correction=True)
+        turn.state = replace(turn.state, owes_correction=True)
 
 
 def deliver_when_possible(turn: Turn) -> None:
@@ -51,7 +51,7 @@ def deliver_when_possible(turn: Turn) -> None:
         return
     if outbox.not_before_s is not None and turn.now.monotonic_s < outbox.not_before_s:
         return
-    turn.change(outbox=replace(outbox, in_flight=True, not_before_s=None))
+    turn.state = replace(turn.state, outbox=replace(outbox, in_flight=True, not_before_s=None))
     turn.emit(DeliverNext(up_to=outbox.next_sequence - 1))
 
 
@@ -80,13 +80,14 @@ def failed(turn: Turn, event: MessageFailed) -> None:
         return
     interval_s = turn.state.configuration.integer("TransactionMessageRetryInterval")
     turn.emit(RecordAttempt(event.sequence, attempts))
-    turn.change(
+    turn.state = replace(
+        turn.state,
         outbox=replace(
             outbox,
             in_flight=False,
             attempts=attempts,
             not_before_s=turn.now.monotonic_s + interval_s * attempts,
-        )
+        ),
     )
 
 
@@ -99,7 +100,9 @@ def retry(turn: Turn, event: RetryRequested) -> None:
     outbox = turn.state.outbox
     turn.emit(*(RequeueMessage(sequence, event.by) for sequence in event.sequences))
     retried = tuple(sorted({*outbox.retried, *event.sequences}))
-    turn.change(outbox=replace(outbox, retried=retried, attempts=0, not_before_s=None))
+    turn.state = replace(
+        turn.state, outbox=replace(outbox, retried=retried, attempts=0, not_before_s=None)
+    )
     turn.emit(Reply(event.request_id, "applied"))
 
 
@@ -110,7 +113,9 @@ def discard(turn: Turn, event: DiscardRequested) -> None:
 
 def interrupted(turn: Turn) -> None:
     """The link went away with a row in flight: not an attempt (section 3.7 speaks of failures)."""
-    turn.change(outbox=replace(turn.state.outbox, in_flight=False, not_before_s=None))
+    turn.state = replace(
+        turn.state, outbox=replace(turn.state.outbox, in_flight=False, not_before_s=None)
+    )
 
 
 def was_empty(turn: Turn, event: OutboxWasEmpty) -> None:
@@ -124,7 +129,9 @@ def was_empty(turn: Turn, event: OutboxWasEmpty) -> None:
     else:
         interrupted(turn)
     retried = tuple(sequence for sequence in outbox.retried if sequence not in outbox.doubted)
-    turn.change(outbox=replace(turn.state.outbox, retried=retried, doubted=retried))
+    turn.state = replace(
+        turn.state, outbox=replace(turn.state.outbox, retried=retried, doubted=retried)
+    )
 
 
 def is_waiting(turn: Turn, sequence: int) -> bool:
@@ -135,7 +142,8 @@ def is_waiting(turn: Turn, sequence: int) -> bool:
 
 def _advance(turn: Turn, sequence: int) -> None:
     outbox = turn.state.outbox
-    turn.change(
+    turn.state = replace(
+        turn.state,
         outbox=replace(
             outbox,
             done=max(outbox.done, sequence),
@@ -143,5 +151,5 @@ def _advance(turn: Turn, sequence: int) -> None:
             attempts=0,
             not_before_s=None,
             retried=tuple(other for other in outbox.retried if other != sequence),
-        )
+        ),
     )

@@ -40,7 +40,11 @@ def recover(turn: Turn, found: Transaction, ending: StopReason) -> None:
     if not has_place or turn.connector(found.connector_id).transaction is not None:
         transaction.queue_stop(turn, found, found.last_wh, found.last_at, stop)
         return
-    turn.change_connector(found.connector_id, phase=Phase.STOPPING, transaction=found, stop=stop)
+    turn.put(
+        replace(
+            turn.connector(found.connector_id), phase=Phase.STOPPING, transaction=found, stop=stop
+        )
+    )
 
 
 def _may_resume(turn: Turn, found: Transaction, ending: StopReason) -> bool:
@@ -88,13 +92,15 @@ def resume(turn: Turn, connector: Connector) -> None:
             boot=turn.time_mark,
         )
         turn.emit(SaveTransaction(found))
-    turn.change_connector(
-        connector.connector_id,
-        phase=Phase.CHARGING,
-        transaction=found,
-        stop=None,
-        settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
-        next_sample_s=transaction.first_sample_s(turn, connector),
+    turn.put(
+        replace(
+            turn.connector(connector.connector_id),
+            phase=Phase.CHARGING,
+            transaction=found,
+            stop=None,
+            settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
+            next_sample_s=transaction.first_sample_s(turn, connector),
+        )
     )
     _give_up_promises(turn, connector.connector_id)
 
@@ -139,4 +145,4 @@ def _give_up_promises(turn: Turn, connector_id: int) -> None:
     for grant in turn.state.waiting:
         if grant.connectors != (connector_id,):
             kept.append(grant)
-    turn.change(waiting=tuple(kept))
+    turn.state = replace(turn.state, waiting=tuple(kept))

@@ -121,7 +121,7 @@ def _send_elsewhere(turn: Turn, made: Reservation) -> None:
             others = tuple(c for c in grant.connectors if c != made.connector_id)
             grant = replace(grant, connectors=others)
         kept.append(grant)
-    turn.change(waiting=tuple(kept))
+    turn.state = replace(turn.state, waiting=tuple(kept))
 
 
 def _let_others_in(turn: Turn, ended: Sequence[Reservation]) -> None:

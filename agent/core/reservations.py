@@ -7,6 +7,7 @@ which runs as the monotonic one: when somebody learns what time it is, the end m
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from agent.core.commands import SaveReservations
 from agent.core.id_tag import same_tag
@@ -89,7 +90,7 @@ def keep(turn: Turn, kept: Iterable[Reservation]) -> None:
     """These reservations hold from now on, and nothing else; stored when that is news."""
     reservations = tuple(kept)
     if reservations != turn.state.reservations:
-        turn.change(reservations=reservations)
+        turn.state = replace(turn.state, reservations=reservations)
         turn.emit(SaveReservations(reservations))
 
 

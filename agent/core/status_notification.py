@@ -43,7 +43,7 @@ def report_changes(turn: Turn) -> None:
         shown[number] = replace(item, is_told=report == item.report)
     reported = tuple(told.values())
     if reported != turn.state.reported:
-        turn.change(reported=reported, shown=tuple(shown))
+        turn.state = replace(turn.state, reported=reported, shown=tuple(shown))
 
 
 def next_report_s(state: ChargePoint, now: Instant) -> float | None:
@@ -71,7 +71,7 @@ def _note_shown(turn: Turn) -> None:
             item = Shown(report, turn.now.monotonic_s)
         after.append(item)
     if tuple(after) != turn.state.shown:
-        turn.change(shown=tuple(after))
+        turn.state = replace(turn.state, shown=tuple(after))
 
 
 def _tell_way(turn: Turn, passed: Shown | None, report: StatusReport) -> None:
@@ -85,7 +85,7 @@ def _tell_way(turn: Turn, passed: Shown | None, report: StatusReport) -> None:
     lasted = timedelta(seconds=turn.now.monotonic_s - passed.since_s)
     turn.emit(NotifyStatus(passed.report, turn.now.utc - lasted))
     told[report.connector_id] = passed.report
-    turn.change(reported=tuple(told.values()))
+    turn.state = replace(turn.state, reported=tuple(told.values()))
 
 
 def _due_s(state: ChargePoint, before: StatusReport | None, item: Shown) -> float:

@@ -80,7 +80,7 @@ def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
         return True
     if event.is_random:
         tags = (*turn.state.random_tags, event.id_tag)
-        turn.change(random_tags=tags[-RANDOM_TAGS_MAX:])
+        turn.state = replace(turn.state, random_tags=tags[-RANDOM_TAGS_MAX:])
     if turn.state.restart is not None:
         tag_to_stop.refuse(turn, event, Rule.SHUTTING_DOWN)
         return True
@@ -218,7 +218,7 @@ def _joins_check(turn: Turn, event: TagPresented) -> bool:
         waiting = (*attempt.tag_requests, *tag_to_stop.waiting_for(event))
         joined = replace(check, attempt=replace(attempt, tag_requests=waiting))
         checks = tuple(joined if other is check else other for other in turn.state.checking)
-        turn.change(checking=checks)
+        turn.state = replace(turn.state, checking=checks)
         return True
     return False
 

@@ -82,7 +82,7 @@ def _calls_off(turn: Turn, event: TagPresented, served: list[Connector]) -> bool
         if turn.now.monotonic_s - grant.granted_at_s < turn.state.rules.tap_guard_s:
             leave_as_it_is(turn, event)
             return True
-        turn.change(waiting=tuple(g for g in turn.state.waiting if g is not grant))
+        turn.drop_grant(grant)
         called_off = because(Rule.CANCELLED)
         connector.give_back(turn, grant, called_off, tag_requests=waiting_for(event))
         turn.emit(ShowSignal(signals.of_decision(called_off)))
@@ -106,7 +106,7 @@ def _releases_cable(
     for candidate in served:
         held = candidate.held_for
         if held is not None and transaction.belongs_to(held, event.id_tag, parent):
-            turn.change_connector(candidate.connector_id, held_for=None)
+            turn.put(replace(turn.connector(candidate.connector_id), held_for=None))
             asked = asked_by(event, Purpose.STOP, (candidate.connector_id,))
             authorization_request.accept(
                 turn, asked, authorization_request.local(Rule.CABLE_RELEASED)

@@ -69,23 +69,25 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
     reservation_id = reservations.use(
         turn, connector.connector_id, grant.id_tag, grant.parent_id_tag
     )
-    turn.change(next_transaction_ref=transaction.ref + 1)
-    turn.change_connector(
-        connector.connector_id,
-        phase=Phase.CHARGING,
-        grant=None,
-        transaction=transaction,
-        settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
-        vehicle_paused=False,
-        request_id=grant.request_id,
-        start_sequence=start_sequence,
-        limits=grant.limits,
-        limit_a=None,
-        grace_until_wh=None,
-        next_sample_s=first_sample_s(turn, connector),
-        sample_asked=False,
-        vehicle_seen=False,
-        is_disconnected=False,
+    turn.state = replace(turn.state, next_transaction_ref=transaction.ref + 1)
+    turn.put(
+        replace(
+            turn.connector(connector.connector_id),
+            phase=Phase.CHARGING,
+            grant=None,
+            transaction=transaction,
+            settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
+            vehicle_paused=False,
+            request_id=grant.request_id,
+            start_sequence=start_sequence,
+            limits=grant.limits,
+            limit_a=None,
+            grace_until_wh=None,
+            next_sample_s=first_sample_s(turn, connector),
+            sample_asked=False,
+            vehicle_seen=False,
+            is_disconnected=False,
+        )
     )
     turn.emit(SaveTransaction(transaction))
     outbox.queue(
@@ -121,7 +123,7 @@ def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
     assert transaction is not None
     keys = turn.state.configuration
     sampled_at = clock_trust.not_before_last(turn, transaction, reading.read_at)
-    turn.change_connector(connector.connector_id, sample_asked=False)
+    turn.put(replace(turn.connector(connector.connector_id), sample_asked=False))
     keep_values(
         turn,
         connector.connector_id,
@@ -154,7 +156,7 @@ def keep_values(
     )
     turn.emit(SaveTransaction(transaction))
     transaction = meter_values_stop.keep(turn, transaction, sample.sampled_at, for_stop)
-    turn.change_connector(connector_id, transaction=transaction)
+    turn.put(replace(turn.connector(connector_id), transaction=transaction))
     if sample.values:
         message = MeterValues(connector_id, sample.sampled_at, sample.values)
         outbox.queue(turn, transaction.ref, message)
@@ -178,18 +180,20 @@ def order_stop(
     now_s = turn.now.monotonic_s
     rules = turn.state.rules
     open_by_s = now_s if at_once else now_s + rules.graceful_open_s
-    turn.change_connector(
-        connector_id,
-        phase=Phase.STOPPING,
-        next_sample_s=None,
-        sample_asked=False,
-        stop=StopOrder(
-            reason=reason,
-            id_tag=id_tag,
-            open_by_s=open_by_s,
-            give_up_s=open_by_s + rules.contactor_s + rules.meter_s,
-            ended_at=ended_at,
-        ),
+    turn.put(
+        replace(
+            turn.connector(connector_id),
+            phase=Phase.STOPPING,
+            next_sample_s=None,
+            sample_asked=False,
+            stop=StopOrder(
+                reason=reason,
+                id_tag=id_tag,
+                open_by_s=open_by_s,
+                give_up_s=open_by_s + rules.contactor_s + rules.meter_s,
+                ended_at=ended_at,
+            ),
+        )
     )
 
 
@@ -199,17 +203,19 @@ def end(turn: Turn, connector: Connector, register_wh: int) -> None:
     assert transaction is not None
     assert stop is not None
     held = connector.traits.has_lock and _keeps_cable(turn, connector, stop.reason)
-    turn.change_connector(
-        connector.connector_id,
-        phase=Phase.FINISHED,
-        transaction=None,
-        stop=None,
-        held_for=transaction if held else None,
-        used_by=transaction.id_tag,
-        ended_wh=max(transaction.meter_start_wh, register_wh),
-        weld_told_wh=0,
-        ended_by=stop.id_tag,
-        ended_at_s=turn.now.monotonic_s,
+    turn.put(
+        replace(
+            turn.connector(connector.connector_id),
+            phase=Phase.FINISHED,
+            transaction=None,
+            stop=None,
+            held_for=transaction if held else None,
+            used_by=transaction.id_tag,
+            ended_wh=max(transaction.meter_start_wh, register_wh),
+            weld_told_wh=0,
+            ended_by=stop.id_tag,
+            ended_at_s=turn.now.monotonic_s,
+        )
     )
     is_fresh = stop.meter_done and not stop.is_found and Fault.METER not in connector.faults
     reading = connector.reading if is_fresh else None
@@ -285,7 +291,7 @@ def start_answered(
             transaction = replace(transaction, transaction_id=transaction_id)
         if info is not None:
             transaction = _informed(transaction, info)
-        turn.change_connector(connector.connector_id, transaction=transaction)
+        turn.put(replace(turn.connector(connector.connector_id), transaction=transaction))
         turn.emit(SaveTransaction(transaction))
         if transaction.deauthorized:
             _grant_grace(turn, connector)
@@ -321,7 +327,7 @@ def _grant_grace(turn: Turn, connector: Connector) -> None:
     most_wh = turn.state.configuration.integer("MaxEnergyOnInvalidId")
     if most_wh > 0 and connector.reading is not None and connector.grace_until_wh is None:
         until_wh = connector.reading.import_wh + most_wh
-        turn.change_connector(connector.connector_id, grace_until_wh=until_wh)
+        turn.put(replace(turn.connector(connector.connector_id), grace_until_wh=until_wh))
 
 
 def reason_to_end(turn: Turn, connector: Connector) -> StopReason | None:
@@ -353,7 +359,7 @@ def answer_session(
 ) -> None:
     """Tell the operator who asked for this session that it has begun, once."""
     request_id = turn.connector(connector_id).request_id
-    turn.change_connector(connector_id, request_id=None)
+    turn.put(replace(turn.connector(connector_id), request_id=None))
     replies.agree(turn, request_id, "applied", detail, info)
 
 
@@ -362,7 +368,7 @@ def _refuse_session(
 ) -> None:
     """The central system does not want this session: kept, and told to whoever asked for it."""
     request_id = turn.connector(connector_id).request_id
-    turn.change_connector(connector_id, request_id=None)
+    turn.put(replace(turn.connector(connector_id), request_id=None))
     asked = Asked(Purpose.START, transaction.id_tag, (connector_id,), request_id)
     source = "central system"
     replies.refuse(

@@ -7,8 +7,8 @@ that from outside one turn is a function of (state, event, now).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from agent.core.authorization_attempt import GrantedAuthorization, PendingAuthorization
 from agent.core.commands import Command
 from agent.core.state import ChargePoint, Connector
 from agent.core.values import Instant
@@ -26,10 +26,6 @@ class Turn:
         """Add commands, in this order."""
         self.commands.extend(commands)
 
-    def change(self, **fields: Any) -> None:
-        """Change fields of the charge point."""
-        self.state = replace(self.state, **fields)
-
     @property
     def time_mark(self) -> int:
         """0 while the clock is trusted, else the number of this boot."""
@@ -40,14 +36,24 @@ class Turn:
         """The connector as it stands in this turn."""
         return self.state.connector(connector_id)
 
-    def change_connector(self, connector_id: int, **fields: Any) -> Connector:
-        """Change fields of one connector and return it."""
-        changed = replace(self.connector(connector_id), **fields)
+    def put(self, connector: Connector) -> Connector:
+        """Replace the connector of that number by this one, and return it."""
+        connector_id = connector.connector_id
         self.state = replace(
             self.state,
             connectors=tuple(
-                changed if connector.connector_id == connector_id else connector
-                for connector in self.state.connectors
+                connector if other.connector_id == connector_id else other
+                for other in self.state.connectors
             ),
         )
-        return changed
+        return connector
+
+    def drop_grant(self, grant: GrantedAuthorization) -> None:
+        """Take out an accepted tag that waits for a plug."""
+        waiting = tuple(other for other in self.state.waiting if other is not grant)
+        self.state = replace(self.state, waiting=waiting)
+
+    def drop_check(self, check: PendingAuthorization) -> None:
+        """Take out a tag that the central system is being asked about."""
+        checking = tuple(other for other in self.state.checking if other is not check)
+        self.state = replace(self.state, checking=checking)

@@ -79,7 +79,7 @@ def test_an_unknown_connector_is_an_error_for_whoever_asks_for_it():
 
 def test_a_turn_changes_one_connector_and_leaves_the_others():
     turn = Turn(a_charge_point(connectors=2), at(0))
-    changed = turn.change_connector(2, plugged=True)
+    changed = turn.put(replace(turn.connector(2), plugged=True))
     assert turn.state.connectors == (Connector(1), changed)
 
 

@@ -341,8 +341,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/core/from_operator.py",
-                "    turn.change_connector(event.connector_id, limit_a=event.current_a)\n",
-                "    turn.change_connector(event.connector_id, limit_a=None)\n",
+                "event.connector_id), limit_a=event.current_a))\n",
+                "event.connector_id), limit_a=None))\n",
             ),
         ),
     ),
