@@ -16,7 +16,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-ch
 # The second central system of the tests (tests/strict).
 STRICT = tests/strict/node_modules/.package-lock.json
 
-.PHONY: help run test long lint check bench sim soak mutants crash pictures system-test debian-test clean install uninstall
+.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test clean install uninstall
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -27,6 +27,7 @@ help:
 	@echo "make sim        days in a simulated world, in seconds (SIM_DAYS, SIM_RUNS, SIM_SEED; see tests/simulation/run.py)"
 	@echo "make soak       a day in virtual time, then minutes in real time, with random faults (SOAK_MINUTES, SOAK_SEED)"
 	@echo "make mutants    deliberate mistakes in the agent, each of which the simulation must find"
+	@echo "make coverage   what the tests of the core run of it, lines and branches; must stay at 99.9 %"
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
 	@echo "make debian-test  (root) make test as an ordinary user of a plain Debian (DEBIAN=bookworm, DEBIAN=trixie)"
@@ -64,6 +65,11 @@ soak: $(VENV)/.ready-to-test
 
 mutants: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m tests.simulation.mutants
+
+# One process, so that each line counts; half a minute.
+coverage: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m coverage run -m pytest tests/core
+	$(VENV)/bin/python -m coverage report
 
 # Two minutes; each test in a process of its own, since most of them wait. What was tried is printed.
 crash: $(VENV)/.ready-to-test

@@ -139,12 +139,6 @@ def _file_protocols(value: str) -> str:
     return ",".join(sorted(set(names)))
 
 
-def _any_text(value: str) -> str:
-    if len(value) > 500:
-        raise ValueError("must have at most 500 characters")
-    return value
-
-
 def _length(name: str) -> Key:
     return Key(name, str(MEASURANDS_MAX), _integer(1, MEASURANDS_MAX), True)
 
@@ -154,12 +148,12 @@ _REGISTER_AND_POWER = "Energy.Active.Import.Register,Power.Active.Import"
 UNLOCKS = "UnlockConnectorOnEVSideDisconnect"
 
 KEYS: tuple[Key, ...] = (
-    # These three change the connection (agent.core.connection_profile); they start from
-    # central_system.
-    Key(URL, "", _any_text),
+    # These three change the connection: they are checked in agent.core.connection_profile, and
+    # start from central_system.
+    Key(URL, "", str),
     Key("AllowOfflineTxForUnknownId", "false", _boolean),
     Key("AuthorizationCacheEnabled", "true", _boolean),
-    Key(PASSWORD, "", _any_text),
+    Key(PASSWORD, "", str),
     Key("AuthorizeRemoteTxRequests", "false", _boolean),
     Key("CentralContractValidationAllowed", "false", _boolean),
     Key("ChargeProfileMaxStackLevel", "20", _integer(0, 100), readonly=True, profile=SMART),

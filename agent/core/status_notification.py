@@ -104,11 +104,9 @@ def _next_step(before: StatusReport | None, report: StatusReport) -> StatusRepor
         return report
     if is_way(before.status, report.status):
         return report
-    for between in (Status.AVAILABLE, Status.PREPARING):
-        is_first_half = is_way(before.status, between)
-        if is_first_half and is_way(between, report.status):
-            return StatusReport(report.connector_id, between)
-    return report
+    # From Available there is a way to all but Finishing, and that one is reached from Preparing.
+    between = Status.PREPARING if report.status is Status.FINISHING else Status.AVAILABLE
+    return StatusReport(report.connector_id, between)
 
 
 def reports(state: ChargePoint, now: Instant) -> tuple[StatusReport, ...]:

@@ -55,6 +55,7 @@ def test_a_good_value_is_accepted_in_any_case_and_kept_in_one_spelling(key, valu
         ("MeterValueSampleInterval", ""),
         ("MeterValueSampleInterval", "86401"),
         ("MeterValueSampleInterval", "1" * 11),
+        ("Agent.CentralSystemUrl", "ws://" + "x" * 496),
         ("LocalPreAuthorize", "yes"),
         ("MeterValuesSampledData", "Energy.Active.Import.Register,Temperature"),
         ("MeterValuesSampledData", "Voltage.L4"),
@@ -259,3 +260,16 @@ def test_what_was_stored_of_a_profile_that_is_off_does_not_count_for_nobody_coul
     assert "LocalAuthListManagement" not in without.profiles
     assert without.change("LocalAuthListEnabled", "false")[1] is ChangeStatus.NOT_SUPPORTED
     assert not configuration(1, {}, stored).boolean("LocalAuthListEnabled")
+
+
+def test_get_configuration_names_the_keys_it_finds_and_those_it_does_not():
+    known, unknown = BASE.look_up(["heartbeatinterval", "NoSuchKey", "AuthorizationKey"])
+    assert [key.name for key, _ in known] == ["HeartbeatInterval"]
+    assert unknown == ["NoSuchKey", "AuthorizationKey"]  # the password is never read
+
+
+def test_without_a_name_get_configuration_gives_every_readable_key():
+    known, unknown = BASE.look_up([])
+    assert len(known) == len({key.name for key, _ in known}) > 40
+    assert all(BASE.find(key.name) for key, _ in known)
+    assert unknown == []

@@ -14,6 +14,7 @@ from agent.core.id_tag import (
     is_valid_id_tag,
     mask,
     same_tag,
+    tag_as_told,
 )
 
 FOUR = bytes.fromhex("04A2B3C4")
@@ -90,7 +91,14 @@ def test_id_tags_are_compared_without_regard_to_case_and_nothing_equals_nothing(
 
 
 @pytest.mark.parametrize(
-    ("id_tag", "shown"), [("04943121AF1A80", "04..80"), ("ABCDEF", "AB..EF"), ("ABCDE", "..")]
+    ("id_tag", "shown"),
+    [
+        ("04943121AF1A80", "04..80"),
+        ("ABCDEF", "AB..EF"),
+        ("ABCDE", ".."),
+        ("", ""),
+        ("PIN:1234", "PIN:.."),
+    ],
 )
 def test_others_see_only_the_ends_of_an_id_tag(id_tag, shown):
     assert mask(id_tag) == shown
@@ -139,3 +147,31 @@ def test_how_many_are_others_is_said():
     assert about_others(["04A2B3C4", "A", "B"], "mfrc522", "hex") == (
         "2 of 3 idTags cannot come from the card reader (mfrc522, uid_format hex)"
     )
+
+
+@pytest.mark.parametrize(
+    "written", ["04:a2:b3:c4", "04-A2-B3-C4", "04 A2 B3 C4", "0x04A2B3C4", "04A2B3C4"]
+)
+def test_a_uid_that_a_person_writes_is_the_tag_that_the_reader_makes_of_it(written):
+    assert tag_as_told(written, "hex") == "04A2B3C4"
+
+
+@pytest.mark.parametrize("text", ["FAMILY-01", "04A2-B3C4", "PIN:1234", ""])
+def test_a_text_that_is_no_written_uid_stays_as_it_is(text):
+    assert tag_as_told(text, "decimal") == text
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "problem"),
+    [
+        ("0x04A2B", "hex", "has 5 hex digits: the UID of a card has one of 8, 14, 20"),
+        ("04:A2:B3", "hex", "has 6 hex digits: the UID of a card has one of 8, 14, 20"),
+        ("04:A2:B3:C4", "decimal", "is written in hex, but reader.uid_format of this box is"),
+        ("04:A2:B3:C4", "first4", "is a whole UID, but reader.uid_format of this box is first4"),
+    ],
+)
+def test_a_written_uid_that_the_reader_cannot_tell_is_refused_with_a_sentence(
+    written, form, problem
+):
+    with pytest.raises(ValueError, match=problem):
+        tag_as_told(written, form)

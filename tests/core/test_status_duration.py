@@ -97,6 +97,14 @@ def test_a_way_that_is_not_in_the_matrix_is_told_step_by_step():
     assert statuses(story.wait(10)) == [Status.PREPARING]
 
 
+def test_where_the_matrix_has_no_way_it_has_one_over_available_or_for_finishing_over_preparing():
+    idle_statuses = set(Status) - {Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE}
+    for before in idle_statuses:
+        for after in set(Status) - {before}:
+            between = Status.PREPARING if after is Status.FINISHING else Status.AVAILABLE
+            assert (before, after) in LEGAL or {(before, between), (between, after)} <= LEGAL
+
+
 def test_a_way_that_is_in_the_matrix_skips_what_did_not_last():
     story = idle(**TEN)
     story.tell(ev.CablePluggedIn(1), tap(facts=listed()), ev.LockChanged(1, LockState.LOCKED))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agent.core import events as ev
+from agent.core.authorization_reasons import Rule
 from agent.core.authorization_request import CHECKS_MAX
-from agent.core.commands import Authorize
-from agent.core.state import Rules
+from agent.core.commands import Authorize, RecordDecision, ShowSignal
+from agent.core.state import Purpose, Rules
 from agent.core.tag_sources import Source
 from tests.core.world import (
     ACCEPTED,
@@ -75,6 +76,13 @@ def test_a_token_for_another_connector_goes_on():
     assert [grant.id_tag for grant in story.state.waiting] == [OTHER_CARD]
 
 
+def test_of_two_tokens_only_the_one_that_is_in_the_way_is_given_up():
+    story = Story(a_charge_point(connectors=2))
+    story.tell(token(OTHER_CARD, (1,)), token("FLEET", (2,)), ev.CablePluggedIn(1))
+    assert rules_of(story.tell(tap())) == ["OWN_READER_FIRST"]
+    assert [check.attempt.id_tag for check in story.state.checking] == ["FLEET", CARD]
+
+
 def test_the_plug_of_the_card_is_meant_and_not_the_one_that_a_token_has_left():
     story = Story(a_charge_point(connectors=2))
     story.tell(ev.CablePluggedIn(1), token(OTHER_CARD, (1,)), tap())
@@ -120,3 +128,12 @@ def test_a_late_answer_to_a_card_counts_however_many_tokens_were_not_answered_si
     for number in range(2 * CHECKS_MAX):
         story.tell(token(f"F{number}"), ev.AuthorizeFailed(f"F{number}", "silence"))
     assert rules_of(story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))) == ["CENTRAL_ACCEPTED"]
+
+
+def test_a_request_of_an_operator_that_was_not_taken_is_recorded_and_shows_no_signal():
+    event = ev.RequestNotTaken("", (1,), Rule.ONE_AT_A_TIME, Purpose.OPERATOR_START, "too many")
+    commands = Story(a_charge_point()).tell(event)
+    (record,) = of(RecordDecision, commands)
+    assert record.record.purpose == Purpose.OPERATOR_START.value
+    assert record.record.rule == Rule.ONE_AT_A_TIME.name
+    assert of(ShowSignal, commands) == []

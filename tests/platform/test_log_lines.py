@@ -61,11 +61,6 @@ def log() -> Log:
 # --- forging -------------------------------------------------------------------------------------
 
 
-def test_what_would_not_print_is_a_question_mark():
-    assert visible("Säule 1: 5 €, \U0001f600") == "Säule 1: 5 €, \U0001f600"
-    assert visible(FORGED) == "a??<3>forged?[2J??right?line???"
-
-
 @pytest.mark.parametrize("kind", [Lines("%(levelname)s %(message)s"), JournalFormatter()])
 def test_no_text_from_outside_makes_a_line(kind: logging.Formatter):
     for forged in (record("page: %s", FORGED), record(FORGED), record("%(x)s", {"x": FORGED})):
