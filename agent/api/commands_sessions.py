@@ -19,11 +19,12 @@ from agent.api.schemas import (
     StopSessionCommandEvent,
     StopTransactionCommandEvent,
 )
-from agent.api.service import ControlService, Plan, is_plugged
+from agent.api.service import ControlService, Plan
 from agent.core import from_operator
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import Reply
+from agent.core.connector_ev_presence import is_connected
 from agent.core.events import AuthorizeRequested, StartRequested, StopRequested, UnlockRequested
 from agent.core.id_tag import same_tag
 from agent.core.values import IdTagInfo, Transaction, Verdict
@@ -96,12 +97,12 @@ class SessionCommands:
             raise unavailable("not_available", told, rule=Rule.LOOK_UP_FAILED) from problem
         state, now = self._station.state, self._station.now()
         found = from_operator.foresee(state, asked, facts, now)
-        if isinstance(found, from_operator.Refusal):
-            words = found.rule.says
-            if found.rule is Rule.FAULTED:
+        if isinstance(found, Rule):
+            words = found.says
+            if found is Rule.FAULTED:
                 words = self._station.report(asked.connector_id).info or words
-            told = f"Connector {asked.connector_id}: {words}."
-            raise conflict(found.status, told, found.rule)
+            message = f"Connector {asked.connector_id}: {words}."
+            raise conflict(from_operator.STATUSES[found], message, found)
         return found
 
     async def start_session(self, event: StartSessionCommandEvent) -> Plan:
@@ -116,7 +117,7 @@ class SessionCommands:
         has_pilot = has_car and "pilot" in self._station.hardware(connector_id)
 
         async def run(progress: Progress) -> Outcome:
-            if has_car and not is_plugged(self._station.connector(connector_id)):
+            if has_car and not is_connected(self._station.connector(connector_id)):
                 plugged = await self._simulation.do_plug(connector_id)
                 if plugged.status is not CommandStatus.APPLIED:
                     return plugged
@@ -215,7 +216,7 @@ class SessionCommands:
         connector = self._station.connector(connector_id)
         has_car = self._service.has_simulated(connector_id, *CAR)
         transaction = connector.transaction
-        if transaction is None and not (has_car and is_plugged(connector)):
+        if transaction is None and not (has_car and is_connected(connector)):
             told = f"No transaction is active on connector {connector_id}."
             raise conflict("no_transaction", told)
 

@@ -16,8 +16,10 @@ from agent.api.schemas import (
     PowerUpdateCommandEvent,
     PresentCardCommandEvent,
 )
-from agent.api.service import SEEN_S, ControlService, Plan, is_plugged
+from agent.api.service import SEEN_S, ControlService, Plan
 from agent.core.authorization_reasons import Rule
+from agent.core.connector import has_forbidding_fault
+from agent.core.connector_ev_presence import is_connected
 from agent.core.events import LimitRequested
 from agent.core.id_tag import mask
 from agent.core.state import ChargePoint, Connector, Phase
@@ -63,16 +65,29 @@ class SimulationCommands:
         connector_id = self._service.connector_id(event.connector_id)
         self._service.require_simulated(connector_id, CAR, "Plugging")
         await self._service.in_turn(connector_id)
-        if is_plugged(self._station.connector(connector_id)):
+        if is_connected(self._station.connector(connector_id)):
             told = f"A cable is plugged in at connector {connector_id} already."
             raise conflict("already_plugged", told)
-        self._service.require_not_faulted(connector_id)
+        self._require_in_service(connector_id)
         return Plan(connector_id, lambda progress: self.do_plug(connector_id))
+
+    def _require_in_service(self, connector_id: int) -> None:
+        """Raises Refused (409) while a fault stands, or the charge point is going down."""
+        state, connector = self._station.state, self._station.connector(connector_id)
+        if has_forbidding_fault(state, connector):
+            words = self._station.report(connector_id).info or "a fault stands"
+            told = f"Connector {connector_id} is out of order: {words}."
+            raise conflict("connector_faulted", told)
+        if connector.out_of_service:
+            told = f"Connector {connector_id} is out of service: ChangeAvailability."
+            raise conflict("connector_unavailable", told)
+        if state.restart is not None:
+            raise conflict("connector_unavailable", "The charge point is about to restart.")
 
     async def do_plug(self, connector_id: int) -> Outcome:
         """Plug in, and wait until the agent has seen it."""
         await self._station.pull(lambda simulation: simulation.plug(connector_id, asks=False))
-        return await self._confirmed(connector_id, is_plugged, "the plug")
+        return await self._confirmed(connector_id, is_connected, "the plug")
 
     async def unplug(self, event: ConnectorCommandEvent) -> Plan:
         """Pilot to A, whatever the lock holds."""
@@ -95,7 +110,7 @@ class SimulationCommands:
             if not await self._is_free_to_go(connector_id):
                 return await self._confirmed(connector_id, is_off_car, "that the car is gone")
         await self._station.pull(lambda simulation: simulation.unplug(connector_id, by_force=True))
-        return await self._confirmed(connector_id, lambda c: not is_plugged(c), "that it is gone")
+        return await self._confirmed(connector_id, lambda c: not is_connected(c), "that it is gone")
 
     async def _is_free_to_go(self, connector_id: int) -> bool:
         """True when the session has ended and the lock has let the cable go."""

@@ -21,11 +21,10 @@ from agent.api.response_models import (
 )
 from agent.api.results import Command, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
-from agent.core import connector as connectors
 from agent.core.authorization_reasons import Rule
+from agent.core.connector_ev_presence import is_connected
 from agent.core.events import RequestNotTaken
-from agent.core.state import ChargePoint, Connector, Phase, Purpose
-from agent.core.values import PilotState
+from agent.core.state import ChargePoint, Purpose
 from agent.ocpp16.operator_messages import VERSION
 
 PATIENCE_S = 0.5  # earlier commands at the connector may be done before "possible now" is decided
@@ -237,22 +236,9 @@ class ControlService:
         found = [hardware[name] for name in names if name in hardware]
         return bool(found) and "real" not in found
 
-    def require_not_faulted(self, connector_id: int) -> None:
-        """Raises Refused (409) while a fault stands, or the charge point is going down."""
-        state, connector = self.station.state, self.station.connector(connector_id)
-        if connectors.has_forbidding_fault(state, connector):
-            words = self.station.report(connector_id).info or "a fault stands"
-            told = f"Connector {connector_id} is out of order: {words}."
-            raise conflict("connector_faulted", told)
-        if connector.out_of_service:
-            told = f"Connector {connector_id} is out of service: ChangeAvailability."
-            raise conflict("connector_unavailable", told)
-        if state.restart is not None:
-            raise conflict("connector_unavailable", "The charge point is about to restart.")
-
     def require_plugged(self, connector_id: int) -> None:
         """Raises Refused (409) unless a cable is in."""
-        if not is_plugged(self.station.connector(connector_id)):
+        if not is_connected(self.station.connector(connector_id)):
             raise conflict("not_plugged", f"No cable is plugged in at connector {connector_id}.")
 
     def require_online(self) -> None:
@@ -263,17 +249,6 @@ class ControlService:
     async def seen(self, claim: Callable[[ChargePoint], bool]) -> bool:
         """True when the agent notices what a lever has moved."""
         return await self.station.until(claim, SEEN_S)
-
-
-def is_plugged(connector: Connector) -> bool:
-    """A cable is in, by what the parts of the connector say; not one that the car has left."""
-    if connector.phase is Phase.CHARGING and connector.is_disconnected:
-        return False
-    if connector.traits.has_plug:
-        return connector.plugged
-    if connector.traits.has_pilot:
-        return connector.pilot in (PilotState.B, PilotState.C, PilotState.D)
-    return True
 
 
 def too_busy(problem: Exception) -> Refused:

@@ -60,8 +60,8 @@ _ROUTES = {
 _PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagRecord], None]] = {
     ev.TagPresented: tag_presented.tag_presented,
     ev.RemoteStartRequested: remote_start.requested,
-    ev.StartRequested: from_operator.session_asked,
-    ev.AuthorizeRequested: from_operator.tag_questioned,
+    ev.StartRequested: from_operator.start_requested,
+    ev.AuthorizeRequested: from_operator.authorize_requested,
 }
 _HEARD: dict[type[Heard], Callable[[Turn, Any, TagRecord | None], None]] = {
     ev.AuthorizeAnswered: authorization_request.authorize_answered,

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core.state import Connector
+from agent.core.state import Connector, Phase
 from agent.core.turn import Turn
 from agent.core.values import PilotState
 
 _PRESENT = (PilotState.B, PilotState.C, PilotState.D)
 STOPS = "StopTransactionOnEVSideDisconnect"
+
+
+def is_connected(connector: Connector) -> bool:
+    """True while a cable is in, as far as any part can tell; not one that the car has left."""
+    if connector.phase is Phase.CHARGING and connector.is_disconnected:
+        return False
+    if connector.traits.has_plug or not connector.traits.has_pilot:
+        return connector.is_plugged
+    return connector.pilot in _PRESENT
 
 
 def watch(turn: Turn, connector: Connector) -> Connector:

@@ -6,7 +6,7 @@ It takes the same way as a card: the decision, the grant and the transaction are
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from agent.core import (
@@ -14,6 +14,7 @@ from agent.core import (
     authorization_request,
     authorization_rules,
     connector_choice,
+    connector_ev_presence,
     outbox,
     replies,
     transaction,
@@ -37,16 +38,8 @@ from agent.core.tag_sources import Source
 from agent.core.turn import Turn
 from agent.core.values import AuthorizationStatus, Instant, StopReason, TagRecord, Verdict
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why no session can begin there now: a stable word for programs, and the rule."""
-
-    status: str
-    rule: Rule
-
-
-_STATUSES = {
+# Why no session can begin there, in stable words for programs.
+STATUSES = {
     Rule.UNKNOWN_CONNECTOR: "unknown_connector",
     Rule.FAULTED: "connector_faulted",
     Rule.JOURNAL_FAILED: "connector_faulted",
@@ -60,31 +53,30 @@ _STATUSES = {
 }
 
 
-def session_asked(turn: Turn, event: ev.StartRequested, facts: TagRecord) -> None:
+def start_requested(turn: Turn, event: ev.StartRequested, facts: TagRecord) -> None:
     """Somebody with the right to do so asks for a session; decided as a card's would be."""
     attempt = _attempt(event, facts)
     found = foresee(turn.state, event, facts, turn.now)
-    if isinstance(found, Refusal):
-        replies.refuse(turn, attempt, because(found.rule), found.status)
+    if isinstance(found, Rule):
+        replies.refuse(turn, attempt, because(found), STATUSES[found])
     else:
         authorization_request.start(turn, attempt, found)
 
 
 def foresee(
     state: ChargePoint, event: ev.StartRequested, facts: TagRecord, now: Instant
-) -> Refusal | Decision | None:
-    """What would become of it now; None: the central system would be asked about the tag.
+) -> Rule | Decision | None:
+    """What would become of it now: a rule, where no session can begin; or the decision on the tag.
 
-    The control API looks with this whether a command is possible before it takes it.
+    None: the central system would be asked about it. The control API looks with this whether a
+    command is possible before it takes it.
     """
     attempt = _attempt(event, facts)
     decision = _decided_already(state, event, now) or authorization_preview.foresee(
         state, attempt, now.utc
     )
-    rule = _why_nowhere(
-        state, event, authorization_preview.places(state, attempt, decision, now.utc)
-    )
-    return decision if rule is None else Refusal(_STATUSES[rule], rule)
+    targets = authorization_preview.places(state, attempt, decision, now.utc)
+    return _refusal_reason(state, event, targets) or decision
 
 
 def _attempt(event: ev.StartRequested, facts: TagRecord) -> AuthorizationAttempt:
@@ -99,17 +91,17 @@ def _attempt(event: ev.StartRequested, facts: TagRecord) -> AuthorizationAttempt
     )
 
 
-def _why_nowhere(
+def _refusal_reason(
     state: ChargePoint, event: ev.StartRequested, targets: tuple[int, ...]
 ) -> Rule | None:
     if not state.has_connector(event.connector_id):
         return Rule.UNKNOWN_CONNECTOR
+    wanted = state.connector(event.connector_id)
+    if event.must_be_plugged and not connector_ev_presence.is_connected(wanted):
+        return Rule.NOT_PLUGGED
     if state.restart is not None:
         return Rule.SHUTTING_DOWN
-    wanted = state.connector(event.connector_id)
-    if not targets:
-        return connector_choice.why_nowhere(state, [wanted], event.id_tag)
-    return Rule.NOT_PLUGGED if event.must_be_plugged and not wanted.is_plugged else None
+    return None if targets else connector_choice.why_nowhere(state, [wanted], event.id_tag)
 
 
 def _decided_already(state: ChargePoint, event: ev.StartRequested, now: Instant) -> Decision | None:
@@ -127,7 +119,7 @@ def _still_counts(vouched: PreauthorizedTag, now: Instant) -> bool:
     return now.monotonic_s < vouched.until_s and status is AuthorizationStatus.ACCEPTED
 
 
-def _stop_asked(turn: Turn, event: ev.StopRequested) -> None:
+def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
     for candidate in turn.state.connectors:
         running = candidate.transaction
         if running is None or running.ref != event.transaction_ref:
@@ -144,7 +136,7 @@ def _stop_asked(turn: Turn, event: ev.StopRequested) -> None:
     replies.refuse(turn, asked, because(Rule.NO_SESSION, detail), "no_transaction")
 
 
-def tag_questioned(turn: Turn, event: ev.AuthorizeRequested, facts: TagRecord) -> None:
+def authorize_requested(turn: Turn, event: ev.AuthorizeRequested, facts: TagRecord) -> None:
     """Ask the central system about a tag, whatever list and cache say."""
     attempt = AuthorizationAttempt(
         Purpose.AUTHORIZE_ONLY,
@@ -163,7 +155,7 @@ def tag_questioned(turn: Turn, event: ev.AuthorizeRequested, facts: TagRecord) -
     authorization_request.ask(turn, attempt)
 
 
-def _limit_asked(turn: Turn, event: ev.LimitRequested) -> None:
+def _limit_requested(turn: Turn, event: ev.LimitRequested) -> None:
     is_known = turn.state.has_connector(event.connector_id)
     if not is_known or turn.connector(event.connector_id).phase is not Phase.CHARGING:
         asked = Asked(Purpose.LIMIT, "", (event.connector_id,), event.request_id)
@@ -174,8 +166,8 @@ def _limit_asked(turn: Turn, event: ev.LimitRequested) -> None:
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
-    ev.StopRequested: _stop_asked,
-    ev.LimitRequested: _limit_asked,
+    ev.StopRequested: _stop_requested,
+    ev.LimitRequested: _limit_requested,
     ev.RetryRequested: outbox.retry,
     ev.DiscardRequested: outbox.discard,
 }

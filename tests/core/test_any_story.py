@@ -273,6 +273,7 @@ def by_operator(story: Anything) -> None:
 def a_good_session(story: Anything, begin: Step = by_card) -> None:
     """What usually happens first, so that a story begins in the middle of a session."""
     story.tell(ev.CablePluggedIn(1))
+    story.tell(ev.PilotChanged(1, PilotState.B))
     begin(story)
     for _ in range(5):
         story.obey(INFOS[1])

@@ -23,11 +23,13 @@ from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
     LockState,
+    PilotState,
     Status,
     TagRecord,
 )
 from tests.core.world import (
     ACCEPTED,
+    ALL_PARTS,
     BLOCKED,
     CARD,
     OTHER_CARD,
@@ -170,6 +172,15 @@ def test_a_session_that_must_not_wait_is_refused_without_a_plug():
         LockConnector(1),
         ReadMeter(1),
     ]
+
+
+def test_where_only_the_pilot_sees_the_vehicle_it_says_whether_one_is_there():
+    traits = replace(ALL_PARTS, has_plug=False)
+    story = Story(a_charge_point(traits=traits))
+    assert deeds(story.tell(ask_session(must_be_plugged=True))) == [Reply("s1", "not_plugged")]
+    story.tell(ev.PilotChanged(1, PilotState.B))
+    story.tell(ask_session("s2", must_be_plugged=True))
+    assert story.connector.phase is Phase.STARTING
 
 
 @pytest.mark.parametrize("connector_id", [0, 2, -1])
