@@ -27,9 +27,7 @@ class _JumpingSelector(selectors.SelectSelector):
         super().__init__()
         self._loop = loop
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("deadlock: every task waits and no timer is set")
         self._loop.elapsed_s += max(timeout, 0.0)

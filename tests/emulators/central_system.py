@@ -17,14 +17,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocpp.routing import on
-from ocpp.v16 import ChargePoint, call_result
+from ocpp.routing import on  # type: ignore[import-untyped]
+from ocpp.v16 import ChargePoint, call_result  # type: ignore[import-untyped]
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 from agent.ocpp16.websocket import WebSocket
 from agent.platform.errors import LinkError
+
+OCPP16 = Subprotocol("ocpp1.6")
 
 NOW = "2026-03-01T12:00:00.000Z"
 _SECONDS_TO_WAIT = 200_000.0  # of virtual time; a real-time test brings its own limit
@@ -207,7 +210,7 @@ class FakeCentralSystem:
     refusals: deque[BaseException] = field(default_factory=deque)
     refuse_always: BaseException | None = None
     closes_at_once: bool = False
-    subprotocol: str | None = "ocpp1.6"
+    subprotocol: Subprotocol | None = OCPP16
     http_status: int | None = None  # real WebSocket only
     http_location: str = ""  # where that status points to
 
@@ -357,7 +360,7 @@ class FakeCentralSystem:
         task.add_done_callback(self._tasks.discard)
 
 
-class _Talk(ChargePoint):  # type: ignore[misc]
+class _Talk(ChargePoint):
     """One connection, seen from the central system."""
 
     def __init__(self, end: Any, system: FakeCentralSystem) -> None:
@@ -382,7 +385,8 @@ class _Talk(ChargePoint):  # type: ignore[misc]
             task.cancel()
 
     async def ask(self, frame: Any, unique_id: str, timeout_s: float) -> list[Any]:
-        answer = self._asked[unique_id] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._asked[unique_id] = answer
         await self.end.send(frame if isinstance(frame, str) else json.dumps(frame))
         async with asyncio.timeout(timeout_s):
             return await answer

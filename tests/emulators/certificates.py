@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-_DAYS = ("-days", "2")
+_DAYS: tuple[str, ...] = ("-days", "2")
 _LONG_AGO = ("-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
 _OFFICE = """
 [ca]
@@ -51,7 +51,7 @@ class Certificate:
         """Another certificate, for this name."""
         folder = self.path.parent
         made = _certificate(name, folder)
-        files = ("-keyout", made.key.name, "-out", f"{name}.request")
+        files: tuple[str, ...] = ("-keyout", made.key.name, "-out", f"{name}.request")
         _openssl(folder, "req", *_NEW_KEY, "-subj", f"/CN={name}", *files)
         extension = "basicConstraints=CA:TRUE" if is_authority else _alternative(name)
         (folder / "extension").write_text(f"{extension}\n")

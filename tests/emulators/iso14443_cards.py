@@ -109,9 +109,10 @@ class Card:
         crc = crc_a(sak + b"\x01") if self.has_wrong_sak_crc else crc_a(sak)
         return to_bits(sak + crc)
 
-    def _fall_back(self) -> None:
+    def _fall_back(self) -> Bits | None:
         if self.state in ("READY", "ACTIVE"):
             self.state = "HALT" if self._comes_from_halt else "IDLE"
+        return None  # silence
 
 
 class Field:

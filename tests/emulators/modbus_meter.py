@@ -20,6 +20,10 @@ import threading
 import tty
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pymodbus.simulator import SimDevice
 
 WAIT_S = 10.0
 """Longest wait for a thread of the emulators; reached only when something is broken."""
@@ -161,7 +165,7 @@ class _Server:
         await server.serve_forever(background=True)
         self._ready.set()
         await self._stop.wait()
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus left it without types
 
     def close(self) -> None:
         # The loop may have ended by an error, which pytest reports.
@@ -170,7 +174,7 @@ class _Server:
         _join(self._thread)
 
 
-def _device(meter: SimulatedSdm) -> object:
+def _device(meter: SimulatedSdm) -> SimDevice:
     from pymodbus.simulator import DataType, SimData, SimDevice
 
     def registers(count: int) -> list[SimData]:

@@ -15,6 +15,7 @@ import struct
 import threading
 import tty
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -79,7 +80,7 @@ class DeviceOnPty:
         """Wait until the last answer, however late, lies in the port."""
         self.until(lambda: self.answered == self.asked)
 
-    def until(self, claim, within_s: float = WAIT_S) -> None:
+    def until(self, claim: Callable[[], bool], within_s: float = WAIT_S) -> None:
         """Wait until the claim about the device holds; it is asked after every request."""
         with self.changed:
             assert self.changed.wait_for(claim, within_s), "the device never came to that"

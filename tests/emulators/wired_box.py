@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gpiozero import PinInfo
 from gpiozero.pins.mock import MockFactory, MockPin
 
 COIL, AUXILIARY, SOLENOID, BOLT, PLUG, RESET = 17, 27, 22, 23, 24, 25
@@ -16,12 +17,12 @@ COIL, AUXILIARY, SOLENOID, BOLT, PLUG, RESET = 17, 27, 22, 23, 24, 25
 class OutputPin(MockPin):
     """A mock pin that tells what hangs on it when its level changes."""
 
-    def __init__(self, factory, info) -> None:
+    def __init__(self, factory: MockFactory, info: PinInfo) -> None:
         self.follower: Callable[[bool], None] = lambda level: None
         super().__init__(factory, info)
 
-    def _change_state(self, value) -> bool:
-        changed = super()._change_state(value)
+    def _change_state(self, value: object) -> bool:
+        changed: bool = super()._change_state(value)
         if changed:
             self.follower(bool(value))
         return changed

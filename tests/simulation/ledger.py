@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -183,6 +184,6 @@ class Ledger:
             lists.append(session.stops)
         for one in lists:
             one.append(message)
-        self._undo.append(lambda: [one.remove(message) for one in lists])
+        self._undo += [functools.partial(one.remove, message) for one in lists]
         self._undo.append(lambda: self.waiting.pop(row.sequence, None))
         self._undo.append(lambda: self.by_unique_id.pop(message.unique_id))

@@ -79,7 +79,7 @@ def one(seed: str, days: float, is_whole: bool = False) -> Result:
 def _be_impatient(days: float) -> None:
     """A world in which virtual time stands still would never end: say where, and end it."""
     limit_s = _SECONDS_A_DAY * max(1.0, days)
-    faulthandler.dump_traceback_later(limit_s, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(limit_s, exit=True, file=sys.__stderr__ or sys.stderr)
 
 
 def hurry() -> float:

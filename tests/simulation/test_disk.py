@@ -56,7 +56,7 @@ def write(connection: sqlite3.Connection, note: str = "x" * 700) -> None:
     connection.execute("INSERT INTO notes VALUES (?)", (note,))
 
 
-def test_a_power_cut_at_any_step_loses_no_commit_and_tears_no_other(box):
+def test_a_power_cut_at_any_step_loses_no_commit_and_tears_no_other(box: Box) -> None:
     committed = 0
     for round_number in range(60):
         connection = box.connect()
@@ -74,7 +74,7 @@ def test_a_power_cut_at_any_step_loses_no_commit_and_tears_no_other(box):
         committed = found
 
 
-def test_without_syncs_a_power_cut_does_lose_commits(box):
+def test_without_syncs_a_power_cut_does_lose_commits(box: Box) -> None:
     lost = 0
     for _ in range(10):
         connection = box.connect("OFF")
@@ -86,7 +86,7 @@ def test_without_syncs_a_power_cut_does_lose_commits(box):
     assert lost > 0
 
 
-def test_a_killed_process_loses_nothing_that_it_wrote(box):
+def test_a_killed_process_loses_nothing_that_it_wrote(box: Box) -> None:
     connection = box.connect("OFF")
     write(connection)
     box.disk.killed()
@@ -94,7 +94,7 @@ def test_a_killed_process_loses_nothing_that_it_wrote(box):
     assert box.count() == 1
 
 
-def test_what_a_ghost_writes_stays_in_its_own_folder(box):
+def test_what_a_ghost_writes_stays_in_its_own_folder(box: Box) -> None:
     connection = box.connect()
     box.disk.killed()
     write(connection)
@@ -110,7 +110,9 @@ def test_what_a_ghost_writes_stays_in_its_own_folder(box):
         (Trouble.BAD_SYNCS, "I/O error"),
     ],
 )
-def test_trouble_with_the_disk_fails_the_commit_and_passes(box, trouble, says):
+def test_trouble_with_the_disk_fails_the_commit_and_passes(
+    box: Box, trouble: Trouble, says: str
+) -> None:
     connection = box.connect()
     box.disk.trouble = trouble
     with pytest.raises(sqlite3.OperationalError, match=says):
@@ -123,7 +125,7 @@ def test_trouble_with_the_disk_fails_the_commit_and_passes(box, trouble, says):
     assert notes == [("afterwards",)]
 
 
-def test_a_commit_is_synced_when_it_returns_and_not_without_syncs(box):
+def test_a_commit_is_synced_when_it_returns_and_not_without_syncs(box: Box) -> None:
     connection = box.connect()
     write(connection)
     assert box.disk.is_synced()
@@ -133,7 +135,7 @@ def test_a_commit_is_synced_when_it_returns_and_not_without_syncs(box):
     connection.close()
 
 
-def test_files_elsewhere_are_left_alone(box, tmp_path):
+def test_files_elsewhere_are_left_alone(box: Box, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     connection = sqlite3.connect(elsewhere / "agent.db", isolation_level=None)
@@ -144,8 +146,8 @@ def test_files_elsewhere_are_left_alone(box, tmp_path):
 
 
 def test_every_file_that_sqlite_makes_has_the_name_and_the_place_that_it_was_given(
-    box, tmp_path, monkeypatch
-):
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # SQLite makes the name of its shared memory of an address that it was handed at the opening:
     # a copy of the path that is gone by then would name a file in the current directory.
     elsewhere = tmp_path / "elsewhere"
@@ -162,7 +164,7 @@ def test_every_file_that_sqlite_makes_has_the_name_and_the_place_that_it_was_giv
     assert made <= {"agent.db", "agent.db-wal", "agent.db-shm"}
 
 
-def test_the_last_unsynced_write_may_be_torn_and_those_before_it_may_be_missing():
+def test_the_last_unsynced_write_may_be_torn_and_those_before_it_may_be_missing() -> None:
     images = set()
     for seed in range(200):
         content = Content(bytearray(b"--------"))
@@ -172,7 +174,7 @@ def test_the_last_unsynced_write_may_be_torn_and_those_before_it_may_be_missing(
     assert {b"AABC--ZZ", b"AAB---ZZ", b"AA----ZZ", b"AA------"} <= images
 
 
-def test_a_cut_file_is_shorter_for_a_reader_at_once_and_after_a_sync_for_ever():
+def test_a_cut_file_is_shorter_for_a_reader_at_once_and_after_a_sync_for_ever() -> None:
     content = Content(bytearray(b"12345678"))
     content.pending = [Write(4, None)]
     assert content.now() == b"1234"

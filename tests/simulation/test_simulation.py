@@ -37,7 +37,7 @@ def in_a_process_of_its_own(seed: str, hash_seed: str, diary: Path) -> str:
 
 
 @pytest.mark.long
-def test_the_same_seed_writes_the_same_diary_to_the_letter_in_any_process(tmp_path):
+def test_the_same_seed_writes_the_same_diary_to_the_letter_in_any_process(tmp_path: Path) -> None:
     first = in_a_process_of_its_own("3", "1", tmp_path / "first")
     second = in_a_process_of_its_own("3", "2", tmp_path / "second")
     assert first == second
@@ -45,7 +45,7 @@ def test_the_same_seed_writes_the_same_diary_to_the_letter_in_any_process(tmp_pa
 
 
 @pytest.mark.long
-def test_another_seed_is_another_world(tmp_path):
+def test_another_seed_is_another_world(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     one = simulate("one", 0.02, tmp_path / "one", 8)
@@ -54,9 +54,9 @@ def test_another_seed_is_another_world(tmp_path):
 
 
 def test_a_run_in_which_something_is_wrong_shows_seed_diary_and_how_to_repeat_it(
-    monkeypatch, capsys
-):
-    def complains(self, *arguments):
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def complains(self: TheAgentLives, *arguments: object) -> None:
         self.broken("a connector has moved")
 
     monkeypatch.setattr(TheAgentLives, "moved", complains)
@@ -70,7 +70,9 @@ def test_a_run_in_which_something_is_wrong_shows_seed_diary_and_how_to_repeat_it
     assert "repeat it: SIM_LENGTH=0.02 SIM_SEED=5 make sim" in shown
 
 
-def test_as_many_worlds_are_chosen_as_the_days_or_the_number_asks_for(monkeypatch):
+def test_as_many_worlds_are_chosen_as_the_days_or_the_number_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("SIM_LENGTH", raising=False)
     by_days = list(run.seeds(1, 20, None))
     assert 20 <= sum(days for _, days in by_days) < 23
@@ -79,7 +81,7 @@ def test_as_many_worlds_are_chosen_as_the_days_or_the_number_asks_for(monkeypatc
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_texts_that_a_mutant_exchanges_are_still_there(mutant, tmp_path):
+def test_the_texts_that_a_mutant_exchanges_are_still_there(mutant: Mutant, tmp_path: Path) -> None:
     for edit in mutant.edits:
         copy = tmp_path / edit.file
         if not copy.exists():
@@ -89,12 +91,12 @@ def test_the_texts_that_a_mutant_exchanges_are_still_there(mutant, tmp_path):
         compile(copy.read_text(), edit.file, "exec")
 
 
-def test_each_promise_is_broken_by_some_mutant():
+def test_each_promise_is_broken_by_some_mutant() -> None:
     broken = {kind for mutant in MUTANTS for kind in mutant.breaks}
     assert [kind.__name__ for kind in ALL if kind not in broken] == []
 
 
-def test_the_document_names_every_promise_and_every_mutant():
+def test_the_document_names_every_promise_and_every_mutant() -> None:
     text = (ROOT / "docs/simulation.md").read_text()
     rows = [f"| {kind.promise} | `{kind.__name__}` |" for kind in ALL]
     for mutant in MUTANTS:
@@ -104,7 +106,7 @@ def test_the_document_names_every_promise_and_every_mutant():
 
 
 @pytest.mark.long
-def test_the_simulation_finds_a_mistake_in_the_program():
+def test_the_simulation_finds_a_mistake_in_the_program() -> None:
     (mutant,) = (each for each in MUTANTS if each.name == "two calls are sent at once")
     verdict = try_out(mutant, 3)
     assert verdict.finder == "OneCallAtATime"
@@ -115,7 +117,9 @@ def verdict_of(mutant: Mutant, broken: str | None) -> Verdict:
     return Verdict(mutant, broken, seed="7", worlds=9, seconds=1.0)
 
 
-def test_a_mutant_that_survives_or_is_found_by_chance_ends_the_table_with_1(monkeypatch, capsys):
+def test_a_mutant_that_survives_or_is_found_by_chance_ends_the_table_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     mutant = MUTANTS[0]
     promise = mutant.breaks[0].promise
     for broken, status, shown in (
@@ -129,7 +133,7 @@ def test_a_mutant_that_survives_or_is_found_by_chance_ends_the_table_with_1(monk
         assert shown in capsys.readouterr().out
 
 
-def test_a_mutant_whose_text_is_gone_says_so(tmp_path):
+def test_a_mutant_whose_text_is_gone_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one = 1\n")
     with pytest.raises(ValueError, match=r"a\.py has 0 times: 'two'"):
         Edit("a.py", "two", "three").apply(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Container, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -47,7 +48,7 @@ def outcome_of(seed: int) -> Outcome:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_promise_is_kept_in_the_world_of_this_seed(seed):
+def test_every_promise_is_kept_in_the_world_of_this_seed(seed: int) -> None:
     outcome = outcome_of(seed)
     assert outcome.failure is None, (
         f"{outcome.diary.end()}\nrepeat it: SIM_LENGTH={DAYS} SIM_HURRY={HURRY:g} "
@@ -55,7 +56,9 @@ def test_every_promise_is_kept_in_the_world_of_this_seed(seed):
     )
 
 
-def test_in_these_worlds_every_kind_of_trouble_happens_and_every_promise_is_put_to_the_test():
+def test_in_these_worlds_every_kind_of_trouble_happens_and_every_promise_is_put_to_the_test() -> (
+    None
+):
     tally = sum((outcome_of(seed).tally for seed in SEEDS), Tally())
     looks = sum((outcome_of(seed).looks for seed in SEEDS), Tally())
     for kinds in (KILLED, POWER_CUT, PARTS, DISK, LINE, CENTRAL, CLOCK):
@@ -83,17 +86,19 @@ def swarms() -> list[Swarm]:
     ],
     ids=["weather", "central system", "parts", "disk", "line"],
 )
-def test_each_kind_exists_in_many_worlds_and_is_missing_in_many(kinds, drawn):
+def test_each_kind_exists_in_many_worlds_and_is_missing_in_many(
+    kinds: Sequence[object], drawn: Callable[[Swarm], Container[object]]
+) -> None:
     for kind in kinds:
         share = sum(kind in drawn(swarm) for swarm in swarms()) / 100
         assert 0.2 < share < 0.8, kind
 
 
-def test_somebody_makes_every_kind_of_weather():
+def test_somebody_makes_every_kind_of_weather() -> None:
     assert set(Weather(None, swarms()[0])._kinds) == set(WEATHER)
 
 
-def test_some_worlds_are_calm():
+def test_some_worlds_are_calm() -> None:
     assert 0 < sum(not swarm.weather for swarm in swarms()) < 20
 
 
@@ -107,18 +112,18 @@ def everything() -> tuple[Tally, Tally]:
     return Tally(happened), Tally(kind.__name__ for kind in ALL)
 
 
-def test_nothing_is_missing_from_a_run_in_which_all_of_it_happened():
+def test_nothing_is_missing_from_a_run_in_which_all_of_it_happened() -> None:
     assert missing(*everything()) == []
 
 
 @pytest.mark.parametrize("what", ["part: lock_jam", "power cut at a write", "TimesAreTrue"])
-def test_what_never_happened_or_was_never_looked_at_is_missing(what):
+def test_what_never_happened_or_was_never_looked_at_is_missing(what: str) -> None:
     tally, looks = everything()
     tally[what] = looks[what] = 0
     assert missing(tally, looks) == [what]
 
 
-def test_the_figures_name_each_kind_with_its_number_and_each_group_with_its_sum():
+def test_the_figures_name_each_kind_with_its_number_and_each_group_with_its_sum() -> None:
     tally, looks = Tally({"killed at a write": 3, "killed at a sync": 4}), Tally()
     text = "\n".join(tables(tally, looks))
     assert "       7 kills\n" in text

@@ -221,11 +221,10 @@ class World:
         self.lists.send()
         await asyncio.Event().wait()
 
-    async def _wait(self, seconds: float, tasks: list[asyncio.Future[None]]) -> None:
+    async def _wait(self, seconds: float, tasks: list[asyncio.Task[None]]) -> None:
         failed = asyncio.ensure_future(self._failed.wait())
-        done, _ = await asyncio.wait(
-            [failed, *tasks], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
+        both: list[asyncio.Task[Any]] = [failed, *tasks]
+        done, _ = await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         failed.cancel()
         for task in done - {failed}:
             task.result()  # a mistake in the simulation itself

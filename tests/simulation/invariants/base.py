@@ -19,26 +19,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
-class Invariant:
-    """One promise. Each hook may be overridden; those that are not cost nothing."""
-
-    promise = ""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.looks = 0
-
-    def look(self) -> None:
-        """There is something that the promise is about, and it is looked at now."""
-        self.looks += 1
-
-    def broken(self, detail: str) -> None:
-        """The promise does not hold: the run ends here."""
-        self.world.fail(f"{self.promise}: {detail}")
-
-    def now_s(self) -> float:
-        """Virtual time."""
-        return asyncio.get_running_loop().time()
+class Hooks:
+    """What can be watched. Each may be overridden; those that are not cost nothing."""
 
     def opened(self, reader: sqlite3.Connection, store: Store) -> None:
         """A process has opened its database."""
@@ -73,33 +55,43 @@ class Invariant:
         """The world was healed and had its ten minutes."""
 
 
-HOOKS = (
-    "opened",
-    "ended",
-    "turned",
-    "committed",
-    "moved",
-    "attempted",
-    "sent",
-    "delivered",
-    "received",
-    "settled",
-)
+class Invariant(Hooks):
+    """One promise, and what it looks at."""
 
+    promise = ""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.looks = 0
+
+    def look(self) -> None:
+        """There is something that the promise is about, and it is looked at now."""
+        self.looks += 1
+
+    def broken(self, detail: str) -> None:
+        """The promise does not hold: the run ends here."""
+        self.world.fail(f"{self.promise}: {detail}")
+
+    def now_s(self) -> float:
+        """Virtual time."""
+        return asyncio.get_running_loop().time()
+
+
+_HOOKS = tuple(name for name in vars(Hooks) if not name.startswith("_"))
 
 Kind = TypeVar("Kind", bound=Invariant)
 
 
-class Watch:
+class Watch(Hooks):
     """Feeds every invariant with everything that happens."""
 
     def __init__(self, invariants: Sequence[Invariant]) -> None:
         self.invariants = tuple(invariants)
-        for name in HOOKS:
+        for name in _HOOKS:
             hooks = tuple(
                 getattr(invariant, name)
                 for invariant in invariants
-                if getattr(type(invariant), name) is not getattr(Invariant, name)
+                if getattr(type(invariant), name) is not getattr(Hooks, name)
             )
             setattr(self, name, _all(hooks))
 

@@ -10,6 +10,7 @@ from agent.core.commands import Command
 from agent.core.events import Event, LimitRequested
 from agent.core.state import ChargePoint, Connector, Phase
 from tests.simulation.invariants.base import Invariant
+from tests.simulation.life import Life
 from tests.simulation.site import SHARED
 
 WITHIN_S = 1.0
@@ -132,8 +133,8 @@ class OpenWhenTheAgentHangs(Invariant):
         was_closed = any(map(self.world.site.are_contacts_closed, self.world.site.places))
         loop.call_later(lease_s + WITHIN_S, self._verify, self.world.life, was_closed)
 
-    def _verify(self, life: Any, was_closed: bool) -> None:
-        if life is not self.world.life or self.now_s() >= life.hangs_until_s:
+    def _verify(self, life: Life | None, was_closed: bool) -> None:
+        if life is None or life is not self.world.life or self.now_s() >= life.hangs_until_s:
             return
         if was_closed:
             self.look()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from ocpp.messages import MessageType, get_validator
+from ocpp.messages import MessageType, get_validator  # type: ignore[import-untyped]
 
 from agent.core import events as ev
 from agent.core.commands import Command, NotifyStatus
