@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from agent.cli.console import RED, Console, Line, error
+    from agent.cli.console import RED, Console, StyledLine, error
     from agent.cli.main import run_command
     from agent.platform.errors import AgentError, ConfigError, ControlError, ListFileError
     from agent.platform.file_problems import in_words
@@ -41,7 +41,8 @@ def _run(arguments: list[str]) -> int:
             sys.stdout.flush()  # also after --help, which ends by an exception
     except ConfigError as wrong:
         Console(sys.stderr).tell(
-            Line(f"configuration: {mistake}", "configuration", RED) for mistake in wrong.mistakes
+            StyledLine(f"configuration: {mistake}", "configuration", RED)
+            for mistake in wrong.mistakes
         )
         return EXIT_CONFIG
     except ListFileError as wrong:

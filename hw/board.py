@@ -24,7 +24,7 @@ from hw.ports import (
     SafetyInput,
     Signal,
 )
-from hw.register_plausibility import RegisterWatch, WatchedMeter
+from hw.register_plausibility import RegisterPlausibility, WatchedMeter
 from hw.settings import (
     BoardSettings,
     ConnectorSettings,
@@ -35,16 +35,16 @@ from hw.settings import (
 from hw.simulated.controls import SimulatedControls, Subscribers
 from hw.simulated.front_panel import SimulatedIndicator, SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from hw.simulated.reader import SimulatedReader
 from hw.simulation_controls import InjectedFault
 
 logger = logging.getLogger(__name__)
 
 SAFETY_FAULTS = {
-    "emergency_stop": Fault.EMERGENCY_STOP,
-    "residual_current": Fault.RESIDUAL_CURRENT,
-    "door": Fault.DOOR,
+    "emergency_stop": SimulatedFault.EMERGENCY_STOP,
+    "residual_current": SimulatedFault.RESIDUAL_CURRENT,
+    "door": SimulatedFault.DOOR,
 }
 
 
@@ -259,7 +259,7 @@ class _Assembly:
         box = self._settings
         max_power_w = box.max_current_a * box.phases * box.nominal_voltage_v
         name = f"connector {connector_id} meter"
-        watch = RegisterWatch(max_power_w)
+        watch = RegisterPlausibility(max_power_w)
         if self._is_simulated(settings):
             # Where it begins is known: a first answer of 0 needs no second one.
             watch.resume(self._settings.simulation.meter_start_wh, 0.0)

@@ -37,7 +37,7 @@ RETRY_S = 0.05
 COMPLAIN_EVERY_S = 60.0
 
 
-class Phase(Enum):
+class ContactorPhase(Enum):
     """Where the contactor's supervision stands."""
 
     OPEN = "open"
@@ -56,25 +56,25 @@ class _Order(Enum):
 
 
 # The whole state machine. A pair that is missing here is refused.
-_NEXT: dict[tuple[Phase, _Order], Phase] = {
-    (Phase.OPEN, _Order.ARM): Phase.ARMED,
-    (Phase.OPEN, _Order.OPEN): Phase.OPEN,
-    (Phase.OPEN, _Order.TRIP): Phase.TRIPPED,
-    (Phase.ARMED, _Order.ARM): Phase.ARMED,
-    (Phase.ARMED, _Order.CLOSE): Phase.WAITING,
-    (Phase.ARMED, _Order.OPEN): Phase.OPEN,
-    (Phase.ARMED, _Order.TRIP): Phase.TRIPPED,
-    (Phase.WAITING, _Order.ARM): Phase.WAITING,
-    (Phase.WAITING, _Order.CLOSE): Phase.WAITING,
-    (Phase.WAITING, _Order.SWITCH_ON): Phase.CLOSED,
-    (Phase.WAITING, _Order.OPEN): Phase.OPEN,
-    (Phase.WAITING, _Order.TRIP): Phase.TRIPPED,
-    (Phase.CLOSED, _Order.ARM): Phase.CLOSED,
-    (Phase.CLOSED, _Order.OPEN): Phase.OPEN,
-    (Phase.CLOSED, _Order.TRIP): Phase.TRIPPED,
-    (Phase.TRIPPED, _Order.ARM): Phase.ARMED,
-    (Phase.TRIPPED, _Order.OPEN): Phase.TRIPPED,
-    (Phase.TRIPPED, _Order.TRIP): Phase.TRIPPED,
+_NEXT: dict[tuple[ContactorPhase, _Order], ContactorPhase] = {
+    (ContactorPhase.OPEN, _Order.ARM): ContactorPhase.ARMED,
+    (ContactorPhase.OPEN, _Order.OPEN): ContactorPhase.OPEN,
+    (ContactorPhase.OPEN, _Order.TRIP): ContactorPhase.TRIPPED,
+    (ContactorPhase.ARMED, _Order.ARM): ContactorPhase.ARMED,
+    (ContactorPhase.ARMED, _Order.CLOSE): ContactorPhase.WAITING,
+    (ContactorPhase.ARMED, _Order.OPEN): ContactorPhase.OPEN,
+    (ContactorPhase.ARMED, _Order.TRIP): ContactorPhase.TRIPPED,
+    (ContactorPhase.WAITING, _Order.ARM): ContactorPhase.WAITING,
+    (ContactorPhase.WAITING, _Order.CLOSE): ContactorPhase.WAITING,
+    (ContactorPhase.WAITING, _Order.SWITCH_ON): ContactorPhase.CLOSED,
+    (ContactorPhase.WAITING, _Order.OPEN): ContactorPhase.OPEN,
+    (ContactorPhase.WAITING, _Order.TRIP): ContactorPhase.TRIPPED,
+    (ContactorPhase.CLOSED, _Order.ARM): ContactorPhase.CLOSED,
+    (ContactorPhase.CLOSED, _Order.OPEN): ContactorPhase.OPEN,
+    (ContactorPhase.CLOSED, _Order.TRIP): ContactorPhase.TRIPPED,
+    (ContactorPhase.TRIPPED, _Order.ARM): ContactorPhase.ARMED,
+    (ContactorPhase.TRIPPED, _Order.OPEN): ContactorPhase.TRIPPED,
+    (ContactorPhase.TRIPPED, _Order.TRIP): ContactorPhase.TRIPPED,
 }
 
 
@@ -111,7 +111,7 @@ class LeasedContactor:
         self._beat = beat
         self._is_beat_high = False
         self._lock = RLock()
-        self._phase = Phase.OPEN
+        self._phase = ContactorPhase.OPEN
         self._is_shut_down = False
         self._is_coil_on = False  # as far as the output obeyed
         self._may_close_at = clock()
@@ -165,7 +165,7 @@ class LeasedContactor:
         with self._lock:
             now_s = self._clock()
             self._expire(now_s)
-            if self._phase in (Phase.WAITING, Phase.CLOSED):
+            if self._phase in (ContactorPhase.WAITING, ContactorPhase.CLOSED):
                 self._lease_until = now_s + for_s
 
     def open(self) -> None:
@@ -191,7 +191,7 @@ class LeasedContactor:
                 self._switch_off(now_s)
             self._heart_beats(now_s)
             self._watch(now_s)
-            if self._phase is Phase.WAITING:
+            if self._phase is ContactorPhase.WAITING:
                 self._switch_on_if_ready(now_s)
                 self._watch(now_s)
             return self._take_events()
@@ -202,9 +202,9 @@ class LeasedContactor:
             if self._is_shut_down:
                 return None
             times = [self._look_at, self._disagree_until]
-            if self._phase in (Phase.WAITING, Phase.CLOSED):
+            if self._phase in (ContactorPhase.WAITING, ContactorPhase.CLOSED):
                 times.append(self._lease_until)
-            if self._phase is Phase.WAITING and self._disagree_until is None:
+            if self._phase is ContactorPhase.WAITING and self._disagree_until is None:
                 times.append(self._may_close_at)
             if self._is_stuck_on:
                 times.append(self._retry_at)
@@ -219,7 +219,7 @@ class LeasedContactor:
     @property
     def is_ordered_closed(self) -> bool:
         """True while it is closed by order, or waits for the end of the minimum off time."""
-        return self._phase in (Phase.WAITING, Phase.CLOSED)
+        return self._phase in (ContactorPhase.WAITING, ContactorPhase.CLOSED)
 
     @property
     def trip_count(self) -> int:
@@ -227,7 +227,7 @@ class LeasedContactor:
         return self._trip_count
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> ContactorPhase:
         """Where the supervision stands."""
         return self._phase
 
@@ -254,14 +254,17 @@ class LeasedContactor:
             raise ContactorRefused(f"{self.name}: is shut down")
 
     def _expire(self, now_s: float) -> None:
-        if self._phase in (Phase.WAITING, Phase.CLOSED) and now_s >= self._lease_until:
+        if (
+            self._phase in (ContactorPhase.WAITING, ContactorPhase.CLOSED)
+            and now_s >= self._lease_until
+        ):
             self._trip(Trip.LEASE_EXPIRED, now_s)
 
     def _trip(self, reason: Trip, now_s: float) -> None:
         self._trip_count += 1
         self._trips.pop(reason, None)  # the latest count goes last
         self._trips[reason] = self._trip_count
-        if self._phase is not Phase.TRIPPED:  # a standing reason trips many times a second
+        if self._phase is not ContactorPhase.TRIPPED:  # a standing reason trips many times a second
             # The reflex is part of daily life: a car that has had enough opens it, too.
             level = logging.DEBUG if reason is Trip.REFLEX else logging.WARNING
             logger.log(level, "%s: tripped: %s", self.name, reason.value)
@@ -270,7 +273,7 @@ class LeasedContactor:
     def _leave(self, order: _Order, now_s: float) -> None:
         if self._is_shut_down:
             return
-        if self._phase is Phase.CLOSED:
+        if self._phase is ContactorPhase.CLOSED:
             self._disagree_until = now_s + self._settings.open_deadline_ms / 1000
             self._forget_changes()
         self._obey(order)
@@ -308,19 +311,19 @@ class LeasedContactor:
 
     @property
     def _is_stuck_on(self) -> bool:
-        return self._is_coil_on and self._phase is not Phase.CLOSED
+        return self._is_coil_on and self._phase is not ContactorPhase.CLOSED
 
     def _says_closed(self) -> bool:
         try:
             said = self._read_feedback()
         except Exception:  # noqa: BLE001 - is_closed and step never raise
             self._complain("its feedback cannot be read", self._clock())
-            return self._phase is not Phase.CLOSED
+            return self._phase is not ContactorPhase.CLOSED
         return self._is_coil_on if said is None else said
 
     def _watch(self, now_s: float) -> None:
         """Compare the feedback with the order."""
-        said, ordered = self._says_closed(), self._phase is Phase.CLOSED
+        said, ordered = self._says_closed(), self._phase is ContactorPhase.CLOSED
         if self._chatters(said, now_s):
             said = not ordered  # nothing may rely on it
         if said == ordered:

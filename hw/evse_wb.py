@@ -40,7 +40,7 @@ _FAULT_BITS = {
 }
 
 
-class _Refused(PilotError):
+class _RegistersRefused(PilotError):
     """It has answered, and does not have all of these registers."""
 
 
@@ -154,7 +154,7 @@ class EvseWb:
         """
         try:
             return self._read(first, last - first + 1)
-        except _Refused:
+        except _RegistersRefused:
             return None
         except PilotError:
             self._silences[last] += 1
@@ -195,7 +195,7 @@ class EvseWb:
             )
         )
         if answer.isError():
-            raise _Refused(
+            raise _RegistersRefused(
                 f"the pilot controller refuses to read {count} registers from "
                 f"{address}{_exception(answer)}: check that it is an EVSE-WB"
             )

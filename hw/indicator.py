@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from hw.gpio import named_part, pins_with_pwm
-from hw.light_patterns import Colour, Frame, Pattern, Player, parse
+from hw.light_patterns import Colour, LightFrame, Pattern, Player, parse
 from hw.lines import Pin
 from hw.ports import BoardError, Indicator, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
@@ -30,7 +30,7 @@ STOP_S = 0.5
 class Lamp(Protocol):
     """What a pattern is played on. ``set`` may raise whatever its pins raise."""
 
-    def set(self, frame: Frame) -> None:
+    def set(self, frame: LightFrame) -> None:
         """Show and sound this from now on."""
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class GpioLamp:
             self._buzzer = self._open_buzzer(opened)
             self._release = opened.pop_all().close
 
-    def set(self, frame: Frame) -> None:
+    def set(self, frame: LightFrame) -> None:
         """Light and sound."""
         red, green, blue = frame.colour
         levels = (max(frame.colour), red, green, blue)
@@ -137,7 +137,7 @@ class GpioLamp:
         """Release the pins: they become inputs."""
         self._release()
 
-    def _sound(self, frame: Frame) -> None:
+    def _sound(self, frame: LightFrame) -> None:
         if not hasattr(self._buzzer, "frequency"):
             self._buzzer.value = float(frame.is_sounding)
             return

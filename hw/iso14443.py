@@ -18,7 +18,7 @@ SELECT_LEVELS = (0x93, 0x95, 0x97)
 SAK_UID_INCOMPLETE = 0x04
 
 
-class Outcome(Enum):
+class ExchangeResult(Enum):
     """How an exchange with the cards in the field ended."""
 
     ANSWERED = "answered"
@@ -28,7 +28,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class CardFrame:
     """Bytes for the air. ``last_bits``: how many bits of the last byte are sent, 0 = all eight."""
 
     payload: bytes
@@ -36,15 +36,15 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CardAnswer:
     """What came back; ``bits`` counts the valid bits of ``payload``."""
 
-    outcome: Outcome
+    outcome: ExchangeResult
     payload: bytes = b""
     bits: int = 0
 
 
-Exchange = Callable[[Frame], Answer]
+Exchange = Callable[[CardFrame], CardAnswer]
 
 
 def crc_a(payload: bytes) -> bytes:
@@ -62,19 +62,19 @@ def bcc(four: bytes) -> int:
     return reduce(xor, four, 0)
 
 
-WAKE_UP = Frame(b"\x52", last_bits=7)  # WUPA: cards in IDLE and in HALT answer
-HALT = Frame(b"\x50\x00" + crc_a(b"\x50\x00"))  # HLTA: silence means yes
+WAKE_UP = CardFrame(b"\x52", last_bits=7)  # WUPA: cards in IDLE and in HALT answer
+HALT = CardFrame(b"\x50\x00" + crc_a(b"\x50\x00"))  # HLTA: silence means yes
 
 
-def anticollision(level: int) -> Frame:
+def anticollision(level: int) -> CardFrame:
     """Ask every card at cascade ``level`` (0 to 2) for its four bytes."""
-    return Frame(bytes((SELECT_LEVELS[level], 0x20)))
+    return CardFrame(bytes((SELECT_LEVELS[level], 0x20)))
 
 
-def select(level: int, four: bytes) -> Frame:
+def select(level: int, four: bytes) -> CardFrame:
     """Choose the card with these four bytes at cascade ``level`` (0 to 2)."""
     body = bytes((SELECT_LEVELS[level], 0x70)) + four + bytes((bcc(four),))
-    return Frame(body + crc_a(body))
+    return CardFrame(body + crc_a(body))
 
 
 def look_into_field(exchange: Exchange) -> FieldObservation:
@@ -83,11 +83,11 @@ def look_into_field(exchange: Exchange) -> FieldObservation:
     The next look wakes it anew, so a resting card is read at every look.
     """
     awake = exchange(WAKE_UP)
-    if awake.outcome is Outcome.SILENT:
+    if awake.outcome is ExchangeResult.SILENT:
         return EmptyField()
-    if awake.outcome is Outcome.COLLIDED:
+    if awake.outcome is ExchangeResult.COLLIDED:
         seen: FieldObservation = CollidingCards()
-    elif awake.outcome is Outcome.GARBLED or awake.bits != 16:
+    elif awake.outcome is ExchangeResult.GARBLED or awake.bits != 16:
         seen = FailedRead("The card's first answer was garbled; hold it closer and still.")
     else:
         seen = _read_uid(exchange)
@@ -132,7 +132,7 @@ def is_truncated(uid: bytes) -> bool:
     return len(uid) == 4 and uid[0] == CASCADE_TAG
 
 
-def _four_bytes(answer: Answer) -> bytes:
+def _four_bytes(answer: CardAnswer) -> bytes:
     payload = _payload(answer, bits=40)
     four, check = payload[:4], payload[4]
     if bcc(four) != check:
@@ -140,19 +140,23 @@ def _four_bytes(answer: Answer) -> bytes:
     return four
 
 
-def _sak(answer: Answer) -> int:
+def _sak(answer: CardAnswer) -> int:
     payload = _payload(answer, bits=24)
     if crc_a(payload[:1]) != payload[1:]:
         raise _ReadFailed(FailedRead("The checksum of the card's answer is wrong."))
     return payload[0]
 
 
-def _payload(answer: Answer, bits: int) -> bytes:
+def _payload(answer: CardAnswer, bits: int) -> bytes:
     """The payload of an answer of exactly ``bits`` bits; raises _ReadFailed otherwise."""
-    if answer.outcome is Outcome.COLLIDED:
+    if answer.outcome is ExchangeResult.COLLIDED:
         raise _ReadFailed(CollidingCards())
-    if answer.outcome is Outcome.SILENT:
+    if answer.outcome is ExchangeResult.SILENT:
         raise _ReadFailed(FailedRead("The card was taken away too soon."))
-    if answer.outcome is Outcome.GARBLED or answer.bits != bits or len(answer.payload) * 8 != bits:
+    if (
+        answer.outcome is ExchangeResult.GARBLED
+        or answer.bits != bits
+        or len(answer.payload) * 8 != bits
+    ):
         raise _ReadFailed(FailedRead("The card's answer was garbled; hold it closer and still."))
     return answer.payload

@@ -49,7 +49,7 @@ _TIMES = re.compile(r"(?P<steps>.*\S) x(?P<times>\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LightStep:
     """One colour for some seconds; ``hertz``: the tone of a buzzer, 0: none."""
 
     colour: Colour
@@ -61,7 +61,7 @@ class Step:
 class Pattern:
     """Steps, ``times`` in a row; None: for ever. ``is_flash``: the fault says how many flashes."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[LightStep, ...]
     times: int | None = None
     is_flash: bool = False
 
@@ -75,7 +75,7 @@ class Pattern:
         """How long its steps take once."""
         return sum(step.seconds for step in self.steps)
 
-    def at(self, elapsed_s: float) -> tuple[Step, float]:
+    def at(self, elapsed_s: float) -> tuple[LightStep, float]:
         """The step at this time after the beginning, and how long it still lasts."""
         if elapsed_s >= self.lasts_s:
             return SILENCE, math.inf
@@ -93,11 +93,11 @@ class Pattern:
         if not self.is_flash:
             return self
         colour = self.steps[0].colour
-        flash = (Step(colour, _FLASH_S), Step(OFF, _FLASH_S))
-        return Pattern((*flash * max(1, count), Step(OFF, _FLASH_PAUSE_S)))
+        flash = (LightStep(colour, _FLASH_S), LightStep(OFF, _FLASH_S))
+        return Pattern((*flash * max(1, count), LightStep(OFF, _FLASH_PAUSE_S)))
 
 
-SILENCE = Step(OFF, math.inf)
+SILENCE = LightStep(OFF, math.inf)
 NOTHING = Pattern((SILENCE,))
 
 
@@ -131,21 +131,24 @@ def _special(words: str) -> Pattern | None:
         colour, for_s = _colour(found[1]), _seconds(found[2])
         return Pattern(tuple(_breath(colour, for_s)))
     found = re.fullmatch(r"(\S+) flash", words)
-    return None if found is None else Pattern((Step(_colour(found[1]), math.inf),), is_flash=True)
+    return (
+        None if found is None else Pattern((LightStep(_colour(found[1]), math.inf),), is_flash=True)
+    )
 
 
-def _breath(colour: Colour, for_s: float) -> list[Step]:
+def _breath(colour: Colour, for_s: float) -> list[LightStep]:
     red, green, blue = colour
     levels = [
         (1 - math.cos(2 * math.pi * (number + 0.5) / _BREATH_STEPS)) / 2
         for number in range(_BREATH_STEPS)
     ]
     return [
-        Step((red * level, green * level, blue * level), for_s / _BREATH_STEPS) for level in levels
+        LightStep((red * level, green * level, blue * level), for_s / _BREATH_STEPS)
+        for level in levels
     ]
 
 
-def _step(words: str, is_alone: bool) -> Step:
+def _step(words: str, is_alone: bool) -> LightStep:
     found = _STEP.fullmatch(words)
     if found is None:
         raise ValueError(f"{words!r} is no step: a colour or a tone, then seconds: red 0.5")
@@ -157,8 +160,8 @@ def _step(words: str, is_alone: bool) -> Step:
         hertz = int(what[:-2])
         if not HERTZ[0] <= hertz <= HERTZ[1]:
             raise ValueError(f"{what}: a tone has {HERTZ[0]} to {HERTZ[1]} Hz")
-        return Step(COLOURS["on"], seconds, hertz)
-    return Step(_colour(what), seconds)
+        return LightStep(COLOURS["on"], seconds, hertz)
+    return LightStep(_colour(what), seconds)
 
 
 def _seconds(text: str) -> float:
@@ -218,7 +221,7 @@ SHORT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class LightFrame:
     """What light and buzzer do now, and how long until that changes."""
 
     colour: Colour
@@ -257,7 +260,7 @@ class Player:
         if signal in self._sounds:
             self._sound, self._sound_since_s = self._sounds[signal], now_s
 
-    def look(self, now_s: float) -> Frame:
+    def look(self, now_s: float) -> LightFrame:
         """What to do now."""
         if self._short is not None and now_s >= self._short_until_s:
             self._short = None
@@ -267,4 +270,4 @@ class Player:
         else:
             step, left_s = self._lasting.at(now_s - self._lasting_since_s)
         sound, sound_left_s = self._sound.at(now_s - self._sound_since_s)
-        return Frame(step.colour, sound.hertz, sound.colour != OFF, min(left_s, sound_left_s))
+        return LightFrame(step.colour, sound.hertz, sound.colour != OFF, min(left_s, sound_left_s))

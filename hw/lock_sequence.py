@@ -55,7 +55,7 @@ class LockTiming:
         )
 
 
-class _Phase(Enum):
+class _LockPhase(Enum):
     IDLE = "idle"
     WAITING = "waiting"  # for the motor's rest, or for the next try
     RELIEVING = "relieving"
@@ -87,7 +87,7 @@ class FeedbackLock(ABC):
         self._release = release
         self._guard = RLock()
         self._is_shut_down = False
-        self._phase = _Phase.IDLE
+        self._phase = _LockPhase.IDLE
         self._until = -math.inf
         self._wanted: LockState | None = None
         self._is_lock_queued = False
@@ -107,7 +107,7 @@ class FeedbackLock(ABC):
     def lock(self) -> None:
         """Begin to lock; waits for an unlock that is under way."""
         with self._guard:
-            is_unlocking = self._wanted is LockState.UNLOCKED and self._phase is not _Phase.IDLE
+            is_unlocking = self._wanted is LockState.UNLOCKED and self._phase is not _LockPhase.IDLE
             if is_unlocking and not self._has_jammed:
                 self._is_lock_queued = True
             else:
@@ -139,7 +139,7 @@ class FeedbackLock(ABC):
             if self._is_shut_down:
                 return None
             times = [self._look_at, self._feedback.due_at()]
-            if self._phase is not _Phase.IDLE:
+            if self._phase is not _LockPhase.IDLE:
                 times.append(self._until)
             if self._stuck:
                 times.append(self._retry_off_at)
@@ -149,7 +149,9 @@ class FeedbackLock(ABC):
     def state(self) -> LockState:
         """What the debounced feedback says; MOVING from the start of a move until it was read."""
         with self._guard:
-            at_rest = self._phase in (_Phase.IDLE, _Phase.WAITING) and self._feedback.is_settled
+            at_rest = (
+                self._phase in (_LockPhase.IDLE, _LockPhase.WAITING) and self._feedback.is_settled
+            )
             return self._settled_state() if at_rest else LockState.MOVING
 
     def shut_down(self) -> None:
@@ -159,7 +161,7 @@ class FeedbackLock(ABC):
                 return
             self._let_go(self._clock())
             self._is_shut_down = True
-            self._phase, self._wanted = _Phase.IDLE, None
+            self._phase, self._wanted = _LockPhase.IDLE, None
             if self._release is not None:
                 self._release()
 
@@ -181,7 +183,7 @@ class FeedbackLock(ABC):
         now_s = self._clock()
         self._look_at = now_s
         if wanted is self._wanted and not self._has_jammed:
-            if self._phase is _Phase.IDLE:
+            if self._phase is _LockPhase.IDLE:
                 self._report(LockChanged(wanted))
             return
         self._stop_drive(now_s)
@@ -194,13 +196,13 @@ class FeedbackLock(ABC):
 
     def _run(self, now_s: float) -> None:
         """Go through the phases that are over by now; each try ends, so this does too."""
-        for _ in range(2 * len(_Phase)):
+        for _ in range(2 * len(_LockPhase)):
             phase = self._phase
-            if phase is _Phase.IDLE:
+            if phase is _LockPhase.IDLE:
                 return
-            if phase is _Phase.READING:
+            if phase is _LockPhase.READING:
                 self._read(now_s)
-            elif phase is _Phase.WAITING and self._tries and self._is_where_wanted():
+            elif phase is _LockPhase.WAITING and self._tries and self._is_where_wanted():
                 self._confirm(now_s)
             elif now_s >= self._until - _EPSILON_S:
                 self._next_phase(now_s)
@@ -210,25 +212,27 @@ class FeedbackLock(ABC):
     def _next_phase(self, now_s: float) -> None:
         assert self._wanted is not None
         match self._phase:
-            case _Phase.WAITING:
+            case _LockPhase.WAITING:
                 self._driven_s = 0.0
                 if self._tries and self._wanted is LockState.LOCKED:
-                    self._start_drive(_Phase.RELIEVING, LockState.UNLOCKED, RELIEVE_S, now_s)
+                    self._start_drive(_LockPhase.RELIEVING, LockState.UNLOCKED, RELIEVE_S, now_s)
                 else:
-                    self._start_drive(_Phase.DRIVING, self._wanted, self._timing.pulse_s, now_s)
-            case _Phase.RELIEVING:
+                    self._start_drive(_LockPhase.DRIVING, self._wanted, self._timing.pulse_s, now_s)
+            case _LockPhase.RELIEVING:
                 self._stop_drive(now_s)
-                self._phase, self._until = _Phase.GAP, now_s + GAP_S
-            case _Phase.GAP:
-                self._start_drive(_Phase.DRIVING, self._wanted, self._timing.pulse_s, now_s)
-            case _Phase.DRIVING:
+                self._phase, self._until = _LockPhase.GAP, now_s + GAP_S
+            case _LockPhase.GAP:
+                self._start_drive(_LockPhase.DRIVING, self._wanted, self._timing.pulse_s, now_s)
+            case _LockPhase.DRIVING:
                 self._stop_drive(now_s)
-                self._phase, self._until = _Phase.SETTLING, now_s + self._timing.settle_s
-            case _Phase.SETTLING:
+                self._phase, self._until = _LockPhase.SETTLING, now_s + self._timing.settle_s
+            case _LockPhase.SETTLING:
                 self._feedback.restart()
-                self._phase, self._until = _Phase.READING, now_s + READ_LIMIT_S
+                self._phase, self._until = _LockPhase.READING, now_s + READ_LIMIT_S
 
-    def _start_drive(self, phase: _Phase, towards: LockState, for_s: float, now_s: float) -> None:
+    def _start_drive(
+        self, phase: _LockPhase, towards: LockState, for_s: float, now_s: float
+    ) -> None:
         self._phase, self._until = phase, now_s + min(for_s, PULSE_LIMIT_S)
         self._driven_from = now_s
         try:
@@ -253,7 +257,7 @@ class FeedbackLock(ABC):
 
     def _confirm(self, now_s: float) -> None:
         assert self._wanted is not None
-        self._phase, self._has_jammed = _Phase.IDLE, False
+        self._phase, self._has_jammed = _LockPhase.IDLE, False
         self._report(LockChanged(self._wanted))
         self._reported = self._wanted
         self._begin_queued_lock(now_s)
@@ -273,7 +277,7 @@ class FeedbackLock(ABC):
             self._begin_queued_lock(now_s)
         else:
             self._let_go(now_s)
-            self._phase, self._wanted = _Phase.IDLE, None
+            self._phase, self._wanted = _LockPhase.IDLE, None
 
     def _begin_queued_lock(self, now_s: float) -> None:
         if self._is_lock_queued:
@@ -282,15 +286,15 @@ class FeedbackLock(ABC):
             self._wait(max(now_s, self._rest_until))
 
     def _wait(self, until_s: float) -> None:
-        self._phase, self._until = _Phase.WAITING, until_s
+        self._phase, self._until = _LockPhase.WAITING, until_s
 
     def _report_own_change(self) -> None:
         state = self._settled_state()
-        if self._phase not in (_Phase.IDLE, _Phase.WAITING) or state is self._reported:
+        if self._phase not in (_LockPhase.IDLE, _LockPhase.WAITING) or state is self._reported:
             return
-        if self._phase is _Phase.WAITING and self._wanted is LockState.UNLOCKED:
+        if self._phase is _LockPhase.WAITING and self._wanted is LockState.UNLOCKED:
             return  # a lock move was broken off: nobody shall take this for a confirmed lock
-        if self._phase is _Phase.IDLE:
+        if self._phase is _LockPhase.IDLE:
             self._wanted = None  # moved by hand: the next order drives again
         self._reported = state
         self._report(LockChanged(state))

@@ -20,7 +20,7 @@ MAX_BLOCK_REGISTERS = 80
 """Most registers that one request may ask for: the read limit of the SDM family."""
 
 
-class Kind(Enum):
+class RegisterType(Enum):
     """How a number lies in its registers: struct code; the size follows from it."""
 
     FLOAT32 = "f"
@@ -72,7 +72,7 @@ class Register:
     quantity: Quantity
     address: int
     scale: float = 1.0
-    kind: Kind = Kind.FLOAT32
+    kind: RegisterType = RegisterType.FLOAT32
     phase: int = 0  # 1, 2, 3 for L1, L2, L3; 0 for a value of the whole meter
 
 

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from hw.iso14443 import Answer, Frame, Outcome
+from hw.iso14443 import CardAnswer, CardFrame, ExchangeResult
 from hw.ports import BoardError, HardwareError
-from hw.rpi_gpio_shim import GpioStandIn, import_with
+from hw.rpi_gpio_shim import RpiGpioShim, import_with
 from hw.settings import ReaderSettings
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class ChipFailure(HardwareError):
 class Chip(Protocol):
     """What the driver needs of an opened chip. Every method raises ChipFailure or OSError."""
 
-    def exchange(self, frame: Frame) -> Answer:
+    def exchange(self, frame: CardFrame) -> CardAnswer:
         """Send one frame to the cards and return what came back."""
 
     def start_up(self) -> None:
@@ -111,19 +111,19 @@ class _RightExchange:
 
     # From the factory below:
     _settings: ReaderSettings
-    _gpio: GpioStandIn
+    _gpio: RpiGpioShim
     _sleep: Callable[[float], None]
     _version: int | None = None
 
-    def exchange(self, frame: Frame) -> Answer:
+    def exchange(self, frame: CardFrame) -> CardAnswer:
         self.Write_MFRC522(self.BitFramingReg, frame.last_bits)
         status, payload, bits = self.MFRC522_ToCard(self.PCD_TRANSCEIVE, list(frame.payload))
         outcome = {
-            self.MI_OK: Outcome.ANSWERED,
-            self.MI_NOTAGERR: Outcome.SILENT,
-            MI_COLLISION: Outcome.COLLIDED,
-        }.get(status, Outcome.GARBLED)
-        return Answer(outcome, bytes(payload), bits)
+            self.MI_OK: ExchangeResult.ANSWERED,
+            self.MI_NOTAGERR: ExchangeResult.SILENT,
+            MI_COLLISION: ExchangeResult.COLLIDED,
+        }.get(status, ExchangeResult.GARBLED)
+        return CardAnswer(outcome, bytes(payload), bits)
 
     def MFRC522_ToCard(self, command: int, sendData: list[int]) -> tuple[int, list[int], int]:
         """Override: (status, bytes, bits), with silence and collision told apart from errors."""
@@ -268,7 +268,7 @@ class _RightExchange:
             logger.debug("Card reader: closing the SPI device failed: %s", problem)
 
 
-def load_package(gpio: GpioStandIn) -> Any:
+def load_package(gpio: RpiGpioShim) -> Any:
     """Import the package's class; BoardError says what to install when something is missing."""
     try:
         return import_with(gpio, "mfrc522").MFRC522
@@ -290,7 +290,7 @@ def _missing(cause: ImportError) -> str:
 def open_chip(
     package_class: Any,
     settings: ReaderSettings,
-    gpio: GpioStandIn,
+    gpio: RpiGpioShim,
     sleep: Callable[[float], None],
 ) -> Chip:
     """Open the SPI device and start the chip; raises ChipFailure or OSError, and leaks nothing."""

@@ -16,7 +16,7 @@ from hw.iso14443 import look_into_field
 from hw.mfrc522_chip import RESET_LOW_S, Chip, ChipFailure, load_package, open_chip
 from hw.ports import CardReader
 from hw.ports_reader import ReaderEvent, ReaderFailed, ReaderRecovered
-from hw.rpi_gpio_shim import GpioStandIn
+from hw.rpi_gpio_shim import RpiGpioShim
 from hw.settings import ReaderSettings
 from hw.tap_detector import TapDetector
 
@@ -49,7 +49,7 @@ class Mfrc522Reader:
         self._settings = settings
         self._clock = clock
         self._sleep = sleep
-        self._gpio = GpioStandIn(pin_factory)
+        self._gpio = RpiGpioShim(pin_factory)
         self._package_class = load_package(self._gpio)
         self._gpio.setup(settings.reset_pin, self._gpio.OUT)  # low: the chip rests in reset
         self._chip: Chip | None = None

@@ -79,7 +79,7 @@ class ModbusMeter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _PortSettings:
     """Serial settings that all meters on one port must share: one stop bit, eight data bits."""
 
     baud: int
@@ -87,7 +87,7 @@ class _Line:
     timeout_s: float
 
     @classmethod
-    def of(cls, settings: MeterSettings) -> _Line:
+    def of(cls, settings: MeterSettings) -> _PortSettings:
         return cls(settings.baud, settings.parity, settings.timeout_s)
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ _buses_lock = threading.Lock()
 def _join_bus(settings: MeterSettings, clock: Clock, sleep: Sleep) -> _Bus:
     """The bus of this port, opened by its first meter."""
     key = os.path.realpath(settings.port)
-    line = _Line.of(settings)
+    line = _PortSettings.of(settings)
     with _buses_lock:
         bus = _buses.get(key)
         if bus is None:
@@ -141,7 +141,9 @@ def _leave_bus(bus: _Bus, unit_id: int) -> None:
 class _Bus:
     """One port shared by its meters: one request at a time."""
 
-    def __init__(self, key: str, port: str, line: _Line, clock: Clock, sleep: Sleep) -> None:
+    def __init__(
+        self, key: str, port: str, line: _PortSettings, clock: Clock, sleep: Sleep
+    ) -> None:
         self.key = key
         self.line = line
         self.unit_ids: set[int] = set()

@@ -17,7 +17,7 @@ from typing import Any
 
 from hw.pilot import PilotReport
 from hw.ports import BoardError, PilotError, PilotFault, PilotState
-from hw.rapi import Answer, LineSplitter, Spontaneous, command, parse
+from hw.rapi import LineSplitter, RapiAnswer, Spontaneous, command, parse
 from hw.settings import PilotSettings
 
 logger = logging.getLogger(__name__)
@@ -264,7 +264,7 @@ class OpenEvse:
             raise PilotError(f"OpenEVSE refuses ${words}")
         return answer.words
 
-    def _asked(self, words: str) -> Answer:
+    def _asked(self, words: str) -> RapiAnswer:
         """The answer to one command; PilotError when none comes in time."""
         left_s = self._free_at_s - self._clock()
         if left_s > 0:
@@ -281,7 +281,7 @@ class OpenEvse:
             self._drop_port()
             raise PilotError(self._unplugged()) from error
 
-    def _await_answer(self, words: str, sequence: int | None) -> Answer:
+    def _await_answer(self, words: str, sequence: int | None) -> RapiAnswer:
         deadline_s = self._clock() + self._answer_s
         while (left_s := deadline_s - self._clock()) > 0:
             self._port.timeout = left_s
@@ -298,7 +298,7 @@ class OpenEvse:
             f"are crossed, and the baud rate ({self._baud})"
         )
 
-    def _is_mine(self, answer: Answer, sequence: int | None) -> bool:
+    def _is_mine(self, answer: RapiAnswer, sequence: int | None) -> bool:
         """A late answer to an earlier question has its number, and is dropped."""
         if self._checks_answers and self._is_greeted and not answer.is_checked:
             return False

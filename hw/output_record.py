@@ -27,7 +27,7 @@ _LEVELS = {"low": False, "high": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class OutputRecord:
     """What one record says, and what is wrong with it, one sentence each."""
 
     outputs: tuple[Output, ...] = ()
@@ -70,7 +70,7 @@ def boot_id() -> str:
         return ""
 
 
-def read(folder: str, boot: str) -> Record:
+def read(folder: str, boot: str) -> OutputRecord:
     """The record in this folder. Never raises."""
     path = f"{folder}/{NAME}"
     try:
@@ -78,16 +78,16 @@ def read(folder: str, boot: str) -> Record:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         descriptor = os.open(path, flags)
     except (FileNotFoundError, NotADirectoryError):
-        return Record()
+        return OutputRecord()
     except (OSError, ValueError) as problem:
-        return Record(problems=(f"{path} cannot be read: {_reason(problem)}",))
+        return OutputRecord(problems=(f"{path} cannot be read: {_reason(problem)}",))
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return Record(problems=(f"{path} is no plain file: it is not read",))
+            return OutputRecord(problems=(f"{path} is no plain file: it is not read",))
         content = os.read(descriptor, BYTES_MAX + 1)
     except OSError as problem:
-        return Record(problems=(f"{path} cannot be read: {_reason(problem)}",))
+        return OutputRecord(problems=(f"{path} cannot be read: {_reason(problem)}",))
     finally:
         os.close(descriptor)
     return _parsed(path, content, _mark(status), boot)
@@ -115,7 +115,7 @@ def write(folder: str, outputs: Sequence[Output], boot: str) -> str | None:
     return None
 
 
-def forget(folder: str, record: Record, left: Iterable[Output], boot: str) -> None:
+def forget(folder: str, record: OutputRecord, left: Iterable[Output], boot: str) -> None:
     """Take from the record what has been switched off; ``left`` stays. Never raises.
 
     Only if all of it was understood, and the file is still the one that was read: a process that
@@ -160,7 +160,7 @@ def _line(output: Output) -> str:
     return f"{output.kind} {output.pin} {level} {output.part}"
 
 
-def _parsed(path: str, content: bytes, mark: tuple[int, int], boot: str) -> Record:
+def _parsed(path: str, content: bytes, mark: tuple[int, int], boot: str) -> OutputRecord:
     problems: list[str] = []
     if len(content) > BYTES_MAX:
         problems.append(f"{path} is larger than {BYTES_MAX} bytes: the rest is not read")
@@ -169,7 +169,7 @@ def _parsed(path: str, content: bytes, mark: tuple[int, int], boot: str) -> Reco
     if written_in is None:
         lines = [first, *lines]
     elif boot and written_in.group(1) not in (boot, "-"):
-        return Record(mark=mark)
+        return OutputRecord(mark=mark)
     outputs: list[Output] = []
     for number, line in enumerate(lines, start=1):
         if len(outputs) >= OUTPUTS_MAX:
@@ -182,7 +182,7 @@ def _parsed(path: str, content: bytes, mark: tuple[int, int], boot: str) -> Reco
             outputs.append(output)
         elif len(problems) < 3:
             problems.append(f"{path}: entry {number} cannot be read")
-    return Record(tuple(outputs), tuple(problems), mark)
+    return OutputRecord(tuple(outputs), tuple(problems), mark)
 
 
 def _output(line: str) -> Output | None:

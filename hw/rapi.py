@@ -19,7 +19,7 @@ _SPONTANEOUS = re.compile(r"\$(A[A-Z]|WF|ST)\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RapiAnswer:
     """``$OK`` or ``$NK`` with its words. ``sequence`` None: the answer carries no number."""
 
     is_ok: bool
@@ -75,7 +75,7 @@ def xor_of(text: str) -> int:
     return reduce(xor, text.encode("ascii", errors="replace"), 0)
 
 
-def parse(line: str) -> Answer | Spontaneous | None:
+def parse(line: str) -> RapiAnswer | Spontaneous | None:
     """What a line is; None for one that is damaged or unknown."""
     found = _CHECKED.fullmatch(line)
     if found is None or not found["body"].isascii():
@@ -95,4 +95,4 @@ def parse(line: str) -> Answer | Spontaneous | None:
     sequence = None
     if words and re.fullmatch(r":[0-9A-Fa-f]{2}", words[-1]):
         sequence = int(words.pop()[1:], 16)
-    return Answer(head == "$OK", tuple(words), sequence, is_checked)
+    return RapiAnswer(head == "$OK", tuple(words), sequence, is_checked)

@@ -61,7 +61,7 @@ class _Count:
     offset_wh: float
 
 
-class RegisterWatch:
+class RegisterPlausibility:
     """Believes registers, rejects them, or mends them. Pure: time is handed in.
 
     * A register that is NaN, infinite or negative: rejected.
@@ -184,7 +184,7 @@ class WatchedMeter:
         self,
         name: str,
         meter: EnergyMeter,
-        watch: RegisterWatch,
+        watch: RegisterPlausibility,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``name`` says in the log which meter; ``clock``: monotonic, read when it has answered."""

@@ -19,7 +19,7 @@ from hw.ports import BoardError
 _import_lock = threading.Lock()
 
 
-class GpioStandIn(ModuleType):
+class RpiGpioShim(ModuleType):
     """The part of RPi.GPIO that mfrc522 uses, on gpiozero output devices. No BOARD numbers."""
 
     BOARD = 10
@@ -78,7 +78,7 @@ class GpioStandIn(ModuleType):
         self._outputs.clear()
 
 
-def import_with(gpio: GpioStandIn, name: str) -> ModuleType:
+def import_with(gpio: RpiGpioShim, name: str) -> ModuleType:
     """Import a private copy of package ``name`` that finds ``gpio`` where it looks for RPi.GPIO.
 
     Afterwards ``sys.modules`` is as it was, so that gpiozero still finds a real RPi.GPIO, and

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hw.lines import Chips, Pin
-from hw.output_record import Record, beside, boot_id, forget, places, read, write
+from hw.output_record import OutputRecord, beside, boot_id, forget, places, read, write
 from hw.outputs import CONTACTOR, Output, outputs_of
 from hw.tables import read_tables
 
@@ -82,7 +82,7 @@ class _Defence:
         self._folders = known
         self._config = config
         self._boot = boot_id()
-        self._records: list[tuple[str, Record]] = []
+        self._records: list[tuple[str, OutputRecord]] = []
         self._seen: set[tuple[str, int] | Pin] = set()
         self._opened = Opened()
 

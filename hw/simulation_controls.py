@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 
-FAULT_NAMES = tuple(fault.value for fault in Fault)
+FAULT_NAMES = tuple(fault.value for fault in SimulatedFault)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from agent.config.config_file import read_config
 from agent.config.settings import Settings
 from agent.platform.errors import ConfigError
 from agent.platform.garbage_collector import resting_while_importing
-from agent.platform.log_lines import Lines, Outlet
+from agent.platform.log_lines import LineFormatter, RepetitionHandler
 from agent.runtime.clock import SystemClock
 from hw.board import open_board
 from hw.ports import Board
@@ -33,7 +33,7 @@ TELL_S = 60.0  # what was counted in the log is told at most so late
 SWITCH_S = 0.001  # a thread that computes gives way so soon to one that waits; Python's own: 0.005
 
 
-class JournalFormatter(Lines):
+class JournalFormatter(LineFormatter):
     """Lines for journald, which adds the time itself and takes the level from a prefix.
 
     Source: sd-daemon(3), "<N>" with the levels of syslog(3); every line of a traceback has its own.
@@ -60,7 +60,7 @@ def set_up_logging(level: int = logging.INFO) -> None:
     if "JOURNAL_STREAM" in os.environ:
         handler.setFormatter(JournalFormatter())
     else:
-        handler.setFormatter(Lines("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
     write_to(handler, level)
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
@@ -68,13 +68,13 @@ def set_up_logging(level: int = logging.INFO) -> None:
 def write_to(handler: logging.Handler, level: int = logging.INFO) -> None:
     """Let the log of this process go there, within bounds (``agent.platform.log_lines``)."""
     clock = SystemClock()
-    outlet = Outlet(handler, lambda: clock.now().monotonic_s)
+    outlet = RepetitionHandler(handler, lambda: clock.now().monotonic_s)
     logging.basicConfig(level=level, handlers=[outlet])
     thread = threading.Thread(target=_tell_what_is_due, args=(outlet,), name="log", daemon=True)
     thread.start()
 
 
-def _tell_what_is_due(outlet: Outlet) -> None:
+def _tell_what_is_due(outlet: RepetitionHandler) -> None:
     never = threading.Event()
     while not never.wait(TELL_S):
         outlet.tell_due()

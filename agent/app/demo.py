@@ -15,7 +15,7 @@ from agent.app.daemon import serve, start_again, write_to
 from agent.config.demo_settings import demo_settings
 from agent.config.settings import SCOPES, ApiSettings, ApiTokenSettings
 from agent.platform.errors import StoreError
-from agent.platform.log_lines import Lines
+from agent.platform.log_lines import LineFormatter
 from agent.platform.whole_file import write_whole
 
 API_PORT = 8080
@@ -54,7 +54,7 @@ def run_demo(directory: Path) -> int:
     except OSError as problem:
         raise StoreError(f"Cannot keep the state of the demonstration: {problem}") from problem
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(Lines("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(LineFormatter("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
     write_to(handler)
     logging.getLogger("websockets").setLevel(logging.WARNING)
     if asyncio.run(_demo(directory)):

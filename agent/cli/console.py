@@ -24,27 +24,27 @@ _LABEL = re.compile(r"(?:\S.*?)?\s{2,}(?=\S)")
 PLAIN, RED, GREEN, YELLOW = "", "31", "32", "33"
 
 
-class Line(str):
+class StyledLine(str):
     """A line in which some words have a colour, where the terminal shows any."""
 
     words: str
     colour: str
 
-    def __new__(cls, text: str, words: str, colour: str) -> Line:
+    def __new__(cls, text: str, words: str, colour: str) -> StyledLine:
         """``words`` stand in ``text``; the first time counts."""
         line = super().__new__(cls, text)
         line.words, line.colour = words, colour
         return line
 
 
-def error(text: str) -> Line:
+def error(text: str) -> StyledLine:
     """What could not be done."""
-    return Line(f"error: {text}", "error", RED)
+    return StyledLine(f"error: {text}", "error", RED)
 
 
-def note(text: str) -> Line:
+def note(text: str) -> StyledLine:
     """What was done, and is worth a look."""
-    return Line(f"note: {text}", "note", YELLOW)
+    return StyledLine(f"note: {text}", "note", YELLOW)
 
 
 class Console:
@@ -83,15 +83,15 @@ class Console:
         for line in lines:
             shown = visible(line)
             pieces = folded(shown, self.columns) if self.is_terminal else [shown]
-            if isinstance(line, Line) and line.colour and self.has_colour:
+            if isinstance(line, StyledLine) and line.colour and self.has_colour:
                 pieces = painted(pieces, visible(line.words), line.colour)
             for piece in pieces:
                 print(piece, file=self._stream)
         self._stream.flush()
 
-    def progress(self, what: str, total: int) -> Progress:
+    def progress(self, what: str, total: int) -> ProgressBar:
         """A line that shows how far long work has come; nothing unless a person looks."""
-        return Progress(self, what, total)
+        return ProgressBar(self, what, total)
 
     def overwrite(self, text: str) -> None:
         """Put this in the place of the last line that was not ended."""
@@ -99,7 +99,7 @@ class Console:
         self._stream.flush()
 
 
-class Progress:
+class ProgressBar:
     """``with console.progress("reading", 400) as bar: bar.at(120)``."""
 
     def __init__(self, console: Console, what: str, total: int) -> None:
@@ -108,7 +108,7 @@ class Progress:
         self._total = max(1, total)
         self._shown = ""
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *problem: object) -> None:

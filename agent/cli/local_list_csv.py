@@ -61,10 +61,10 @@ def read_list_csv(content: bytes, entries_max: int, form: str = "hex") -> list[L
         text = decoded(content)
     except EditedFileError as problem:
         raise ListFileError([str(problem)]) from None
-    return _Reading(text, entries_max, form).entries()
+    return _CsvReader(text, entries_max, form).entries()
 
 
-class _Reading:
+class _CsvReader:
     def __init__(self, text: str, entries_max: int, form: str) -> None:
         first_line, _, rest = text.partition("\n")
         separator = _told_separator(first_line)

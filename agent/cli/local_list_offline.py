@@ -43,7 +43,7 @@ def open_alone(settings: Settings) -> Iterator[Do]:
         with as_owner():
             store = Store.open(path, now=clock.now().utc, make_id=lambda: str(uuid.uuid4()))
             last.callback(close)
-            core = _Core(_state(settings, store), store, clock)
+            core = _OfflineCore(_state(settings, store), store, clock)
         lists = ListUpdates(store, core, lambda: core.state, write=_here, read=_here, check=_here)
         actions = ListActions(lists, lambda: core.state, settings)
 
@@ -54,7 +54,7 @@ def open_alone(settings: Settings) -> Iterator[Do]:
         yield do
 
 
-class _Core:
+class _OfflineCore:
     """Decides as the runtime does, one request after the other."""
 
     def __init__(self, state: ChargePoint, store: Store, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from agent.cli import paths, status_view
 from agent.cli.api_token import add_token_command
 from agent.cli.commissioning.acceptance import add_acceptance_command
 from agent.cli.commissioning.init import add_init_command
-from agent.cli.console import GREEN, Console, Line, as_json, note
+from agent.cli.console import GREEN, Console, StyledLine, as_json, note
 from agent.cli.doctor import add_doctor_command
 from agent.cli.local_list import add_list_command
 from agent.cli.manual.command import add_manual_commands
@@ -172,7 +172,7 @@ def _check_config(options: argparse.Namespace) -> int:
     console.tell(
         f"{pin}  {use}" if isinstance(pin, str) else f"GPIO {pin:2}  {use}" for pin, use in pins
     )
-    console.tell([Line(f"{path} is in order", "is in order", GREEN)])
+    console.tell([StyledLine(f"{path} is in order", "is in order", GREEN)])
     return 0
 
 

@@ -77,7 +77,7 @@ def run_self_test_command(options: argparse.Namespace) -> int:
 
 
 def _walk(steps: list[Step], ask: Ask, person: Person | None) -> Iterator[Finding]:
-    from agent.maintenance.findings import Finding, Verdict, failed, skipped
+    from agent.maintenance.findings import Finding, FindingVerdict, failed, skipped
 
     for step in steps:
         name = step["name"]
@@ -89,24 +89,24 @@ def _walk(steps: list[Step], ask: Ask, person: Person | None) -> Iterator[Findin
             continue
         try:
             data = ask(do="self_test", what="try", step=name)
-            finding = Finding(**{**data, "verdict": Verdict(data["verdict"])})
+            finding = Finding(**{**data, "verdict": FindingVerdict(data["verdict"])})
         except ControlError as problem:
             finding = failed(name, str(problem), "then try again")
-        if finding.verdict is Verdict.PASS and step["confirm"]:
+        if finding.verdict is FindingVerdict.PASS and step["confirm"]:
             finding = _confirmed(finding, step["confirm"], person)
         yield finding
 
 
 def _confirmed(finding: Finding, question: str, person: Person | None) -> Finding:
-    from agent.maintenance.findings import Verdict
+    from agent.maintenance.findings import FindingVerdict
 
     if person is None:
         words = f"{finding.words}; nobody was asked: {question}"
-        return replace(finding, verdict=Verdict.NOTE, words=words)
+        return replace(finding, verdict=FindingVerdict.NOTE, words=words)
     if person.agrees(question):
         return replace(finding, words=f"{finding.words}, and a person has noticed")
     words, then = "nothing was noticed", "its wires, its supply, its pins"
-    return replace(finding, verdict=Verdict.FAIL, words=words, then=then)
+    return replace(finding, verdict=FindingVerdict.FAIL, words=words, then=then)
 
 
 class Person:
@@ -154,14 +154,15 @@ def _show_steps(options: argparse.Namespace, steps: list[Step]) -> int:
 
 
 def _show_last(options: argparse.Namespace, ask: Ask) -> int:
-    from agent.maintenance.findings import Finding, Verdict
+    from agent.maintenance.findings import Finding, FindingVerdict
 
     record = ask(do="self_test", what="last")
     if options.json:
         print(as_json(record))
     else:
         findings = [
-            Finding(**{**data, "verdict": Verdict(data["verdict"])}) for data in record["findings"]
+            Finding(**{**data, "verdict": FindingVerdict(data["verdict"])})
+            for data in record["findings"]
         ]
         console = Console(sys.stdout)
         console.tell(map(finding_line, findings))
@@ -170,9 +171,9 @@ def _show_last(options: argparse.Namespace, ask: Ask) -> int:
 
 
 def _summary(findings: list[Finding]) -> str:
-    from agent.maintenance.findings import Verdict
+    from agent.maintenance.findings import FindingVerdict
 
-    counts = {v: sum(finding.verdict is v for finding in findings) for v in Verdict}
+    counts = {v: sum(finding.verdict is v for finding in findings) for v in FindingVerdict}
     return ", ".join(f"{count} {v.value}" for v, count in counts.items() if count) or "nothing"
 
 

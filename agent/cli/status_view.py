@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.console import GREEN, PLAIN, RED, YELLOW, Line
+from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
 
 if TYPE_CHECKING:
     from agent.maintenance.findings import Finding
@@ -30,7 +30,7 @@ def local_time(text: str) -> str:
 def status_lines(status: Mapping[str, Any]) -> list[str]:
     """The answer of ``status`` as lines for a person."""
     lines = [*_link_lines(status["link"], status)]
-    lines += [Line(f"fault        {words}", "fault", RED) for words in status["faults"]]
+    lines += [StyledLine(f"fault        {words}", "fault", RED) for words in status["faults"]]
     for connector in status["connectors"]:
         lines += _connector_lines(connector)
     for card in status["cards_waiting_for_a_plug"]:
@@ -67,14 +67,14 @@ def _link_lines(link: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[
         yield "link         no central system is configured; the box decides by itself"
         return
     if link["is_accepted"]:
-        yield Line(f"link         accepted by {link['url']}", "accepted by", GREEN)
+        yield StyledLine(f"link         accepted by {link['url']}", "accepted by", GREEN)
         yield f"             connected since {local_time(link['connected_since'])}"
     elif link["connected_since"]:
         registration = link["registration"] or "no answer yet"
         line = f"link         connected to {link['url']}, boot: {registration}"
-        yield Line(line, "connected to", YELLOW)
+        yield StyledLine(line, "connected to", YELLOW)
     else:
-        yield Line(f"link         not connected to {link['url']}", "not connected to", YELLOW)
+        yield StyledLine(f"link         not connected to {link['url']}", "not connected to", YELLOW)
         if link["next_try_in_s"] is not None:
             yield f"             next try in {link['next_try_in_s']:.0f} s"
     if link["last_problem"] and not link["is_accepted"]:
@@ -90,7 +90,7 @@ def _link_lines(link: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[
 def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
     status = connector["status"]
     line = f"connector {connector['id']}  {status}: {connector['in_words']}"
-    yield Line(line, status, _STATUS_COLOURS.get(status, PLAIN))
+    yield StyledLine(line, status, _STATUS_COLOURS.get(status, PLAIN))
     if connector["error_code"] != "NoError":
         yield f"             {connector['error_code']}: {connector['info']}"
         if connector.get("look_at"):
@@ -150,14 +150,16 @@ def _outbox_lines(outbox: Mapping[str, Any], shown_max: int = 3) -> Iterator[str
         yield "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER"
 
 
-def decision_line(decision: Mapping[str, Any], with_time: bool = False) -> Line:
+def decision_line(decision: Mapping[str, Any], with_time: bool = False) -> StyledLine:
     """What was decided about a card."""
     time = f"{local_time(decision['decided_at'])}  " if with_time else ""
     colour = GREEN if decision["verdict"] == "accepted" else RED
-    return Line(time + decision["line"], f"card {decision['id_tag']} {decision['verdict']}", colour)
+    return StyledLine(
+        time + decision["line"], f"card {decision['id_tag']} {decision['verdict']}", colour
+    )
 
 
-def finding_line(finding: Finding) -> Line:
+def finding_line(finding: Finding) -> StyledLine:
     """What one step of ``doctor`` or ``self-test`` found."""
     verdict = finding.verdict.name
-    return Line(finding.line(), verdict, _VERDICT_COLOURS[verdict])
+    return StyledLine(finding.line(), verdict, _VERDICT_COLOURS[verdict])

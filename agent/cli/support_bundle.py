@@ -22,7 +22,7 @@ from agent.platform.whole_file import write_private
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
-    from agent.maintenance.support_bundle import Part, Sources
+    from agent.maintenance.support_bundle import BundlePart, Sources
 
 CONFIG_SHOWN_MAX = 256 * 1024
 _NOWHERE = Path("/var/lib/chargepoint-agent/agent.db")
@@ -67,7 +67,7 @@ def run_support_command(options: argparse.Namespace) -> int:
 # --- the running agent ---------------------------------------------------------------------------
 
 
-def _from_the_agent(options: argparse.Namespace, console: Console) -> tuple[list[Part], str]:
+def _from_the_agent(options: argparse.Namespace, console: Console) -> tuple[list[BundlePart], str]:
     """What the running agent gives; nothing and a sentence when there is none."""
     from agent.maintenance.support_bundle import unpack
 
@@ -154,7 +154,7 @@ def _text_of(config: Path) -> str:
         return f"(cannot be read: {why(problem, config)})"
 
 
-def _joined(live: list[Part], own: list[Part], sources: Sources) -> list[Part]:
+def _joined(live: list[BundlePart], own: list[BundlePart], sources: Sources) -> list[BundlePart]:
     """What the agent says about itself, then what only this command could find out."""
     from agent.maintenance.support_bundle import readme
 
@@ -168,6 +168,6 @@ def _joined(live: list[Part], own: list[Part], sources: Sources) -> list[Part]:
     return [readme(parts, sources), *parts]
 
 
-def _is_empty_journal(part: Part) -> bool:
+def _is_empty_journal(part: BundlePart) -> bool:
     """The agent's own user may not read journald everywhere; who runs this command often may."""
     return part.name == "journal.txt" and part.text.startswith("(journald")

@@ -46,7 +46,7 @@ class Mistakes:
         """The key's full name; a connector is named by its id where that is unique."""
         return key_name(path, self._connector_ids)
 
-    def sentences(self, lines: Lines) -> list[str]:
+    def sentences(self, lines: LineNumbers) -> list[str]:
         """One sentence each, in the order of the file, with the line where it can be told."""
         ordered = sorted(self._found, key=lambda mistake: lines.order(mistake[0]))
         told = [f"{sentence}{lines.place(paths)}" for paths, sentence in ordered[:MISTAKES_MAX]]
@@ -138,7 +138,7 @@ _VALUE_PART = re.compile(
 )
 
 
-class Lines:
+class LineNumbers:
     """The lines of the keys and table headers that were found. Lines count from 1."""
 
     def __init__(
@@ -187,16 +187,16 @@ class Lines:
         return min((line for line in found if line is not None), default=float("inf"))
 
 
-def find_lines(text: str, data: Mapping[str, Any]) -> Lines:
+def find_lines(text: str, data: Mapping[str, Any]) -> LineNumbers:
     """Find the lines of the keys in a TOML text that was parsed to ``data``."""
     scan = _Scan(text.replace("\r\n", "\n"))
     try:
         scan.run()
     except _Lost:
-        return Lines({}, {}, data)
+        return LineNumbers({}, {}, data)
     if not all(_exists(data, path) for path in [*scan.keys, *scan.tables]):
-        return Lines({}, {}, data)
-    return Lines(scan.keys, scan.tables, data)
+        return LineNumbers({}, {}, data)
+    return LineNumbers(scan.keys, scan.tables, data)
 
 
 class _Lost(Exception):

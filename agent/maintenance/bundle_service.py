@@ -13,7 +13,7 @@ from agent.control.server import Action
 from agent.core.configuration import Configuration
 from agent.core.ports import Clock
 from agent.maintenance.machine import LogRing, journal_excerpt
-from agent.maintenance.support_bundle import ALWAYS, Live, Sources, Window, collect, pack
+from agent.maintenance.support_bundle import ALWAYS, LiveSources, Sources, Window, collect, pack
 from agent.ocpp16.frame_log import FrameLog
 from agent.platform.errors import ControlError
 
@@ -91,7 +91,7 @@ class SupportDesk:
             storage=self._settings.storage_path,
             made_at=now.utc,
             made_by="the running agent",
-            live=Live(
+            live=LiveSources(
                 await self._status({}),
                 dict(self._configuration().values),
                 self._log.lines(),

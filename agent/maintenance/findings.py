@@ -10,7 +10,7 @@ from typing import Any
 STEP_WIDTH = 13
 
 
-class Verdict(Enum):
+class FindingVerdict(Enum):
     """How a step came out."""
 
     PASS = "pass"
@@ -24,7 +24,7 @@ class Finding:
     """One step; ``then`` says what a person can do about it."""
 
     step: str
-    verdict: Verdict
+    verdict: FindingVerdict
     words: str
     then: str = ""
 
@@ -40,24 +40,24 @@ class Finding:
 
 def passed(step: str, words: str) -> Finding:
     """All is well."""
-    return Finding(step, Verdict.PASS, words)
+    return Finding(step, FindingVerdict.PASS, words)
 
 
 def failed(step: str, words: str, then: str = "") -> Finding:
     """This does not work."""
-    return Finding(step, Verdict.FAIL, words, then)
+    return Finding(step, FindingVerdict.FAIL, words, then)
 
 
 def noted(step: str, words: str, then: str = "") -> Finding:
     """This works, but not as well as it could."""
-    return Finding(step, Verdict.NOTE, words, then)
+    return Finding(step, FindingVerdict.NOTE, words, then)
 
 
 def skipped(step: str, words: str) -> Finding:
     """This was not looked at."""
-    return Finding(step, Verdict.SKIP, words)
+    return Finding(step, FindingVerdict.SKIP, words)
 
 
 def is_healthy(findings: Iterable[Finding]) -> bool:
     """True unless something does not work."""
-    return all(finding.verdict is not Verdict.FAIL for finding in findings)
+    return all(finding.verdict is not FindingVerdict.FAIL for finding in findings)

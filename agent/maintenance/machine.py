@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.visible import visible
-from agent.platform.log_lines import Lines, Repetitions
+from agent.platform.log_lines import LineFormatter, Repetitions
 from agent.store.offline_view import SQLITE_VERSION
 
 LIBRARIES = (
@@ -168,7 +168,7 @@ class LogRing(logging.Handler):
         self._utc = utc
         self._lines: deque[Line] = deque(maxlen=LINES_KEPT)
         self._repetitions = Repetitions(monotonic_s)
-        self.setFormatter(Lines("%(levelname)s %(message)s"))
+        self.setFormatter(LineFormatter("%(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record, unless it repeats."""

@@ -42,7 +42,7 @@ _BUTTONS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class SelfTestStep:
     """One device. The texts are for a person; a step with neither needs nobody."""
 
     name: str
@@ -99,21 +99,23 @@ class SelfTest:
 
     # --- the steps -----------------------------------------------------------------------------
 
-    def _make_steps(self) -> Iterator[Step]:
+    def _make_steps(self) -> Iterator[SelfTestStep]:
         board = self._services.board
         for name in board.safety_inputs:
-            yield Step(name=name, attempt=partial(self._input, name))
+            yield SelfTestStep(name=name, attempt=partial(self._input, name))
             wants, attempt = _BUTTONS.get(name, ""), partial(self._press, name)
             if wants:
-                yield Step(name=f"{name}-try", attempt=attempt, wants=wants, is_exclusive=True)
+                yield SelfTestStep(
+                    name=f"{name}-try", attempt=attempt, wants=wants, is_exclusive=True
+                )
         for parts in board.connectors:
             yield from self._steps_of(parts)
         if board.reader is not None:
-            yield Step(name="reader", attempt=self._reader)
+            yield SelfTestStep(name="reader", attempt=self._reader)
             wants = "Hold any card to the reader."
-            yield Step(name="card", attempt=self._card, wants=wants, is_exclusive=True)
+            yield SelfTestStep(name="card", attempt=self._card, wants=wants, is_exclusive=True)
         if self._services.settings.board.indicator.driver != "none" or not board.is_polled:
-            yield Step(
+            yield SelfTestStep(
                 name="indicator",
                 attempt=self._indicator,
                 moves="The light shows five signals; a buzzer sounds.",
@@ -121,19 +123,21 @@ class SelfTest:
                 is_exclusive=True,
             )
 
-    def _steps_of(self, parts: ConnectorParts) -> Iterator[Step]:
+    def _steps_of(self, parts: ConnectorParts) -> Iterator[SelfTestStep]:
         number = parts.connector_id
         if parts.plug is not None:
-            yield Step(name=f"plug-{number}", attempt=partial(self._plug, parts))
+            yield SelfTestStep(name=f"plug-{number}", attempt=partial(self._plug, parts))
         if parts.pilot is not None:
-            yield Step(name=f"pilot-{number}", attempt=partial(self._pilot, parts))
+            yield SelfTestStep(name=f"pilot-{number}", attempt=partial(self._pilot, parts))
         if parts.meter is not None:
-            yield Step(name=f"meter-{number}", attempt=partial(self._meter, parts))
+            yield SelfTestStep(name=f"meter-{number}", attempt=partial(self._meter, parts))
         if parts.lock is not None:
             moves = f"The lock of connector {number} closes and opens. Keep fingers out."
             attempt: Try = partial(self._lock, parts)
-            yield Step(name=f"lock-{number}", attempt=attempt, moves=moves, is_exclusive=True)
-        yield Step(
+            yield SelfTestStep(
+                name=f"lock-{number}", attempt=attempt, moves=moves, is_exclusive=True
+            )
+        yield SelfTestStep(
             name=f"contactor-{number}",
             attempt=partial(self._contactor, parts),
             moves=f"The contactor of connector {number} clicks: its empty socket is live for 1 s.",

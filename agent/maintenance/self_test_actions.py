@@ -12,7 +12,7 @@ from agent.config.config_file import settings_as_data
 from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.events import ContactorMended
-from agent.maintenance.findings import Verdict
+from agent.maintenance.findings import FindingVerdict
 from agent.maintenance.self_test import Hands as Hands
 from agent.maintenance.self_test import SelfTest
 from agent.platform.errors import ControlError
@@ -84,7 +84,7 @@ class Technician:
         record = {
             "time": self._services.clock.now().utc.isoformat(timespec="seconds"),
             "identity": self._services.settings.charge_point.identity,
-            "ok": all(finding["verdict"] != Verdict.FAIL.value for finding in findings),
+            "ok": all(finding["verdict"] != FindingVerdict.FAIL.value for finding in findings),
             "findings": findings,
         }
         await self._work(_write_record, self._record, record)
@@ -93,7 +93,10 @@ class Technician:
 
 def _checked(findings: Any) -> list[dict[str, str]]:
     """Findings as the command hands them in; ControlError for anything else."""
-    keys, verdicts = {"step", "verdict", "words", "then"}, {verdict.value for verdict in Verdict}
+    keys, verdicts = (
+        {"step", "verdict", "words", "then"},
+        {verdict.value for verdict in FindingVerdict},
+    )
     is_good = isinstance(findings, list) and len(findings) <= FINDINGS_MAX
     for finding in findings if is_good else ():
         is_good = (

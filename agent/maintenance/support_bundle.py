@@ -45,7 +45,7 @@ _CONTENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BundlePart:
     """One file of the bundle."""
 
     name: str
@@ -69,7 +69,7 @@ ALWAYS = Window()
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveSources:
     """What only the running agent knows."""
 
     status: Any
@@ -86,7 +86,7 @@ class Sources:
     storage: Path
     made_at: datetime
     made_by: str  # the agent, or the command without one
-    live: Live | None = None
+    live: LiveSources | None = None
     config_text: str | None = None
     window: Window = ALWAYS
     secrets: tuple[str, ...] = ()  # further ones
@@ -102,7 +102,7 @@ def _nobody_looks(what: str, done: int, total: int) -> None:
     pass
 
 
-def collect(sources: Sources, progress: Progress = _nobody_looks) -> list[Part]:
+def collect(sources: Sources, progress: Progress = _nobody_looks) -> list[BundlePart]:
     """Make every part, masked and scrubbed. Slow: seconds on a small board.
 
     ``progress`` hears what is being done, and how much of it is done.
@@ -125,7 +125,7 @@ def _made(make: Callable[[], Any]) -> Any:
         return f"(cannot be read: {problem.strerror or problem})"
 
 
-def _scrubbed(name: str, content: Any, scrubber: Scrubber) -> Part:
+def _scrubbed(name: str, content: Any, scrubber: Scrubber) -> BundlePart:
     """Text and data alike; of what is too long the last is kept, because it is the newest."""
     if not isinstance(content, str):
         text = json.dumps(scrubber.data(content), indent=1, ensure_ascii=False, default=str)
@@ -133,7 +133,7 @@ def _scrubbed(name: str, content: Any, scrubber: Scrubber) -> Part:
         text = scrubber.text(content)
     if len(text) > PART_CHARS_MAX:
         text = f"(cut: only the end is here)\n{text[-PART_CHARS_MAX:]}"
-    return Part(name, text)
+    return BundlePart(name, text)
 
 
 def _makers(sources: Sources, look: Look) -> dict[str, Callable[[], Any]]:
@@ -224,7 +224,9 @@ def _self_test(storage: Path) -> Any:
         return text
 
 
-def readme(parts: Iterable[Part], sources: Sources, problems: tuple[str, ...] = ()) -> Part:
+def readme(
+    parts: Iterable[BundlePart], sources: Sources, problems: tuple[str, ...] = ()
+) -> BundlePart:
     """What is in the archive, for whoever opens it."""
     identity = "unknown" if sources.settings is None else sources.settings.charge_point.identity
     lines = [
@@ -241,7 +243,7 @@ def readme(parts: Iterable[Part], sources: Sources, problems: tuple[str, ...] = 
     notes = [*sources.notes, *problems]
     if notes:
         lines += ["", "What could not be had:", *(f"- {note}" for note in notes)]
-    return Part("README.txt", "\n".join(lines) + "\n")
+    return BundlePart("README.txt", "\n".join(lines) + "\n")
 
 
 def _window_lines(window: Window) -> Iterator[str]:
@@ -256,7 +258,7 @@ def _window_lines(window: Window) -> Iterator[str]:
 # --- the archive ---------------------------------------------------------------------------------
 
 
-def pack(parts: Iterable[Part], made_at: datetime) -> bytes:
+def pack(parts: Iterable[BundlePart], made_at: datetime) -> bytes:
     """The parts as a .tar.gz."""
     import tarfile  # imported here: nobody may ever ask for a bundle
 
@@ -272,11 +274,11 @@ def pack(parts: Iterable[Part], made_at: datetime) -> bytes:
     return packed.getvalue()
 
 
-def unpack(packed: bytes) -> list[Part]:
+def unpack(packed: bytes) -> list[BundlePart]:
     """The parts of an archive that ``pack`` has made. Raises ValueError for anything else."""
     import tarfile
 
-    parts: list[Part] = []
+    parts: list[BundlePart] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
             for member in archive:
@@ -284,7 +286,7 @@ def unpack(packed: bytes) -> list[Part]:
                 if file is None or len(parts) >= PARTS_MAX:
                     raise ValueError("this is no support bundle")
                 content = file.read(4 * PART_CHARS_MAX)
-                parts.append(Part(Path(member.name).name, content.decode("utf-8", "replace")))
+                parts.append(BundlePart(Path(member.name).name, content.decode("utf-8", "replace")))
     except (tarfile.TarError, EOFError, OSError) as problem:
         raise ValueError(f"this is no support bundle: {problem}") from problem
     return parts

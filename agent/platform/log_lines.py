@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"(?<!connector )(?<![\w.])\d+(?:[.,:]\d+)*")
 Clock = Callable[[], float]
 
 
-class Lines(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """A record on one line; a traceback on indented ones, so that none of it looks like a line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
@@ -44,7 +44,7 @@ class Lines(logging.Formatter):
 
 
 @dataclass(slots=True)
-class _Kind:
+class _Repeated:
     """One thing that is said again and again."""
 
     record: logging.LogRecord  # the last one
@@ -61,7 +61,7 @@ class _Kind:
 
 
 @dataclass(slots=True)
-class _Place:
+class _Source:
     """One place in the program that logs, whatever it says."""
 
     bucket: TokenBucket
@@ -77,8 +77,8 @@ class Repetitions:
 
     def __init__(self, now_s: Clock) -> None:
         self._now_s = now_s
-        self._kinds = BoundedMap[_Key, _Kind](KINDS_MAX)
-        self._places = BoundedMap[_Key, _Place](KINDS_MAX)
+        self._kinds = BoundedMap[_Key, _Repeated](KINDS_MAX)
+        self._places = BoundedMap[_Key, _Source](KINDS_MAX)
         self._look_at_s = 0.0
 
     def take(self, record: logging.LogRecord) -> list[logging.LogRecord]:
@@ -94,7 +94,7 @@ class Repetitions:
             return told
         if kind is None:
             at_once = AT_ONCE.get(record.levelno, AT_ONCE_OTHERS)
-            kind = self._kinds[key] = _Kind(record, at_once, now_s + AGAIN_S)
+            kind = self._kinds[key] = _Repeated(record, at_once, now_s + AGAIN_S)
         kind.left -= 1
         return [*told, record]
 
@@ -123,7 +123,7 @@ class Repetitions:
         key = (record.name, record.levelno, str(record.msg)[:300])
         place = self._places.get(key)
         if place is None:
-            place = _Place(TokenBucket(VARIED_AT_ONCE, 1 / VARIED_EVERY_S, now_s))
+            place = _Source(TokenBucket(VARIED_AT_ONCE, 1 / VARIED_EVERY_S, now_s))
         self._places[key] = place
         if place.bucket.take(now_s):
             return False
@@ -132,7 +132,7 @@ class Repetitions:
         return True
 
 
-class Outlet(logging.Handler):
+class RepetitionHandler(logging.Handler):
     """Hands on to another handler what is to be written."""
 
     def __init__(self, inner: logging.Handler, now_s: Clock) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hw.contactor import LeasedContactor
 from hw.ports import ContactorEvent
 from hw.settings import ContactorSettings
-from hw.simulated.part import DelayedPosition, Fault, SimulatedPart, earliest
+from hw.simulated.part import DelayedPosition, SimulatedFault, SimulatedPart, earliest
 
 
 class SimulatedContacts(SimulatedPart):
@@ -17,7 +17,9 @@ class SimulatedContacts(SimulatedPart):
     ``opens_by_itself``: they fall open, and stay open, whatever the coil does.
     """
 
-    can_fail = frozenset({Fault.WELDED, Fault.DOES_NOT_CLOSE, Fault.OPENS_BY_ITSELF})
+    can_fail = frozenset(
+        {SimulatedFault.WELDED, SimulatedFault.DOES_NOT_CLOSE, SimulatedFault.OPENS_BY_ITSELF}
+    )
 
     def __init__(
         self, clock: Callable[[], float], before_change: Callable[[float], None] | None = None
@@ -47,11 +49,11 @@ class SimulatedContacts(SimulatedPart):
             self.note("contacts closed" if to else "contacts open")
 
     def _where_they_go(self) -> bool:
-        if Fault.OPENS_BY_ITSELF in self.faults:
+        if SimulatedFault.OPENS_BY_ITSELF in self.faults:
             return False
         if self.is_closed:
-            return self.is_coil_on or Fault.WELDED in self.faults
-        return self.is_coil_on and Fault.DOES_NOT_CLOSE not in self.faults
+            return self.is_coil_on or SimulatedFault.WELDED in self.faults
+        return self.is_coil_on and SimulatedFault.DOES_NOT_CLOSE not in self.faults
 
     def _faults_changed(self) -> None:
         self._follow()

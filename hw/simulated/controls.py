@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from hw.simulated.front_panel import SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
-from hw.simulated.part import Fault, SimulatedPart
+from hw.simulated.part import SimulatedFault, SimulatedPart
 from hw.simulated.reader import SimulatedReader
 from hw.simulated.vehicle import SimulatedPilot, SimulatedPlug
 from hw.simulation_controls import FAULT_NAMES, InjectedFault
@@ -154,7 +154,7 @@ class SimulatedControls:
         if name not in self.fault_names:
             names = ", ".join(self.fault_names)
             raise ValueError(f"there is no fault {name[:40]!r}; the faults are {names}")
-        fault = Fault(name)
+        fault = SimulatedFault(name)
         part = outlet.part_with(fault)
         if part is None:
             part = next((part for part in self._shared_parts() if fault in part.can_fail), None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hw.ports import Signal
-from hw.simulated.part import Fault, SimulatedPart
+from hw.simulated.part import SimulatedFault, SimulatedPart
 
 
 class SimulatedInput(SimulatedPart):
     """A safety contact that trips while its own fault stands."""
 
-    def __init__(self, clock: Callable[[], float], fault: Fault) -> None:
+    def __init__(self, clock: Callable[[], float], fault: SimulatedFault) -> None:
         super().__init__(clock)
         self.can_fail = frozenset({fault})
 

@@ -8,13 +8,13 @@ from hw.lock import SolenoidLock
 from hw.lock_sequence import LockTiming
 from hw.ports import LockEvent
 from hw.settings import LockSettings
-from hw.simulated.part import DelayedPosition, Fault, SimulatedPart, earliest
+from hw.simulated.part import DelayedPosition, SimulatedFault, SimulatedPart, earliest
 
 
 class SimulatedBolt(SimulatedPart):
     """The bolt in the plug; it follows the output at once unless ``travel_s`` or a jam is set."""
 
-    can_fail = frozenset({Fault.LOCK_JAM})
+    can_fail = frozenset({SimulatedFault.LOCK_JAM})
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
@@ -40,7 +40,7 @@ class SimulatedBolt(SimulatedPart):
         self.position.move(False)
 
     def _follow(self) -> None:
-        if Fault.LOCK_JAM in self.faults:
+        if SimulatedFault.LOCK_JAM in self.faults:
             self.position.move(self.position.is_on)
         else:
             self.position.move(self.is_driven, self.travel_s)

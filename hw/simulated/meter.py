@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import RLock
 
 from hw.ports import MeterError, MeterReading
-from hw.simulated.part import Fault, SimulatedPart
+from hw.simulated.part import SimulatedFault, SimulatedPart
 
 BACKWARDS_WH = 1000.0
 
@@ -19,7 +19,9 @@ class SimulatedMeter(SimulatedPart):
     ``meter_nan`` reads not-a-number, ``meter_backwards`` reads 1000 Wh less (never below 0).
     """
 
-    can_fail = frozenset({Fault.METER_SILENT, Fault.METER_NAN, Fault.METER_BACKWARDS})
+    can_fail = frozenset(
+        {SimulatedFault.METER_SILENT, SimulatedFault.METER_NAN, SimulatedFault.METER_BACKWARDS}
+    )
 
     def __init__(
         self,
@@ -51,12 +53,12 @@ class SimulatedMeter(SimulatedPart):
         with self._guard:
             self.settle()
             power_w = self._power_w()
-            if Fault.METER_SILENT in self.faults:
+            if SimulatedFault.METER_SILENT in self.faults:
                 raise MeterError("the meter does not answer (simulated)")
             import_wh = self._register_wh
-        if Fault.METER_NAN in self.faults:
+        if SimulatedFault.METER_NAN in self.faults:
             import_wh = power_w = math.nan
-        if Fault.METER_BACKWARDS in self.faults:
+        if SimulatedFault.METER_BACKWARDS in self.faults:
             import_wh = max(0.0, import_wh - BACKWARDS_WH)
         phase_w = power_w / self._phases
         return MeterReading(

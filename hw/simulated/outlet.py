@@ -17,7 +17,7 @@ from hw.settings import BoardSettings, ConnectorSettings
 from hw.simulated.contactor import SimulatedContactor
 from hw.simulated.lock import SimulatedLock
 from hw.simulated.meter import SimulatedMeter
-from hw.simulated.part import Fault, SimulatedPart
+from hw.simulated.part import SimulatedFault, SimulatedPart
 from hw.simulated.vehicle import SimulatedPilot, SimulatedPlug, SimulatedVehicle
 from hw.simulation_controls import InjectedFault
 
@@ -117,7 +117,7 @@ class SimulatedOutlet:
         }
         return frozenset(name for name, (part, kind) in kinds.items() if isinstance(part, kind))
 
-    def part_with(self, fault: Fault) -> SimulatedPart | None:
+    def part_with(self, fault: SimulatedFault) -> SimulatedPart | None:
         """The simulated part of this connector that can have this fault; None if there is none."""
         return next((part for part in self.simulated_parts() if fault in part.can_fail), None)
 

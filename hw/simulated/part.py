@@ -9,7 +9,7 @@ from enum import Enum
 HISTORY_LENGTH = 200
 
 
-class Fault(Enum):
+class SimulatedFault(Enum):
     """What can be broken in the simulated world; the values are the names people type."""
 
     WELDED = "welded"
@@ -30,14 +30,14 @@ class Fault(Enum):
 class SimulatedPart:
     """Base of the simulated parts. ``history`` holds the last happenings as (seconds, what)."""
 
-    can_fail: frozenset[Fault] = frozenset()
+    can_fail: frozenset[SimulatedFault] = frozenset()
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.faults: set[Fault] = set()
+        self.faults: set[SimulatedFault] = set()
         self.history: deque[tuple[float, str]] = deque(maxlen=HISTORY_LENGTH)
 
-    def fail(self, fault: Fault) -> None:
+    def fail(self, fault: SimulatedFault) -> None:
         """Break it; ValueError for a fault that this part cannot have."""
         if fault not in self.can_fail:
             raise ValueError(f"{type(self).__name__} cannot have the fault {fault.value}")

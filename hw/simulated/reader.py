@@ -13,7 +13,7 @@ from hw.ports_reader import (
     ReaderFailed,
     ReaderRecovered,
 )
-from hw.simulated.part import Fault, SimulatedPart
+from hw.simulated.part import SimulatedFault, SimulatedPart
 
 CODE_LENGTH_MAX = 20
 _UID = re.compile(r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{14}|[0-9A-Fa-f]{20})")
@@ -22,7 +22,7 @@ _UID = re.compile(r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{14}|[0-9A-Fa-f]{20})")
 class SimulatedReader(SimulatedPart):
     """Reports the cards that ``tap`` holds to it, in the caller's thread. May hang."""
 
-    can_fail = frozenset({Fault.READER_HANG})
+    can_fail = frozenset({SimulatedFault.READER_HANG})
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
@@ -32,7 +32,7 @@ class SimulatedReader(SimulatedPart):
         """Begin to report."""
         self._report = report
         self.note("started")
-        if Fault.READER_HANG in self.faults:
+        if SimulatedFault.READER_HANG in self.faults:
             self._faults_changed()
 
     def shut_down(self) -> None:
@@ -57,7 +57,7 @@ class SimulatedReader(SimulatedPart):
         events = _what_it_reads(uid_or_code, is_code, connector_id, request_id)
         if self._report is None:
             raise ValueError("the reader is not started")
-        if Fault.READER_HANG in self.faults:
+        if SimulatedFault.READER_HANG in self.faults:
             self.note("a card was not seen")
             return False
         self.note("a card was seen")
@@ -67,7 +67,7 @@ class SimulatedReader(SimulatedPart):
 
     def _faults_changed(self) -> None:
         if self._report is not None:
-            hangs = Fault.READER_HANG in self.faults
+            hangs = SimulatedFault.READER_HANG in self.faults
             problem = "The reader does not answer (simulated)."
             self._report(ReaderFailed(problem) if hangs else ReaderRecovered())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hw.ports import ConfirmedOffer, PilotFault, PilotState
-from hw.simulated.part import Fault, SimulatedPart
+from hw.simulated.part import SimulatedFault, SimulatedPart
 
 CURRENT_A_MIN = 6.0  # IEC 61851-1: the pilot can offer 6 to 80 A, or nothing
 CURRENT_A_MAX = 80.0
@@ -78,7 +78,7 @@ class SimulatedPilot(SimulatedPart):
     the state has changed by an order.
     """
 
-    can_fail = frozenset({Fault.PILOT_SHORT, Fault.PILOT_SILENT})
+    can_fail = frozenset({SimulatedFault.PILOT_SHORT, SimulatedFault.PILOT_SILENT})
 
     def __init__(
         self,
@@ -98,9 +98,9 @@ class SimulatedPilot(SimulatedPart):
     @property
     def state(self) -> PilotState:
         """What the car shows: C as long as it asks for energy and is offered some."""
-        if Fault.PILOT_SHORT in self.faults:
+        if SimulatedFault.PILOT_SHORT in self.faults:
             return PilotState.E
-        if self.has_failed or Fault.PILOT_SILENT in self.faults:
+        if self.has_failed or SimulatedFault.PILOT_SILENT in self.faults:
             return PilotState.F
         if not self._vehicle.is_plugged:
             return PilotState.A
@@ -110,13 +110,13 @@ class SimulatedPilot(SimulatedPart):
     @property
     def confirmed(self) -> ConfirmedOffer:
         """It takes every order at once, unless it is silent."""
-        is_silent = Fault.PILOT_SILENT in self.faults
+        is_silent = SimulatedFault.PILOT_SILENT in self.faults
         return ConfirmedOffer(self._orders, 0.0 if is_silent else self.offered_a)
 
     @property
     def complaints(self) -> frozenset[PilotFault]:
         """What it complains about."""
-        is_silent = Fault.PILOT_SILENT in self.faults
+        is_silent = SimulatedFault.PILOT_SILENT in self.faults
         return frozenset({PilotFault.SILENT}) if is_silent else frozenset()
 
     @property

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import pytest
 
-from agent.cli.console import GREEN, PLAIN, Console, Line, as_json, error, folded, note
+from agent.cli.console import GREEN, PLAIN, Console, StyledLine, as_json, error, folded, note
 
 LONG = error("the central system does not accept this card " * 4)
 
@@ -96,7 +96,11 @@ def test_an_address_is_never_cut():
 
 def test_the_words_that_say_good_or_bad_have_their_colour_and_no_others():
     screen = Screen()
-    lines = [note("a fault is a fault"), "error: of her ways", Line("x is in order", "is", GREEN)]
+    lines = [
+        note("a fault is a fault"),
+        "error: of her ways",
+        StyledLine("x is in order", "is", GREEN),
+    ]
     Console(screen, {"TERM": "xterm"}).tell(lines)
     assert screen.getvalue().splitlines() == [
         "\x1b[33mnote\x1b[0m: a fault is a fault",
@@ -107,15 +111,15 @@ def test_the_words_that_say_good_or_bad_have_their_colour_and_no_others():
 
 def test_the_colour_finds_its_words_wherever_a_line_is_folded():
     screen = Screen()
-    line = Line(f"{'x' * 30} {'y' * 30} is in order", "is in order", GREEN)
+    line = StyledLine(f"{'x' * 30} {'y' * 30} is in order", "is in order", GREEN)
     Console(screen, {"TERM": "xterm", "COLUMNS": "50"}).tell([line])
     assert "\x1b[32mis in order\x1b[0m" in screen.getvalue().splitlines()[1]
 
 
 def test_words_that_are_folded_apart_or_have_no_colour_stay_plain():
     screen = Screen()
-    apart = Line(f"{'x' * 36} is in order", "is in order", GREEN)
-    Console(screen, {"TERM": "xterm", "COLUMNS": "40"}).tell([apart, Line("a b", "a", PLAIN)])
+    apart = StyledLine(f"{'x' * 36} is in order", "is in order", GREEN)
+    Console(screen, {"TERM": "xterm", "COLUMNS": "40"}).tell([apart, StyledLine("a b", "a", PLAIN)])
     assert "\x1b" not in screen.getvalue()
 
 

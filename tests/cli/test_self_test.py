@@ -16,7 +16,7 @@ from agent.app.application import Application
 from agent.cli import self_test
 from agent.cli.self_test import Person
 from agent.config.config_file import read_config
-from agent.maintenance.findings import Verdict
+from agent.maintenance.findings import FindingVerdict
 from agent.platform.errors import ControlError
 from tests.app.box import CARD, put_on_list
 from tests.app.process import LIMIT_S, write_config
@@ -99,7 +99,7 @@ STEPS = [
 ]
 
 
-def walked(answers: str | None) -> tuple[dict[str, Verdict], list[str]]:
+def walked(answers: str | None) -> tuple[dict[str, FindingVerdict], list[str]]:
     """Verdicts by step, and the steps that were tried, with a person who answers this."""
     tried = []
 
@@ -115,20 +115,25 @@ def walked(answers: str | None) -> tuple[dict[str, Verdict], list[str]]:
 def test_nothing_moves_without_a_clear_yes():
     verdicts, tried = walked("n\nperhaps\n\n")
     assert tried == ["meter-1"]
-    assert list(verdicts.values()) == [Verdict.PASS, Verdict.SKIP, Verdict.SKIP, Verdict.SKIP]
+    assert list(verdicts.values()) == [
+        FindingVerdict.PASS,
+        FindingVerdict.SKIP,
+        FindingVerdict.SKIP,
+        FindingVerdict.SKIP,
+    ]
 
 
 def test_what_only_a_person_can_see_fails_when_he_did_not_see_it():
     verdicts, tried = walked("y\nYES\ny\nn\n")
     assert tried == ["meter-1", "lock-1", "card", "light"]
-    assert verdicts["light"] is Verdict.FAIL
-    assert walked("y\ny\ny\ny\n")[0]["light"] is Verdict.PASS
+    assert verdicts["light"] is FindingVerdict.FAIL
+    assert walked("y\ny\ny\ny\n")[0]["light"] is FindingVerdict.PASS
 
 
 def test_with_nobody_to_ask_what_was_not_seen_is_a_note():
     verdicts, tried = walked(None)
     assert tried == ["meter-1", "lock-1", "light"]
-    assert (verdicts["card"], verdicts["light"]) == (Verdict.SKIP, Verdict.NOTE)
+    assert (verdicts["card"], verdicts["light"]) == (FindingVerdict.SKIP, FindingVerdict.NOTE)
 
 
 def test_a_keyboard_that_goes_away_ends_it():
@@ -141,4 +146,4 @@ def test_a_session_that_begins_between_two_steps_fails_the_next_one():
         raise ControlError("no self-test now: connector 1: a session runs")
 
     (finding,) = self_test._walk(STEPS[1:2], ask, None)
-    assert (finding.verdict, finding.then) == (Verdict.FAIL, "then try again")
+    assert (finding.verdict, finding.then) == (FindingVerdict.FAIL, "then try again")

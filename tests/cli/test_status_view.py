@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.cli.console import GREEN, PLAIN, RED, YELLOW, Line
+from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
 from agent.cli.status_view import decision_line, finding_line, local_time, queue_lines, status_lines
 from agent.maintenance.findings import failed, noted, passed, skipped
 
@@ -223,7 +223,7 @@ def test_a_time_is_told_in_the_time_of_the_place():
 
 
 def style(line: str) -> tuple[str, str] | None:
-    return (line.words, line.colour) if isinstance(line, Line) else None
+    return (line.words, line.colour) if isinstance(line, StyledLine) else None
 
 
 @pytest.mark.parametrize(

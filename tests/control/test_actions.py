@@ -11,7 +11,7 @@ import pytest
 from agent.control.actions import DECISIONS_MAX, ControlActions
 from agent.ocpp16.simulated_network import CUT
 from agent.platform.errors import ControlError
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from tests.app.box import CARD, OTHER_CARD, running_box
 from tests.emulators.central_system import Error, Late, Silence
 from tests.emulators.virtual_clock import NOON, VirtualClock
@@ -190,7 +190,7 @@ async def test_a_decision_about_somebody_else_is_not_the_answer_to_a_tap(tmp_pat
         assert (await tap)["id_tag"] == "04..80"
 
 
-@pytest.mark.parametrize("fault", [fault.value for fault in Fault])
+@pytest.mark.parametrize("fault", [fault.value for fault in SimulatedFault])
 async def test_every_fault_is_noticed_and_mended_while_charging(tmp_path, fault):
     async with running_box(tmp_path) as box:
         before = await box.status()

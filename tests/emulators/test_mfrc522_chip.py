@@ -7,7 +7,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 
 from hw.iso14443 import crc_a
-from hw.rpi_gpio_shim import GpioStandIn, import_with
+from hw.rpi_gpio_shim import RpiGpioShim, import_with
 from tests.emulators.mfrc522_chip import Card, Mfrc522Chip, install_fake_spidev
 
 # The package's own MFRC522_ToCard, which the driver does not use, says ~ to truth values.
@@ -26,8 +26,8 @@ def chip(monkeypatch: pytest.MonkeyPatch) -> Mfrc522Chip:
 @pytest.fixture
 def package(chip: Mfrc522Chip) -> Any:
     factory = MockFactory()
-    gpio = GpioStandIn(factory)
-    gpio.setmode(GpioStandIn.BCM)
+    gpio = RpiGpioShim(factory)
+    gpio.setmode(RpiGpioShim.BCM)
     yield import_with(gpio, "mfrc522")
     gpio.cleanup()
     factory.close()

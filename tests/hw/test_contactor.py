@@ -10,8 +10,8 @@ from hw.contactor import (
     CHATTER_CHANGES,
     CHATTER_S,
     RETRY_S,
+    ContactorPhase,
     LeasedContactor,
-    Phase,
 )
 from hw.ports import ContactorClosed, ContactorOpened, ContactorRefused, ContactorTripped, Trip
 from hw.settings import ContactorSettings
@@ -72,7 +72,7 @@ def test_an_armed_contactor_closes_at_once_and_its_feedback_is_reported():
     assert rig.close() == [ContactorClosed()]
     assert rig.coil
     assert rig.contactor.is_closed
-    assert rig.contactor.phase is Phase.CLOSED
+    assert rig.contactor.phase is ContactorPhase.CLOSED
 
 
 def test_closing_is_refused_unless_armed():
@@ -182,7 +182,7 @@ def test_a_welded_contactor_cannot_be_armed_until_its_feedback_says_open():
     rig.stuck_at = None
     assert rig.wait(1.0) == [ContactorOpened()]
     rig.contactor.arm(1)
-    assert rig.contactor.phase is Phase.ARMED
+    assert rig.contactor.phase is ContactorPhase.ARMED
 
 
 def test_a_contactor_that_opens_by_itself_is_switched_off_and_reported():
@@ -257,7 +257,7 @@ def test_closing_before_the_minimum_off_time_is_kept_and_done_later():
     assert rig.wait(1.0) == [ContactorOpened()]
     rig.contactor.arm(0)
     rig.contactor.close(30)
-    assert rig.contactor.phase is Phase.WAITING
+    assert rig.contactor.phase is ContactorPhase.WAITING
     assert rig.wait(8.0) == []
     assert rig.contactor.due_at() == 1010.0
     assert not rig.coil
@@ -329,14 +329,14 @@ def test_arming_is_refused_after_a_trip_the_caller_has_not_seen():
     with pytest.raises(ContactorRefused, match="tripped 2 times, the caller has seen 1"):
         rig.contactor.arm(1)
     rig.contactor.arm(2)
-    assert rig.contactor.phase is Phase.ARMED
+    assert rig.contactor.phase is ContactorPhase.ARMED
 
 
 def test_opening_does_not_clear_a_trip():
     rig = Rig()
     rig.contactor.trip(Trip.REFLEX)
     rig.contactor.open()
-    assert rig.contactor.phase is Phase.TRIPPED
+    assert rig.contactor.phase is ContactorPhase.TRIPPED
 
 
 def test_many_trips_between_two_steps_are_one_report_for_each_reason():

@@ -9,7 +9,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from hw.indicator import PlayingIndicator, open_indicator
-from hw.light_patterns import Frame
+from hw.light_patterns import LightFrame
 from hw.ports import BoardError, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
 
@@ -139,7 +139,7 @@ class BrokenLamp:
         self.was_set = threading.Event()
         self.is_closed = False
 
-    def set(self, frame: Frame) -> None:
+    def set(self, frame: LightFrame) -> None:
         self.was_set.set()
         raise OSError("no such line")
 

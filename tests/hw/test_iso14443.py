@@ -4,9 +4,9 @@ import pytest
 
 from hw.iso14443 import (
     HALT,
-    Answer,
-    Frame,
-    Outcome,
+    CardAnswer,
+    CardFrame,
+    ExchangeResult,
     anticollision,
     bcc,
     crc_a,
@@ -22,30 +22,30 @@ SEVEN = bytes.fromhex("044943121F1A80")
 TEN = bytes.fromhex("04112233445566778899")
 
 
-def exchange_with(field: Field) -> Callable[[Frame], Answer]:
+def exchange_with(field: Field) -> Callable[[CardFrame], CardAnswer]:
     """A radio without a chip: exactly one answer, or a collision."""
 
-    def exchange(frame: Frame) -> Answer:
+    def exchange(frame: CardFrame) -> CardAnswer:
         bits = to_bits(frame.payload)
         heard = field.hear(bits[: frame.last_bits] if frame.last_bits else bits)
         if not heard:
-            return Answer(Outcome.SILENT)
+            return CardAnswer(ExchangeResult.SILENT)
         if any(answer != heard[0] for answer in heard):
-            return Answer(Outcome.COLLIDED)
-        return Answer(Outcome.ANSWERED, to_bytes(heard[0]), len(heard[0]))
+            return CardAnswer(ExchangeResult.COLLIDED)
+        return CardAnswer(ExchangeResult.ANSWERED, to_bytes(heard[0]), len(heard[0]))
 
     return exchange
 
 
-def script(*answers: Answer) -> Callable[[Frame], Answer]:
+def script(*answers: CardAnswer) -> Callable[[CardFrame], CardAnswer]:
     """A radio that plays back these answers, then keeps silent."""
     rest = list(answers)
-    return lambda frame: rest.pop(0) if rest else Answer(Outcome.SILENT)
+    return lambda frame: rest.pop(0) if rest else CardAnswer(ExchangeResult.SILENT)
 
 
-def whole(hexadecimal: str) -> Answer:
+def whole(hexadecimal: str) -> CardAnswer:
     payload = bytes.fromhex(hexadecimal)
-    return Answer(Outcome.ANSWERED, payload, len(payload) * 8)
+    return CardAnswer(ExchangeResult.ANSWERED, payload, len(payload) * 8)
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ ATQA = whole("0400")
 @pytest.mark.parametrize(
     ("answers", "problem"),
     [
-        ([Answer(Outcome.GARBLED)], "garbled"),
-        ([Answer(Outcome.ANSWERED, b"\x04", 4)], "garbled"),
+        ([CardAnswer(ExchangeResult.GARBLED)], "garbled"),
+        ([CardAnswer(ExchangeResult.ANSWERED, b"\x04", 4)], "garbled"),
         ([ATQA], "taken away"),
-        ([ATQA, Answer(Outcome.GARBLED)], "garbled"),
+        ([ATQA, CardAnswer(ExchangeResult.GARBLED)], "garbled"),
         ([ATQA, whole("DEADBEEF")], "garbled"),
-        ([ATQA, Answer(Outcome.ANSWERED, b"", 40)], "garbled"),
+        ([ATQA, CardAnswer(ExchangeResult.ANSWERED, b"", 40)], "garbled"),
         ([ATQA, whole("DEADBEEF22"), whole("08B6")], "garbled"),
         ([ATQA, whole("DEADBEEF22"), whole("08B6DE")], "checksum"),
         ([ATQA, whole("DEADBEEF22"), whole("04DA17")], "does not mark it"),
@@ -137,7 +137,7 @@ ATQA = whole("0400")
     ],
 )
 def test_an_odd_answer_gives_a_failed_read_that_says_why(
-    answers: list[Answer], problem: str
+    answers: list[CardAnswer], problem: str
 ) -> None:
     seen = look_into_field(script(*answers))
     assert isinstance(seen, FailedRead)

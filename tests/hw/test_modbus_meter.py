@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from hw.meter_models import MODELS, Block, Kind, MeterModel, Quantity, Register, decode
+from hw.meter_models import MODELS, Block, MeterModel, Quantity, Register, RegisterType, decode
 from hw.modbus_meter import ModbusMeter
 from hw.ports import BoardError, MeterError, MeterReading
-from hw.register_plausibility import RegisterWatch, WatchedMeter
+from hw.register_plausibility import RegisterPlausibility, WatchedMeter
 from hw.settings import MeterSettings
 from tests.emulators.modbus_meter import (
     WAIT_S,
@@ -208,7 +208,9 @@ def test_another_quantity_that_cannot_be_is_left_out_and_said_once(
     bench: Bench, caplog: pytest.LogCaptureFixture, quantity: str, value: float
 ) -> None:
     with SdmOnPty("sdm630") as sdm:
-        meter = WatchedMeter("connector 1 meter", bench.open(sdm.path), RegisterWatch(22_000))
+        meter = WatchedMeter(
+            "connector 1 meter", bench.open(sdm.path), RegisterPlausibility(22_000)
+        )
         sdm.set(import_kwh=1234.5, power_w=11.0, voltage_v=(230.0, 231.0, 232.0))
         whole = meter.read()
         is_phased = quantity == "voltage_v"
@@ -396,8 +398,8 @@ def test_a_table_may_ask_for_integers_with_the_low_word_first() -> None:
         name="EM340",
         blocks=(Block(0x00, 2), Block(0x34, 2)),
         registers=(
-            Register(Quantity.VOLTAGE_V, 0x00, scale=0.1, kind=Kind.INT32, phase=1),
-            Register(Quantity.IMPORT_WH, 0x34, scale=100, kind=Kind.INT32),
+            Register(Quantity.VOLTAGE_V, 0x00, scale=0.1, kind=RegisterType.INT32, phase=1),
+            Register(Quantity.IMPORT_WH, 0x34, scale=100, kind=RegisterType.INT32),
         ),
         low_word_first=True,
     )

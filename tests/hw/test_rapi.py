@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.rapi import LINE_BYTES_MAX, Answer, LineSplitter, Spontaneous, command, parse, xor_of
+from hw.rapi import LINE_BYTES_MAX, LineSplitter, RapiAnswer, Spontaneous, command, parse, xor_of
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def checked(body: str) -> str:
 @pytest.mark.parametrize(
     ("line", "meaning"),
     [
-        (checked("$OK 03 12 03 0140 :0A"), Answer(True, ("03", "12", "03", "0140"), 10, True)),
-        (checked("$NK 13 :FF"), Answer(False, ("13",), 255, True)),
-        ("$OK 1 16", Answer(True, ("1", "16"), None, False)),
-        (f"$OK*{sum(b'$OK') & 0xFF:02X}", Answer(True, (), None, True)),
+        (checked("$OK 03 12 03 0140 :0A"), RapiAnswer(True, ("03", "12", "03", "0140"), 10, True)),
+        (checked("$NK 13 :FF"), RapiAnswer(False, ("13",), 255, True)),
+        ("$OK 1 16", RapiAnswer(True, ("1", "16"), None, False)),
+        (f"$OK*{sum(b'$OK') & 0xFF:02X}", RapiAnswer(True, (), None, True)),
         (checked("$AT 03 03 16 0140"), Spontaneous("AT", ("03", "03", "16", "0140"))),
         ("$ST 03", Spontaneous("ST", ("03",))),
         ("$WF 1", Spontaneous("WF", ("1",))),
@@ -52,7 +52,7 @@ def checked(body: str) -> str:
         ("", None),
     ],
 )
-def test_a_line_is_understood_or_dropped(line: str, meaning: Answer | Spontaneous | None):
+def test_a_line_is_understood_or_dropped(line: str, meaning: RapiAnswer | Spontaneous | None):
     assert parse(line) == meaning
 
 

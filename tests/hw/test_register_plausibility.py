@@ -7,7 +7,7 @@ import math
 import pytest
 
 from hw.ports import MeterError, MeterReading
-from hw.register_plausibility import RegisterWatch, WatchedMeter
+from hw.register_plausibility import RegisterPlausibility, WatchedMeter
 
 MAX_POWER_W = 3600.0  # 1 Wh per second, so that allowed steps are easy to read: 2 Wh/s + 20 Wh
 
@@ -16,7 +16,7 @@ class Feed:
     """Feeds a watch with registers at chosen times."""
 
     def __init__(self) -> None:
-        self.watch = RegisterWatch(MAX_POWER_W)
+        self.watch = RegisterPlausibility(MAX_POWER_W)
         self.offset_wh = 0.0
 
     def __call__(self, register_wh: float, at_s: float) -> float:
@@ -43,7 +43,7 @@ def test_a_register_that_grows_is_reported_as_it_is() -> None:
 
 def test_the_rest_of_the_reading_passes_unchanged() -> None:
     reading = MeterReading(10.0, 3600.0, (230.0,), (16.0,), (3600.0,), 50.0, 0.99)
-    assert RegisterWatch(MAX_POWER_W).check(reading, 0) == reading
+    assert RegisterPlausibility(MAX_POWER_W).check(reading, 0) == reading
 
 
 def test_registers_are_rounded_to_whole_wh() -> None:
@@ -214,7 +214,7 @@ def test_a_register_below_zero_is_rejected() -> None:
 @pytest.mark.parametrize("max_power_w", [0, -1, math.nan, math.inf])
 def test_a_watch_without_a_sensible_power_is_refused(max_power_w: float) -> None:
     with pytest.raises(ValueError, match="max_power_w must be above 0"):
-        RegisterWatch(max_power_w)
+        RegisterPlausibility(max_power_w)
 
 
 class FakeMeter:
@@ -239,7 +239,7 @@ class FakeMeter:
 
 def test_a_watched_meter_reports_a_register_that_never_decreases() -> None:
     fake, now_s = FakeMeter(), 0.0
-    meter = WatchedMeter("meter", fake, RegisterWatch(MAX_POWER_W), lambda: now_s)
+    meter = WatchedMeter("meter", fake, RegisterPlausibility(MAX_POWER_W), lambda: now_s)
     meter.resume(1990.0, 1000.0)
     assert fake.resumed == (1990.0, 1000.0)
     assert meter.read().import_wh == 2000
@@ -261,9 +261,11 @@ def test_a_watched_meter_reports_a_register_that_never_decreases() -> None:
 @pytest.mark.parametrize("odd_wh", [0.0, 9_000_000.0])
 def test_one_odd_answer_is_asked_for_again_and_fails_nothing(odd_wh: float) -> None:
     fake = FakeMeter()
-    meter = WatchedMeter("meter", fake, RegisterWatch(MAX_POWER_W), lambda: 0.0)
+    meter = WatchedMeter("meter", fake, RegisterPlausibility(MAX_POWER_W), lambda: 0.0)
     meter.read()
     fake.odd = [odd_wh]
     assert meter.read() == MeterReading(1000.0)
     fake.odd = [0.0]
-    assert WatchedMeter("meter", fake, RegisterWatch(MAX_POWER_W)).read() == MeterReading(1000.0)
+    assert WatchedMeter("meter", fake, RegisterPlausibility(MAX_POWER_W)).read() == MeterReading(
+        1000.0
+    )

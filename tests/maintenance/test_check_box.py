@@ -17,7 +17,7 @@ from agent.config.demo_settings import demo_settings
 from agent.config.settings import CentralSystemSettings, MqttSettings, Settings
 from agent.maintenance import agent_user, check_box
 from agent.maintenance.agent_user import User, agents_user
-from agent.maintenance.findings import Finding, Verdict
+from agent.maintenance.findings import Finding, FindingVerdict
 from agent.store import Store
 from hw.lines import Chips
 from tests.emulators.gpio_chips import GpioChips
@@ -110,7 +110,7 @@ def with_key(directory: Path, content: str = "sixteen chars ok", mode: int = 0o6
 
 def test_a_secret_that_the_agent_and_nobody_else_may_read_is_in_order(tmp_path: Path):
     finding = only(check_box.look_at_secrets(with_key(tmp_path), OF_THE_GROUP))
-    assert finding.verdict is Verdict.PASS
+    assert finding.verdict is FindingVerdict.PASS
     assert finding.words.endswith("has the mode 0640")
 
 
@@ -125,7 +125,7 @@ def test_a_secret_that_the_agent_and_nobody_else_may_read_is_in_order(tmp_path: 
 )
 def test_a_secret_with_wrong_rights_is_told_with_what_to_do(tmp_path, mode, user, words):
     finding = only(check_box.look_at_secrets(with_key(tmp_path, mode=mode), user))
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is FindingVerdict.FAIL
     assert words in finding.words
     assert "chmod 0640" in finding.then
 
@@ -140,7 +140,7 @@ def test_a_secret_that_is_not_there_or_no_file_is_told(tmp_path: Path):
 
 def test_a_password_that_is_none_is_told_without_its_text(tmp_path: Path):
     findings = list(check_box.look_at_secrets(with_key(tmp_path, "too short"), ME))
-    assert [finding.verdict for finding in findings] == [Verdict.PASS, Verdict.FAIL]
+    assert [finding.verdict for finding in findings] == [FindingVerdict.PASS, FindingVerdict.FAIL]
     assert "must hold 32 to 40 hex digits" in findings[1].words
     assert "too short" not in findings[1].words
 
@@ -151,7 +151,10 @@ def test_every_secret_is_looked_at_and_without_one_there_is_nothing_to_see(tmp_p
     mqtt.chmod(0o600)
     settings = replace(with_key(tmp_path), mqtt=MqttSettings(password_file=str(mqtt)))
     assert len(list(check_box.look_at_secrets(settings, ME))) == 2
-    assert only(check_box.look_at_secrets(demo_settings(tmp_path, ""), ME)).verdict is Verdict.SKIP
+    assert (
+        only(check_box.look_at_secrets(demo_settings(tmp_path, ""), ME)).verdict
+        is FindingVerdict.SKIP
+    )
 
 
 # --- disk and database ---------------------------------------------------------------------------
@@ -194,19 +197,19 @@ def test_a_place_where_the_agent_may_not_write_is_told(tmp_path: Path, monkeypat
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path):
     finding = only(check_box.look_at_disk(tmp_path / "missing" / "agent.db", ME))
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is FindingVerdict.FAIL
     assert finding.then.startswith("mkdir ")
 
 
 def test_a_database_is_checked_and_what_was_set_aside_is_told(tmp_path: Path):
     settings = demo_settings(tmp_path, "")
-    assert only(check_box.look_at_database(settings.storage_path)).verdict is Verdict.SKIP
+    assert only(check_box.look_at_database(settings.storage_path)).verdict is FindingVerdict.SKIP
     Store.open(settings.storage_path, now=NOON, make_id=lambda: "unused").close()
-    assert only(check_box.look_at_database(settings.storage_path)).verdict is Verdict.PASS
+    assert only(check_box.look_at_database(settings.storage_path)).verdict is FindingVerdict.PASS
     for companion in ("", "-wal"):
         (tmp_path / f"agent.db.corrupt-20260301T120000Z{companion}").write_text("")
     findings = list(check_box.look_at_database(settings.storage_path))
-    assert [finding.verdict for finding in findings] == [Verdict.PASS, Verdict.NOTE]
+    assert [finding.verdict for finding in findings] == [FindingVerdict.PASS, FindingVerdict.NOTE]
 
 
 def test_a_damaged_database_is_told_and_left_where_it_is(tmp_path: Path):
@@ -217,7 +220,7 @@ def test_a_damaged_database_is_told_and_left_where_it_is(tmp_path: Path):
     content[2048:6144] = b"\xff" * 4096
     path.write_bytes(content)
     finding = only(check_box.look_at_database(settings.storage_path))
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is FindingVerdict.FAIL
     assert path.read_bytes() == bytes(content)
     path.write_bytes(b"x" * 4096)
     assert "not a database" in only(check_box.look_at_database(settings.storage_path)).words
@@ -235,7 +238,7 @@ def example(dev: Path) -> Settings:
 
 def test_every_device_that_is_configured_is_looked_for(tmp_path: Path):
     findings = list(check_box.look_at_devices(example(tmp_path), ME, tmp_path))
-    assert {finding.verdict for finding in findings} == {Verdict.FAIL}
+    assert {finding.verdict for finding in findings} == {FindingVerdict.FAIL}
     missing = {finding.words.rpartition("/")[2]: finding.then for finding in findings}
     assert "switch SPI on" in missing["spidev0.0"]
     assert any("board with pins" in finding.then for finding in findings)
@@ -250,7 +253,7 @@ def test_devices_that_the_agent_may_use_are_in_order_and_others_are_told(tmp_pat
         (tmp_path / name).chmod(0o660)
     settings = example(tmp_path)
     findings = list(check_box.look_at_devices(settings, OF_THE_GROUP, tmp_path, chips))
-    assert {finding.verdict for finding in findings} == {Verdict.PASS}
+    assert {finding.verdict for finding in findings} == {FindingVerdict.PASS}
     assert findings[0].words == f"pins: {tmp_path}/gpiochip4", "the one that the service opens"
     assert kernel.log == [], "nothing was driven"
     for finding in check_box.look_at_devices(settings, STRANGER, tmp_path, chips):
@@ -260,7 +263,7 @@ def test_devices_that_the_agent_may_use_are_in_order_and_others_are_told(tmp_pat
 
 def test_a_box_that_is_simulated_has_no_device(tmp_path: Path):
     finding = only(check_box.look_at_devices(demo_settings(tmp_path, ""), ME, tmp_path))
-    assert finding.verdict is Verdict.SKIP
+    assert finding.verdict is FindingVerdict.SKIP
 
 
 # --- time ----------------------------------------------------------------------------------------
@@ -269,9 +272,9 @@ def test_a_box_that_is_simulated_has_no_device(tmp_path: Path):
 @pytest.mark.parametrize(
     ("year", "is_synchronized", "verdict"),
     [
-        (2026, True, Verdict.PASS),
-        (2026, False, Verdict.NOTE),
-        (1970, False, Verdict.FAIL),
+        (2026, True, FindingVerdict.PASS),
+        (2026, False, FindingVerdict.NOTE),
+        (1970, False, FindingVerdict.FAIL),
     ],
 )
 def test_the_clock_is_judged_by_who_keeps_it(year: int, is_synchronized: bool, verdict: Any):

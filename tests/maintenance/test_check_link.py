@@ -16,7 +16,7 @@ from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance import check_link
 from agent.maintenance.check_link import look_at_link
-from agent.maintenance.findings import Finding, Verdict
+from agent.maintenance.findings import Finding, FindingVerdict
 from agent.ocpp16.connect import basic_authorization
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.certificates import certificate_for
@@ -74,7 +74,7 @@ async def test_over_tls_version_suite_and_days_are_told(tmp_path: Path):
         assert "TLSv1.3" in found["TLS"].words
         assert "must be renewed by" in found["TLS"].then  # it is good for a day only
         earlier = await walk(url, now=NOW - timedelta(days=60), ca_file=str(good.path), **settings)
-        assert earlier["TLS"].verdict is Verdict.PASS
+        assert earlier["TLS"].verdict is FindingVerdict.PASS
 
 
 async def test_without_a_central_system_there_is_no_way_to_walk():
@@ -228,7 +228,7 @@ async def test_while_the_agent_is_connected_nobody_else_connects_under_its_name(
         assert verdicts(found) == ["pass", "pass", "pass", "note", "pass", "pass"]
         assert system.attempts == []
         pending = await walk(url, a_status(is_accepted=False, registration="Pending"))
-        assert pending["boot"].verdict is Verdict.FAIL
+        assert pending["boot"].verdict is FindingVerdict.FAIL
         assert "Pending" in pending["boot"].words
         silent = await walk(url, a_status(is_accepted=False))
         assert "no answer yet" in silent["boot"].words

@@ -7,7 +7,7 @@ import pytest
 from agent.config.config_file import parse_config
 from agent.maintenance.agent_user import User
 from agent.maintenance.check_pins import SETTING, look_at_frozen_outputs, look_at_pins
-from agent.maintenance.findings import Verdict
+from agent.maintenance.findings import FindingVerdict
 from hw.lines import Chips
 from tests.emulators.gpio_chips import GpioChips
 
@@ -71,16 +71,16 @@ def test_a_chip_or_a_line_that_is_not_there_is_told(tmp_path):
 
 def test_a_contactor_without_a_heartbeat_is_told_and_one_that_is_simulated_is_not(tmp_path):
     missing, _ = findings(tmp_path)
-    assert missing.verdict is Verdict.NOTE
+    assert missing.verdict is FindingVerdict.NOTE
     assert missing.words.startswith("connector 1 has no heartbeat output")
     fitted, other, _ = findings(tmp_path, ", heartbeat_pin = 22", "gpio")
-    assert (fitted.verdict, other.verdict) == (Verdict.PASS, Verdict.NOTE)
+    assert (fitted.verdict, other.verdict) == (FindingVerdict.PASS, FindingVerdict.NOTE)
 
 
 @pytest.mark.parametrize("driver", ["pinctrl_bcm2835", "pinctrl_rp1"])
 @pytest.mark.parametrize(
     ("value", "verdict", "then"),
-    [("N", Verdict.PASS, ""), ("Y", Verdict.NOTE, "dtparam=strict_gpiod")],
+    [("N", FindingVerdict.PASS, ""), ("Y", FindingVerdict.NOTE, "dtparam=strict_gpiod")],
 )
 def test_the_kernels_setting_is_told(tmp_path, driver, value, verdict, then):
     *_, found = findings(kernel(tmp_path, driver, value))
@@ -90,7 +90,7 @@ def test_the_kernels_setting_is_told(tmp_path, driver, value, verdict, then):
 
 def test_a_kernel_that_does_not_say_is_to_be_tried(tmp_path):
     *_, found = findings(tmp_path)
-    assert found.verdict is Verdict.NOTE
+    assert found.verdict is FindingVerdict.NOTE
     assert "does not say" in found.words
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.maintenance.findings import Verdict, failed, is_healthy, noted, passed, skipped
+from agent.maintenance.findings import FindingVerdict, failed, is_healthy, noted, passed, skipped
 
 
 def test_a_finding_is_one_line_that_says_what_to_do():
@@ -24,4 +24,4 @@ def test_only_what_does_not_work_is_unhealthy():
     assert is_healthy([passed("a", ""), noted("a", ""), skipped("a", "")])
     assert not is_healthy([passed("a", ""), failed("a", "")])
     assert is_healthy([])
-    assert {verdict.value for verdict in Verdict} == {"pass", "fail", "note", "skip"}
+    assert {verdict.value for verdict in FindingVerdict} == {"pass", "fail", "note", "skip"}

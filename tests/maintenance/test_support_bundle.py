@@ -26,7 +26,7 @@ from agent.maintenance.bundle_service import PIECE_BYTES
 from agent.maintenance.scrub import scrubber_for, unreadable_secrets
 from agent.maintenance.support_bundle import (
     ALWAYS,
-    Part,
+    BundlePart,
     Sources,
     Window,
     collect,
@@ -220,7 +220,7 @@ def sources(**fields: Any) -> Sources:
     return Sources(**{**given, **fields})
 
 
-def text_of(parts: list[Part], name: str) -> str:
+def text_of(parts: list[BundlePart], name: str) -> str:
     return next(part.text for part in parts if part.name == name)
 
 
@@ -255,7 +255,7 @@ def test_progress_is_told_part_by_part():
 
 
 def test_only_what_happened_in_the_asked_time_is_told():
-    live = support_bundle.Live(
+    live = support_bundle.LiveSources(
         status={},
         keys={},
         log=[(NOON + timedelta(hours=hour), f"line {hour}") for hour in range(5)],
@@ -280,7 +280,7 @@ def test_only_what_happened_in_the_asked_time_is_told():
 
 
 def test_what_was_packed_can_be_unpacked_and_nothing_else_can():
-    parts = [Part("a.txt", "grüße\ud800"), Part("b.json", "{}")]
+    parts = [BundlePart("a.txt", "grüße\ud800"), BundlePart("b.json", "{}")]
     packed = pack(parts, NOON)
     assert [part.name for part in unpack(packed)] == ["a.txt", "b.json"]
     assert unpack(packed)[0].text == "grüße?"

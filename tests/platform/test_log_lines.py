@@ -19,8 +19,8 @@ from agent.platform.log_lines import (
     AT_ONCE_OTHERS,
     KINDS_MAX,
     VARIED_AT_ONCE,
-    Lines,
-    Outlet,
+    LineFormatter,
+    RepetitionHandler,
     Repetitions,
 )
 from tests.app.box import running_box
@@ -61,7 +61,7 @@ def log() -> Log:
 # --- forging -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [Lines("%(levelname)s %(message)s"), JournalFormatter()])
+@pytest.mark.parametrize("kind", [LineFormatter("%(levelname)s %(message)s"), JournalFormatter()])
 def test_no_text_from_outside_makes_a_line(kind: logging.Formatter):
     for forged in (record("page: %s", FORGED), record(FORGED), record("%(x)s", {"x": FORGED})):
         written = kind.format(forged)
@@ -74,7 +74,7 @@ def test_no_text_of_a_mistake_looks_like_a_line():
         raise ValueError(FORGED)
     except ValueError:
         failed = logging.LogRecord("a", logging.ERROR, "", 0, "it failed", (), sys.exc_info())
-    first, *others = Lines("%(message)s").format(failed).splitlines()
+    first, *others = LineFormatter("%(message)s").format(failed).splitlines()
     assert first == "it failed"
     assert others
     assert all(line.startswith("    ") and line.isprintable() for line in others)
@@ -172,7 +172,7 @@ def test_the_outlet_hands_on_what_is_to_be_written():
             written.append(record.getMessage())
 
     now_s = 0.0
-    outlet = Outlet(Kept(), lambda: now_s)
+    outlet = RepetitionHandler(Kept(), lambda: now_s)
     for _ in range(5):
         outlet.handle(record("50 %"))
     now_s = AGAIN_S + 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent.cli.local_list_offline import _Core, _state
+from agent.cli.local_list_offline import _OfflineCore, _state
 from agent.config.demo_settings import demo_settings
 from agent.config.settings import AuthorizationSettings, CentralSystemSettings, Settings
 from agent.core.events import TimePassed
@@ -43,7 +43,7 @@ def some(*tags: str) -> list[ListEntry]:
     return [ListEntry(tag, ACCEPTED) for tag in tags]
 
 
-class SlowCore(_Core):
+class SlowCore(_OfflineCore):
     """A core with a journal that may be stuck: it has decided, and its rows are not written."""
 
     is_stuck = False

@@ -18,7 +18,7 @@ from hw import ports
 from hw.ports import ConnectorParts, ContactorRefused
 from hw.settings import ContactorSettings
 from hw.simulated.contactor import SimulatedContactor
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from tests.runtime.supervised import INPUTS, Bench, Contact
 
 
@@ -226,7 +226,7 @@ def test_the_first_look_tells_where_everything_stands():
 
 def test_contacts_that_are_closed_at_the_first_look_are_welded():
     bench = Bench().charge()
-    bench.contactor.contacts.fail(Fault.WELDED)
+    bench.contactor.contacts.fail(SimulatedFault.WELDED)
     settings = ContactorSettings(driver="simulated", min_off_s=0)
     contacts = bench.contactor.contacts
     anew = SimulatedContactor("contactor", settings, bench._clock)

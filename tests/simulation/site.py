@@ -13,7 +13,7 @@ from hw.ports import Board, ConnectorParts, PilotState
 from hw.simulated.contactor import SimulatedContactor
 from hw.simulated.lock import SimulatedLock
 from hw.simulated.meter import SimulatedMeter
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from hw.simulated.vehicle import SimulatedPilot
 
 SHARED = 0  # the connector id of what belongs to the whole box
@@ -40,7 +40,7 @@ class Place:
     wants_energy: bool = True
     power_w: float = 7400.0
     register_wh: float = 0.0
-    faults: set[Fault] = field(default_factory=set)
+    faults: set[SimulatedFault] = field(default_factory=set)
     stuck_closed: bool = False
 
 
@@ -53,7 +53,7 @@ class Site:
         self._settings = settings
         self._moved = moved
         self._count = count
-        self._shared_faults: set[Fault] = set()
+        self._shared_faults: set[SimulatedFault] = set()
 
     # --- processes come and go ---
 
@@ -184,7 +184,7 @@ class Site:
 
     # --- what can break ---
 
-    def fail(self, connector_id: int, fault: Fault) -> None:
+    def fail(self, connector_id: int, fault: SimulatedFault) -> None:
         """Break a part, of a connector or of the whole box."""
         self._count(f"part: {fault.value}")
         if fault in SHARED_FAULTS:
@@ -219,7 +219,7 @@ class Site:
 
     def is_stuck(self, connector_id: int) -> bool:
         """True when the contacts cannot open, whatever anybody does."""
-        return Fault.WELDED in _contacts(self.parts(connector_id)).faults
+        return SimulatedFault.WELDED in _contacts(self.parts(connector_id)).faults
 
     def are_contacts_closed(self, connector_id: int) -> bool:
         """Where the main contacts really are."""
@@ -245,9 +245,16 @@ class Site:
 
 
 SHARED_FAULTS = frozenset(
-    {Fault.READER_HANG, Fault.EMERGENCY_STOP, Fault.RESIDUAL_CURRENT, Fault.DOOR}
+    {
+        SimulatedFault.READER_HANG,
+        SimulatedFault.EMERGENCY_STOP,
+        SimulatedFault.RESIDUAL_CURRENT,
+        SimulatedFault.DOOR,
+    }
 )
-LYING_METER = frozenset({Fault.METER_BACKWARDS, Fault.METER_NAN, Fault.METER_SILENT})
+LYING_METER = frozenset(
+    {SimulatedFault.METER_BACKWARDS, SimulatedFault.METER_NAN, SimulatedFault.METER_SILENT}
+)
 
 
 def register_wh(parts: ConnectorParts) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from tests.simulation.disk import Trouble
 from tests.simulation.moods import KINDS
 from tests.simulation.network import Reach
@@ -28,7 +28,7 @@ class Swarm:
     resumes: bool
     weather: dict[str, float]
     moods: frozenset[str]
-    parts: tuple[Fault, ...]
+    parts: tuple[SimulatedFault, ...]
     disk: tuple[Trouble, ...]
     reaches: tuple[Reach, ...]
 
@@ -74,7 +74,7 @@ def draw_swarm(random: Random, hurry: float = 1.0) -> Swarm:
             kind: random.choice(_GAPS_H) / hurry for kind in WEATHER if random.random() < share
         },
         moods=frozenset(kind for kind in KINDS if random.random() < 0.4),
-        parts=_some(random, tuple(Fault)),
+        parts=_some(random, tuple(SimulatedFault)),
         disk=_some(random, tuple(Trouble)),
         reaches=_some(random, tuple(reach for reach in Reach if reach is not Reach.UP)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from tests.simulation.disk import Trouble
 from tests.simulation.moods import KINDS
 from tests.simulation.network import Reach
@@ -26,7 +26,7 @@ PLACES = (AT_SOME_MOMENT, *PLACES_OF_STEPS)
 
 KILLED = tuple(f"killed {place}" for place in PLACES)
 POWER_CUT = tuple(f"power cut {place}" for place in PLACES)
-PARTS = tuple(f"part: {fault.value}" for fault in Fault)
+PARTS = tuple(f"part: {fault.value}" for fault in SimulatedFault)
 DISK = (*(f"disk: {trouble.value}" for trouble in Trouble), "disk: a slow commit")
 LINE = (
     *(f"line: {reach.value}" for reach in Reach if reach is not Reach.UP),

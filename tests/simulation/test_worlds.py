@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from tests.simulation import counting, vfs
 from tests.simulation.disk import Trouble
 from tests.simulation.figures import missing, tables
@@ -80,7 +80,7 @@ def swarms() -> list[Swarm]:
     [
         (WEATHER, lambda swarm: swarm.weather),
         (KINDS, lambda swarm: swarm.moods),
-        (tuple(Fault), lambda swarm: swarm.parts),
+        (tuple(SimulatedFault), lambda swarm: swarm.parts),
         (tuple(Trouble), lambda swarm: swarm.disk),
         (tuple(reach for reach in Reach if reach is not Reach.UP), lambda swarm: swarm.reaches),
     ],

@@ -14,7 +14,7 @@ from agent.platform.errors import ControlError, LinkError
 from hw.ports import LockState, PilotState
 from hw.register_plausibility import WatchedMeter
 from hw.simulated.meter import SimulatedMeter
-from hw.simulated.part import Fault
+from hw.simulated.part import SimulatedFault
 from hw.simulation_controls import FAULT_NAMES, InjectedFault
 from tests.app.box import CARD, Box
 from tests.emulators.central_system import Error, HangUp, Late, Silence
@@ -26,12 +26,12 @@ STRANGER = "04FFFFFFFFFF80"
 OPENING = {
     fault.value
     for fault in (
-        Fault.OPENS_BY_ITSELF,
-        Fault.PILOT_SHORT,
-        Fault.PILOT_SILENT,
-        Fault.EMERGENCY_STOP,
-        Fault.RESIDUAL_CURRENT,
-        Fault.DOOR,
+        SimulatedFault.OPENS_BY_ITSELF,
+        SimulatedFault.PILOT_SHORT,
+        SimulatedFault.PILOT_SILENT,
+        SimulatedFault.EMERGENCY_STOP,
+        SimulatedFault.RESIDUAL_CURRENT,
+        SimulatedFault.DOOR,
     )
 }
 
@@ -64,7 +64,9 @@ class Witness:
     def must_be_open(self, after: str) -> None:
         """Note when energy flows although this has happened."""
         contacts = self._box.contactor.contacts
-        is_welded = Fault.WELDED in contacts.faults  # then no more than its coil can be off
+        is_welded = (
+            SimulatedFault.WELDED in contacts.faults
+        )  # then no more than its coil can be off
         if contacts.is_coil_on or (contacts.is_closed and not is_welded):
             self.broken.append(f"closed {OPEN_S:g} s after: {after}")
 

@@ -20,12 +20,12 @@ from agent.cli.commissioning.acceptance_report import (
     Evidence,
     StepRecord,
 )
-from agent.cli.console import GREEN, RED, YELLOW, Line
+from agent.cli.console import GREEN, RED, YELLOW, StyledLine
 from agent.core.values import Instant
 from agent.platform.errors import AgentError, ControlError
 
 if TYPE_CHECKING:
-    from agent.cli.commissioning.acceptance_steps import Step
+    from agent.cli.commissioning.acceptance_steps import AcceptanceStep
 
 Status = Mapping[str, Any]
 Claim = Callable[[Status], bool]
@@ -189,7 +189,10 @@ class AcceptanceRun:
 
 
 def walk_through(
-    steps: Iterable[Step], means: AcceptanceContext, evidence: Evidence, may_go_on: bool = False
+    steps: Iterable[AcceptanceStep],
+    means: AcceptanceContext,
+    evidence: Evidence,
+    may_go_on: bool = False,
 ) -> None:
     """Run every step that has no result yet, and keep what was seen.
 
@@ -210,7 +213,7 @@ def walk_through(
         means.guide.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
 
 
-def _run_step(step: Step, walk: AcceptanceRun, is_second_half: bool) -> None:
+def _run_step(step: AcceptanceStep, walk: AcceptanceRun, is_second_half: bool) -> None:
     record = walk.record
     try:
         if is_second_half and step.goes_on is not None:
@@ -228,7 +231,7 @@ def _run_step(step: Step, walk: AcceptanceRun, is_second_half: bool) -> None:
 def _ending(record: StepRecord) -> str:
     mark = MARKS[record.result]
     line = f"{mark}  {record.problem}" if record.problem else mark
-    return Line(line, mark, _COLOURS[record.result])
+    return StyledLine(line, mark, _COLOURS[record.result])
 
 
 def _now(means: AcceptanceContext) -> str:

@@ -17,7 +17,7 @@ from agent.cli.commissioning.acceptance_run import (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AcceptanceStep:
     """One step. ``goes_on`` finishes it in another process, after a power cut."""
 
     name: str
@@ -268,12 +268,12 @@ def _after_power_cut(walk: AcceptanceRun) -> None:
         walk.fact("the central system has every message")
 
 
-STEPS: tuple[Step, ...] = (
-    Step("ready", "The box is ready", _ready),
-    Step("rfid", "A card starts and stops a session", _rfid),
-    Step("refused-card", "A card that must not charge is refused", _refused_card),
-    Step("remote", "The central system starts and stops a session", _remote),
-    Step("offline", "A session without a link is delivered later", _offline),
-    Step("unplug", "Pulling the plug ends a session", _unplug),
-    Step("power-cut", "A session survives a power cut", _power_cut, _after_power_cut),
+STEPS: tuple[AcceptanceStep, ...] = (
+    AcceptanceStep("ready", "The box is ready", _ready),
+    AcceptanceStep("rfid", "A card starts and stops a session", _rfid),
+    AcceptanceStep("refused-card", "A card that must not charge is refused", _refused_card),
+    AcceptanceStep("remote", "The central system starts and stops a session", _remote),
+    AcceptanceStep("offline", "A session without a link is delivered later", _offline),
+    AcceptanceStep("unplug", "Pulling the plug ends a session", _unplug),
+    AcceptanceStep("power-cut", "A session survives a power cut", _power_cut, _after_power_cut),
 )

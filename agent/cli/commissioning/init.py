@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli import paths
-from agent.cli.console import GREEN, Console, Line, as_json, error, note
+from agent.cli.console import GREEN, Console, StyledLine, as_json, error, note
 from agent.platform.edited_files import SECRET_BYTES_MAX, decoded, one_line, read_secret
 from agent.platform.errors import AgentError, EditedFileError
 from agent.platform.file_problems import in_words
@@ -56,7 +56,7 @@ def add_init_command(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class InitPaths:
     """Where the files go."""
 
     config: Path
@@ -82,11 +82,11 @@ def run_init_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _place(options: argparse.Namespace) -> Place:
+def _place(options: argparse.Namespace) -> InitPaths:
     config = (options.config or paths.DEFAULT_CONFIG).absolute()
     is_installed = config == paths.DEFAULT_CONFIG
     beside = INSTALLED_STORAGE if is_installed else str(config.with_name("agent.db"))
-    return Place(config, config.parent / PASSWORD_FILE, options.storage or beside)
+    return InitPaths(config, config.parent / PASSWORD_FILE, options.storage or beside)
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
@@ -187,7 +187,7 @@ def _listed(choices: tuple[str, ...]) -> str:
 
 
 def _write(
-    options: argparse.Namespace, place: Place, answers: Mapping[str, str], may_replace: bool
+    options: argparse.Namespace, place: InitPaths, answers: Mapping[str, str], may_replace: bool
 ) -> None:
     from agent.cli.commissioning.config_text import config_text
     from agent.cli.commissioning.config_values import file_values
@@ -207,7 +207,7 @@ def _write(
     _tell(options, place, answers, [path for path in kept if path], warnings_for(settings))
 
 
-def _require_room(place: Place, answers: Mapping[str, str], may_replace: bool) -> None:
+def _require_room(place: InitPaths, answers: Mapping[str, str], may_replace: bool) -> None:
     """Look before the first file is written: both or none."""
     if not place.config.parent.is_dir():
         raise AgentError(f"there is no folder {place.config.parent}")
@@ -227,7 +227,7 @@ def _make_folder(folder: Path) -> None:
 
 def _tell(
     options: argparse.Namespace,
-    place: Place,
+    place: InitPaths,
     answers: Mapping[str, str],
     kept: list[Path],
     warnings: list[str],
@@ -247,7 +247,7 @@ def _tell(
     console.tell(f"{path} keeps what was there before" for path in kept)
     console.tell(f"{path} holds the password, for its owner only" for path in secrets)
     done = f"{place.config} is written, and is in order"
-    console.tell([Line(done, "is in order", GREEN), ""])
+    console.tell([StyledLine(done, "is in order", GREEN), ""])
     console.tell(_next_steps(options, answers))
 
 

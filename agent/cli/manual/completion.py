@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from agent.cli.manual.tree import Argument, Command, commands_of
+from agent.cli.manual.tree import Argument, CliCommand, commands_of
 
 NAME = "chargepoint-agent"
 SHELLS = ("bash", "zsh", "fish")
@@ -92,12 +92,12 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
             return _FISH.format(paths=paths, lines="\n".join(_fish_lines(commands)))
 
 
-def path(command: Command) -> str:
+def path(command: CliCommand) -> str:
     """Where the words of a command lead."""
     return "".join(f"/{word}" for word in command.words)
 
 
-def _cases(script: str, commands: list[Command], of_values: str, of_words: str) -> str:
+def _cases(script: str, commands: list[CliCommand], of_values: str, of_words: str) -> str:
     values = [
         f'        "{path(command)} {flag}") {of_values.format(" ".join(argument.choices))} ;;'
         for command in commands
@@ -113,7 +113,7 @@ def _cases(script: str, commands: list[Command], of_values: str, of_words: str) 
     return script.format(paths=paths, values="\n".join(values), words="\n".join(words))
 
 
-def offered(command: Command) -> list[str]:
+def offered(command: CliCommand) -> list[str]:
     """What may come next: commands below, choices, then options. Nothing: a file."""
     positional = [a for a in command.arguments if not a.flags]
     choices = [choice for argument in positional for choice in argument.choices]
@@ -123,7 +123,7 @@ def offered(command: Command) -> list[str]:
     return [*command.inner, *choices, *flags]
 
 
-def _fish_lines(commands: list[Command]) -> Iterator[str]:
+def _fish_lines(commands: list[CliCommand]) -> Iterator[str]:
     helps = {command.words: command.help for command in commands}
     for command in commands:
         here = f"complete -c {NAME} -n '__chargepoint_agent_is_at \"{path(command)}\"'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from agent.cli.manual.tree import COMMON, Argument, Command, commands_of
+from agent.cli.manual.tree import COMMON, Argument, CliCommand, commands_of
 
 NAME = "chargepoint-agent"
 _EXIT = (
@@ -57,12 +57,12 @@ def man_page(parser: argparse.ArgumentParser) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _common(commands: list[Command]) -> list[Argument]:
+def _common(commands: list[CliCommand]) -> list[Argument]:
     found = {a.flags[0]: a for command in commands for a in command.arguments if a.flags}
     return [found[flag] for flag in COMMON if flag in found]
 
 
-def _command(command: Command) -> Iterator[str]:
+def _command(command: CliCommand) -> Iterator[str]:
     if command.inner:
         return
     yield f".SS {_quoted(command.usage)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from agent.cli.manual.tree import COMMON, Argument, Command, commands_of
+from agent.cli.manual.tree import COMMON, Argument, CliCommand, commands_of
 
 INTRODUCTION = """\
 # Commands
@@ -39,7 +39,7 @@ def markdown(parser: argparse.ArgumentParser) -> str:
     return text + "".join(_section(command) for command in commands)
 
 
-def _section(command: Command) -> str:
+def _section(command: CliCommand) -> str:
     depth = "#" * (1 + len(command.words))
     lines = ["", f"{depth} {' '.join(command.words)}", "", _sentence(command.help), ""]
     if not command.inner:

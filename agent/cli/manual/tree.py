@@ -36,7 +36,7 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CliCommand:
     """One command; ``words`` are what is typed after the program's name."""
 
     words: tuple[str, ...]
@@ -61,12 +61,14 @@ def _usage_of_option(option: Argument) -> str:
     return f"[{typed}]" if option.is_optional else typed
 
 
-def commands_of(parser: argparse.ArgumentParser) -> list[Command]:
+def commands_of(parser: argparse.ArgumentParser) -> list[CliCommand]:
     """Every command of the program, those below others too; the program itself is the first."""
     return list(_below(parser, (), parser.description or ""))
 
 
-def _below(parser: argparse.ArgumentParser, words: tuple[str, ...], help: str) -> Iterator[Command]:
+def _below(
+    parser: argparse.ArgumentParser, words: tuple[str, ...], help: str
+) -> Iterator[CliCommand]:
     inner: list[tuple[str, str, argparse.ArgumentParser]] = []
     arguments = []
     for action in parser._actions:
@@ -75,7 +77,7 @@ def _below(parser: argparse.ArgumentParser, words: tuple[str, ...], help: str) -
             inner += [(name, helps.get(name, ""), sub) for name, sub in action.choices.items()]
         elif not isinstance(action, argparse._HelpAction):
             arguments.append(_argument(action))
-    yield Command(words, help, tuple(arguments), tuple(name for name, _, _ in inner))
+    yield CliCommand(words, help, tuple(arguments), tuple(name for name, _, _ in inner))
     for name, inner_help, sub in inner:
         yield from _below(sub, (*words, name), inner_help)
 

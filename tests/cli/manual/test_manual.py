@@ -16,7 +16,7 @@ from agent.cli.main import parser
 from agent.cli.manual.completion import completion
 from agent.cli.manual.man import man_page
 from agent.cli.manual.markdown import markdown
-from agent.cli.manual.tree import COMMON, Command, commands_of
+from agent.cli.manual.tree import COMMON, CliCommand, commands_of
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = [command for command in commands_of(parser()) if command.words]
@@ -24,7 +24,7 @@ LEAVES = [command for command in COMMANDS if not command.inner]
 LIMIT_S = 30
 
 
-def name_of(command: Command) -> str:
+def name_of(command: CliCommand) -> str:
     return " ".join(command.words)
 
 

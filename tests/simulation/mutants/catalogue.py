@@ -90,9 +90,9 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "hw/contactor.py",
-                "(Phase.WAITING, Phase.CLOSED):\n"
+                "(ContactorPhase.WAITING, ContactorPhase.CLOSED):\n"
                 "                self._lease_until = now_s + for_s\n",
-                "(Phase.WAITING, Phase.CLOSED):\n"
+                "(ContactorPhase.WAITING, ContactorPhase.CLOSED):\n"
                 "                self._lease_until = now_s + 3600\n",
             ),
         ),
