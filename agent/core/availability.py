@@ -29,7 +29,7 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
     if wanted != turn.state.inoperative:
         turn.state = replace(turn.state, inoperative=wanted)
         turn.emit(SaveAvailability(wanted))
-    follow(turn)
+    update(turn)
     is_done = event.operative or all(
         connector.out_of_service
         for connector in turn.state.connectors
@@ -38,7 +38,7 @@ def change_requested(turn: Turn, event: AvailabilityChangeRequested) -> None:
     replies.agree(turn, event.request_id, "Accepted" if is_done else "Scheduled")
 
 
-def follow(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Take out of service what is wanted so and unused, and put back what is wanted again."""
     for connector in turn.state.connectors:
         is_held = turn.state.firmware.holds_connectors

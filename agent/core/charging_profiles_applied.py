@@ -48,7 +48,7 @@ _EDGE_S = 0.001
 # --- the limit of now ----------------------------------------------------------------------------
 
 
-def follow(turn: Turn) -> bool:
+def update(turn: Turn) -> bool:
     """Let each session feel the profiles as they are now; True if that changed a limit.
 
     TxProfiles of sessions that have ended go for good.

@@ -61,7 +61,7 @@ def accepted(turn: Turn) -> None:
         _keep(turn, after_success(known, known.in_use))
 
 
-def follow(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Hold a trial that leads elsewhere while the central system of now must be told something.
 
     What has begun there must end there: another one knows neither the transaction nor its number.

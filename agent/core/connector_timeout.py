@@ -18,14 +18,14 @@ from agent.core.values import Instant
 KEY = "ConnectionTimeOut"  # 0: for ever
 
 
-def follow(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Begin to wait, go on waiting, or give the plug of an idle connector up."""
     for connector in turn.state.connectors:
         if connector.phase is Phase.IDLE:
-            _follow(turn, connector)
+            _update(turn, connector)
 
 
-def _follow(turn: Turn, connector: Connector) -> None:
+def _update(turn: Turn, connector: Connector) -> None:
     connector_id, by_s = connector.connector_id, connector.card_by_s
     if not _shows_preparing(turn.state, connector):
         if by_s is not None:

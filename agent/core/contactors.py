@@ -12,7 +12,7 @@ from agent.core import meter_values, outbox
 from agent.core.commands import Reply, SaveContactor
 from agent.core.events import ContactorMended
 from agent.core.faults import RULES, Fault
-from agent.core.state import ChargePoint, Connector
+from agent.core.state import Connector
 from agent.core.turn import Turn
 from agent.core.values import NO_TRANSACTION, MeterValues
 
@@ -74,9 +74,11 @@ def meter_read(turn: Turn, connector_id: int) -> None:
     outbox.queue(turn, NO_TRANSACTION, MeterValues(connector_id, reading.read_at, values))
 
 
-def keep(turn: Turn, before: ChargePoint) -> None:
+def update(turn: Turn) -> None:
     """Keep what has changed: a lock-out at once, the count with the end of a session."""
-    for was in before.connectors:
+    if turn.state is turn.before:
+        return
+    for was in turn.before.connectors:
         connector = turn.connector(was.connector_id)
         has_counted = (
             connector.transaction is None and connector.operations != connector.operations_kept

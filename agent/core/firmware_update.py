@@ -35,7 +35,7 @@ ANSWER_S = 0.2  # UpdateFirmware is answered before anything is told
 UNTOLD_MAX = 50  # a central system that takes no status, but asks again and again, fills no disk
 
 
-def follow(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Take the update to its next step, if the time for it has come."""
     update = turn.state.firmware.update
     if update is None or not turn.state.is_begun:

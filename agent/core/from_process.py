@@ -99,7 +99,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
 }
 
 
-def follow(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Leave the process as soon as sessions and messages allow it, or nobody waits any more."""
     order = turn.state.restart
     if order is None:

@@ -21,7 +21,7 @@ JUMP_S = 1.0  # both clocks may drift apart by this much until a boundary
 LATE_S = 10.0  # a boundary missed by more is not made up: the register would not be that of then
 
 
-def follow(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Keep the deadline of the next boundary; when it has come, let every meter be read."""
     interval_s = turn.state.configuration.integer(INTERVAL)
     due = turn.state.aligned_due

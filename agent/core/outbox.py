@@ -44,7 +44,7 @@ def queue(
         turn.state = replace(turn.state, owes_correction=True)
 
 
-def deliver_when_possible(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Order the next delivery if nothing speaks against it."""
     outbox = turn.state.outbox
     if not turn.state.online or outbox.in_flight or outbox.waiting == 0:

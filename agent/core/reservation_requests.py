@@ -48,7 +48,7 @@ def cancel_requested(turn: Turn, event: ReservationCancelRequested) -> None:
     _let_others_in(turn, named)
 
 
-def follow(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """End what has expired, and what a fault or ChangeAvailability has made impossible."""
     if not turn.state.is_begun:
         return

@@ -21,11 +21,13 @@ _UNANSWERED = (
 )
 
 
-def show_signal(turn: Turn, before: ChargePoint) -> None:
+def update(turn: Turn) -> None:
     """Show the lasting signal when it has changed; short ones come with decisions."""
+    if turn.state is turn.before:
+        return
     shown = lasting_signal(turn.state)
-    has_begun = turn.state.is_begun and not before.is_begun
-    if has_begun or shown != lasting_signal(before):
+    has_begun = turn.state.is_begun and not turn.before.is_begun
+    if has_begun or shown != lasting_signal(turn.before):
         turn.emit(shown)
 
 

@@ -21,7 +21,7 @@ _STEP_S = 1.0
 _ENERGY_PHASE = (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE)
 
 
-def report_changes(turn: Turn) -> None:
+def update(turn: Turn) -> None:
     """Notify the central system of every report that differs from what it was told last.
 
     A change of status waits until it has lasted for MinimumStatusDuration (section 9.1.24); what

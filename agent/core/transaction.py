@@ -104,7 +104,7 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
     if grant.profile is not None:
         new = InstalledProfile(grant.profile, connector.connector_id, transaction.ref)
         charging_profiles_applied.install(turn, new)
-    charging_profiles_applied.follow(turn)  # before anything is offered
+    charging_profiles_applied.update(turn)  # before anything is offered
     if not turn.state.online:
         answer_session(turn, connector.connector_id, STORED)
 

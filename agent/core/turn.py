@@ -18,6 +18,7 @@ class Turn:
     """Collects what one event changes and orders."""
 
     def __init__(self, state: ChargePoint, now: Instant) -> None:
+        self.before = state
         self.state = state
         self.now = now
         self.commands: list[Command] = []

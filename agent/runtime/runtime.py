@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core.commands import AfterCommit, Command, Reply, Row, TagReply
 from agent.core.events import Event, Heard, LookedUp, Presented, TimePassed
 from agent.core.ports import Clock
@@ -197,7 +197,7 @@ class Runtime:
 
     def _seconds_to_wait(self) -> float | None:
         now = self._clock.now()
-        deadline_s = charge_point.next_deadline_s(self.state, now)
+        deadline_s = followers.next_deadline_s(self.state, now)
         if deadline_s is None:
             return self._longest_wait_s
         wait_s = max(WAIT_MIN_S, deadline_s - now.monotonic_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.commands import (
     Authorize,
@@ -117,14 +117,14 @@ class Anything:
         """Time passes; each deadline that was handled must be gone."""
         until_s = BOOT_S + self.seconds + seconds
         while True:
-            deadline_s = charge_point.next_deadline_s(self.state, at(self.seconds))
+            deadline_s = followers.next_deadline_s(self.state, at(self.seconds))
             if deadline_s is None or deadline_s > until_s:
                 self.seconds = until_s - BOOT_S
                 return
             assert deadline_s >= BOOT_S + self.seconds, "a deadline in the past"
             self.seconds = deadline_s - BOOT_S
             self.tell(ev.TimePassed())
-            later_s = charge_point.next_deadline_s(self.state, at(self.seconds))
+            later_s = followers.next_deadline_s(self.state, at(self.seconds))
             assert later_s is None or later_s > deadline_s, "a deadline that does not go away"
 
     def obey(self, info: IdTagInfo) -> None:

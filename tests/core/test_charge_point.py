@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.commands import CloseContactor, DeliverNext, OfferCurrent
 from agent.core.state import Connector, RestartOrder
@@ -130,7 +130,7 @@ def test_every_other_order_is_always_wanted():
 
 
 def deadline_in(story: Story) -> float | None:
-    deadline_s = charge_point.next_deadline_s(story.state, story.now)
+    deadline_s = followers.next_deadline_s(story.state, story.now)
     return None if deadline_s is None else round(deadline_s - story.now.monotonic_s, 3)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.charging_profiles import ChargingProfile, Criteria, InstalledProfile, Recurrency
 from agent.core.charging_profiles_applied import RECHECK_S, allowed_a, composite_schedule
@@ -493,7 +493,7 @@ def test_the_limit_of_the_operator_and_the_wiring_hold_beside_that_of_the_profil
 def test_a_profile_on_a_free_connector_wakes_nobody():
     story = Story(a_charge_point())
     send(story, a_profile(1, 10, (60, 16)))
-    assert charge_point.next_deadline_s(story.state, story.now) is None
+    assert followers.next_deadline_s(story.state, story.now) is None
     assert story.connector.profile_a is None
 
 

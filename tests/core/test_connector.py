@@ -8,7 +8,6 @@ import pytest
 
 from agent.core import charge_point
 from agent.core import events as ev
-from agent.core.charge_point import next_deadline_s
 from agent.core.commands import (
     CloseContactor,
     DeliverNext,
@@ -24,6 +23,7 @@ from agent.core.commands import (
     UnlockConnector,
     WithdrawOffer,
 )
+from agent.core.followers import next_deadline_s
 from agent.core.state import Phase
 from agent.core.values import (
     LockState,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.core import charge_point
 from agent.core import events as ev
+from agent.core import followers
 from agent.core.commands import Command, NotifyStatus, Reply, Restart
 from agent.core.firmware_update import UNTOLD_MAX
 from agent.core.firmware_values import (
@@ -401,7 +401,7 @@ def test_the_box_wakes_up_for_the_update_and_for_nothing_after_it():
 
 
 def deadline(state: ChargePoint) -> float | None:
-    return charge_point.next_deadline_s(state, at(0.0))
+    return followers.next_deadline_s(state, at(0.0))
 
 
 def test_a_card_may_charge_again_after_the_update():

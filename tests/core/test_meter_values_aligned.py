@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.core import charge_point, meter_values_aligned
+from agent.core import charge_point, followers, meter_values_aligned
 from agent.core import events as ev
 from agent.core.commands import QueueMessage, ReadMeter
 from agent.core.meter_values import next_boundary
@@ -274,4 +274,4 @@ def test_an_empty_list_sends_nothing_in_and_between_sessions():
 def test_an_idle_box_without_an_interval_wakes_for_nothing():
     story = Story(a_charge_point())
     story.tell(ev.TimePassed(), ev.PilotChanged(1, PilotState.B), ev.PilotChanged(1, PilotState.A))
-    assert charge_point.next_deadline_s(story.state, story.now) is None
+    assert followers.next_deadline_s(story.state, story.now) is None

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.commands import SaveReservations, ShowSignal, Signal
 from agent.core.state import ChargePoint, Rules
@@ -308,9 +308,9 @@ def handle_at(state: ChargePoint, seconds: float, off_s: float = 0.0) -> ChargeP
 
 def test_a_clock_that_is_set_moves_the_end_with_it():
     state = reserved().state
-    assert charge_point.next_deadline_s(state, at(0)) == at(HOUR_S).monotonic_s
+    assert followers.next_deadline_s(state, at(0)) == at(HOUR_S).monotonic_s
     ahead = Instant(at(10).monotonic_s, at(1810).utc)
-    assert charge_point.next_deadline_s(state, ahead) == at(1800).monotonic_s
+    assert followers.next_deadline_s(state, ahead) == at(1800).monotonic_s
     assert handle_at(state, 1700, off_s=1800).reservations == (a_reservation(),)
     assert handle_at(state, 1800, off_s=1800).reservations == ()
     assert handle_at(state, HOUR_S, off_s=-60).reservations == (a_reservation(),)
@@ -333,7 +333,7 @@ def test_after_a_restart_it_still_holds():
 
 def test_what_has_expired_while_the_box_was_off_is_over():
     story = found_at_start(HOUR_S)
-    assert charge_point.next_deadline_s(story.state, story.now) is None
+    assert followers.next_deadline_s(story.state, story.now) is None
     commands = story.tell(ev.Started())
     assert of(SaveReservations, commands) == [SaveReservations(())]
     assert shown(story) is Status.AVAILABLE

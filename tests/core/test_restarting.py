@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.commands import NotifyStatus, Restart
 from agent.core.faults import Fault
@@ -64,7 +64,7 @@ def test_an_order_that_the_journal_lets_go_too_late_is_not_carried_out():
 def test_who_was_told_to_end_is_never_told_to_go_on():
     story = Story(a_charge_point())
     story.tell(ev.ShutdownRequested())
-    assert charge_point.next_deadline_s(story.state, story.now) is None
+    assert followers.next_deadline_s(story.state, story.now) is None
     story.seconds = 3600.0
     story.tell(ev.TimePassed())
     assert of(Restart, story.commands) == [Restart(again=False)]

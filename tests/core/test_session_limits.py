@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core import events as ev
-from agent.core.charge_point import next_deadline_s, still_wanted
+from agent.core.charge_point import still_wanted
 from agent.core.commands import (
     CloseContactor,
     LowerOffer,
@@ -17,6 +17,7 @@ from agent.core.commands import (
     SaveTransaction,
     WithdrawOffer,
 )
+from agent.core.followers import next_deadline_s
 from agent.core.state import Phase
 from agent.core.values import (
     AuthorizationStatus,

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from agent.core import events as ev
 from agent.core.authorization_request import CHECKS_MAX
-from agent.core.charge_point import next_deadline_s
 from agent.core.commands import ShowSignal, Signal
+from agent.core.followers import next_deadline_s
 from agent.core.state import AuthorizationAttempt, PendingAuthorization, Purpose, Rules
 from agent.core.values import TagRecord, TokenKind
 from tests.core.world import (

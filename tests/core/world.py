@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.commands import (
     Command,
@@ -175,7 +175,7 @@ class Story:
         until_s = self.seconds + seconds
         commands: list[Command] = []
         while True:
-            deadline_s = charge_point.next_deadline_s(self.state, self.now)
+            deadline_s = followers.next_deadline_s(self.state, self.now)
             if deadline_s is None or deadline_s - BOOT_S > until_s:
                 self.seconds = until_s
                 return commands
