@@ -30,14 +30,14 @@ class Purpose(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SessionLimits:
     """When a session ends by itself, counted from its StartTransaction."""
 
     duration_s: int | None = None
     energy_wh: int | None = None
 
 
-NO_LIMITS = Limits()
+NO_LIMITS = SessionLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class GrantedAuthorization:
     rule: str  # name of the rule that granted it
     purpose: Purpose = Purpose.START
     request_id: str | None = None  # of the operator who waits for the outcome
-    limits: Limits = NO_LIMITS
+    limits: SessionLimits = NO_LIMITS
     profile: ChargingProfile | None = None  # came with the remote start
 
 
@@ -74,7 +74,7 @@ class AuthorizationAttempt(Asked):
     """A tag that must be decided on."""
 
     facts: TagRecord = field(kw_only=True)
-    limits: Limits = NO_LIMITS
+    limits: SessionLimits = NO_LIMITS
     profile: ChargingProfile | None = None  # came with the remote start
     contract: Contract | None = None  # the vehicle has shown one
     source: Source = Source.READER

@@ -26,7 +26,7 @@ def foresee(state: ChargePoint, attempt: AuthorizationAttempt, utc: datetime) ->
     )
 
 
-def places(
+def candidates(
     state: ChargePoint, attempt: AuthorizationAttempt, decision: Decision | None, utc: datetime
 ) -> tuple[int, ...]:
     """Which of its connectors the attempt means; none: it can begin at none of them.
@@ -36,7 +36,7 @@ def places(
     served = [c for c in state.connectors if c.connector_id in attempt.connectors]
     is_open = decision is None
     parent = None if decision is None else parent_of(state, attempt, decision, utc)
-    return connector_choice.places(state, served, attempt.id_tag, parent, hoping=is_open)
+    return connector_choice.candidates(state, served, attempt.id_tag, parent, hoping=is_open)
 
 
 def parent_of(

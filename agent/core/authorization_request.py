@@ -11,46 +11,39 @@ from dataclasses import replace
 
 from agent.core import (
     authorization_contract,
-    authorization_preview,
+    authorization_outcome,
     authorization_rules,
     connector,
-    connector_choice,
     local_list,
     replies,
     signals,
-    transaction,
 )
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import Authorize, CacheTag, ShowSignal, Signal
-from agent.core.events import AuthorizeAnswered, AuthorizeFailed, StationAnswered
+from agent.core.events import AuthorizeAnswered, AuthorizeFailed
 from agent.core.id_tag import is_valid_id_tag, same_tag
 from agent.core.replies import because
 from agent.core.state import (
-    Asked,
     AuthorizationAttempt,
     ChargePoint,
-    GrantedAuthorization,
     PendingAuthorization,
     Phase,
     PreauthorizedTag,
     Purpose,
     UnansweredAuthorization,
 )
-from agent.core.tag_sources import Source
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
-    StopReason,
     TagRecord,
     Transaction,
     Verdict,
 )
 
-CHECKS_MAX = 8  # tags of each source that may be asked about at the same time; one more is refused
 LATE_S = 60.0  # so long an answer still counts for a plug that has stayed in
-VOUCHED_MAX = 32  # tags the operator asked about lately, with an accepted answer
+PREAUTHORIZED_MAX = 32  # tags the operator asked about lately, with an accepted answer
 _DECIDED_UNANSWERED = tuple(
     rule.name for rule in (Rule.LISTED_OFFLINE, Rule.CACHED_OFFLINE, Rule.UNKNOWN_ALLOWED)
 )
@@ -67,18 +60,18 @@ def start(
     if decision is None:
         ask(turn, attempt, may_wait)
     elif decision.verdict is Verdict.ACCEPTED:
-        grant(turn, attempt, decision)
+        authorization_outcome.authorize(turn, attempt, decision)
     else:
-        turn_down(turn, attempt, decision)
+        authorization_outcome.refuse_with(turn, attempt, decision)
 
 
 def ask(turn: Turn, attempt: AuthorizationAttempt, may_wait: bool = False) -> None:
     """Ask the central system; one question serves everybody who wants to know about this tag."""
     if not is_valid_id_tag(attempt.id_tag):
-        refuse(turn, attempt, Rule.UNTELLABLE)
+        authorization_outcome.refuse(turn, attempt, Rule.UNTELLABLE)
         return
-    if _has_no_place(turn.state, attempt.source):
-        refuse(turn, attempt, Rule.TOO_MANY)
+    if authorization_outcome.has_too_many_checks(turn.state, attempt.source):
+        authorization_outcome.refuse(turn, attempt, Rule.TOO_MANY)
         return
     timeout_s = turn.state.rules.authorize_timeout_s
     is_asked = any(check.asks_about(attempt.id_tag) for check in turn.state.checking)
@@ -92,10 +85,6 @@ def ask(turn: Turn, attempt: AuthorizationAttempt, may_wait: bool = False) -> No
         turn.emit(Authorize(attempt.id_tag, timeout_s, contract, attempt.source))
 
 
-def _has_no_place(state: ChargePoint, source: Source) -> bool:
-    return sum(check.attempt.source is source for check in state.checking) >= CHECKS_MAX
-
-
 def without_station(state: ChargePoint) -> ChargePoint:
     """As if no token of the station bus were being asked about."""
     kept = tuple(check for check in state.checking if not check.gives_way)
@@ -107,7 +96,7 @@ def give_way(turn: Turn, connectors: tuple[int, ...]) -> None:
     for check in turn.state.checking:
         if check.gives_way and not set(connectors).isdisjoint(check.attempt.connectors):
             turn.drop_check(check)
-            refuse(turn, check.attempt, Rule.OWN_READER_FIRST)
+            authorization_outcome.refuse(turn, check.attempt, Rule.OWN_READER_FIRST)
 
 
 # --- the answer ----------------------------------------------------------------------------------
@@ -118,7 +107,7 @@ def authorize_answered(turn: Turn, event: AuthorizeAnswered, facts: TagRecord | 
     remember(turn, event.id_tag, event.info)
     local_list.note_conflict(turn, event.id_tag, event.info, facts)
     if event.info.status is not AuthorizationStatus.ACCEPTED:
-        _forget_vouched(turn, event.id_tag)
+        _forget_preauthorized(turn, event.id_tag)
         _take_back(turn, event)
     else:
         _grant_late(turn, event)
@@ -156,7 +145,9 @@ def _note_unanswered(turn: Turn, attempt: AuthorizationAttempt) -> None:
     late = UnansweredAuthorization(answered, place.plugged_at_s, until_s)
     others = [u for u in turn.state.unanswered if u.attempt.source is not attempt.source]
     same = [u for u in turn.state.unanswered if u.attempt.source is attempt.source]
-    turn.state = replace(turn.state, unanswered=(*others, *[*same, late][-CHECKS_MAX:]))
+    turn.state = replace(
+        turn.state, unanswered=(*others, *[*same, late][-authorization_outcome.CHECKS_MAX :])
+    )
 
 
 def _grant_late(turn: Turn, event: AuthorizeAnswered) -> None:
@@ -169,7 +160,9 @@ def _grant_late(turn: Turn, event: AuthorizeAnswered) -> None:
         is_there = place.plugged and place.plugged_at_s == late.plugged_at_s
         if is_there and turn.now.monotonic_s <= late.until_s:
             decision = authorization_rules.decide_answer(event.info)
-            grant(turn, late.attempt, replace(decision, detail="the answer came late"))
+            authorization_outcome.authorize(
+                turn, late.attempt, replace(decision, detail="the answer came late")
+            )
 
 
 def remember(turn: Turn, id_tag: str, info: IdTagInfo) -> None:
@@ -189,7 +182,7 @@ def authorize_failed(turn: Turn, event: AuthorizeFailed) -> None:
         if attempt.purpose is Purpose.AUTHORIZE_ONLY or not event.is_answer:
             _decide_unanswered(turn, attempt, event.problem)
         else:
-            refuse(turn, attempt, Rule.ANSWER_UNUSABLE, event.problem)
+            authorization_outcome.refuse(turn, attempt, Rule.ANSWER_UNUSABLE, event.problem)
 
 
 def give_up_checks(turn: Turn) -> None:
@@ -198,7 +191,7 @@ def give_up_checks(turn: Turn) -> None:
         if turn.now.monotonic_s >= check.by_s:
             turn.drop_check(check)
             if check.accepted is not None:
-                grant(turn, check.attempt, check.accepted, is_wanted=True)
+                authorization_outcome.authorize(turn, check.attempt, check.accepted, is_wanted=True)
                 continue
             limit_s = turn.state.rules.authorize_timeout_s
             _decide_unanswered(turn, check.attempt, f"no answer within {limit_s:g} s")
@@ -214,7 +207,7 @@ def _take_checks(turn: Turn, id_tag: str) -> list[PendingAuthorization]:
 
 def _decide_unanswered(turn: Turn, attempt: AuthorizationAttempt, problem: str) -> None:
     if attempt.purpose is Purpose.AUTHORIZE_ONLY:
-        refuse(turn, attempt, Rule.NO_ANSWER, problem)
+        authorization_outcome.refuse(turn, attempt, Rule.NO_ANSWER, problem)
         return
     policy = authorization_rules.policy_of(turn.state.configuration)
     if attempt.purpose is not Purpose.STOP:
@@ -252,9 +245,11 @@ def _decided_stop(
     for running in _running(turn, attempt.connectors):
         decision = decide(running)
         if decision.verdict is Verdict.ACCEPTED:
-            stop(turn, attempt, running, decision)
+            authorization_outcome.stop_session(turn, attempt, running, decision)
             return
-    turn_down(turn, replace(attempt, connectors=attempt.connectors[:1]), decision)
+    authorization_outcome.refuse_with(
+        turn, replace(attempt, connectors=attempt.connectors[:1]), decision
+    )
 
 
 def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
@@ -268,131 +263,22 @@ def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
 
 def _answered_question(turn: Turn, attempt: AuthorizationAttempt, event: AuthorizeAnswered) -> None:
     decision = authorization_rules.decide_answer(event.info)
-    _forget_vouched(turn, attempt.id_tag)
+    _forget_preauthorized(turn, attempt.id_tag)
     if decision.verdict is not Verdict.ACCEPTED:
         replies.refuse(turn, attempt, decision, "rejected")
         return
     lasting = authorization_rules.to_remember(event.info)
     if lasting is not None:
         timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
-        vouched = PreauthorizedTag(attempt.id_tag, lasting, turn.now.monotonic_s + timeout_s)
-        turn.state = replace(turn.state, vouched=(*turn.state.vouched, vouched)[-VOUCHED_MAX:])
+        tag = PreauthorizedTag(attempt.id_tag, lasting, turn.now.monotonic_s + timeout_s)
+        turn.state = replace(
+            turn.state,
+            preauthorized=(*turn.state.preauthorized, tag)[-PREAUTHORIZED_MAX:],
+        )
     replies.keep(turn, attempt, decision)
     replies.agree(turn, attempt.request_id, "applied", info=event.info)
 
 
-def _forget_vouched(turn: Turn, id_tag: str) -> None:
-    turn.state = replace(
-        turn.state, vouched=tuple(v for v in turn.state.vouched if not same_tag(v.id_tag, id_tag))
-    )
-
-
-# --- what follows --------------------------------------------------------------------------------
-
-
-def station_answered(turn: Turn, event: StationAnswered) -> None:
-    """The station's own logic wants an accepted tag, or discards it."""
-    for check in turn.state.checking:
-        if check.accepted is None or not same_tag(check.attempt.id_tag, event.id_tag):
-            continue
-        turn.drop_check(check)
-        if event.is_wanted:
-            grant(turn, check.attempt, check.accepted, is_wanted=True)
-        else:
-            refuse(turn, check.attempt, Rule.DISCARDED)
-
-
-def _station_is_asked(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> bool:
-    if not turn.state.rules.asks_station or _has_no_place(turn.state, attempt.source):
-        return False  # nobody is kept from charging by too many questions
-    by_s = turn.now.monotonic_s + turn.state.rules.station_s
-    check = PendingAuthorization(attempt, by_s, accepted=decision)
-    if not any(c.attempt == attempt and c.accepted == decision for c in turn.state.checking):
-        turn.state = replace(turn.state, checking=(*turn.state.checking, check))
-        turn.emit(ShowSignal(Signal.CHECKING))
-    return True
-
-
-def grant(
-    turn: Turn, attempt: AuthorizationAttempt, decision: Decision, is_wanted: bool = False
-) -> None:
-    """Accepted: the tag waits for its plug, at most ConnectionTimeOut seconds (section 9.1.6).
-
-    ``is_wanted``: the station's own logic has no say, or has had it.
-    """
-    if not is_wanted and _station_is_asked(turn, attempt, decision):
-        return
-    asked_for = [turn.connector(connector_id) for connector_id in attempt.connectors]
-    still_free = [c for c in asked_for if connector.may_follow(turn.state, c)]
-    parent = authorization_preview.parent_of(turn.state, attempt, decision, turn.now.utc)
-    open_ones = connector_choice.open_of(turn.state, still_free, attempt.id_tag, parent)
-    # Taken, promised, or out of order, while the tag was being checked; or kept for another.
-    if not open_ones or connector_choice.is_promised_away(turn.state, attempt.id_tag, parent):
-        one = replace(attempt, connectors=attempt.connectors[:1])
-        why = connector_choice.why_nowhere(turn.state, asked_for, attempt.id_tag)
-        refuse(turn, one, Rule.RESERVED if still_free and not open_ones else why)
-        return
-    promise(turn, replace(attempt, connectors=open_ones), decision)
-
-
-def promise(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> None:
-    """The tag may charge at the first of its connectors that has a plug and is free.
-
-    Every session begins here, whoever asked for it: no energy flows for a tag that the central
-    system could not be told of.
-    """
-    if not is_valid_id_tag(attempt.id_tag):
-        refuse(turn, attempt, Rule.UNTELLABLE)
-        return
-    timeout_s = turn.state.configuration.integer("ConnectionTimeOut")
-    now_s = turn.now.monotonic_s
-    granted = GrantedAuthorization(
-        id_tag=attempt.id_tag,
-        parent_id_tag=authorization_preview.parent_of(turn.state, attempt, decision, turn.now.utc),
-        connectors=attempt.connectors,
-        granted_at_s=now_s,
-        until_s=now_s + timeout_s if timeout_s > 0 else None,
-        rule=decision.rule.name,
-        purpose=attempt.purpose,
-        request_id=attempt.request_id,
-        limits=attempt.limits,
-        profile=attempt.profile,
-    )
-    turn.state = replace(turn.state, waiting=(*turn.state.waiting, granted))
-    accept(turn, attempt, decision)
-
-
-def stop(turn: Turn, asked: Asked, running: Transaction, decision: Decision) -> None:
-    """End this session by a tag."""
-    transaction.order_stop(turn, running.connector_id, StopReason.LOCAL, asked.id_tag)
-    ends = replace(asked, purpose=Purpose.STOP, connectors=(running.connector_id,))
-    accept(turn, ends, decision)
-
-
-def local(rule: Rule) -> Decision:
-    """An acceptance by a rule of the charge point itself."""
-    return Decision(Verdict.ACCEPTED, rule, "charge point")
-
-
-def refuse(turn: Turn, asked: Asked, rule: Rule, detail: str = "") -> None:
-    """Refuse by a rule of the charge point itself."""
-    turn_down(turn, asked, because(rule, detail), detail)
-
-
-def turn_down(turn: Turn, asked: Asked, decision: Decision, detail: str = "") -> None:
-    """Refuse: the reason is kept, the person at the box sees it, and whoever waits is told."""
-    _show(turn, asked, decision)
-    # Nobody has said anything about a tag that was asked about for its own sake.
-    status = "failed" if asked.purpose is Purpose.AUTHORIZE_ONLY else "rejected"
-    replies.refuse(turn, asked, decision, status, detail or decision.rule.says)
-
-
-def accept(turn: Turn, asked: Asked, decision: Decision) -> None:
-    """Keep the reason, and let the person at the box see that it is accepted."""
-    _show(turn, asked, decision)
-    replies.keep(turn, asked, decision)
-
-
-def _show(turn: Turn, asked: Asked, decision: Decision) -> None:
-    if asked.purpose is not Purpose.AUTHORIZE_ONLY:
-        turn.emit(ShowSignal(signals.of_decision(decision)))
+def _forget_preauthorized(turn: Turn, id_tag: str) -> None:
+    others = tuple(tag for tag in turn.state.preauthorized if not same_tag(tag.id_tag, id_tag))
+    turn.state = replace(turn.state, preauthorized=others)

@@ -27,7 +27,7 @@ def meant_by(served: Sequence[Connector], id_tag: str) -> Sequence[Connector]:
     return served if has_come else own
 
 
-def places(
+def candidates(
     state: ChargePoint,
     served: Sequence[Connector],
     id_tag: str,
@@ -43,11 +43,11 @@ def places(
     Who has a reservation gets its connector, unless a plug waits elsewhere.
     ``hoping``: the group of the tag is not known yet, and may turn out to be the right one.
     """
-    targets = _places(state, served, id_tag, parent_id_tag, hoping)
+    targets = _candidates(state, served, id_tag, parent_id_tag, hoping)
     return targets if leaves_room(state, targets, id_tag, parent_id_tag, hoping) else ()
 
 
-def _places(
+def _candidates(
     state: ChargePoint,
     served: Sequence[Connector],
     id_tag: str,
@@ -128,7 +128,7 @@ def _last_moment_s(connector: Connector, id_tag: str) -> float:
     return math.inf if connector.transaction is not None else connector.ended_at_s
 
 
-def why_nowhere(state: ChargePoint, served: Sequence[Connector], id_tag: str) -> Rule:
+def refusal_reason(state: ChargePoint, served: Sequence[Connector], id_tag: str) -> Rule:
     """The reason why no session of this tag can begin at any of these connectors."""
     if Fault.JOURNAL in state.faults:
         return Rule.JOURNAL_FAILED
@@ -179,7 +179,7 @@ def is_kept(state: ChargePoint, connector: Connector) -> bool:
     return len(others) < reservations.kept_anywhere(state, "", None)
 
 
-def room(state: ChargePoint) -> int:
+def free_slots(state: ChargePoint) -> int:
     """How many of those are left when everybody has come who was told to, or has reserved one."""
     return _left(state) - reservations.kept_anywhere(state, "", None)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.core import (
-    authorization_request,
+    authorization_outcome,
     contactors,
     meter_values_aligned,
     replies,
@@ -259,7 +259,7 @@ def _obstacle(state: ChargePoint) -> str | None:
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.RequestNotTaken: tag_presented.request_not_taken,
-    ev.StationAnswered: authorization_request.station_answered,
+    ev.StationAnswered: authorization_outcome.station_answered,
     ev.CardNotTaken: _card_not_taken,
     ev.ReaderFailed: _reader_failed,
     ev.ReaderRecovered: _reader_recovered,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.core import (
+    authorization_outcome,
     authorization_preview,
     authorization_request,
     authorization_rules,
@@ -29,10 +30,10 @@ from agent.core.state import (
     Asked,
     AuthorizationAttempt,
     ChargePoint,
-    Limits,
     Phase,
     PreauthorizedTag,
     Purpose,
+    SessionLimits,
 )
 from agent.core.tag_sources import Source
 from agent.core.turn import Turn
@@ -75,7 +76,7 @@ def foresee(
     decision = _decided_already(state, event, now) or authorization_preview.foresee(
         state, attempt, now.utc
     )
-    targets = authorization_preview.places(state, attempt, decision, now.utc)
+    targets = authorization_preview.candidates(state, attempt, decision, now.utc)
     return _refusal_reason(state, event, targets) or decision
 
 
@@ -86,7 +87,7 @@ def _attempt(event: ev.StartRequested, facts: TagRecord) -> AuthorizationAttempt
         (event.connector_id,),
         event.request_id,
         facts=facts,
-        limits=Limits(event.duration_s, event.energy_wh),
+        limits=SessionLimits(event.duration_s, event.energy_wh),
         source=Source.OPERATOR,
     )
 
@@ -101,22 +102,22 @@ def _refusal_reason(
         return Rule.NOT_PLUGGED
     if state.restart is not None:
         return Rule.SHUTTING_DOWN
-    return None if targets else connector_choice.why_nowhere(state, [wanted], event.id_tag)
+    return None if targets else connector_choice.refusal_reason(state, [wanted], event.id_tag)
 
 
 def _decided_already(state: ChargePoint, event: ev.StartRequested, now: Instant) -> Decision | None:
     """Simulated hardware takes any tag, to try the central system; offline the rules decide."""
     if event.is_trusted and state.online:
-        return authorization_request.local(Rule.TRUSTED)
-    for vouched in state.vouched:
-        if same_tag(vouched.id_tag, event.id_tag) and _still_counts(vouched, now):
-            return Decision(Verdict.ACCEPTED, Rule.VOUCHED, "central system", vouched.info)
+        return authorization_outcome.accepted_by(Rule.TRUSTED)
+    for preauthorized in state.preauthorized:
+        if same_tag(preauthorized.id_tag, event.id_tag) and _still_counts(preauthorized, now):
+            return Decision(Verdict.ACCEPTED, Rule.VOUCHED, "central system", preauthorized.info)
     return None
 
 
-def _still_counts(vouched: PreauthorizedTag, now: Instant) -> bool:
-    status = authorization_rules.effective(vouched.info, now.utc)
-    return now.monotonic_s < vouched.until_s and status is AuthorizationStatus.ACCEPTED
+def _still_counts(preauthorized: PreauthorizedTag, now: Instant) -> bool:
+    status = authorization_rules.effective(preauthorized.info, now.utc)
+    return now.monotonic_s < preauthorized.until_s and status is AuthorizationStatus.ACCEPTED
 
 
 def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
@@ -150,7 +151,7 @@ def authorize_requested(turn: Turn, event: ev.AuthorizeRequested, facts: TagReco
         replies.refuse(turn, attempt, because(Rule.NOT_CONNECTED), "not_connected")
         return
     if turn.state.restart is not None:
-        authorization_request.refuse(turn, attempt, Rule.SHUTTING_DOWN)
+        authorization_outcome.refuse(turn, attempt, Rule.SHUTTING_DOWN)
         return
     authorization_request.ask(turn, attempt)
 

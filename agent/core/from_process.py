@@ -6,7 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.core import authorization_request, recovery, tag_presented, transaction
+from agent.core import (
+    authorization_outcome,
+    recovery,
+    tag_presented,
+    transaction,
+)
 from agent.core import connector as connectors
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
@@ -73,7 +78,7 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
     for grant in turn.state.waiting:
         connectors.give_back(turn, grant, because(Rule.SHUTTING_DOWN))
     for check in turn.state.checking:
-        authorization_request.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
+        authorization_outcome.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
     turn.state = replace(turn.state, restart=order, waiting=(), checking=())
     if turn.state.boot is not None and any(c.transaction for c in turn.state.connectors):
         turn.emit(NoteEnding(reason))  # should one of them not be closed in time

@@ -43,11 +43,11 @@ def requested(turn: Turn, event: RemoteStartRequested, facts: TagRecord) -> None
     if turn.state.configuration.boolean("AuthorizeRemoteTxRequests"):
         decision = authorization_preview.foresee(turn.state, attempt, turn.now.utc)
     targets = connector_choice.the_first(
-        turn.state, authorization_preview.places(turn.state, attempt, decision, turn.now.utc)
+        turn.state, authorization_preview.candidates(turn.state, attempt, decision, turn.now.utc)
     )
     rule = _refusal_reason(turn.state, event)
     if rule is None and not targets:
-        rule = connector_choice.why_nowhere(turn.state, served, event.id_tag)
+        rule = connector_choice.refusal_reason(turn.state, served, event.id_tag)
     if rule is not None:
         replies.refuse(turn, asked, because(rule))
         return

@@ -94,13 +94,13 @@ def _why_not(turn: Turn, state: ChargePoint, wanted: Reservation) -> tuple[str, 
         if not state.configuration.boolean("ReserveConnectorZeroSupported"):
             return "Rejected", Rule.BAD_RESERVATION, "ReserveConnectorZeroSupported is false"
         places: Sequence[Connector] = state.connectors
-        is_free = connector_choice.room(state) > 0
+        is_free = connector_choice.free_slots(state) > 0
     elif not state.has_connector(wanted.connector_id):
         return "Rejected", Rule.UNKNOWN_CONNECTOR, ""
     else:
         places = (state.connector(wanted.connector_id),)
         is_one_of_them = wanted.connector_id in connector_choice.free_for_all(state)
-        is_free = is_one_of_them and connector_choice.room(state) > 0
+        is_free = is_one_of_them and connector_choice.free_slots(state) > 0
     if all(_is_faulted(connectors.all_faults(state, place)) for place in places):
         return "Faulted", Rule.FAULTED, ""
     if all(_is_unusable(state, place) for place in places):

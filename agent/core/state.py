@@ -10,10 +10,10 @@ from agent.core.authorization_attempt import NO_LIMITS as NO_LIMITS
 from agent.core.authorization_attempt import Asked as Asked
 from agent.core.authorization_attempt import AuthorizationAttempt as AuthorizationAttempt
 from agent.core.authorization_attempt import GrantedAuthorization as GrantedAuthorization
-from agent.core.authorization_attempt import Limits as Limits
 from agent.core.authorization_attempt import PendingAuthorization as PendingAuthorization
 from agent.core.authorization_attempt import PreauthorizedTag as PreauthorizedTag
 from agent.core.authorization_attempt import Purpose as Purpose
+from agent.core.authorization_attempt import SessionLimits as SessionLimits
 from agent.core.authorization_attempt import UnansweredAuthorization as UnansweredAuthorization
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.configuration import Configuration
@@ -175,7 +175,7 @@ class Connector:
     vehicle_paused: bool = False  # CHARGING: no energy because the vehicle did not ask for any
     request_id: str | None = None  # CHARGING: of the operator who waits for its acceptance
     start_sequence: int = 0  # CHARGING: of its StartTransaction in the outbox
-    limits: Limits = NO_LIMITS  # CHARGING
+    limits: SessionLimits = NO_LIMITS  # CHARGING
     limit_a: float | None = None  # CHARGING: asked for by the operator; None: none
     profile_a: float | None = None  # what charging profiles allow a session now; None: no limit
     grace_until_wh: int | None = None  # CHARGING, deauthorized: energy up to this register
@@ -296,7 +296,7 @@ class ChargePoint:
     faults: frozenset[Fault] = frozenset()
     waiting: tuple[GrantedAuthorization, ...] = ()  # accepted, no plug yet
     checking: tuple[PendingAuthorization, ...] = ()
-    vouched: tuple[PreauthorizedTag, ...] = ()
+    preauthorized: tuple[PreauthorizedTag, ...] = ()
     unanswered: tuple[UnansweredAuthorization, ...] = ()
     random_tags: tuple[str, ...] = ()  # tags presented lately that nobody may remember
     outbox: Outbox = Outbox()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.core import (
+    authorization_outcome,
     authorization_preview,
     authorization_request,
     connector,
@@ -60,7 +61,7 @@ def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
     )
     if _starts(turn, attempt, event.claim):
         return
-    why = connector_choice.why_nowhere(turn.state, meant, event.id_tag)
+    why = connector_choice.refusal_reason(turn.state, meant, event.id_tag)
     # Where a place is kept for another that is why; but a card of a group may be here to end one.
     has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
     is_kept = why is Rule.RESERVED and not has_group
@@ -112,20 +113,20 @@ def _starts(turn: Turn, attempt: AuthorizationAttempt, claim: TokenKind) -> bool
     if rule is None:
         decision = authorization_preview.foresee(turn.state, attempt, turn.now.utc)
     else:
-        decision = authorization_request.local(rule)
+        decision = authorization_outcome.accepted_by(rule)
     may_wait = authorization_request.without_station(turn.state) != turn.state
-    targets = _places(turn, attempt, decision)
+    targets = _candidates(turn, attempt, decision)
     if not targets:
         return False
     attempt = replace(attempt, connectors=targets)
     if decision is not None and claim is TokenKind.STATION:
-        authorization_request.grant(turn, attempt, decision, is_wanted=True)
+        authorization_outcome.authorize(turn, attempt, decision, is_wanted=True)
     else:
         authorization_request.start(turn, attempt, decision, may_wait)
     return True
 
 
-def _places(
+def _candidates(
     turn: Turn, attempt: AuthorizationAttempt, decision: Decision | None
 ) -> tuple[int, ...]:
     """Where it can begin. A token of the station bus that is being checked gives way to a card.
@@ -133,11 +134,11 @@ def _places(
     Whoever sends tokens over the bus, and sends many, would keep everybody at the charger out.
     """
     state, utc = turn.state, turn.now.utc
-    targets = authorization_preview.places(state, attempt, decision, utc)
+    targets = authorization_preview.candidates(state, attempt, decision, utc)
     is_refused = decision is not None and decision.verdict is Verdict.REFUSED
     if attempt.source is not Source.READER or is_refused:
         return targets
-    first = authorization_preview.places(
+    first = authorization_preview.candidates(
         authorization_request.without_station(state), attempt, decision, utc
     )
     if first != targets:
@@ -149,7 +150,7 @@ def request_not_taken(turn: Turn, event: RequestNotTaken) -> None:
     """A token of the station, or an operator's request, was refused before it came here."""
     asked = Asked(event.purpose, event.id_tag, event.connectors)
     if event.purpose is Purpose.START:  # somebody stands there
-        authorization_request.refuse(turn, asked, event.rule, event.detail)
+        authorization_outcome.refuse(turn, asked, event.rule, event.detail)
     else:
         replies.refuse(turn, asked, because(event.rule, event.detail))
 
@@ -163,7 +164,7 @@ def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
         case TagPresented():
             if not _needs_no_facts(turn, event, TagRecord()):
                 asked = tag_to_stop.asked_by(event, Purpose.START)
-                authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+                authorization_outcome.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
         case RemoteStartRequested():
             replies.refuse(
                 turn, remote_start.asked_by(event), because(Rule.LOOK_UP_FAILED, problem)
@@ -171,10 +172,10 @@ def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
         case StartRequested():
             places = (event.connector_id,)
             asked = Asked(Purpose.OPERATOR_START, event.id_tag, places, event.request_id)
-            authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+            authorization_outcome.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
         case AuthorizeRequested():
             asked = Asked(Purpose.AUTHORIZE_ONLY, event.id_tag, request_id=event.request_id)
-            authorization_request.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
+            authorization_outcome.refuse(turn, asked, Rule.LOOK_UP_FAILED, problem)
 
 
 def _unwanted_claim(turn: Turn, claim: TokenKind) -> Rule | None:
@@ -201,9 +202,11 @@ def charge_freely(turn: Turn, connector_id: int) -> None:
     # The configuration lets everybody in: what list and cache say about this tag does not count.
     attempt = AuthorizationAttempt(Purpose.START, id_tag, (connector_id,), facts=TagRecord())
     if connector.may_start(state, current):
-        authorization_request.grant(turn, attempt, authorization_request.local(Rule.FREE))
+        authorization_outcome.authorize(turn, attempt, authorization_outcome.accepted_by(Rule.FREE))
     elif current.stop is not None and current.stop.is_found:
-        authorization_request.promise(turn, attempt, authorization_request.local(Rule.FREE))
+        authorization_outcome.wait_for_plug(
+            turn, attempt, authorization_outcome.accepted_by(Rule.FREE)
+        )
 
 
 def _joins_check(turn: Turn, event: TagPresented) -> bool:

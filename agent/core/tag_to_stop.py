@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.core import (
+    authorization_outcome,
     authorization_request,
     authorization_rules,
     connector,
@@ -57,8 +58,10 @@ def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) 
         elif age_s < turn.state.rules.tap_guard_s:
             refuse(turn, event, Rule.TOO_SOON, Purpose.STOP, here)
         else:
-            decision = authorization_request.local(Rule.SAME_CARD)
-            authorization_request.stop(turn, asked_by(event, Purpose.STOP), running, decision)
+            decision = authorization_outcome.accepted_by(Rule.SAME_CARD)
+            authorization_outcome.stop_session(
+                turn, asked_by(event, Purpose.STOP), running, decision
+            )
         return True
     return False
 
@@ -108,8 +111,8 @@ def _releases_cable(
         if held is not None and transaction.belongs_to(held, event.id_tag, parent):
             turn.put(replace(turn.connector(candidate.connector_id), held_for=None))
             asked = asked_by(event, Purpose.STOP, (candidate.connector_id,))
-            authorization_request.accept(
-                turn, asked, authorization_request.local(Rule.CABLE_RELEASED)
+            authorization_outcome.accept(
+                turn, asked, authorization_outcome.accepted_by(Rule.CABLE_RELEASED)
             )
             return True
     return False
@@ -139,11 +142,11 @@ def ends_other_session(turn: Turn, attempt: AuthorizationAttempt, served: list[C
             )
             return True
         if decision.verdict is Verdict.ACCEPTED:
-            authorization_request.stop(turn, attempt, candidate.transaction, decision)
+            authorization_outcome.stop_session(turn, attempt, candidate.transaction, decision)
             return True
     assert decision is not None
     asked = replace(attempt, purpose=Purpose.STOP, connectors=(running[0].connector_id,))
-    authorization_request.turn_down(turn, asked, decision)
+    authorization_outcome.refuse_with(turn, asked, decision)
     return True
 
 
@@ -169,7 +172,7 @@ def refuse(
     purpose: Purpose = Purpose.START,
     connectors: tuple[int, ...] = (),
 ) -> None:
-    authorization_request.refuse(turn, asked_by(event, purpose, connectors), rule)
+    authorization_outcome.refuse(turn, asked_by(event, purpose, connectors), rule)
 
 
 def asked_by(event: TagPresented, purpose: Purpose, connectors: tuple[int, ...] = ()) -> Asked:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from agent.core import events as ev
+from agent.core.authorization_outcome import CHECKS_MAX
 from agent.core.authorization_reasons import STATION_RULES, Rule
-from agent.core.authorization_request import CHECKS_MAX
 from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.firmware_values import Firmware, FirmwareStep, FirmwareUpdate

@@ -52,13 +52,13 @@ def a_check(*connectors: int, purpose: Purpose = Purpose.START) -> PendingAuthor
 
 def for_card(state: ChargePoint, id_tag: str = CARD) -> tuple[int, ...]:
     """Where a card at a reader that serves every connector can begin."""
-    return connector_choice.places(state, state.connectors, id_tag, None, hoping=True)
+    return connector_choice.candidates(state, state.connectors, id_tag, None, hoping=True)
 
 
 def for_remote_start(state: ChargePoint, connector_id: int | None) -> tuple[int, ...]:
     """Where a remote start can, which nobody is asked about."""
     served = [c for c in state.connectors if connector_id in (None, c.connector_id)]
-    return connector_choice.the_first(state, connector_choice.places(state, served, CARD, None))
+    return connector_choice.the_first(state, connector_choice.candidates(state, served, CARD, None))
 
 
 FREE: dict[str, object] = {}
@@ -199,9 +199,9 @@ def test_a_remote_start_does_not_take_a_connector_that_is_promised(promises):
     ],
 )
 def test_the_reason_why_nothing_can_begin_is_the_one_that_stands_in_the_way(state, rule):
-    assert connector_choice.why_nowhere(state, state.connectors, CARD) is rule
+    assert connector_choice.refusal_reason(state, state.connectors, CARD) is rule
 
 
 def test_a_reader_that_serves_no_connector_finds_none():
-    assert connector_choice.why_nowhere(a_charge_point(), (), CARD) is Rule.NO_CONNECTOR
-    assert connector_choice.places(a_charge_point(), (), CARD, None) == ()
+    assert connector_choice.refusal_reason(a_charge_point(), (), CARD) is Rule.NO_CONNECTOR
+    assert connector_choice.candidates(a_charge_point(), (), CARD, None) == ()

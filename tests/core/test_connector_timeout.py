@@ -89,12 +89,12 @@ def test_at_a_shared_reader_the_next_card_is_not_for_a_plug_that_may_be_forgotte
 ):
     story = left(connectors=2) if was_left else plugged(connectors=2)
     served = story.state.connectors
-    assert connector_choice.places(story.state, served, CARD, None) == (connector_id,)
+    assert connector_choice.candidates(story.state, served, CARD, None) == (connector_id,)
 
 
 def test_a_remote_start_that_names_it_is_accepted_and_another_takes_it_last():
     story = left(connectors=2)
-    assert connector_choice.places(story.state, story.state.connectors, CARD, None) == (2,)
+    assert connector_choice.candidates(story.state, story.state.connectors, CARD, None) == (2,)
     commands = story.tell(ev.RemoteStartRequested("r1", CARD, 1))
     assert replies(commands) == [("r1", "Accepted")]
     assert statuses(commands) == [Status.PREPARING]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core import events as ev
-from agent.core.authorization_request import CHECKS_MAX
+from agent.core.authorization_outcome import CHECKS_MAX
 from agent.core.commands import (
     Authorize,
     LockConnector,

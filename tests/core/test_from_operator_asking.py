@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from agent.core import events as ev
-from agent.core.authorization_request import CHECKS_MAX, VOUCHED_MAX
+from agent.core.authorization_outcome import CHECKS_MAX
+from agent.core.authorization_request import PREAUTHORIZED_MAX
 from agent.core.commands import (
     Authorize,
     LockConnector,
@@ -160,7 +161,7 @@ def test_a_question_about_a_tag_that_is_refused_is_answered_with_what_was_said(i
     story.tell(ev.AuthorizeRequested("q1", CARD))
     commands = story.tell(ev.AuthorizeAnswered(CARD, info))
     assert of(Reply, commands) == [Reply("q1", "rejected", "", info)]
-    assert story.state.vouched == ()
+    assert story.state.preauthorized == ()
 
 
 @pytest.mark.parametrize("before", [ev.LinkLost("gone"), ev.LinkPending("Pending")])
@@ -208,7 +209,7 @@ def test_two_questions_about_one_tag_are_asked_once_and_both_answered():
     assert of(Authorize, commands) == [Authorize(CARD, 5.0, source=Source.OPERATOR)]
     commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
     assert replies(commands) == [("q1", "applied"), ("q2", "applied")]
-    assert len(story.state.vouched) == 1
+    assert len(story.state.preauthorized) == 1
 
 
 def test_a_tag_presented_while_a_question_about_it_is_open_is_not_swallowed():
@@ -221,10 +222,10 @@ def test_a_tag_presented_while_a_question_about_it_is_open_is_not_swallowed():
     assert story.connector.phase is Phase.STARTING
 
 
-# --- vouched -------------------------------------------------------------------------------------
+# --- preauthorized --------------------------------------------------------------------------------
 
 
-def a_vouched_tag(info: IdTagInfo = ACCEPTED, **given) -> Story:
+def a_preauthorized_tag(info: IdTagInfo = ACCEPTED, **given) -> Story:
     story = Story(a_charge_point(**given))
     story.tell(ev.AuthorizeRequested("q1", CARD), ev.AuthorizeAnswered(CARD, info))
     story.tell(ev.CablePluggedIn(1))
@@ -239,7 +240,7 @@ def asks_anew(story: Story) -> bool:
 
 
 def test_a_session_of_a_tag_that_was_just_accepted_is_not_asked_about_again():
-    story = a_vouched_tag(of_group("FLEET"))
+    story = a_preauthorized_tag(of_group("FLEET"))
     story.wait(59)
     commands = story.tell(ev.StartRequested("s1", 1, CARD.lower()))
     assert deeds(commands) == [LockConnector(1), ReadMeter(1)]
@@ -249,40 +250,40 @@ def test_a_session_of_a_tag_that_was_just_accepted_is_not_asked_about_again():
 
 
 def test_an_accepted_answer_counts_no_longer_than_connection_time_out():
-    story = a_vouched_tag(ConnectionTimeOut="30")
+    story = a_preauthorized_tag(ConnectionTimeOut="30")
     story.wait(30)
     assert asks_anew(story)
 
 
 def test_an_accepted_answer_does_not_count_beyond_its_own_expiry():
-    story = a_vouched_tag(replace(ACCEPTED, expires_at=NOON + timedelta(seconds=10)))
+    story = a_preauthorized_tag(replace(ACCEPTED, expires_at=NOON + timedelta(seconds=10)))
     story.wait(10)
     assert asks_anew(story)
 
 
 def test_an_accepted_answer_counts_for_its_own_tag_only():
-    commands = a_vouched_tag().tell(ev.StartRequested("s1", 1, OTHER_CARD))
+    commands = a_preauthorized_tag().tell(ev.StartRequested("s1", 1, OTHER_CARD))
     assert of(Authorize, commands) == [Authorize(OTHER_CARD, 5.0, source=Source.OPERATOR)]
 
 
 @pytest.mark.parametrize("said", [BLOCKED, CONCURRENT])
 def test_an_accepted_answer_does_not_count_after_a_later_refusal(said):
-    story = a_vouched_tag()
+    story = a_preauthorized_tag()
     story.tell(ev.AuthorizeRequested("q2", CARD), ev.AuthorizeAnswered(CARD, said))
     assert asks_anew(story)
 
 
 def test_an_accepted_answer_does_not_help_a_card_that_is_presented():
-    assert of(Authorize, a_vouched_tag().tell(tap())) == [Authorize(CARD, 5.0)]
+    assert of(Authorize, a_preauthorized_tag().tell(tap())) == [Authorize(CARD, 5.0)]
 
 
 def test_only_the_latest_accepted_answers_are_kept_in_mind():
     story = Story(a_charge_point())
-    for number in range(VOUCHED_MAX + 3):
+    for number in range(PREAUTHORIZED_MAX + 3):
         tag = f"CARD-{number}"
         story.tell(ev.AuthorizeRequested(f"q{number}", tag), ev.AuthorizeAnswered(tag, ACCEPTED))
-    assert len(story.state.vouched) == VOUCHED_MAX
-    assert story.state.vouched[-1].id_tag == f"CARD-{VOUCHED_MAX + 2}"
+    assert len(story.state.preauthorized) == PREAUTHORIZED_MAX
+    assert story.state.preauthorized[-1].id_tag == f"CARD-{PREAUTHORIZED_MAX + 2}"
 
 
 def test_a_question_that_is_answered_late_vouches_for_nothing():
@@ -291,4 +292,4 @@ def test_a_question_that_is_answered_late_vouches_for_nothing():
     story.wait(6)
     commands = story.tell(ev.AuthorizeAnswered(CARD, ACCEPTED))
     assert of(RecordDecision, commands) == []
-    assert story.state.vouched == ()
+    assert story.state.preauthorized == ()

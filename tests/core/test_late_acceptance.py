@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent.core import events as ev
-from agent.core.authorization_request import CHECKS_MAX, LATE_S
+from agent.core.authorization_outcome import CHECKS_MAX
+from agent.core.authorization_request import LATE_S
 from agent.core.commands import LockConnector
 from tests.core.world import (
     ACCEPTED,

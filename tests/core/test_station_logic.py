@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.core import events as ev
-from agent.core.authorization_request import CHECKS_MAX
+from agent.core.authorization_outcome import CHECKS_MAX
 from agent.core.commands import ShowSignal, Signal
 from agent.core.followers import next_deadline_s
 from agent.core.state import AuthorizationAttempt, PendingAuthorization, Purpose, Rules

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.core import events as ev
+from agent.core.authorization_outcome import CHECKS_MAX
 from agent.core.authorization_reasons import Rule
-from agent.core.authorization_request import CHECKS_MAX
 from agent.core.commands import Authorize, RecordDecision, ShowSignal
 from agent.core.state import Purpose, Rules
 from agent.core.tag_sources import Source

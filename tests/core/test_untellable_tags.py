@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agent.core import authorization_request
+from agent.core import authorization_outcome
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
@@ -100,7 +100,7 @@ def test_free_charging_under_such_a_tag_begins_nothing():
 def test_the_last_gate_refuses_whoever_has_got_that_far():
     accepted = Decision(Verdict.ACCEPTED, Rule.TRUSTED, "test")
     turn = Turn(a_charge_point(), at(0))
-    authorization_request.promise(
+    authorization_outcome.wait_for_plug(
         turn, AuthorizationAttempt(Purpose.START, "", (1,), facts=TagRecord()), accepted
     )
     assert turn.state.waiting == ()

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent.core import events as ev
-from agent.core.authorization_request import CHECKS_MAX, VOUCHED_MAX
+from agent.core.authorization_outcome import CHECKS_MAX
+from agent.core.authorization_request import PREAUTHORIZED_MAX
 from agent.core.commands import (
     CacheTag,
     CloseContactor,
@@ -369,7 +370,7 @@ class Witness:
         assert len(state.charging_profiles) <= most + len(state.connectors)
         ids = [one.profile.profile_id for one in state.charging_profiles]
         assert len(ids) == len(set(ids)), "two profiles with one id"
-        assert len(state.vouched) <= VOUCHED_MAX
+        assert len(state.preauthorized) <= PREAUTHORIZED_MAX
         assert len(state.reservations) <= len(state.connectors)
         assert state.outbox.waiting >= 0
 
