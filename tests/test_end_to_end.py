@@ -21,54 +21,16 @@ from agent.app.application import Application
 from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.control.server import ask
+from tests.box_config import config_text
 from tests.emulators.central_system import FakeCentralSystem, Silence
 from tests.emulators.mfrc522_chip import Card, Mfrc522Chip, install_fake_spidev
 from tests.emulators.modbus_meter import SdmOnPty
-from tests.emulators.wired_box import AUXILIARY, BOLT, COIL, PLUG, RESET, SOLENOID, WiredBox
+from tests.emulators.wired_box import CONTACTOR, LOCK, PLUG_CONTACT, RESET, WiredBox
 
 CARD = bytes.fromhex("044943121F1A80")
 TAG = "044943121F1A80"
 TRANSACTION_ID = 1000  # the first that the emulated central system gives
 LIMIT_S = 20.0  # a backstop; every wait below ends when the thing happens
-
-CONFIG = """
-[charge_point]
-identity = "Garage 7/B"
-vendor = "Example"
-model = "Wallbox"
-serial_number = "SN-1"
-
-[central_system]
-url = "{url}"
-
-[storage]
-path = "{directory}/agent.db"
-
-[reader]
-driver = "mfrc522"
-poll_ms = 20
-reset_pin = {reset}
-
-[[connectors]]
-id = 1
-contactor = {{ driver = "gpio", pin = {coil}, feedback_pin = {auxiliary}, min_off_s = 0 }}
-plug = {{ driver = "gpio", pin = {plug} }}
-meter = {{ driver = "modbus_sdm630", port = "{meter}", poll_s = 0.5 }}
-
-[connectors.lock]
-driver = "solenoid"
-pin = {solenoid}
-feedback_pin = {bolt}
-settle_ms = 10
-
-[authorization]
-authorize_timeout_s = 1
-tap_guard_s = 0
-
-[ocpp.configuration]
-MeterValueSampleInterval = 1
-MeterValuesSampledData = ["Energy.Active.Import.Register", "Power.Active.Import", "Voltage"]
-"""
 
 
 @dataclass
@@ -106,6 +68,26 @@ class Box:
         return (await self.ask(do="status"))["connectors"][0]
 
 
+def _config(directory: Path, url: str, meter: str) -> str:
+    parts = {
+        "contactor": CONTACTOR,
+        "lock": {**LOCK, "settle_ms": 10},
+        "plug": PLUG_CONTACT,
+        "meter": {"driver": "modbus_sdm630", "port": meter, "poll_s": 0.5},
+    }
+    measurands = ["Energy.Active.Import.Register", "Power.Active.Import", "Voltage"]
+    names = {"identity": "Garage 7/B", "vendor": "Example", "model": "Wallbox"}
+    return config_text(
+        directory,
+        url,
+        [parts],
+        keys={"MeterValueSampleInterval": 1, "MeterValuesSampledData": measurands},
+        charge_point={**names, "serial_number": "SN-1"},
+        reader={"driver": "mfrc522", "poll_ms": 20, "reset_pin": RESET},
+        authorization={"authorize_timeout_s": 1, "tap_guard_s": 0},
+    )
+
+
 @contextlib.asynccontextmanager
 async def running_box(
     directory: Path,
@@ -121,19 +103,7 @@ async def running_box(
     with SdmOnPty("sdm630") as meter:
         meter.set(import_kwh=import_kwh, power_w=0.0)
         async with central_system.serve() as url:
-            settings = parse_config(
-                CONFIG.format(
-                    url=url,
-                    directory=directory,
-                    meter=meter.path,
-                    coil=COIL,
-                    auxiliary=AUXILIARY,
-                    solenoid=SOLENOID,
-                    bolt=BOLT,
-                    plug=PLUG,
-                    reset=RESET,
-                )
-            )
+            settings = parse_config(_config(directory, url, meter.path))
             control = directory / "control.sock"
             application = Application(
                 settings, world=Environment(pin_factory=wires.factory, control_path=control)

@@ -18,37 +18,14 @@ from agent.app.application import Application
 from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.control.server import ask
+from tests.box_config import config_text
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.pilot_controllers import EvseWbOnPty, OpenEvseOnPty
-from tests.emulators.wired_box import AUXILIARY, COIL, WiredBox
+from tests.emulators.wired_box import CONTACTOR, WiredBox
 
 CARD = "044943121F1A80"
 LIMIT_S = 30.0  # a backstop; every wait below ends when the thing happens
 CONTROLLERS = {"evse_wb": EvseWbOnPty, "openevse": OpenEvseOnPty}
-
-CONFIG = """
-[charge_point]
-identity = "PILOT-1"
-max_current_a = 32
-
-[central_system]
-url = "{url}"
-
-[storage]
-path = "{directory}/agent.db"
-
-[reader]
-driver = "simulated"
-
-[[connectors]]
-id = 1
-contactor = {{ driver = "gpio", pin = {coil}, feedback_pin = {auxiliary}, min_off_s = 0 }}
-plug = {{ driver = "pilot" }}
-pilot = {{ driver = "{driver}", port = "{port}" }}
-
-[authorization]
-tap_guard_s = 0
-"""
 
 
 @dataclass
@@ -89,19 +66,16 @@ async def running_box(directory: Path, driver: str) -> AsyncIterator[Box]:
     wires, central_system = WiredBox(), FakeCentralSystem()
     with CONTROLLERS[driver]() as controller:
         async with central_system.serve() as url:
-            settings = parse_config(
-                CONFIG.format(
-                    url=url,
-                    directory=directory,
-                    driver=driver,
-                    port=controller.path,
-                    coil=COIL,
-                    auxiliary=AUXILIARY,
-                )
-            )
+            parts = {
+                "contactor": CONTACTOR,
+                "plug": {"driver": "pilot"},
+                "pilot": {"driver": driver, "port": controller.path},
+            }
+            charge_point = {"identity": "PILOT-1", "max_current_a": 32}
+            text = config_text(directory, url, [parts], charge_point=charge_point)
             control = directory / "control.sock"
             world = Environment(pin_factory=wires.factory, control_path=control)
-            application = Application(settings, world=world)
+            application = Application(parse_config(text), world=world)
             run = asyncio.create_task(application.run())
             box = Box(controller, wires, central_system, control)
             try:

@@ -18,8 +18,9 @@ import pytest
 from agent.app.daemon import serve
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.store import Store
+from tests.agent_process import LIMIT_S, Agent, running_agent
 from tests.app.box import CARD, TRANSACTION_ID
-from tests.app.process import LIMIT_S, Agent, running_agent, write_config
+from tests.box_config import write_config
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
 from tests.platform.test_systemd import Listener

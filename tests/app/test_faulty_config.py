@@ -13,8 +13,9 @@ from agent.app.application import Application
 from agent.config.config_file import read_config, settings_as_data, settings_from_data
 from agent.config.storage_path import storage_path_in
 from agent.platform.errors import ConfigError
+from tests.agent_process import LIMIT_S
 from tests.app.box import CARD, put_on_list
-from tests.app.process import LIMIT_S, write_config
+from tests.box_config import write_config
 
 ROOT = Path(__file__).parents[2]
 MISTAKES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.bench.box import simulated_config
+from tests.box_config import config_text
 
 HEAVY = {"gpiozero", "jsonschema", "ocpp", "pymodbus", "sqlite3", "sqlite_utils", "websockets"}
 
@@ -23,7 +23,7 @@ except ImportError:
 
 def test_the_outputs_are_safe_before_anything_heavy_is_imported(tmp_path):
     config = tmp_path / "config.toml"
-    config.write_text(simulated_config(tmp_path, ""), "utf-8")
+    config.write_text(config_text(tmp_path), "utf-8")
     done = subprocess.run(
         [sys.executable, "-c", START_WITHOUT_THE_REST, str(config)],
         capture_output=True,

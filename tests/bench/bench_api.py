@@ -17,7 +17,8 @@ import httpx
 
 from agent.api.tokens import TokenFile
 from tests.bench.bench_idle import kib
-from tests.bench.box import START_LIMIT_S, simulated_config, started
+from tests.bench.box import START_LIMIT_S, started
+from tests.box_config import config_text
 from tests.free_port import free_port
 
 SECRET = "bench-kQ7xV2mN9pL4wR8tZ3bC"
@@ -50,7 +51,7 @@ def api_config(port: int) -> str:
 async def _measure(port: int | None, updates: int) -> tuple[int, list[tuple[str, str]]]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        text = simulated_config(directory, "")
+        text = config_text(directory)
         if port is not None:
             TokenFile(directory).add("bench", ("read", "configure"), SECRET, "2026-03-01T12:00:00Z")
             text += api_config(port)
@@ -96,7 +97,7 @@ async def _timed(client: httpx.AsyncClient, version: int, size: int) -> float:
         for number in range(size)
     ]
     body: dict[str, Any] = {
-        "target": {"charger_id": "BENCH-1"},
+        "target": {"charger_id": "CP-1"},
         "event": {"list_version": version, "entries": entries},
     }
     while True:

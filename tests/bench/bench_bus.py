@@ -21,7 +21,8 @@ import aiomqtt
 
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.store import Store
-from tests.bench.box import simulated_config, started
+from tests.bench.box import started
+from tests.box_config import WITH_EVERY_PART, config_text
 from tests.emulators.virtual_clock import NOON
 from tests.free_port import free_port
 
@@ -62,7 +63,7 @@ def run(rounds: int = ROUNDS, burst: int = BURST) -> list[tuple[str, str]]:
 
 
 async def _measure(directory: Path, port: int, rounds: int, burst: int) -> list[tuple[str, str]]:
-    text = simulated_config(directory, "").replace("id = 1\n", 'id = 1\nevse_id = "DE*ABC*E1"\n')
+    text = config_text(directory, connectors=[{"evse_id": "DE*ABC*E1", **WITH_EVERY_PART}])
     config = directory / "config.toml"
     config.write_text(text + _MQTT.format(port=port), "utf-8")
     store = Store.open(directory / "agent.db", now=NOON, make_id=lambda: "unused")

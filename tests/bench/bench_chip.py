@@ -113,10 +113,7 @@ async def _taps(directory: Path, meter: str, count: int) -> list[list[float]]:
 
 @contextlib.asynccontextmanager
 async def _running(directory: Path, url: str, meter: str) -> AsyncIterator[Rig]:
-    text = emulated_config(directory, url, meter).replace(
-        "feedback_pin", "min_off_s = 0, feedback_pin", 1
-    )
-    settings, clock = parse_config(f"{text}\n[authorization]\ntap_guard_s = 0\n"), SystemClock()
+    settings, clock = parse_config(emulated_config(directory, url, meter)), SystemClock()
     put_on_list(settings, CARD)
     chip, wires = ChipInRealTime(), WiredBox()
     install_fake_spidev(sys.modules, chip)

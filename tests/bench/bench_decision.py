@@ -17,7 +17,7 @@ from agent.core.state import ChargePoint
 from agent.core.values import AuthorizationStatus, IdTagInfo, Instant
 from agent.store import Store
 from hw.board import open_board
-from tests.bench.box import simulated_config
+from tests.box_config import config_text
 
 CARDS = 2000
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -61,7 +61,7 @@ def _seconds(store: Store, state: ChargePoint, tag: str) -> float:
 
 
 def _plugged_in(store: Store, directory: Path) -> ChargePoint:
-    settings = parse_config(simulated_config(directory, ""))
+    settings = parse_config(config_text(directory))
     board = open_board(settings.board, lambda: NOW.monotonic_s)
     state = initial_state(settings, board, store.load(), store.head())
     board.shut_down()

@@ -27,8 +27,9 @@ from agent.core.values import (
 )
 from agent.ocpp16.requests import transaction_call
 from agent.store import Store
-from tests.bench.box import START_LIMIT_S, simulated_config, started
+from tests.bench.box import START_LIMIT_S, started
 from tests.bench.quick_central_system import quick_central_system, watched_central_system
+from tests.box_config import config_text
 
 MESSAGES = 1000
 _REPLAY_LIMIT_S = 300.0
@@ -112,7 +113,7 @@ async def _replay(directory: Path) -> tuple[float, float]:
     """Seconds from the accepted link to the last message, and from the process to the link."""
     async with watched_central_system("BootNotification", "StopTransaction") as system:
         config = directory / "config.toml"
-        config.write_text(simulated_config(directory, system.url), "utf-8")
+        config.write_text(config_text(directory, system.url), "utf-8")
         begun_s = time.monotonic()
         async with started(directory, ["-m", "agent", "run", "--config", str(config)]):
             async with asyncio.timeout(START_LIMIT_S):

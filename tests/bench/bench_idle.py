@@ -11,8 +11,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench.box import START_LIMIT_S, cpu_seconds, simulated_config, started
+from tests.bench.box import START_LIMIT_S, cpu_seconds, started
 from tests.bench.emulated_box import emulated_config
+from tests.box_config import config_text
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.modbus_meter import SdmOnPty
 
@@ -38,7 +39,7 @@ async def _measure(what: str, idle_s: float, with_real_drivers: bool) -> list[tu
                 config.write_text(emulated_config(directory, url, meter.path), "utf-8")
                 arguments = ["-m", "tests.bench.emulated_box", str(config)]
             else:
-                config.write_text(simulated_config(directory, url), "utf-8")
+                config.write_text(config_text(directory, url), "utf-8")
                 arguments = ["-m", "agent", "run", "--config", str(config)]
             async with started(directory, arguments) as moments:
                 async with asyncio.timeout(START_LIMIT_S):

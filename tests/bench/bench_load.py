@@ -11,18 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench.box import cpu_seconds, simulated_config, started
+from tests.bench.box import cpu_seconds, started
 from tests.bench.busy_central_system import KINDS
+from tests.box_config import config_text, simulated
 
 RATE = 200.0
 SECONDS = 60.0
 _LIMIT_S = 60.0  # beside the pressing itself
 _ANSWERS_MAX = 8 * 1024 * 1024
-_SECOND_CONNECTOR = """
-[[connectors]]
-id = 2
-contactor = { driver = "simulated" }
-"""
+_CONNECTORS = (simulated("meter"), simulated())
 
 
 def run(rate: float = RATE, seconds: float = SECONDS) -> list[tuple[str, str]]:
@@ -81,7 +78,7 @@ async def _press(directory: Path, rate: float, seconds: float) -> tuple[dict[str
     try:
         url = (await process.stdout.readline()).decode().strip()
         config = directory / "config.toml"
-        config.write_text(simulated_config(directory, url, ["meter"]) + _SECOND_CONNECTOR, "utf-8")
+        config.write_text(config_text(directory, url, _CONNECTORS), "utf-8")
         async with started(directory, ["-m", "agent", "run", "--config", str(config)]) as agent:
             before_s = cpu_seconds(agent.process.pid)
             async with asyncio.timeout(seconds + _LIMIT_S):

@@ -23,7 +23,8 @@ import httpx
 from agent.api.tokens import TokenFile
 from tests.bench.bench_api import SECRET, SETTLE_S, until_it_serves
 from tests.bench.bench_idle import kib
-from tests.bench.box import cpu_seconds, simulated_config, started
+from tests.bench.box import cpu_seconds, started
+from tests.box_config import config_text
 from tests.free_port import free_port
 
 PAGES = 10
@@ -32,15 +33,6 @@ LOADS = 30
 CHANGES_PER_S = 10
 CARD = "044943121F1A80"
 FIRST_LOAD = ("/", "/page/static/page.css", "/page/static/page.js", "/page/static/icon.svg")
-
-_API = """
-free_charging_id_tag = "FREE"
-
-[api]
-enabled = true
-listen = "127.0.0.1:{port}"
-page = {page}
-"""
 
 
 def run(watch_s: float = WATCH_S, loads: int = LOADS) -> list[tuple[str, str]]:
@@ -61,8 +53,12 @@ async def _measure(
         directory = Path(name)
         TokenFile(directory).add("bench", ("read", "operate"), SECRET, "2026-03-01T12:00:00Z")
         port = free_port()
-        text = simulated_config(directory, "")
-        text += _API.format(port=port, page=str(with_page).lower())
+        authorization = {"tap_guard_s": 0, "free_charging_id_tag": "FREE"}
+        text = config_text(
+            directory,
+            authorization=authorization,
+            api={"enabled": True, "listen": f"127.0.0.1:{port}", "page": with_page},
+        )
         config = directory / "config.toml"
         config.write_text(text, "utf-8")
         async with started(directory, ["-m", "agent", "run", "--config", str(config)]) as moments:

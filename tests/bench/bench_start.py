@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.box import START_LIMIT_S, cpu_seconds, simulated_config, started
+from tests.bench.box import START_LIMIT_S, cpu_seconds, started
+from tests.box_config import config_text
 from tests.emulators.central_system import FakeCentralSystem
 
 RUNS = 9
@@ -49,7 +50,7 @@ async def _start(directory: Path) -> Start:
     central_system = FakeCentralSystem()
     async with central_system.serve() as url:
         config = directory / "config.toml"
-        config.write_text(simulated_config(directory, url), "utf-8")
+        config.write_text(config_text(directory, url), "utf-8")
         async with started(directory, ["-m", "agent", "run", "--config", str(config)]) as moments:
             async with asyncio.timeout(START_LIMIT_S):
                 boot = await central_system.received("BootNotification")

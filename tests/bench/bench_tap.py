@@ -15,7 +15,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,8 +33,8 @@ from hw.board import open_board
 from hw.ports import Board
 from hw.simulated.contactor import SimulatedContactor
 from hw.simulated.reader import SimulatedReader
-from tests.bench.box import EVERY_PART, simulated_config
 from tests.bench.quick_central_system import quick_central_system
+from tests.box_config import WITH_EVERY_PART, Table, config_text, simulated
 
 WARM_UP = 5
 LISTED = 100
@@ -50,8 +50,8 @@ def run(taps: int = 200) -> list[tuple[str, str]]:
     """
     with tempfile.TemporaryDirectory() as name, _diary_to_nowhere():
         directory = Path(name)
-        full, asked = asyncio.run(_taps(directory, EVERY_PART, taps))
-        bare, _ = asyncio.run(_taps(directory, ("plug",), taps))
+        full, asked = asyncio.run(_taps(directory, WITH_EVERY_PART, taps))
+        bare, _ = asyncio.run(_taps(directory, simulated("plug"), taps))
         sync_s = _sync_p50_s(directory)
     return [
         *_rows("listed card", full, aim=" (aim: under 5 ms)"),
@@ -207,12 +207,12 @@ def _hold_to(reader: SimulatedReader, uid: str) -> float:
     return begun_s
 
 
-async def _taps(directory: Path, parts: Sequence[str], count: int) -> tuple[list[Tap], list[Tap]]:
+async def _taps(directory: Path, parts: Table, count: int) -> tuple[list[Tap], list[Tap]]:
     """Tap listed cards, and cards that the central system is asked about."""
     (directory / "agent.db").unlink(missing_ok=True)
     _fill_list(directory / "agent.db")
     async with quick_central_system() as url:
-        config = simulated_config(directory, url, parts)
+        config = config_text(directory, url, [parts])
         async with _running(config) as bench:
             for number in range(WARM_UP):
                 await bench.tap(_listed_uid(number))

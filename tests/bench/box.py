@@ -1,50 +1,19 @@
-"""What the benches share: a simulated box as a configuration file, and a process to look at."""
+"""What the benches share: a process to look at, and when it reached what."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
-import sys
 from asyncio import FIRST_COMPLETED
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.agent_process import start_python
+
 START_LIMIT_S = 60.0
-
-_CONFIG = """
-[charge_point]
-identity = "BENCH-1"
-
-[central_system]
-url = "{url}"
-
-[storage]
-path = "{directory}/agent.db"
-
-[reader]
-driver = "simulated"
-
-[[connectors]]
-id = 1
-contactor = {{ driver = "simulated", min_off_s = 0 }}
-{parts}
-
-[authorization]
-tap_guard_s = 0
-"""
-
-
-EVERY_PART = ("lock", "plug", "pilot", "meter")
-
-
-def simulated_config(directory: Path, url: str, parts: Sequence[str] = EVERY_PART) -> str:
-    """The text of a configuration with one connector, all its parts simulated."""
-    lines = "\n".join(f'{part} = {{ driver = "simulated" }}' for part in parts)
-    return _CONFIG.format(directory=directory, url=url, parts=lines)
 
 
 @dataclass
@@ -79,12 +48,7 @@ async def started(directory: Path, arguments: Sequence[str]) -> AsyncIterator[Mo
         _ReadySocket, local_addr=str(notify), family=socket.AF_UNIX
     )
     begun_s = loop.time()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "NOTIFY_SOCKET": str(notify)},
-    )
+    process = await start_python(*arguments, environment={"NOTIFY_SOCKET": str(notify)})
     moments = Moments(process, begun_s)
     log = asyncio.create_task(_read_log(process, moments))
     try:

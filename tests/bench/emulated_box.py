@@ -17,46 +17,21 @@ from agent.app.daemon import serve, set_up_logging
 from agent.config.config_file import read_config
 from agent.runtime.clock import SystemClock
 from hw.board import open_board
+from tests.box_config import config_text
 from tests.emulators.mfrc522_chip import Mfrc522Chip, install_fake_spidev
-from tests.emulators.wired_box import AUXILIARY, BOLT, COIL, PLUG, RESET, SOLENOID, WiredBox
-
-_CONFIG = """
-[charge_point]
-identity = "BENCH-2"
-
-[central_system]
-url = "{url}"
-
-[storage]
-path = "{directory}/agent.db"
-
-[reader]
-driver = "mfrc522"
-poll_ms = 100
-reset_pin = {reset}
-
-[[connectors]]
-id = 1
-contactor = {{ driver = "gpio", pin = {coil}, feedback_pin = {auxiliary} }}
-lock = {{ driver = "solenoid", pin = {solenoid}, feedback_pin = {bolt} }}
-plug = {{ driver = "gpio", pin = {plug} }}
-meter = {{ driver = "modbus_sdm630", port = "{meter}" }}
-"""
+from tests.emulators.wired_box import CONTACTOR, LOCK, PLUG_CONTACT, RESET, WiredBox
 
 
 def emulated_config(directory: Path, url: str, meter: str) -> str:
     """The text of a configuration with one connector, every driver a real one."""
-    return _CONFIG.format(
-        directory=directory,
-        url=url,
-        meter=meter,
-        coil=COIL,
-        auxiliary=AUXILIARY,
-        solenoid=SOLENOID,
-        bolt=BOLT,
-        plug=PLUG,
-        reset=RESET,
-    )
+    parts = {
+        "contactor": CONTACTOR,
+        "lock": LOCK,
+        "plug": PLUG_CONTACT,
+        "meter": {"driver": "modbus_sdm630", "port": meter},
+    }
+    reader = {"driver": "mfrc522", "poll_ms": 100, "reset_pin": RESET}
+    return config_text(directory, url, [parts], reader=reader)
 
 
 class ChipInRealTime(Mfrc522Chip):

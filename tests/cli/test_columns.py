@@ -23,8 +23,9 @@ import pytest
 from agent.__main__ import main
 from agent.cli.main import parser
 from agent.cli.manual.tree import commands_of
+from tests.agent_process import running_agent
 from tests.app.box import CARD
-from tests.app.process import running_agent, write_config
+from tests.box_config import write_config
 from tests.emulators.central_system import Error, FakeCentralSystem
 
 COLUMNS = 80

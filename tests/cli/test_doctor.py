@@ -22,7 +22,8 @@ from agent.core.connection_profile import (
 )
 from agent.maintenance import check_box
 from agent.store import Store
-from tests.app.process import CONFIG, LIMIT_S, write_config
+from tests.agent_process import LIMIT_S
+from tests.box_config import config_text, write_config
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
 
@@ -131,7 +132,7 @@ def test_before_the_first_start_the_services_folder_is_left_to_the_service(
     folder = tmp_path / "not" / "yet"
     monkeypatch.setattr(check_box, "SERVICE_FOLDER", folder)
     config = tmp_path / "config.toml"
-    config.write_text(CONFIG.format(directory=folder, url=""))
+    config.write_text(config_text(folder))
     assert main(["doctor", "--config", str(config)]) == 0
     told = capsys.readouterr().out
     assert f"SKIP  disk           {folder} is not there yet: the service makes it" in told

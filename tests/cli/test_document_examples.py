@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from tests.app.process import running_agent, write_config
+from tests.agent_process import running_agent
+from tests.box_config import write_config
 from tests.test_docs import ROOT, calls_of, code_blocks
 
 DOCUMENTS = ("local-list", "commissioning", "troubleshooting", "control-api", "page")

@@ -23,8 +23,9 @@ from agent.cli import main as command_line
 from agent.cli import paths as places_module
 from agent.config.config_file import read_config
 from hw.ports import BoardError
+from tests.agent_process import LIMIT_S
 from tests.app.box import CARD, put_on_list
-from tests.app.process import LIMIT_S, write_config
+from tests.box_config import write_config
 from tests.emulators.gpio_chips import GpioChips
 
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,9 @@ from agent.cli.self_test import Person
 from agent.config.config_file import read_config
 from agent.maintenance.findings import FindingVerdict
 from agent.platform.errors import ControlError
+from tests.agent_process import LIMIT_S
 from tests.app.box import CARD, put_on_list
-from tests.app.process import LIMIT_S, write_config
+from tests.box_config import write_config
 
 pytestmark = pytest.mark.real_time
 

@@ -15,7 +15,7 @@ from agent.cli.main import parser
 from agent.cli.manual.tree import commands_of
 from agent.platform.file_problems import in_words, why
 from agent.platform.whole_file import write_private
-from tests.app.process import write_config
+from tests.box_config import write_config
 from tests.rights import modes_count
 
 ARGUMENTS = {

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
+import signal
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +17,8 @@ from typing import Any
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.platform.errors import ControlError
 from agent.store import Store
-from tests.app.process import LIMIT_S, Agent
+from tests.agent_process import Agent, ProcessEnded, start_python
+from tests.box_config import TWO_CONNECTORS, config_text
 from tests.crash.accounts import Journal, JournalMessage, JournalSession
 from tests.emulators.virtual_clock import NOON
 
@@ -26,49 +26,6 @@ CARDS = {1: "044943121F1A80", 2: "04A2B3C4D5E680"}  # by the connector that they
 POWER_W = 55_000
 # A sample a second, a look at the meter each half second, and a machine that is busy.
 SAMPLE_WH = POWER_W * (1.0 + 0.5 + 0.5) / 3600
-
-_CONFIG = """
-[charge_point]
-identity = "CP-1"
-max_current_a = 80
-phases = 3
-
-[central_system]
-url = "{url}"
-
-[storage]
-path = "{directory}/agent.db"
-
-[reader]
-driver = "simulated"
-
-[[connectors]]
-id = 1
-contactor = {{ driver = "simulated", min_off_s = 0 }}
-lock = {{ driver = "simulated" }}
-plug = {{ driver = "simulated" }}
-pilot = {{ driver = "simulated" }}
-meter = {{ driver = "simulated", poll_s = 0.5 }}
-
-[[connectors]]
-id = 2
-contactor = {{ driver = "simulated", min_off_s = 0 }}
-plug = {{ driver = "simulated" }}
-pilot = {{ driver = "simulated" }}
-meter = {{ driver = "simulated", poll_s = 0.5 }}
-
-[authorization]
-tap_guard_s = 0
-authorize_timeout_s = 1
-
-[simulation]
-meter_start_wh = {meter_start_wh}
-car_power_w = {power_w}
-
-[ocpp.configuration]
-MeterValueSampleInterval = 1
-{more_keys}
-"""
 
 
 class CrashBox:
@@ -96,24 +53,22 @@ class CrashBox:
     async def start(self) -> Agent:
         """Start the process; does not wait for it."""
         config = self.directory / "config.toml"
-        config.write_text(
-            _CONFIG.format(
-                url=self.url,
-                directory=self.directory,
-                meter_start_wh=self.meter_start_wh,
-                power_w=POWER_W,
-                more_keys="\n".join(f"{key} = {value}" for key, value in self._more_keys.items()),
-            ),
-            encoding="utf-8",
+        text = config_text(
+            self.directory,
+            self.url,
+            TWO_CONNECTORS,
+            keys={"MeterValueSampleInterval": 1, **self._more_keys},
+            charge_point={"identity": "CP-1", "max_current_a": 80, "phases": 3},
+            authorization={"tap_guard_s": 0, "authorize_timeout_s": 1},
+            simulation={"meter_start_wh": self.meter_start_wh, "car_power_w": POWER_W},
         )
+        config.write_text(text, encoding="utf-8")
         self.starts += 1
         with self.log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent", "run", "--config", str(config)),
-                env={**os.environ, "NOTIFY_SOCKET": ""},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+            process = await start_python(
+                *("-m", "agent", "run", "--config", str(config)),
+                output=log,
+                environment={"NOTIFY_SOCKET": ""},
             )
         self.agent = Agent(process, self.directory / "control.sock")
         return self.agent
@@ -121,18 +76,15 @@ class CrashBox:
     async def kill(self) -> None:
         """SIGKILL, and gone."""
         assert self.agent is not None
-        with contextlib.suppress(ProcessLookupError):
-            self.agent.process.kill()
-        await self.agent.process.wait()
+        await self.agent.kill()
         self.agent = None
 
     async def end(self) -> int | None:
         """SIGTERM; returns the exit status."""
         assert self.agent is not None
-        process, self.agent = self.agent.process, None
-        process.terminate()
-        async with asyncio.timeout(LIMIT_S):
-            return await process.wait()
+        agent, self.agent = self.agent, None
+        status, _ = await agent.ends(signal.SIGTERM)
+        return status
 
     def read_journal(self) -> list[JournalSession]:
         """Add what the journal of the dead process says; returns the sessions that are open.
@@ -183,30 +135,14 @@ def _put_on_list(database: Path) -> None:
     store.close()
 
 
-class Gone(Exception):
-    """The process does not live any more."""
-
-
 async def do(agent: Agent, action: str, **request: Any) -> Any:
-    """What the control socket answers. Raises Gone, ControlError for a refusal."""
+    """What the control socket answers. Raises ProcessEnded, ControlError for a refusal."""
     try:
         return await agent.do(action, **request)
     except (ControlError, json.JSONDecodeError):
         if await _is_dead_soon(agent):
-            raise Gone from None
+            raise ProcessEnded from None
         raise
-
-
-async def ready(agent: Agent) -> None:
-    """Wait until the process answers on its control socket. Raises Gone, TimeoutError."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with contextlib.suppress(ControlError, json.JSONDecodeError):
-                await agent.do("status")
-                return
-            if agent.process.returncode is not None:
-                raise Gone
-            await asyncio.sleep(0.02)
 
 
 async def _is_dead_soon(agent: Agent) -> bool:

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 from agent.platform.errors import ControlError
-from tests.app.process import LIMIT_S, Agent
+from tests.agent_process import LIMIT_S, Agent, ProcessEnded
 from tests.crash.accounts import Seen
-from tests.crash.box import CARDS, Gone, do, ready
+from tests.crash.box import CARDS, do
 
 LOOK_EVERY_S = 0.03
 _ENERGY_MAX_WH = 60
@@ -47,11 +47,11 @@ class Driver:
         """
         self._on_action("start")
         try:
-            await ready(self._agent)
+            await self._agent.ready()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._look())
                 group.create_task(self._act())
-        except* Gone:
+        except* ProcessEnded:
             pass
 
     async def _look(self) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from random import Random
 
 from agent.platform.errors import ControlError
+from tests.agent_process import ProcessEnded
 from tests.crash.accounts import Accounts, JournalSession, Seen, disagreements
-from tests.crash.box import SAMPLE_WH, CrashBox, Gone, do, ready
+from tests.crash.box import SAMPLE_WH, CrashBox, do
 from tests.crash.central_system import AccountingCentralSystem
 from tests.crash.driver import Driver
 
@@ -53,7 +54,7 @@ async def kill_again_and_again(directory: Path, seed: int, kills: int) -> Run:
             _after_death(run, box, Random(f"{seed} death {number}"))
         await _settle(run, box, system)
         run.problems += disagreements(_accounts(run, box, system))
-    except* (AssertionError, ControlError, Gone, TimeoutError) as problem:
+    except* (AssertionError, ControlError, ProcessEnded, TimeoutError) as problem:
         run.problems.append(_in_words(problem))
     finally:
         if box.agent is not None:
@@ -134,7 +135,7 @@ async def _settle(run: Run, box: CrashBox, system: AccountingCentralSystem) -> N
         await system.open()
     agent = await box.start()
     run.diary.append("--- left in peace")
-    await ready(agent)
+    await agent.ready()
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLES_WITHIN_S):
             while not await _has_settled(box):

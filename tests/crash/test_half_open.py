@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.crash.accounts import Accounts, Seen, disagreements
-from tests.crash.box import CARDS, SAMPLE_WH, CrashBox, do, ready
+from tests.crash.box import CARDS, SAMPLE_WH, CrashBox, do
 from tests.crash.central_system import AccountingCentralSystem
 from tests.crash.proxy import SwallowingProxy, Way
 
@@ -107,7 +107,7 @@ async def scene(
             box = CrashBox(directory, proxy.url, {"WebSocketPingInterval": PING_S})
             agent = await box.start()
             try:
-                await ready(agent)
+                await agent.ready()
                 yield Scene(box, proxy, system, {})
             finally:
                 if box.agent is not None:

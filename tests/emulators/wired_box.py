@@ -13,6 +13,11 @@ from gpiozero.pins.mock import MockFactory, MockPin
 
 COIL, AUXILIARY, SOLENOID, BOLT, PLUG, RESET = 17, 27, 22, 23, 24, 25
 
+# What stands about them in a configuration.
+CONTACTOR = {"driver": "gpio", "pin": COIL, "feedback_pin": AUXILIARY, "min_off_s": 0}
+LOCK = {"driver": "solenoid", "pin": SOLENOID, "feedback_pin": BOLT}
+PLUG_CONTACT = {"driver": "gpio", "pin": PLUG}
+
 
 class OutputPin(MockPin):
     """A mock pin that tells what hangs on it when its level changes."""

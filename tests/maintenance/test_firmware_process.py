@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.process import LIMIT_S, running_agent, write_config
+from tests.agent_process import LIMIT_S, running_agent
+from tests.box_config import write_config
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.file_servers import Shelf, http_server
 

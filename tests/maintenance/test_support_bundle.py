@@ -37,8 +37,9 @@ from agent.maintenance.support_bundle import (
 from agent.platform.errors import ControlError
 from agent.store import Store
 from agent.store.offline_view import Look
+from tests.agent_process import LIMIT_S
 from tests.app.box import CARD, OTHER_CARD, Box, box_settings, running_box
-from tests.app.process import LIMIT_S, write_config
+from tests.box_config import write_config
 from tests.emulators.central_system import Error
 from tests.emulators.virtual_clock import NOON
 

@@ -19,7 +19,7 @@ from agent.platform.edited_files import decoded, one_line, read_certificates, re
 from agent.platform.errors import AgentError, EditedFileError
 from agent.platform.tls import client_context
 from agent.store.offline_view import Look
-from tests.app.process import CONFIG
+from tests.box_config import CONFIG
 from tests.emulators.certificates import certificate_for
 
 SECRET = "q7Zr-2kPw_5vXb9T"

@@ -31,65 +31,47 @@ from hw.board import open_board
 from hw.ports import Board, Signal
 from hw.simulated.front_panel import SimulatedIndicator
 from tests.bench.gaps import Gaps
-from tests.emulators.wired_box import AUXILIARY, BOLT, COIL, PLUG, SOLENOID, OutputPin, WiredBox
+from tests.box_config import LIVELY_METER, SIMULATED, config_text
+from tests.emulators.wired_box import (
+    AUXILIARY,
+    BOLT,
+    COIL,
+    CONTACTOR,
+    LOCK,
+    PLUG,
+    PLUG_CONTACT,
+    SOLENOID,
+    OutputPin,
+    WiredBox,
+)
 
 STOP_PIN, DOOR_PIN = 5, 6
 LOOK_S = 0.2  # what has just changed may not have been looked at
 ANSWER_WITHIN_S = 3.0
 OPEN_WITHIN_S = 1.0  # looked for so long; what it took is told
 _VERDICTS = {Signal.ACCEPTED.value, Signal.REFUSED.value, Signal.REFUSED_UNANSWERED.value}
-_CONFIG = """
-[charge_point]
-identity = "SOAK-1"
-
-[central_system]
-url = "{url}"
-
-[storage]
-path = "{directory}/agent.db"
-
-[reader]
-driver = "simulated"
-
-[indicator]
-driver = "simulated"
-
-[inputs]
-emergency_stop = {{ driver = "gpio", pin = {stop} }}
-door = {{ driver = "gpio", pin = {door} }}
-
-[[connectors]]
-id = 1
-contactor = {{ driver = "gpio", pin = {coil}, feedback_pin = {auxiliary}, min_off_s = 0 }}
-lock = {{ driver = "solenoid", pin = {solenoid}, feedback_pin = {bolt}, tries = 1 }}
-plug = {{ driver = "gpio", pin = {plug} }}
-meter = {{ driver = "simulated", poll_s = 0.5 }}
-
-[authorization]
-tap_guard_s = 0
-authorize_timeout_s = 1
-local_list_owner = "shared"
-
-[ocpp.configuration]
-MeterValueSampleInterval = 5
-WebSocketPingInterval = 1
-TransactionMessageAttempts = 20
-TransactionMessageRetryInterval = 1
-"""
 
 
 def wired_config(directory: Path, url: str) -> str:
     """The text of a configuration with one connector on real pins."""
-    return _CONFIG.format(
-        directory=directory,
-        url=url,
-        stop=STOP_PIN,
-        door=DOOR_PIN,
-        coil=COIL,
-        auxiliary=AUXILIARY,
-        solenoid=SOLENOID,
-        bolt=BOLT,
-        plug=PLUG,
+    wired = {"contactor": CONTACTOR, "lock": {**LOCK, "tries": 1}, "plug": PLUG_CONTACT}
+    return config_text(
+        directory,
+        url,
+        [{**wired, **LIVELY_METER}],
+        keys={
+            "MeterValueSampleInterval": 5,
+            "WebSocketPingInterval": 1,
+            "TransactionMessageAttempts": 20,
+            "TransactionMessageRetryInterval": 1,
+        },
+        charge_point={"identity": "SOAK-1"},
+        indicator=SIMULATED,
+        inputs={
+            name: {"driver": "gpio", "pin": pin}
+            for name, pin in (("emergency_stop", STOP_PIN), ("door", DOOR_PIN))
+        },
+        authorization={"tap_guard_s": 0, "authorize_timeout_s": 1, "local_list_owner": "shared"},
     )
 
 

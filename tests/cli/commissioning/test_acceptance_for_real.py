@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from agent.__main__ import main
-from tests.app.process import LIMIT_S, Agent, running_agent, write_config
+from tests.agent_process import LIMIT_S, Agent, running_agent
+from tests.box_config import write_config
 from tests.emulators.central_system import FakeCentralSystem
 
 CARD = "044943121F1A80"
