@@ -56,7 +56,7 @@ def open_board(
 ) -> Board:
     """Open every part that the settings name; BoardError, and nothing left open, if one fails.
 
-    ``clock`` gives monotonic seconds, the same as ``step`` will be told. ``pin_factory`` is a
+    ``clock`` gives monotonic seconds, the same clock as for ``step``. ``pin_factory`` is a
     gpiozero factory; without one the board's own is opened when the first pin is needed.
     ``simulate`` puts a simulated twin in the place of every part, also of those that the settings
     leave out, except a lock that is left out: then the cable is fixed.
@@ -72,7 +72,7 @@ class NoIndicator:
     """A box without lights."""
 
     def show(self, signal: Signal, flashes: int = 0) -> None:
-        """Log it, for whoever looks for a light."""
+        """Log it, for a person who looks for a light."""
         logger.debug("No indicator is fitted to show: %s", signal.value)
 
     def shut_down(self) -> None:

@@ -42,7 +42,7 @@ class ContactorPhase(Enum):
 
     OPEN = "open"
     ARMED = "armed"
-    WAITING = "waiting"  # armed and told to close; the minimum off time is still running
+    WAITING = "waiting"  # armed and ordered closed; the minimum off time is still running
     CLOSED = "closed"
     TRIPPED = "tripped"
 
@@ -85,10 +85,10 @@ class LeasedContactor:
     returns None where no feedback is fitted; then the order counts as the feedback. A feedback
     that cannot be read counts as the opposite of what was ordered: nothing may rely on it.
 
-    ``step`` must be told the same clock's time as ``clock`` returns. ``release`` frees the pins.
-    ``beat`` is told the other level at each ``step``: a charge pump in the supply of the coil drops
-    out when nobody steps any more, whatever the pins do then. It is not told while the output does
-    not switch off: then the pump opens the contactor.
+    ``step`` must get the time of the same clock as ``clock``. ``release`` frees the pins.
+    ``beat`` gets the other level at each ``step``: a charge pump in the supply of the coil drops
+    out when ``step`` is no longer called, whatever the pins do then. It is not called while the
+    output does not switch off: then the pump opens the contactor.
     The coil must be off when this is made; the first close is not delayed by the minimum off time.
     """
 
@@ -358,7 +358,7 @@ class LeasedContactor:
         return len(changes) == CHATTER_CHANGES and now_s - changes[0] < CHATTER_S
 
     def _forget_changes(self) -> None:
-        """The contacts move because they were told to: what they did before is not counted."""
+        """The contacts move by order: what they did before is not counted."""
         self._said = None
         self._changed_at.clear()
 

@@ -121,14 +121,14 @@ class EvseWb:
         """Its firmware, and what it does by itself after a power cut."""
         if not self._is_known:
             return "EVSE-WB, not heard yet"
-        told = f"EVSE-WB, firmware {self._firmware}"
+        text = f"EVSE-WB, firmware {self._firmware}"
         if self._last < _STATUS:
-            told += "; it does not say what is wrong (no register 1007)"
+            text += "; it does not say what is wrong (no register 1007)"
         if self._boot_a is None:
-            return f"{told}; what it offers after power-on it does not say"
+            return f"{text}; what it offers after power-on it does not say"
         boot = "nothing" if self._boot_a == 0 else f"{self._boot_a:g} A by itself"
         hint = "" if self._boot_a == 0 else " (set its register 2000 to 0)"
-        return f"{told}; after power-on it offers {boot}{hint}"
+        return f"{text}; after power-on it offers {boot}{hint}"
 
     def close(self) -> None:
         """Close the port."""

@@ -94,7 +94,7 @@ def _is_gpio_error(error: Exception) -> bool:
 
 
 def _close(part: str, device: Any) -> None:
-    """Close a gpiozero device; a line that is gone must not keep the others from closing."""
+    """Close a gpiozero device; a lost line must not keep the others from closing."""
     try:
         device.close()
     except Exception:
@@ -159,7 +159,7 @@ class Outputs:
         return self._claimed.pop(output)
 
     def close(self) -> None:
-        """Release those that nobody has taken."""
+        """Release those that were not taken."""
         for claimed in self._claimed.values():
             claimed.close()
         self._claimed.clear()

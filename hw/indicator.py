@@ -1,7 +1,7 @@
 """Lights and a buzzer on GPIO pins, playing the patterns of ``hw.light_patterns``.
 
 One thread sleeps until the next change; a steady light costs nothing. What the pins do wrong is
-logged once, and never reaches whoever wanted to show something.
+logged once, and never reaches the caller.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ISO 14443-3 type A: frames, check values, and the walk from "anybody there?" to a whole UID.
+"""ISO 14443-3 type A: frames, check values, and the way from a first request to a whole UID.
 
 Pure: the device is one function that sends a frame and returns what came back.
 """

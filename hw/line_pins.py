@@ -29,7 +29,7 @@ class PinInfo:
 
 
 class LinePin:
-    """One pin; nothing is held until it is told what to be. Errors are LineError and OSError."""
+    """One pin; no line is held until its function is set. Errors are LineError and OSError."""
 
     def __init__(self, chips: Chips, pin: Pin) -> None:
         self.info = PinInfo(str(pin))
@@ -129,7 +129,7 @@ class LinePins:
         return pin
 
     def reserve_pins(self, requester: object, *names: object) -> None:
-        """Nothing: the kernel keeps a line for whoever holds it."""
+        """Nothing: the kernel keeps a line for its holder."""
 
     def release_pins(self, reserver: object, *names: object) -> None:
         """Nothing: closing a pin lets go of it."""

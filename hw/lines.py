@@ -51,7 +51,7 @@ class LineError(Exception):
 
 
 class LineBusy(LineError):
-    """Somebody holds the line already."""
+    """Another process holds the line already."""
 
 
 def parse_pin(pin: object) -> tuple[str, int]:
@@ -132,7 +132,7 @@ class Chips:
     def output(self, pin: Pin, level: bool) -> int:
         """Make the pin an output that is at this level from the first moment on.
 
-        Returns the descriptor that holds it. LineBusy when somebody else does, LineError.
+        Returns the descriptor that holds it. LineBusy when another process does, LineError.
         """
         return self._request(pin, _output_config(level))
 
@@ -202,7 +202,7 @@ def _reason(problem: OSError) -> str:
         case errno.EINVAL:
             return "the chip has no such line"
         case errno.ENODEV | errno.ENXIO:
-            return "the chip is gone"
+            return "the chip has disappeared"
         case errno.ENOTTY:
             return "this is no GPIO chip, or the kernel is older than 5.10"
         case _:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 SetOutput = Callable[[bool], None]
 
-PULSE_LIMIT_S = 1.0  # no pulse is longer, whoever sleeps
+PULSE_LIMIT_S = 1.0  # no pulse is longer, even when a thread is late
 RELIEVE_S = 0.15  # short move the other way before a lock is tried again: frees a jammed bolt
 GAP_S = 0.1  # between two moves in opposite directions (relays need at least 20 ms)
 SLOW_RETRY_S = 30.0  # after a jam on unlock
@@ -293,7 +293,7 @@ class FeedbackLock(ABC):
         if self._phase not in (_LockPhase.IDLE, _LockPhase.WAITING) or state is self._reported:
             return
         if self._phase is _LockPhase.WAITING and self._wanted is LockState.UNLOCKED:
-            return  # a lock move was broken off: nobody shall take this for a confirmed lock
+            return  # a lock move was broken off: this must not be taken for a confirmed lock
         if self._phase is _LockPhase.IDLE:
             self._wanted = None  # moved by hand: the next order drives again
         self._reported = state

@@ -58,7 +58,7 @@ DIGITS = {
     Quantity.FREQUENCY_HZ: 2,
     Quantity.POWER_FACTOR: 3,
 }
-"""Decimals kept of each quantity: 230.1 V as float32 is 230.10000610..., which nobody measured."""
+"""Decimals kept of each quantity: 230.1 V as float32 is 230.10000610..., which was not measured."""
 
 
 TINY = 1e-9

@@ -18,7 +18,7 @@ from hw.settings import ReaderSettings
 
 logger = logging.getLogger(__name__)
 
-MI_COLLISION = 3  # beside the package's MI_OK 0, MI_NOTAGERR 1 (nobody answered), MI_ERR 2
+MI_COLLISION = 3  # beside the package's MI_OK 0, MI_NOTAGERR 1 (no answer), MI_ERR 2
 
 LOOK_S = 0.001  # between two looks at ComIrqReg
 # A card answers 0.1 ms after the frame (ISO 14443-3, 6.2.1), the chip's timer speaks after 5 ms. So
@@ -147,7 +147,7 @@ class _RightExchange:
         return self.MI_OK, *self._received()
 
     def _wait_for_answer(self) -> bool:
-        """True: something was received. False: the chip's timer ran out, nobody is there."""
+        """True: something was received. False: the chip's timer ran out, no card is there."""
         for pause_s in (LOOK_S, SILENCE_S, *[LOOK_S] * (LOOKS - 2)):
             self._sleep(pause_s)
             irq = self.Read_MFRC522(self.CommIrqReg)

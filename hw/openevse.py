@@ -134,7 +134,7 @@ class OpenEvse:
         return float(taken_a)
 
     def wait(self, for_s: float) -> None:
-        """Until something comes by itself: state changes are told without being asked."""
+        """Until the controller sends something by itself: it reports state changes unasked."""
         if self._port is None:
             self._awake.wait(for_s)  # nothing to listen to: the port is looked for again then
             self._awake.clear()
@@ -153,10 +153,10 @@ class OpenEvse:
             try:
                 port.cancel_read()
             except _PULLED:
-                logger.debug("pilot controller: its port is gone")
+                logger.debug("pilot controller: its port has disappeared")
 
     def describe(self) -> str:
-        """Firmware, and which of its safety checks somebody has switched off."""
+        """Firmware, and which of its safety checks are switched off."""
         checks = f"; switched off in it: {', '.join(self._checks_off)}" if self._checks_off else ""
         blind = "" if self._tells_connection else "; asleep it sees no vehicle: fit a plug contact"
         return f"OpenEVSE, {self._version or 'not heard yet'}{checks}{blind}"
@@ -168,7 +168,7 @@ class OpenEvse:
     # --- what it says ------------------------------------------------------------------------
 
     def _report(self, words: tuple[str, ...]) -> PilotReport:
-        """By the number of words, which is what the firmware's authors want to be gone by.
+        """By the number of words, as the firmware's authors recommend.
 
         Two words (until D5.1, protocol 1.0.3 to 4.0.1): the state as a decimal number. Three
         (D5.2, which has kept 4.0.1) and four (from D6, protocol 5.0.0): as a hexadecimal one, and
@@ -222,7 +222,7 @@ class OpenEvse:
     def _beat(self) -> None:
         if self._asked("SY").is_ok:
             return
-        # A beat came too late, and it has gone down to its fall-back current.
+        # A beat came too late, and it has fallen back to its lower current.
         self._ask(_ACKNOWLEDGE_MISSED)
 
     def _set_amps(self, current_a: int) -> int:
@@ -316,7 +316,7 @@ class OpenEvse:
                 self._note(said)
 
     def _note(self, said: Spontaneous) -> None:
-        """AB: it has booted and forgotten what it was told. The rest is asked for at once."""
+        """AB: it has booted and forgotten its orders. The rest is asked for at once."""
         if said.kind == "AB":
             logger.warning("pilot controller openevse: it has booted %s", " ".join(said.words))
             self._is_greeted = False

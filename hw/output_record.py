@@ -1,7 +1,7 @@
 """What the running agent claims, written down for the last defence: which pins, which level is off.
 
 One small text file in each of two places, so that a full, missing or read-only one leaves the
-other. A line holds one output; a line that cannot be read keeps nobody from the others. What an
+other. A line holds one output; a line that cannot be read does not hide the others. What an
 earlier boot of the machine wrote down does not count: its pins are inputs since.
 """
 
@@ -48,9 +48,9 @@ def places(
         ("RUNTIME_DIRECTORY", "/run/chargepoint-agent"),
         ("STATE_DIRECTORY", "/var/lib/chargepoint-agent"),
     ):
-        told = environment.get(name, "").split(":")[0]
-        if told or os.path.isdir(default):
-            found.append(told or default)
+        given = environment.get(name, "").split(":")[0]
+        if given or os.path.isdir(default):
+            found.append(given or default)
     if database is not None and beside(database) not in found:
         found.append(beside(database))
     return tuple(found)

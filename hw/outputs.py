@@ -1,7 +1,7 @@
 """Which outputs a box has, and which level of each is the safe one.
 
 Read from plain tables, as they stand in the configuration file, whatever else is wrong with them:
-the last defence must find a pin also in a file that nobody else can use.
+the last defence must find a pin even in a file that is otherwise unusable.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _of_lock(table: Mapping[str, Any], part: str, problems: list[str]) -> Iterat
     driver = table.get("driver", "none")
     if driver in _NOT_REAL:
         return
-    # Of a driver that nobody knows, each pin that is named may be the one.
+    # With an unknown driver, each pin that is named may be the one.
     every = ("pin", "lock_pin", "unlock_pin")
     for key in _LOCK_PINS.get(driver, every) if isinstance(driver, str) else every:
         yield from _output(LOCK, table.get(key), False, part, problems)

@@ -2,7 +2,7 @@
 
 A ``Dialogue`` knows one controller's language; ``PolledPilot`` asks it several times a second,
 compares what it offers with what was ordered, and tells it the difference. So a controller that
-rebooted, or that somebody turned by hand, is told again without anybody noticing.
+rebooted, or was turned by hand, gets its order again without being noticed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
 SILENT_S = 3.0
-"""Nothing understandable for longer than this is a fault: the vehicle may be gone."""
+"""Nothing understandable for longer than this is a fault: the vehicle may have left."""
 
 CHANGE_S = 5.0
 """Shortest time between two duty cycles; a vehicle may take as long to follow (IEC 61851-1)."""
 
 REPEAT_S = 1.0
-"""A controller that does not do what it was told is told again after this time."""
+"""A controller that has not carried out an order gets it again after this time."""
 
 CURRENT_MIN_A = 6  # IEC 61851-1: nothing between 0 and 6 A can be offered; below means pause
 CURRENT_MAX_A = 80
@@ -91,10 +91,10 @@ class PolledPilot:
         self._heard_at_s = -math.inf
         self._was_plugged: bool | None = None
         # Of the thread alone.
-        self._told_a: int | None = None  # what it was told last
+        self._ordered_a: int | None = None  # the last order
         self._heard_a: int | None = None  # the same, once it has said that it heard
         self._taken_a = 0.0  # what it made of that
-        self._told_at_s = -math.inf
+        self._ordered_at_s = -math.inf
         self._problem = ""  # empty: it answers
         self._complaint = ""  # what was logged last
         self._offers_too_much = False
@@ -138,7 +138,7 @@ class PolledPilot:
 
     @property
     def confirmed(self) -> ConfirmedOffer:
-        """By its answer to a question after it was told; nothing while it is silent or faulty."""
+        """By its answer to a question after the order; nothing while it is silent or faulty."""
         with self._guard:
             is_known = self._report is not None and not self._report.faults
             if not is_known or self._is_silent() or self._wanted_a == 0:
@@ -226,9 +226,9 @@ class PolledPilot:
         if wanted_a == report.offered_a == 0:
             self._heard_a, self._taken_a = 0, 0.0
             return
-        # A pause is never held up. What nobody ordered (a reboot, a knob) is corrected soon.
-        since_s = self._clock() - self._told_at_s
-        is_new_pause = wanted_a == 0 and self._told_a != 0
+        # A pause is never held up. What was not ordered (a reboot, a knob) is corrected soon.
+        since_s = self._clock() - self._ordered_at_s
+        is_new_pause = wanted_a == 0 and self._ordered_a != 0
         if is_new_pause or since_s >= (CHANGE_S if does_as_told else REPEAT_S):
             self._tell(wanted_a)
 
@@ -243,8 +243,8 @@ class PolledPilot:
         return wanted_a if wanted_a >= CURRENT_MIN_A and not self._offers_too_much else 0
 
     def _tell(self, wanted_a: int) -> None:
-        self._told_at_s, self._told_a = self._clock(), wanted_a
-        self._heard_a = None  # until it has answered, nobody knows what it does
+        self._ordered_at_s, self._ordered_a = self._clock(), wanted_a
+        self._heard_a = None  # unknown until it has answered
         with self._guard:
             self._confirmed = replace(self._confirmed, current_a=0.0)
         self._taken_a = self._dialogue.set_current(wanted_a)

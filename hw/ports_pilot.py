@@ -46,10 +46,10 @@ NO_OFFER = ConfirmedOffer()
 
 
 class PilotController(Protocol):
-    """Owns the control pilot; the agent only tells it what to offer.
+    """Owns the control pilot; the agent only orders what to offer.
 
     Orders return at once and are carried out as soon as the controller takes them; one that
-    reboots is told again. While a fault stands, or while it is silent, ``state`` is F.
+    reboots gets its order again. While a fault stands, or while it is silent, ``state`` is F.
     """
 
     def offer(self, current_a: float) -> None:
@@ -64,7 +64,7 @@ class PilotController(Protocol):
 
     @property
     def confirmed(self) -> ConfirmedOffer:
-        """What it has said that it offers, once it was told: 0 A until then, and while silent."""
+        """What it has confirmed to offer since the last order: 0 A until then, and while silent."""
 
     @property
     def complaints(self) -> frozenset[PilotFault]:

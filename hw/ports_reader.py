@@ -13,7 +13,7 @@ class CardArrived:
 
     uid: bytes
     connector_id: int | None = None  # whose reader saw it; None: the one of the box
-    request_id: str | None = None  # of whoever waits for what becomes of a simulated card
+    request_id: str | None = None  # of the request that presented a simulated card
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class CodeArrived:
 
 @dataclass(frozen=True, slots=True)
 class CardLeft:
-    """The card that arrived last is gone: missed several times in a row."""
+    """The card that arrived last was removed: missed several times in a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardLay:
-    """A card lay there when the reader began to look, or looked again: nobody has presented it."""
+    """A card lay there when the reader began to look, or looked again: it was not presented."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class RegisterPlausibility:
     * Back by more, or forward by more than 2 x ``max_power_w`` x elapsed time (plus 20 Wh of
       resolution): rejected. If three readings in a row agree on the new register, the meter was
       reset or replaced: the difference goes into the offset, and the reported register goes on
-      from where it was. What flowed meanwhile is not counted: nobody can know it.
+      from where it was. What flowed in between is unknown and not counted.
     * Back on the count of before, while the new one has not moved (a meter that showed 0 for a
       while): it was never another meter, and what has flowed meanwhile is counted.
     * 0 as the first answer of a meter that nothing is known of: rejected until three agree. Meters

@@ -112,7 +112,7 @@ class _Defence:
         try:
             tables = read_tables(self._config)
         except OSError:
-            return  # whoever checks the file says so
+            return  # check-config reports it
         storage = tables.get("storage")
         database = storage.get("path") if isinstance(storage, dict) else None
         if isinstance(database, str) and beside(database) not in self._folders:

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 LINE_BYTES_MAX = 64
 UID_DIGITS = (8, 14, 20)
 CODE_CHARACTERS_MAX = 20
-RESTS_S = 2.0  # readers repeat the line while the card rests; after this silence it is gone
+RESTS_S = 2.0  # readers repeat the line while the card rests; after this silence it was removed
 
 READ_TIMEOUT_S = 0.25
 READ_BYTES_MAX = 4096
@@ -118,7 +118,7 @@ class LineTaps:
     """From repeated lines to taps: a card that rests on the reader is one tap.
 
     A card arrives only after a silence: what is printed when the looking begins lay there already,
-    or is the end of a line whose beginning nobody has read.
+    or is the end of a line whose beginning was not read.
     """
 
     def __init__(self) -> None:
@@ -260,7 +260,7 @@ class SerialReader:
             timeout=self._read_timeout_s,
             exclusive=True,  # a second program on the port would steal every other byte
         )
-        port.reset_input_buffer()  # what the kernel kept was printed while nobody looked
+        port.reset_input_buffer()  # what the kernel kept was printed before the reader was started
         return port
 
     def _read(self) -> bytes:

@@ -73,7 +73,7 @@ class SimulationControls(Protocol):
         """The fault that the connector reports; None: none was injected, or it is mended."""
 
     def times_mended(self, connector_id: int) -> int:
-        """How often ``clear`` was called: somebody has looked at it."""
+        """How often ``clear`` was called: a person has looked at it."""
 
     def is_broken(self, connector_id: int) -> bool:
         """True while there is something for ``clear`` to mend."""

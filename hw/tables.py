@@ -42,7 +42,7 @@ def tables_of(content: bytes) -> dict[str, Any]:
 
 
 def _content_of(path: str) -> bytes:
-    # O_NONBLOCK: a pipe that nobody writes to must not hold up the last defence.
+    # O_NONBLOCK: a pipe without a writer must not hold up the last defence.
     try:
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         descriptor = os.open(path, flags)
@@ -78,7 +78,7 @@ def _salvaged(text: str) -> dict[str, Any]:
 
 
 def _enter(header: str, tables: dict[str, Any]) -> list[str] | None:
-    """Where the keys under this header belong; None where nobody knows."""
+    """Where the keys under this header belong; None where that is unknown."""
     found = _HEADER.fullmatch(header)
     if found is None:
         return None

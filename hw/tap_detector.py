@@ -1,7 +1,7 @@
 """From what a reader sees in its field, poll by poll, to what a person did with a card.
 
 Pure: no device, no clock. A tap is the *arrival* of a card; a card left lying is one tap. What lies
-there when the looking begins has not arrived: nobody has asked for it. After a power cut it would
+there when the reader starts has not arrived: it was not presented. After a power cut it would
 begin a session, after a restart it would end one.
 """
 
@@ -18,8 +18,8 @@ from hw.ports_reader import (
     SeveralCards,
 )
 
-# A resting card misses a poll now and then. It is gone only after this many misses in a row,
-# which also lasted this long; otherwise a card left on the reader would start and stop for ever.
+# A resting card misses a poll now and then. It counts as removed only after this many misses
+# in a row, which also lasted this long; otherwise a card left on the reader would start and stop for ever.
 GONE_AFTER_MISSES = 3
 GONE_AFTER_S = 1.0
 

@@ -59,7 +59,7 @@ class W1Temperature:
 
     @property
     def is_tripped(self) -> bool:
-        """True while it is too hot, or nobody knows."""
+        """True while it is too hot, or the temperature is unknown."""
         return self._is_hot or self._clock() - self._heard_at_s >= SILENT_S
 
     def step(self) -> None:

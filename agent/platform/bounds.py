@@ -1,4 +1,4 @@
-"""What keeps others from using up this process: so much in mind, so often. No clock of its own."""
+"""How often others can make this process do something, and how much it remembers. No clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TokenBucket:
 
 
 class BoundedMap(OrderedDict[K, V]):
-    """The last ``most`` keys that were set; the one that was set longest ago makes room."""
+    """The last ``most`` keys that were set; the oldest is dropped."""
 
     def __init__(self, most: int) -> None:
         super().__init__()

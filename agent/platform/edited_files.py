@@ -1,7 +1,7 @@
 """Files that a person may edit: their text, whatever editor wrote it.
 
-Editors put marks before the text, end lines in three ways, and leave blanks that nobody sees. What
-is certain is put right here, for every such file; what is not is told, with the line.
+Editors put marks before the text, end lines in three ways, and leave blanks that are not visible.
+What is certain is corrected here, for every such file; the rest is reported, with the line.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _NoLine(EditedFileError):
 
 
 def _content_of(path: Path | str, bytes_max: int) -> bytes:
-    # O_NONBLOCK: a pipe that nobody writes to must not hold up the start.
+    # O_NONBLOCK: a pipe without a writer must not hold up the start.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode

@@ -2,14 +2,14 @@
 
 AgentError
     ConfigError         the configuration file cannot be used as written (exit status 78)
-    StoreError          the database did not do what it was told
+    StoreError          the database failed
         StoreBusy       another process holds it
         StoreFull       the disk is full, or the file cannot grow
     LinkError           the connection to the central system failed; the link tries again
     CallFailed          one call got no usable answer
         AnswerUnusable  it was answered in time, but not with what cannot be done without
     ControlError        a command on the local control socket cannot be done
-        NoAgent         nobody listens on the control socket
+        NoAgent         no agent listens on the control socket
     CertificateFileError    a file with the certificates to trust cannot be used
     TransferError       a file could not be sent or fetched; the message holds no secret
     ListFileError       a file with a local list cannot be used as written
@@ -32,7 +32,7 @@ class ConfigError(AgentError, ValueError):
 
 
 class StoreError(AgentError):
-    """The database did not do what it was told; nothing of that commit was kept."""
+    """The database failed; nothing of that commit was kept."""
 
 
 class StoreBusy(StoreError):
@@ -65,7 +65,7 @@ class ControlError(AgentError):
 
 
 class NoAgent(ControlError):
-    """Nobody listens on the control socket."""
+    """No agent listens on the control socket."""
 
 
 class ListFileError(AgentError, ValueError):

@@ -1,8 +1,8 @@
-"""How the log is written, whoever logs: nobody can forge a line, and nothing floods it.
+"""How the log is written: no text from outside can forge a line, and nothing floods it.
 
 Every record passes through here on its way to standard error and to the lines that are kept for a
 help desk, so no caller has to think of either. What a line says is made visible (``visible``);
-what repeats is said once, then counted, and told with its count every ten minutes, and when it has
+what repeats is written once, then counted; its count is written every ten minutes, and when it has
 ended.
 """
 
@@ -20,7 +20,7 @@ from agent.platform.bounds import BoundedMap, TokenBucket
 AT_ONCE = {logging.WARNING: 3, logging.ERROR: 3}  # times that the same is said; others:
 AT_ONCE_OTHERS = 20  # ordinary work, which a person at the box may see repeat
 AGAIN_S = 600.0
-KINDS_MAX = 500  # that are remembered; which one is the same as another is told by its words
+KINDS_MAX = 500  # that are remembered; two with the same words are the same
 VARIED_AT_ONCE = 200  # lines of one place in the program, whatever their words
 VARIED_EVERY_S = 3.0  # and then one in so many seconds
 LOOK_S = 10.0
@@ -49,15 +49,15 @@ class _Repeated:
 
     record: logging.LogRecord  # the last one
     left: int  # times that it is still said
-    until_s: float  # then it is told how often it has come
+    until_s: float  # then its count is written
     unsaid: int = 0
     was_counted: bool = False
 
     def goes_on(self, now_s: float) -> logging.LogRecord:
-        """What is told of it while it goes on."""
-        told = _with(self.record, f"(it has come {self.unsaid} more times)")
+        """The line that is written while it goes on."""
+        record = _with(self.record, f"(it has come {self.unsaid} more times)")
         self.unsaid, self.was_counted, self.left, self.until_s = 0, True, 0, now_s + AGAIN_S
-        return told
+        return record
 
 
 @dataclass(slots=True)
@@ -83,24 +83,24 @@ class Repetitions:
 
     def take(self, record: logging.LogRecord) -> list[logging.LogRecord]:
         """What is to be written now that this has come; perhaps nothing."""
-        now_s, told = self._now_s(), self.due()
+        now_s, written = self._now_s(), self.due()
         key = (record.name, record.levelno, _NUMBER.sub("#", _text(record))[:300])
         kind = self._kinds.get(key)
         if kind is not None and kind.left <= 0:
             kind.unsaid += 1
             kind.record = record
-            return told
+            return written
         if self._says_too_much(record, now_s):
-            return told
+            return written
         if kind is None:
             at_once = AT_ONCE.get(record.levelno, AT_ONCE_OTHERS)
             kind = self._kinds[key] = _Repeated(record, at_once, now_s + AGAIN_S)
         kind.left -= 1
-        return [*told, record]
+        return [*written, record]
 
     def due(self) -> list[logging.LogRecord]:
-        """What was not said so far and is to be told now, with its count; what has ended."""
-        now_s, told = self._now_s(), []
+        """What was counted so far and is to be written now; what has ended."""
+        now_s, written = self._now_s(), []
         if self._look_at_s - LOOK_S <= now_s < self._look_at_s:
             return []
         self._look_at_s = now_s + LOOK_S
@@ -108,16 +108,16 @@ class Repetitions:
             if kind.until_s - AGAIN_S <= now_s < kind.until_s:
                 continue
             if kind.unsaid:
-                told.append(kind.goes_on(now_s))
+                written.append(kind.goes_on(now_s))
                 continue
             if kind.was_counted:
-                told.append(_with(kind.record, f"(not again for {AGAIN_S / 60:.0f} minutes)"))
+                written.append(_with(kind.record, f"(not again for {AGAIN_S / 60:.0f} minutes)"))
             del self._kinds[key]
         for place in self._places.values():
             if place.record is not None and now_s >= place.bucket.at_s + VARIED_EVERY_S:
-                told.append(_with(place.record, f"(and {place.unsaid - 1} others, left out)"))
+                written.append(_with(place.record, f"(and {place.unsaid - 1} others, left out)"))
                 place.unsaid, place.record = 0, None
-        return told
+        return written
 
     def _says_too_much(self, record: logging.LogRecord, now_s: float) -> bool:
         key = (record.name, record.levelno, str(record.msg)[:300])
@@ -142,15 +142,15 @@ class RepetitionHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write it, or count it."""
-        for told in self._repetitions.take(record):
-            self._inner.handle(told)
+        for written in self._repetitions.take(record):
+            self._inner.handle(written)
 
     def tell_due(self) -> None:
         """Write what was counted and is due; to be called now and then."""
         self.acquire()
         try:
-            for told in self._repetitions.due():
-                self._inner.handle(told)
+            for written in self._repetitions.due():
+                self._inner.handle(written)
         finally:
             self.release()
 
@@ -163,7 +163,7 @@ def _text(record: logging.LogRecord) -> str:
 
 
 def _with(record: logging.LogRecord, more: str) -> logging.LogRecord:
-    told = copy.copy(record)
-    told.msg, told.args = f"{_text(record)} {more}", ()
-    told.exc_info = told.exc_text = None
-    return told
+    copied = copy.copy(record)
+    copied.msg, copied.args = f"{_text(record)} {more}", ()
+    copied.exc_info = copied.exc_text = None
+    return copied

@@ -32,7 +32,7 @@ class _Rights:
 def rights_of_owner(folder: Path) -> Iterator[None]:
     """Do what is inside with the rights of the user whose folder it is, where root asks for it.
 
-    Whoever is not root, and root in a folder of its own, keeps the rights that it has. They are
+    Other users, and root in a folder of its own, keep their rights. Rights are
     those of the whole process: only for commands, which have one thread. Raises AgentError.
     """
     wanted = _rights_wanted(folder)
@@ -90,7 +90,7 @@ def require_own_folder(folder: Path) -> None:
     try:
         found = os.stat(folder)
     except OSError:
-        return  # told by who needs it
+        return  # whoever needs the folder reports that
     is_shared = found.st_mode & stat.S_IWGRP and found.st_gid != ROOT
     if is_shared or found.st_mode & stat.S_IWOTH:
         raise AgentError(
@@ -117,7 +117,7 @@ def _rights_wanted(folder: Path) -> _Rights | None:
 def _first_owner(folder: Path) -> int | None:
     """The first user but root on the way to a folder, which may change all that follows.
 
-    None: all of it is root's, as far as it is there. Raises AgentError where anybody could.
+    None: all of it is root's, as far as it is there. Raises AgentError where every user could.
     """
     here, parts = Path("/"), list(folder.absolute().parts[1:])
     links = 0

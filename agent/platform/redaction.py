@@ -1,4 +1,4 @@
-"""Hides what a log must not tell: whole idTags, authorization keys, passwords in addresses."""
+"""Hides what a log must not show: whole idTags, authorization keys, passwords in addresses."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def without_tag(text: str, id_tag: str | None) -> str:
 
 
 def shown_url(url: str) -> str:
-    """An address as it may be shown: user name and password gone."""
+    """An address as it may be shown: without user name and password."""
     return _USER_INFO.sub("***@", url)
 
 
 def one_line(text: str, at_most: int) -> str:
-    """Text of a stranger, fit for a log line: printable, on one line, not too long."""
+    """Text from outside, fit for a log line: printable, on one line, not too long."""
     shown = visible(text[: at_most + 1])
     return shown if len(shown) <= at_most else f"{shown[:at_most]}..."
 
 
 def redact_frame(frame: str) -> str:
-    """An OCPP frame as it may be logged: idTags masked, secrets gone, at most 2000 characters.
+    """An OCPP frame as it may be logged: idTags masked, secrets removed, at most 2000 characters.
 
     A frame that is not JSON, or too large to look through, is only described: it may hold anything.
     """

@@ -24,17 +24,17 @@ class ServiceManager:
     ) -> None:
         self._monotonic = monotonic
         self._address = environment.get("NOTIFY_SOCKET", "")
-        told = environment.get("WATCHDOG_USEC", "")
-        interval_us = int(told) if told.isascii() and told.isdigit() else 0
+        given = environment.get("WATCHDOG_USEC", "")
+        interval_us = int(given) if given.isascii() and given.isdigit() else 0
         is_for_us = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._interval_us = interval_us if is_for_us else 0  # 0: nobody watches
+        self._interval_us = interval_us if is_for_us else 0  # 0: no watchdog
         # Half of the interval, as sd_watchdog_enabled(3) recommends.
         self._period_s = self._interval_us / 2e6 or None
         self._fed_at_s = float("-inf")
 
     @property
     def period_s(self) -> float | None:
-        """How often the runtime must turn at least; None: nobody watches."""
+        """How often the runtime must turn at least; None: no watchdog."""
         return self._period_s
 
     def ready(self) -> None:

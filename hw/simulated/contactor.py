@@ -1,4 +1,4 @@
-"""A contactor on the desk: real supervision over simulated coil and contacts."""
+"""A simulated contactor: real supervision over simulated coil and contacts."""
 
 from __future__ import annotations
 

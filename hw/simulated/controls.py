@@ -32,8 +32,8 @@ class SimulatedControls:
     """See ``SimulationControls`` in hw.ports.
 
     ``on_change`` is called after every lever, and when an order to a simulated pilot changed what
-    the car shows; it should only wake whoever steps the board, since it may be called from within
-    an order. What changes later by itself is told by ``due_at`` of contactor and lock.
+    the car shows; it should only wake the thread that steps the board, since it may be called
+    from within an order. For what changes later by itself see ``due_at`` of contactor and lock.
     """
 
     fault_names: tuple[str, ...] = FAULT_NAMES

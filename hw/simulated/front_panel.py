@@ -1,4 +1,4 @@
-"""Safety contacts and indicator on the desk."""
+"""Simulated safety contacts and indicator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SimulatedInput(SimulatedPart):
 
 
 class SimulatedIndicator(SimulatedPart):
-    """Remembers what it was told to show."""
+    """Remembers what it shows."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)

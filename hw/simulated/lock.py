@@ -1,4 +1,4 @@
-"""A lock on the desk: the real sequence over a simulated bolt."""
+"""A simulated lock: the real sequence over a simulated bolt."""
 
 from __future__ import annotations
 

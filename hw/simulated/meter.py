@@ -1,4 +1,4 @@
-"""A meter on the desk: its register rises by what the simulated car draws."""
+"""A simulated meter: its register rises by what the simulated car draws."""
 
 from __future__ import annotations
 

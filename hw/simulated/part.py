@@ -98,7 +98,7 @@ class DelayedPosition:
         return self._change_at if self._unseen_at is None else self._unseen_at
 
     def seen(self) -> None:
-        """Whoever watches it has looked."""
+        """Its subscriber has looked at it."""
         self._unseen_at = None
 
     def _settle(self) -> None:

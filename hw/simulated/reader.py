@@ -1,4 +1,4 @@
-"""A card reader on the desk."""
+"""A simulated card reader."""
 
 from __future__ import annotations
 

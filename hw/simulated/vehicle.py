@@ -1,4 +1,4 @@
-"""A car on the desk, and the two parts of the charge point that see it: plug sensor and pilot."""
+"""A simulated car, and the two parts of the charge point that see it: plug sensor and pilot."""
 
 from __future__ import annotations
 
