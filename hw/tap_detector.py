@@ -19,7 +19,8 @@ from hw.ports_reader import (
 )
 
 # A resting card misses a poll now and then. It counts as removed only after this many misses
-# in a row, which also lasted this long; otherwise a card left on the reader would start and stop for ever.
+# in a row, which also lasted this long; otherwise a card left on the reader would start and stop
+# for ever.
 GONE_AFTER_MISSES = 3
 GONE_AFTER_S = 1.0
 
