@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 from agent.core.authorization_rules import Decision
 from agent.core.charging_profiles import ChargingProfile
 from agent.core.id_tag import same_tag
+from agent.core.key_enum import KeyEnum
 from agent.core.tag_sources import Source
 from agent.core.values import Contract, IdTagInfo, TagRecord
 
 
-class Purpose(Enum):
+class Purpose(KeyEnum):
     """What a tag was presented for, or what was asked for without one."""
 
     START = "start"

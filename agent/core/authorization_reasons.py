@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from agent.core.key_enum import KeyEnum
 
 
-class Rule(Enum):
+class Rule(KeyEnum):
     """The rule that decided. The name is stored and shown; the words may change."""
 
     LISTED = "the local list accepts this card"

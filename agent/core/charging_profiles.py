@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 
 from agent.core.configuration import Configuration
+from agent.core.key_enum import KeyEnum
 
 CHARGE_POINT = 0  # connectorId of the charge point and all its connectors
 ID_MAX = 2**53  # larger numbers are not exact in every JSON reader, nor in the database
@@ -17,7 +17,7 @@ SECONDS_MAX = 10**9  # of an offset or a duration: 31 years
 PHASES_MAX = 3
 
 
-class ProfilePurpose(Enum):
+class ProfilePurpose(KeyEnum):
     """What a profile limits (OCPP 1.6 section 7.11)."""
 
     CHARGE_POINT_MAX = "ChargePointMaxProfile"  # the sum of all connectors
@@ -25,7 +25,7 @@ class ProfilePurpose(Enum):
     TX = "TxProfile"  # one transaction
 
 
-class ProfileKind(Enum):
+class ProfileKind(KeyEnum):
     """What the schedule's time counts from (OCPP 1.6 section 7.10)."""
 
     ABSOLUTE = "Absolute"
@@ -33,14 +33,14 @@ class ProfileKind(Enum):
     RELATIVE = "Relative"  # to the beginning of the transaction
 
 
-class Recurrency(Enum):
+class Recurrency(KeyEnum):
     """How often a recurring schedule begins anew (OCPP 1.6 section 7.41)."""
 
     DAILY = "Daily"
     WEEKLY = "Weekly"
 
 
-class RateUnit(Enum):
+class RateUnit(KeyEnum):
     """What a limit is given in (OCPP 1.6 section 7.12)."""
 
     AMPERE = "A"  # per phase

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 
 from agent.core.commands_rows import ActivateList as ActivateList
 from agent.core.commands_rows import CacheTag as CacheTag
@@ -40,6 +39,7 @@ from agent.core.commands_rows import SaveReservations as SaveReservations
 from agent.core.commands_rows import SaveTransaction as SaveTransaction
 from agent.core.commands_rows import SetTransactionId as SetTransactionId
 from agent.core.firmware_values import FirmwareOrder
+from agent.core.key_enum import KeyEnum
 from agent.core.tag_sources import Source
 from agent.core.values import (
     Contract,
@@ -117,7 +117,7 @@ AfterCommit = (
 # --- prompt orders: at once ----------------------------------------------------------------------
 
 
-class Signal(Enum):
+class Signal(KeyEnum):
     """What the indicator shows; the names are those of hw.ports.Signal."""
 
     FREE = "free"

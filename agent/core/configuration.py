@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from agent.core.connection_profile import APPROACH_KEYS, PASSWORD, PROFILE, PROFILE_MAX, URL
+from agent.core.key_enum import KeyEnum
 
 MEASURANDS = (
     "Energy.Active.Import.Register",
@@ -35,7 +35,7 @@ LIST_ENTRIES_MAX = 100_000  # of the local list
 SEND_ENTRIES_MAX = 10_000  # of one SendLocalList.req: about 1.3 MB; the wire takes 2 MiB
 
 
-class ChangeStatus(Enum):
+class ChangeStatus(KeyEnum):
     """Answer to ChangeConfiguration.req (OCPP 1.6 section 7.22)."""
 
     ACCEPTED = "Accepted"

@@ -7,12 +7,12 @@ One table, so that reflex, OCPP error code, status, light and words never disagr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
+from agent.core.key_enum import KeyEnum
 from agent.core.values import PartFault, StopReason
 
 
-class Fault(Enum):
+class Fault(KeyEnum):
     """Something is wrong with a connector or with the whole box."""
 
     EMERGENCY_STOP = "emergency_stop"
@@ -45,7 +45,7 @@ class Fault(Enum):
     SELF_TEST = "self_test"
 
 
-class Reflex(Enum):
+class Reflex(KeyEnum):
     """What happens in the first moment, before anybody has decided anything."""
 
     OPENS = "opens at once"

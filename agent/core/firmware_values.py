@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+
+from agent.core.key_enum import KeyEnum
 
 
-class FirmwareStep(Enum):
+class FirmwareStep(KeyEnum):
     """Where an update is. The value is what is stored."""
 
     SCHEDULED = "scheduled"

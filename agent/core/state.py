@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 
 from agent.core.authorization_attempt import NO_LIMITS as NO_LIMITS
 from agent.core.authorization_attempt import Asked as Asked
@@ -20,6 +19,7 @@ from agent.core.configuration import Configuration
 from agent.core.connection_profile import NO_CONNECTION_PROFILES, ConnectionProfiles
 from agent.core.faults import Fault
 from agent.core.firmware_values import NO_FIRMWARE, Firmware
+from agent.core.key_enum import KeyEnum
 from agent.core.values import (
     NO_LIST,
     AuthorizationStatus,
@@ -81,7 +81,7 @@ class Traits:
     nominal_voltage_v: float = 230.0
 
 
-class Phase(Enum):
+class Phase(KeyEnum):
     """Where a connector is on the way from a card to the end of a session."""
 
     IDLE = "idle"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from agent.core.key_enum import KeyEnum
 
 
-class Source(Enum):
+class Source(KeyEnum):
     """Who presented a tag, or asked about it."""
 
     READER = "the charger's own reader"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+
+from agent.core.key_enum import KeyEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Instant:
     is_trusted: bool = True
 
 
-class TokenKind(Enum):
+class TokenKind(KeyEnum):
     """What a presented token says about itself."""
 
     CARD = "card"  # somebody has it: a card, a code
@@ -58,7 +59,7 @@ class Boot:
     is_time_known: bool
 
 
-class AuthorizationStatus(Enum):
+class AuthorizationStatus(KeyEnum):
     """Status of an idTag, as named by OCPP 1.6 section 7.2."""
 
     ACCEPTED = "Accepted"
@@ -95,7 +96,7 @@ class TagRecord:
     cache_entry: CacheEntry | None = None
 
 
-class ListOwner(Enum):
+class ListOwner(KeyEnum):
     """Who may change the local authorization list."""
 
     CSMS = "csms"  # the central system alone
@@ -103,7 +104,7 @@ class ListOwner(Enum):
     LOCAL = "local"  # the operator alone
 
 
-class ListUpdateKind(Enum):
+class ListUpdateKind(KeyEnum):
     """How an update changes the list; the first two as named by OCPP 1.6 section 7.46."""
 
     FULL = "Full"
@@ -111,7 +112,7 @@ class ListUpdateKind(Enum):
     CLEAR = "Clear"  # only by operators: all entries go, and the version becomes 0
 
 
-class ListOrigin(Enum):
+class ListOrigin(KeyEnum):
     """Who sent an update of the list."""
 
     CENTRAL_SYSTEM = "the central system"
@@ -119,7 +120,7 @@ class ListOrigin(Enum):
     COMMAND_LINE = "the command line"
 
 
-class ListStatus(Enum):
+class ListStatus(KeyEnum):
     """What became of an update; the first four as named by OCPP 1.6 section 7.47."""
 
     ACCEPTED = "Accepted"
@@ -193,7 +194,7 @@ class Reading:
     offset_wh: int = 0  # of import_wh: what was added to the meter's own register
 
 
-class PilotState(Enum):
+class PilotState(KeyEnum):
     """Control pilot states of IEC 61851-1."""
 
     A = "A"
@@ -204,7 +205,7 @@ class PilotState(Enum):
     F = "F"
 
 
-class LockState(Enum):
+class LockState(KeyEnum):
     """Where the bolt of the connector lock is, by its feedback."""
 
     LOCKED = "locked"
@@ -212,7 +213,7 @@ class LockState(Enum):
     MOVING = "moving"
 
 
-class Status(Enum):
+class Status(KeyEnum):
     """Connector status, as named by OCPP 1.6 section 7.7."""
 
     AVAILABLE = "Available"
@@ -226,7 +227,7 @@ class Status(Enum):
     FAULTED = "Faulted"
 
 
-class StopReason(Enum):
+class StopReason(KeyEnum):
     """Why a transaction ended, as named by OCPP 1.6 section 7.36."""
 
     DE_AUTHORIZED = "DeAuthorized"
@@ -373,7 +374,7 @@ class QueuedMessage:
     transaction_id: int | None
 
 
-class Verdict(Enum):
+class Verdict(KeyEnum):
     """The outcome of a card decision."""
 
     ACCEPTED = "accepted"
