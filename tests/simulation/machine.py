@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.config.settings import StorageSettings
+from tests.simulation.agent_process import AgentProcess
 from tests.simulation.clocks import EPOCH, BoxClocks, true_time
 from tests.simulation.invariants.bounds import TheAgentLives
 from tests.simulation.invariants.safety import OpenWhenTheAgentHangs
-from tests.simulation.life import Life
 from tests.simulation.tally import AT_SOME_MOMENT
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ Strike = Callable[[str, str], None]  # at which place, and exactly where
 
 
 class Machine:
-    """``life`` is the process that runs now; None: there is none. ``lives`` counts them."""
+    """``process`` is the one that runs now, if any; ``starts`` counts them."""
 
     def __init__(self, world: World) -> None:
-        self.life: Life | None = None
-        self.lives = 0
+        self.process: AgentProcess | None = None
+        self.starts = 0
         self.clocks = BoxClocks()
         self._world = world
         self._chance = world.chance("crashes")
         self._armed: tuple[Strike, str, int] | None = None
-        self._ghosts: list[Life] = []
+        self._ghosts: list[AgentProcess] = []
         self._power_off = False
         self._told_to_end = False
         self._next_start: asyncio.TimerHandle | None = None
@@ -45,7 +45,7 @@ class Machine:
 
     def step(self, place: str, where: str = "") -> None:
         """A point at which a process can end; an armed end may strike here."""
-        if self._armed is None or self.life is None or self._armed[1] != place:
+        if self._armed is None or self.process is None or self._armed[1] != place:
             return
         strike, _, left = self._armed
         if left > 1:
@@ -64,9 +64,9 @@ class Machine:
 
     def kill(self, place: str = AT_SOME_MOMENT, where: str = "") -> None:
         """The process is gone at once; the machine runs on."""
-        if self.life is None:
+        if self.process is None:
             return
-        self._note("weather", f"the process is killed {place} {where}".rstrip())
+        self._note("incident", f"the process is killed {place} {where}".rstrip())
         self._world.count(f"killed {place}")
         self._bury()
         self._world.disk.killed()
@@ -77,7 +77,7 @@ class Machine:
         """The machine is gone at once, with everything that was not synced."""
         if self._power_off:
             return
-        self._note("weather", f"the power is cut {place} {where}".rstrip())
+        self._note("incident", f"the power is cut {place} {where}".rstrip())
         self._world.count(f"power cut {place}")
         self._power_off = True
         self._bury()
@@ -89,10 +89,10 @@ class Machine:
     def hang(self, for_s: float) -> None:
         """The runtime does not turn for a while."""
         state = self._world.state()
-        if self.life is not None and state is not None:
-            self._note("weather", f"the runtime hangs for {for_s:.1f} s")
+        if self.process is not None and state is not None:
+            self._note("incident", f"the runtime hangs for {for_s:.1f} s")
             self._world.count("the runtime hangs")
-            self.life.hangs_until_s = asyncio.get_running_loop().time() + for_s
+            self.process.hangs_until_s = asyncio.get_running_loop().time() + for_s
             self._world.watch.find(OpenWhenTheAgentHangs).hangs(state.rules.lease_s)
 
     def process_ended(self, again: bool, problem: str | None) -> None:
@@ -112,25 +112,26 @@ class Machine:
             self._start_in(RESTART_S)
 
     def _bury(self) -> None:
-        life, self.life = self.life, None
+        process, self.process = self.process, None
         self._world.site.leave()
         self._world.watch.ended()
         self._armed = None
-        if life is not None:
-            self._ghosts.append(life)
+        if process is not None:
+            self._ghosts.append(process)
             # Not at once: what is being opened just now would stay open for ever.
-            asyncio.get_running_loop().call_later(GHOST_S, life.task.cancel)
+            asyncio.get_running_loop().call_later(GHOST_S, process.task.cancel)
 
     # --- how it begins ---
 
     def start(self) -> None:
         """A process begins."""
         self._ghosts = [ghost for ghost in self._ghosts if not ghost.task.done()]
-        self.lives += 1
-        self._note("process", f"number {self.lives} starts")
+        self.starts += 1
+        self._note("process", f"number {self.starts} starts")
         storage = StorageSettings(path=str(self._world.disk.path))
-        self.life = Life(self._world, self.lives, replace(self._world.settings, storage=storage))
-        self.life.task.add_done_callback(self._look_for_mistakes)
+        settings = replace(self._world.settings, storage=storage)
+        self.process = AgentProcess(self._world, self.starts, settings)
+        self.process.task.add_done_callback(self._look_for_mistakes)
 
     def _start_in(self, wait_s: float, before: Callable[[], None] | None = None) -> None:
         if self._next_start is not None:
@@ -147,7 +148,7 @@ class Machine:
     def _power_on(self) -> None:
         self._power_off = False
         off = timedelta()
-        if "clock" in self._world.swarm.weather:
+        if "clock" in self._world.scenario.incidents:
             off = self._chance.choice((timedelta(), EPOCH - true_time(), timedelta(hours=-2)))
         if off:
             self._world.count("the clock is wrong after a power cut")
@@ -157,7 +158,7 @@ class Machine:
         if task.cancelled():
             return
         problem = task.exception()
-        is_living = self.life is not None and self.life.task is task
+        is_living = self.process is not None and self.process.task is task
         if problem is not None and is_living:
             self._world.watch.find(TheAgentLives).ended_by_itself(repr(problem))
 
@@ -165,7 +166,7 @@ class Machine:
         """A process runs from now on, and nothing strikes it any more."""
         self.disarm()
         self.clocks.synchronize()
-        if self.life is None and self._next_start is not None:
+        if self.process is None and self._next_start is not None:
             self._next_start.cancel()
             if self._power_off:
                 self._power_on()
@@ -179,14 +180,14 @@ class Machine:
         if self._next_start is not None:
             self._next_start.cancel()
         tasks: list[Any] = [ghost.task for ghost in self._ghosts]
-        if self.life is not None:
-            tasks.append(self.life.task)
-            self.life.application.shut_down()
+        if self.process is not None:
+            tasks.append(self.process.task)
+            self.process.application.shut_down()
         await asyncio.wait(tasks, timeout=_LAST_WORD_S)
         await end_tasks(tasks)
 
     def _note(self, who: str, what: str) -> None:
-        self._world.diary.note(who, what)
+        self._world.run_log.note(who, what)
 
 
 async def end_tasks(tasks: list[Any]) -> None:

@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 from tests.simulation.cards import Card
-from tests.simulation.central import CentralSystem
-from tests.simulation.diary import Diary
-from tests.simulation.lists import ListKeeper
+from tests.simulation.central_system import CentralSystem
+from tests.simulation.local_lists import LocalLists
+from tests.simulation.run_log import RunLog
 
 SAMPLE_INTERVALS_S = (20, 60, 300, 900)
 _KEYS = (
@@ -32,15 +32,15 @@ class Operators:
         self,
         random: Random,
         central: CentralSystem,
-        lists: ListKeeper,
-        diary: Diary,
+        lists: LocalLists,
+        run_log: RunLog,
         connectors: int,
         may_reset: bool,
     ) -> None:
         self._random = random
         self._central = central
         self._lists = lists
-        self._diary = diary
+        self._run_log = run_log
         self._connectors = connectors
         self._may_reset = may_reset
 
@@ -85,7 +85,7 @@ class Operators:
                 self._ask("Reset", {"type": kind})
 
     def _ask(self, action: str, payload: dict[str, Any]) -> None:
-        self._diary.note("operator", f"{action} {payload}")
+        self._run_log.note("operator", f"{action} {payload}")
         self._central.call(
-            action, payload, lambda frame: self._diary.note("operator", f"{action}: {frame[2]}")
+            action, payload, lambda frame: self._run_log.note("operator", f"{action}: {frame[2]}")
         )

@@ -4,7 +4,7 @@
 
 ``SIM_DAYS`` days in all (default 200), or ``SIM_RUNS`` worlds; seeds from ``SIM_FROM`` on. Each
 world lives ``SIM_LENGTH`` days (default: drawn, 1 to 3); with ``SIM_HURRY=4`` four times as much
-happens in them. ``SIM_SEED=n`` repeats one world, and writes its whole diary into the file that
+happens in them. ``SIM_SEED=n`` repeats one world, and writes its whole log into the file that
 ``SIM_DIARY`` names. It ends after ``SIM_FAILURES`` failures (default 5).
 
 Ends with 1 when a promise was broken, and when in a long run something never happened that can go
@@ -26,8 +26,8 @@ from pathlib import Path
 from random import Random
 
 from tests.simulation import vfs
-from tests.simulation.diary import LINES_SHOWN
 from tests.simulation.figures import missing, tables
+from tests.simulation.run_log import LINES_SHOWN
 from tests.simulation.tally import Tally
 
 _MEMORY = Path("/dev/shm")
@@ -53,7 +53,7 @@ class Result:
 
 
 def one(seed: str, days: float, is_whole: bool = False) -> Result:
-    """Run one world; of its diary the end comes back, or all of it."""
+    """Run one world; of its log the end comes back, or all of it."""
     from tests.simulation.world import simulate
 
     place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
@@ -61,13 +61,13 @@ def one(seed: str, days: float, is_whole: bool = False) -> Result:
     with tempfile.TemporaryDirectory(prefix="sim-", dir=place) as folder:
         outcome = simulate(seed, days, Path(folder), hurry())
     faulthandler.cancel_dump_traceback_later()
-    lines = outcome.diary.lines if is_whole else outcome.diary.lines[-LINES_SHOWN:]
+    lines = outcome.run_log.lines if is_whole else outcome.run_log.lines[-LINES_SHOWN:]
     return Result(
         seed,
         days,
         outcome.failure,
         lines if outcome.failure or is_whole else [],
-        outcome.diary.fingerprint(),
+        outcome.run_log.fingerprint(),
         outcome.sessions,
         outcome.messages,
         outcome.restarts,
@@ -104,7 +104,7 @@ def seeds(first: int, days: float, runs: int | None) -> Iterator[tuple[str, floa
 
 
 def repeat(seed: str) -> int:
-    """Run one world once more; print its diary."""
+    """Run one world once more; print its log."""
     result = one(seed, length_of(seed), is_whole=True)
     told = os.environ.get("SIM_DIARY")
     if told:
@@ -134,7 +134,7 @@ def many(chosen: list[tuple[str, float]], workers: int) -> int:
 
 def _show(result: Result) -> None:
     print("\n".join(result.lines))
-    print(f"seed {result.seed}, {result.days:g} days, diary {result.fingerprint}")
+    print(f"seed {result.seed}, {result.days:g} days, log {result.fingerprint}")
     verdict = result.failure or "every promise was kept"
     print(f"seed {result.seed}: {verdict}")
     if result.failure is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from hw.simulated.part import SimulatedFault
+from tests.simulation.central_behaviour import KINDS
 from tests.simulation.disk import Trouble
-from tests.simulation.moods import KINDS
 from tests.simulation.network import Reach
 
 Tally = Counter[str]

@@ -21,23 +21,23 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(vfs.why_not() is not None, reason=str(vfs.why_not()))
 
 
-def in_a_process_of_its_own(seed: str, hash_seed: str, diary: Path) -> str:
-    """Run a world with the program's own command; returns its diary."""
+def in_a_process_of_its_own(seed: str, hash_seed: str, run_log: Path) -> str:
+    """Run a world with the program's own command; returns its log."""
     environment = {
         **os.environ,
         "SIM_SEED": seed,
         "SIM_LENGTH": "0.1",
         "SIM_HURRY": "8",
-        "SIM_DIARY": str(diary),
+        "SIM_DIARY": str(run_log),
         "PYTHONHASHSEED": hash_seed,
     }
     command = [sys.executable, "-m", "tests.simulation.run"]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120, capture_output=True)
-    return diary.read_text()
+    return run_log.read_text()
 
 
 @pytest.mark.long
-def test_the_same_seed_writes_the_same_diary_to_the_letter_in_any_process(tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_log_to_the_letter_in_any_process(tmp_path: Path) -> None:
     first = in_a_process_of_its_own("3", "1", tmp_path / "first")
     second = in_a_process_of_its_own("3", "2", tmp_path / "second")
     assert first == second
@@ -50,10 +50,10 @@ def test_another_seed_is_another_world(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     one = simulate("one", 0.02, tmp_path / "one", 8)
     two = simulate("two", 0.02, tmp_path / "two", 8)
-    assert one.diary.fingerprint() != two.diary.fingerprint()
+    assert one.run_log.fingerprint() != two.run_log.fingerprint()
 
 
-def test_a_run_in_which_something_is_wrong_shows_seed_diary_and_how_to_repeat_it(
+def test_a_run_in_which_something_is_wrong_shows_seed_log_and_how_to_repeat_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def complains(self: TheAgentLives, *arguments: object) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from hw.simulated.part import SimulatedFault
 from tests.simulation import counting, vfs
+from tests.simulation.central_behaviour import KINDS
 from tests.simulation.disk import Trouble
 from tests.simulation.figures import missing, tables
+from tests.simulation.incidents import Incidents
 from tests.simulation.invariants import ALL
-from tests.simulation.moods import KINDS
 from tests.simulation.network import Reach
-from tests.simulation.swarm import WEATHER, Swarm, draw_swarm
+from tests.simulation.scenario import INCIDENTS, Scenario, draw_scenario
 from tests.simulation.tally import (
     CAN_HAPPEN,
     CENTRAL,
@@ -30,7 +31,6 @@ from tests.simulation.tally import (
     Tally,
     total,
 )
-from tests.simulation.weather import Weather
 from tests.simulation.world import Outcome, simulate
 
 pytestmark = pytest.mark.skipif(vfs.why_not() is not None, reason=str(vfs.why_not()))
@@ -51,7 +51,7 @@ def outcome_of(seed: int) -> Outcome:
 def test_every_promise_is_kept_in_the_world_of_this_seed(seed: int) -> None:
     outcome = outcome_of(seed)
     assert outcome.failure is None, (
-        f"{outcome.diary.end()}\nrepeat it: SIM_LENGTH={DAYS} SIM_HURRY={HURRY:g} "
+        f"{outcome.run_log.end()}\nrepeat it: SIM_LENGTH={DAYS} SIM_HURRY={HURRY:g} "
         f"SIM_SEED={seed} make sim"
     )
 
@@ -70,36 +70,36 @@ def test_in_these_worlds_every_kind_of_trouble_happens_and_every_promise_is_put_
 # --- what is drawn -------------------------------------------------------------------------------
 
 
-def swarms() -> list[Swarm]:
+def scenarios() -> list[Scenario]:
     """As many as a long run has."""
-    return [draw_swarm(Random(f"{seed}/swarm")) for seed in range(100)]
+    return [draw_scenario(Random(f"{seed}/swarm")) for seed in range(100)]
 
 
 @pytest.mark.parametrize(
     ("kinds", "drawn"),
     [
-        (WEATHER, lambda swarm: swarm.weather),
-        (KINDS, lambda swarm: swarm.moods),
-        (tuple(SimulatedFault), lambda swarm: swarm.parts),
-        (tuple(Trouble), lambda swarm: swarm.disk),
-        (tuple(reach for reach in Reach if reach is not Reach.UP), lambda swarm: swarm.reaches),
+        (INCIDENTS, lambda scenario: scenario.incidents),
+        (KINDS, lambda scenario: scenario.behaviours),
+        (tuple(SimulatedFault), lambda scenario: scenario.parts),
+        (tuple(Trouble), lambda scenario: scenario.disk),
+        (tuple(set(Reach) - {Reach.UP}), lambda scenario: scenario.reaches),
     ],
-    ids=["weather", "central system", "parts", "disk", "line"],
+    ids=["incidents", "central system", "parts", "disk", "line"],
 )
 def test_each_kind_exists_in_many_worlds_and_is_missing_in_many(
-    kinds: Sequence[object], drawn: Callable[[Swarm], Container[object]]
+    kinds: Sequence[object], drawn: Callable[[Scenario], Container[object]]
 ) -> None:
     for kind in kinds:
-        share = sum(kind in drawn(swarm) for swarm in swarms()) / 100
+        share = sum(kind in drawn(scenario) for scenario in scenarios()) / 100
         assert 0.2 < share < 0.8, kind
 
 
 def test_somebody_makes_every_kind_of_weather() -> None:
-    assert set(Weather(None, swarms()[0])._kinds) == set(WEATHER)
+    assert set(Incidents(None, scenarios()[0])._kinds) == set(INCIDENTS)
 
 
 def test_some_worlds_are_calm() -> None:
-    assert 0 < sum(not swarm.weather for swarm in swarms()) < 20
+    assert 0 < sum(not scenario.incidents for scenario in scenarios()) < 20
 
 
 # --- what a long run asks of itself --------------------------------------------------------------

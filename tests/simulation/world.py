@@ -18,28 +18,28 @@ from agent.runtime.runtime import Runtime
 from agent.store import Store
 from hw.settings import MeterSettings
 from tests.simulation import vfs
+from tests.simulation.agent_process import AgentProcess
 from tests.simulation.cards import Wallet
-from tests.simulation.caretaker import Caretaker
-from tests.simulation.central import CentralSystem
+from tests.simulation.central_system import CentralSystem
 from tests.simulation.clocks import BoxClocks
 from tests.simulation.counting import Counting
-from tests.simulation.diary import Diary, LogListener
 from tests.simulation.disk import Disk
+from tests.simulation.drivers import Driver
+from tests.simulation.incidents import Incidents
 from tests.simulation.invariants import ALL
 from tests.simulation.invariants.base import Watch
 from tests.simulation.invariants.bounds import ComesToRest, TheAgentLives
 from tests.simulation.invariants.sessions import NothingCommittedGetsLost
 from tests.simulation.ledger import Ledger
-from tests.simulation.life import Life
-from tests.simulation.lists import ListKeeper
+from tests.simulation.local_lists import LocalLists
 from tests.simulation.machine import Machine, end_tasks
 from tests.simulation.network import Network
 from tests.simulation.operators import SAMPLE_INTERVALS_S, Operators
-from tests.simulation.people import Driver
+from tests.simulation.run_log import LogListener, RunLog
+from tests.simulation.scenario import Scenario, draw_scenario
 from tests.simulation.site import Site, register_wh
-from tests.simulation.swarm import Swarm, draw_swarm
 from tests.simulation.tally import Tally
-from tests.simulation.weather import Weather
+from tests.simulation.technician import Technician
 from tests.virtual_time import VirtualTimeLoop
 
 URL = "ws://central.test/ocpp"
@@ -54,7 +54,7 @@ class Outcome:
     seed: str
     days: float
     failure: str | None  # the promise that was broken, and how
-    diary: Diary
+    run_log: RunLog
     sessions: int
     messages: int
     restarts: int
@@ -68,9 +68,9 @@ class World:
     def __init__(self, seed: str, folder: Path, watch: vfs.Watch, hurry: float = 1.0) -> None:
         self.seed = seed
         self.folder = folder
-        self.diary = Diary()
+        self.run_log = RunLog()
         self.tally = Tally()
-        self.swarm: Swarm = draw_swarm(self.chance("swarm"), hurry)
+        self.scenario: Scenario = draw_scenario(self.chance("swarm"), hurry)
         self.failure: str | None = None
         self.has_failed = False
         self._failed = asyncio.Event()
@@ -80,16 +80,16 @@ class World:
         self.settings = self._settings()
         self.wallet = Wallet(self.chance("cards"))
         self.central = CentralSystem(
-            self.chance("central system"), self.wallet, self.diary, self.count
+            self.chance("central system"), self.wallet, self.run_log, self.count
         )
-        self.lists = ListKeeper(self.chance("lists"), self.wallet, self.central, self.diary)
+        self.lists = LocalLists(self.chance("lists"), self.wallet, self.central, self.run_log)
         self.operators = Operators(
             self.chance("operators"),
             self.central,
             self.lists,
-            self.diary,
-            self.swarm.connectors,
-            may_reset="kill" in self.swarm.weather,
+            self.run_log,
+            self.scenario.connectors,
+            may_reset="kill" in self.scenario.incidents,
         )
         self.watch = Watch([kind(self) for kind in (*ALL, Counting)])
         self.ledger = Ledger(self.watch.find(NothingCommittedGetsLost).complain)
@@ -98,7 +98,7 @@ class World:
             self.chance("network"), self.central, self.watch, self.machine.step, self.count
         )
         self.central.account.listeners.append(self.watch.received)
-        self.caretaker = Caretaker(self)
+        self.technician = Technician(self)
 
     def chance(self, of: str) -> Random:
         """A source of chance of its own: one more fault does not change all others."""
@@ -115,21 +115,21 @@ class World:
                 simulated_connector(number + 1),
                 meter=MeterSettings(driver="simulated", poll_s=POLL_S),
             )
-            for number in range(self.swarm.connectors)
+            for number in range(self.scenario.connectors)
         )
         return replace(
             settings,
             connectors=connectors,
-            ocpp=OcppSettings(configuration=self.swarm.keys),
-            authorization=_authorization(self.swarm),
+            ocpp=OcppSettings(configuration=self.scenario.keys),
+            authorization=_authorization(self.scenario),
         )
 
     # --- what invariants look at ---
 
     @property
-    def life(self) -> Life | None:
+    def process(self) -> AgentProcess | None:
         """The process that runs."""
-        return self.machine.life
+        return self.machine.process
 
     @property
     def clocks(self) -> BoxClocks:
@@ -143,17 +143,17 @@ class World:
 
     def runtime(self) -> Runtime | None:
         """The runtime of the living process."""
-        return None if self.life is None else self.life.runtime
+        return None if self.process is None else self.process.runtime
 
     def has_reader(self) -> bool:
         """True when there is a process that has opened its database."""
-        return self.life is not None and self.life.reader is not None
+        return self.process is not None and self.process.reader is not None
 
     def reader(self) -> sqlite3.Connection:
         """A connection to look into the database."""
-        assert self.life is not None
-        assert self.life.reader is not None
-        return self.life.reader
+        assert self.process is not None
+        assert self.process.reader is not None
+        return self.process.reader
 
     def register_wh(self, connector_id: int) -> float:
         """What the meter has really counted."""
@@ -164,7 +164,7 @@ class World:
     @property
     def message_timeout_s(self) -> float:
         """How long one of our calls waits for its answer."""
-        return float(self.swarm.keys["MessageTimeout"])
+        return float(self.scenario.keys["MessageTimeout"])
 
     @property
     def sample_wh(self) -> float:
@@ -180,7 +180,7 @@ class World:
         self.watch.opened(reader, store)
 
     def _moved(self, connector_id: int, part: str, what: str) -> None:
-        self.diary.note(f"{part} {connector_id}" if connector_id else part, what)
+        self.run_log.note(f"{part} {connector_id}" if connector_id else part, what)
         self.watch.moved(connector_id, part, what)
 
     def fail(self, failure: str) -> None:
@@ -188,32 +188,35 @@ class World:
         if not self.has_failed:
             self.has_failed = True
             self.failure = failure
-            self.diary.note("INVARIANT", failure)
+            self.run_log.note("INVARIANT", failure)
             self._failed.set()
 
     # --- days pass ---
 
     async def run(self, days: float) -> None:
         """Let so many days pass, then heal the world and see that everything settles."""
-        self.diary.note("world", f"seed {self.seed}: {self.swarm.describe()}")
+        self.run_log.note("world", f"seed {self.seed}: {self.scenario.describe()}")
         listener = LogListener(
-            self.diary, lambda: self.life, self.watch.find(TheAgentLives).mistake
+            self.run_log, lambda: self.process, self.watch.find(TheAgentLives).mistake
         )
         with _listening(listener):
-            weather = Weather(self, self.swarm)
+            incidents = Incidents(self, self.scenario)
             drivers = [
-                Driver(self, id, self.chance(f"driver {id}"), self.swarm.gap_h)
+                Driver(self, id, self.chance(f"driver {id}"), self.scenario.gap_h)
                 for id in self.site.places
             ]
             self.machine.start()
-            lives = [driver.live for driver in drivers] + weather.lives()
-            lives += [lambda: self.operators.live(self.swarm.deed_gap_h), self._send_first_list]
-            lives.append(self.caretaker.live)
-            tasks = [asyncio.ensure_future(life()) for life in lives]
+            lives = [driver.live for driver in drivers] + incidents.tasks()
+            lives += [
+                lambda: self.operators.live(self.scenario.request_gap_h),
+                self._send_first_list,
+            ]
+            lives.append(self.technician.live)
+            tasks = [asyncio.ensure_future(live()) for live in lives]
             await self._wait(days * 86_400, tasks)
             await end_tasks(tasks)
             if not self.has_failed:
-                await self._settle(weather, drivers)
+                await self._settle(incidents, drivers)
             await self.machine.end_everything()
 
     async def _send_first_list(self) -> None:
@@ -229,13 +232,13 @@ class World:
         for task in done - {failed}:
             task.result()  # a mistake in the simulation itself
 
-    async def _settle(self, weather: Weather, drivers: list[Driver]) -> None:
-        self.diary.note("world", "is healed")
-        weather.heal()
+    async def _settle(self, incidents: Incidents, drivers: list[Driver]) -> None:
+        self.run_log.note("world", "is healed")
+        incidents.heal()
         self.machine.heal()
         for driver in drivers:
             driver.go_home()
-        caring = asyncio.ensure_future(self.caretaker.set_right())
+        caring = asyncio.ensure_future(self.technician.set_right())
         await self.watch.find(ComesToRest).wait(SETTLE_S)
         await end_tasks([caring])
         if not self.has_failed:
@@ -247,17 +250,17 @@ class World:
             seed=self.seed,
             days=days,
             failure=self.failure,
-            diary=self.diary,
+            run_log=self.run_log,
             sessions=len(self.ledger.sessions),
             messages=len(self.ledger.by_unique_id),
-            restarts=self.machine.lives - 1,
+            restarts=self.machine.starts - 1,
             tally=self.tally,
             looks=self.watch.looks(),
         )
 
 
 def simulate(seed: str, days: float, folder: Path, hurry: float = 1.0) -> Outcome:
-    """Run one world from its seed, in a folder of its own. ``hurry``: see ``draw_swarm``."""
+    """Run one world from its seed, in a folder of its own. ``hurry``: see ``draw_scenario``."""
 
     async def main() -> Outcome:
         world = World(seed, folder, watch, hurry)
@@ -268,8 +271,8 @@ def simulate(seed: str, days: float, folder: Path, hurry: float = 1.0) -> Outcom
         return runner.run(main())
 
 
-def _authorization(swarm: Swarm) -> AuthorizationSettings:
-    return AuthorizationSettings(resume_after_power_loss=swarm.resumes)
+def _authorization(scenario: Scenario) -> AuthorizationSettings:
+    return AuthorizationSettings(resume_after_power_loss=scenario.resumes)
 
 
 @contextlib.contextmanager

@@ -64,8 +64,8 @@ class KnownBadCardsDoNotCharge(Invariant):
             self.broken(f"{tag} began a session, and it is known as {known}")
 
     def _is_good(self, info: IdTagInfo) -> bool:
-        assert self.world.life is not None
-        now = self.world.life.clock.now().utc
+        assert self.world.process is not None
+        now = self.world.process.clock.now().utc
         is_over = info.expires_at is not None and info.expires_at <= now
         return info.status is ACCEPTED and not is_over
 
@@ -96,9 +96,9 @@ class EveryCardGetsItsReason(Invariant):
         if not self._waiting:
             return
         tag, since_s = next(iter(self._waiting.items()))
-        life = self.world.life
-        assert life is not None
-        has_hung = life.hangs_until_s > since_s
+        process = self.world.process
+        assert process is not None
+        has_hung = process.hangs_until_s > since_s
         if self.now_s() - since_s > _DECIDED_WITHIN_S and not has_hung:
             self.broken(f"{tag} was presented {self.now_s() - since_s:.1f} s ago")
 

@@ -9,8 +9,8 @@ from typing import Any
 from agent.core.commands import Command
 from agent.core.events import Event, LimitRequested
 from agent.core.state import ChargePoint, Connector, Phase
+from tests.simulation.agent_process import AgentProcess
 from tests.simulation.invariants.base import Invariant
-from tests.simulation.life import Life
 from tests.simulation.site import SHARED
 
 WITHIN_S = 1.0
@@ -104,11 +104,11 @@ class OpenWithinASecond(Invariant):
         if site.is_stuck(connector_id):
             return "stuck"
         reason = site.reason_to_open(connector_id)
-        life = self.world.life
+        process = self.world.process
         state = self.world.state()
-        if reason is not None or state is None or life is None:
+        if reason is not None or state is None or process is None:
             return reason
-        if self.now_s() < life.hangs_until_s:
+        if self.now_s() < process.hangs_until_s:
             return None  # whoever knows more than the parts cannot say it: the lease will tell
         return _reason_in_state(state.connector(connector_id))
 
@@ -131,10 +131,12 @@ class OpenWhenTheAgentHangs(Invariant):
         """The runtime has stopped turning, now."""
         loop = asyncio.get_running_loop()
         was_closed = any(map(self.world.site.are_contacts_closed, self.world.site.places))
-        loop.call_later(lease_s + WITHIN_S, self._verify, self.world.life, was_closed)
+        loop.call_later(lease_s + WITHIN_S, self._verify, self.world.process, was_closed)
 
-    def _verify(self, life: Life | None, was_closed: bool) -> None:
-        if life is None or life is not self.world.life or self.now_s() >= life.hangs_until_s:
+    def _verify(self, process: AgentProcess | None, was_closed: bool) -> None:
+        if process is None or process is not self.world.process:
+            return
+        if self.now_s() >= process.hangs_until_s:
             return
         if was_closed:
             self.look()
@@ -170,8 +172,8 @@ class NeverMoreThanMayFlow(Invariant):
 
     def _verify(self, connector_id: int, session_and_limit: tuple[int, float | None]) -> None:
         """A lower limit is obeyed soon, whatever the disk does, unless the runtime hangs."""
-        life, state = self.world.life, self.world.state()
-        if life is None or state is None or self.now_s() < life.hangs_until_s + WITHIN_S:
+        process, state = self.world.process, self.world.state()
+        if process is None or state is None or self.now_s() < process.hangs_until_s + WITHIN_S:
             return
         running = state.connector(connector_id).transaction
         is_still_so = self._limits_a.get(connector_id) == session_and_limit

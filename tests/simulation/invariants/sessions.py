@@ -24,7 +24,7 @@ class NothingCommittedGetsLost(Invariant):
     promise = "What was committed is there after a crash, and the database is sound"
 
     def opened(self, reader: sqlite3.Connection, store: Store) -> None:
-        if self.world.machine.lives > 1:
+        if self.world.machine.starts > 1:
             self.look()
         if store.quarantined:
             self.broken(store.quarantined)

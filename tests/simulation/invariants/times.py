@@ -38,8 +38,8 @@ class TimesAreTrue(Invariant):
             if not isinstance(command, QueueMessage):
                 continue
             if isinstance(command.message, StartTransaction):
-                self._begun[command.transaction_ref] = self.world.machine.lives
-            is_found = self._begun.get(command.transaction_ref) != self.world.machine.lives
+                self._begun[command.transaction_ref] = self.world.machine.starts
+            is_found = self._begun.get(command.transaction_ref) != self.world.machine.starts
             # A session that was found open ends when its last sample was taken.
             if not is_found or not isinstance(command.message, StopTransaction):
                 self._decided[command.sequence] = (true_time(), self.world.clocks.boots)

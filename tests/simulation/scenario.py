@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import Random
 
 from hw.simulated.part import SimulatedFault
+from tests.simulation.central_behaviour import KINDS
 from tests.simulation.disk import Trouble
-from tests.simulation.moods import KINDS
 from tests.simulation.network import Reach
 from tests.simulation.operators import SAMPLE_INTERVALS_S
 
@@ -18,30 +18,30 @@ _GAPS_H = (0.4, 1.5, 5.0)
 
 
 @dataclass(frozen=True)
-class Swarm:
+class Scenario:
     """Hours between two faults of a kind, on average; a kind that is missing does not happen."""
 
     connectors: int
     gap_h: float  # between two visits
-    deed_gap_h: float  # between two deeds of the operators
+    request_gap_h: float  # between two requests of the operators
     keys: dict[str, str]
     resumes: bool
-    weather: dict[str, float]
-    moods: frozenset[str]
+    incidents: dict[str, float]
+    behaviours: frozenset[str]
     parts: tuple[SimulatedFault, ...]
     disk: tuple[Trouble, ...]
     reaches: tuple[Reach, ...]
 
     def describe(self) -> str:
-        """One line for the diary."""
-        weather = ", ".join(f"{kind} every {gap_h:g} h" for kind, gap_h in self.weather.items())
+        """One line for the log of the run."""
+        incidents = ", ".join(f"{kind} every {gap_h:g} h" for kind, gap_h in self.incidents.items())
         return (
-            f"{self.connectors} connectors; {weather or 'nothing goes wrong'}; "
-            f"central system {sorted(self.moods)}; keys {self.keys}"
+            f"{self.connectors} connectors; {incidents or 'nothing goes wrong'}; "
+            f"central system {sorted(self.behaviours)}; keys {self.keys}"
         )
 
 
-WEATHER = (
+INCIDENTS = (
     "kill",
     "power cut",
     "kill at a step",
@@ -60,20 +60,21 @@ WEATHER = (
 )
 
 
-def draw_swarm(random: Random, hurry: float = 1.0) -> Swarm:
+# The strings that chance is made of ("swarm", "weather", "mood") belong to the seeds: they stay.
+def draw_scenario(random: Random, hurry: float = 1.0) -> Scenario:
     """Draw a run. ``hurry``: so many times more happens in the same time."""
     calm = random.random() < 0.05
     share = 0.0 if calm else random.choice((0.25, 0.5, 0.8))
-    return Swarm(
+    return Scenario(
         connectors=random.choice((1, 1, 2)),
         gap_h=random.choice((0.4, 1.0, 3.0)) / hurry,
-        deed_gap_h=1.0 / hurry,
+        request_gap_h=1.0 / hurry,
         keys=_draw_keys(random),
         resumes=random.random() < 0.3,
-        weather={
-            kind: random.choice(_GAPS_H) / hurry for kind in WEATHER if random.random() < share
+        incidents={
+            kind: random.choice(_GAPS_H) / hurry for kind in INCIDENTS if random.random() < share
         },
-        moods=frozenset(kind for kind in KINDS if random.random() < 0.4),
+        behaviours=frozenset(kind for kind in KINDS if random.random() < 0.4),
         parts=_some(random, tuple(SimulatedFault)),
         disk=_some(random, tuple(Trouble)),
         reaches=_some(random, tuple(reach for reach in Reach if reach is not Reach.UP)),

@@ -1,4 +1,4 @@
-"""One life of the agent's process: the real Application on this world's parts."""
+"""One process of the agent, the real Application on simulated parts; killed, it is a *ghost*."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from agent.platform.errors import AgentError
 from agent.runtime.runtime import Runtime
 from agent.store import Store
 from hw.ports import Board
-from tests.simulation.diary import LIFE
 from tests.simulation.network import Connection
+from tests.simulation.run_log import PROCESS
 from tests.simulation.threads import SimulatedThread
 
 
-class Life:
+class AgentProcess:
     """Begins when it is made. Once the world has another one, or none, it is a ghost."""
 
     def __init__(self, world: Any, number: int, settings: Any) -> None:
@@ -39,7 +39,7 @@ class Life:
         self.hangs_until_s = 0.0
         self.application = _Watched(self, self._surroundings())
         context = copy_context()
-        context.run(LIFE.set, self)
+        context.run(PROCESS.set, self)
         self.task = asyncio.get_running_loop().create_task(
             self._run(), name=f"process {number}", context=context
         )
@@ -47,7 +47,7 @@ class Life:
     @property
     def is_ghost(self) -> bool:
         """True when its process has ended: what it still does means nothing."""
-        return self.world.life is not self
+        return self.world.process is not self
 
     @property
     def runtime(self) -> Runtime | None:
@@ -108,23 +108,23 @@ class Life:
 class _Watched(Application):
     """The application, with places where the world can look in and end it."""
 
-    def __init__(self, life: Life, surroundings: Surroundings) -> None:
-        super().__init__(life.settings, simulate=True, world=surroundings)
-        self._life = life
+    def __init__(self, process: AgentProcess, surroundings: Surroundings) -> None:
+        super().__init__(process.settings, simulate=True, world=surroundings)
+        self._process = process
 
     def _open_store(self, *more: Any) -> Store:
-        store = self._life.store = super()._open_store(*more)
+        store = self._process.store = super()._open_store(*more)
         return store
 
     def _make_runtime(self, board: Board, store: Store, *more: Any) -> Runtime:
-        life = self._life
-        if not life.is_ghost:
-            life.reader = _reader(store, life)
-            life.world.database_opened(life.reader, store)
-        _watch_commits(store, life)
+        process = self._process
+        if not process.is_ghost:
+            process.reader = _reader(store, process)
+            process.world.database_opened(process.reader, store)
+        _watch_commits(store, process)
         runtime = super()._make_runtime(board, store, *more)
-        _watch_turns(runtime, life)
-        _watch_orders(runtime, life)
+        _watch_turns(runtime, process)
+        _watch_orders(runtime, process)
         return runtime
 
     def _observe(
@@ -135,53 +135,53 @@ class _Watched(Application):
         commands: Sequence[Command],
     ) -> None:
         super()._observe(before, event, after, commands)
-        if not self._life.is_ghost:
-            self._life.world.watch.turned(before, event, after, commands)
+        if not self._process.is_ghost:
+            self._process.world.watch.turned(before, event, after, commands)
 
 
-def _reader(store: Store, life: Life) -> sqlite3.Connection:
-    path = life.settings.storage_path
+def _reader(store: Store, process: AgentProcess) -> sqlite3.Connection:
+    path = process.settings.storage_path
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
 
 
-def _watch_commits(store: Store, life: Life) -> None:
+def _watch_commits(store: Store, process: AgentProcess) -> None:
     original = store.commit
 
     def commit(rows: Sequence[Row], now: Any) -> None:
-        world = life.world
-        if life.is_ghost:
+        world = process.world
+        if process.is_ghost:
             return original(rows, now)
         world.machine.step("before a commit")
-        if life.is_ghost:
+        if process.is_ghost:
             return original(rows, now)
         world.ledger.begins(rows)
         original(rows, now)
-        if not life.is_ghost:
+        if not process.is_ghost:
             world.machine.step("after a commit")
-        if not life.is_ghost:
-            assert life.reader is not None
-            world.ledger.committed(life.reader)
+        if not process.is_ghost:
+            assert process.reader is not None
+            world.ledger.committed(process.reader)
             world.watch.committed(rows)
         return None
 
     store.commit = commit  # type: ignore[method-assign]
 
 
-def _watch_turns(runtime: Runtime, life: Life) -> None:
+def _watch_turns(runtime: Runtime, process: AgentProcess) -> None:
     original: Callable[[Event], Awaitable[None]] = runtime.turn
 
     async def turn(event: Event) -> None:
         loop = asyncio.get_running_loop()
-        while loop.time() < life.hangs_until_s:
-            await asyncio.sleep(life.hangs_until_s - loop.time())
-        if not life.is_ghost:
-            life.world.machine.step("before a turn", f"({type(event).__name__})")
+        while loop.time() < process.hangs_until_s:
+            await asyncio.sleep(process.hangs_until_s - loop.time())
+        if not process.is_ghost:
+            process.world.machine.step("before a turn", f"({type(event).__name__})")
         await original(event)
 
     runtime.turn = turn  # type: ignore[method-assign]
 
 
-def _watch_orders(runtime: Runtime, life: Life) -> None:
+def _watch_orders(runtime: Runtime, process: AgentProcess) -> None:
     """The process may end before any order that a turn or a commit has given."""
     original = runtime.use
 
@@ -190,8 +190,8 @@ def _watch_orders(runtime: Runtime, life: Life) -> None:
 
     def stepping(kind: type[Command], perform: Callable[[Any], None]) -> Callable[[Any], None]:
         def do(order: Any) -> None:
-            if not life.is_ghost:
-                life.world.machine.step("before an order", f"({kind.__name__})")
+            if not process.is_ghost:
+                process.world.machine.step("before an order", f"({kind.__name__})")
             perform(order)
 
         return do

@@ -100,7 +100,7 @@ class Driver:
         """Somebody at the site limits the current, or limits it no more."""
         runtime = self._world.runtime()
         if runtime is not None:
-            self._world.diary.note("operator", f"limits connector {self._id} to {limit_a} A")
+            self._world.run_log.note("operator", f"limits connector {self._id} to {limit_a} A")
             runtime.post(LimitRequested("of the site", self._id, limit_a))
 
     async def _finish(self, card: Card) -> None:
@@ -143,4 +143,4 @@ class Driver:
         self._site.tap(card.tag)
 
     def _note(self, what: str) -> None:
-        self._world.diary.note(f"driver {self._id}", what)
+        self._world.run_log.note(f"driver {self._id}", what)

@@ -1,4 +1,4 @@
-"""Makes the trouble that a swarm has drawn, and stops when the world is healed."""
+"""Injects the faults of a scenario, and stops when the world is healed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from tests.simulation.central_behaviour import Behaviour, draw_behaviour
 from tests.simulation.clocks import EPOCH, true_time
 from tests.simulation.machine import Strike
-from tests.simulation.moods import Mood, draw_mood
 from tests.simulation.network import HEALTHY_LATENCY_S, Reach
-from tests.simulation.swarm import Swarm
+from tests.simulation.scenario import Scenario
 from tests.simulation.tally import PLACES_OF_STEPS
 
 
-class Weather:
+class Incidents:
     """One task for each kind of fault that exists in this run."""
 
-    def __init__(self, world: Any, swarm: Swarm) -> None:
+    def __init__(self, world: Any, scenario: Scenario) -> None:
         self._world = world
-        self._swarm = swarm
+        self._scenario = scenario
         self._kinds: dict[str, Callable[[Random], Awaitable[None]]] = {
             "kill": self._kill,
             "power cut": self._power_cut,
@@ -34,19 +34,19 @@ class Weather:
             "cut": self._cut,
             "half open": self._half_open,
             "latency": self._latency,
-            "mood": self._mood,
+            "mood": self._behaviour,
             "central restart": self._central_restart,
             "hang": self._hang,
             "clock": self._clock,
         }
 
-    def lives(self) -> list[Callable[[], Awaitable[None]]]:
+    def tasks(self) -> list[Callable[[], Awaitable[None]]]:
         """What to run, one task each."""
 
-        def life(kind: str, gap_h: float) -> Callable[[], Awaitable[None]]:
+        def task(kind: str, gap_h: float) -> Callable[[], Awaitable[None]]:
             return lambda: self._live(kind, gap_h)
 
-        return [life(kind, gap_h) for kind, gap_h in self._swarm.weather.items()]
+        return [task(kind, gap_h) for kind, gap_h in self._scenario.incidents.items()]
 
     def heal(self) -> None:
         """Everything works from now on."""
@@ -55,7 +55,7 @@ class Weather:
             world.site.mend(connector_id)
         world.disk.trouble, world.disk.slow_s = None, 0.0
         world.network.reach, world.network.latency_s = Reach.UP, HEALTHY_LATENCY_S
-        world.central.mood = Mood()
+        world.central.behaviour = Behaviour()
 
     async def _live(self, kind: str, gap_h: float) -> None:
         random = self._world.chance(f"weather {kind}")
@@ -64,7 +64,7 @@ class Weather:
             await self._kinds[kind](random)
 
     def _note(self, what: str) -> None:
-        self._world.diary.note("weather", what)
+        self._world.run_log.note("incident", what)
 
     # --- the process ---
 
@@ -91,7 +91,7 @@ class Weather:
 
     async def _part(self, random: Random) -> None:
         connector_id = random.choice(sorted(self._world.site.places))
-        fault = random.choice(self._swarm.parts)
+        fault = random.choice(self._scenario.parts)
         self._note(f"connector {connector_id}: {fault.value}")
         self._world.site.fail(connector_id, fault)
         await asyncio.sleep(random.choice((2.0, 60.0, 1800.0)) * random.uniform(0.2, 1))
@@ -99,7 +99,7 @@ class Weather:
         self._world.site.mend(connector_id)
 
     async def _disk(self, random: Random) -> None:
-        trouble = random.choice(self._swarm.disk)
+        trouble = random.choice(self._scenario.disk)
         self._note(trouble.value)
         self._world.disk.trouble = trouble
         await asyncio.sleep(random.choice((3.0, 30.0, 300.0)) * random.uniform(0.2, 1))
@@ -115,7 +115,7 @@ class Weather:
     # --- the line and what is behind it ---
 
     async def _reach(self, random: Random) -> None:
-        self._world.network.reach = random.choice(self._swarm.reaches)
+        self._world.network.reach = random.choice(self._scenario.reaches)
         self._note(f"from now on {self._world.network.reach.value}")
         if random.random() < 0.7:
             self._world.network.cut()
@@ -137,9 +137,10 @@ class Weather:
         await asyncio.sleep(random.uniform(10, 1800))
         self._world.network.latency_s = HEALTHY_LATENCY_S
 
-    async def _mood(self, random: Random) -> None:
-        self._world.central.mood = mood = draw_mood(random, self._swarm.moods)
-        self._note("the central system is well" if mood.is_calm() else f"{mood}")
+    async def _behaviour(self, random: Random) -> None:
+        behaviour = draw_behaviour(random, self._scenario.behaviours)
+        self._world.central.behaviour = behaviour
+        self._note("the central system is well" if behaviour.is_calm() else f"{behaviour}")
         await asyncio.sleep(random.uniform(60, 7200))
 
     async def _central_restart(self, random: Random) -> None:

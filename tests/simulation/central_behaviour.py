@@ -7,7 +7,7 @@ from random import Random
 
 
 @dataclass
-class Mood:
+class Behaviour:
     """Chances that a call is treated so; the rest is answered well, at once."""
 
     slow: float = 0.0  # answers within the time-out, but late
@@ -52,14 +52,14 @@ _REACTIONS = (
 _CHANCES = (0.0, 0.0, 0.0, 0.02, 0.1, 0.3)
 
 
-def draw_mood(random: Random, kinds: frozenset[str]) -> Mood:
-    """A mood that misbehaves only in these kinds."""
-    mood = Mood()
-    for field in fields(Mood):
+def draw_behaviour(random: Random, kinds: frozenset[str]) -> Behaviour:
+    """One that misbehaves only in these kinds."""
+    behaviour = Behaviour()
+    for field in fields(Behaviour):
         chance = random.choice(_CHANCES)
         if field.name in kinds:
-            setattr(mood, field.name, chance / (10 if field.name == "not_registered" else 1))
-    return mood
+            setattr(behaviour, field.name, chance / (10 if field.name == "not_registered" else 1))
+    return behaviour
 
 
-KINDS = tuple(field.name for field in fields(Mood))
+KINDS = tuple(field.name for field in fields(Behaviour))

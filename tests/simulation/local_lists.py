@@ -7,23 +7,23 @@ from typing import Any
 
 from agent.core.values import IdTagInfo
 from tests.simulation.cards import ACCEPTED, Wallet
-from tests.simulation.central import CentralSystem, info_payload
-from tests.simulation.diary import Diary
+from tests.simulation.central_system import CentralSystem, info_payload
+from tests.simulation.run_log import RunLog
 
 Content = dict[str, IdTagInfo]
 
 
-class ListKeeper:
+class LocalLists:
     """Sends lists, in full or by difference, with versions that only grow."""
 
     def __init__(
-        self, random: Random, wallet: Wallet, central: CentralSystem, diary: Diary
+        self, random: Random, wallet: Wallet, central: CentralSystem, run_log: RunLog
     ) -> None:
         self.confirmed = 0  # the newest version that the box has said it has taken
         self._random = random
         self._wallet = wallet
         self._central = central
-        self._diary = diary
+        self._run_log = run_log
         self._sent: dict[int, list[Content]] = {}
         self._version = 0
         self._is_sure = False  # what the box holds is the newest version
@@ -42,7 +42,7 @@ class ListKeeper:
         version = self._version
         self._sent[version] = [content]
         self._is_sure = False
-        self._diary.note("central system", f"sends list {version} ({kind}, {len(content)} tags)")
+        self._run_log.note("central system", f"sends list {version} ({kind}, {len(content)} tags)")
         payload = {
             "listVersion": version,
             "updateType": kind,
@@ -52,7 +52,7 @@ class ListKeeper:
 
     def _answered(self, version: int, frame: Any) -> None:
         is_accepted = frame[0] == 3 and frame[2].get("status") == "Accepted"
-        self._diary.note("central system", f"list {version}: {frame[2]}")
+        self._run_log.note("central system", f"list {version}: {frame[2]}")
         if is_accepted:
             self.confirmed = max(self.confirmed, version)
             self._is_sure = version == self._version

@@ -12,11 +12,11 @@ LINES_SHOWN = 150
 _LINES_KEPT = 200_000
 _FORGOTTEN_AT_ONCE = 50_000
 
-LIFE: ContextVar[object] = ContextVar("LIFE", default=None)
-"""Which life of the agent's process runs this code; None: the world around it."""
+PROCESS: ContextVar[object] = ContextVar("PROCESS", default=None)
+"""Which process of the agent runs this code; None: the world around it."""
 
 
-class Diary:
+class RunLog:
     """Bounded: of a very long run the beginning fades, but counts for the fingerprint."""
 
     def __init__(self) -> None:
@@ -45,30 +45,30 @@ class Diary:
         return "\n".join(self._lines[-LINES_SHOWN:])
 
     def fingerprint(self) -> str:
-        """Equal for equal diaries."""
+        """Equal for equal run logs."""
         return self._hash.hexdigest()[:16]
 
 
 class LogListener(logging.Handler):
-    """Writes what the agent logs into the diary, and tells of mistakes in the program.
+    """Writes what the agent logs into the log of the run, and tells of mistakes in the program.
 
     What a ghost logs is not heard: its process has ended.
     """
 
     def __init__(
-        self, diary: Diary, life: Callable[[], object], mistake: Callable[[str], None]
+        self, run_log: RunLog, process: Callable[[], object], mistake: Callable[[str], None]
     ) -> None:
         super().__init__(logging.INFO)
-        self._diary = diary
-        self._life = life
+        self._run_log = run_log
+        self._process = process
         self._mistake = mistake
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hear one record."""
-        speaker = LIFE.get()
-        if speaker is not None and speaker is not self._life():
+        speaker = PROCESS.get()
+        if speaker is not None and speaker is not self._process():
             return
         text = record.getMessage()
-        self._diary.note(f"log {record.levelname.lower()}", text)
+        self._run_log.note(f"log {record.levelname.lower()}", text)
         if record.exc_info is not None and record.exc_info[1] is not None:
             self._mistake(f"{text}: {record.exc_info[1]!r}")

@@ -12,10 +12,10 @@ from typing import Any
 from agent.core.values import IdTagInfo
 from tests.simulation.account import Account
 from tests.simulation.cards import ACCEPTED, INVALID, Wallet
+from tests.simulation.central_behaviour import Behaviour
 from tests.simulation.clocks import true_time
-from tests.simulation.diary import Diary
-from tests.simulation.moods import Mood
 from tests.simulation.network import Connection
+from tests.simulation.run_log import RunLog
 
 TRANSACTION_MESSAGES = ("StartTransaction", "MeterValues", "StopTransaction")
 _ERRORS = ("InternalError", "GenericError", "ProtocolError", "NotImplemented", "")
@@ -35,12 +35,12 @@ Answered = Callable[[Any], None]
 
 
 class CentralSystem:
-    """One charge point's server. ``mood`` is a lever; ``account`` and ``accepted_at`` remember."""
+    """One charge point's server. ``behaviour`` is a lever; ``account`` remembers what came."""
 
     def __init__(
-        self, random: Random, wallet: Wallet, diary: Diary, count: Callable[[str], None]
+        self, random: Random, wallet: Wallet, run_log: RunLog, count: Callable[[str], None]
     ) -> None:
-        self.mood = Mood()
+        self.behaviour = Behaviour()
         self.is_down = False
         self.account = Account()
         self.accepted_at: dict[str, float] = {}  # tag: when it was last said to be accepted
@@ -49,7 +49,7 @@ class CentralSystem:
         self.boot_interval_s = 300
         self._random = random
         self._wallet = wallet
-        self._diary = diary
+        self._run_log = run_log
         self._count = count
         self._connection: Connection | None = None
         self._asked: dict[str, Answered] = {}
@@ -105,11 +105,11 @@ class CentralSystem:
     # --- the box's calls ---
 
     def _called(self, connection: Connection, unique_id: str, action: str, payload: Any) -> None:
-        reaction = self.mood.pick(self._random)
+        reaction = self.behaviour.pick(self._random)
         # What is due to be said about it: the worst that this call can meet.
         if reaction != "well":
             self._count(f"central system: {reaction}")
-            self._diary.note("central system", f"{reaction} about {action}")
+            self._run_log.note("central system", f"{reaction} about {action}")
         if reaction == "deaf":
             return
         if reaction == "refusing":
@@ -184,14 +184,14 @@ class CentralSystem:
 
     def _boot(self) -> dict[str, Any]:
         status, interval_s = "Accepted", self.boot_interval_s
-        if self._random.random() < self.mood.not_accepting:
+        if self._random.random() < self.behaviour.not_accepting:
             self._count("central system: not_accepting")
             status, interval_s = self._random.choice(("Pending", "Rejected")), 30
         self.accepts_boot = status == "Accepted"
         return {"status": status, "interval": interval_s, "currentTime": _text(timedelta())}
 
     def _start(self, unique_id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        forgets = self._random.random() < self.mood.forgetful
+        forgets = self._random.random() < self.behaviour.forgetful
         is_repeat = unique_id in self.account.given
         number = self.account.transaction_id(unique_id, forgets)
         if is_repeat and forgets:

@@ -12,7 +12,7 @@ ROUND_S = 3600.0
 LAST_ROUNDS_S = 30.0
 
 
-class Caretaker:
+class Technician:
     """Asks the living process through the actions of its control socket."""
 
     def __init__(self, world: Any) -> None:
@@ -37,7 +37,7 @@ class Caretaker:
         for connector in () if state is None else state.connectors:
             if is_locked_out(connector) and not self._world.site.is_broken(connector.connector_id):
                 connector_id = connector.connector_id
-                self._world.diary.note("caretaker", f"contactor {connector_id} is in order")
+                self._world.run_log.note("technician", f"contactor {connector_id} is in order")
                 await self._ask("acknowledge", connector=connector_id)
 
     async def _retry(self) -> None:
@@ -48,14 +48,14 @@ class Caretaker:
             " GROUP BY transaction_ref ORDER BY 1"
         )
         for (sequence,) in parked.fetchall():
-            self._world.diary.note("caretaker", f"sends message {sequence} once more")
+            self._world.run_log.note("technician", f"sends message {sequence} once more")
             await self._ask("queue", order="retry", ref=sequence)
 
     async def _ask(self, action: str, **request: Any) -> None:
-        life = self._world.life
-        if life is None:
+        process = self._world.process
+        if process is None:
             return
         try:
-            await life.application.actions[action](request)
+            await process.application.actions[action](request)
         except ControlError as problem:
-            self._world.diary.note("caretaker", f"is told: {problem}")
+            self._world.run_log.note("technician", f"is told: {problem}")
