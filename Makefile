@@ -10,13 +10,17 @@ PYTEST ?= -n 4 --dist loadfile --no-loadscope-reorder
 # Tests start many processes, and compile each module once.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Everything comes as a wheel. --prefer-binary takes an older wheel before a newer source package.
-PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary
+# What is installed, here and on a charge point, is what the lock files name, by their hashes, and wheels
+# only. They are whole: pip looks for nothing else. Then the project itself, built by the setuptools of the lock.
+LOCK = packaging/lock
+PIP_OPTIONS = --disable-pip-version-check --no-deps
+LOCKED = $(PIP_OPTIONS) --require-hashes --only-binary :all:
+PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet
 
 # The second central system of the tests (tests/strict).
 STRICT = tests/strict/node_modules/.package-lock.json
 
-.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test clean install uninstall
+.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test clean install uninstall lock sbom
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -31,6 +35,8 @@ help:
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
 	@echo "make debian-test  (root) make test as an ordinary user of a plain Debian (DEBIAN=bookworm, DEBIAN=trixie)"
+	@echo "make lock       resolve pyproject.toml into packaging/lock (UPGRADE=--upgrade takes newer versions)"
+	@echo "make sbom       the bill of materials of what is installed: dist/sbom.cdx.json (CycloneDX)"
 	@echo "make install    (root) install on this machine as a service"
 	@echo "make uninstall  (root) remove the service; configuration and data stay"
 
@@ -92,16 +98,28 @@ debian-test:
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(dir $(STRICT))
 
-$(VENV)/.ready-to-run: pyproject.toml
+$(VENV)/.ready-to-run: pyproject.toml $(LOCK)/run.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) --editable .
+	$(PIP_INSTALL) $(LOCKED) --requirement $(LOCK)/run.txt
+	$(PIP_INSTALL) $(PIP_OPTIONS) --no-build-isolation --editable .
 	touch $@
 
-# mfrc522 is a step of its own: what it asks for (RPi.GPIO, spidev) would need a compiler.
-$(VENV)/.ready-to-test: $(VENV)/.ready-to-run
-	$(PIP_INSTALL) --editable '.[dev]'
-	$(PIP_INSTALL) --no-deps mfrc522
+$(VENV)/.ready-to-test: $(VENV)/.ready-to-run $(LOCK)/dev.txt
+	$(PIP_INSTALL) $(LOCKED) --requirement $(LOCK)/dev.txt
 	touch $@
+
+# One file for every Python and processor: it has the hashes of all wheels, and markers where they differ.
+# Versions stay as they are as long as pyproject.toml allows them. The index is that of uv's configuration.
+RESOLVE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header $(UPGRADE) --extra board --group reader --group build pyproject.toml
+
+lock: $(VENV)/.ready-to-test
+	$(PIP_INSTALL) 'uv>=0.9,<1'
+	$(RESOLVE) --no-build --output-file $(LOCK)/run.txt
+	$(RESOLVE) --extra dev --constraint $(LOCK)/run.txt --output-file $(LOCK)/dev.txt
+
+sbom: $(VENV)/.ready-to-run
+	$(VENV)/bin/python packaging/sbom.py dist/sbom.cdx.json
 
 # Without npm, or without a network, the tests that need it are skipped.
 $(STRICT): tests/strict/package-lock.json
@@ -111,7 +129,7 @@ $(STRICT): tests/strict/package-lock.json
 # --- on the charge point (docs/installation.md) --------------------------------------------------
 
 APP = /opt/chargepoint-agent
-APP_PIP = $(APP)/bin/python -m pip install --disable-pip-version-check --prefer-binary
+APP_PIP = $(APP)/bin/python -m pip install
 NAME = chargepoint-agent
 ETC = $(DESTDIR)/etc
 LINK = $(DESTDIR)/usr/local/bin/$(NAME)
@@ -134,10 +152,9 @@ install-check:
 install-environment:
 	$(PYTHON) -m venv --clear --system-site-packages $(APP)
 	rm -rf build *.egg-info
-	$(APP_PIP) --only-binary lgpio '.[board]' || \
-	    { echo "if lgpio was not found: sudo apt install python3-lgpio"; exit 1; }
+	$(APP_PIP) $(LOCKED) --requirement $(LOCK)/run.txt
+	$(APP_PIP) $(PIP_OPTIONS) --no-build-isolation .
 	rm -rf build *.egg-info
-	$(APP_PIP) --no-deps mfrc522
 
 install-files:
 	install -d $(ETC)/systemd/system $(ETC)/sysusers.d $(ETC)/tmpfiles.d $(ETC)/udev/rules.d

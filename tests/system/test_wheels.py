@@ -1,4 +1,4 @@
-"""No compiler on a charge point: each dependency is a wheel for 64-bit ARM, or comes from apt."""
+"""No compiler on a charge point: each dependency is a locked wheel, or comes from apt."""
 
 from __future__ import annotations
 
@@ -9,70 +9,65 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from locked import RUN, requirements_file
+from packaging.requirements import Requirement
 
 from tests.system.machine import REPOSITORY
 
 PYTHONS = ("3.11", "3.13")  # of bookworm and trixie
+MACHINES = ("x86_64", "aarch64", "armv7l")
 # What has no wheel: the package, for which Python, and the package of apt in its place. The table
-# of docs/installation.md says the same.
+# of docs/installation.md says the same, for 64 bits.
 FROM_APT = {
     ("lgpio", "3.13"): "python3-lgpio",
     ("spidev", "3.11"): "python3-spidev",
     ("spidev", "3.13"): "python3-spidev",
 }
 GLIBC_MINOR = 36  # bookworm has glibc 2.36; trixie a newer one
-PLATFORMS = (
-    "manylinux2014_aarch64",
-    *(f"manylinux_2_{minor}_aarch64" for minor in range(17, GLIBC_MINOR + 1)),
-)
-_NAME = re.compile(r"[\w-]+")
 _DOWNLOAD_S = 300
 
 
-def requirements() -> list[str]:
-    """What an installed agent needs, as the project file says it, with the pins of a board."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["board"]]
-
-
-def name_of(requirement: str) -> str:
-    found = _NAME.match(requirement)
-    assert found is not None
-    return found.group()
-
-
-def as_wheels(python: str, folder: Path, *wanted: str) -> subprocess.CompletedProcess[str]:
-    """Let pip look for wheels only, for that Python on 64-bit ARM; nothing is installed."""
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
-    command += ["--disable-pip-version-check", "--target", str(folder), "--only-binary=:all:"]
+def as_wheels(
+    python: str, machine: str, folder: Path, *wanted: str
+) -> subprocess.CompletedProcess[str]:
+    """Let pip fetch wheels only, for that Python on that processor; nothing is installed."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     command += ["--implementation", "cp", "--python-version", python]
-    for platform in PLATFORMS:
-        command += ["--platform", platform]
+    command += ["--platform", f"manylinux2014_{machine}"]
+    for minor in range(17, GLIBC_MINOR + 1):
+        command += ["--platform", f"manylinux_2_{minor}_{machine}"]
     return subprocess.run(
         [*command, *wanted], capture_output=True, text=True, timeout=_DOWNLOAD_S, check=False
     )
 
 
 @pytest.mark.system
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_each_dependency_is_a_wheel_for_64_bit_arm_or_comes_from_apt(
-    python: str, tmp_path: Path
+def test_the_lock_has_the_hash_of_a_wheel_of_each_package_for_each_target(
+    python: str, machine: str, tmp_path: Path
 ) -> None:
-    # pip judges markers by the Python that it runs on: what comes from apt is left out by name.
-    wanted = [one for one in requirements() if (name_of(one), python) not in FROM_APT]
-    done = as_wheels(python, tmp_path, *wanted)
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text(requirements_file(RUN, python, machine))
+    found = tmp_path / "wheels"
+    done = as_wheels(python, machine, found, "--require-hashes", "--requirement", str(wanted))
     assert done.returncode == 0, done.stderr[-2000:]
-    (found,) = re.findall(r"^Would install (.+)$", done.stdout, re.M)
-    for name in map(name_of, wanted):
-        assert f" {name.lower()}-" in f" {found.replace('_', '-').lower()}", f"pip left out {name}"
-    # By itself: what it asks for has no wheels and is not needed.
-    alone = as_wheels(python, tmp_path, "--no-deps", "mfrc522")
-    assert alone.returncode == 0, alone.stderr[-2000:]
+    assert len(list(found.glob("*.whl"))) == len(wanted.read_text().splitlines())
+
+
+@pytest.mark.system
+def test_a_wheel_whose_hash_is_not_locked_is_refused(tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text(f"mfrc522==0.0.7 --hash=sha256:{'0' * 64}\n")
+    done = as_wheels("3.11", "aarch64", tmp_path, "--require-hashes", "-r", str(wanted))
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
 
 
 @pytest.mark.system
 def test_a_package_without_a_wheel_is_found(tmp_path: Path) -> None:
-    done = as_wheels("3.11", tmp_path, "--no-deps", "spidev")
+    done = as_wheels("3.11", "aarch64", tmp_path, "spidev")
     assert done.returncode != 0
     assert "No matching distribution found for spidev" in done.stderr
 
@@ -87,6 +82,10 @@ def test_what_comes_from_apt_is_what_the_documentation_says() -> None:
 
 
 def test_a_dependency_that_its_marker_leaves_out_comes_from_apt() -> None:
-    left_out = [one for one in requirements() if "python_version < '3.13'" in one]
-    assert [name_of(one) for one in left_out] == ["lgpio"]
-    assert ("lgpio", "3.13") in FROM_APT
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["board"]]
+    for python in PYTHONS:
+        target = {"python_version": python, "platform_machine": "aarch64"}
+        for one in map(Requirement, wanted):
+            if one.marker is not None and not one.marker.evaluate(target):
+                assert (one.name, python) in FROM_APT
