@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import dis
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -88,7 +91,20 @@ def test_the_texts_that_a_mutant_exchanges_are_still_there(mutant: Mutant, tmp_p
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text((ROOT / edit.file).read_text())
         edit.apply(tmp_path)
-        compile(copy.read_text(), edit.file, "exec")
+        assert unknown_names(copy.read_text()) == set(), edit.file
+
+
+def unknown_names(source: str) -> set[str]:
+    """The names that a module reads and that nothing defines: such a mutant would be no mistake."""
+    module = compile(source, "mutant", "exec")
+    reads: set[str] = set()
+    nested: list[CodeType] = [module]
+    for code in nested:
+        nested += [each for each in code.co_consts if isinstance(each, CodeType)]
+        steps = list(dis.get_instructions(code))
+        reads |= {str(each.argval) for each in steps if each.opname == "LOAD_GLOBAL"}
+    defined = {str(each.argval) for each in dis.get_instructions(module) if "STORE" in each.opname}
+    return reads - defined - set(dir(builtins)) - {"__file__", "__name__"}
 
 
 def test_each_promise_is_broken_by_some_mutant() -> None:

@@ -168,7 +168,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/ocpp16/sender.py",
                 "        self._is_delivering = True\n        await self._perform(",
                 "        self._is_delivering = True\n"
-                "        self._post(answers.MessageAnswered("
+                "        self._post(confirmations.MessageAnswered("
                 "row.sequence, row.transaction_ref, action))\n"
                 "        await self._perform(",
             ),
