@@ -143,7 +143,7 @@ OverVoltage never nothing in the box judges the voltage
 PowerMeterFailure core/test_status_notification.py::test_every_fault_of_the_box
 PowerSwitchFailure core/test_status_notification.py::test_every_fault_of_the_box
 ReaderFailure core/test_status_notification.py::test_a_dead_reader_is_a_warning
-ResetFailure core/test_restarting.py::test_a_reset_that_is_given_up
+ResetFailure core/test_reset.py::test_a_reset_that_is_given_up
 UnderVoltage never nothing in the box judges the voltage
 WeakSignal never it has no radio of its own
 """
@@ -193,7 +193,7 @@ MeterValuesSampledDataMaxLength core/test_every_key.py::test_a_bad_value_is_reje
 MinimumStatusDuration certification/test_field_corners.py::test_minimum_status_duration
 NumberOfConnectors certification/test_boot_and_configuration.py::test_case_019
 ReserveConnectorZeroSupported certification/test_reservation.py::test_case_050_2
-ResetRetries core/test_restarting.py::test_a_reset_is_tried_as_often
+ResetRetries core/test_reset.py::test_a_reset_is_tried_as_often
 SecurityProfile core/test_connection_profile.py::test_the_profile_can_be_raised
 SendLocalListMaxLength certification/test_field_corners.py::test_limits_that_the_file_lowers
 StopTransactionMaxMeterValues core/test_meter_values_stop.py::test_there_are_never_more

@@ -14,7 +14,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command
 from agent.core.state import Phase
 from agent.core.values import LockState, PilotState, Verdict
-from tests.core.reserving import a_reservation
+from tests.core.reservation_builders import a_reservation
 from tests.core.world import (
     BLOCKED,
     CARD,

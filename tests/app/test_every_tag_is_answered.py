@@ -16,7 +16,7 @@ from agent.api.schemas import PresentCardCommandEvent, StartSessionCommandEvent
 from agent.api.service import PURPOSES
 from agent.core import events as ev
 from agent.core.commands import Reply, TagReply
-from tests.app.test_every_door import EVSE, House, house_of
+from tests.app.test_every_entry import EVSE, House, house_of
 
 TAG, OTHER = "04000007", "04000008"
 SAYS_NOTHING = "is silent"

@@ -17,7 +17,7 @@ from agent.core.state import GrantedAuthorization, Rules, Traits
 from agent.core.tag_sources import Source
 from agent.core.values import Contract, Reservation, TagRecord, TokenKind, Verdict
 from tests.core.charging import a_profile
-from tests.core.reserving import reserved
+from tests.core.reservation_builders import reserved
 from tests.core.world import (
     ACCEPTED,
     BLOCKED,

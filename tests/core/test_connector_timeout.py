@@ -12,7 +12,7 @@ from agent.core import events as ev
 from agent.core.commands import LockConnector, NotifyStatus
 from agent.core.state import Phase, Rules
 from agent.core.values import LockState, Status
-from tests.core.reserving import a_reservation
+from tests.core.reservation_builders import a_reservation
 from tests.core.world import (
     ACCEPTED,
     BLOCKED,

@@ -13,7 +13,7 @@ from agent.core.values import (
     Status,
     TagRecord,
 )
-from tests.core.reserving import (
+from tests.core.reservation_builders import (
     THIRD_CARD,
     a_reservation,
     charge,

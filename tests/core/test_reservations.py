@@ -15,7 +15,7 @@ from agent.core.values import (
     Instant,
     Status,
 )
-from tests.core.reserving import (
+from tests.core.reservation_builders import (
     HOUR_S,
     a_reservation,
     cancel,
