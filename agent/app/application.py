@@ -27,7 +27,7 @@ from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.state import ChargePoint
 from agent.core.values import Instant
-from agent.maintenance.self_test_actions import Hands, Technician
+from agent.maintenance.self_test_actions import SelfTestActions
 from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
@@ -131,12 +131,8 @@ class Application:
         devices = self._make_devices(board, runtime, threads, supervision, supervisor)
         services = self.services = self._put_together(board, store, runtime, threads, stack)
         maintenance = Maintenance(services, self.actions, threads, self._world, stack)
-        technician = Technician(
-            services,
-            Hands(supervisor.let_test, supervision.look_now, lambda: supervision.is_looking),
-            threads,
-        )
-        self.actions = {**maintenance.actions, **technician.by_name()}
+        self_test = SelfTestActions(services, supervisor, supervision, threads)
+        self.actions = {**maintenance.actions, **self_test.by_name()}
         runtime.use({**devices.performers, co.Restart: self._restart})
         runtime.use(dict.fromkeys(LINK_ORDERS, services.link.perform))
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from agent.app.environment import Environment
 from agent.control.server import Action
 from agent.control.services import Services
-from agent.maintenance.bundle_service import SupportDesk
+from agent.maintenance.bundle_service import BundleService
 from agent.maintenance.diagnostics_upload import ACTION as DIAGNOSTICS
 from agent.maintenance.diagnostics_upload import DiagnosticsRequest, DiagnosticsUploads
 from agent.maintenance.firmware_install import ACTION as FIRMWARE
@@ -45,7 +45,7 @@ class Maintenance:
         )
         self._notices = Notices(services.link.call, lambda: services.runtime.state.online)
         services.observers.append(self._notices.observe)
-        self._desk = SupportDesk(
+        self._bundles = BundleService(
             services.settings,
             services.clock,
             status=actions["status"],
@@ -55,8 +55,8 @@ class Maintenance:
             work=threads.support,
             settle=self._settle,
         )
-        stack.callback(self._desk.close)
-        self.actions: Mapping[str, Action] = {**actions, **self._desk.by_name()}
+        stack.callback(self._bundles.close)
+        self.actions: Mapping[str, Action] = {**actions, **self._bundles.by_name()}
         self._answer_calls(stack)
         self._carry_out_updates(threads, world.run_command, stack)
 
@@ -88,7 +88,7 @@ class Maintenance:
     def _answer_calls(self, stack: AsyncExitStack) -> None:
         services = self._services
         uploads = DiagnosticsUploads(
-            self._desk,
+            self._bundles,
             self._transfers,
             self._notices,
             services.clock,

@@ -69,9 +69,9 @@ class Console:
     @property
     def columns(self) -> int:
         """How wide the terminal is; 80 where that cannot be found out."""
-        told = self._environment.get("COLUMNS", "")
-        if told.isdigit() and int(told) > 0:
-            return max(COLUMNS_MIN, int(told))
+        given = self._environment.get("COLUMNS", "")
+        if given.isdigit() and int(given) > 0:
+            return max(COLUMNS_MIN, int(given))
         try:
             size = os.get_terminal_size(self._stream.fileno())
         except (OSError, ValueError):

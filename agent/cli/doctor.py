@@ -69,7 +69,7 @@ def _walk(config: Path | None) -> Iterator[Finding]:
     try:
         ask, storage = _asker(config), paths.find_storage(config)
     except ConfigError:
-        return  # told above; and it is not known where to look further
+        return  # reported above; and it is not known where to look further
     status, about_agent = _ask_the_agent(ask)
     if path is None:
         settings = _settings_of_the_demonstration(ask)
@@ -113,7 +113,7 @@ def _settings_of_the_demonstration(ask: Ask) -> Settings:
 
     try:
         return settings_from_data(ask("settings"))
-    except (ControlError, ConfigError):  # no agent, or one of another version: told below
+    except (ControlError, ConfigError):  # no agent, or one of another version: reported below
         return demo_settings(paths.demo_directory(), "")
 
 

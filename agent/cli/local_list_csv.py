@@ -28,7 +28,7 @@ MISTAKES_SHOWN_MAX = 20
 _FORMULA_OR_NUMBER = re.compile(r"[=+\-@]|(?:0[0-9]*|[0-9.,]+E\+?[0-9]+)\Z", re.IGNORECASE)
 _SHORTENED_NUMBER = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]+[.,][0-9]+")
-_AS_TEXT = re.compile(r'="([^"]*)"')  # how a spreadsheet is told that a cell is no number
+_AS_TEXT = re.compile(r'="([^"]*)"')  # how a cell is marked as text in a spreadsheet
 _QUOTES = "\"'\u201c\u201d\u201e\u2018\u2019\u201a"
 _SEPARATORS = (",", ";", "\t")
 # OCPP 1.6, 7.8 AuthorizationData and IdTagInfo.
@@ -67,7 +67,7 @@ def read_list_csv(content: bytes, entries_max: int, form: str = "hex") -> list[L
 class _CsvReader:
     def __init__(self, text: str, entries_max: int, form: str) -> None:
         first_line, _, rest = text.partition("\n")
-        separator = _told_separator(first_line)
+        separator = _named_separator(first_line)
         if separator:
             text = f"\n{rest}"  # the lines keep their numbers
             first_line = rest.partition("\n")[0]
@@ -97,8 +97,10 @@ class _CsvReader:
             raise ListFileError([f"{here} must name the columns: {known} (id_tag is needed)"])
         for number, name in enumerate(columns):
             if name not in COLUMNS or name in columns[:number]:
-                told = f"{here} names {row[number].strip()[:40]!r}"
-                raise ListFileError([f"{told}: it may name each of {known} once, and nothing else"])
+                found = f"{here} names {row[number].strip()[:40]!r}"
+                raise ListFileError(
+                    [f"{found}: it may name each of {known} once, and nothing else"]
+                )
         return columns
 
     def _entry(self, columns: Sequence[str], row: Sequence[str]) -> ListEntry | None:
@@ -150,7 +152,7 @@ def _tag(text: str, column: str) -> str:
     return text
 
 
-def _told_separator(line: str) -> str:
+def _named_separator(line: str) -> str:
     """What ``sep=;`` says, which some spreadsheets write before everything else; else nothing."""
     key, _, sign = line.partition("=")
     if key.strip(' "').lower() != "sep":

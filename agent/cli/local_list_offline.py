@@ -64,7 +64,7 @@ class _OfflineCore:
 
     def post(self, event: Event) -> None:
         """Nothing happens here but requests."""
-        raise AssertionError(f"nobody posts {event!r}")
+        raise AssertionError(f"unexpected event {event!r}")
 
     async def request(self, make_event: Callable[[str], Event]) -> str:
         """Let the core decide, write what it orders, and return its reply."""

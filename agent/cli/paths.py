@@ -50,7 +50,7 @@ def config_in_use() -> Path | None:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is such a file. What is closed to this user is there: let that be told."""
+    """Whether there is such a file; one without access is there, and using it says why."""
     try:
         path.lstat()
     except PermissionError:

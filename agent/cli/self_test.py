@@ -110,7 +110,7 @@ def _confirmed(finding: Finding, question: str, person: Person | None) -> Findin
 
 
 class Person:
-    """Somebody at a keyboard."""
+    """A person at a keyboard."""
 
     def __init__(self, answers: TextIO, questions: TextIO) -> None:
         self._answers = answers
@@ -127,7 +127,7 @@ class Person:
 
 
 def _person(options: argparse.Namespace) -> Person | None:
-    """Whom to ask; None with --yes. AgentError where nobody can be asked."""
+    """The person to ask; None with --yes. AgentError without a terminal."""
     if options.yes:
         return None
     if not sys.stdin.isatty():

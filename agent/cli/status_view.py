@@ -123,8 +123,8 @@ def queue_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """What ``queue show`` prints."""
     outbox = answer["outbox"]
     yield from _outbox_lines(outbox, shown_max=len(outbox["parked"]))
-    for deed in answer["deeds"]:
-        yield f"{local_time(deed['done_at'])}  {deed['deed']}"
+    for action in answer["deeds"]:
+        yield f"{local_time(action['done_at'])}  {action['deed']}"
 
 
 def _outbox_lines(outbox: Mapping[str, Any], shown_max: int = 3) -> Iterator[str]:

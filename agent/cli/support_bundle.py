@@ -130,7 +130,7 @@ def _sources(options: argparse.Namespace, missing: str, now: Any) -> Sources:
 def _storage(config: Path | None) -> Path:
     try:
         return paths.find_storage(config)
-    except ConfigError:  # told as a mistake
+    except ConfigError:  # reported as a mistake
         return _NOWHERE
 
 

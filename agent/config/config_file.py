@@ -1,7 +1,7 @@
 """The configuration file -> checked, frozen settings; or every mistake in it at once.
 
 ``read_config`` and ``parse_config`` raise ConfigError and nothing else, whatever the file holds.
-The work is done next door: ``reading`` (one table), ``rules`` (between tables), ``lines`` (where it
+The work is done in ``reading`` (one table), ``rules`` (between tables), ``mistakes`` (where it
 stands), ``advice`` (allowed, but worth a look).
 """
 

@@ -25,7 +25,7 @@ from hw.settings import (
 
 
 def demo_settings(state_dir: Path, central_system_url: str) -> Settings:
-    """A box on a desk, its database in ``state_dir``; an empty url means no central system."""
+    """A simulated box, its database in ``state_dir``; an empty url means no central system."""
     return Settings(
         charge_point=ChargePointSettings(
             identity="DEMO-1", location_id="DEMO", vendor="chargepoint-agent", model="demo"

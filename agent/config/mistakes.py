@@ -47,12 +47,14 @@ class Mistakes:
         return key_name(path, self._connector_ids)
 
     def sentences(self, lines: LineNumbers) -> list[str]:
-        """One sentence each, in the order of the file, with the line where it can be told."""
+        """One sentence each, in the order of the file, with the line where it is known."""
         ordered = sorted(self._found, key=lambda mistake: lines.order(mistake[0]))
-        told = [f"{sentence}{lines.place(paths)}" for paths, sentence in ordered[:MISTAKES_MAX]]
+        sentences = [
+            f"{sentence}{lines.place(paths)}" for paths, sentence in ordered[:MISTAKES_MAX]
+        ]
         if len(ordered) > MISTAKES_MAX:
-            told.append(f"... and {len(ordered) - MISTAKES_MAX} more mistakes")
-        return told
+            sentences.append(f"... and {len(ordered) - MISTAKES_MAX} more mistakes")
+        return sentences
 
 
 def connector_ids_of(data: Mapping[str, Any]) -> list[object]:

@@ -26,7 +26,7 @@ LIST_MAX = 64
 TEXT_MAX = 500
 FREE_KEYS_MAX = 200
 UNKNOWN_MAX = 20
-"""Unknown keys told one by one in a table; the rest is counted."""
+"""So many unknown keys of a table are named; the rest is counted."""
 
 
 def read_table(cls: type[T], table: Mapping[str, Any], path: KeyPath, mistakes: Mistakes) -> T:
@@ -275,7 +275,7 @@ def _note_unknown_keys(
 ) -> None:
     known = [field.name for field, _ in kinds(cls)]
     unknown = [name for name in table if name not in known]
-    for name in unknown[:UNKNOWN_MAX]:  # its value is not told: it may be a secret
+    for name in unknown[:UNKNOWN_MAX]:  # its value is not shown: it may be a secret
         mistakes.add((*path, name), f"is not a known key{_key_hint(name, known)}")
     if len(unknown) > UNKNOWN_MAX:
         where = mistakes.name(path) or "the file"

@@ -223,7 +223,7 @@ def _check_serial_ports(settings: Settings, mistakes: Mistakes) -> None:
 def _ports_of_their_own(
     settings: Settings, mistakes: Mistakes
 ) -> Iterator[tuple[KeyPath, str, str]]:
-    """Serial ports that nobody may share: key, port, and what is on it."""
+    """Serial ports that may not be shared: key, port, and what is on it."""
     reader = settings.reader
     if reader.driver == "serial" and reader.port and mistakes.is_sound(("reader", "port")):
         yield ("reader", "port"), normpath(reader.port), "a card reader"

@@ -57,7 +57,7 @@ def listen_address(listen: str) -> tuple[str, int] | None:
 
 
 def is_loopback(listen: str) -> bool:
-    """True when nobody outside this machine can reach the address."""
+    """True when the address is reachable from this machine only."""
     address = listen_address(listen)
     return address is None or ip_address(address[0]).is_loopback
 

@@ -1,6 +1,6 @@
-"""Where the database is, told by a file that may have mistakes everywhere else.
+"""Where the database is, read from a file that may have mistakes everywhere else.
 
-Whoever asks the running agent, or revokes a token, needs nothing else of the file.
+To ask the running agent, or to revoke a token, nothing else of the file is needed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is wrong with a file that is not TOML, in words for people who do not know TOML.
 
 ``tomllib`` says where it could not go on, not what a person has mistyped there; this says that,
-with the line. What nobody should read over a shoulder is left out of it.
+with the line. Values that may be secret are left out of it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def in_words(text: str, problem: tomllib.TOMLDecodeError) -> str:
     else:  # the end: it is about what stands last
         number = max(len(lines) - len(list(takewhile(_is_empty, reversed(lines)))), 1)
         column = len(lines[number - 1]) + 1
-    number, claim = _Mistake(lines, number, column).told(message)
+    number, claim = _Mistake(lines, number, column).in_words(message)
     return f"line {number}, {_line_shown(lines[number - 1])}: {claim}"
 
 
@@ -48,7 +48,7 @@ class _Mistake:
         self._key = key.strip()
         self._value = value.strip() if equals else ""
 
-    def told(self, message: str) -> tuple[int, str]:
+    def in_words(self, message: str) -> tuple[int, str]:
         """The line that is meant, and what is wrong with it."""
         if self._at and self._at not in "\t " and not self._at.isprintable():
             return self._number, f"an invisible character (U+{ord(self._at):04X}) must be deleted"
@@ -83,7 +83,7 @@ class _Mistake:
                 "Found",
                 "invalid",
                 *_,
-            ]:  # the end of the line, for others are told above
+            ]:  # the end of the line, for others are reported above
                 return "a quotation mark is missing at the end of the text"
             case ["Unescaped", *_]:
                 return "a backslash in \" \" is written twice, or the text stands in ' '"

@@ -1,4 +1,4 @@
-"""What the agent's own user may do with a file, whoever asks: the doctor is often run as root."""
+"""What the agent's own user may do with a file: the doctor itself is often run as root."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class User:
 def agents_user(storage: Path) -> User:
     """Who runs the agent of this database: the owner of its directory.
 
-    Where there is none yet: the service's user, else whoever asks.
+    Where there is none yet: the service's user, else the user who runs the command.
     """
     try:
         uid = storage.parent.stat().st_uid

@@ -27,7 +27,7 @@ Secrets = Callable[[], tuple[str, ...]]
 logger = logging.getLogger(__name__)
 
 
-class SupportDesk:
+class BundleService:
     """One bundle at a time; each is made on a thread of its own kind."""
 
     def __init__(
@@ -72,7 +72,7 @@ class SupportDesk:
         return {"bundle": self._do}
 
     def close(self) -> None:
-        """Nobody waits for a bundle any more."""
+        """Give up the bundle: its requester has left."""
         if self._making is not None:
             self._making.cancel()
 
@@ -130,7 +130,7 @@ class SupportDesk:
         return {}
 
     async def _look(self) -> dict[str, Any]:
-        """How far it has come; waits a moment, so that nobody has to ask in a hurry."""
+        """How far it has come; waits a moment, so that the caller need not poll."""
         if self._making is None:
             raise ControlError("no bundle is being made")
         await asyncio.wait([self._making], timeout=_LOOK_AGAIN_S)

@@ -32,7 +32,7 @@ _NOT_REAL = ("none", "simulated", "")
 
 
 def as_far_as_seen(step: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """What was found, until something is closed to the user who asks: that is told as well."""
+    """What was found, until something is closed to the user who asks: that is reported as well."""
     try:
         yield from findings
     except OSError as problem:
@@ -43,7 +43,7 @@ def as_far_as_seen(step: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 
 def look_at_secrets(settings: Settings, user: User) -> Iterator[Finding]:
-    """Are the files with secrets there, for the agent and for nobody else?"""
+    """Are the files with secrets there, and readable for the agent only?"""
     files = secret_files(settings)
     if not files:
         yield skipped("secrets", "no secret is configured")
@@ -74,7 +74,7 @@ def _secret(key: str, path: Path, user: User) -> Finding:
 
 def _password(path: str) -> Iterator[Finding]:
     if not os.access(path, os.R_OK, effective_ids=True):
-        return  # told above, or for root to see
+        return  # reported above, or only root can see it
     try:
         read_authorization_key(path)
     except LinkError as problem:
@@ -125,16 +125,18 @@ def look_at_database(path: Path) -> Iterator[Finding]:
     try:
         verdict = quick_check(path)
     except StoreError as problem:
-        yield failed("database", str(problem), "restart the agent: a damaged file is set aside")
+        yield failed("database", str(problem), "restart the agent: it moves a damaged file aside")
         return
     if verdict != "ok":
         words = f"{path} is damaged: {verdict[:200]}"
-        yield failed("database", words, "restart the agent: the file is set aside, a new one begun")
+        yield failed(
+            "database", words, "restart the agent: it moves the file aside and creates a new one"
+        )
     else:
         yield passed("database", f"{path} is sound ({path.stat().st_size / 1e6:.1f} MB)")
     for aside in sorted(path.parent.glob(f"{path.name}.corrupt-*"))[:3]:
         if not aside.name.endswith(("-wal", "-shm", "-journal")):
-            words = f"a damaged database was set aside: {aside}"
+            words = f"a damaged database was moved aside: {aside}"
             yield noted("database", words, "send it to the help desk, then remove it")
 
 
@@ -202,12 +204,12 @@ def _how_to_get(path: Path) -> str:
 
 def look_at_clock(now: datetime, is_synchronized: bool) -> Iterator[Finding]:
     """Does this box know what time it is?"""
-    told = now.isoformat(timespec="seconds")
+    text = now.isoformat(timespec="seconds")
     if is_synchronized:
-        yield passed("clock", f"{told}, kept by a time service")
+        yield passed("clock", f"{text}, kept by a time service")
     elif now.year < CLOCK_TRUSTED_FROM_YEAR:
-        words = f"{told} cannot be: certificates count as not valid yet"
+        words = f"{text} cannot be: certificates count as not valid yet"
         yield failed("clock", words, "timedatectl set-ntp true, or fit a clock with a battery")
     else:
-        words = f"{told}, kept by no time service: the agent asks the central system"
+        words = f"{text}, kept by no time service: the agent asks the central system"
         yield noted("clock", words, "timedatectl set-ntp true")

@@ -46,8 +46,8 @@ def look_at_link(
     """Walk to the central system as the agent does.
 
     ``approaches`` takes the place of the file, once the way was changed over OCPP. ``status`` is
-    what the running agent says, None without one. While that is connected nobody else connects
-    under its name: many central systems would throw it out.
+    what the running agent says, None without one. While that is connected, there is no second
+    connection under its name: many central systems would throw it out.
     """
     if not settings.url:
         yield skipped("link", "no central system is configured: the box decides by itself")

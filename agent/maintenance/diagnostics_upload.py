@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.ports import Clock
-from agent.maintenance.bundle_service import SupportDesk
+from agent.maintenance.bundle_service import BundleService
 from agent.maintenance.support_bundle import Window, file_name
 from agent.maintenance.transfer.file_transfer import Transfers
 from agent.maintenance.transfer.location import Location, location_of
@@ -45,7 +45,7 @@ class DiagnosticsUploads:
 
     def __init__(
         self,
-        desk: SupportDesk,
+        bundles: BundleService,
         transfers: Transfers,
         notices: Notices,
         clock: Clock,
@@ -53,7 +53,7 @@ class DiagnosticsUploads:
         protocols: Callable[[], frozenset[str]],
     ) -> None:
         """``protocols`` names the schemes that are advertised, in small letters."""
-        self._desk = desk
+        self._bundles = bundles
         self._transfers = transfers
         self._notices = notices
         self._clock = clock
@@ -95,7 +95,7 @@ class DiagnosticsUploads:
     async def _run(self, location: Location, name: str, request: DiagnosticsRequest) -> None:
         self._notices.send(ACTION, "Uploading")
         try:
-            packed = await self._desk.make(Window(request.begin, request.end))
+            packed = await self._bundles.make(Window(request.begin, request.end))
             await self._try(location, name, packed, request)
         except AgentError as problem:
             logger.warning("The diagnostics were not sent to %s: %s", location, problem)

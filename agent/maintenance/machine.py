@@ -95,7 +95,7 @@ def system_facts(storage: Path) -> dict[str, Any]:
 
 
 def disk_facts(storage: Path) -> dict[str, Any]:
-    """What the database lies on: file system, free room. ``{}`` when the place does not exist."""
+    """What the database lies on: file system, free space. ``{}`` when the place does not exist."""
     place = storage if storage.is_dir() else storage.parent
     try:
         usage = shutil.disk_usage(place)
@@ -160,7 +160,7 @@ Line = tuple[datetime, str]
 
 
 class LogRing(logging.Handler):
-    """Keeps lines of INFO and above; the oldest makes room. Read from any thread."""
+    """Keeps lines of INFO and above; the oldest is dropped. Read from any thread."""
 
     def __init__(self, utc: Callable[[], datetime], monotonic_s: Callable[[], float]) -> None:
         """``utc`` to write down, ``monotonic_s`` to tell what repeats."""
@@ -172,8 +172,8 @@ class LogRing(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record, unless it repeats."""
-        for told in self._repetitions.take(record):
-            self._keep(told)
+        for written in self._repetitions.take(record):
+            self._keep(written)
 
     def _keep(self, record: logging.LogRecord) -> None:
         """Its first line, and the last of a traceback, which names the mistake."""
@@ -181,8 +181,8 @@ class LogRing(logging.Handler):
             lines = self.format(record).splitlines() or [""]
         except (TypeError, ValueError, LookupError):  # its arguments do not fit its text
             lines = [visible(f"{record.levelname} {record.msg}")]
-        told = lines[0] if len(lines) == 1 else f"{lines[0]} [{lines[-1].strip()}]"
-        self._lines.append((self._utc(), told[:LINE_MAX]))
+        line = lines[0] if len(lines) == 1 else f"{lines[0]} [{lines[-1].strip()}]"
+        self._lines.append((self._utc(), line[:LINE_MAX]))
 
     def lines(self) -> tuple[Line, ...]:
         """Everything that is kept, oldest first."""

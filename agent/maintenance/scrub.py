@@ -29,14 +29,14 @@ _NUMBER_MIN = 6
 # idTags are ASCII (errata 3.74); lower() would change the length of some other letters.
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _WORD = re.compile(r"[0-9A-Za-z]+")
-# A card's UID as the reader writes it: 4, 7 or 10 bytes. Masked though nobody knows the card.
+# A card's UID as the reader writes it: 4, 7 or 10 bytes. Masked even when the card is unknown.
 _UID = re.compile(
     r"\b(?=[0-9A-F]{0,19}[A-F])(?=[0-9A-F]{0,19}[0-9])(?:[0-9A-F]{20}|[0-9A-F]{14}|[0-9A-F]{8})\b"
 )
 _KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _BASIC = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
-# One search holds up every other thread of this process until it has gone through its text.
+# One search holds up every other thread of this process until it has searched its text.
 BLOCK_CHARS = 4096
 BLOCK_MAX = 4 * BLOCK_CHARS  # cut between any two words where there is no better place before
 # The end of a line, or of a word, where nothing that is looked for goes on in the next one.
@@ -44,7 +44,7 @@ _CUT, _WORDS_END = (
     re.compile(rf"(?<![\s=:])(?<!basic)(?<!bearer){end}(?![\s=:])", re.IGNORECASE)
     for end in (r"\n", r"\s")
 )
-# Up to the last @: a password that nobody encoded may have one in it.
+# Up to the last @: a password that was not encoded may have one in it.
 _USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]{0,500}@")
 # password = "...", secret: ..., token=...; but not password_file, which only names a file.
 _NAMES = "password|passwd|secret|authorization_?key|api_?key|token"

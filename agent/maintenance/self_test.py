@@ -1,7 +1,7 @@
 """The self-test: each device without a car, tried by the running agent, one step at a time.
 
-Whoever asks walks from step to step; between two steps the box belongs to its drivers again. A
-step that moves a part keeps cards out meanwhile, and the core refuses it while somebody charges.
+The caller goes from step to step; between two steps drivers can use the box again. A
+step that moves a part keeps cards out meanwhile, and the core refuses it during a session.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from agent.core.signals import lasting_signal
 from agent.core.values import LockState
 from agent.maintenance.findings import Finding, failed, noted, passed
 from agent.platform.errors import ControlError
+from agent.runtime.supervision import SupervisionThread, Supervisor
+from agent.runtime.supervision_loop import SupervisionTimer
 from hw.ports import ConnectorParts, HardwareError, MeterReading, PilotState, Signal
 
 HOLD_S = 0.5  # a contactor stays closed so long
@@ -28,8 +30,8 @@ LEASE_S = 2.0
 REST_S = 20.0  # a contactor that has just opened is waited for
 ANSWER_S = 3.0  # its feedback; the driver's own deadlines are shorter
 LOCK_S = 12.0  # one direction, with its retries
-CARD_S = 25.0  # somebody holds a card to the reader
-PRESS_S = 14.0  # somebody presses a button; and once more until it is released
+CARD_S = 25.0  # a person holds a card to the reader
+PRESS_S = 14.0  # a person presses a button; and once more until it is released
 SHOWN_S = 1.2
 PARADE = (Signal.FREE, Signal.CHECKING, Signal.REFUSED, Signal.FAULT, Signal.TEST)
 
@@ -43,7 +45,7 @@ _BUTTONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTestStep:
-    """One device. The texts are for a person; a step with neither needs nobody."""
+    """One device. The texts are for a person; a step with neither needs no person."""
 
     name: str
     attempt: Try
@@ -53,27 +55,20 @@ class SelfTestStep:
     is_exclusive: bool = False  # no session beside it
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What the supervision lets the self-test do."""
-
-    let_test: Callable[..., None]  # these contactors may close over empty sockets
-    look_now: Callable[[], None]
-    is_looking: Callable[[], bool]
-
-
 class SelfTest:
     """The steps of one box. On the agent's loop."""
 
     def __init__(
         self,
         services: Services,
-        hands: Hands,
+        supervisor: Supervisor,
+        supervision: SupervisionThread | SupervisionTimer,
         read_meter: Callable[[Callable[[], MeterReading]], Awaitable[MeterReading]],
     ) -> None:
         """``read_meter`` calls a meter in its own thread."""
         self._services = services
-        self._hands = hands
+        self._supervisor = supervisor
+        self._supervision = supervision
         self._read_meter = read_meter
         self._at_work = asyncio.Lock()
         self.steps = {step.name: step for step in self._make_steps()}
@@ -202,17 +197,17 @@ class SelfTest:
 
     async def _press(self, name: str) -> Finding:
         step = f"{name}-try"
-        with self._listening() as ear:
-            if await ear.hear(ev.SafetyInputTripped(name), within_s=PRESS_S) is None:
+        with self._listening() as events:
+            if await events.next(ev.SafetyInputTripped(name), within_s=PRESS_S) is None:
                 words = f"it did not trip within {PRESS_S:g} s"
                 return failed(step, words, "its wires, its pin: chargepoint-agent check-config")
-            if await ear.hear(ev.SafetyInputCleared(name), within_s=PRESS_S) is None:
+            if await events.next(ev.SafetyInputCleared(name), within_s=PRESS_S) is None:
                 return failed(step, "it tripped, and stays so", RULES[Fault(name)].check)
         return passed(step, "it tripped, and is in order again")
 
     async def _card(self) -> Finding:
-        with self._listening() as ear:
-            heard = await ear.hear(ev.TagPresented, ev.CardNotTaken, within_s=CARD_S)
+        with self._listening() as events:
+            heard = await events.next(ev.TagPresented, ev.CardNotTaken, within_s=CARD_S)
         if heard is None:
             words = f"no card was seen within {CARD_S:g} s"
             return failed(
@@ -238,13 +233,13 @@ class SelfTest:
     async def _lock(self, parts: ConnectorParts) -> Finding:
         step, lock = f"lock-{parts.connector_id}", parts.lock
         assert lock is not None
-        with self._listening() as ear:
+        with self._listening() as events:
             for order, wanted in ((lock.lock, LockState.LOCKED), (lock.unlock, LockState.UNLOCKED)):
                 order()
-                self._hands.look_now()
+                self._supervision.look_now()
                 done = ev.LockChanged(parts.connector_id, wanted)
                 jammed = ev.LockJammed(parts.connector_id, wanted)
-                if await ear.hear(done, jammed, within_s=LOCK_S) != done:
+                if await events.next(done, jammed, within_s=LOCK_S) != done:
                     lock.unlock()
                     words = f"it was not {wanted.value} within {LOCK_S:g} s, by its feedback"
                     return failed(step, words, RULES[Fault.LOCK_FAILED].check)
@@ -255,24 +250,24 @@ class SelfTest:
         if contactor.is_closed:
             rule = RULES[Fault.CONTACTOR_WELDED]
             return failed(step, "its contacts are closed, and nobody has ordered it", rule.check)
-        if not self._hands.is_looking():
+        if not self._supervision.is_looking:
             return failed(step, "nobody looks at the inputs", "restart the agent")
-        with self._listening() as ear:
-            self._hands.let_test(parts.connector_id)
+        with self._listening() as events:
+            self._supervisor.let_test(parts.connector_id)
             try:
-                problem = await self._close(parts, ear)
+                problem = await self._close(parts, events)
                 if problem is not None:
                     return problem
                 await asyncio.sleep(HOLD_S)
                 contactor.open()
-                self._hands.look_now()
-                return await self._opened(parts, ear)
+                self._supervision.look_now()
+                return await self._opened(parts, events)
             finally:  # not before it has opened: until then the reflex would find a reason to trip
                 contactor.open()
-                self._hands.let_test()
-                self._hands.look_now()
+                self._supervisor.let_test()
+                self._supervision.look_now()
 
-    async def _close(self, parts: ConnectorParts, ear: _Ear) -> Finding | None:
+    async def _close(self, parts: ConnectorParts, events: _EventStream) -> Finding | None:
         """Close it; None when it is closed."""
         connector_id, contactor = parts.connector_id, parts.contactor
         step = f"contactor-{connector_id}"
@@ -281,34 +276,34 @@ class SelfTest:
             contactor.close(LEASE_S)
         except HardwareError as refusal:
             return failed(step, str(refusal), RULES[Fault.CONTACTOR_FAILED].check)
-        self._hands.look_now()
+        self._supervision.look_now()
         closed, waited_s = ev.ContactorClosed(connector_id), 0.0
         while waited_s < REST_S:
-            heard = await ear.hear(closed, ev.ContactorTripped, within_s=LEASE_S / 4)
+            heard = await events.next(closed, ev.ContactorTripped, within_s=LEASE_S / 4)
             if heard == closed:
                 return None
             if isinstance(heard, ev.ContactorTripped):
-                return failed(step, _told(heard), RULES[Fault.CONTACTOR_FAILED].check)
+                return failed(step, _in_words(heard), RULES[Fault.CONTACTOR_FAILED].check)
             contactor.renew(LEASE_S)  # it rests: shortest time between two closings
             waited_s += LEASE_S / 4
         return noted(step, "it still rests from its last opening", "try again in some minutes")
 
-    async def _opened(self, parts: ConnectorParts, ear: _Ear) -> Finding:
+    async def _opened(self, parts: ConnectorParts, events: _EventStream) -> Finding:
         step, opened = f"contactor-{parts.connector_id}", ev.ContactorOpened(parts.connector_id)
-        heard = await ear.hear(opened, ev.ContactorTripped, within_s=ANSWER_S)
+        heard = await events.next(opened, ev.ContactorTripped, within_s=ANSWER_S)
         if heard == opened:
             return passed(step, "closed and opened")
-        words = _told(heard) if isinstance(heard, ev.ContactorTripped) else "it did not open"
+        words = _in_words(heard) if isinstance(heard, ev.ContactorTripped) else "it did not open"
         return failed(step, words, RULES[Fault.CONTACTOR_WELDED].check)
 
     @contextmanager
-    def _listening(self) -> Iterator[_Ear]:
-        ear = _Ear()
-        self._services.observers.append(ear.observe)
+    def _listening(self) -> Iterator[_EventStream]:
+        events = _EventStream()
+        self._services.observers.append(events.observe)
         try:
-            yield ear
+            yield events
         finally:
-            self._services.observers.remove(ear.observe)
+            self._services.observers.remove(events.observe)
 
 
 class _Alone:
@@ -335,8 +330,8 @@ class _Alone:
         self._at_work.release()
 
 
-class _Ear:
-    """Hears what the parts say, through the runtime."""
+class _EventStream:
+    """What the parts report, as the runtime sees it."""
 
     def __init__(self) -> None:
         self._heard: asyncio.Queue[Event] = asyncio.Queue()
@@ -346,7 +341,7 @@ class _Ear:
         if not isinstance(event, ev.TimePassed | ev.MeterRead):
             self._heard.put_nowait(event)
 
-    async def hear(self, *wanted: Event | type[Event], within_s: float) -> Event | None:
+    async def next(self, *wanted: Event | type[Event], within_s: float) -> Event | None:
         """The first event that is one of these, or of these kinds; None: it did not come."""
         kinds = tuple(known for known in wanted if isinstance(known, type))
         try:
@@ -359,7 +354,7 @@ class _Ear:
             return None
 
 
-def _told(trip: ev.ContactorTripped) -> str:
+def _in_words(trip: ev.ContactorTripped) -> str:
     is_reflex = trip.reason == "reflex"
     return "a plug, a car or a contact spoke against it" if is_reflex else trip.reason
 

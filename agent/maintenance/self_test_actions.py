@@ -13,28 +13,35 @@ from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.events import ContactorMended
 from agent.maintenance.findings import FindingVerdict
-from agent.maintenance.self_test import Hands as Hands
 from agent.maintenance.self_test import SelfTest
 from agent.platform.errors import ControlError
 from agent.platform.file_problems import reason
 from agent.platform.whole_file import write_whole
 from agent.runtime.executors import Threads
+from agent.runtime.supervision import SupervisionThread, Supervisor
+from agent.runtime.supervision_loop import SupervisionTimer
 
 FINDINGS_MAX = 200
 TOLD_MAX = 500  # characters of one text of a finding
 TEXT_MAX = 1000  # and with what the command adds
 
 
-class Technician:
+class SelfTestActions:
     """The actions of the control socket. On the agent's loop."""
 
-    def __init__(self, services: Services, hands: Hands, threads: Threads) -> None:
+    def __init__(
+        self,
+        services: Services,
+        supervisor: Supervisor,
+        supervision: SupervisionThread | SupervisionTimer,
+        threads: Threads,
+    ) -> None:
         async def read_meter(read: Callable[[], Any]) -> Any:
             return await asyncio.get_running_loop().run_in_executor(threads.meters, read)
 
         self._services = services
         self._work = threads.support
-        self._self_test = SelfTest(services, hands, read_meter)
+        self._self_test = SelfTest(services, supervisor, supervision, read_meter)
         self._record = services.settings.storage_path.parent / "self-test.json"
 
     def by_name(self) -> Mapping[str, Action]:

@@ -1,4 +1,4 @@
-"""The support bundle: one small archive that tells a help desk how a box is doing. No secrets.
+"""The support bundle: one small archive that shows a help desk how a box is doing. No secrets.
 
 ``collect`` makes its parts, on a thread that may be slow; ``pack`` and ``unpack`` are the archive.
 Whatever cannot be had is a sentence in its part: a bundle of a broken box is the one that matters.
@@ -33,7 +33,7 @@ _CONTENTS = {
     "config.toml": "the configuration file as it is written",
     "keys.json": "the OCPP configuration keys",
     "decisions.json": "the last card decisions with their reasons",
-    "queue.json": "what waits for the central system, what was set aside, what people did about it",
+    "queue.json": "what waits for the central system, what was parked, what people did about it",
     "log.txt": "the last lines of the log since the agent started",
     "frames.txt": "the last messages to (>) and from (<) the central system",
     "journal.txt": "what journald kept of the service",
@@ -227,7 +227,7 @@ def _self_test(storage: Path) -> Any:
 def readme(
     parts: Iterable[BundlePart], sources: Sources, problems: tuple[str, ...] = ()
 ) -> BundlePart:
-    """What is in the archive, for whoever opens it."""
+    """What is in the archive, for the reader."""
     identity = "unknown" if sources.settings is None else sources.settings.charge_point.identity
     lines = [
         f"Support bundle of the charge point {identity}",
@@ -260,7 +260,7 @@ def _window_lines(window: Window) -> Iterator[str]:
 
 def pack(parts: Iterable[BundlePart], made_at: datetime) -> bytes:
     """The parts as a .tar.gz."""
-    import tarfile  # imported here: nobody may ever ask for a bundle
+    import tarfile  # imported here: most agents never make a bundle
 
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:

@@ -41,7 +41,7 @@ DELETE FROM boots WHERE number < :number
 def read_this_boot(reader: sqlite3.Connection, boot_id: str, now: Instant) -> Boot:
     """What is known about this boot: from an earlier process in it, or begun now.
 
-    A clock that nobody trusts begins no earlier than at the last moment that is known for sure.
+    An untrusted clock begins no earlier than at the last moment that is known for sure.
     """
     found = reader.execute(
         "SELECT number, booted_at, is_time_known FROM boots WHERE boot_id = ?", (boot_id,)
@@ -70,7 +70,7 @@ def read_ending(reader: sqlite3.Connection, boot_id: str) -> StopReason:
 
 
 def note_boot(connection: sqlite3.Connection, row: NoteBoot) -> None:
-    """Write down that the agent runs in this boot, and forget those that nobody needs."""
+    """Write down that the agent runs in this boot, and forget those that are not needed."""
     boot = row.boot
     connection.execute(
         "INSERT INTO boots (number, boot_id, booted_at, is_time_known) VALUES (?, ?, ?, ?)"

@@ -35,7 +35,7 @@ DELETE FROM authorization_cache WHERE id_tag IN (
 
 
 def cache_tag(connection: sqlite3.Connection, row: CacheTag, heard_at: datetime) -> None:
-    """Put what was heard about a tag into the cache, and make room for it; or forget the tag."""
+    """Cache what was heard about a tag, within the limit; or forget the tag."""
     if row.info is None:
         connection.execute("DELETE FROM authorization_cache WHERE id_tag = ?", (row.id_tag,))
         return

@@ -1,7 +1,7 @@
 """The database file: who owns it, is it sound, and what becomes of a damaged one.
 
 The file belongs to one process at a time, by a lock on ``<name>.lock`` beside it. A damaged file
-is set aside as ``<name>.corrupt-<UTC stamp>`` together with its log, and an empty one is begun.
+is moved to ``<name>.corrupt-<UTC stamp>`` together with its log, and an empty one is created.
 A lock, a missing permission or a failing disk is no damage: then nothing is moved.
 """
 
@@ -30,7 +30,7 @@ WAL_PAGES_MAX = 1000
 WAL_BYTES_KEPT = 8_000_000  # after a large list update the log is cut back to this
 
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
-_FILE_MODE = 0o600  # idTags are nobody else's business
+_FILE_MODE = 0o600  # idTags are private
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class DatabaseFile:
     writer: sqlite3.Connection
     reader: sqlite3.Connection
     lock_descriptor: int
-    quarantined: str  # a sentence, when a damaged file was set aside, else ""
+    quarantined: str  # a sentence, when a damaged file was moved aside, else ""
 
 
 def open_database(path: Path, now: datetime) -> DatabaseFile:
     """Open the database, begin a fresh one if there is none, or none that is sound.
 
-    Raises StoreBusy when another process has it, StoreFull when there is no room, StoreError when
+    Raises StoreBusy when another process has it, StoreFull when the disk is full, StoreError when
     it cannot be read and written, is of another program, or of a newer version of this one.
     """
     with ExitStack() as undo, as_store_errors(f"Cannot open the database {path}"):
@@ -77,7 +77,7 @@ def _make_durable(writer: sqlite3.Connection) -> None:
     """Bring what can be read onto the medium, before anything is decided on it.
 
     A process that was killed may have written a commit and not synced it: it can be read now, and
-    would be gone after a power cut. A full disk does not matter: the log is synced before it is
+    would be lost by a power cut. A full disk does not matter: the log is synced before it is
     copied.
     """
     try:
@@ -118,7 +118,7 @@ def _lock(path: Path) -> int:
 
 
 def _open_private(path: Path) -> int:
-    """Open or create a file that nobody else may read."""
+    """Open or create a file that only its owner may read."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
 
 
@@ -127,7 +127,7 @@ def _require_writable(path: Path) -> None:
 
     SQLite would read it all the same, and leave a ``-shm`` beside it that has the same rights: then
     nothing can be written even when the file may be written again. One that was left is put right;
-    the lock is ours, nobody else uses it.
+    the lock is ours, no other process uses it.
     """
     if not path.exists():
         return
@@ -164,15 +164,15 @@ def _damage(connection: sqlite3.Connection) -> str:
 
 
 def _quarantine(path: Path, now: datetime, damage: str) -> str:
-    aside = _set_aside(path, now)
+    aside = _move_aside(path, now)
     return (
         f"The database {path} was damaged ({damage}): "
-        f"it was set aside as {aside.name} and an empty one begun"
+        f"it was moved to {aside.name} and an empty one was created"
     )
 
 
-def _set_aside(path: Path, now: datetime) -> Path:
-    earlier = _set_aside_before(path)
+def _move_aside(path: Path, now: datetime) -> Path:
+    earlier = _moved_aside_before(path)
     aside = _free_name(path.with_name(f"{path.name}.corrupt-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"))
     for companion in _COMPANIONS:
         source = path.with_name(path.name + companion)
@@ -185,8 +185,8 @@ def _set_aside(path: Path, now: datetime) -> Path:
     return aside
 
 
-def _set_aside_before(path: Path) -> list[Path]:
-    """Find what was set aside earlier, oldest first."""
+def _moved_aside_before(path: Path) -> list[Path]:
+    """Find what was moved aside earlier, oldest first."""
     found = path.parent.glob(f"{path.name}.corrupt-*Z*")
     return sorted({_without_companion(each) for each in found})
 
@@ -306,5 +306,5 @@ def means_damage(problem: sqlite3.Error) -> bool:
 def _is_disk_full(problem: Exception, code: int) -> bool:
     if isinstance(problem, OSError):
         return problem.errno in _DISK_FULL
-    # SHMSIZE: the shared memory file of the write-ahead log could not grow, for want of room.
+    # SHMSIZE: the shared memory file of the write-ahead log could not grow, for want of space.
     return code & _PRIMARY_CODE == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE

@@ -135,9 +135,9 @@ def save_register(connection: sqlite3.Connection, row: SaveRegister) -> None:
 
 
 def read_registers(reader: sqlite3.Connection) -> dict[int, tuple[int, int]]:
-    """Of each connector the register as it was told last, and the offset in it. Wh.
+    """Of each connector the register as it was reported last, and the offset in it. Wh.
 
-    Told last by its last session, or when the offset changed after that.
+    Reported by its last session, or when the offset changed after that.
     """
     rows = reader.execute(
         "SELECT t.connector_id, max(t.last_wh, coalesce(r.register_wh, 0)),"

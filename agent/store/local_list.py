@@ -237,7 +237,7 @@ def remove_dead_of(connection: sqlite3.Connection, head: ListHead, tags: Sequenc
 def remove_dead_behind(connection: sqlite3.Connection, head: ListHead, after: str) -> str | None:
     """Remove what does not count from the next piece of the list; return where that ends, or None.
 
-    For rows of which nobody remembers the idTags: those of an update that a power cut ended.
+    For rows whose idTags are not known any more: those of an update that a power cut ended.
     """
     (until,) = connection.execute(
         "SELECT max(id_tag) FROM (SELECT id_tag FROM local_list"

@@ -46,7 +46,7 @@ def decode_message(action: str, payload: str) -> TransactionMessage:
 
 
 def time_of(payload: str) -> datetime | None:
-    """The instant that a written message is about; None when nobody can read it."""
+    """The instant that a written message is about; None when it is unreadable."""
     try:
         fields = json.loads(payload)
         return next(instant_of(fields[name]) for name in _INSTANTS if name in fields)
@@ -66,7 +66,7 @@ def in_words(payload: str) -> str:
 
 
 def shifted(payload: str, shift: timedelta) -> str:
-    """The same message at another time; as it was when nobody can read it."""
+    """The same message at another time; unchanged when it is unreadable."""
     try:
         fields = json.loads(payload)
         _shift(fields, shift)

@@ -1,7 +1,7 @@
 """A look at the database from outside: read-only, on a connection of its own, at any time.
 
 For the help desk: it works beside a running agent, without one, and on a file that the agent would
-refuse or set aside. It never waits for a lock, changes nothing, and needs no right to write.
+refuse or move aside. It never waits for a lock, changes nothing, and needs no right to write.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _sizes(path: Path) -> dict[str, int]:
         for file in sorted(path.parent.glob(f"{path.name}*")):
             found[file.name] = file.stat().st_size
     except OSError:
-        pass  # a file that has just gone, or a directory that nobody may look into
+        pass  # a file that was just deleted, or a directory without access
     return found
 
 

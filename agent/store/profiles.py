@@ -43,7 +43,7 @@ def remove_profile(connection: sqlite3.Connection, row: RemoveChargingProfile) -
 
 
 def read_profiles(reader: sqlite3.Connection) -> tuple[InstalledProfile, ...]:
-    """Read all of them. One that nobody can read is left out, and said: the box must start."""
+    """Read all of them. An unreadable one is left out, with a warning: the box must start."""
     found = []
     rows = reader.execute(
         "SELECT profile_id, connector_id, transaction_ref, profile FROM charging_profiles"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 QUEUE_BYTES_MAX = 50_000_000
 ROW_BYTES = 120  # of a row beside its payload: unique id, action, times
-_GROWTH = 1.1  # what cannot be thinned any further is not gone through at every commit
+_GROWTH = 1.1  # what cannot be thinned any further is not searched at every commit
 
 _OTHER_SAMPLES = """
 DELETE FROM outbox WHERE sequence IN (
@@ -26,20 +26,20 @@ DELETE FROM outbox WHERE sequence IN (
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Quota:
     """What the outbox takes, in bytes, and above what it is thinned."""
 
     bytes_max: int
     used: int
     thin_above: float
-    thinned: int = 0  # samples that were dropped, since somebody asked
+    thinned: int = 0  # samples that were dropped since the last question
     thinned_in_all: int = 0
 
 
-def room_of(connection: sqlite3.Connection, bytes_max: int) -> Room:
+def quota_of(connection: sqlite3.Connection, bytes_max: int) -> Quota:
     """Count what waits; done once, when the store is opened."""
     used = bytes_used(connection)
-    return Room(bytes_max, used, thin_above=bytes_max)
+    return Quota(bytes_max, used, thin_above=bytes_max)
 
 
 def bytes_used(connection: sqlite3.Connection) -> int:
@@ -55,12 +55,12 @@ def thin(connection: sqlite3.Connection) -> int:
     return connection.execute(_OTHER_SAMPLES).rowcount
 
 
-def thinned(room: Room, used: int, count: int) -> Room:
+def thinned(quota: Quota, used: int, count: int) -> Quota:
     """The account after thinning: ``used`` bytes are left, ``count`` samples went."""
-    return Room(
-        room.bytes_max,
+    return Quota(
+        quota.bytes_max,
         used,
-        thin_above=max(float(room.bytes_max), used * _GROWTH),
-        thinned=room.thinned + count,
-        thinned_in_all=room.thinned_in_all + count,
+        thin_above=max(float(quota.bytes_max), used * _GROWTH),
+        thinned=quota.thinned + count,
+        thinned_in_all=quota.thinned_in_all + count,
     )

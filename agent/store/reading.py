@@ -124,7 +124,7 @@ def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagRecord:
 
 
 def read_head(reader: sqlite3.Connection, gone: Collection[int]) -> QueuedMessage | None:
-    """Read the oldest message that waits, but those. Raises StoreError when nobody can read it."""
+    """Read the oldest message that waits, but those. Raises StoreError when it is unreadable."""
     row = reader.execute(HEAD.format(gone=",".join("?" * len(gone))), tuple(gone)).fetchone()
     if row is None:
         return None
@@ -255,7 +255,7 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
 
 
 def read_deeds(reader: sqlite3.Connection, limit: int) -> list[tuple[datetime, str]]:
-    """Read what people did about messages that were set aside; newest first."""
+    """Read what people did about parked messages; newest first."""
     rows = reader.execute(
         "SELECT done_at, deed FROM deeds ORDER BY number DESC LIMIT ?", (max(0, limit),)
     )

@@ -1,6 +1,6 @@
-"""How each kind of row that the core orders is written. All run inside one transaction.
+"""How each record that the core emits is written. All run inside one transaction.
 
-Every table has a limit here. What is dropped at the limit is said, unless it is only a memory
+Every table has a limit here. What is dropped at the limit is logged, unless it is only history
 (old decisions, old ended transactions, cache entries).
 """
 
@@ -52,7 +52,7 @@ from agent.store.messages import action_of, encode_message, in_words
 from agent.store.quota import ROW_BYTES
 
 DECISIONS_MAX = 1000
-DEEDS_MAX = 1000
+OPERATOR_ACTIONS_MAX = 1000
 ENDED_TRANSACTIONS_MAX = 200
 PARKED_MESSAGES_MAX = 1000
 TEXT_LENGTH_MAX = 500
@@ -60,7 +60,7 @@ TEXT_LENGTH_MAX = 500
 
 @dataclass(slots=True)
 class Writing:
-    """One transaction being written: where, when, and what to tell when it is committed."""
+    """One transaction being written: where, when, and what to log when it is committed."""
 
     connection: sqlite3.Connection
     now: datetime
@@ -158,11 +158,11 @@ def _queue_message(row: QueueMessage, writing: Writing) -> None:
 
 
 def _remove_message(row: RemoveMessage, writing: Writing) -> None:
-    gone = writing.connection.execute(
+    removed = writing.connection.execute(
         "DELETE FROM outbox WHERE sequence = ? RETURNING length(payload)", (row.sequence,)
     ).fetchone()
-    if gone is not None:
-        writing.growth -= gone[0] + ROW_BYTES
+    if removed is not None:
+        writing.growth -= removed[0] + ROW_BYTES
 
 
 def _record_attempt(row: RecordAttempt, writing: Writing) -> None:
@@ -187,7 +187,9 @@ def _requeue_message(row: RequeueMessage, writing: Writing) -> None:
     ).fetchone()
     if found is not None:
         action, ref = found
-        _note_deed(writing, row.sequence, action, ref, f"to be sent once more, says {row.by}")
+        _note_operator_action(
+            writing, row.sequence, action, ref, f"to be sent once more, says {row.by}"
+        )
 
 
 def _discard_message(row: DiscardMessage, writing: Writing) -> None:
@@ -199,20 +201,22 @@ def _discard_message(row: DiscardMessage, writing: Writing) -> None:
     if found is not None:
         action, ref, payload = found
         writing.growth -= len(payload) + ROW_BYTES
-        # What is given up may be money: it is kept in words.
+        # A discarded message may be money: its content is kept as text.
         what = f"discarded by {row.by}: {in_words(payload)}"
-        _note_deed(writing, row.sequence, action, ref, what)
+        _note_operator_action(writing, row.sequence, action, ref, what)
 
 
-def _note_deed(writing: Writing, sequence: int, action: str, ref: int, what: str) -> None:
-    deed = _plain(f"message {sequence}, {action} of session {ref}: {what}")
-    writing.warnings.append(deed)
+def _note_operator_action(
+    writing: Writing, sequence: int, action: str, ref: int, what: str
+) -> None:
+    text = _plain(f"message {sequence}, {action} of session {ref}: {what}")
+    writing.warnings.append(text)
     cursor = writing.connection.execute(
-        "INSERT INTO deeds (done_at, deed) VALUES (?, ?)", (instant_text(writing.now), deed)
+        "INSERT INTO deeds (done_at, deed) VALUES (?, ?)", (instant_text(writing.now), text)
     )
     assert cursor.lastrowid is not None
     writing.connection.execute(
-        "DELETE FROM deeds WHERE number <= ?", (cursor.lastrowid - DEEDS_MAX,)
+        "DELETE FROM deeds WHERE number <= ?", (cursor.lastrowid - OPERATOR_ACTIONS_MAX,)
     )
 
 
@@ -222,7 +226,7 @@ def _drop_parked_beyond_limit(writing: Writing) -> None:
     ).fetchone()
     if parked <= PARKED_MESSAGES_MAX:
         return
-    # Only meter samples go: starts and stops are money, and wait for a person, however many.
+    # Only meter samples are dropped: starts and stops are money, and wait for a person.
     dropped = writing.connection.execute(
         "DELETE FROM outbox WHERE sequence = (SELECT sequence FROM outbox"
         " WHERE parked_at IS NOT NULL AND action = 'MeterValues' ORDER BY sequence LIMIT 1)"

@@ -1,4 +1,4 @@
-"""Samples that wait for the StopTransaction of their session: one row each, gone with its end."""
+"""Samples that wait for the StopTransaction of their session: one row each, deleted at its end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def forget(connection: sqlite3.Connection, ref: int) -> None:
 
 
 def read_samples(reader: sqlite3.Connection, ref: int) -> tuple[MeterSample, ...]:
-    """Read the samples of a session; those that nobody can read are left out, and it is said."""
+    """Read the samples of a session; unreadable ones are left out, with a warning."""
     rows = reader.execute(
         "SELECT number, payload FROM stop_samples WHERE transaction_ref = ? ORDER BY number",
         (ref,),

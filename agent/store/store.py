@@ -37,7 +37,7 @@ from agent.store import local_list as lists
 from agent.store.boots import read_ending, read_this_boot
 from agent.store.database_file import DatabaseFile, as_store_errors, close_database, open_database
 from agent.store.local_list import AT_ONCE_MAX, ListHead, ListStaging
-from agent.store.quota import QUEUE_BYTES_MAX, Room, bytes_used, room_of, thin, thinned
+from agent.store.quota import QUEUE_BYTES_MAX, Quota, bytes_used, quota_of, thin, thinned
 from agent.store.reading import (
     CachedTag,
     Durable,
@@ -68,7 +68,7 @@ class Store:
     ) -> None:
         self._database = database
         self._make_id = make_id
-        self._room = room_of(database.writer, queue_bytes_max)
+        self._quota = quota_of(database.writer, queue_bytes_max)
         self._is_closed = False
 
     @classmethod
@@ -83,7 +83,7 @@ class Store:
         """Open the database file, alone; ``make_id`` gives each queued message its unique id.
 
         Messages that wait are thinned when they take more than ``queue_bytes_max``. A damaged file
-        is set aside (see ``quarantined``). Raises StoreBusy when another process
+        is moved aside (see ``quarantined``). Raises StoreBusy when another process
         has it, StoreFull when the disk is full, StoreError for everything else that prevents it.
         """
         database = open_database(path, now)
@@ -102,7 +102,7 @@ class Store:
 
     @property
     def quarantined(self) -> str:
-        """A sentence, when a damaged file was set aside at opening, else an empty text."""
+        """A sentence, when a damaged file was moved aside at opening, else an empty text."""
         return self._database.quarantined
 
     def commit(self, rows: Sequence[Row], now: datetime) -> None:
@@ -117,25 +117,25 @@ class Store:
         with self._transaction("Cannot write the journal"):
             for row in rows:
                 write_row(row, writing)
-            room = self._with_room(writing)
-        self._room = room
+            quota = self._within_quota(writing)
+        self._quota = quota
         for warning in writing.warnings:
             logger.warning("%s", warning)
 
-    def _with_room(self, writing: Writing) -> Room:
+    def _within_quota(self, writing: Writing) -> Quota:
         """Thin what waits if it takes too much; what it takes once this commit is done."""
-        room = self._room
-        used = room.used + writing.growth
-        if used <= room.thin_above:
-            return replace(room, used=used)
+        quota = self._quota
+        used = quota.used + writing.growth
+        if used <= quota.thin_above:
+            return replace(quota, used=used)
         count = thin(writing.connection)
         used = bytes_used(writing.connection)
         if count:
             writing.warnings.append(
-                f"The messages that wait take more than {room.bytes_max / 1e6:g} MB of the disk:"
+                f"The messages that wait take more than {quota.bytes_max / 1e6:g} MB of the disk:"
                 f" {count} meter values were dropped, every second one of each session"
             )
-        return thinned(room, used, count)
+        return thinned(quota, used, count)
 
     # --- the local list: begin_list, stage_list, commit([ActivateList(...)]), tidying ---
 
@@ -157,7 +157,7 @@ class Store:
         staging.take(staged)
 
     def tidying(self, staging: ListStaging | None = None) -> Iterator[None]:
-        """Remove what does not count, of this update or of one that nobody remembers, in steps.
+        """Remove what does not count, of this update or of one that was interrupted, in steps.
 
         Each step is a transaction of its own. An update that has not been activated is abandoned.
         Each step may raise StoreError: what is left stays for another time.
@@ -191,7 +191,7 @@ class Store:
             yield
 
     def replace_list(self, version: int, entries: Iterable[tuple[str, IdTagInfo]]) -> None:
-        """Replace the whole local list in one go, on a store that nobody else is using.
+        """Replace the whole local list in one go, on a store that is not used otherwise.
 
         Raises StoreError when an idTag comes twice (in whatever case) or the list cannot be
         written: the old list and version stay.
@@ -261,10 +261,10 @@ class Store:
         """Return how much waits, since when, and what is parked and why."""
         with as_store_errors("Cannot read the outbox"):
             summary = read_outbox_summary(self._database.reader)
-        return replace(summary, thinned_count=self._room.thinned_in_all)
+        return replace(summary, thinned_count=self._quota.thinned_in_all)
 
     def deeds(self, limit: int) -> list[tuple[datetime, str]]:
-        """Return what people did about messages that were set aside; newest first."""
+        """Return what people did about parked messages; newest first."""
         with as_store_errors("Cannot read the record of deeds"):
             return read_deeds(self._database.reader, limit)
 
@@ -279,9 +279,9 @@ class Store:
             return read_ending(self._database.reader, boot_id)
 
     def take_thinned(self) -> int:
-        """Return how many samples were dropped for want of room since this was asked last."""
-        count = self._room.thinned
-        self._room = replace(self._room, thinned=0)
+        """Return how many samples were dropped for want of space since the last call."""
+        count = self._quota.thinned
+        self._quota = replace(self._quota, thinned=0)
         return count
 
     def parked_with(self, sequence: int) -> list[int]:

@@ -21,8 +21,8 @@ from agent.store import Store
 from agent.store.rows import (
     CACHE_ENTRIES_MAX,
     DECISIONS_MAX,
-    DEEDS_MAX,
     ENDED_TRANSACTIONS_MAX,
+    OPERATOR_ACTIONS_MAX,
     PARKED_MESSAGES_MAX,
 )
 from tests.store.builders import ACCEPTED, NOON, STOP, decision, meter_values, transaction
@@ -47,7 +47,7 @@ LIVES = {
     "decisions": (lambda n: [RecordDecision(decision(n))], DECISIONS_MAX),
     "deeds": (
         lambda n: [QueueMessage(n, 1, STOP), ParkMessage(n, "no"), DiscardMessage(n)],
-        DEEDS_MAX,
+        OPERATOR_ACTIONS_MAX,
     ),
     "boots": (lambda n: [NoteBoot(Boot(n, f"boot {n}", NOON, is_time_known=True))], 2),
 }

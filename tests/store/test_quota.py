@@ -94,18 +94,18 @@ def test_the_account_is_that_of_the_disk_whatever_happens_to_the_messages(small)
     small.commit([QueueMessage(n, 1, START) for n in range(1, 6)], NOON)
     small.commit([ParkMessage(1, "no"), ParkMessage(2, "no"), RemoveMessage(3)], NOON)
     small.commit([RequeueMessage(1), DiscardMessage(2), RemoveMessage(3)], NOON)
-    assert small._room.used == bytes_used(small._database.reader) > 0
+    assert small._quota.used == bytes_used(small._database.reader) > 0
     with pytest.raises(StoreError):
         small.commit([QueueMessage(9, 1, START), QueueMessage(9, 1, START)], NOON)
-    assert small._room.used == bytes_used(small._database.reader)
+    assert small._quota.used == bytes_used(small._database.reader)
 
 
 def test_the_account_is_taken_up_again_at_the_next_opening(path, small):
     charge(small, 1, 1, samples=20)
-    used = small._room.used
+    used = small._quota.used
     small.close()
     again = Store.open(path, now=NOON, make_id=numbered_ids(), queue_bytes_max=20_000)
     try:
-        assert again._room.used == used
+        assert again._quota.used == used
     finally:
         again.close()

@@ -41,8 +41,8 @@ from agent.store import Store
 from agent.store.rows import (
     CACHE_ENTRIES_MAX,
     DECISIONS_MAX,
-    DEEDS_MAX,
     ENDED_TRANSACTIONS_MAX,
+    OPERATOR_ACTIONS_MAX,
     PARKED_MESSAGES_MAX,
     TEXT_LENGTH_MAX,
     Writing,
@@ -200,12 +200,12 @@ def test_what_people_did_about_messages_is_kept_in_words_without_whole_tags(stor
 
 
 def test_only_the_newest_deeds_are_kept(store):
-    for number in range(1, DEEDS_MAX + 6):
+    for number in range(1, OPERATOR_ACTIONS_MAX + 6):
         rows = [QueueMessage(number, 5, STOP), ParkMessage(number, ""), DiscardMessage(number)]
         store.commit(rows, NOON)
-    deeds = store.deeds(DEEDS_MAX * 2)
-    assert len(deeds) == DEEDS_MAX
-    assert deeds[0][1].startswith(f"message {DEEDS_MAX + 5},")
+    deeds = store.deeds(OPERATOR_ACTIONS_MAX * 2)
+    assert len(deeds) == OPERATOR_ACTIONS_MAX
+    assert deeds[0][1].startswith(f"message {OPERATOR_ACTIONS_MAX + 5},")
 
 
 def test_all_parked_messages_of_a_session_are_found_by_one_of_them(store):

@@ -39,7 +39,7 @@ class StepRecord:
     ended_at: str = ""
     facts: list[str] = field(default_factory=list)
     problem: str = ""
-    to_do: str = ""  # what somebody has to do now, while it runs
+    to_do: str = ""  # what the person at the box has to do now, while it runs
     kept: dict[str, Any] = field(default_factory=dict)  # what its second half must know
 
 

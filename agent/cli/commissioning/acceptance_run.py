@@ -1,7 +1,7 @@
-"""One walk through the acceptance test: asks for a deed, waits until the agent shows what it did.
+"""One run of the acceptance test: asks for an action, waits until the agent shows its effect.
 
-A person does the deeds, or the front panel of simulated hardware does. What counts as done is only
-what the running agent says in ``status`` and ``why``.
+A person acts, or the controls of simulated hardware do. Only that counts as done
+which the running agent shows in ``status`` and ``why``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class StepSkipped(AgentError):
 
 
 class Prompter(Protocol):
-    """Whoever is told what to do."""
+    """Shows a person what to do."""
 
     def tell(self, *lines: str) -> None:
         """Say something."""
@@ -55,7 +55,7 @@ class Prompter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceContext:
-    """What a walk works with. ``ask`` is the control socket, ``cut_power`` None: nobody can."""
+    """What a run works with. ``ask`` is the control socket; ``cut_power`` None: by hand only."""
 
     ask: Callable[..., Any]
     now: Callable[[], Instant]
@@ -72,7 +72,7 @@ class AcceptanceContext:
 
 
 class AcceptanceRun:
-    """The deeds of one step, and what was seen."""
+    """The actions of one step, and what was seen."""
 
     def __init__(self, means: AcceptanceContext, record: StepRecord) -> None:
         self.means = means
@@ -81,7 +81,7 @@ class AcceptanceRun:
     # --- looking -----------------------------------------------------------------------------
 
     def status(self) -> Status:
-        """What the agent says now. Raises StepFailed when nobody answers."""
+        """What the agent says now. Raises StepFailed without an answer."""
         status = self.status_if_any()
         if status is None:
             raise StepFailed("the agent does not answer any more")
@@ -127,7 +127,7 @@ class AcceptanceRun:
         limit_s: float | None = None,
         trouble: Callable[[], str] = lambda: "",
     ) -> Status:
-        """Ask for a deed, and wait until its effect is seen. ``lever`` None: only a person can."""
+        """Ask for an action, and wait for its effect. ``lever`` None: only a person can do it."""
         self.record.to_do = words
         self.means.save()
         self.means.guide.tell(f"  > {words}")
@@ -174,18 +174,18 @@ class AcceptanceRun:
         link = "" if status["link"]["is_accepted"] else "; no central system has accepted it"
         return f"{expects}: not seen within {limit_s:g} s; it says: {words}{faults}{link}"
 
-    # --- the front panel ---------------------------------------------------------------------
+    # --- the simulation controls -------------------------------------------------------------
 
     def pull(self, lever: str, **how: Any) -> Callable[[], None]:
-        """A deed of the front panel. Raises StepFailed when the agent refuses it."""
+        """An action of the simulation controls. Raises StepFailed when the agent refuses it."""
 
-        def deed() -> None:
+        def act() -> None:
             try:
                 self.means.ask(do="sim", lever=lever, connector=self.means.connector_id, **how)
             except ControlError as problem:
                 raise StepFailed(str(problem)) from None
 
-        return deed
+        return act
 
 
 def walk_through(
@@ -213,13 +213,13 @@ def walk_through(
         means.guide.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
 
 
-def _run_step(step: AcceptanceStep, walk: AcceptanceRun, is_second_half: bool) -> None:
-    record = walk.record
+def _run_step(step: AcceptanceStep, run: AcceptanceRun, is_second_half: bool) -> None:
+    record = run.record
     try:
         if is_second_half and step.goes_on is not None:
-            step.goes_on(walk)
+            step.goes_on(run)
         else:
-            step.run(walk)
+            step.run(run)
     except StepSkipped as reason:
         record.result, record.problem = SKIPPED, str(reason)
     except (StepFailed, ControlError) as problem:

@@ -61,7 +61,7 @@ def config_text(values: Values, connectors: Sequence[Values]) -> str:
 
 
 def _connector(tables: Values, is_first: bool) -> Iterator[str]:
-    """One connector with its parts; keys at their defaults are told for the first one only."""
+    """One connector with its parts; keys at their defaults are shown for the first one only."""
     title = f"--- Connector {tables[()]['id']} "
     yield from ("", "", f"# {title:-<{RULER}}")
     for section, settings in groupby(every_setting(), key=lambda setting: setting[0]):

@@ -234,13 +234,13 @@ def _tell(
 ) -> None:
     secrets = [str(place.password)] if answers.get("password") else []
     if options.json:
-        told = {
+        result = {
             "config": str(place.config),
             "secrets": secrets,
             "kept": [str(path) for path in kept],
             "warnings": warnings,
         }
-        print(as_json(told))
+        print(as_json(result))
         return
     console = Console(sys.stdout)
     console.tell(map(note, warnings))
@@ -282,7 +282,9 @@ def write_file(
                 if kept is not None:
                     beside.replace(path)
                 else:
-                    os.link(beside, path)  # unlike a rename it fails when somebody was quicker
+                    os.link(
+                        beside, path
+                    )  # unlike a rename it fails when the file has appeared meanwhile
         except FileExistsError:
             raise AgentError(f"{path} exists already, and stays as it is") from None
         except OSError as problem:

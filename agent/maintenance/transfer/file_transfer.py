@@ -113,7 +113,9 @@ def _tell(
         if not outcome.done():
             settle(value)
 
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
+    with contextlib.suppress(
+        RuntimeError
+    ):  # the loop is closed: the result is not awaited any more
         loop.call_soon_threadsafe(settle_if_awaited)
 
 
@@ -136,7 +138,7 @@ def fetch(location: Location, path: Path, effort: Effort, network: Network) -> F
             counted = _Counted(file)
             try:
                 _protocol(location).download(location, counted, effort, network)
-                counted.bring_home()
+                counted.sync()
                 effort.check()
                 beside.replace(path)
             except BaseException:
@@ -170,8 +172,8 @@ class _Counted:
         self.size += len(block)
         self.digest.update(block)
 
-    def bring_home(self) -> None:
-        """Onto the medium."""
+    def sync(self) -> None:
+        """Bring it onto the medium."""
         try:
             self._file.flush()
             os.fsync(self._file.fileno())

@@ -158,7 +158,7 @@ class _BoundedFtp(ftplib.FTP):
 class SameSessionTls(_BoundedFtp, ftplib.FTP_TLS):
     """Data connections go on with the TLS session of the control connection.
 
-    Many servers want that (``require_ssl_reuse`` of vsftpd), so that nobody else can take them.
+    Many servers want that (``require_ssl_reuse`` of vsftpd), so that no other client can take them.
     """
 
     def ntransfercmd(self, cmd: str, rest: Any = None) -> tuple[Any, int | None]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from agent.platform.errors import TransferError
 
-SILENCE_S = 30.0  # of a server, before it counts as gone
+SILENCE_S = 30.0  # of a server, before it counts as lost
 
 
 class Effort:
@@ -33,7 +33,7 @@ class Effort:
         self.done = 0  # bytes so far
 
     def call_off(self) -> None:
-        """End it now: whoever waits for the server wakes up with an error."""
+        """End it now: a wait for the server ends with an error."""
         self._called_off.set()
         if (line := self._line) is not None:
             with suppress(OSError):
@@ -47,7 +47,7 @@ class Effort:
 
     @property
     def is_called_off(self) -> bool:
-        """True once somebody does not want it any more."""
+        """True once it was cancelled."""
         return self._called_off.is_set()
 
     def moved(self, count: int) -> None:

@@ -32,7 +32,7 @@ class Location:
 
     @property
     def is_encrypted(self) -> bool:
-        """True when nobody on the way can read along."""
+        """True when the transfer is encrypted."""
         return self.scheme in ("https", "ftps")
 
     @property
