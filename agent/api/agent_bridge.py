@@ -1,4 +1,4 @@
-"""The border between the API's thread and the agent's: snapshots come out, requests go in.
+"""The bridge between the API's thread and the agent's: snapshots come out, requests go in.
 
 The state is an immutable value, so it is read where it is. Everything else is handed to the agent's
 loop and awaited from ours.
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from agent.api.counters import Figures
+from agent.api.counters import Counters
 from agent.control.services import Services
 from agent.control.snapshot import outbox_now
 from agent.core.commands import Command, Reply
@@ -38,7 +38,7 @@ class AgentIsGone(AgentError):
     """The agent is ending: nothing can be asked of it any more."""
 
 
-class Station:
+class AgentBridge:
     """The charge point, as the API's loop sees it. Made on the agent's loop."""
 
     def __init__(self, services: Services) -> None:
@@ -50,13 +50,13 @@ class Station:
         self.lists = services.lists
         self.frame_log = services.frame_log
         self.make_id = services.make_id
-        self.figures = Figures()
-        services.observers.append(self.figures.observe)
+        self.counters = Counters()
+        services.observers.append(self.counters.observe)
 
     def shut_down(self) -> None:
         """Nothing is asked of the agent from now on; called on the agent's loop."""
         self._is_gone = True
-        self._services.observers.remove(self.figures.observe)
+        self._services.observers.remove(self.counters.observe)
 
     # --- what can be seen at once --------------------------------------------------------------
 
@@ -129,11 +129,11 @@ class Station:
         """True while the simulated network is cut."""
         return self._services.network is not None and self._services.network.is_cut
 
-    def on_turn(self, told: Callable[[], None]) -> Callable[[], None]:
-        """``told`` is called on the agent's loop after every turn, until the result is called."""
+    def on_turn(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` on the agent's loop after each turn, until the result is called."""
 
         def observe(event: Event, commands: Sequence[Command]) -> None:
-            told()
+            listener()
 
         self._services.observers.append(observe)
         return lambda: self._services.observers.remove(observe)
@@ -205,11 +205,11 @@ class Station:
         return await self.read(self._services.store.cache_count)
 
     async def retry(self, ref: int) -> int:
-        """Send a message that was set aside once more. Raises NotParked, StoreError."""
+        """Send a parked message once more. Raises NotParked, StoreError."""
         return await self._there(self._services.parked.retry(ref, "the control API"))
 
     async def discard(self, ref: int) -> None:
-        """Give a message up that was set aside. Raises NotParked, StoreError."""
+        """Discard a parked message. Raises NotParked, StoreError."""
         await self._there(self._services.parked.discard(ref, "the control API"))
 
     async def outbox(self) -> Any:

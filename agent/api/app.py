@@ -53,7 +53,7 @@ class _ParsedRequest(Request):
 
 
 def build_app(service: ControlService) -> FastAPI:
-    """Everything behind the gate."""
+    """The routes of the API, behind its access checks."""
     app = FastAPI(
         title="Control API of one charge point",
         version=package_version() or "0",
@@ -86,8 +86,8 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 
 
 async def _agent_error(request: Request, problem: Exception) -> Response:
-    told = f"The charge point cannot do that now: {problem}"
-    return _response(refused(unavailable("not_available", told)))
+    message = f"The charge point cannot do that now: {problem}"
+    return _response(refused(unavailable("not_available", message)))
 
 
 async def _timed_out(request: Request, problem: Exception) -> Response:

@@ -13,14 +13,14 @@ from agent.api.response_models import (
     LocalListMutationResponse,
     QueuedCommandResponse,
 )
-from agent.api.results import Outcome, applied, failed, rejected
+from agent.api.results import CommandOutcome, applied, failed, rejected
 from agent.api.schemas import (
     ConfigurationUpdateEvent,
     LocalAuthListEvent,
     ProxyMessageEvent,
     read_date_time,
 )
-from agent.api.service import ControlService, Plan, too_busy
+from agent.api.service import ControlService, PreparedCommand, too_busy
 from agent.core.events import CacheClearRequested, ConfigurationChangeRequested
 from agent.core.id_tag import about_others
 from agent.core.values import (
@@ -48,7 +48,7 @@ class ConfigurationCommands:
     """What the central system may change too, changed by an operator."""
 
     def __init__(self, service: ControlService) -> None:
-        self._station = service.station
+        self._agent = service.agent
 
     # --- configuration ---------------------------------------------------------------------------
 
@@ -68,7 +68,7 @@ class ConfigurationCommands:
 
     async def _change_one(self, key: str, value: str) -> str:
         try:
-            reply = await self._station.ask(
+            reply = await self._agent.ask(
                 lambda request_id: ConfigurationChangeRequested(request_id, key, value)
             )
         except TimeoutError as problem:
@@ -79,9 +79,9 @@ class ConfigurationCommands:
 
     async def reset_cache(self) -> CacheResetResponse:
         """As ClearCache, also while the cache is switched off."""
-        count = await self._station.cache_count()
+        count = await self._agent.cache_count()
         try:
-            await self._station.ask(
+            await self._agent.ask(
                 lambda request_id: CacheClearRequested(request_id, by_operator=True)
             )
         except TimeoutError as problem:
@@ -97,9 +97,9 @@ class ConfigurationCommands:
             ListEntry(entry.id_tag, _accepted(entry.expiry_date, entry.parent_id_tag))
             for entry in event.entries
         ]
-        reader = self._station.settings.reader
+        reader = self._agent.settings.reader
         tags = [entry.id_tag for entry in event.entries]
-        outcome = await self._station.list_do(
+        outcome = await self._agent.list_do(
             lambda lists: lists.update(kind, event.list_version, entries, ListOrigin.CONTROL_API)
         )
         _raise_if_refused(outcome)
@@ -112,7 +112,7 @@ class ConfigurationCommands:
 
     async def clear_list(self) -> LocalListMutationResponse:
         """Remove every entry; the version becomes 0."""
-        outcome = await self._station.list_do(lambda lists: lists.clear(ListOrigin.CONTROL_API))
+        outcome = await self._agent.list_do(lambda lists: lists.clear(ListOrigin.CONTROL_API))
         _raise_if_refused(outcome)
         if not outcome.is_accepted:
             return LocalListMutationResponse(status=outcome.status.value, msg=outcome.detail)
@@ -153,11 +153,11 @@ def _check_configuration(configuration: dict[str, str]) -> None:
         raise bad_data("invalid_configuration", f"At most {KEYS_MAX} keys at once.")
     for key, value in configuration.items():
         if not 1 <= len(key) <= KEY_LENGTH_MAX:
-            told = f"A key has 1 to {KEY_LENGTH_MAX} characters; {key[:60]!r} has not."
-            raise bad_data("invalid_configuration", told)
+            message = f"A key has 1 to {KEY_LENGTH_MAX} characters; {key[:60]!r} has not."
+            raise bad_data("invalid_configuration", message)
         if len(value) > VALUE_LENGTH_MAX:
-            told = f"The value of {key!r} has more than {VALUE_LENGTH_MAX} characters."
-            raise bad_data("invalid_configuration", told)
+            message = f"The value of {key!r} has more than {VALUE_LENGTH_MAX} characters."
+            raise bad_data("invalid_configuration", message)
 
 
 RESULT_MAX = 16_384  # characters of an answer that are kept
@@ -168,14 +168,14 @@ class ProxyCommand:
 
     def __init__(self, service: ControlService) -> None:
         self._service = service
-        self._station = service.station
+        self._agent = service.agent
 
     async def send(self, event: ProxyMessageEvent) -> QueuedCommandResponse:
         """Queue the message; the answer of the central system is the command's result."""
         return await self._service.submit(event.action, event, self._prepare, None)
 
-    async def _prepare(self, event: ProxyMessageEvent) -> Plan:
-        is_simulated = self._station.is_all_simulated
+    async def _prepare(self, event: ProxyMessageEvent) -> PreparedCommand:
+        is_simulated = self._agent.is_all_simulated
         try:
             check_action(event.action, event.ocpp_version)
             if is_simulated or event.action in AS_GIVEN:
@@ -185,23 +185,25 @@ class ProxyCommand:
         except ValueError as problem:
             raise bad_data("invalid_message", f"Not sent: {problem}.") from None
         self._service.require_online()
-        return Plan(ANYWHERE, lambda progress: self._run(calls))
+        return PreparedCommand(ANYWHERE, lambda progress: self._run(calls))
 
     def _of_real_hardware(self, event: ProxyMessageEvent) -> list[tuple[str, Payload]]:
         """Messages that carry money or safety facts come from the state machine."""
         if event.action not in ONLY_TRUE:
-            told = f"On real hardware {event.action} has a command of its own."
-            raise conflict("use_dedicated_command", told)
+            message = f"On real hardware {event.action} has a command of its own."
+            raise conflict("use_dedicated_command", message)
         if event.payload:
-            told = f"On real hardware {event.action} needs an empty payload, and tells the truth."
-            raise conflict("use_dedicated_command", told)
-        return self._station.own_account.calls(ACTIONS[event.action])
+            message = (
+                f"On real hardware {event.action} needs an empty payload, and tells the truth."
+            )
+            raise conflict("use_dedicated_command", message)
+        return self._agent.own_account.calls(ACTIONS[event.action])
 
-    async def _run(self, calls: list[tuple[str, Payload]]) -> Outcome:
+    async def _run(self, calls: list[tuple[str, Payload]]) -> CommandOutcome:
         answer: Any = None
         for action, payload in calls:
             try:
-                answer = await self._station.call(action, payload)
+                answer = await self._agent.call(action, payload)
             except CallErrorReceived as refusal:
                 return rejected(str(refusal), error_code=refusal.code)
             except CallFailed as problem:

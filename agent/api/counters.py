@@ -10,7 +10,7 @@ from agent.core.events import Event
 from agent.core.values import StartTransaction, StopTransaction
 
 
-class Figures:
+class Counters:
     """Counters since the start of the process; read from any thread."""
 
     def __init__(self) -> None:

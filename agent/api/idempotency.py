@@ -61,8 +61,8 @@ class Idempotency:
         fingerprint = hashlib.sha256(body).digest()
         kept = self._entry((token, path, key), fingerprint)
         if kept.fingerprint != fingerprint:
-            told = "this Idempotency-Key was used with another body"
-            raise Invalid(told, ("header", "Idempotency-Key"))
+            message = "this Idempotency-Key was used with another body"
+            raise Invalid(message, ("header", "Idempotency-Key"))
         kept.users += 1
         try:
             async with kept.lock:

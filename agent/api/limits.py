@@ -27,7 +27,7 @@ Receive = Callable[[], Awaitable[Message]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """The limits; constants but for tests."""
 
     commands_per_s: float = 20.0  # of one token, in the long run
@@ -61,7 +61,7 @@ def one_to_give_up(held: Iterable[tuple[Kept, Hashable]]) -> Kept:
 class RateLimit:
     """A bucket of commands for each token of the API, refilled steadily."""
 
-    def __init__(self, limits: Limits, now_s: Callable[[], float]) -> None:
+    def __init__(self, limits: RequestLimits, now_s: Callable[[], float]) -> None:
         self._limits = limits
         self._now_s = now_s
         self._buckets = BoundedMap[str, TokenBucket](KEPT_MAX)
@@ -86,7 +86,7 @@ class Guesses:
     address, which may be that of a proxy, and so of everybody.
     """
 
-    def __init__(self, limits: Limits, now_s: Callable[[], float]) -> None:
+    def __init__(self, limits: RequestLimits, now_s: Callable[[], float]) -> None:
         self._limits = limits
         self._now_s = now_s
         self._buckets = BoundedMap[str, TokenBucket](KEPT_MAX)
@@ -112,7 +112,7 @@ class Guesses:
 
 
 def _source(address: str) -> str:
-    """Who asks: an address; of IPv6 the network, in which anybody has as many as he likes."""
+    """Who asks: an address; of IPv6 the network, in which one client has as many as it likes."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -32,11 +32,11 @@ async def exposition(service: ControlService) -> bytes:
     """Everything that is measured, in the text format of Prometheus."""
     queue = None
     try:
-        summary = await service.station.outbox()
+        summary = await service.agent.outbox()
         queue = _Queue(summary.queued_count, summary.parked_count)
     except StoreError:
         pass  # the figure is missing, the others are not
-    link = await service.station.link()
+    link = await service.agent.link()
     registry = CollectorRegistry()
     registry.register(_Snapshot(service, queue, link.connected_since is not None))
     return bytes(generate_latest(registry))
@@ -45,7 +45,7 @@ async def exposition(service: ControlService) -> bytes:
 class _Snapshot(Collector):
     def __init__(self, service: ControlService, queue: _Queue | None, is_connected: bool) -> None:
         self._service = service
-        self._station = service.station
+        self._agent = service.agent
         self._queue = queue
         self._is_connected = is_connected
 
@@ -57,7 +57,7 @@ class _Snapshot(Collector):
         yield from self._commands()
 
     def _link_and_queue(self) -> Iterable[Metric]:
-        state = self._station.state
+        state = self._agent.state
         yield _gauge("link_connected", "There is a connection", self._is_connected)
         yield _gauge("link_accepted", "The central system has accepted this box", state.online)
         if self._queue is not None:
@@ -68,7 +68,7 @@ class _Snapshot(Collector):
         yield _gauge("local_list_version", "Version of the local list", now.reported_version)
 
     def _sessions(self) -> Iterable[Metric]:
-        figures = self._station.figures
+        figures = self._agent.counters
         yield _counter("sessions_started", "Sessions begun", [], {(): figures.begun})
         ended = {(reason,): count for reason, count in figures.ended.copy().items()}
         yield _counter("sessions_ended", "Sessions ended", ["reason"], ended)
@@ -76,8 +76,8 @@ class _Snapshot(Collector):
         yield _counter("decisions", "Decisions about cards", ["verdict", "source"], decisions)
 
     def _connectors(self) -> Iterable[Metric]:
-        state = self._station.state
-        reports = {report.connector_id: report for report in self._station.reports()}
+        state = self._agent.state
+        reports = {report.connector_id: report for report in self._agent.reports()}
         statuses = {
             (str(found.connector_id), status.value): reports[found.connector_id].status is status
             for found in state.connectors

@@ -1,4 +1,4 @@
-"""The gate before the framework: who comes in, with what, how often. Plain ASGI.
+"""Checks every request before the framework sees it: token, type, rate, size. Plain ASGI.
 
 Nothing of a request is looked at before its token: not even whether its body is JSON.
 """
@@ -15,8 +15,16 @@ from typing import Any
 
 from agent.api.errors import Invalid, Refused, unavailable
 from agent.api.idempotency import Answer, Idempotency
-from agent.api.limits import BODY_MAX, LIST_BODY_MAX, Limits, Message, RateLimit, Receive, read_body
-from agent.api.tokens import Entrance, Token, require_scope
+from agent.api.limits import (
+    BODY_MAX,
+    LIST_BODY_MAX,
+    Message,
+    RateLimit,
+    Receive,
+    RequestLimits,
+    read_body,
+)
+from agent.api.tokens import ApiToken, Authenticator, require_scope
 from agent.platform.redaction import one_line
 
 logger = logging.getLogger(__name__)
@@ -62,14 +70,14 @@ class _Request:
     command: str | None  # the name of the command that the path names
 
 
-class Gate:
+class AccessMiddleware:
     """Checks token, scope, method, type, rate and size; keeps answers for repeated requests."""
 
-    def __init__(self, app: App, entrance: Entrance, limits: Limits) -> None:
+    def __init__(self, app: App, authenticator: Authenticator, limits: RequestLimits) -> None:
         """Made on the API's loop."""
         loop = asyncio.get_running_loop()
         self._app = app
-        self._entrance = entrance
+        self._authenticator = authenticator
         self._limits = limits
         self._rate = RateLimit(limits, loop.time)
         self._idempotency = Idempotency(loop.time)
@@ -85,8 +93,8 @@ class Gate:
             answer = refused(refusal)
         except Exception:
             logger.exception("control API: a request failed")
-            told = "It failed inside the agent; see its log."
-            answer = refused(Refused(500, "internal_error", told))
+            message = "It failed inside the agent; see its log."
+            answer = refused(Refused(500, "internal_error", message))
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )
@@ -98,7 +106,7 @@ class Gate:
         if request.path == LIVENESS:
             return await self._pass_on(scope, b"")
         # Who has no token takes nobody's place inside, however long the answer waits.
-        token = await self._entrance.admit(request.headers, client_address(scope))
+        token = await self._authenticator.admit(request.headers, client_address(scope))
         if self._inside >= self._limits.clients:
             raise unavailable("too_many_clients", "Too many requests at once.", 1)
         self._inside += 1
@@ -111,11 +119,11 @@ class Gate:
             self._inside -= 1
 
     async def _admit(
-        self, request: _Request, token: Token, scope: Scope, receive: Receive
+        self, request: _Request, token: ApiToken, scope: Scope, receive: Receive
     ) -> Answer:
         if request.command is not None and request.method != "POST":
-            told = f"{request.method[:20]} is not possible here; use POST."
-            raise Refused(405, "method_not_allowed", told, {"Allow": "POST"})
+            message = f"{request.method[:20]} is not possible here; use POST."
+            raise Refused(405, "method_not_allowed", message, {"Allow": "POST"})
         if request.command is None:
             require_scope(token, "read")
             return await self._pass_on(scope, b"")
@@ -134,8 +142,8 @@ class Gate:
         has_body = declared not in (None, b"0") or b"transfer-encoding" in request.headers
         kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json" and (has_body or kind):
-            told = "The body must be JSON: Content-Type: application/json."
-            raise Refused(415, "not_json", told, {"Connection": "close"})
+            message = "The body must be JSON: Content-Type: application/json."
+            raise Refused(415, "not_json", message, {"Connection": "close"})
         at_most = LIST_BODY_MAX if request.command == "local-auth-list" else BODY_MAX
         body = await read_body(receive, declared, at_most, self._limits.body_s)
 
@@ -147,7 +155,7 @@ class Gate:
             return await perform()
         return await self._idempotency.once(name, request.path, key, body, perform)
 
-    async def call(self, token: Token, method: str, path: str, content: Any) -> Answer:
+    async def call(self, token: ApiToken, method: str, path: str, content: Any) -> Answer:
         """A request from inside, with the rights and the rate of that token. Raises Refused."""
         command = _command_of(path)
         assert command is not None, path
@@ -216,10 +224,12 @@ def refused(refusal: Refused) -> Answer:
 def answer_json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """A whole answer from plain data."""
     body = json.dumps(content, separators=(",", ":")).encode()
-    told = {
+    fields = {
         "content-type": "application/json",
         "content-length": str(len(body)),
         **{name.lower(): value for name, value in (headers or {}).items()},
     }
-    pairs = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items())
+    pairs = tuple(
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()
+    )
     return Answer(status, pairs, body)

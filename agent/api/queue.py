@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from agent.api.errors import unavailable
-from agent.api.results import Command, CommandStatus, Outcome, Results, failed
+from agent.api.results import CommandOutcome, CommandStatus, QueuedCommand, Results, failed
 from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ ANYWHERE = 0  # the lane of commands that concern no connector
 class Progress:
     """With what a running command says how far it is."""
 
-    def __init__(self, results: Results, command: Command) -> None:
+    def __init__(self, results: Results, command: QueuedCommand) -> None:
         self._results = results
         self._command = command
         self.is_deferred = asyncio.Event()
@@ -33,12 +33,12 @@ class Progress:
         self.is_deferred.set()
 
 
-Run = Callable[[Progress], Awaitable[Outcome]]
+Run = Callable[[Progress], Awaitable[CommandOutcome]]
 
 
 @dataclass(slots=True)
 class _Entry:
-    command: Command
+    command: QueuedCommand
     run: Run
 
 
@@ -56,7 +56,7 @@ class CommandQueue:
         """How many commands wait or run."""
         return sum(len(lane) for lane in self._lanes.values()) + len(self._running)
 
-    def submit(self, lane: int, event_type: str, run: Run) -> Command:
+    def submit(self, lane: int, event_type: str, run: Run) -> QueuedCommand:
         """Queue a command. Raises Refused (503) when too many wait already."""
         waiting = self._lanes.setdefault(lane, deque())
         if len(waiting) >= LANE_MAX or self.unfinished >= UNFINISHED_MAX:

@@ -19,7 +19,7 @@ from agent.api.response_models import (
     LocalAuthListItem,
     LocalAuthListResponse,
 )
-from agent.api.results import Command
+from agent.api.results import QueuedCommand
 from agent.api.schemas import read_date_time
 from agent.api.service import ControlService
 from agent.control.snapshot import charge_point_snapshot
@@ -39,21 +39,21 @@ def text_of(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Reading:
+class ReadModels:
     """Answers to GET."""
 
     def __init__(self, service: ControlService) -> None:
         self._service = service
-        self._station = service.station
+        self._agent = service.agent
 
     # --- the charger -----------------------------------------------------------------------------
 
     async def charger(self) -> ChargerResponse:
         """Who the charger is, and how its link and its connectors are."""
-        settings = self._station.settings
+        settings = self._agent.settings
         box = settings.charge_point
-        state = self._station.state
-        snapshot = charge_point_snapshot(state, self._station.now())
+        state = self._agent.state
+        snapshot = charge_point_snapshot(state, self._agent.now())
         words = {found["id"]: found["in_words"] for found in snapshot["connectors"]}
         evse_ids = {connector.id: connector.evse_id for connector in settings.connectors}
         return ChargerResponse(
@@ -78,18 +78,18 @@ class Reading:
         )
 
     async def _link(self) -> LinkResponse:
-        link = await self._station.link()
+        link = await self._agent.link()
         return LinkResponse(
             connected_since=None if link.connected_since is None else text_of(link.connected_since),
             boot=link.registration,
             last_pong_at=None if link.last_pong_at is None else text_of(link.last_pong_at),
             last_pong_took_s=link.last_pong_took_s,
             in_flight=link.in_flight,
-            messages_waiting=self._station.state.outbox.waiting,
+            messages_waiting=self._agent.state.outbox.waiting,
         )
 
     def _connector(self, connector: Connector, words: str, evse_id: str) -> ConnectorResponse:
-        report = self._station.report(connector.connector_id)
+        report = self._agent.report(connector.connector_id)
         running, reading = connector.transaction, connector.reading
         energy_wh = None
         if running is not None:
@@ -108,7 +108,7 @@ class Reading:
             power_w=None if reading is None else reading.power_w,
             energy_wh=None if reading is None else reading.import_wh,
             session_energy_wh=energy_wh,
-            hardware=self._station.hardware(connector.connector_id),
+            hardware=self._agent.hardware(connector.connector_id),
         )
 
     # --- frames ----------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Reading:
         begin_at, end_at = _instant(begin, "start_date"), _instant(end, "end_date")
         found = [
             frame
-            for frame in reversed(self._station.frame_log.frames())
+            for frame in reversed(self._agent.frame_log.frames())
             if (begin_at is None or frame.at >= begin_at)
             and (end_at is None or frame.at <= end_at)
             and (action is None or _is_action(frame.action, action))
@@ -137,7 +137,7 @@ class Reading:
 
     def configuration(self, keys: str | None) -> ConfigurationResponse:
         """These OCPP configuration keys, or all of them."""
-        configuration = self._station.state.configuration
+        configuration = self._agent.state.configuration
         names = [name.strip() for name in (keys or "").split(",") if name.strip()][:_KEYS_MAX]
         asks_for_none = keys is not None and not names
         known, unknown = ([], []) if asks_for_none else configuration.look_up(names)
@@ -151,8 +151,8 @@ class Reading:
 
     async def local_list(self, page: int, limit: int) -> LocalAuthListResponse:
         """One page of the list in use; whole tags, for that is what it is about."""
-        entries = await self._station.list_do(lambda lists: lists.page((page - 1) * limit, limit))
-        now = self._station.state.local_list
+        entries = await self._agent.list_do(lambda lists: lists.page((page - 1) * limit, limit))
+        now = self._agent.state.local_list
         return LocalAuthListResponse(
             data=[
                 LocalAuthListItem(
@@ -171,11 +171,11 @@ class Reading:
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionResponse]:
         """The last decisions about cards, newest first."""
-        return [_decision(record) for record in await self._station.decisions(id_tag, limit)]
+        return [_decision(record) for record in await self._agent.decisions(id_tag, limit)]
 
     # --- results ---------------------------------------------------------------------------------
 
-    def command(self, command: Command) -> CommandResultResponse:
+    def command(self, command: QueuedCommand) -> CommandResultResponse:
         """What became of a command."""
         return CommandResultResponse(
             command_id=command.id,

@@ -30,7 +30,7 @@ class CommandStatus(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandOutcome:
     """How a command ended."""
 
     status: CommandStatus
@@ -38,28 +38,28 @@ class Outcome:
     result: Mapping[str, Any] | None = None
 
 
-def applied(**result: Any) -> Outcome:
+def applied(**result: Any) -> CommandOutcome:
     """The effect is confirmed."""
-    return Outcome(CommandStatus.APPLIED, None, result or None)
+    return CommandOutcome(CommandStatus.APPLIED, None, result or None)
 
 
-def rejected(detail: str, **result: Any) -> Outcome:
+def rejected(detail: str, **result: Any) -> CommandOutcome:
     """The central system or the charger refused."""
-    return Outcome(CommandStatus.REJECTED, detail, result or None)
+    return CommandOutcome(CommandStatus.REJECTED, detail, result or None)
 
 
-def expired(detail: str) -> Outcome:
+def expired(detail: str) -> CommandOutcome:
     """It waited too long."""
-    return Outcome(CommandStatus.EXPIRED, detail)
+    return CommandOutcome(CommandStatus.EXPIRED, detail)
 
 
-def failed(detail: str, **result: Any) -> Outcome:
+def failed(detail: str, **result: Any) -> CommandOutcome:
     """It went wrong while it ran."""
-    return Outcome(CommandStatus.FAILED, detail, result or None)
+    return CommandOutcome(CommandStatus.FAILED, detail, result or None)
 
 
 @dataclass(slots=True)
-class Command:
+class QueuedCommand:
     """One accepted command; changed only on the API's own loop."""
 
     id: str
@@ -78,20 +78,20 @@ class Results:
     def __init__(self, make_id: Callable[[], str], utc: Callable[[], datetime]) -> None:
         self._make_id = make_id
         self._utc = utc
-        self._commands: dict[str, Command] = {}  # oldest first
+        self._commands: dict[str, QueuedCommand] = {}  # oldest first
         self.finished: dict[tuple[str, str], int] = {}  # by event type and status, for the metrics
 
-    def begin(self, event_type: str) -> Command:
+    def begin(self, event_type: str) -> QueuedCommand:
         """A new command: received."""
         now = self._utc()
-        command = Command(self._new_id(), event_type, now, now)
+        command = QueuedCommand(self._new_id(), event_type, now, now)
         self._commands[command.id] = command
         self._make_room()
         return command
 
     def change(
         self,
-        command: Command,
+        command: QueuedCommand,
         status: CommandStatus,
         detail: str | None = None,
         result: Mapping[str, Any] | None = None,
@@ -106,11 +106,11 @@ class Results:
             self.finished[key] = self.finished.get(key, 0) + 1
             command.ended.set()
 
-    def find(self, command_id: str) -> Command | None:
+    def find(self, command_id: str) -> QueuedCommand | None:
         """The command of that id; None when it is unknown or forgotten."""
         return self._commands.get(command_id)
 
-    def newest(self, limit: int) -> list[Command]:
+    def newest(self, limit: int) -> list[QueuedCommand]:
         """The last commands, newest first."""
         return list(islice(reversed(self._commands.values()), limit))
 

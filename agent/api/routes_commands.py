@@ -34,8 +34,8 @@ _TOLD = {
     503: "The central system, or room in the queue, is missing",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": response_models.HttpErrorResponse, "description": told}
-    for status, told in _TOLD.items()
+    status: {"model": response_models.HttpErrorResponse, "description": message}
+    for status, message in _TOLD.items()
 }
 READ_ERRORS: dict[int | str, dict[str, Any]] = {
     status: ERRORS[status] for status in (401, 403, 404, 405, 500, 503)
@@ -225,7 +225,7 @@ def add_queue_routes(app: FastAPI, service: ControlService) -> None:
     async def retry_message(ref: Ref) -> response_models.QueueResponse:
         """Send it once more, and with it all of its session that were set aside."""
         try:
-            count = await service.station.retry(ref)
+            count = await service.agent.retry(ref)
         except NotParked as problem:
             raise not_found("not_parked", f"There is {problem}.") from None
         return response_models.QueueResponse(msg="Queued again", messages=count)
@@ -234,7 +234,7 @@ def add_queue_routes(app: FastAPI, service: ControlService) -> None:
     async def discard_message(ref: Ref) -> response_models.QueueResponse:
         """Forget it for good."""
         try:
-            await service.station.discard(ref)
+            await service.agent.discard(ref)
         except NotParked as problem:
             raise not_found("not_parked", f"There is {problem}.") from None
         return response_models.QueueResponse(msg="Discarded", messages=1)

@@ -9,7 +9,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from agent.api import response_models
 from agent.api.errors import not_found, unavailable
 from agent.api.metrics import CONTENT_TYPE, exposition
-from agent.api.read_models import Reading
+from agent.api.read_models import ReadModels
 from agent.api.routes_commands import READ_ERRORS, bearer
 from agent.api.service import ControlService
 
@@ -40,17 +40,17 @@ class _CommandId(Convertor[str]):
 def add_read_routes(app: FastAPI, service: ControlService) -> None:
     """Every GET."""
     register_url_convertor("command_id", _CommandId())
-    reading = Reading(service)
+    read_models = ReadModels(service)
     _add_service_routes(app, service)
-    _add_result_routes(app, service, reading)
-    _add_charger_routes(app, service, reading)
+    _add_result_routes(app, service, read_models)
+    _add_charger_routes(app, service, read_models)
 
 
 def _add_service_routes(app: FastAPI, service: ControlService) -> None:
     @app.get("/health", tags=["service"], responses={503: READ_ERRORS[503]})
     async def health_check() -> response_models.HealthResponse:
         """Liveness: the charge point's own loop answers. Needs no token."""
-        if not await service.station.is_alive():
+        if not await service.agent.is_alive():
             raise unavailable("not_alive", "The charge point does not answer.")
         return response_models.HealthResponse(status="ok")
 
@@ -66,13 +66,13 @@ def _add_service_routes(app: FastAPI, service: ControlService) -> None:
         return Response(await exposition(service), media_type=CONTENT_TYPE)
 
 
-def _add_result_routes(app: FastAPI, service: ControlService, reading: Reading) -> None:
+def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadModels) -> None:
     @app.get("/ocpp/commands", **_READ)
     async def list_commands(limit: Limit = 50) -> response_models.CommandListResponse:
         """The last commands, newest first."""
         newest = service.results.newest(limit)
         return response_models.CommandListResponse(
-            data=[reading.command(found) for found in newest]
+            data=[read_models.command(found) for found in newest]
         )
 
     @app.get("/ocpp/commands/{command_id:command_id}", **_READ)
@@ -84,24 +84,24 @@ def _add_result_routes(app: FastAPI, service: ControlService, reading: Reading) 
         if command is None:
             raise not_found("unknown_command", "There is no command of that id, or no more.")
         await service.wait_for(command, wait_s)
-        return reading.command(command)
+        return read_models.command(command)
 
     @app.get("/ocpp/decisions", **_READ)
     async def list_decisions(
         limit: Limit = 50, id_tag: Id | None = None
     ) -> response_models.DecisionListResponse:
         """Why cards were accepted or refused, newest first."""
-        return response_models.DecisionListResponse(data=await reading.decisions(id_tag, limit))
+        return response_models.DecisionListResponse(data=await read_models.decisions(id_tag, limit))
 
 
-def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading) -> None:
+def _add_charger_routes(app: FastAPI, service: ControlService, read_models: ReadModels) -> None:
     charger = "/ocpp/chargers/{charger_id}"
 
     @app.get(charger, **_READ)
     async def get_charger(charger_id: str) -> response_models.ChargerResponse:
         """The charger, its link and its connectors."""
         service.require_charger(charger_id)
-        return await reading.charger()
+        return await read_models.charger()
 
     @app.get(charger + "/logs", **_READ)
     async def get_logs(
@@ -114,7 +114,7 @@ def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading)
     ) -> response_models.ChargerLogListResponse:
         """The last OCPP frames, newest first; idTags masked, secrets removed."""
         service.require_charger(charger_id)
-        return reading.logs(start_date, end_date, event, limit, offset)
+        return read_models.logs(start_date, end_date, event, limit, offset)
 
     @app.get(charger + "/configuration", **_READ)
     async def get_configuration(
@@ -122,7 +122,7 @@ def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading)
     ) -> response_models.ConfigurationResponse:
         """OCPP configuration keys: those named, separated by commas, or all."""
         service.require_charger(charger_id)
-        return reading.configuration(keys)
+        return read_models.configuration(keys)
 
     @app.get(charger + "/local-auth-list", **_READ)
     async def get_local_list(
@@ -132,4 +132,4 @@ def _add_charger_routes(app: FastAPI, service: ControlService, reading: Reading)
     ) -> response_models.LocalAuthListResponse:
         """A page of the local authorization list."""
         service.require_charger(charger_id)
-        return await reading.local_list(page, limit)
+        return await read_models.local_list(page, limit)

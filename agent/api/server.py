@@ -12,10 +12,10 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from agent.api.agent_bridge import Station
+from agent.api.agent_bridge import AgentBridge
 from agent.api.errors import ApiError
-from agent.api.limits import Limits
-from agent.api.tokens import Authenticator
+from agent.api.limits import RequestLimits
+from agent.api.tokens import KnownTokens
 from agent.config.section_rules import listen_address
 from agent.platform.garbage_collector import resting_while_importing
 
@@ -31,9 +31,9 @@ CLOSE_S = 2.0
 class ApiServer:
     """Serves the control API from ``start`` to ``close``, in a thread of its own."""
 
-    def __init__(self, station: Station, limits: Limits | None = None) -> None:
-        self._station = station
-        self._limits = limits or Limits()
+    def __init__(self, agent: AgentBridge, limits: RequestLimits | None = None) -> None:
+        self._agent = agent
+        self._limits = limits or RequestLimits()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control-api", daemon=True)
         self._server: Server | None = None
@@ -55,30 +55,30 @@ class ApiServer:
     # --- in the thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
-        told = ""
+        message = ""
         while not self._ended.is_set():
             try:
-                authenticator, listener = self._prepare()
+                known_tokens, listener = self._prepare()
             except ApiError as problem:
-                if str(problem) != told:
-                    told = str(problem)
-                    logger.error("the control API is not served: %s", told)
+                if str(problem) != message:
+                    message = str(problem)
+                    logger.error("the control API is not served: %s", message)
                 self._ended.wait(RETRY_S)
                 continue
             with contextlib.closing(listener):
-                asyncio.run(self._serve(authenticator, listener))
+                asyncio.run(self._serve(known_tokens, listener))
             return
 
-    def _prepare(self) -> tuple[Authenticator, socket.socket]:
-        settings = self._station.settings
-        authenticator = Authenticator(settings.api, settings.storage_path.parent)
-        return authenticator, open_listener(settings.api.listen)
+    def _prepare(self) -> tuple[KnownTokens, socket.socket]:
+        settings = self._agent.settings
+        known_tokens = KnownTokens(settings.api, settings.storage_path.parent)
+        return known_tokens, open_listener(settings.api.listen)
 
-    async def _serve(self, authenticator: Authenticator, listener: socket.socket) -> None:
+    async def _serve(self, known_tokens: KnownTokens, listener: socket.socket) -> None:
         with resting_while_importing("agent.api.serving"):
             from agent.api.serving import make_server
 
-            server, close = make_server(self._station, authenticator, self._limits)
+            server, close = make_server(self._agent, known_tokens, self._limits)
         self._server = server
         if self._ended.is_set():
             return
@@ -101,8 +101,8 @@ def open_listener(listen: str) -> socket.socket:
     try:
         listener = socket.create_server(address, family=family, backlog=128)
     except OSError as problem:
-        told = problem.strerror or problem
-        raise ApiError(f"cannot listen on {listen}: {told}") from None
+        message = problem.strerror or problem
+        raise ApiError(f"cannot listen on {listen}: {message}") from None
     # Inherited by every connection. Else an answer's body waits 40 ms for the client's system to
     # confirm its headers (asyncio sets it itself only on sockets that name their protocol).
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from agent.api.agent_bridge import PARTS, Station
+from agent.api.agent_bridge import PARTS, AgentBridge
 from agent.api.errors import Invalid, Refused, conflict, not_connected, not_found, unavailable
 from agent.api.queue import CommandQueue, Run
 from agent.api.response_models import (
@@ -19,7 +19,7 @@ from agent.api.response_models import (
     LocationQueuedCommandResult,
     QueuedCommandResponse,
 )
-from agent.api.results import Command, Results
+from agent.api.results import QueuedCommand, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
 from agent.core.authorization_reasons import Rule
 from agent.core.connector_ev_presence import is_connected
@@ -40,7 +40,7 @@ PART_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PreparedCommand:
     """A command that is possible now: where it waits for its turn, and what it does."""
 
     lane: int
@@ -70,7 +70,7 @@ _RULES = {
     "ambiguous_transaction": Rule.SEVERAL_SESSIONS,
 }
 
-Prepare = Callable[[Any], Awaitable[Plan]]  # from the event; raises Refused
+Prepare = Callable[[Any], Awaitable[PreparedCommand]]  # from the event; raises Refused
 
 
 class UnifiedRequest(Protocol):
@@ -88,14 +88,14 @@ class UnifiedRequest(Protocol):
 class ControlService:
     """The charger, its queue, and the rules that all commands obey."""
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, agent: AgentBridge) -> None:
         """Made on the API's loop."""
-        self.station = station
-        self.results = Results(station.make_id, lambda: station.now().utc)
+        self.agent = agent
+        self.results = Results(agent.make_id, lambda: agent.now().utc)
         self.queue = CommandQueue(self.results)
-        self.charger_id = station.settings.charger_id
-        self.identity = station.settings.charge_point.identity
-        self.location_id = station.settings.charge_point.location_id
+        self.charger_id = agent.settings.charger_id
+        self.identity = agent.settings.charge_point.identity
+        self.location_id = agent.settings.charge_point.location_id
 
     # --- whom it is for --------------------------------------------------------------------------
 
@@ -111,10 +111,10 @@ class ControlService:
     def connector_id(self, given: int | None) -> int:
         """The connector that is meant; 1 when none is named. Raises Invalid for one too many."""
         connector_id = 1 if given is None else given
-        if not self.station.state.has_connector(connector_id):
-            last = len(self.station.state.connectors)
-            told = f"this charger has the connectors 1 to {last}"
-            raise Invalid(told, ("body", "event", "connector_id"), "less_than_equal")
+        if not self.agent.state.has_connector(connector_id):
+            last = len(self.agent.state.connectors)
+            message = f"this charger has the connectors 1 to {last}"
+            raise Invalid(message, ("body", "event", "connector_id"), "less_than_equal")
         return connector_id
 
     # --- unified commands: queued ----------------------------------------------------------------
@@ -132,8 +132,8 @@ class ControlService:
             queued = await self.submit(event_type, event, prepare, PURPOSES[event_type])
             return self._receipt(1, [queued], [])
         if not self.location_id or target.location_id != self.location_id:
-            told = f"There is no location {str(target.location_id)[:60]!r} here."
-            raise not_found("unknown_location", told)
+            message = f"There is no location {str(target.location_id)[:60]!r} here."
+            raise not_found("unknown_location", message)
         failures = [
             LocationCommandFailure(
                 identity=None, error=f"There is no charger {other[:60]!r} at this location."
@@ -176,7 +176,7 @@ class ControlService:
 
     def _keep_reason(self, purpose: Purpose, event: BaseModel, refusal: Refused) -> None:
         named = getattr(event, "connector_id", None)
-        self.station.note_refusal(
+        self.agent.note_refusal(
             RequestNotTaken(
                 getattr(event, "id_tag", ""),
                 () if named is None else (named,),
@@ -205,7 +205,7 @@ class ControlService:
             failed=failures,
         )
 
-    async def wait_for(self, command: Command, within_s: float) -> None:
+    async def wait_for(self, command: QueuedCommand, within_s: float) -> None:
         """Return when the command is final, or the time is over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
@@ -219,36 +219,36 @@ class ControlService:
 
     def require_simulated(self, connector_id: int, names: Iterable[str], doing: str) -> None:
         """Raises Refused (409), naming the part, unless the fitted ones of these are simulated."""
-        hardware = self.station.hardware(connector_id)
+        hardware = self.agent.hardware(connector_id)
         fitted = [name for name in PARTS if name in names and name in hardware]
         real = [name for name in fitted if hardware[name] == "real"]
         if real:
-            told = f"connector {connector_id} has a real {PART_WORDS[real[0]]}"
+            message = f"connector {connector_id} has a real {PART_WORDS[real[0]]}"
         elif not fitted:
-            told = f"connector {connector_id} has no {PART_WORDS[next(iter(names))]}"
+            message = f"connector {connector_id} has no {PART_WORDS[next(iter(names))]}"
         else:
             return
-        raise conflict("simulated_hardware_required", f"{doing} can only be simulated; {told}.")
+        raise conflict("simulated_hardware_required", f"{doing} can only be simulated; {message}.")
 
     def has_simulated(self, connector_id: int, *names: str) -> bool:
         """True when at least one of these parts is fitted, and none of them is real."""
-        hardware = self.station.hardware(connector_id)
+        hardware = self.agent.hardware(connector_id)
         found = [hardware[name] for name in names if name in hardware]
         return bool(found) and "real" not in found
 
     def require_plugged(self, connector_id: int) -> None:
         """Raises Refused (409) unless a cable is in."""
-        if not is_connected(self.station.connector(connector_id)):
+        if not is_connected(self.agent.connector(connector_id)):
             raise conflict("not_plugged", f"No cable is plugged in at connector {connector_id}.")
 
     def require_online(self) -> None:
         """Raises Refused (503) unless the central system has accepted this charge point."""
-        if not self.station.state.online:
+        if not self.agent.state.online:
             raise not_connected()
 
     async def seen(self, claim: Callable[[ChargePoint], bool]) -> bool:
         """True when the agent notices what a lever has moved."""
-        return await self.station.until(claim, SEEN_S)
+        return await self.agent.until(claim, SEEN_S)
 
 
 def too_busy(problem: Exception) -> Refused:

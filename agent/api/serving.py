@@ -10,30 +10,30 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from agent.api.agent_bridge import Station
+from agent.api.agent_bridge import AgentBridge
 from agent.api.app import build_app
-from agent.api.limits import Limits, Message, Receive, one_to_give_up
-from agent.api.middleware import App, Gate, Send
+from agent.api.limits import Message, Receive, RequestLimits, one_to_give_up
+from agent.api.middleware import AccessMiddleware, App, Send
 from agent.api.service import ControlService
-from agent.api.tokens import Authenticator, Entrance
+from agent.api.tokens import Authenticator, KnownTokens
 
 HEADERS_MAX = 16 * 1024
 LINGER_S = 2.0  # after the last answer, for a client that is still sending
 
 
 def make_server(
-    station: Station, authenticator: Authenticator, limits: Limits
+    agent: AgentBridge, known_tokens: KnownTokens, limits: RequestLimits
 ) -> tuple[uvicorn.Server, Callable[[], Awaitable[None]]]:
     """A server for the running loop, and what to await when it has ended."""
     for name in ("uvicorn", "uvicorn.error"):  # its sentences are not for the person at the box
         logging.getLogger(name).setLevel(logging.ERROR)
-    service = ControlService(station)
-    entrance = Entrance(authenticator, limits, asyncio.get_running_loop().time)
-    gate = Gate(build_app(service), entrance, limits)
-    app: App = gate
+    service = ControlService(agent)
+    authenticator = Authenticator(known_tokens, limits, asyncio.get_running_loop().time)
+    middleware = AccessMiddleware(build_app(service), authenticator, limits)
+    app: App = middleware
     closers: list[Callable[[], Awaitable[None]]] = [service.queue.close]
-    if station.settings.api.page:
-        app, close_page = _with_page(gate, service, authenticator, entrance, limits)
+    if agent.settings.api.page:
+        app, close_page = _with_page(middleware, service, known_tokens, authenticator, limits)
         closers.insert(0, close_page)
 
     async def close() -> None:
@@ -59,17 +59,17 @@ def make_server(
 
 
 def _with_page(
-    gate: Gate,
+    middleware: AccessMiddleware,
     service: ControlService,
+    known_tokens: KnownTokens,
     authenticator: Authenticator,
-    entrance: Entrance,
-    limits: Limits,
+    limits: RequestLimits,
 ) -> tuple[App, Callable[[], Awaitable[None]]]:
-    """The page beside the gate."""
+    """The page beside the API."""
     # Imported here: not needed when it is off.
     from agent.api.page.setup import open_page
 
-    return open_page(gate, service, authenticator, entrance, limits)
+    return open_page(middleware, service, known_tokens, authenticator, limits)
 
 
 def _closing_after_two_lengths(app: App) -> App:
@@ -94,7 +94,7 @@ def _closing_after_two_lengths(app: App) -> App:
     return closing
 
 
-def _impatient(limits: Limits) -> type[H11Protocol]:
+def _impatient(limits: RequestLimits) -> type[H11Protocol]:
     """HTTP for clients that send slowly, or not at all: their connection is closed.
 
     So is one of those who have most, when there are too many.

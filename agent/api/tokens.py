@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.api.errors import ApiError, Refused
-from agent.api.limits import Guesses, Limits
+from agent.api.limits import Guesses, RequestLimits
 from agent.config.settings import SCOPES, ApiSettings, ApiTokenSettings
 from agent.platform.edited_files import read_secret
 from agent.platform.errors import EditedFileError
@@ -38,7 +38,7 @@ _PLACEHOLDER = re.compile(r"change.?me|example|your.?token|secret.?token|<|>", r
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class ApiToken:
     """A token without its text."""
 
     name: str
@@ -62,7 +62,7 @@ class TokenFile:
     def __init__(self, state_directory: Path) -> None:
         self.path = state_directory / FILE_NAME
 
-    def read(self) -> list[Token]:
+    def read(self) -> list[ApiToken]:
         """Every token in the file; none when there is no file. Raises ApiError naming the file."""
         try:
             with rights_of_owner(self.path.parent), self.path.open("rb") as file:
@@ -78,9 +78,9 @@ class TokenFile:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ApiError(f"{self.path} is damaged; remove it and make new tokens") from None
 
-    def add(self, name: str, scopes: Sequence[str], text: str, created_at: str) -> Token:
+    def add(self, name: str, scopes: Sequence[str], text: str, created_at: str) -> ApiToken:
         """Keep a new token. Raises ApiError for a name that is taken or is no name."""
-        token = Token(_checked_name(name), _checked_scopes(scopes), digest_of(text), created_at)
+        token = ApiToken(_checked_name(name), _checked_scopes(scopes), digest_of(text), created_at)
         with self._alone():
             tokens = self.read()
             if any(other.name == name for other in tokens):
@@ -125,7 +125,7 @@ class TokenFile:
         finally:
             os.close(directory)
 
-    def _write(self, tokens: list[Token]) -> None:
+    def _write(self, tokens: list[ApiToken]) -> None:
         entries = [
             {
                 "name": token.name,
@@ -141,12 +141,12 @@ class TokenFile:
             raise ApiError(in_words(problem, "change", self.path)) from None
 
 
-def _token(entry: Any) -> Token:
+def _token(entry: Any) -> ApiToken:
     digest = str(entry["sha256"])
     if not re.fullmatch("[0-9a-f]{64}", digest):
         raise ValueError
     scopes = frozenset(str(scope) for scope in entry["scopes"])
-    return Token(str(entry["name"]), scopes, digest, str(entry.get("created_at", "")))
+    return ApiToken(str(entry["name"]), scopes, digest, str(entry.get("created_at", "")))
 
 
 def _checked_name(name: str) -> str:
@@ -161,12 +161,12 @@ def _checked_name(name: str) -> str:
 def _checked_scopes(scopes: Sequence[str]) -> frozenset[str]:
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        told = f"unknown: {', '.join(unknown)[:80]}" if unknown else "none is given"
-        raise ApiError(f"scopes are {', '.join(SCOPES)}; {told}")
+        message = f"unknown: {', '.join(unknown)[:80]}" if unknown else "none is given"
+        raise ApiError(f"scopes are {', '.join(SCOPES)}; {message}")
     return frozenset(scopes)
 
 
-def token_from_file(settings: ApiTokenSettings) -> Token:
+def token_from_file(settings: ApiTokenSettings) -> ApiToken:
     """The token that a secret_file holds. Raises ApiError: missing, short, or a placeholder."""
     path = Path(settings.secret_file)
     try:
@@ -180,13 +180,13 @@ def token_from_file(settings: ApiTokenSettings) -> Token:
         raise ApiError(f"token {settings.name}: {path} must hold {wanted}")
     if len(set(text)) < 6 or _PLACEHOLDER.search(text):
         raise ApiError(f"token {settings.name}: {path} holds a placeholder, not a secret")
-    return Token(settings.name, _checked_scopes(settings.scopes), digest_of(text))
+    return ApiToken(settings.name, _checked_scopes(settings.scopes), digest_of(text))
 
 
 logger = logging.getLogger(__name__)
 
 
-class Authenticator:
+class KnownTokens:
     """Knows every token; looks at the token file again whenever that has changed."""
 
     def __init__(self, settings: ApiSettings, state_directory: Path) -> None:
@@ -194,23 +194,23 @@ class Authenticator:
         self._given = [token_from_file(token) for token in settings.tokens]
         self._file = TokenFile(state_directory)
         self._changed_at = self._file.changed_at()
-        self._tokens: Sequence[Token] = [*self._given, *self._file.read()]
+        self._tokens: Sequence[ApiToken] = [*self._given, *self._file.read()]
         if not self._tokens:
             raise ApiError(
                 "there is no token yet; make one: chargepoint-agent token new NAME --scopes read"
             )
 
-    def with_text(self, text: str) -> Token | None:
+    def with_text(self, text: str) -> ApiToken | None:
         """The token with this text, if there is one."""
         return self.with_digest(digest_of(text)) if 0 < len(text) <= TEXT_MAX else None
 
-    def with_digest(self, digest: str) -> Token | None:
+    def with_digest(self, digest: str) -> ApiToken | None:
         """The token with this digest, as long as it counts."""
         # Every token is compared, so that the time says nothing.
         found = [token for token in self._present() if token.matches(digest)]
         return found[0] if found else None
 
-    def _present(self) -> Sequence[Token]:
+    def _present(self) -> Sequence[ApiToken]:
         changed_at = self._file.changed_at()
         if changed_at != self._changed_at:
             try:
@@ -223,16 +223,16 @@ class Authenticator:
         return self._tokens
 
 
-class Entrance:
-    """The one door for everybody who shows the text of a token: to the API, and to the page."""
+class Authenticator:
+    """Authenticates whoever shows the text of a token, to the API and to the page."""
 
     def __init__(
-        self, authenticator: Authenticator, limits: Limits, now_s: Callable[[], float]
+        self, known_tokens: KnownTokens, limits: RequestLimits, now_s: Callable[[], float]
     ) -> None:
-        self._authenticator = authenticator
+        self._known_tokens = known_tokens
         self._guesses = Guesses(limits, now_s)
 
-    async def admit(self, headers: Mapping[bytes, bytes], address: str) -> Token:
+    async def admit(self, headers: Mapping[bytes, bytes], address: str) -> ApiToken:
         """The token of a request. Raises Refused: 401, or 429 after a while."""
         scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
         text = text.strip()
@@ -240,16 +240,16 @@ class Entrance:
             raise _unauthorized("A bearer token is needed: Authorization: Bearer <token>.")
         return await self.with_text(text.decode("latin-1"), address)
 
-    async def with_text(self, text: str, address: str) -> Token:
+    async def with_text(self, text: str, address: str) -> ApiToken:
         """The token with this text. Raises Refused: 401, or 429 after a while."""
-        token = self._authenticator.with_text(text)
+        token = self._known_tokens.with_text(text)
         if token is None:
             await self._guesses.wrong(address)
             raise _unauthorized("The bearer token is not known.")
         return token
 
 
-def require_scope(token: Token, scope: str) -> None:
+def require_scope(token: ApiToken, scope: str) -> None:
     """Raises Refused (403), naming the scope, when the token does not have it."""
     if scope not in token.scopes:
         raise Refused(403, "scope_missing", f"The token lacks the scope {scope!r}.")

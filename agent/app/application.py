@@ -278,12 +278,12 @@ class Application:
         if not self.settings.api.enabled:
             return
         # Imported here: not needed when it is off. The framework comes later still, in the thread.
-        from agent.api.agent_bridge import Station
+        from agent.api.agent_bridge import AgentBridge
         from agent.api.server import ApiServer
 
-        station = Station(services)
-        stack.callback(station.shut_down)
-        self.api = ApiServer(station, self._world.api_limits)
+        bridge = AgentBridge(services)
+        stack.callback(bridge.shut_down)
+        self.api = ApiServer(bridge, self._world.api_limits)
         self.api.start()
         stack.push_async_callback(self.api.close)
 

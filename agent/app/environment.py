@@ -16,7 +16,7 @@ from agent.runtime.clock import SystemClock, this_boot_id
 from hw.ports import Board
 
 if TYPE_CHECKING:
-    from agent.api.limits import Limits
+    from agent.api.limits import RequestLimits
     from agent.maintenance.firmware_install import RunCommand
     from agent.maintenance.transfer.file_transfer import Transfers
     from agent.mqtt.client import Connect as ConnectBroker
@@ -39,7 +39,7 @@ class Environment:
     pin_factory: Any = None  # None: the board's own
     control_path: Path | None = None  # None: see control.socket_path
     boot_id: str = field(default_factory=this_boot_id)  # another one: the machine was off meanwhile
-    api_limits: Limits | None = None  # None: those of the control API itself
+    api_limits: RequestLimits | None = None  # None: those of the control API itself
     connect_broker: ConnectBroker | None = None  # None: MQTT
     transfers: Transfers | None = None  # None: over the network
     run_command: RunCommand | None = None  # None: as a process (firmware)

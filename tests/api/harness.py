@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from agent.api.limits import Limits
+from agent.api.limits import RequestLimits
 from agent.api.tokens import TokenFile
 from agent.app.application import Application
 from agent.app.environment import Environment
@@ -32,7 +32,7 @@ T = TypeVar("T")
 ALL = ("read", "operate", "configure", "simulate")
 SECRET = "kQ7xV2mN9pL4wR8tZ3bC"
 PATIENCE_S = 20.0
-PATIENT = Limits(commands_per_s=1000.0, commands_at_once=1000, guesses_at_once=10_000)
+PATIENT = RequestLimits(commands_per_s=1000.0, commands_at_once=1000, guesses_at_once=10_000)
 TARGET = {"charger_id": "dep-123"}
 IDENTITY = "CP-DEMO-123"
 

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from agent.api.errors import ApiError
-from agent.api.tokens import Authenticator, TokenFile, token_from_file
+from agent.api.tokens import KnownTokens, TokenFile, token_from_file
 from agent.config.settings import ApiSettings, ApiTokenSettings
 from tests.api.commands import ALL_COMMANDS, SCOPES, SINGLE, UNIFIED
 from tests.api.harness import SECRET, Charger
@@ -269,13 +269,13 @@ def test_a_token_from_a_file_counts_beside_the_others(tmp_path):
     path = tmp_path / "token"
     path.write_text(LONG + "\n")
     given = ApiTokenSettings(name="dashboard", secret_file=str(path), scopes=("read",))
-    authenticator = Authenticator(ApiSettings(tokens=(given,)), tmp_path)
-    token = authenticator.with_text(LONG)
+    known_tokens = KnownTokens(ApiSettings(tokens=(given,)), tmp_path)
+    token = known_tokens.with_text(LONG)
     assert token is not None
     assert (token.name, token.scopes) == ("dashboard", {"read"})
-    assert authenticator.with_text("\xff" * 20) is None
+    assert known_tokens.with_text("\xff" * 20) is None
 
 
 def test_without_any_token_the_api_does_not_begin(tmp_path):
     with pytest.raises(ApiError, match="token new"):
-        Authenticator(ApiSettings(), tmp_path)
+        KnownTokens(ApiSettings(), tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.api.limits import Limits
+from agent.api.limits import RequestLimits
 from tests.api.commands import ALL_COMMANDS
 from tests.api.harness import SECRET, Charger, api_settings, running_charger
 from tests.emulators.central_system import Late
@@ -200,7 +200,7 @@ def test_two_hundred_clients_at_once_are_all_answered(charger: Charger):
         assert ended["status"] in ("applied", "rejected", "failed")
 
 
-SMALL = Limits(commands_per_s=0.5, commands_at_once=5, body_s=0.5, silence_s=0.5)
+SMALL = RequestLimits(commands_per_s=0.5, commands_at_once=5, body_s=0.5, silence_s=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +295,7 @@ def test_what_is_no_http_is_refused(strict: Charger):
 
 
 def test_while_too_many_are_inside_others_are_told_to_wait(tmp_path):
-    limits = Limits(clients=2)
+    limits = RequestLimits(clients=2)
     with running_charger(api_settings(tmp_path), world={"api_limits": limits}) as charger:
         charger.central_system.next("Authorize", Late(3.0))
         receipt = charger.post("authorize-id-tag", {"id_tag": "T"}).json()

@@ -15,19 +15,19 @@ import pytest
 from agent.api.errors import Refused
 from agent.api.idempotency import KEPT_MAX as KEPT_KEYS_MAX
 from agent.api.idempotency import Answer, Idempotency
-from agent.api.limits import KEPT_MAX, Guesses, Limits, one_to_give_up
-from agent.api.tokens import Authenticator, Entrance, TokenFile
+from agent.api.limits import KEPT_MAX, Guesses, RequestLimits, one_to_give_up
+from agent.api.tokens import Authenticator, KnownTokens, TokenFile
 from agent.config.settings import ApiSettings
 from tests.api.harness import PATIENT, SECRET, Charger, api_settings, running_charger
 
-LIMITS = Limits(guesses_at_once=3, guesses_per_s=0.5, guess_wait_s=10.0)
+LIMITS = RequestLimits(guesses_at_once=3, guesses_per_s=0.5, guess_wait_s=10.0)
 ADDRESS = "192.168.7.7"
 
 
-def entrance(directory) -> Entrance:
+def authenticator(directory) -> Authenticator:
     TokenFile(directory).add("one", ["read"], SECRET, "")
     loop = asyncio.get_running_loop()
-    return Entrance(Authenticator(ApiSettings(), directory), LIMITS, loop.time)
+    return Authenticator(KnownTokens(ApiSettings(), directory), LIMITS, loop.time)
 
 
 async def seconds(work) -> tuple[float, int]:
@@ -42,13 +42,13 @@ async def seconds(work) -> tuple[float, int]:
 
 
 async def test_a_few_wrong_tokens_are_answered_at_once_and_the_next_ones_late(tmp_path):
-    door = entrance(tmp_path)
+    door = authenticator(tmp_path)
     found = [await seconds(door.with_text(f"wrong-{n}", ADDRESS)) for n in range(6)]
     assert found == [(0.0, 401)] * 3 + [(2.0, 429)] * 3
 
 
 async def test_many_at_once_wait_for_each_other_up_to_a_limit(tmp_path):
-    door = entrance(tmp_path)
+    door = authenticator(tmp_path)
     work = [seconds(door.with_text(f"wrong-{n}", ADDRESS)) for n in range(20)]
     found = await asyncio.gather(*work)
     assert found[3:8] == [(2.0, 429), (4.0, 429), (6.0, 429), (8.0, 429), (10.0, 429)]
@@ -56,7 +56,7 @@ async def test_many_at_once_wait_for_each_other_up_to_a_limit(tmp_path):
 
 
 async def test_the_right_token_gets_in_at_once_whatever_else_comes_from_its_address(tmp_path):
-    door = entrance(tmp_path)
+    door = authenticator(tmp_path)
     guesses = [asyncio.ensure_future(seconds(door.with_text("wrong", ADDRESS))) for _ in range(500)]
     await asyncio.sleep(0)
     assert await seconds(door.with_text(SECRET, ADDRESS)) == (0.0, 200)
@@ -66,20 +66,20 @@ async def test_the_right_token_gets_in_at_once_whatever_else_comes_from_its_addr
 
 
 async def test_who_guesses_makes_nobody_else_wait(tmp_path):
-    door = entrance(tmp_path)
+    door = authenticator(tmp_path)
     await asyncio.gather(*(seconds(door.with_text("wrong", ADDRESS)) for _ in range(50)))
     assert await seconds(door.with_text("wrong", "192.168.7.8")) == (0.0, 401)
 
 
 async def test_after_a_while_a_few_are_answered_at_once_again(tmp_path):
-    door = entrance(tmp_path)
+    door = authenticator(tmp_path)
     await asyncio.gather(*(seconds(door.with_text("wrong", ADDRESS)) for _ in range(50)))
     await asyncio.sleep(60)
     assert await seconds(door.with_text("wrong", ADDRESS)) == (0.0, 401)
 
 
 async def test_without_any_token_it_is_no_guess(tmp_path):
-    door = entrance(tmp_path)
+    door = authenticator(tmp_path)
     for _ in range(10):
         assert await seconds(door.admit({}, ADDRESS)) == (0.0, 401)
 

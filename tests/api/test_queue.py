@@ -10,7 +10,7 @@ import pytest
 
 from agent.api.errors import Refused
 from agent.api.queue import LANE_MAX, UNFINISHED_MAX, CommandQueue, Progress, Run
-from agent.api.results import KEPT_MAX, CommandStatus, Outcome, Results, applied
+from agent.api.results import KEPT_MAX, CommandOutcome, CommandStatus, Results, applied
 from agent.platform.errors import StoreError
 from tests.emulators.virtual_clock import NOON
 
@@ -21,7 +21,7 @@ def queue() -> CommandQueue:
 
 
 def after(seconds: float, done: list[str], name: str) -> Run:
-    async def run(progress: Progress) -> Outcome:
+    async def run(progress: Progress) -> CommandOutcome:
         await asyncio.sleep(seconds)
         done.append(name)
         return applied()
@@ -30,7 +30,7 @@ def after(seconds: float, done: list[str], name: str) -> Run:
 
 
 def raising(problem: BaseException) -> Run:
-    async def run(progress: Progress) -> Outcome:
+    async def run(progress: Progress) -> CommandOutcome:
         raise problem
 
     return run
@@ -55,7 +55,7 @@ async def test_a_deferred_command_lets_the_others_go_on():
     commands, done = queue(), []
     cable = asyncio.Event()
 
-    async def run(progress: Progress) -> Outcome:
+    async def run(progress: Progress) -> CommandOutcome:
         progress.defer("waiting for the cable")
         await cable.wait()
         return applied()

@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
-from agent.api.agent_bridge import Station
+from agent.api.agent_bridge import AgentBridge
 from agent.api.commands_sessions import SessionCommands
 from agent.api.commands_simulation import SimulationCommands
 from agent.api.errors import Refused
-from agent.api.page.actions import Deeds
+from agent.api.page.actions import PageActions
 from agent.api.schemas import StartSessionCommandEvent, StartTransactionCommandEvent
 from agent.api.service import PURPOSES, ControlService
-from agent.api.tokens import Token
+from agent.api.tokens import ApiToken
 from agent.config.settings import AuthorizationSettings, MqttSettings
 from agent.core import events as ev
 from agent.core.commands import CacheTag, ClearCache, Command, RecordDecision
@@ -93,9 +93,9 @@ class House:
         self.services = self.box.application.services
         assert self.services is not None
         self.services.observers.append(self._observe)
-        self.station = Station(self.services)
-        self.station.hardware = lambda connector_id: dict.fromkeys(("pilot", "plug"), "real")  # type: ignore[method-assign]
-        self.service = ControlService(self.station)
+        self.agent = AgentBridge(self.services)
+        self.agent.hardware = lambda connector_id: dict.fromkeys(("pilot", "plug"), "real")  # type: ignore[method-assign]
+        self.service = ControlService(self.agent)
         self.sessions = SessionCommands(self.service, SimulationCommands(self.service))
 
     def _observe(self, event: ev.Event, commands: Any) -> None:
@@ -147,9 +147,9 @@ async def by_card(house: House, id_tag: str) -> object:
 
 
 async def by_page(house: House, id_tag: str) -> object:
-    token = Token("all", frozenset({"simulate"}), "")
-    deeds = Deeds(house.service, call_api=_no_call)
-    return await deeds.do(token, {"do": "tap", "card": id_tag})
+    token = ApiToken("all", frozenset({"simulate"}), "")
+    actions = PageActions(house.service, call_api=_no_call)
+    return await actions.do(token, {"do": "tap", "card": id_tag})
 
 
 async def _no_call(*arguments: Any) -> Any:

@@ -28,7 +28,7 @@ async def at_reader(house: House, id_tag: str) -> object:
 
 
 async def by_present_card(house: House, id_tag: str) -> object:
-    house.station.hardware = lambda connector_id: {}  # type: ignore[method-assign]
+    house.agent.hardware = lambda connector_id: {}  # type: ignore[method-assign]
     prepare = SimulationCommands(house.service).present_card
     return await _status(house, "present_card", PresentCardCommandEvent(uid=id_tag), prepare)
 

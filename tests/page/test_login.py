@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.api.page.event_stream import LISTENERS_MAX, Live, Watched
+from agent.api.page.event_stream import LISTENERS_MAX, EventStream, Watched
 from agent.api.page.host_names import OwnNames, came_over_https
 from agent.api.page.logins import COOKIE
 from agent.api.page.power import PowerHistory
-from agent.api.page.views import Part
+from agent.api.page.views import PagePart
 from tests.api.harness import SECRET, Charger
 from tests.page.browser import Browser
 from tests.page.test_site import token_for
@@ -182,7 +182,7 @@ class Quiet:
 
 @contextlib.asynccontextmanager
 async def quiet_live():
-    live = Live.__new__(Live)
+    live = EventStream.__new__(EventStream)
     live._listeners, live._shown, live._changed = [], {}, asyncio.Event()
     live._history, live._station = PowerHistory(), Quiet()
     yield live
@@ -193,8 +193,8 @@ async def test_nothing_goes_out_after_the_end_of_a_login():
         is_in = True
         stream = live.stream(Watched("overview", frozenset()), "digest", lambda: is_in)
         assert (await anext(stream)).startswith("retry")
-        live._listeners[0].give(Part("link", "one"))
-        live._listeners[0].give(Part("head", "two"))
+        live._listeners[0].give(PagePart("link", "one"))
+        live._listeners[0].give(PagePart("head", "two"))
         assert '"one"' in await anext(stream)
         is_in = False
         with pytest.raises(StopAsyncIteration):
@@ -210,7 +210,7 @@ async def test_nor_what_comes_while_it_waits():
         waiting = asyncio.create_task(anext(stream))
         await asyncio.sleep(0)
         is_in = False
-        live._listeners[0].give(Part("link", "secret"))
+        live._listeners[0].give(PagePart("link", "secret"))
         with pytest.raises(StopAsyncIteration):
             await waiting
 
@@ -220,7 +220,7 @@ async def test_while_nothing_happens_a_comment_keeps_the_line():
         stream = live.stream(Watched("overview", frozenset()), "digest", lambda: True)
         await anext(stream)
         assert await anext(stream) == ": alive\n\n"
-        live._listeners[0].give(Part("link", "one"))
+        live._listeners[0].give(PagePart("link", "one"))
         assert '"one"' in await anext(stream)
         live._listeners[0].end()
         with pytest.raises(StopAsyncIteration):

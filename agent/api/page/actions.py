@@ -11,7 +11,7 @@ from agent.api.idempotency import Answer
 from agent.api.middleware import COMMANDS
 from agent.api.page.views import DECISIONS_SHOWN, mark_of
 from agent.api.service import ControlService
-from agent.api.tokens import Token, require_scope
+from agent.api.tokens import ApiToken, require_scope
 from agent.control.event_log import decision_line
 from agent.core.events import ContactorMended
 from agent.core.id_tag import about_others, mask, tag_as_told
@@ -23,19 +23,19 @@ from hw.simulation_controls import SimulationControls
 WAIT_S = 5.0  # for the end of a command; what takes longer is told as begun
 
 Fields = Mapping[str, str]
-CallApi = Callable[[Token, str, str, dict[str, Any] | None], Awaitable[Answer]]
-Deed = Callable[[Token, Fields], Awaitable[str]]
+CallApi = Callable[[ApiToken, str, str, dict[str, Any] | None], Awaitable[Answer]]
+Action = Callable[[ApiToken, Fields], Awaitable[str]]
 
 
-class Deeds:
-    """Each deed by the name that a form gives; its answer is a sentence."""
+class PageActions:
+    """Each action by the name that a form gives; its answer is a sentence."""
 
     def __init__(self, service: ControlService, call_api: CallApi) -> None:
         """``call_api`` checks scope and rate, and answers as the control API does."""
         self._service = service
-        self._station = service.station
+        self._agent = service.agent
         self._call_api = call_api
-        self._by_name: Mapping[str, Deed] = {
+        self._by_name: Mapping[str, Action] = {
             "stop": self._stop,
             "unlock": self._unlock,
             "acknowledge": self._acknowledge,
@@ -59,13 +59,13 @@ class Deeds:
             "cut": self._cut,
         }
 
-    async def do(self, token: Token, fields: Fields) -> str:
+    async def do(self, token: ApiToken, fields: Fields) -> str:
         """Do what a form asks for; says what came of it, also when it was refused."""
-        deed = self._by_name.get(fields.get("do", ""))
-        if deed is None:
+        action = self._by_name.get(fields.get("do", ""))
+        if action is None:
             return "Nothing was done: the page does not know that button."
         try:
-            return await deed(token, fields)
+            return await action(token, fields)
         except Refused as refusal:
             return f"Refused: {refusal.detail}"
         except (ValueError, AgentError) as problem:
@@ -75,51 +75,51 @@ class Deeds:
 
     # --- commands of the control API -------------------------------------------------------------
 
-    async def _stop(self, token: Token, fields: Fields) -> str:
+    async def _stop(self, token: ApiToken, fields: Fields) -> str:
         name = f"ref:{fields.get('ref', '')[:20]}"
         return await self._command(token, "stop-transaction", {"transaction_id": name})
 
-    async def _unlock(self, token: Token, fields: Fields) -> str:
+    async def _unlock(self, token: ApiToken, fields: Fields) -> str:
         return await self._command(token, "unlock-connector", {"connector_id": _number(fields)})
 
-    async def _acknowledge(self, token: Token, fields: Fields) -> str:
+    async def _acknowledge(self, token: ApiToken, fields: Fields) -> str:
         require_scope(token, "operate")
         number = _number(fields)
-        if number not in [each.connector_id for each in self._station.state.connectors]:
+        if number not in [each.connector_id for each in self._agent.state.connectors]:
             raise not_found("unknown_connector", f"There is no connector {number}.")
-        reply = await self._station.ask(lambda id: ContactorMended(number, id), WAIT_S)
+        reply = await self._agent.ask(lambda id: ContactorMended(number, id), WAIT_S)
         if reply.status != "Accepted":
             return f"Refused: {reply.detail}."
         if reply.detail:
             return f"Connector {number}: {reply.detail}."
         return f"The contactor of connector {number} may close again."
 
-    async def _queue(self, token: Token, fields: Fields) -> str:
+    async def _queue(self, token: ApiToken, fields: Fields) -> str:
         ref = _number(fields, "ref")
         order = "retry" if fields["do"] == "retry" else "discard"
         answer = await self._call_api(token, "POST", f"/ocpp/queue/{ref}/{order}", None)
-        told = json.loads(answer.body)
-        return f"{told['msg']}." if answer.status == 200 else f"Refused: {_detail(told)}"
+        message = json.loads(answer.body)
+        return f"{message['msg']}." if answer.status == 200 else f"Refused: {_detail(message)}"
 
-    async def _clear_cache(self, token: Token, fields: Fields) -> str:
+    async def _clear_cache(self, token: ApiToken, fields: Fields) -> str:
         return await self._command(token, "cache/reset", {})
 
-    async def _set_key(self, token: Token, fields: Fields) -> str:
+    async def _set_key(self, token: ApiToken, fields: Fields) -> str:
         key, value = fields.get("key", ""), fields.get("value", "")
         return await self._command(token, "configuration", {"configuration": {key: value}})
 
-    async def _command(self, token: Token, command: str, event: dict[str, Any]) -> str:
+    async def _command(self, token: ApiToken, command: str, event: dict[str, Any]) -> str:
         body = {"target": {"charger_id": self._service.charger_id}, "event": event}
         answer = await self._call_api(token, "POST", COMMANDS + command, body)
-        told = json.loads(answer.body)
+        message = json.loads(answer.body)
         if answer.status >= 400:
-            return f"Refused: {_detail(told)}"
+            return f"Refused: {_detail(message)}"
         if answer.status != 202:
-            verdicts = told.get("results")  # of configuration keys
+            verdicts = message.get("results")  # of configuration keys
             if verdicts:
                 return "; ".join(f"{key}: {verdict}" for key, verdict in verdicts.items())
-            return str(told.get("msg") or "Done.")
-        found = self._service.results.find(told["results"][0]["command"]["id"])
+            return str(message.get("msg") or "Done.")
+        found = self._service.results.find(message["results"][0]["command"]["id"])
         assert found is not None, "results keep what is not final"
         await self._service.wait_for(found, WAIT_S)
         ended = found.status.value
@@ -127,39 +127,39 @@ class Deeds:
 
     # --- the local list --------------------------------------------------------------------------
 
-    async def _add(self, token: Token, fields: Fields) -> str:
+    async def _add(self, token: ApiToken, fields: Fields) -> str:
         """Put on the list: a tag that was typed, or the card of a decision."""
         require_scope(token, "configure")
         typed = fields.get("id_tag", "").strip()
         id_tag = self._as_told(typed) if typed else (await self._decision(fields)).id_tag
         info = IdTagInfo(AuthorizationStatus.ACCEPTED)
-        outcome = await self._station.list_do(
+        outcome = await self._agent.list_do(
             lambda lists: lists.add(id_tag, info, ListOrigin.CONTROL_API)
         )
-        reader = self._station.settings.reader
+        reader = self._agent.settings.reader
         other = about_others([id_tag], reader.driver, reader.uid_format) if typed else ""
         note = f" Note: {other}." if other else ""
-        return _told(outcome, f"Card {mask(id_tag)} is on the local list now.{note}")
+        return _message(outcome, f"Card {mask(id_tag)} is on the local list now.{note}")
 
     def _as_told(self, typed: str) -> str:
         try:
-            return tag_as_told(typed, self._station.settings.reader.uid_format)
+            return tag_as_told(typed, self._agent.settings.reader.uid_format)
         except ValueError as problem:
             raise Invalid(f"{typed[:30]} {problem}") from None
 
-    async def _remove(self, token: Token, fields: Fields) -> str:
+    async def _remove(self, token: ApiToken, fields: Fields) -> str:
         require_scope(token, "configure")
         id_tag = fields.get("id_tag", "")
-        if not await self._station.list_do(lambda lists: lists.is_listed(id_tag)):
+        if not await self._agent.list_do(lambda lists: lists.is_listed(id_tag)):
             raise not_found("not_listed", "That card is not on the list.")
-        outcome = await self._station.list_do(
+        outcome = await self._agent.list_do(
             lambda lists: lists.remove(id_tag, ListOrigin.CONTROL_API)
         )
-        return _told(outcome, f"Card {mask(id_tag)} is off the local list.")
+        return _message(outcome, f"Card {mask(id_tag)} is off the local list.")
 
     async def _decision(self, fields: Fields) -> DecisionRecord:
         mark = fields.get("mark", "")
-        for record in await self._station.decisions(None, 5 * DECISIONS_SHOWN):
+        for record in await self._agent.decisions(None, 5 * DECISIONS_SHOWN):
             if mark_of(record) == mark:
                 return record
         raise not_found("unknown_decision", "That card was shown too long ago; show it again.")
@@ -168,29 +168,29 @@ class Deeds:
 
     def _lever(
         self, pull: Callable[[SimulationControls, int, Fields], None], sentence: str
-    ) -> Deed:
-        async def deed(token: Token, fields: Fields) -> str:
+    ) -> Action:
+        async def action(token: ApiToken, fields: Fields) -> str:
             require_scope(token, "simulate")
             number = _number(fields)
-            await self._station.pull(lambda simulation: pull(simulation, number, fields))
+            await self._agent.pull(lambda simulation: pull(simulation, number, fields))
             return sentence
 
-        return deed
+        return action
 
-    async def _tap(self, token: Token, fields: Fields) -> str:
+    async def _tap(self, token: ApiToken, fields: Fields) -> str:
         require_scope(token, "simulate")
-        if not self._station.has_simulated_reader:
+        if not self._agent.has_simulated_reader:
             raise conflict("simulated_hardware_required", "The card reader is a real one.")
-        record = await self._station.tap(fields.get("card", "").strip(), False)
+        record = await self._agent.tap(fields.get("card", "").strip(), False)
         if record is None:
             return "The card was shown; nothing was decided about it."
         line = decision_line(record)
         return line[0].upper() + line[1:]
 
-    async def _cut(self, token: Token, fields: Fields) -> str:
+    async def _cut(self, token: ApiToken, fields: Fields) -> str:
         require_scope(token, "simulate")
         is_cut = fields.get("network") == "cut"
-        await self._station.cut_network(is_cut)
+        await self._agent.cut_network(is_cut)
         return "The network is cut." if is_cut else "The network is mended."
 
 
@@ -201,12 +201,12 @@ def _number(fields: Fields, name: str = "connector") -> int:
     return int(text)
 
 
-def _told(outcome: Outcome, sentence: str) -> str:
+def _message(outcome: Outcome, sentence: str) -> str:
     return sentence if outcome.is_accepted else f"The list was not changed: {outcome.detail}"
 
 
-def _detail(told: Any) -> str:
-    detail = told.get("detail", "it failed")
+def _detail(message: Any) -> str:
+    detail = message.get("detail", "it failed")
     if isinstance(detail, list):
         return "; ".join(str(one.get("msg", "")) for one in detail)
     return str(detail)

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from agent.api.agent_bridge import Station
+from agent.api.agent_bridge import AgentBridge
 from agent.api.limits import one_to_give_up
 from agent.api.page.power import PowerHistory
-from agent.api.page.views import Part, Scopes, Views
+from agent.api.page.views import PagePart, Scopes, Views
 from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ ALIVE_S = 15.0  # a comment, so that dead connections are noticed
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What somebody has open, and as whom; whoever agrees in it gets the same parts."""
+    """A page that is open, and its scopes; all who watch the same get the same parts."""
 
     page: str  # overview, frames
     scopes: Scopes
@@ -47,7 +47,7 @@ class Listener:
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
     is_ended: bool = False
 
-    def give(self, part: Part) -> None:
+    def give(self, part: PagePart) -> None:
         """Replace what it has not taken yet."""
         self.waiting[part.name] = part.html
         self.has_news.set()
@@ -74,11 +74,11 @@ class Listener:
         self.has_news.set()
 
 
-class Live:
-    """Renders while somebody listens; made and used on the API's loop."""
+class EventStream:
+    """Renders while a browser listens; made and used on the API's loop."""
 
-    def __init__(self, station: Station, views: Views, history: PowerHistory) -> None:
-        self._station = station
+    def __init__(self, agent: AgentBridge, views: Views, history: PowerHistory) -> None:
+        self._agent = agent
         self._views = views
         self._history = history
         self._listeners: list[Listener] = []
@@ -88,7 +88,7 @@ class Live:
             asyncio.create_task(self._render_for_ever(), name="page"),
             asyncio.create_task(self._sample_for_ever(), name="page power"),
         ]
-        self._forget = station.on_turn(self._tell_of_a_turn(asyncio.get_running_loop()))
+        self._forget = agent.on_turn(self._tell_of_a_turn(asyncio.get_running_loop()))
 
     async def close(self) -> None:
         """End every stream."""
@@ -133,7 +133,7 @@ class Live:
             given_up.end()
         for (other, name), html in self._shown.items():
             if other == watched:  # what came between its first page and now
-                listener.give(Part(name, html))
+                listener.give(PagePart(name, html))
         self._changed.set()
         return listener
 
@@ -162,7 +162,7 @@ class Live:
             for part in parts:
                 self._give_if_new(one, part)
 
-    def _give_if_new(self, watched: Watched, part: Part) -> None:
+    def _give_if_new(self, watched: Watched, part: PagePart) -> None:
         key = (watched, part.name)
         if self._shown.get(key) == part.html:
             return
@@ -171,7 +171,7 @@ class Live:
             if listener.watched == watched:
                 listener.give(part)
 
-    async def parts_of(self, watched: Watched) -> list[Part]:
+    async def parts_of(self, watched: Watched) -> list[PagePart]:
         """The parts of a page, as they are now."""
         if watched.page == "frames":
             return [self._views.frames(watched.action)]
@@ -181,8 +181,8 @@ class Live:
 
     async def _sample_for_ever(self) -> None:
         while True:
-            now_s = self._station.now().monotonic_s
-            for connector in self._station.state.connectors:
+            now_s = self._agent.now().monotonic_s
+            for connector in self._agent.state.connectors:
                 if connector.reading is not None:
                     running = connector.transaction
                     self._history.note(

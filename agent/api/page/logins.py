@@ -1,4 +1,4 @@
-"""Who looks at the page: a browser that has shown a token once, and has a cookie since."""
+"""The logins of the page: a browser has shown a token once, and has a cookie since."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.api.limits import one_to_give_up
-from agent.api.tokens import Token
+from agent.api.tokens import ApiToken
 
 COOKIE = "chargepoint_page"
-VISITORS_MAX = 50  # one of the token that has most goes, the one that was longest away
+LOGINS_MAX = 50  # one of the token that has most goes, the one that was longest away
 IDLE_S = 12 * 3600.0
 SENTENCES_KEPT = 5
 
-Known = Callable[[str], Token | None]  # the token of a digest, while it counts
+Known = Callable[[str], ApiToken | None]  # the token of a digest, while it counts
 
 
 @dataclass(slots=True)
-class Visitor:
+class Login:
     """One browser; what it may do is what its token may do, as long as that exists."""
 
     token_digest: str
@@ -27,13 +27,13 @@ class Visitor:
     sentences: deque[str] = field(default_factory=lambda: deque(maxlen=SENTENCES_KEPT))
 
     def take_sentences(self) -> list[str]:
-        """What it has not been told yet."""
-        told = list(self.sentences)
+        """What it has not been shown yet."""
+        sentences = list(self.sentences)
         self.sentences.clear()
-        return told
+        return sentences
 
 
-class Visitors:
+class Logins:
     """The browsers that are logged in; in memory: after a restart one logs in again."""
 
     def __init__(
@@ -42,36 +42,36 @@ class Visitors:
         self._known = known
         self._make_secret = make_secret
         self._now_s = now_s
-        self._visitors: OrderedDict[str, Visitor] = OrderedDict()  # by the hash of the cookie
+        self._logins: OrderedDict[str, Login] = OrderedDict()  # by the hash of the cookie
 
-    def log_in(self, token: Token) -> str:
-        """Begin a visit; returns the text of its cookie."""
+    def log_in(self, token: ApiToken) -> str:
+        """Begin a login; returns the text of its cookie."""
         text = self._make_secret()
-        self._visitors[_hash(text)] = Visitor(token.digest, self._now_s())
-        if len(self._visitors) > VISITORS_MAX:
-            held = ((key, one.token_digest) for key, one in self._visitors.items())
-            del self._visitors[one_to_give_up(held)]
+        self._logins[_hash(text)] = Login(token.digest, self._now_s())
+        if len(self._logins) > LOGINS_MAX:
+            held = ((key, one.token_digest) for key, one in self._logins.items())
+            del self._logins[one_to_give_up(held)]
         return text
 
-    def find(self, cookies: str) -> tuple[Visitor, Token] | None:
-        """The visitor of a Cookie header, and its token; None: nobody, or not any more."""
+    def find(self, cookies: str) -> tuple[Login, ApiToken] | None:
+        """The login of a Cookie header, and its token; None: there is none, or not any more."""
         for key in _keys(cookies):
-            visitor = self._visitors.get(key)
-            if visitor is None:
+            login = self._logins.get(key)
+            if login is None:
                 continue
-            token = self._known(visitor.token_digest)
-            if token is None or self._now_s() - visitor.seen_s > IDLE_S:
-                del self._visitors[key]
+            token = self._known(login.token_digest)
+            if token is None or self._now_s() - login.seen_s > IDLE_S:
+                del self._logins[key]
                 continue
-            visitor.seen_s = self._now_s()
-            self._visitors.move_to_end(key)
-            return visitor, token
+            login.seen_s = self._now_s()
+            self._logins.move_to_end(key)
+            return login, token
         return None
 
     def log_out(self, cookies: str) -> None:
         """End a visit, if there is one."""
         for key in _keys(cookies):
-            self._visitors.pop(key, None)
+            self._logins.pop(key, None)
 
 
 def _keys(header: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The page's own web application: log in, look, do. It stands beside the gate of the API."""
+"""The page's own web application: log in, look, do. It stands beside the API."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from agent.api.errors import Refused
-from agent.api.limits import Limits, Receive, read_body
+from agent.api.limits import Receive, RequestLimits, read_body
 from agent.api.middleware import Send, client_address
-from agent.api.page.actions import Deeds
-from agent.api.page.event_stream import Live, Watched
+from agent.api.page.actions import PageActions
+from agent.api.page.event_stream import EventStream, Watched
 from agent.api.page.host_names import OwnNames, came_over_https
-from agent.api.page.logins import COOKIE, Visitor, Visitors
+from agent.api.page.logins import COOKIE, Login, Logins
 from agent.api.page.rendering import render
 from agent.api.page.views import Views
-from agent.api.tokens import Entrance, Token
+from agent.api.tokens import ApiToken, Authenticator
 from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 
-Handler = Callable[[Request, Visitor, Token], Awaitable[Response]]
+Handler = Callable[[Request, Login, ApiToken], Awaitable[Response]]
 
 
 def is_of_page(path: str) -> bool:
@@ -65,20 +65,20 @@ class Site:
 
     def __init__(
         self,
-        visitors: Visitors,
-        entrance: Entrance,
+        logins: Logins,
+        authenticator: Authenticator,
         names: OwnNames,
         views: Views,
-        live: Live,
-        deeds: Deeds,
-        limits: Limits,
+        stream: EventStream,
+        actions: PageActions,
+        limits: RequestLimits,
     ) -> None:
-        self._visitors = visitors
-        self._entrance = entrance
+        self._logins = logins
+        self._authenticator = authenticator
         self._names = names
         self._views = views
-        self._live = live
-        self._deeds = deeds
+        self._stream = stream
+        self._actions = actions
         self._limits = limits
         self._files = _static_files()
         self._app = self._routes()
@@ -88,15 +88,15 @@ class Site:
         if self._names.answer_to(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        told = (
+        message = (
             "This page does not answer to the name in its address, so that no page of a stranger "
             "can lead here. Open it by the address of the charge point, or put the name into "
             "api.hosts.\n"
         )
-        await _secured(Response(told, 421, media_type="text/plain"))(scope, receive, send)
+        await _secured(Response(message, 421, media_type="text/plain"))(scope, receive, send)
 
     def _routes(self) -> Starlette:
-        seen = self._for_visitors
+        seen = self._logged_in
         return Starlette(
             routes=[
                 Route("/", seen(self._overview)),
@@ -119,9 +119,9 @@ class Site:
             },
         )
 
-    def _for_visitors(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _logged_in(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            found = self._visitors.find(_cookies(request))
+            found = self._logins.find(_cookies(request))
             if found is None:
                 if request.method == "GET" and request.url.path != EVENTS:
                     return _secured(RedirectResponse("/login", 303))
@@ -133,86 +133,86 @@ class Site:
     # --- coming and going ------------------------------------------------------------------------
 
     async def _login_form(self, request: Request) -> Response:
-        found = self._visitors.find(_cookies(request))
+        found = self._logins.find(_cookies(request))
         return _login_page(who="" if found is None else found[1].name)
 
     async def _log_in(self, request: Request) -> Response:
         fields = await self._form(request)
         text = fields.get("token", "").strip()
         try:
-            token = await self._entrance.with_text(text, client_address(request.scope))
+            token = await self._authenticator.with_text(text, client_address(request.scope))
         except Refused as refusal:
             late = "Too many wrong tokens came from your address; a right one is let in."
             problem = "This token is not known." if refusal.status == 401 else late
             return _login_page(refusal.status, problem)
         if "read" not in token.scopes:
             return _login_page(401, "This token may not read; make one with the scope read.")
-        found = self._visitors.find(_cookies(request))
+        found = self._logins.find(_cookies(request))
         if found is not None and found[1] != token:
             # It may be a link of a stranger, and what is done then would be done in another name.
             problem = f"This browser is logged in as {found[1].name}. Log out first."
             return _login_page(409, problem, found[1].name)
         logger.info("page: %s has logged in", token.name)
-        self._visitors.log_out(_cookies(request))
+        self._logins.log_out(_cookies(request))
         answer = RedirectResponse("/", 303)
-        _set_cookie(answer, request, self._visitors.log_in(token))
+        _set_cookie(answer, request, self._logins.log_in(token))
         return _secured(answer)
 
     async def _log_out(self, request: Request) -> Response:
         await self._form(request)
-        self._visitors.log_out(_cookies(request))
+        self._logins.log_out(_cookies(request))
         answer = RedirectResponse("/login", 303)
         _set_cookie(answer, request, "")
         return _secured(answer)
 
     # --- looking ---------------------------------------------------------------------------------
 
-    async def _overview(self, request: Request, visitor: Visitor, token: Token) -> Response:
+    async def _overview(self, request: Request, login: Login, token: ApiToken) -> Response:
         parts = await self._views.overview(token.scopes)
-        return self._shown("overview.html", "Overview", visitor, token, parts=parts)
+        return self._shown("overview.html", "Overview", login, token, parts=parts)
 
-    async def _cards(self, request: Request, visitor: Visitor, token: Token) -> Response:
+    async def _cards(self, request: Request, login: Login, token: ApiToken) -> Response:
         number = request.query_params.get("page", "1")
         page = int(number) if number.isdecimal() and len(number) < 7 else 1
         tags = await self._views.tags(max(1, min(page, PAGES_MAX)), token.scopes)
-        return self._shown("tags.html", "Cards", visitor, token, **tags)
+        return self._shown("tags.html", "Cards", login, token, **tags)
 
-    async def _keys(self, request: Request, visitor: Visitor, token: Token) -> Response:
-        return self._shown("keys.html", "Keys", visitor, token, **self._views.keys(token.scopes))
+    async def _keys(self, request: Request, login: Login, token: ApiToken) -> Response:
+        return self._shown("keys.html", "Keys", login, token, **self._views.keys(token.scopes))
 
-    async def _frames(self, request: Request, visitor: Visitor, token: Token) -> Response:
+    async def _frames(self, request: Request, login: Login, token: ApiToken) -> Response:
         wanted = request.query_params.get("filter", "")[:FILTER_MAX]
         parts = [self._views.frames(wanted)]
-        return self._shown("frames.html", "Messages", visitor, token, parts=parts, filter=wanted)
+        return self._shown("frames.html", "Messages", login, token, parts=parts, filter=wanted)
 
-    async def _events(self, request: Request, visitor: Visitor, token: Token) -> Response:
+    async def _events(self, request: Request, login: Login, token: ApiToken) -> Response:
         asked = request.query_params
         page = "frames" if asked.get("page") == "frames" else "overview"
         only = asked.get("filter", "")[:FILTER_MAX] if page == "frames" else ""
         cookies = _cookies(request)
-        stream = self._live.stream(
+        stream = self._stream.stream(
             Watched(page, token.scopes, only),
             token.digest,
-            lambda: self._visitors.find(cookies) is not None,
+            lambda: self._logins.find(cookies) is not None,
         )
         return StreamingResponse(stream, media_type="text/event-stream")
 
     def _shown(
-        self, template: str, title: str, visitor: Visitor, token: Token, **context: Any
+        self, template: str, title: str, login: Login, token: ApiToken, **context: Any
     ) -> Response:
         around = self._views.frame_of_page(title, token.scopes)
-        sentences = visitor.take_sentences()
+        sentences = login.take_sentences()
         return _page(template, **around, sentences=sentences, who=token.name, **context)
 
     # --- doing -----------------------------------------------------------------------------------
 
-    async def _do(self, request: Request, visitor: Visitor, token: Token) -> Response:
+    async def _do(self, request: Request, login: Login, token: ApiToken) -> Response:
         fields = await self._form(request)
-        sentence = await self._deeds.do(token, fields)
+        sentence = await self._actions.do(token, fields)
         logger.info("page: %s: %s: %s", token.name, fields.get("do", "")[:20], sentence)
         if request.headers.get("accept") == "application/json":
             return Response(json.dumps({"told": sentence}), media_type="application/json")
-        visitor.sentences.append(sentence)
+        login.sentences.append(sentence)
         back = fields.get("back", "/")
         return RedirectResponse(back if back in PLACES else "/", 303)
 
@@ -281,19 +281,19 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 
 async def _http(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
-    told = f"{problem.detail}\n"
-    return _secured(Response(told, problem.status_code, problem.headers, "text/plain"))
+    message = f"{problem.detail}\n"
+    return _secured(Response(message, problem.status_code, problem.headers, "text/plain"))
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
     logger.error("the page failed", exc_info=problem)
-    told = "It failed inside the agent; see its log.\n"
-    return _secured(Response(told, 500, media_type="text/plain"))
+    message = "It failed inside the agent; see its log.\n"
+    return _secured(Response(message, 500, media_type="text/plain"))
 
 
 async def _not_now(request: Request, problem: Exception) -> Response:
-    told = f"The charge point cannot tell that now: {problem}\n"
-    return _secured(Response(told, 503, media_type="text/plain"))
+    message = f"The charge point cannot tell that now: {problem}\n"
+    return _secured(Response(message, 503, media_type="text/plain"))
 
 
 def _comes_from_here(headers: Mapping[str, str]) -> bool:

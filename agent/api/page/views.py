@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.api.agent_bridge import Station
+from agent.api.agent_bridge import AgentBridge
 from agent.api.page.power import HEIGHT, WIDTH, PowerHistory
 from agent.api.page.rendering import render
 from agent.control.event_log import decision_line
@@ -33,7 +33,7 @@ Scopes = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PagePart:
     """A piece of the page that can be put in place of an older one."""
 
     name: str
@@ -41,36 +41,36 @@ class Part:
 
 
 class Views:
-    """Makes the parts of the page for visitors who may do certain things."""
+    """Renders the parts of the page, as far as the scopes of a login allow them."""
 
-    def __init__(self, station: Station, history: PowerHistory) -> None:
-        self._station = station
+    def __init__(self, agent: AgentBridge, history: PowerHistory) -> None:
+        self._agent = agent
         self._history = history
 
     def frame_of_page(self, title: str, scopes: Scopes) -> dict[str, Any]:
         """What every page needs around its content."""
-        settings = self._station.settings
+        settings = self._agent.settings
         return {
             "title": title,
             "identity": settings.charge_point.identity,
-            "is_simulated": self._station.is_all_simulated,
+            "is_simulated": self._agent.is_all_simulated,
             "may_operate": "operate" in scopes,
             "may_configure": "configure" in scopes,
         }
 
     # --- the overview ----------------------------------------------------------------------------
 
-    async def overview(self, scopes: Scopes) -> list[Part]:
+    async def overview(self, scopes: Scopes) -> list[PagePart]:
         """Every part of the first page, in its order."""
-        station = self._station
-        state, now = station.state, station.now()
+        agent = self._agent
+        state, now = agent.state, agent.now()
         shown = charge_point_snapshot(state, now)
         connectors = [
             {**connector, "plot": self._history.plot(connector["id"])}
             for connector in shown["connectors"]
         ]
         return [
-            self._part("head", shown=shown, link=await station.link(), has_clock=True),
+            self._part("head", shown=shown, link=await agent.link(), has_clock=True),
             self._part(
                 "connectors",
                 connectors=connectors,
@@ -86,11 +86,11 @@ class Views:
             self._panel(scopes),
         ]
 
-    def _part(self, name: str, **context: Any) -> Part:
-        return Part(name, render(f"part_{name}.html", **context))
+    def _part(self, name: str, **context: Any) -> PagePart:
+        return PagePart(name, render(f"part_{name}.html", **context))
 
     def _faults(self) -> Iterable[dict[str, Any]]:
-        state = self._station.state
+        state = self._agent.state
         for fault in sorted(state.faults, key=lambda f: f.value):
             rule = faults.RULES[fault]
             yield {"where": "charge point", "rule": rule, "to_acknowledge": None}
@@ -102,13 +102,13 @@ class Views:
                     "to_acknowledge": connector.connector_id if fault in LOCKS_OUT else None,
                 }
 
-    async def _cards(self, scopes: Scopes) -> Part:
+    async def _cards(self, scopes: Scopes) -> PagePart:
         problem, records = "", list[DecisionRecord]()
         try:
-            records = await self._station.decisions(None, DECISIONS_SHOWN)
+            records = await self._agent.decisions(None, DECISIONS_SHOWN)
         except StoreError as error:
             problem = str(error)
-        now = self._station.now().utc
+        now = self._agent.now().utc
         may_add = "configure" in scopes and self.may_change_list
         rows = [
             {
@@ -130,13 +130,13 @@ class Views:
     @property
     def may_change_list(self) -> bool:
         """Whether the local list belongs to people here at all."""
-        return self._station.state.rules.list_owner is not ListOwner.CSMS
+        return self._agent.state.rules.list_owner is not ListOwner.CSMS
 
-    async def _link_part(self, scopes: Scopes) -> Part:
-        link = await self._station.link()
-        problem, outbox, now = "", None, self._station.now()
+    async def _link_part(self, scopes: Scopes) -> PagePart:
+        link = await self._agent.link()
+        problem, outbox, now = "", None, self._agent.now()
         try:
-            outbox = await self._station.outbox()
+            outbox = await self._agent.outbox()
         except StoreError as error:
             problem = str(error)
         return self._part(
@@ -149,56 +149,56 @@ class Views:
             may_operate="operate" in scopes,
         )
 
-    def _panel(self, scopes: Scopes) -> Part:
-        station = self._station
+    def _panel(self, scopes: Scopes) -> PagePart:
+        agent = self._agent
         simulated = [
             connector.connector_id
-            for connector in station.state.connectors
-            if "simulated" in station.hardware(connector.connector_id).values()
+            for connector in agent.state.connectors
+            if "simulated" in agent.hardware(connector.connector_id).values()
         ]
-        is_shown = "simulate" in scopes and (bool(simulated) or station.has_simulated_reader)
+        is_shown = "simulate" in scopes and (bool(simulated) or agent.has_simulated_reader)
         return self._part(
             "panel",
             is_shown=is_shown,
             connectors=simulated,
-            plugged={c.connector_id: c.plugged for c in station.state.connectors},
-            broken={number: station.is_broken(number) for number in simulated},
-            has_reader=station.has_simulated_reader,
+            plugged={c.connector_id: c.plugged for c in agent.state.connectors},
+            broken={number: agent.is_broken(number) for number in simulated},
+            has_reader=agent.has_simulated_reader,
             cards=CARDS,
-            fault_names=station.fault_names,
-            is_cut=station.is_network_cut,
+            fault_names=agent.fault_names,
+            is_cut=agent.is_network_cut,
         )
 
     # --- the other pages -------------------------------------------------------------------------
 
     async def tags(self, page: int, scopes: Scopes) -> dict[str, Any]:
         """A page of the local list, and the newest of the cache."""
-        station = self._station
+        agent = self._agent
         after = (page - 1) * ROWS_A_PAGE
-        entries = await station.list_do(lambda lists: lists.page(after, ROWS_A_PAGE + 1))
+        entries = await agent.list_do(lambda lists: lists.page(after, ROWS_A_PAGE + 1))
         return {
             "entries": entries[:ROWS_A_PAGE],
             "page": page,
             "has_more": len(entries) > ROWS_A_PAGE,
-            "local_list": station.lists.now,
-            "owner": station.state.rules.list_owner.value,
+            "local_list": agent.lists.now,
+            "owner": agent.state.rules.list_owner.value,
             "may_change": "configure" in scopes and self.may_change_list,
             "may_clear_cache": "configure" in scopes,
-            "cached": await station.cache_page(ROWS_A_PAGE),
-            "cache_count": await station.cache_count(),
-            "now": station.now().utc,
+            "cached": await agent.cache_page(ROWS_A_PAGE),
+            "cache_count": await agent.cache_count(),
+            "now": agent.now().utc,
         }
 
     def keys(self, scopes: Scopes) -> dict[str, Any]:
         """Every OCPP configuration key."""
-        known, _ = self._station.state.configuration.look_up(())
+        known, _ = self._agent.state.configuration.look_up(())
         return {"keys": known, "may_change": "configure" in scopes}
 
-    def frames(self, action: str) -> Part:
+    def frames(self, action: str) -> PagePart:
         """The newest OCPP frames of an action, or of all."""
-        newest = reversed(self._station.frame_log.frames())
+        newest = reversed(self._agent.frame_log.frames())
         wanted = [frame for frame in newest if is_wanted(frame, action)][:FRAMES_SHOWN]
-        return Part("frames", render("part_frames.html", frames=wanted))
+        return PagePart("frames", render("part_frames.html", frames=wanted))
 
 
 def is_wanted(frame: LoggedFrame, action: str) -> bool:
