@@ -46,7 +46,7 @@ def routes_of_the_document() -> set[str]:
 
 
 def test_every_route_of_the_application_is_in_the_document_and_no_other():
-    service: Any = SimpleNamespace(station=None)
+    service: Any = SimpleNamespace(agent=None)
     routes = {
         f"{method} {re.sub('{[^}]*}', '{}', route.path)}"
         for route in build_app(service).routes
