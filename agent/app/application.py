@@ -265,9 +265,9 @@ class Application:
         if not self.settings.mqtt.enabled:
             return []
         # Imported here: not needed when it is off.
-        from agent.mqtt.client import StationBus
+        from agent.mqtt.client import MqttClient
 
-        bus = StationBus(
+        bus = MqttClient(
             services, self._world.random, self._world.make_id, self._world.connect_broker
         )
         services.accounts["bus"] = bus.as_data

@@ -1,4 +1,4 @@
-"""Requests of the bus become events of the one runtime, and its decisions become answers."""
+"""Authorization requests over MQTT: a token becomes TagPresented, its TagReply the response."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from agent.core.state import ChargePoint, Purpose
 from agent.core.tag_sources import Source
 from agent.core.values import CertificateHash, Contract, DecisionRecord, TokenKind, Verdict
 from agent.mqtt.evses import Evses
-from agent.mqtt.limits import Complaints
-from agent.mqtt.tokens import BAD_TAG, BadToken, Token, read_token
+from agent.mqtt.limits import LimitedWarnings
+from agent.mqtt.tokens import BAD_TAG, BadToken, StationToken, read_token
 
 ACCEPTED, REJECTED, DEAUTHORIZED = "accepted", "rejected", "deauthorized"
 TURN_S = 5.0  # the runtime takes up an event within this time, or the token was dropped
@@ -38,8 +38,8 @@ _CERTIFICATE_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A token that somebody presents on the bus."""
+class PresentedToken:
+    """A token that a service presents over MQTT."""
 
     token_type: str
     id_token: str | None
@@ -47,15 +47,17 @@ class Offer:
     contract: Contract | None = None
 
     @staticmethod
-    def of(data: dict[str, Any]) -> Offer:
-        """The offer in the data of a request, which its schema has checked."""
+    def of(data: dict[str, Any]) -> PresentedToken:
+        """The token in the data of a request, which its schema has checked."""
         token_data = data.get("token_data")
         contract = None if token_data is None else _contract(token_data)
-        return Offer(data["token_type"], data.get("id_token"), data.get("evse_id"), contract)
+        return PresentedToken(
+            data["token_type"], data.get("id_token"), data.get("evse_id"), contract
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AuthorizationResult:
     """The verdict on a token, and on the certificate of a contract where somebody gave one."""
 
     status: str
@@ -68,48 +70,50 @@ class Outcome:
         return {"status": self.status, "certificate_status": self.certificate_status}
 
 
-class Desk:
-    """Takes tokens one after the other, in the order in which they came."""
+class TokenAuthorizer:
+    """Presents tokens to the core one after the other, in the order in which they came."""
 
     def __init__(
         self,
         services: Services,
         evses: Evses,
-        note_token: Callable[[Token], None],
-        complaints: Complaints,
+        note_token: Callable[[StationToken], None],
+        warnings: LimitedWarnings,
     ) -> None:
-        """``note_token`` is told of each token before it is presented."""
+        """``note_token`` is called with each token before it is presented."""
         self._services = services
         self._evses = evses
         self._note_token = note_token
-        self._complaints = complaints
+        self._warnings = warnings
         self._settings = services.settings.authorization
 
-    async def present(self, offer: Offer, within_s: float) -> Awaitable[Outcome]:
-        """Present a token as a card would be; awaits its turn, and returns what gives the outcome.
+    async def present(
+        self, presented: PresentedToken, within_s: float
+    ) -> Awaitable[AuthorizationResult]:
+        """Present a token as a card would be; awaits its turn, and returns an awaitable result.
 
         Without a decision ``within_s`` it is rejected. Never raises.
         """
-        token = self._read(offer)
+        token = self._read(presented)
         if token is None:
             return self._refuse(BAD_TAG, (), Rule.BAD_TOKEN)
-        targets, rule = self._evses.targets(self._state, offer.evse_id, token.id_tag)
+        targets, rule = self._evses.targets(self._state, presented.evse_id, token.id_tag)
         if rule is not None:
             return self._refuse(token.id_tag, targets, rule)
         if self._is_busy(token, targets):
             return self._refuse(token.id_tag, targets, Rule.ONE_AT_A_TIME)
         self._note_token(token)
-        return await self._presented(token, targets, offer.contract, within_s)
+        return await self._presented(token, targets, presented.contract, within_s)
 
-    def grant(self, offer: Offer) -> None:
+    def start_session(self, presented: PresentedToken) -> None:
         """Begin a session that the station itself has decided on (accept_cs_updates)."""
-        token = self._read(offer)
+        token = self._read(presented)
         if token is None:
             self._keep_reason(BAD_TAG, (), Rule.BAD_TOKEN)
             return
-        targets, rule = self._evses.targets(self._state, offer.evse_id, token.id_tag)
+        targets, rule = self._evses.targets(self._state, presented.evse_id, token.id_tag)
         if rule is not None:
-            self._complaints.tell("an update from the station bus is ignored", rule.says)
+            self._warnings.warn("an update from the station bus is ignored", rule.says)
             self._keep_reason(token.id_tag, targets, rule)
             return
         self._note_token(token)
@@ -121,21 +125,23 @@ class Desk:
     def _state(self) -> ChargePoint:
         return self._services.runtime.state
 
-    def _read(self, offer: Offer) -> Token | None:
+    def _read(self, presented: PresentedToken) -> StationToken | None:
         try:
-            return read_token(offer.token_type, offer.id_token, self._settings)
+            return read_token(presented.token_type, presented.id_token, self._settings)
         except BadToken as problem:
-            self._complaints.tell("a token from the station bus cannot be used", str(problem))
+            self._warnings.warn("a token from the station bus cannot be used", str(problem))
             return None
 
-    def _refuse(self, id_tag: str, targets: tuple[int, ...], rule: Rule) -> Awaitable[Outcome]:
+    def _refuse(
+        self, id_tag: str, targets: tuple[int, ...], rule: Rule
+    ) -> Awaitable[AuthorizationResult]:
         self._keep_reason(id_tag, targets, rule)
-        return _at_once(Outcome(REJECTED))
+        return _at_once(AuthorizationResult(REJECTED))
 
     def _keep_reason(self, id_tag: str, targets: tuple[int, ...], rule: Rule) -> None:
         self._services.runtime.post(RequestNotTaken(id_tag, targets, rule))
 
-    def _is_busy(self, token: Token, targets: Sequence[int]) -> bool:
+    def _is_busy(self, token: StationToken, targets: Sequence[int]) -> bool:
         """Another token is being asked about for the same connector; of the same one both hear."""
         return any(
             check.attempt.purpose is not Purpose.AUTHORIZE_ONLY
@@ -145,9 +151,13 @@ class Desk:
         )
 
     async def _presented(
-        self, token: Token, targets: tuple[int, ...], contract: Contract | None, within_s: float
-    ) -> Awaitable[Outcome]:
-        """Present it and wait for its turn; what gives the outcome waits for the rest."""
+        self,
+        token: StationToken,
+        targets: tuple[int, ...],
+        contract: Contract | None,
+        within_s: float,
+    ) -> Awaitable[AuthorizationResult]:
+        """Present it and wait for its turn; the awaitable result waits for the rest."""
         runtime = self._services.runtime
 
         def present(request_id: str) -> None:
@@ -168,21 +178,21 @@ class Desk:
         try:
             async with asyncio.timeout(min(TURN_S, within_s)):
                 await turned.wait()
-            return _outcome(reply)
+            return _result(reply)
         except TimeoutError:
             reply.cancel()
-            self._complaints.drop("tokens that were not taken up in time")
-            return _at_once(Outcome(REJECTED))
+            self._warnings.drop("tokens that were not taken up in time")
+            return _at_once(AuthorizationResult(REJECTED))
 
 
-async def _outcome(reply: Awaitable[TagReply | None]) -> Outcome:
+async def _result(reply: Awaitable[TagReply | None]) -> AuthorizationResult:
     found = await reply
     if found is None:
-        return Outcome(REJECTED)
+        return AuthorizationResult(REJECTED)
     status = ACCEPTED if found.is_accepted else REJECTED
     if found.decision is not None:
         status = _status_of(found.decision)
-    return Outcome(status, _CERTIFICATE_WORDS.get(found.certificate_status, ""))
+    return AuthorizationResult(status, _CERTIFICATE_WORDS.get(found.certificate_status, ""))
 
 
 def _status_of(record: DecisionRecord) -> str:
@@ -206,5 +216,5 @@ def _contract(token_data: dict[str, Any]) -> Contract:
     return Contract(hashes, token_data.get("certificate_chain", ""))
 
 
-async def _at_once(outcome: Outcome) -> Outcome:
-    return outcome
+async def _at_once(result: AuthorizationResult) -> AuthorizationResult:
+    return result

@@ -38,13 +38,13 @@ class BrokerError(AgentError):
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
-    """What the broker has to know about us."""
+class ClientConfig:
+    """How we connect: name, subscriptions, last will."""
 
     identifier: str
     topics: tuple[str, ...]  # to subscribe to
-    last_words: tuple[str, str]  # topic and text, told when we are gone without a word
-    dropped: Callable[[str], None]  # is told what there was no room for
+    last_will: tuple[str, str]  # topic and text; the broker publishes it when we vanish
+    dropped: Callable[[str], None]  # called with what there was no room for
 
 
 class Connection(Protocol):
@@ -122,12 +122,12 @@ class _Incoming(asyncio.Queue[aiomqtt.Message]):
         return item
 
 
-def _incoming_of(registration: Registration) -> type[_Incoming]:
+def _incoming_of(config: ClientConfig) -> type[_Incoming]:
     """What the client makes its queue of; how much fits is not its business."""
 
     class Incoming(_Incoming):
         def __init__(self, maxsize: int = 0) -> None:
-            super().__init__(registration.dropped)
+            super().__init__(config.dropped)
 
     return Incoming
 
@@ -137,24 +137,22 @@ def _size(item: aiomqtt.Message) -> int:
 
 
 @asynccontextmanager
-async def connected(
-    settings: MqttSettings, registration: Registration
-) -> AsyncIterator[Connection]:
+async def connected(settings: MqttSettings, config: ClientConfig) -> AsyncIterator[Connection]:
     """Connect and subscribe. Raises BrokerError, now or when the connection breaks."""
-    where, text = registration.last_words
+    where, text = config.last_will
     heard = _Heard()
     client = aiomqtt.Client(
         settings.host,
         settings.port,
         username=settings.username or None,
         password=_password(settings),
-        identifier=registration.identifier,
+        identifier=config.identifier,
         will=aiomqtt.Will(where, text.encode(), qos=_QOS, retain=False),
         tls_context=_tls(settings),
         timeout=OPEN_S,
         keepalive=KEEPALIVE_S,
         clean_session=True,  # what was asked while we were away has been given up by now
-        queue_type=_incoming_of(registration),
+        queue_type=_incoming_of(config),
         # Else every small message may wait 40 ms for the other side to confirm the one before.
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         logger=heard.logger(),
@@ -163,7 +161,7 @@ async def connected(
         async with client:
             _end_if_cancelled()
             connection = _Mqtt(client)
-            for topic in registration.topics:
+            for topic in config.topics:
                 await connection.subscribe(topic)
             yield connection
     except aiomqtt.MqttError as problem:

@@ -1,4 +1,4 @@
-"""The bus itself: one connection, what comes in over it, and what goes out."""
+"""The MQTT client of the station bus: one connection, what comes in over it, what goes out."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from agent.core.events import Event, StationAnswered, StopRequested
 from agent.core.state import ChargePoint, PendingAuthorization
 from agent.core.values import Instant
 from agent.mqtt import envelope
-from agent.mqtt.authorization import REJECTED, Desk, Offer, Outcome
-from agent.mqtt.broker import BrokerError, Connection, Registration, connected
+from agent.mqtt.authorization import REJECTED, AuthorizationResult, PresentedToken, TokenAuthorizer
+from agent.mqtt.broker import BrokerError, ClientConfig, Connection, connected
 from agent.mqtt.envelope import BadMessage, Message
 from agent.mqtt.evses import Evses
-from agent.mqtt.limits import Complaints, Seen, Turns
-from agent.mqtt.notifications import Announcement, Announcer
-from agent.mqtt.outgoing import ANSWER_S, Outgoing
-from agent.mqtt.responses import Facts
+from agent.mqtt.limits import FairQueue, LimitedWarnings, RecentRequests
+from agent.mqtt.notifications import Notification, Notifier
+from agent.mqtt.outgoing import ANSWER_S, OutgoingMessages
+from agent.mqtt.responses import StationInfo
 from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
 from agent.platform.bounds import TokenBucket
 
@@ -57,7 +57,7 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One turn of the runtime, to be told a little later."""
+    """One turn of the runtime, to be published a little later."""
 
     before: ChargePoint
     event: Event
@@ -66,7 +66,7 @@ class _Turn:
     now: Instant
 
 
-class StationBus:
+class MqttClient:
     """Made on the agent's loop; ``run`` until cancelled."""
 
     def __init__(
@@ -82,20 +82,22 @@ class StationBus:
         self._make_id = make_id
         self._connect = connect or connected
         self._backoff = Backoff(random)
-        self._complaints = Complaints(self._now_s)
+        self._warnings = LimitedWarnings(self._now_s)
         self._allowances = {
             topic: TokenBucket(REQUESTS_MAX, REQUESTS_PER_S, self._now_s()) for topic in _MIRROR
         }
         self._evses = Evses(services.settings)
-        self._facts = Facts(services.settings, self._evses, lambda: services.runtime.state)
-        self._announcer = Announcer(self._evses, self._facts, services.settings.authorization)
-        self._desk = Desk(services, self._evses, self._announcer.note_token, self._complaints)
+        self._info = StationInfo(services.settings, self._evses, lambda: services.runtime.state)
+        self._notifier = Notifier(self._evses, self._info, services.settings.authorization)
+        self._authorizer = TokenAuthorizer(
+            services, self._evses, self._notifier.note_token, self._warnings
+        )
         prefix = self._settings.topic_prefix
-        self._outgoing = Outgoing(prefix, make_id, self._now_s, self._complaints)
-        self._seen = Seen(self._now_s)
+        self._outgoing = OutgoingMessages(prefix, make_id, self._now_s, self._warnings)
+        self._recent = RecentRequests(self._now_s)
         self._before = services.runtime.state
         self._turns: list[_Turn] = []
-        self._requests: Turns[_Request] = Turns(REQUESTS_MAX)
+        self._requests: FairQueue[_Request] = FairQueue(REQUESTS_MAX)
         self._asked: dict[str, str] = {}  # the station's own logic: id of the question, idTag
         self._answering: set[asyncio.Future[None]] = set()
         self._is_connected = False
@@ -109,7 +111,7 @@ class StationBus:
             "broker": f"{self._settings.host}:{self._settings.port}",
             "connected": self._is_connected,
             "problem": self._problem,
-            "dropped": dict(self._complaints.dropped),
+            "dropped": dict(self._warnings.dropped),
             "no_authorization": bool(authorization.free_charging_id_tag),
             "autocharge": authorization.autocharge,
             "accepts_cs_updates": self._settings.accept_cs_updates,
@@ -136,14 +138,14 @@ class StationBus:
         """Talk until the connection breaks; True when it had been stable."""
         begun_s = self._now_s()
         where = self._settings.topic_prefix + "josev/cs"
-        registration = Registration(
+        config = ClientConfig(
             identifier=self._services.settings.charge_point.identity,
             topics=self.subscriptions,
-            last_words=(where, self._service_status("error").text()),
-            dropped=self._complaints.drop,
+            last_will=(where, self._service_status("error").text()),
+            dropped=self._warnings.drop,
         )
         try:
-            async with self._connect(self._settings, registration) as connection:
+            async with self._connect(self._settings, config) as connection:
                 begun_s = self._now_s()
                 self._begin()
                 await self._talk(connection)
@@ -160,12 +162,12 @@ class StationBus:
     def _begin(self) -> None:
         logger.info("the station bus is connected: %s:%d", self._settings.host, self._settings.port)
         self._is_connected, self._problem = True, ""
-        ready = self._facts.service_status("ready")
+        ready = self._info.service_status("ready")
         state, now = self._services.runtime.state, self._services.clock.now()
-        self._outgoing.announce(
+        self._outgoing.notify(
             [
-                Announcement(("josev/cs",), "service_status", "update", ready),
-                *self._announcer.everything(state, now),
+                Notification(("josev/cs",), "service_status", "update", ready),
+                *self._notifier.everything(state, now),
             ]
         )
 
@@ -180,7 +182,7 @@ class StationBus:
             for task in (sending, reading):
                 task.cancel()
             ended = await asyncio.gather(sending, reading, return_exceptions=True)
-            if not is_over:  # told to end: the last words, if the broker takes them soon
+            if not is_over:  # ending: say so, if the broker takes it soon
                 await self._say_that_we_stop(connection)
         for result in ended:
             if isinstance(result, Exception):
@@ -188,9 +190,9 @@ class StationBus:
         raise BrokerError("the connection broke")
 
     async def _say_that_we_stop(self, connection: Connection) -> None:
-        self._tell_turns()
-        data = self._facts.service_status("stopping")
-        self._outgoing.announce([Announcement(("josev/cs",), "service_status", "update", data)])
+        self._notify_of_turns()
+        data = self._info.service_status("stopping")
+        self._outgoing.notify([Notification(("josev/cs",), "service_status", "update", data)])
         try:
             async with asyncio.timeout(_STOPPING_S):
                 await self._outgoing.drain(connection.publish)
@@ -198,7 +200,7 @@ class StationBus:
             logger.info("the broker did not hear that the station bus ends")
 
     def _service_status(self, status: str) -> Message:
-        data = self._facts.service_status(status)
+        data = self._info.service_status(status)
         return Message(self._make_id(), "service_status", "update", data)
 
     def _note(self, problem: str) -> None:
@@ -212,22 +214,22 @@ class StationBus:
     # --- out -------------------------------------------------------------------------------------
 
     def _observe(self, event: Event, commands: Sequence[Command]) -> None:
-        """Note a turn. It is told a little later: the answer to a request goes before the news."""
+        """Note a turn. It is published a little later: the answer to a request goes first."""
         before, after = self._before, self._services.runtime.state
         self._before = after
         now = self._services.clock.now()
         if not self._turns:
-            asyncio.get_running_loop().call_later(_AFTER_S, self._tell_turns)
+            asyncio.get_running_loop().call_later(_AFTER_S, self._notify_of_turns)
         self._turns.append(_Turn(before, event, after, tuple(commands), now))
 
-    def _tell_turns(self) -> None:
+    def _notify_of_turns(self) -> None:
         turns, self._turns = self._turns, []
         for turn in turns:
-            news = self._announcer.changes(
+            notifications = self._notifier.changes(
                 turn.before, turn.event, turn.after, turn.commands, turn.now
             )
             if self._is_connected:
-                self._outgoing.announce(news)
+                self._outgoing.notify(notifications)
             known = turn.before.checking
             self._ask_station(check for check in turn.after.checking if check not in known)
 
@@ -239,7 +241,7 @@ class StationBus:
             if not self._is_connected:
                 self._services.runtime.post(StationAnswered(check.attempt.id_tag, is_wanted=True))
                 continue
-            (id,) = self._outgoing.announce([self._announcer.question(check)])
+            (id,) = self._outgoing.notify([self._notifier.question(check)])
             self._asked[id.lower()] = check.attempt.id_tag
             while len(self._asked) > ASKED_MAX:
                 del self._asked[next(iter(self._asked))]
@@ -252,7 +254,7 @@ class StationBus:
             try:
                 message = envelope.read(payload)
             except BadMessage as problem:
-                self._complaints.tell("a message on the station bus is dropped", str(problem))
+                self._warnings.warn("a message on the station bus is dropped", str(problem))
                 continue
             self._take(topic[prefix:], message)
 
@@ -270,23 +272,23 @@ class StationBus:
             self._take_authorization(topic, envelope.without_stray_token(message))
         elif topic == "cs/josev" and message.name == "service_status":
             if message.data.get("service") in (None, "ocpp"):
-                self._respond(topic, message, self._facts.service_status())
-        elif topic == "josev/cs" and message.name in self._facts.of_station:
-            self._respond(topic, message, self._facts.of_station[message.name](message.data))
+                self._respond(topic, message, self._info.service_status())
+        elif topic == "josev/cs" and message.name in self._info.of_station:
+            self._respond(topic, message, self._info.of_station[message.name](message.data))
         # All others are for somebody else.
 
     def _take_authorization(self, topic: str, message: Message) -> None:
-        if not self._seen.is_new(message.id):
-            told = self._seen.answer_to(message.id)
-            if told is not None:  # else its answer is on its way
-                self._outgoing.answer(*told)
+        if not self._recent.is_new(message.id):
+            answer = self._recent.answer_to(message.id)
+            if answer is not None:  # else its answer is on its way
+                self._outgoing.answer(*answer)
             return
         problem = envelope.problem_of(message)
         if problem:
-            self._complaints.tell("a request on the station bus is rejected", problem)
+            self._warnings.warn("a request on the station bus is rejected", problem)
             self._reject(topic, message)
         elif self._requests.is_full(topic) or not self._allowances[topic].take(self._now_s()):
-            self._complaints.drop("requests that wait for their turn")
+            self._warnings.drop("requests that wait for their turn")
             self._reject(topic, message)
         else:
             self._requests.put(topic, _Request(topic, message, self._now_s() + ANSWER_S))
@@ -298,7 +300,7 @@ class StationBus:
             return
         problem = envelope.problem_of(message)
         if problem:
-            self._complaints.tell("a response on the station bus is ignored", problem)
+            self._warnings.warn("a response on the station bus is ignored", problem)
             return
         del self._asked[message.id.lower()]
         is_wanted = message.data["status"] == "accepted"
@@ -318,9 +320,9 @@ class StationBus:
         if not isinstance(evse_id, str) or self._evses.connector_id(evse_id) is None:
             return
         if is_talking:
-            self._announcer.talking.add(evse_id)
+            self._notifier.talking.add(evse_id)
         else:
-            self._announcer.talking.discard(evse_id)
+            self._notifier.talking.discard(evse_id)
 
     def _take_decision(self, message: Message) -> None:
         """The station's own logic has decided without us."""
@@ -328,11 +330,11 @@ class StationBus:
         if not self._settings.accept_cs_updates:
             problem = "mqtt.accept_cs_updates is false"
         if problem:
-            self._complaints.tell("an authorization update on cs/josev is ignored", problem)
-        elif not self._seen.is_new(message.id):
+            self._warnings.warn("an authorization update on cs/josev is ignored", problem)
+        elif not self._recent.is_new(message.id):
             return
         elif message.data["status"] == "accepted":
-            self._desk.grant(Offer.of(message.data))
+            self._authorizer.start_session(PresentedToken.of(message.data))
         elif message.data["status"] == "deauthorized":
             self._stop(message.data["evse_id"])
 
@@ -342,7 +344,7 @@ class StationBus:
         running = None if connector_id is None else state.connector(connector_id).transaction
         if running is None:
             problem = "it ends nothing: there is no session"
-            self._complaints.tell("an authorization update on cs/josev is ignored", problem)
+            self._warnings.warn("an authorization update on cs/josev is ignored", problem)
             return
         self._spawn(self._ask(running.ref))
 
@@ -356,20 +358,20 @@ class StationBus:
             request = await self._requests.get()
             left_s = request.until_s - self._now_s()
             if left_s < _DECIDING_S:
-                self._complaints.drop("requests that wait for their turn")
+                self._warnings.drop("requests that wait for their turn")
                 self._reject(request.topic, request.message)
                 continue
-            offer = Offer.of(request.message.data)
+            presented = PresentedToken.of(request.message.data)
             try:
-                outcome = await self._desk.present(offer, left_s)
+                result = await self._authorizer.present(presented, left_s)
             except Exception:  # one request is rejected, the others go on
                 logger.exception("a request on the station bus could not be worked on")
                 self._reject(request.topic, request.message)
                 continue
-            self._spawn(self._answer(request, outcome))
+            self._spawn(self._answer(request, result))
 
-    async def _answer(self, request: _Request, outcome: Awaitable[Outcome]) -> None:
-        self._respond(request.topic, request.message, (await outcome).as_data())
+    async def _answer(self, request: _Request, result: Awaitable[AuthorizationResult]) -> None:
+        self._respond(request.topic, request.message, (await result).as_data())
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -386,5 +388,5 @@ class StationBus:
 
     def _respond(self, topic: str, request: Message, data: dict[str, Any]) -> None:
         message = Message(request.id, request.name, "response", data)
-        self._seen.answered(_MIRROR[topic], message)
+        self._recent.answered(_MIRROR[topic], message)
         self._outgoing.answer(_MIRROR[topic], message)

@@ -1,4 +1,4 @@
-"""What others can make this program do: bounded, and said. No clock of its own."""
+"""Bounds on what other services can make this program do, with warnings. No clock of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAY_EVERY_S = 60.0
 logger = logging.getLogger("agent.mqtt")
 
 
-class Complaints:
+class LimitedWarnings:
     """Warnings about what comes from others: one of a kind a minute, the others are counted."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
@@ -25,7 +25,7 @@ class Complaints:
         self._unsaid: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
 
-    def tell(self, kind: str, problem: str) -> None:
+    def warn(self, kind: str, problem: str) -> None:
         """Warn. ``kind`` is one of a few words of ours; ``problem`` repeats nothing of theirs."""
         now_s = self._now_s()
         if now_s < self._not_before_s.get(kind, now_s):
@@ -39,13 +39,13 @@ class Complaints:
     def drop(self, what: str) -> None:
         """Count something that there was no room or no time for, or no sense in; and say so."""
         self.dropped[what] += 1
-        self.tell("on the station bus", f"{what} are dropped")
+        self.warn("on the station bus", f"{what} are dropped")
 
 
 Waiting = TypeVar("Waiting")
 
 
-class Turns(Generic[Waiting]):
+class FairQueue(Generic[Waiting]):
     """What waits for its turn: each source has its own places, and they take turns."""
 
     def __init__(self, places: int) -> None:
@@ -86,7 +86,7 @@ class _Request:
     answer: tuple[str, Message] | None = None
 
 
-class Seen:
+class RecentRequests:
     """By id, whatever its case; the oldest is forgotten."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:

@@ -1,6 +1,6 @@
-"""What the station is told: from two states and what happened between them. Pure.
+"""What the station is notified of: the difference between two states, and why. Pure.
 
-Kept are only the forms in which tokens came, since the bus wants them so, and what was told last.
+It remembers only the form in which each token came, to name it so, and what was sent last.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from agent.core.status_notification import status_of
 from agent.core.values import Instant, Status, StopReason, Transaction, Verdict
 from agent.mqtt import vocabulary
 from agent.mqtt.evses import Evses
-from agent.mqtt.responses import Facts
-from agent.mqtt.tokens import Token, token_of
+from agent.mqtt.responses import StationInfo
+from agent.mqtt.tokens import StationToken, token_of
 from agent.platform.bounds import BoundedMap
 
 TOKENS_MAX = 64  # tokens that are kept in mind; the one that was seen longest ago is forgotten
@@ -34,8 +34,8 @@ Data = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
-    """A message to be made of it, the same on every topic."""
+class Notification:
+    """A message to be published, the same on every topic."""
 
     topics: tuple[str, ...]
     name: str
@@ -43,20 +43,20 @@ class Announcement:
     data: Data
 
 
-class Announcer:
-    """Tells what has changed, and on a new connection everything that stands."""
+class Notifier:
+    """Makes notifications of what has changed, and on a new connection of all that stands."""
 
-    def __init__(self, evses: Evses, facts: Facts, settings: AuthorizationSettings) -> None:
+    def __init__(self, evses: Evses, facts: StationInfo, settings: AuthorizationSettings) -> None:
         self._evses = evses
-        self._facts = facts
+        self._info = facts
         self._settings = settings
-        self._tokens = BoundedMap[str, Token](TOKENS_MAX)
+        self._tokens = BoundedMap[str, StationToken](TOKENS_MAX)
         self._remote = BoundedMap[str, None](TOKENS_MAX)
-        self._told_status: dict[int, Status] = {}
-        self._told_limits: Data = {}
+        self._sent_status: dict[int, Status] = {}
+        self._sent_limits: Data = {}
         self.talking: set[str] = set()  # EVSEs whose car speaks ISO 15118 just now
 
-    def note_token(self, token: Token) -> None:
+    def note_token(self, token: StationToken) -> None:
         """Remember in which form a token came."""
         self._tokens[token.id_tag.casefold()] = token
 
@@ -67,7 +67,7 @@ class Announcer:
         after: ChargePoint,
         commands: Sequence[Command],
         now: Instant,
-    ) -> list[Announcement]:
+    ) -> list[Notification]:
         """What one turn of the runtime means to the others."""
         self._note_remote_starts(commands)
         found = [*_about_the_box(before, after)]
@@ -82,10 +82,10 @@ class Announcer:
         found += self._limits(after)
         return found
 
-    def everything(self, state: ChargePoint, now: Instant) -> list[Announcement]:
+    def everything(self, state: ChargePoint, now: Instant) -> list[Notification]:
         """What stands now, for those who may have missed how it came."""
-        self._told_status.clear()
-        self._told_limits.clear()
+        self._sent_status.clear()
+        self._sent_limits.clear()
         found = [_websocket_status(state)]
         for connector in state.connectors:
             id_tag = self._authorized_tag(state, connector)
@@ -99,18 +99,18 @@ class Announcer:
         found += self._limits(state)
         return found
 
-    def question(self, check: PendingAuthorization) -> Announcement:
+    def question(self, check: PendingAuthorization) -> Notification:
         """Asks the station's own logic about a tag that was accepted."""
         data = self._named(check.attempt.id_tag)
         if len(check.attempt.connectors) == 1:
             data["evse_id"] = self._evses.evse_id(check.attempt.connectors[0])
-        return Announcement(TO_STATION, "process_authorized_token", "request", data)
+        return Notification(TO_STATION, "process_authorized_token", "request", data)
 
     # --- authorizations --------------------------------------------------------------------------
 
     def _authorization(
         self, before: ChargePoint, event: Event, after: ChargePoint, old: Connector, new: Connector
-    ) -> Iterator[Announcement]:
+    ) -> Iterator[Notification]:
         was, now_is = self._authorized_tag(before, old), self._authorized_tag(after, new)
         if was is not None and not same_tag(was, now_is) and old.transaction is None:
             yield self._update(new, was, "deauthorized")  # before it began
@@ -123,8 +123,8 @@ class Announcer:
 
     def _taken_back(
         self, before: ChargePoint, event: AuthorizeAnswered, after: ChargePoint, new: Connector
-    ) -> Iterator[Announcement]:
-        """A late refusal: it differs from what was answered, so it is told without a plug too."""
+    ) -> Iterator[Notification]:
+        """A late refusal: it differs from what was answered, so it is sent without a plug too."""
         for grant in before.waiting:
             is_gone = same_tag(grant.id_tag, event.id_tag) and grant not in after.waiting
             is_here = grant.connectors == (new.connector_id,)
@@ -143,10 +143,10 @@ class Announcer:
                 return grant.id_tag
         return None
 
-    def _update(self, connector: Connector, id_tag: str, status: str) -> Announcement:
+    def _update(self, connector: Connector, id_tag: str, status: str) -> Notification:
         evse_id = self._evses.evse_id(connector.connector_id)
         data = {"evse_id": evse_id, **self._named(id_tag), "status": status}
-        return Announcement(TO_BOTH, "authorization", "update", data)
+        return Notification(TO_BOTH, "authorization", "update", data)
 
     def _named(self, id_tag: str) -> Data:
         """The token in the form of the bus."""
@@ -176,7 +176,7 @@ class Announcer:
 
     # --- transactions ----------------------------------------------------------------------------
 
-    def _transaction(self, old: Connector, new: Connector) -> Iterator[Announcement]:
+    def _transaction(self, old: Connector, new: Connector) -> Iterator[Notification]:
         was, now_is = old.transaction, new.transaction
         if was is not None and (now_is is None or now_is.ref != was.ref):
             yield self._progress(was, "ended")
@@ -187,9 +187,9 @@ class Announcer:
         if old.stop is None and new.stop is not None and _asks_others_to_stop(new):
             evse_id = self._evses.evse_id(new.connector_id)
             topics = TO_ISO15118 if evse_id in self.talking else TO_STATION
-            yield Announcement(topics, "stop_charging", "request", {"evse_id": evse_id})
+            yield Notification(topics, "stop_charging", "request", {"evse_id": evse_id})
 
-    def _progress(self, transaction: Transaction, status: str) -> Announcement:
+    def _progress(self, transaction: Transaction, status: str) -> Notification:
         known = transaction.transaction_id
         data = {
             "transaction_id": str(transaction.ref if known is None else known),
@@ -197,19 +197,19 @@ class Announcer:
             "evse_id": self._evses.evse_id(transaction.connector_id),
             **self._named(transaction.id_tag),
         }
-        return Announcement(TO_STATION, "transaction_status", "update", data)
+        return Notification(TO_STATION, "transaction_status", "update", data)
 
     # --- parts -----------------------------------------------------------------------------------
 
     def _parts(
         self, before: ChargePoint, after: ChargePoint, old: Connector, new: Connector
-    ) -> Iterator[Announcement]:
+    ) -> Iterator[Notification]:
         evse_id = self._evses.evse_id(new.connector_id)
         if vocabulary.pilot(old) != vocabulary.pilot(new):
             yield self._cp_status(new)
         if old.contactor_closed != new.contactor_closed:
-            data = self._facts.contactor_status(new)
-            yield Announcement(AS_STATION, "cs_contactor_status", "update", data)
+            data = self._info.contactor_status(new)
+            yield Notification(AS_STATION, "cs_contactor_status", "update", data)
         for fault in sorted(
             vocabulary.faulted(after, new) - vocabulary.faulted(before, old), key=_by_name
         ):
@@ -218,34 +218,34 @@ class Announcer:
                 "component_name": fault.name.lower(),
                 "fault_name": vocabulary.fault_name(fault),
             }
-            yield Announcement(AS_STATION, "hardware_fault", "update", data)
+            yield Notification(AS_STATION, "hardware_fault", "update", data)
 
-    def _cp_status(self, connector: Connector) -> Announcement:
+    def _cp_status(self, connector: Connector) -> Notification:
         data = {
             "evse_id": self._evses.evse_id(connector.connector_id),
             "connector_id": connector.connector_id,
             "state": vocabulary.pilot(connector),
         }
-        return Announcement(AS_STATION, "cp_status", "update", data)
+        return Notification(AS_STATION, "cp_status", "update", data)
 
     def _charging_status(
         self, state: ChargePoint, connector: Connector, now: Instant
-    ) -> Iterator[Announcement]:
+    ) -> Iterator[Notification]:
         """The message names no EVSE: only a station with one connector can send it."""
         status = status_of(state, connector, now)
-        if len(state.connectors) > 1 or self._told_status.get(connector.connector_id) is status:
+        if len(state.connectors) > 1 or self._sent_status.get(connector.connector_id) is status:
             return
-        self._told_status[connector.connector_id] = status
+        self._sent_status[connector.connector_id] = status
         data = vocabulary.charging(status, connector.plugged)
-        yield Announcement(TO_STATION, "connector_and_charging", "update", data)
+        yield Notification(TO_STATION, "connector_and_charging", "update", data)
 
-    def _limits(self, state: ChargePoint) -> Iterator[Announcement]:
-        limits = self._facts.status_and_limits(state)
-        if limits != self._told_limits:
-            self._told_limits = limits
-            yield Announcement(AS_STATION, "cs_status_and_limits", "update", limits)
+    def _limits(self, state: ChargePoint) -> Iterator[Notification]:
+        limits = self._info.status_and_limits(state)
+        if limits != self._sent_limits:
+            self._sent_limits = limits
+            yield Notification(AS_STATION, "cs_status_and_limits", "update", limits)
 
-    def _availability(self, before: ChargePoint, after: ChargePoint) -> Iterator[Announcement]:
+    def _availability(self, before: ChargePoint, after: ChargePoint) -> Iterator[Notification]:
         """ChangeAvailability of the central system, for the hardware to know."""
         changed = before.inoperative ^ after.inoperative
         if availability.CHARGE_POINT in changed:
@@ -255,19 +255,19 @@ class Announcer:
             data = {"operational_status": "inoperative" if is_out else "operative"}
             if connector_id != availability.CHARGE_POINT:
                 data["evse_id"] = self._evses.evse_id(connector_id)
-            yield Announcement(TO_STATION, "change_availability", "request", data)
+            yield Notification(TO_STATION, "change_availability", "request", data)
 
 
-def _about_the_box(before: ChargePoint, after: ChargePoint) -> Iterator[Announcement]:
+def _about_the_box(before: ChargePoint, after: ChargePoint) -> Iterator[Notification]:
     if before.online != after.online:
         yield _websocket_status(after)
     if before.restart is None and after.restart is not None and after.restart.again:
-        yield Announcement(TO_STATION, "reset", "request", {})
+        yield Notification(TO_STATION, "reset", "request", {})
 
 
-def _websocket_status(state: ChargePoint) -> Announcement:
+def _websocket_status(state: ChargePoint) -> Notification:
     data = {"status": "connected" if state.online else "disconnected"}
-    return Announcement(TO_STATION, "websocket_status", "update", data)
+    return Notification(TO_STATION, "websocket_status", "update", data)
 
 
 def _is_refused(connector: Connector) -> bool:

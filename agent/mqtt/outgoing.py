@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from agent.mqtt import envelope
 from agent.mqtt.envelope import Message
-from agent.mqtt.limits import Complaints
-from agent.mqtt.notifications import Announcement
+from agent.mqtt.limits import LimitedWarnings
+from agent.mqtt.notifications import Notification
 
 OUTGOING_MAX = 2000  # messages that wait for the broker; the oldest is dropped
 ANSWER_S = 15.0  # an answer is worth something for so long
@@ -26,7 +26,7 @@ class _Waiting:
     until_s: float | None  # None: only over this connection
 
 
-class Outgoing:
+class OutgoingMessages:
     """One queue for all topics, so that an answer goes before what follows from it."""
 
     def __init__(
@@ -34,20 +34,20 @@ class Outgoing:
         prefix: str,
         make_id: Callable[[], str],
         now_s: Callable[[], float],
-        complaints: Complaints,
+        warnings: LimitedWarnings,
     ) -> None:
         """``prefix`` stands before every topic."""
         self._prefix = prefix
         self._make_id = make_id
         self._now_s = now_s
-        self._complaints = complaints
+        self._warnings = warnings
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
 
-    def announce(self, news: Iterable[Announcement]) -> list[str]:
+    def notify(self, notifications: Iterable[Notification]) -> list[str]:
         """Queue each on all of its topics, with one id; returns the ids."""
         ids = []
-        for item in news:
+        for item in notifications:
             message = Message(self._make_id(), item.name, item.type, item.data)
             ids.append(message.id)
             for topic in item.topics:
@@ -59,7 +59,7 @@ class Outgoing:
         self._put(topic, message, self._now_s() + ANSWER_S)
 
     def disconnected(self) -> None:
-        """Forget what was news: what stands is told again over the next connection."""
+        """Forget the notifications: what stands is sent again over the next connection."""
         now_s = self._now_s()
         kept = [item for item in self._waiting if item.until_s is not None and item.until_s > now_s]
         self._waiting = deque(kept)
@@ -86,6 +86,6 @@ class Outgoing:
             return
         if len(self._waiting) >= OUTGOING_MAX:
             self._waiting.popleft()
-            self._complaints.drop("messages that wait for the broker")
+            self._warnings.drop("messages that wait for the broker")
         self._waiting.append(_Waiting(self._prefix + topic, message.text(), until_s))
         self._wake.set()

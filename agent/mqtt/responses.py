@@ -18,7 +18,7 @@ API_VERSION = "1"
 _NO_EVSE = "there is no such EVSE"
 
 
-class Facts:
+class StationInfo:
     """What can be asked on ``josev/cs`` and ``cs/josev``; the names are those of the messages."""
 
     def __init__(self, settings: Settings, evses: Evses, state: Callable[[], ChargePoint]) -> None:
@@ -127,12 +127,12 @@ class Facts:
         return self.contactor_status(connector)
 
     def _connector(self, data: Data) -> Data:
-        """Only told: the bolt follows the session, nobody else drives it."""
+        """Read only: the bolt follows the session, no other service drives it."""
         connector = self._named(data)
         if connector is None or not connector.traits.has_lock:
             return {"status": "error", "info": "there is no such lock"}
-        told = {LockState.LOCKED: "locked", LockState.UNLOCKED: "unlocked"}
-        found: Data = {"status": told.get(connector.lock, "unknown")}
+        words = {LockState.LOCKED: "locked", LockState.UNLOCKED: "unlocked"}
+        found: Data = {"status": words.get(connector.lock, "unknown")}
         if data.get("action") in ("lock", "unlock"):
             found["info"] = "the lock follows the session; it was not moved"
         return found

@@ -25,7 +25,7 @@ class BadToken(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class StationToken:
     """A token as it came, and what it means here."""
 
     token_type: str
@@ -35,17 +35,21 @@ class Token:
     is_random: bool = False
 
 
-def read_token(token_type: str, id_token: str | None, settings: AuthorizationSettings) -> Token:
+def read_token(
+    token_type: str, id_token: str | None, settings: AuthorizationSettings
+) -> StationToken:
     """Check a token and find its idTag. Raises BadToken."""
     if token_type == "no_authorization":
         # An id_token that comes with it is somebody's mistake, and nobody's card.
-        return Token(token_type, None, settings.free_charging_id_tag or NO_TAG, TokenKind.FREE)
+        return StationToken(
+            token_type, None, settings.free_charging_id_tag or NO_TAG, TokenKind.FREE
+        )
     if id_token is None:
         raise BadToken(f"{token_type} needs an id_token")
     id_tag, claim, is_random = _READERS[token_type](id_token, settings)
     if not is_valid_id_tag(id_tag):
         raise BadToken(f"{token_type} gives no idTag of 1 to {ID_TAG_MAX} plain characters")
-    return Token(token_type, id_token, id_tag, claim, is_random)
+    return StationToken(token_type, id_token, id_tag, claim, is_random)
 
 
 _Read = Callable[[str, AuthorizationSettings], tuple[str, TokenKind, bool]]
@@ -109,9 +113,9 @@ _READERS: dict[str, _Read] = {
 
 
 def token_of(id_tag: str, settings: AuthorizationSettings) -> tuple[str, str | None]:
-    """Type and token of the bus for an idTag whose token nobody remembers.
+    """Type and token of the bus for an idTag whose token is not remembered.
 
-    A card at the agent's own reader, or a session that goes on after a restart: told by its form.
+    A card at the agent's own reader, or a session resumed after a restart: known by its form.
     """
     free_tag = settings.free_charging_id_tag
     if free_tag and same_tag(id_tag, free_tag):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.config.settings import MqttSettings
-from agent.mqtt.broker import BrokerError, Registration
+from agent.mqtt.broker import BrokerError, ClientConfig
 
 
 @dataclass
@@ -22,7 +22,7 @@ class FakeBroker:
     refusal: str = ""  # not empty: nobody gets in
     connections: int = 0
     slow_s: float = 0.0  # to take a message
-    last_words: tuple[str, str] = ("", "")  # what it would say were the agent gone
+    last_will: tuple[str, str] = ("", "")  # what it would say were the agent gone
     _line: FakeConnection | None = None
 
     def __post_init__(self) -> None:
@@ -30,13 +30,13 @@ class FakeBroker:
 
     @asynccontextmanager
     async def connect(
-        self, settings: MqttSettings, registration: Registration
+        self, settings: MqttSettings, config: ClientConfig
     ) -> AsyncIterator[FakeConnection]:
         if self.refusal:
             raise BrokerError(self.refusal)
         self.connections += 1
-        self.last_words = registration.last_words
-        self._line = line = FakeConnection(self, registration.topics)
+        self.last_will = config.last_will
+        self._line = line = FakeConnection(self, config.topics)
         try:
             yield line
         finally:

@@ -9,7 +9,14 @@ import uuid
 import pytest
 
 from agent.mqtt.envelope import Message
-from agent.mqtt.limits import SAY_EVERY_S, SEEN_MAX, SEEN_S, Complaints, Seen, Turns
+from agent.mqtt.limits import (
+    SAY_EVERY_S,
+    SEEN_MAX,
+    SEEN_S,
+    FairQueue,
+    LimitedWarnings,
+    RecentRequests,
+)
 
 
 class Clock:
@@ -27,12 +34,12 @@ def clock() -> Clock:
 
 def test_one_warning_of_a_kind_a_minute_and_the_others_are_counted(clock, caplog):
     caplog.set_level(logging.WARNING)
-    complaints = Complaints(clock)
+    warnings = LimitedWarnings(clock)
     for _ in range(1000):
-        complaints.tell("a message is dropped", "it is not JSON")
-    complaints.tell("a request is rejected", "data")
+        warnings.warn("a message is dropped", "it is not JSON")
+    warnings.warn("a request is rejected", "data")
     clock.now_s += SAY_EVERY_S
-    complaints.tell("a message is dropped", "it has no name")
+    warnings.warn("a message is dropped", "it has no name")
     assert [record.getMessage() for record in caplog.records] == [
         "a message is dropped: it is not JSON",
         "a request is rejected: data",
@@ -41,10 +48,10 @@ def test_one_warning_of_a_kind_a_minute_and_the_others_are_counted(clock, caplog
 
 
 def test_what_is_dropped_is_counted_by_kind(clock):
-    complaints = Complaints(clock)
+    warnings = LimitedWarnings(clock)
     for what in ("requests", "messages", "requests"):
-        complaints.drop(what)
-    assert dict(complaints.dropped) == {"requests": 2, "messages": 1}
+        warnings.drop(what)
+    assert dict(warnings.dropped) == {"requests": 2, "messages": 1}
 
 
 def a_message() -> Message:
@@ -52,7 +59,7 @@ def a_message() -> Message:
 
 
 async def test_sources_take_turns_and_each_has_its_own_places():
-    turns: Turns[str] = Turns(places=2)
+    turns: FairQueue[str] = FairQueue(places=2)
     for number in range(2):
         turns.put("greedy", f"g{number}")
     assert turns.is_full("greedy")
@@ -67,7 +74,7 @@ async def test_sources_take_turns_and_each_has_its_own_places():
 
 
 def test_a_request_is_new_once_a_minute_whatever_the_case_of_its_id(clock):
-    seen = Seen(clock)
+    seen = RecentRequests(clock)
     id = str(uuid.uuid4())
     assert seen.is_new(id)
     assert not seen.is_new(id.upper())
@@ -76,7 +83,7 @@ def test_a_request_is_new_once_a_minute_whatever_the_case_of_its_id(clock):
 
 
 def test_its_answer_is_kept_a_minute_from_when_it_was_given(clock):
-    seen, answer = Seen(clock), a_message()
+    seen, answer = RecentRequests(clock), a_message()
     assert seen.is_new(answer.id)
     assert seen.answer_to(answer.id) is None
     clock.now_s += SEEN_S - 1
@@ -87,13 +94,13 @@ def test_its_answer_is_kept_a_minute_from_when_it_was_given(clock):
 
 
 def test_answers_to_nobody_are_not_kept(clock):
-    seen, answer = Seen(clock), a_message()
+    seen, answer = RecentRequests(clock), a_message()
     seen.answered("josev/cs", answer)
     assert seen.answer_to(answer.id) is None
 
 
 def test_only_so_many_are_remembered(clock):
-    seen = Seen(clock)
+    seen = RecentRequests(clock)
     ids = [str(uuid.uuid4()) for _ in range(SEEN_MAX + 1)]
     assert all(seen.is_new(id) for id in ids)
     assert not seen.is_new(ids[-1])

@@ -24,7 +24,7 @@ from agent.app import application
 from agent.config.settings import MqttSettings
 from agent.mqtt import broker as bus_broker
 from agent.mqtt import client as mqtt_client
-from agent.mqtt.broker import BrokerError, Registration, connected
+from agent.mqtt.broker import BrokerError, ClientConfig, connected
 from tests.api.harness import Charger, api_settings
 from tests.app.box import CARD
 from tests.emulators.certificates import Certificate, certificate_for
@@ -359,9 +359,9 @@ def test_the_example_in_the_documentation_does_what_it_says(charger, broker):
 # --- what can be wrong with a broker -------------------------------------------------------------
 
 
-def registered(dropped: Callable[[str], None] = print, *topics: str) -> Registration:
+def registered(dropped: Callable[[str], None] = print, *topics: str) -> ClientConfig:
     last_words = ("josev/cs", '{"last": "words"}')
-    return Registration("CP-1", topics or ("cs/josev",), last_words, dropped)
+    return ClientConfig("CP-1", topics or ("cs/josev",), last_words, dropped)
 
 
 async def problem_with(settings: MqttSettings) -> str:
