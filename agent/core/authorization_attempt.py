@@ -82,7 +82,7 @@ class AuthorizationAttempt(Asked):
 
 @dataclass(frozen=True, slots=True)
 class PendingAuthorization:
-    """An attempt that somebody is being asked about."""
+    """An attempt that waits for an answer: of the central system, or of the station's logic."""
 
     attempt: AuthorizationAttempt
     by_s: float  # after this the offline rules decide

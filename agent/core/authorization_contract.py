@@ -25,7 +25,7 @@ def to_ask_about(state: ChargePoint, attempt: AuthorizationAttempt) -> Contract 
 
 
 def must_be_asked_about(state: ChargePoint, attempt: AuthorizationAttempt) -> bool:
-    """True for a contract that nobody in the station could check, while there is a link.
+    """True for a contract that could not be checked in the station, while there is a link.
 
     List and cache know the id of a contract; they do not know whether this is it.
     """
@@ -43,7 +43,7 @@ def decide_start(state: ChargePoint, attempt: AuthorizationAttempt) -> Decision 
 def decide_offline(
     state: ChargePoint, attempt: AuthorizationAttempt, detail: str
 ) -> Decision | None:
-    """Refuse a contract that nobody could check; None: the offline rules decide on its id."""
+    """Refuse a contract that could not be checked; None: the offline rules decide on its id."""
     contract = _shown(state, attempt)
     if contract is None:
         return None

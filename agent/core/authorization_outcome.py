@@ -50,7 +50,7 @@ def station_answered(turn: Turn, event: StationAnswered) -> None:
 
 def _station_is_asked(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> bool:
     if not turn.state.rules.asks_station or has_too_many_checks(turn.state, attempt.source):
-        return False  # nobody is kept from charging by too many questions
+        return False  # too many questions keep no tag from charging
     by_s = turn.now.monotonic_s + turn.state.rules.station_s
     check = PendingAuthorization(attempt, by_s, accepted=decision)
     if not any(c.attempt == attempt and c.accepted == decision for c in turn.state.checking):
@@ -72,8 +72,8 @@ def authorize(
     still_free = [c for c in asked_for if connector.may_follow(turn.state, c)]
     parent = authorization_preview.parent_of(turn.state, attempt, decision, turn.now.utc)
     open_ones = connector_choice.open_of(turn.state, still_free, attempt.id_tag, parent)
-    # Taken, promised, or out of order, while the tag was being checked; or kept for another.
-    if not open_ones or connector_choice.is_promised_away(turn.state, attempt.id_tag, parent):
+    # While the tag was being checked: taken, granted to another, out of order, or reserved.
+    if not open_ones or connector_choice.are_all_granted(turn.state, attempt.id_tag, parent):
         one = replace(attempt, connectors=attempt.connectors[:1])
         why = connector_choice.refusal_reason(turn.state, asked_for, attempt.id_tag)
         refuse(turn, one, Rule.RESERVED if still_free and not open_ones else why)
@@ -84,8 +84,8 @@ def authorize(
 def wait_for_plug(turn: Turn, attempt: AuthorizationAttempt, decision: Decision) -> None:
     """The tag may charge at the first of its connectors that has a plug and is free.
 
-    Every session begins here, whoever asked for it: no energy flows for a tag that the central
-    system could not be told of.
+    Every session passes here, at whichever entry it was asked for: no energy flows for a tag that
+    no StartTransaction could carry.
     """
     if not is_valid_id_tag(attempt.id_tag):
         refuse(turn, attempt, Rule.UNTELLABLE)
@@ -126,9 +126,9 @@ def refuse(turn: Turn, asked: Asked, rule: Rule, detail: str = "") -> None:
 
 
 def refuse_with(turn: Turn, asked: Asked, decision: Decision, detail: str = "") -> None:
-    """Refuse: the reason is kept, the person at the box sees it, and whoever waits is told."""
+    """Refuse: keep the reason, show it at the box, and answer the request."""
     _show(turn, asked, decision)
-    # Nobody has said anything about a tag that was asked about for its own sake.
+    # For AUTHORIZE_ONLY no answer is no verdict: the request has failed, the tag is not refused.
     status = "failed" if asked.purpose is Purpose.AUTHORIZE_ONLY else "rejected"
     replies.refuse(turn, asked, decision, status, detail or decision.rule.says)
 

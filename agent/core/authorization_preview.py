@@ -1,6 +1,6 @@
 """What would be decided about a tag now, and where its session could begin: looked at, not done.
 
-The same for every door. What comes through which is not known here.
+The same for every entry: which one a tag came by is not known here.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ _BACKSTOP_S = 1.0  # the link answers in time by itself; this is for the case th
 def start(
     turn: Turn, attempt: AuthorizationAttempt, decision: Decision | None, may_wait: bool = False
 ) -> None:
-    """Let the attempt go on with what ``outlook``, or its door, has decided; else ask.
+    """Go on with what is decided already, by ``foresee`` or at the entry; else ask.
 
     ``may_wait``: the link may be busy with a token of the station bus first.
     """
@@ -66,7 +66,7 @@ def start(
 
 
 def ask(turn: Turn, attempt: AuthorizationAttempt, may_wait: bool = False) -> None:
-    """Ask the central system; one question serves everybody who wants to know about this tag."""
+    """Ask the central system; one Authorize.req answers all attempts with this tag."""
     if not is_valid_id_tag(attempt.id_tag):
         authorization_outcome.refuse(turn, attempt, Rule.UNTELLABLE)
         return
@@ -134,7 +134,7 @@ def _take_back(turn: Turn, event: AuthorizeAnswered) -> None:
 
 
 def _note_unanswered(turn: Turn, attempt: AuthorizationAttempt) -> None:
-    """Whoever was refused for silence only, and has plugged in, may still get his answer."""
+    """A tag refused only for silence, with its plug in, may still be accepted by a late answer."""
     if attempt.purpose is not Purpose.START or len(attempt.connectors) != 1:
         return
     place = turn.connector(attempt.connectors[0])
@@ -151,7 +151,7 @@ def _note_unanswered(turn: Turn, attempt: AuthorizationAttempt) -> None:
 
 
 def _grant_late(turn: Turn, event: AuthorizeAnswered) -> None:
-    """An acceptance that comes too late for the decision still counts while his plug is in."""
+    """An acceptance that comes too late for the decision still counts while the plug is in."""
     mine = [u for u in turn.state.unanswered if same_tag(u.attempt.id_tag, event.id_tag)]
     others = tuple(u for u in turn.state.unanswered if u not in mine)
     turn.state = replace(turn.state, unanswered=others)

@@ -38,9 +38,9 @@ def candidates(
 
     That is the connector at which something has happened last for this tag: a plug came, or the
     tag's own session ended and its plug is still in. Else every one that a plug may still come to.
-    A plug whose session is over, or to which nobody came in time, counts only when there is no
-    other way: it may be somebody else's (errata 3.20).
-    Who has a reservation gets its connector, unless a plug waits elsewhere.
+    A plug whose session is over, or for which no tag came in time, counts only when there is no
+    other: it may belong to another driver (errata 3.20).
+    A tag with a reservation gets the reserved connector, unless a plug waits elsewhere.
     ``hoping``: the group of the tag is not known yet, and may turn out to be the right one.
     """
     targets = _candidates(state, served, id_tag, parent_id_tag, hoping)
@@ -62,8 +62,10 @@ def _candidates(
         and connector.connector_id not in taken
         and reservations.lets_in(state, connector.connector_id, id_tag, parent_id_tag, hoping)
     ]
+    # A plug says more than anything else where its driver is: first a plug that waits, or that is
+    # left of this tag's session; but the reserved connector, if no plug waits elsewhere.
     waiting = [c for c in free if _waits_for(c, id_tag)]
-    reserved = _kept_for(state, free, id_tag, parent_id_tag)
+    reserved = _reserved_for_tag(state, free, id_tag, parent_id_tag)
     if reserved and all(c in reserved for c in waiting):
         return (max(reserved, key=lambda c: (c.is_plugged, c.plugged_at_s)).connector_id,)
     empty = [c for c in free if not c.is_plugged]
@@ -71,10 +73,11 @@ def _candidates(
         plugged = waiting or free
         last = max(plugged, key=lambda c: _last_moment_s(c, id_tag), default=None)
         return () if last is None else (last.connector_id,)
+    # No plug says where: any empty connector will do, as long as one is left for each tag before.
     meant = {c.connector_id for c in empty}
-    promised = sum(not meant.isdisjoint(grant.connectors) for grant in state.waiting)
-    promised += max(0, _asking_for_several(state) - _empty_elsewhere(state, served))
-    return tuple(c.connector_id for c in empty) if len(empty) > promised else ()
+    granted = sum(not meant.isdisjoint(grant.connectors) for grant in state.waiting)
+    granted += max(0, _asking_for_several(state) - _empty_elsewhere(state, served))
+    return tuple(c.connector_id for c in empty) if len(empty) > granted else ()
 
 
 def _asking_for_several(state: ChargePoint) -> int:
@@ -83,7 +86,7 @@ def _asking_for_several(state: ChargePoint) -> int:
 
 
 def _empty_elsewhere(state: ChargePoint, served: Sequence[Connector]) -> int:
-    """How many connectors that nobody wants now are left for those."""
+    """How many unclaimed connectors elsewhere are left for those."""
     ids = {connector.connector_id for connector in served}
     return len(free_for_all(state) - ids)
 
@@ -99,7 +102,7 @@ def the_first(state: ChargePoint, targets: tuple[int, ...]) -> tuple[int, ...]:
 def _is_usable(
     state: ChargePoint, connector: Connector, id_tag: str, parent_id_tag: str | None
 ) -> bool:
-    """True if a session may begin here, and the cable is not locked in for somebody else."""
+    """True if a session may begin here, and the cable is not locked in for another tag."""
     held = connector.held_for
     is_held = held is not None and not transaction.belongs_to(held, id_tag, parent_id_tag)
     return connectors.may_follow(state, connector) and not is_held
@@ -139,12 +142,12 @@ def refusal_reason(state: ChargePoint, served: Sequence[Connector], id_tag: str)
     usable = [c.connector_id for c in served if connectors.may_follow(state, c)]
     if any(not is_open_to(state, connector_id, id_tag, None) for connector_id in usable):
         return Rule.RESERVED
-    # Where nothing but an answer is missing that is why: soon there may be a place.
+    # ONE_AT_A_TIME: only until the tag that is being checked is decided on; soon one may be free.
     return Rule.NO_CONNECTOR if _taken(state).isdisjoint(usable) else Rule.ONE_AT_A_TIME
 
 
-def is_promised_away(state: ChargePoint, id_tag: str, parent_id_tag: str | None) -> bool:
-    """True if there is no more room for this tag than for those who wait for a plug already."""
+def are_all_granted(state: ChargePoint, id_tag: str, parent_id_tag: str | None) -> bool:
+    """True if the tags that wait for a plug need every connector that is free for this one."""
     free = {
         c.connector_id
         for c in state.connectors
@@ -158,7 +161,7 @@ def is_promised_away(state: ChargePoint, id_tag: str, parent_id_tag: str | None)
 
 
 def free_for_all(state: ChargePoint) -> set[int]:
-    """Connectors that anybody may plug in at: nobody uses them, was sent there or has them kept."""
+    """Connectors open to any tag: not in use, granted to no tag alone, and not reserved."""
     meant = {c for grant in state.waiting if len(grant.connectors) == 1 for c in grant.connectors}
     return {
         connector.connector_id
@@ -180,7 +183,7 @@ def is_kept(state: ChargePoint, connector: Connector) -> bool:
 
 
 def free_slots(state: ChargePoint) -> int:
-    """How many of those are left when everybody has come who was told to, or has reserved one."""
+    """How many of those are left when every accepted tag and every reservation has got one."""
     return _left(state) - reservations.kept_anywhere(state, "", None)
 
 
@@ -194,7 +197,7 @@ def open_of(
         if _is_usable(state, c, id_tag, parent_id_tag)
         and reservations.lets_in(state, c.connector_id, id_tag, parent_id_tag)
     ]
-    chosen = _kept_for(state, let_in, id_tag, parent_id_tag) or let_in
+    chosen = _reserved_for_tag(state, let_in, id_tag, parent_id_tag) or let_in
     targets = tuple(connector.connector_id for connector in chosen)
     return targets if leaves_room(state, targets, id_tag, parent_id_tag) else ()
 
@@ -235,7 +238,7 @@ def _left(state: ChargePoint) -> int:
     return len(free) - sum(not free.isdisjoint(places) for places in several)
 
 
-def _kept_for(
+def _reserved_for_tag(
     state: ChargePoint, usable: Sequence[Connector], id_tag: str, parent_id_tag: str | None
 ) -> list[Connector]:
     found = [(c, reservations.at(state, c.connector_id)) for c in usable]

@@ -1,4 +1,4 @@
-"""What happened: everything the core can be told. Past tense, frozen, units in the names."""
+"""What happened: the events that the core takes. Past tense, frozen, units in the names."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class StationAnswered:
 
 @dataclass(frozen=True, slots=True)
 class RequestNotTaken:
-    """A request about charging was refused at its door, before the core had to decide.
+    """A request about charging was refused at its entry, before the core had to decide.
 
     A token of the station bus (``rule`` is one of ``reasons.STATION_RULES``), or a command of the
     control API. ``id_tag`` is empty where the request names none.
@@ -152,7 +152,7 @@ class SamplesThinned:
 
 @dataclass(frozen=True, slots=True)
 class ShutdownRequested:
-    """The process is told to end: stop what runs (reason Reboot); Restart(again=False) follows."""
+    """The process is to end: stop what runs (reason Reboot); Restart(again=False) follows."""
 
 
 # --- from the link to the central system ---------------------------------------------------------
@@ -234,7 +234,7 @@ class OutboxWasEmpty:
 
 # --- about a tag: looked up before the core sees them --------------------------------------------
 
-# Somebody wants to charge, or wants to know: the core decides about the tag.
+# A session is asked for, or an answer about a tag: the core decides about the tag.
 Presented = TagPresented | RemoteStartRequested | StartRequested | AuthorizeRequested
 # The central system has said something about the tag.
 Heard = AuthorizeAnswered | MessageAnswered
@@ -244,7 +244,7 @@ Heard = AuthorizeAnswered | MessageAnswered
 class LookedUp:
     """An event about a tag, with what list and cache know about that tag now.
 
-    The core takes events about tags in no other form: whichever door a tag comes through, it is
+    The core takes events about tags in no other form: at whichever entry a tag comes, it is
     decided on with the same facts. ``facts`` None: the store could not be read (``problem`` says
     why), or the event names no tag. Nothing is decided on a guess then.
     """

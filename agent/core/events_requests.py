@@ -1,4 +1,4 @@
-"""What somebody asks of the charge point: the central system, or the operator.
+"""What the central system or the operator asks of the charge point.
 
 Requests are events. Each carries a ``request_id`` and is answered with one ``Reply``.
 """
@@ -134,7 +134,7 @@ class ListStaged:
 
 @dataclass(frozen=True, slots=True)
 class StartRequested:
-    """Somebody with the right to do so asks for a session, as a card would.
+    """The operator asks for a session, as a card would.
 
     Answered when the outcome is known: ``applied`` (StartTransaction accepted; offline: stored),
     ``rejected`` (``info`` or ``detail`` says why), ``expired`` (no plug within ConnectionTimeOut),
@@ -175,7 +175,7 @@ class AuthorizeRequested:
 
 @dataclass(frozen=True, slots=True)
 class RetryRequested:
-    """Send messages that were set aside once more, before everything else that waits.
+    """Send parked messages once more, before everything else that waits.
 
     ``sequences`` are those of one session, oldest first; ``by`` is who asks. Answered ``applied``.
     """
@@ -187,7 +187,7 @@ class RetryRequested:
 
 @dataclass(frozen=True, slots=True)
 class DiscardRequested:
-    """Forget a message that was set aside; nothing else is ever forgotten. Answered ``applied``."""
+    """Discard a parked message; nothing else is ever discarded. Answered ``applied``."""
 
     request_id: str
     sequence: int

@@ -55,7 +55,7 @@ STATUSES = {
 
 
 def start_requested(turn: Turn, event: ev.StartRequested, facts: TagRecord) -> None:
-    """Somebody with the right to do so asks for a session; decided as a card's would be."""
+    """The operator asks for a session; it is decided on as a card's would be."""
     attempt = _attempt(event, facts)
     found = foresee(turn.state, event, facts, turn.now)
     if isinstance(found, Rule):
@@ -128,7 +128,7 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
         transaction.order_stop(turn, candidate.connector_id, StopReason.LOCAL)
         stop = turn.connector(candidate.connector_id).stop
         assert stop is not None
-        replies.agree(turn, stop.request_id, "applied")  # somebody else waits for the same end
+        replies.agree(turn, stop.request_id, "applied")  # another request waits for the same end
         waiting = replace(stop, request_id=event.request_id)
         turn.put(replace(turn.connector(candidate.connector_id), stop=waiting))
         return

@@ -25,8 +25,8 @@ from agent.core.values import TagRecord, Verdict
 def requested(turn: Turn, event: RemoteStartRequested, facts: TagRecord) -> None:
     """RemoteStartTransaction.req: accepted means it will be tried (errata 3.32).
 
-    With AuthorizeRemoteTxRequests it is decided as a card at the reader would be. Without, nobody
-    is asked about the tag: of its group only what list or cache tell counts for a reservation.
+    With AuthorizeRemoteTxRequests it is decided as a card at the reader would be. Without,
+    no authorization is needed: of its group only what list or cache say counts for a reservation.
     """
     asked = asked_by(event)
     served = [c for c in turn.state.connectors if event.connector_id in (None, c.connector_id)]

@@ -1,7 +1,7 @@
 """Yes or no to a request about charging. A no is never given without its reason being kept.
 
 ``agree`` cannot refuse, and ``refuse`` cannot be silent: it stores the rule and answers in one go.
-``keep`` answers those who presented the tag: its decision is made once, so each hears of it once.
+``keep`` also answers those who presented the tag: one decision, so one answer for each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def agree(
     detail: str = "",
     info: IdTagInfo | None = None,
 ) -> None:
-    """Answer that it is done, or will be tried; nothing happens when nobody waits for an answer."""
+    """Answer that it is done, or will be tried, if the request wants an answer."""
     if request_id is not None:
         turn.emit(Reply(request_id, status, detail, info))
 
@@ -40,14 +40,14 @@ def because(rule: Rule, detail: str = "") -> Decision:
 def refuse(
     turn: Turn, asked: Asked, why: Decision, status: str = "Rejected", says: str = ""
 ) -> None:
-    """Keep why this is refused, and answer whoever waits with ``status``, and in words."""
+    """Keep why this is refused, and answer the request with ``status``, and in words."""
     keep(turn, asked, why)
     if asked.request_id is not None:
         turn.emit(Reply(asked.request_id, status, says, why.info))
 
 
 def keep(turn: Turn, asked: Asked, decision: Decision) -> None:
-    """Keep why something was accepted or refused, and answer whoever presented the tag."""
+    """Keep why something was accepted or refused, and answer those who presented the tag."""
     # Requests may name connectors that there are not: as numbers they can have any size.
     known = [c for c in asked.connectors if turn.state.has_connector(c)]
     record = DecisionRecord(
@@ -70,7 +70,7 @@ def keep(turn: Turn, asked: Asked, decision: Decision) -> None:
 
 
 def changed_nothing(turn: Turn, request_id: str | None, is_accepted: bool = False) -> None:
-    """Answer whoever presented a tag that no decision was made about."""
+    """Answer the request of a tag that no decision was made about."""
     if request_id is not None:
         turn.emit(TagReply(request_id, is_accepted))
 

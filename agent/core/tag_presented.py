@@ -1,7 +1,8 @@
-"""What a presented tag is for, and what follows from the decision about it.
+"""What a presented tag is for, and where a session of it may begin.
 
-A tag may end a session, call off a start, release a held cable, or start. The order in which these
-are looked at is the order of the functions below ``tag_presented``.
+What needs no decision comes first (``tag_to_stop``: end a session, call off a start, release a
+cable). Then the tag may start; only where it cannot does it count as another tag that may end a
+session of its group.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ from agent.core.tag_sources import Source
 from agent.core.turn import Turn
 from agent.core.values import TagRecord, TokenKind, Verdict
 
-# Nobody is asked about these.
+# These need no authorization.
 _ACCEPTED_CLAIMS = {TokenKind.FREE: Rule.FREE, TokenKind.STATION: Rule.STATION}
-# Nobody stands there and wants to end something: a vehicle that shows itself again after a pause.
+# No person wants to end a session with these: a vehicle identifies itself again after a pause.
 _NO_PERSON = (TokenKind.AUTOCHARGE, TokenKind.CONTRACT, TokenKind.STATION)
 TAG_REQUESTS_MAX = 100  # that one decision answers; one more is answered as if nothing changed
 RANDOM_TAGS_MAX = 32  # tags from random UIDs that are kept in mind; the oldest is forgotten
 
 
 def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
-    """Somebody presented a tag at the reader."""
+    """Find out what the tag is for: end a session, call off a start, release a cable, or start."""
     if _needs_no_facts(turn, event, facts):
         return
     served = _served(turn, event)
@@ -62,7 +63,7 @@ def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
     if _starts(turn, attempt, event.claim):
         return
     why = connector_choice.refusal_reason(turn.state, meant, event.id_tag)
-    # Where a place is kept for another that is why; but a card of a group may be here to end one.
+    # RESERVED is the reason to give, unless the card may be here to end a session of its group.
     has_group = any(c.transaction and c.transaction.parent_id_tag for c in served)
     is_kept = why is Rule.RESERVED and not has_group
     is_person = event.claim not in _NO_PERSON
@@ -72,9 +73,9 @@ def tag_presented(turn: Turn, event: TagPresented, facts: TagRecord) -> None:
 
 
 def _needs_no_facts(turn: Turn, event: TagPresented, facts: TagRecord) -> bool:
-    """Refuse what nobody has to know the tag for, or let it end what is its own; False: it is open.
+    """Settle what does not depend on the authorization of the tag. False: it does.
 
-    Of ``facts`` only the group counts, which gets its cable back, too.
+    Of ``facts`` only the group counts: a cable is released to the group, too.
     """
     if not is_valid_id_tag(event.id_tag):
         tag_to_stop.refuse(turn, event, Rule.UNTELLABLE)
@@ -131,7 +132,7 @@ def _candidates(
 ) -> tuple[int, ...]:
     """Where it can begin. A token of the station bus that is being checked gives way to a card.
 
-    Whoever sends tokens over the bus, and sends many, would keep everybody at the charger out.
+    Otherwise a service that floods the bus with tokens would lock the reader out.
     """
     state, utc = turn.state, turn.now.utc
     targets = authorization_preview.candidates(state, attempt, decision, utc)
@@ -149,14 +150,14 @@ def _candidates(
 def request_not_taken(turn: Turn, event: RequestNotTaken) -> None:
     """A token of the station, or an operator's request, was refused before it came here."""
     asked = Asked(event.purpose, event.id_tag, event.connectors)
-    if event.purpose is Purpose.START:  # somebody stands there
+    if event.purpose is Purpose.START:  # a person sees the signal
         authorization_outcome.refuse(turn, asked, event.rule, event.detail)
     else:
         replies.refuse(turn, asked, because(event.rule, event.detail))
 
 
 def not_looked_up(turn: Turn, event: Presented, problem: str) -> None:
-    """The store cannot be read: nothing is decided on a guess, whichever door the tag came by.
+    """The store cannot be read: nothing is decided on a guess, at whichever entry the tag came.
 
     A tag that ends what is its own needs no decision (section 3.4).
     """
@@ -198,8 +199,8 @@ def charge_freely(turn: Turn, connector_id: int) -> None:
     if not id_tag or state.restart is not None or not state.is_begun:
         return
     if any(connector_id in grant.connectors for grant in state.waiting):
-        return  # promised to a card
-    # The configuration lets everybody in: what list and cache say about this tag does not count.
+        return  # a card has it already
+    # The configuration accepts this tag: what list and cache say about it does not count.
     attempt = AuthorizationAttempt(Purpose.START, id_tag, (connector_id,), facts=TagRecord())
     if connector.may_start(state, current):
         authorization_outcome.authorize(turn, attempt, authorization_outcome.accepted_by(Rule.FREE))

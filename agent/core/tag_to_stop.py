@@ -1,6 +1,7 @@
-"""A tag that is presented where its own session, start or cable is, or somebody else's session.
+"""What a presented tag may end: its own session or start, or a session of its group.
 
-It may end the session, call off the start, or get a cable back that is held for it.
+It may also get a cable back that is locked for it. Each way ends in one answer to whoever
+presented the tag: a decision, or ``leave_as_it_is``.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) 
 
 def _has_just_ended(turn: Turn, candidate: Connector, id_tag: str) -> bool:
     age_s = turn.now.monotonic_s - candidate.ended_at_s
-    # Without a plug sensor nobody can tell that the plug stays: IDLE follows at once.
+    # Without a plug sensor it is not known that the plug stays: IDLE follows at once.
     at_rest = Phase.FINISHED if candidate.traits.has_plug else Phase.IDLE
     return (
         candidate.phase is at_rest

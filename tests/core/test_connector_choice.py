@@ -137,8 +137,7 @@ def test_a_connector_is_not_promised_to_more_cards_than_it_can_serve(connectors,
 )
 def test_there_is_no_room_when_everything_free_is_promised(connectors, waiting, is_full):
     assert (
-        connector_choice.is_promised_away(a_row(*connectors, waiting=waiting), CARD, None)
-        is is_full
+        connector_choice.are_all_granted(a_row(*connectors, waiting=waiting), CARD, None) is is_full
     )
 
 
