@@ -1,4 +1,4 @@
-"""What the control socket can do: a window. It reads snapshots and plays the simulated world."""
+"""What the control socket can do: status, why, and control of the simulated hardware."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ControlActions:
         return [decision_as_data(record) for record in records]
 
     async def _sim(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Pull one lever of the simulated world; a tap is answered with its decision."""
+        """Control the simulated hardware; a tap is answered with its decision."""
         if self._simulation is None:
             raise ControlError("this box has real hardware: nothing can be simulated on it")
         try:
