@@ -21,16 +21,38 @@ DOCUMENT = ROOT / "docs/ocpp.md"
 _SEARCHED = ("certification", "ocpp16", "core", "agent", "store", "simulation", "api")
 
 INTRODUCTION = """\
-# Which messages, which keys, and the test that shows each
+# OCPP 1.6-J: messages, configuration keys, and the test that shows each
+
+Profiles: Core, FirmwareManagement ([firmware.md](firmware.md)), LocalAuthListManagement
+([local-list.md](local-list.md)), Reservation, SmartCharging
+([smart-charging.md](smart-charging.md)) and RemoteTrigger. Security profiles 0 (none), 1 (password)
+and 2 (password and TLS); password, profile and address can be changed over OCPP, on trial
+([connection.md](connection.md)).
+
+## At a glance
+
+| direction | actions |
+|---|---|
+| sent | BootNotification, Authorize, StartTransaction, MeterValues, StopTransaction, \
+StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNotification |
+| answered | ChangeAvailability, TriggerMessage, RemoteStartTransaction, RemoteStopTransaction, \
+UnlockConnector, Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
+GetLocalListVersion, ReserveNow, CancelReservation, SetChargingProfile, ClearChargingProfile, \
+GetCompositeSchedule, GetDiagnostics, UpdateFirmware, DataTransfer (always `UnknownVendorId`) |
+| answered with `NotSupported` | nothing of OCPP 1.6 |
+
+An operator can also have a DataTransfer sent, by the control API.
+
+## How this page is made
 
 Made by `python -m tests.ocpp_table` from the code and its tests. A test compares this page with
-both, and with what the `ocpp` package knows of OCPP 1.6, so that nothing is missing. Tests stand in
-`tests/`; those in `tests/certification/` are named by the case of the certification tool. What a
-key takes is in [configuration.md](configuration.md).
+both, and with what the `ocpp` package knows of OCPP 1.6, so that nothing is missing. Tests are in
+`tests/`; those in `tests/certification/` are named after the case of the certification tool. The
+values that a key takes are in [configuration.md](configuration.md).
 
-Two central systems that are not ours look at the messages: that of the `ocpp` package in most
-tests, and the npm package `ocpp-rpc` in strict mode, which checks every message of both sides
-against schemas of its own (`tests/strict/`: all profiles once, a session offline, malformed calls).
+Two central systems that others wrote check the messages: that of the `ocpp` package in most
+tests, and the npm package `ocpp-rpc` in strict mode, which validates every message of both sides
+against its own schemas (`tests/strict/`: all profiles once, a session offline, malformed calls).
 `make test` installs it with `npm ci`; where node or npm is missing, those tests are skipped.
 """
 
@@ -146,8 +168,8 @@ def page() -> str:
             "|---|---|---|---|",
             *(_received(row) for row in rows(evidence.FROM_CENTRAL_SYSTEM)),
             "",
-            "Of a profile that `SupportedFeatureProfiles` leaves out nobody outside knows a key",
-            "(`NotSupported`, `unknownKey`), and its messages are refused:",
+            "Without a profile in `SupportedFeatureProfiles` its keys do not exist for the central",
+            "system (`NotSupported`, `unknownKey`), and its messages are refused:",
             "",
             "| message | answer |",
             "|---|---|",

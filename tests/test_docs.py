@@ -31,13 +31,14 @@ from agent.core.faults import RULES as FAULTS
 from hw.simulated.controls import SimulatedControls
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+DOCUMENTS = [*TOP, *sorted((ROOT / "docs").glob("*.md"))]
 IMAGES = sorted((ROOT / "docs/images").glob("*.svg"))
 EXAMPLE = ROOT / "config.example.toml"
 
 # Names that belong to others: systemd, TOML, OCPP's own words that the agent never has to write.
 FOREIGN_NAMES = {"RuntimeWatchdogSec", "RebootWatchdogSec"}
-# What pyproject.toml leaves out on purpose, and why: see the README.
+# What pyproject.toml leaves out on purpose, and why: see docs/libraries.md.
 INSTALLED_APART = {"mfrc522", "spidev"}
 # The first headings of tables that quote what the program says.
 QUOTING = ("`status` says", "the journal says", "the line says", "what you see", "you see")
@@ -434,12 +435,14 @@ def test_every_colour_of_a_drawing_has_one_for_the_dark(image: Path):
     assert colored(light.partition("<style>")[2]) == colored(dark.partition("</style>")[0])
 
 
-# --- the README ----------------------------------------------------------------------------------
+# --- commands, messages, libraries, an example ---------------------------------------------------
 
 
-def readme_section(heading: str) -> str:
-    text = (ROOT / "README.md").read_text()
-    return text.partition(f"\n## {heading}")[2].partition("\n## ")[0]
+def section(document: str, heading: str) -> str:
+    """The text under a heading of the second level; it must be there."""
+    text = (ROOT / document).read_text()
+    assert f"\n## {heading}\n" in text
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def table_rows(text: str) -> list[list[str]]:
@@ -447,24 +450,24 @@ def table_rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows]
 
 
-def test_every_command_and_option_is_in_the_readme():
-    spans = code_spans(readme_section("Commands"))
+def test_every_command_and_option_is_in_the_reference():
+    text = (ROOT / "docs/commands.md").read_text()
     leaves = {
         name: command
         for name, command in subparsers(parser()).items()
         if not any(isinstance(a, argparse._SubParsersAction) for a in command._actions)
     }
     assert len(leaves) > 5
-    assert [name for name in leaves if not any(f"{s} ".startswith(f"{name} ") for s in spans)] == []
-    shown = {word for span in spans for word in span.split()}
-    reference = code_spans((ROOT / "docs/commands.md").read_text())
-    shown |= {word.strip(",") for span in reference for word in span.split()}
+    headings = re.findall(r"^##+ (.+)$", text, flags=re.M)
+    assert [name for name in leaves if name not in headings] == []
+    shown = {word.strip(",") for span in code_spans(text) for word in span.split()}
     assert options() - {"-h", "--help"} <= shown
 
 
-def test_the_readme_names_the_faults_that_can_be_simulated():
-    (row,) = [row for row in table_rows(readme_section("Commands")) if "sim fault" in row[0]]
-    assert set(re.findall(r"`([a-z_]+)`", row[1])) == set(SimulatedControls.fault_names)
+def test_the_reference_names_the_faults_that_can_be_simulated():
+    text = (ROOT / "docs/commands.md").read_text().partition("\n### sim fault\n")[2]
+    (row,) = [row for row in table_rows(text.partition("\n### ")[0]) if row[0] == "`NAME`"]
+    assert set(row[1].split(", ")) == set(SimulatedControls.fault_names)
 
 
 def handled_actions() -> set[str]:
@@ -491,31 +494,36 @@ def sent_actions() -> set[str]:
     return {*re.findall(r"\bcall\.([A-Z]\w+)\(", messages), *by_name, *by_notice}
 
 
-def test_the_readme_tells_which_actions_are_answered():
-    rows = {row[0]: row[1] for row in table_rows(readme_section("OCPP 1.6-J")) if len(row) == 2}
+def actions_at_a_glance() -> dict[str, str]:
+    rows = table_rows(section("docs/ocpp.md", "At a glance"))
+    return {row[0]: row[1] for row in rows if len(row) == 2}
+
+
+def test_the_document_tells_which_actions_are_answered():
+    rows = actions_at_a_glance()
     answered = set(re.findall(r"([A-Z]\w+)(?:,| \(|$)", rows["answered"]))
     refused = set(re.findall(r"[A-Z]\w+", rows["answered with `NotSupported`"].partition(":")[2]))
     assert answered == handled_actions()
     assert refused == CENTRAL_SYSTEM_ACTIONS - answered
 
 
-def test_the_readme_tells_which_actions_are_sent():
-    rows = {row[0]: row[1] for row in table_rows(readme_section("OCPP 1.6-J")) if len(row) == 2}
-    assert set(rows["sent"].split(", ")) == sent_actions()
+def test_the_document_tells_which_actions_are_sent():
+    assert set(actions_at_a_glance()["sent"].split(", ")) == sent_actions()
 
 
-def test_the_readme_gives_a_reason_for_every_library_and_for_no_other():
+def test_every_library_has_its_reason_and_no_other_is_named():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = project["optional-dependencies"]
     declared = [*project["dependencies"], *extra["board"], *extra["dev"]]
     names = {re.match(r"[\w-]+", line)[0] for line in declared} | INSTALLED_APART
-    rows = table_rows(readme_section("Libraries"))[2:]
+    text = (ROOT / "docs/libraries.md").read_text()
+    rows = table_rows(text)[2:]
     assert {name for row in rows for name in row[0].split(", ")} == names
     assert all(row[1] and row[2] for row in rows)
 
 
-def test_the_configuration_in_the_readme_is_a_part_of_the_example():
-    (extract,) = code_blocks(readme_section("Configure"), "toml")
+def test_the_configuration_that_is_shown_is_a_part_of_the_example():
+    (extract,) = code_blocks(section("docs/configuration.md", "An example"), "toml")
     example = tomllib.loads(EXAMPLE.read_text())
     assert differences(tomllib.loads(extract), example) == []
     assert differences({"reader": {"reset_pin": 99}}, example) == ["reader.reset_pin"]
@@ -568,10 +576,8 @@ def test_the_wiring_drawing_is_the_example():
 def public_files() -> list[Path]:
     folders = ("agent", "hw", "systemd", "docs", ".ci")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
-    single = ["README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "config.example.toml"]
-    return [
-        p for p in [*found, *(ROOT / name for name in single)] if p.suffix not in (".pyc", ".png")
-    ]
+    single = [ROOT / name for name in ("Makefile", "pyproject.toml", "config.example.toml")]
+    return [p for p in [*found, *TOP, *single] if p.suffix not in (".pyc", ".png")]
 
 
 def test_nothing_private_and_nothing_that_is_missing_is_told_anywhere():

@@ -23,7 +23,6 @@ from agent.platform.errors import ConfigError, ControlError
 from hw.simulation_controls import FAULT_NAMES
 
 WRONG_USAGE = 2
-FAULT_HELP = "welded, lock_jam, meter_silent, emergency_stop ... (an unknown name lists them all)"
 
 
 def run_command(arguments: list[str]) -> int:
@@ -102,7 +101,7 @@ def _add_levers(sim: _CommandLine, common: _CommandLine) -> None:
     energy = add("energy", "the car asks for energy, or ceases to")
     energy.add_argument("wanted", choices=("on", "off"), help="whether it asks")
     fault = add("fault", "something breaks")
-    offered(fault.add_argument("name", metavar="NAME", help=FAULT_HELP), FAULT_NAMES)
+    offered(fault.add_argument("name", metavar="NAME", help=", ".join(FAULT_NAMES)), FAULT_NAMES)
     add("clear", "everything that broke is mended")
 
 
