@@ -133,10 +133,10 @@ def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Fi
     from agent.maintenance.check_link import look_at_link
     from agent.maintenance.findings import noted
 
-    approaches, problem = _approaches(settings)
+    profiles, problem = _connection_profiles(settings)
     if problem:
         yield noted("address", f"{problem}: the walk follows the file", "run this as root")
-    yield from look_at_link(settings.central_system, settings.charge_point, status, now, approaches)
+    yield from look_at_link(settings.central_system, settings.charge_point, status, now, profiles)
 
 
 def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Finding]:
@@ -151,17 +151,17 @@ def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Find
         yield noted("configuration", warning)
 
 
-def _approaches(settings: Settings) -> tuple[ConnectionProfiles | None, str]:
+def _connection_profiles(settings: Settings) -> tuple[ConnectionProfiles | None, str]:
     """How the agent reaches its central system, as it is stored; and why that is not known."""
     from agent.core.connection_profile import at_start
     from agent.ocpp16.connect import approach_of_file
     from agent.platform.errors import StoreError
-    from agent.store.offline_view import stored_approaches
+    from agent.store.offline_view import stored_connection_profiles
 
     if not settings.central_system.url or not settings.storage_path.exists():
         return None, ""
     try:
-        stored = stored_approaches(settings.storage_path)
+        stored = stored_connection_profiles(settings.storage_path)
     except StoreError as problem:
         return None, str(problem)
     of_file = approach_of_file(settings.central_system)

@@ -41,11 +41,11 @@ def look_at_link(
     charge_point: ChargePointSettings,
     status: Any,
     now: datetime,
-    approaches: ConnectionProfiles | None = None,
+    profiles: ConnectionProfiles | None = None,
 ) -> Iterator[Finding]:
     """Walk to the central system as the agent does.
 
-    ``approaches`` takes the place of the file, once the way was changed over OCPP. ``status`` is
+    ``profiles`` takes the place of the file, once the way was changed over OCPP. ``status`` is
     what the running agent says, None without one. While that is connected, there is no second
     connection under its name: many central systems would throw it out.
     """
@@ -53,7 +53,7 @@ def look_at_link(
         yield skipped("link", "no central system is configured: the box decides by itself")
         return
     try:
-        yield from _steps(settings, charge_point, status, now, approaches)
+        yield from _steps(settings, charge_point, status, now, profiles)
     except Broken as broken:
         yield broken.finding
         for step in _STEPS[_STEPS.index(broken.finding.step) + 1 :]:
@@ -65,16 +65,16 @@ def _steps(
     charge_point: ChargePointSettings,
     status: Any,
     now: datetime,
-    approaches: ConnectionProfiles | None = None,
+    profiles: ConnectionProfiles | None = None,
 ) -> Iterator[Finding]:
-    way = None if approaches is None else approaches.settled
+    way = None if profiles is None else profiles.settled
     access = _access(settings, charge_point, way)
     parts = urlsplit(access.url)
     host = parts.hostname or ""
     port = parts.port or (443 if access.tls else 80)
     yield passed("address", shown_url(access.url))
-    if approaches is not None:
-        yield from _about_changes(settings, approaches)
+    if profiles is not None:
+        yield from _about_changes(settings, profiles)
     addresses = _resolve(host, port, access, now)
     yield passed("DNS", f"{host} is {', '.join(addresses[:4])}")
     with _connected(addresses, port, access, now) as line:
@@ -84,10 +84,10 @@ def _steps(
 
 
 def _about_changes(
-    settings: CentralSystemSettings, approaches: ConnectionProfiles
+    settings: CentralSystemSettings, profiles: ConnectionProfiles
 ) -> Iterator[Finding]:
     """What the file does not show: the central system may change the way to it."""
-    settled, trial = approaches.settled, approaches.trial
+    settled, trial = profiles.settled, profiles.trial
     if (settled.url, settled.profile) != (settings.url, settings.security_profile):
         words = f"changed over OCPP: {settled.url}, security profile {settled.profile}"
         yield noted("address", words, "another central_system.url in the file would win again")

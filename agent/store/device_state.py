@@ -85,7 +85,7 @@ def save_connection_profiles(connection: sqlite3.Connection, row: SaveConnection
     )
 
 
-def read_approaches(reader: sqlite3.Connection) -> ConnectionProfiles | None:
+def read_connection_profiles(reader: sqlite3.Connection) -> ConnectionProfiles | None:
     """What was known last; None when nothing was ever changed."""
     found = reader.execute("SELECT state FROM approaches").fetchone()
     if found is None:

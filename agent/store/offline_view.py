@@ -21,7 +21,7 @@ from agent.core.values import DecisionRecord
 from agent.platform.errors import AgentError, StoreError
 from agent.platform.ownership import rights_of_owner
 from agent.store.database_file import as_store_errors, store_error
-from agent.store.device_state import read_approaches
+from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
 from agent.store.reading import OutboxSummary, read_decisions, read_deeds, read_outbox_summary
 
@@ -99,11 +99,11 @@ def quick_check(path: Path, must_stop: Callable[[], bool] = lambda: False) -> st
     return look.quick_check
 
 
-def stored_approaches(path: Path) -> ConnectionProfiles | None:
+def stored_connection_profiles(path: Path) -> ConnectionProfiles | None:
     """How the central system is reached, if that was ever changed. Raises StoreError."""
     with _opened(path, Look()) as reader:
         try:
-            return read_approaches(reader)
+            return read_connection_profiles(reader)
         except sqlite3.Error as problem:
             raise store_error(problem, f"Cannot read the database {path}") from problem
 
@@ -179,7 +179,7 @@ def _tags(reader: sqlite3.Connection, look: Look) -> None:
 
 def _passwords(reader: sqlite3.Connection, look: Look) -> None:
     """The passwords."""
-    known = read_approaches(reader)
+    known = read_connection_profiles(reader)
     ways = () if known is None else (known.settled, known.trial)
     look.passwords = [way.password for way in ways if way is not None and way.password]
 

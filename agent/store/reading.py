@@ -23,7 +23,7 @@ from agent.core.values import (
     Verdict,
 )
 from agent.platform.errors import StoreError
-from agent.store.device_state import read_approaches, read_firmware, read_registers
+from agent.store.device_state import read_connection_profiles, read_firmware, read_registers
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message
@@ -167,7 +167,7 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
         registers=read_registers(reader),
         reservations=_reservations(reader),
         firmware=read_firmware(reader),
-        approaches=read_approaches(reader),
+        approaches=read_connection_profiles(reader),
         charging_profiles=read_profiles(reader),
     )
 

@@ -41,7 +41,12 @@ def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> No
     add("--card", default="044943121F1A80", metavar="UID", help="simulated card that may charge")
     add("--refused-card", default="DEADBEEF", metavar="UID", help="simulated card that must not")
     add("--charge-s", type=_seconds, default=10.0, metavar="S", help="how long to charge (10)")
-    add("--limit-s", type=_seconds, metavar="S", help="longest wait for a deed (120; simulated 20)")
+    add(
+        "--limit-s",
+        type=_seconds,
+        metavar="S",
+        help="longest wait for an action (120; simulated 20)",
+    )
     add("--power-cut-command", metavar="CMD", help="ends a simulated box; it must start again")
     add("--evidence", type=Path, metavar="PATH", help="where to write, without .json and .txt")
     add("--resume", type=Path, metavar="FILE", help="go on after the power cut, with that .json")
@@ -49,7 +54,7 @@ def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> No
 
 def run_acceptance_command(options: argparse.Namespace) -> int:
     """Walk through the steps; 0: none failed. Raises AgentError with a sentence."""
-    from agent.cli.commissioning.acceptance_run import walk_through
+    from agent.cli.commissioning.acceptance_run import run_steps
     from agent.runtime.clock import SystemClock
 
     clock = SystemClock()
@@ -60,16 +65,16 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
         raise AgentError("this box has real hardware: leave --simulated out")
     steps = _chosen_steps(options)
     evidence, base = _evidence(options, clock, status)
-    guide = TerminalPrompter(sys.stderr if options.json else sys.stdout, sys.stdin)
-    means = _means(options, ask, clock, guide, evidence, base, is_automatic)
-    guide.tell(f"Evidence: {base}.json and {base.name}.txt")
+    prompter = TerminalPrompter(sys.stderr if options.json else sys.stdout, sys.stdin)
+    context = _context(options, ask, clock, prompter, evidence, base, is_automatic)
+    prompter.tell(f"Evidence: {base}.json and {base.name}.txt")
     if not is_automatic:
-        guide.tell("While it waits: s and Enter leaves a step out, f and Enter fails it.")
-    walk_through(steps, means, evidence, may_go_on=options.resume is not None)
+        prompter.tell("While it waits: s and Enter leaves a step out, f and Enter fails it.")
+    run_steps(steps, context, evidence, may_go_on=options.resume is not None)
     if options.json:
         print(as_json(evidence.as_data()))
     else:
-        guide.tell("", f"Acceptance test: {evidence.result}")
+        prompter.tell("", f"Acceptance test: {evidence.result}")
     return 1 if evidence.result == "failed" else 0
 
 
@@ -109,11 +114,11 @@ def _evidence(options: argparse.Namespace, clock: Clock, status: Any) -> tuple[E
     return Evidence(about, now.isoformat(timespec="seconds")), base
 
 
-def _means(
+def _context(
     options: argparse.Namespace,
     ask: Callable[..., Any],
     clock: Clock,
-    guide: TerminalPrompter,
+    prompter: TerminalPrompter,
     evidence: Evidence,
     base: Path,
     is_automatic: bool,
@@ -127,7 +132,7 @@ def _means(
     return AcceptanceContext(
         ask=ask,
         now=clock.now,
-        guide=guide,
+        prompter=prompter,
         save=lambda: save(evidence, base),
         connector_id=options.connector,
         is_automatic=is_automatic,

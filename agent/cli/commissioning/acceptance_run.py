@@ -59,7 +59,7 @@ class AcceptanceContext:
 
     ask: Callable[..., Any]
     now: Callable[[], Instant]
-    guide: Prompter
+    prompter: Prompter
     save: Callable[[], None]
     connector_id: int
     is_automatic: bool
@@ -74,8 +74,8 @@ class AcceptanceContext:
 class AcceptanceRun:
     """The actions of one step, and what was seen."""
 
-    def __init__(self, means: AcceptanceContext, record: StepRecord) -> None:
-        self.means = means
+    def __init__(self, context: AcceptanceContext, record: StepRecord) -> None:
+        self.context = context
         self.record = record
 
     # --- looking -----------------------------------------------------------------------------
@@ -90,7 +90,7 @@ class AcceptanceRun:
     def status_if_any(self) -> Status | None:
         """What the agent says now; None while none is running."""
         try:
-            status: Status = self.means.ask(do="status")
+            status: Status = self.context.ask(do="status")
         except ControlError:  # none is running, or one that is just ending
             return None
         return status
@@ -99,13 +99,13 @@ class AcceptanceRun:
         """The connector under test."""
         found: Mapping[str, Any]
         for found in status["connectors"]:
-            if found["id"] == self.means.connector_id:
+            if found["id"] == self.context.connector_id:
                 return found
-        raise StepFailed(f"there is no connector {self.means.connector_id}")
+        raise StepFailed(f"there is no connector {self.context.connector_id}")
 
     def decision(self) -> Mapping[str, Any] | None:
         """The newest decision about a card."""
-        newest = self.means.ask(do="why", limit=1)
+        newest = self.context.ask(do="why", limit=1)
         return newest[0] if newest else None
 
     def fact(self, words: str) -> None:
@@ -114,7 +114,7 @@ class AcceptanceRun:
 
     def time(self) -> str:
         """The time of day in UTC, as evidence shows it."""
-        return self.means.now().utc.strftime("%H:%M:%SZ")
+        return self.context.now().utc.strftime("%H:%M:%SZ")
 
     # --- doing -------------------------------------------------------------------------------
 
@@ -129,9 +129,9 @@ class AcceptanceRun:
     ) -> Status:
         """Ask for an action, and wait for its effect. ``lever`` None: only a person can do it."""
         self.record.to_do = words
-        self.means.save()
-        self.means.guide.tell(f"  > {words}")
-        if self.means.is_automatic and lever is not None:
+        self.context.save()
+        self.context.prompter.tell(f"  > {words}")
+        if self.context.is_automatic and lever is not None:
             lever()
         try:
             return self.wait(until, expects, limit_s, trouble)
@@ -146,18 +146,18 @@ class AcceptanceRun:
         trouble: Callable[[], str] = lambda: "",
     ) -> Status:
         """Wait until the claim holds. Raises StepFailed with what is seen, or StepSkipped."""
-        limit_s = self.means.limit_s if limit_s is None else limit_s
-        deadline_s = self.means.now().monotonic_s + limit_s
+        limit_s = self.context.limit_s if limit_s is None else limit_s
+        deadline_s = self.context.now().monotonic_s + limit_s
         while True:
             status = self.status_if_any()
             if status is not None and until(status):
                 return status
             if status is not None and (problem := trouble()):
                 raise StepFailed(problem)
-            left_s = deadline_s - self.means.now().monotonic_s
+            left_s = deadline_s - self.context.now().monotonic_s
             if left_s <= 0:
                 raise StepFailed(self._not_seen(expects, limit_s, status))
-            self.look_at_key(self.means.guide.wait(min(POLL_S, left_s), expects, left_s))
+            self.look_at_key(self.context.prompter.wait(min(POLL_S, left_s), expects, left_s))
 
     def look_at_key(self, key: str) -> None:
         """Raise what the person at the box wants."""
@@ -181,16 +181,16 @@ class AcceptanceRun:
 
         def act() -> None:
             try:
-                self.means.ask(do="sim", lever=lever, connector=self.means.connector_id, **how)
+                self.context.ask(do="sim", lever=lever, connector=self.context.connector_id, **how)
             except ControlError as problem:
                 raise StepFailed(str(problem)) from None
 
         return act
 
 
-def walk_through(
+def run_steps(
     steps: Iterable[AcceptanceStep],
-    means: AcceptanceContext,
+    context: AcceptanceContext,
     evidence: Evidence,
     may_go_on: bool = False,
 ) -> None:
@@ -204,13 +204,13 @@ def walk_through(
             continue
         is_second_half = may_go_on and record is not None and bool(record.kept.get("session"))
         if record is None or not is_second_half:
-            record = evidence.begin(StepRecord(step.name, step.title, _now(means)))
-        means.save()
-        means.guide.tell("", step.title)
-        _run_step(step, AcceptanceRun(means, record), is_second_half)
-        record.ended_at, record.to_do = _now(means), ""
-        means.save()
-        means.guide.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
+            record = evidence.begin(StepRecord(step.name, step.title, _now(context)))
+        context.save()
+        context.prompter.tell("", step.title)
+        _run_step(step, AcceptanceRun(context, record), is_second_half)
+        record.ended_at, record.to_do = _now(context), ""
+        context.save()
+        context.prompter.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
 
 
 def _run_step(step: AcceptanceStep, run: AcceptanceRun, is_second_half: bool) -> None:
@@ -234,5 +234,5 @@ def _ending(record: StepRecord) -> str:
     return StyledLine(line, mark, _COLOURS[record.result])
 
 
-def _now(means: AcceptanceContext) -> str:
-    return means.now().utc.astimezone(UTC).isoformat(timespec="seconds")
+def _now(context: AcceptanceContext) -> str:
+    return context.now().utc.astimezone(UTC).isoformat(timespec="seconds")

@@ -29,105 +29,105 @@ class AcceptanceStep:
 # --- before everything ---------------------------------------------------------------------------
 
 
-def _ready(walk: AcceptanceRun) -> None:
-    status = walk.status()
+def _ready(run: AcceptanceRun) -> None:
+    status = run.status()
     if status["faults"]:
         raise StepFailed(f"there is a fault: {', '.join(status['faults'])}")
     link = status["link"]
     if link["is_accepted"]:
-        walk.fact(f"accepted by {link['url']}")
+        run.fact(f"accepted by {link['url']}")
     elif link["url"]:
         raise StepFailed(f"not accepted by {link['url']}: {link['last_problem'] or 'no answer'}")
     else:
-        walk.fact("no central system is configured")
-    acceptance_actions.comes_to_rest(walk)
-    one = walk.connector(walk.status())
-    walk.fact(f"connector {one['id']} is free, contactor {one['contactor']}")
+        run.fact("no central system is configured")
+    acceptance_actions.comes_to_rest(run)
+    one = run.connector(run.status())
+    run.fact(f"connector {one['id']} is free, contactor {one['contactor']}")
 
 
 # --- cards ---------------------------------------------------------------------------------------
 
 
-def _rfid(walk: AcceptanceRun) -> None:
-    acceptance_actions.comes_to_rest(walk)
-    parked = acceptance_actions.parked_count(walk.status())
-    acceptance_actions.plugs_in(walk)
-    acceptance_actions.taps_to_begin(walk)
-    session = acceptance_actions.charges(walk)
-    acceptance_actions.taps_to_end(walk, session)
-    acceptance_actions.unplugs(walk)
-    if walk.status()["link"]["is_accepted"]:
-        acceptance_actions.everything_is_delivered(walk, parked)
-        walk.fact("the central system has every message")
+def _rfid(run: AcceptanceRun) -> None:
+    acceptance_actions.comes_to_rest(run)
+    parked = acceptance_actions.parked_count(run.status())
+    acceptance_actions.plugs_in(run)
+    acceptance_actions.taps_to_begin(run)
+    session = acceptance_actions.charges(run)
+    acceptance_actions.taps_to_end(run, session)
+    acceptance_actions.unplugs(run)
+    if run.status()["link"]["is_accepted"]:
+        acceptance_actions.everything_is_delivered(run, parked)
+        run.fact("the central system has every message")
 
 
-def _refused_card(walk: AcceptanceRun) -> None:
-    acceptance_actions.comes_to_rest(walk)
-    before = walk.decision()
+def _refused_card(run: AcceptanceRun) -> None:
+    acceptance_actions.comes_to_rest(run)
+    before = run.decision()
 
     def is_refused(status: Status) -> bool:
-        newest = walk.decision()
+        newest = run.decision()
         if newest is None or newest == before:
             return False
         if newest["verdict"] != "refused":
             raise StepFailed(f"this card may charge: {newest['line']}")
         return True
 
-    walk.do(
+    run.do(
         "Hold a card that must not charge to the reader.",
-        walk.pull("tap", card=walk.means.refused_card),
+        run.pull("tap", card=run.context.refused_card),
         is_refused,
         "a refusal",
     )
-    decision = walk.decision()
+    decision = run.decision()
     assert decision is not None
-    walk.fact(decision["line"])
-    one = walk.connector(walk.status())
+    run.fact(decision["line"])
+    one = run.connector(run.status())
     if one["session"] is not None or one["contactor"] != "open":
         raise StepFailed(f"the card was refused, and still: {one['in_words']}")
-    walk.fact("no session, contactor open")
+    run.fact("no session, contactor open")
 
 
 # --- the central system --------------------------------------------------------------------------
 
 
-def _remote(walk: AcceptanceRun) -> None:
-    _require_link(walk)
-    acceptance_actions.comes_to_rest(walk)
-    parked = acceptance_actions.parked_count(walk.status())
-    acceptance_actions.plugs_in(walk)
-    where = f"at connector {walk.means.connector_id}"
+def _remote(run: AcceptanceRun) -> None:
+    _require_link(run)
+    acceptance_actions.comes_to_rest(run)
+    parked = acceptance_actions.parked_count(run.status())
+    acceptance_actions.plugs_in(run)
+    where = f"at connector {run.context.connector_id}"
     _at_the_central_system(
-        walk,
+        run,
         f"At the central system: start a session {where} (RemoteStartTransaction).",
-        lambda status: walk.connector(status)["session"] is not None,
+        lambda status: run.connector(status)["session"] is not None,
         "a session",
     )
-    decision = walk.decision()
+    decision = run.decision()
     if decision is not None and decision["purpose"] == "remote start":
-        walk.fact(decision["line"])
+        run.fact(decision["line"])
     else:
-        walk.fact("begun by the central system")
-    session = acceptance_actions.charges(walk)
+        run.fact("begun by the central system")
+    session = acceptance_actions.charges(run)
     _at_the_central_system(
-        walk,
+        run,
         f"At the central system: stop that session (RemoteStopTransaction {_number(session)}).",
-        acceptance_actions.has_ended(walk),
+        acceptance_actions.has_ended(run),
         "the end of the session",
     )
-    acceptance_actions.tells_the_end(walk, session)
-    acceptance_actions.unplugs(walk)
-    acceptance_actions.everything_is_delivered(walk, parked)
+    acceptance_actions.tells_the_end(run, session)
+    acceptance_actions.unplugs(run)
+    acceptance_actions.everything_is_delivered(run, parked)
 
 
 def _at_the_central_system(
-    walk: AcceptanceRun, words: str, until: Callable[[Status], bool], expects: str
+    run: AcceptanceRun, words: str, until: Callable[[Status], bool], expects: str
 ) -> None:
     """Nobody may sit there: with simulated hardware that is no failure of the charger."""
     try:
-        walk.do(words, None, until, expects)
+        run.do(words, None, until, expects)
     except StepFailed as problem:
-        if walk.means.is_automatic:
+        if run.context.is_automatic:
             raise StepSkipped(f"nobody did it at the central system ({problem})") from None
         raise
 
@@ -136,8 +136,8 @@ def _number(session: Mapping[str, Any]) -> str:
     return "" if session["transaction_id"] is None else str(session["transaction_id"])
 
 
-def _require_link(walk: AcceptanceRun) -> None:
-    link = walk.status()["link"]
+def _require_link(run: AcceptanceRun) -> None:
+    link = run.status()["link"]
     if not link["url"]:
         raise StepSkipped("no central system is configured")
     if not link["is_accepted"]:
@@ -147,125 +147,127 @@ def _require_link(walk: AcceptanceRun) -> None:
 # --- without a link ------------------------------------------------------------------------------
 
 
-def _offline(walk: AcceptanceRun) -> None:
-    _require_link(walk)
-    acceptance_actions.comes_to_rest(walk)
-    parked = acceptance_actions.parked_count(walk.status())
+def _offline(run: AcceptanceRun) -> None:
+    _require_link(run)
+    acceptance_actions.comes_to_rest(run)
+    parked = acceptance_actions.parked_count(run.status())
     try:
-        _charge_offline(walk)
+        _charge_offline(run)
     finally:
-        if walk.means.is_automatic:
-            walk.pull("network", wanted=True)()
-    walk.do(
+        if run.context.is_automatic:
+            run.pull("network", wanted=True)()
+    run.do(
         "Put the network cable back.",
         None,
         lambda status: bool(status["link"]["is_accepted"]),
         "the link",
-        limit_s=max(LONG_S, walk.means.limit_s),
+        limit_s=max(LONG_S, run.context.limit_s),
     )
-    walk.fact("the link is back")
-    acceptance_actions.everything_is_delivered(walk, parked, max(LONG_S, walk.means.limit_s))
-    walk.fact("the central system has every message of the session")
+    run.fact("the link is back")
+    acceptance_actions.everything_is_delivered(run, parked, max(LONG_S, run.context.limit_s))
+    run.fact("the central system has every message of the session")
 
 
-def _charge_offline(walk: AcceptanceRun) -> None:
-    walk.do(
+def _charge_offline(run: AcceptanceRun) -> None:
+    run.do(
         "Pull the network cable out (or switch the router off).",
-        walk.pull("network", wanted=False),
+        run.pull("network", wanted=False),
         lambda status: status["link"]["connected_since"] is None,
         "a link that is down",
-        limit_s=max(LONG_S, walk.means.limit_s),
+        limit_s=max(LONG_S, run.context.limit_s),
     )
-    walk.fact("the link is down")
-    acceptance_actions.plugs_in(walk)
-    acceptance_actions.taps_to_begin(walk)
-    session = acceptance_actions.charges(walk)
-    acceptance_actions.taps_to_end(walk, session)
-    acceptance_actions.unplugs(walk)
-    status = walk.wait(lambda status: status["outbox"].get("queued_count", 0) >= 2, "the queue")
-    walk.fact(f"{status['outbox']['queued_count']} messages wait on the disk")
+    run.fact("the link is down")
+    acceptance_actions.plugs_in(run)
+    acceptance_actions.taps_to_begin(run)
+    session = acceptance_actions.charges(run)
+    acceptance_actions.taps_to_end(run, session)
+    acceptance_actions.unplugs(run)
+    status = run.wait(lambda status: status["outbox"].get("queued_count", 0) >= 2, "the queue")
+    run.fact(f"{status['outbox']['queued_count']} messages wait on the disk")
 
 
 # --- the plug, the power -------------------------------------------------------------------------
 
 
-def _unplug(walk: AcceptanceRun) -> None:
-    acceptance_actions.comes_to_rest(walk)
-    acceptance_actions.plugs_in(walk)
-    acceptance_actions.taps_to_begin(walk)
-    session = acceptance_actions.charges(walk)
-    walk.do(
+def _unplug(run: AcceptanceRun) -> None:
+    acceptance_actions.comes_to_rest(run)
+    acceptance_actions.plugs_in(run)
+    acceptance_actions.taps_to_begin(run)
+    session = acceptance_actions.charges(run)
+    run.do(
         "Pull the plug out at the car, while it charges.",
-        walk.pull("unplug", at_car=True),
-        acceptance_actions.has_ended(walk),
+        run.pull("unplug", at_car=True),
+        acceptance_actions.has_ended(run),
         "the end of the session",
     )
-    acceptance_actions.tells_the_end(walk, session)
-    acceptance_actions.comes_to_rest(walk)
-    walk.fact("connector free")
+    acceptance_actions.tells_the_end(run, session)
+    acceptance_actions.comes_to_rest(run)
+    run.fact("connector free")
 
 
-def _power_cut(walk: AcceptanceRun) -> None:
-    means = walk.means
-    if means.is_automatic and means.cut_power is None:
+def _power_cut(run: AcceptanceRun) -> None:
+    context = run.context
+    if context.is_automatic and context.cut_power is None:
         raise StepSkipped("simulated hardware has no power to cut: give --power-cut-command")
-    acceptance_actions.comes_to_rest(walk)
-    walk.record.kept = {
-        "parked": acceptance_actions.parked_count(walk.status()),
-        "boot_id": means.boot_id,
+    acceptance_actions.comes_to_rest(run)
+    run.record.kept = {
+        "parked": acceptance_actions.parked_count(run.status()),
+        "boot_id": context.boot_id,
     }
-    acceptance_actions.plugs_in(walk)
-    acceptance_actions.taps_to_begin(walk)
-    session = acceptance_actions.charges(walk)
-    walk.record.kept["session"] = dict(session)
-    means.save()
-    means.guide.tell("    If this ends with the power: run it again with --resume and the file.")
+    acceptance_actions.plugs_in(run)
+    acceptance_actions.taps_to_begin(run)
+    session = acceptance_actions.charges(run)
+    run.record.kept["session"] = dict(session)
+    context.save()
+    context.prompter.tell(
+        "    If this ends with the power: run it again with --resume and the file."
+    )
 
     words = "Switch the supply of the charger off; after ten seconds switch it on again."
-    walk.record.to_do = words
-    means.save()
-    means.guide.tell(f"  > {words}")
-    if means.cut_power is not None:
-        means.cut_power()
-    _wait_until_gone(walk)
-    _after_power_cut(walk)
+    run.record.to_do = words
+    context.save()
+    context.prompter.tell(f"  > {words}")
+    if context.cut_power is not None:
+        context.cut_power()
+    _wait_until_gone(run)
+    _after_power_cut(run)
 
 
-def _wait_until_gone(walk: AcceptanceRun) -> None:
-    deadline_s = walk.means.now().monotonic_s + walk.means.limit_s
-    while walk.status_if_any() is not None:
-        left_s = deadline_s - walk.means.now().monotonic_s
+def _wait_until_gone(run: AcceptanceRun) -> None:
+    deadline_s = run.context.now().monotonic_s + run.context.limit_s
+    while run.status_if_any() is not None:
+        left_s = deadline_s - run.context.now().monotonic_s
         if left_s <= 0:
             raise StepFailed("the agent answers all the time: the power was not cut")
-        walk.look_at_key(walk.means.guide.wait(0.05, "the end of the power", left_s))
-    walk.fact("the agent is gone")
+        run.look_at_key(run.context.prompter.wait(0.05, "the end of the power", left_s))
+    run.fact("the agent is gone")
 
 
-def _after_power_cut(walk: AcceptanceRun) -> None:
+def _after_power_cut(run: AcceptanceRun) -> None:
     """The second half: here, or in another process after the power has come back."""
-    session = walk.record.kept["session"]
-    has_rebooted = walk.record.kept["boot_id"] != walk.means.boot_id
-    walk.record.to_do = ""
+    session = run.record.kept["session"]
+    has_rebooted = run.record.kept["boot_id"] != run.context.boot_id
+    run.record.to_do = ""
 
     def is_settled(status: Status) -> bool:
-        running = walk.connector(status)["session"]
+        running = run.connector(status)["session"]
         is_as_before = running is None or running["ref"] == session["ref"]
         link = status["link"]
         return is_as_before and bool(link["is_accepted"] or not link["url"])
 
-    status = walk.wait(is_settled, "the link, and the session closed or resumed", LONG_S)
-    walk.fact("the machine has booted anew" if has_rebooted else "the agent has started anew")
-    if walk.connector(status)["session"] is None:
-        walk.fact(f"session {session['ref']} was closed")
-        if walk.connector(status)["contactor"] != "open":
+    status = run.wait(is_settled, "the link, and the session closed or resumed", LONG_S)
+    run.fact("the machine has booted anew" if has_rebooted else "the agent has started anew")
+    if run.connector(status)["session"] is None:
+        run.fact(f"session {session['ref']} was closed")
+        if run.connector(status)["contactor"] != "open":
             raise StepFailed("the contactor is closed without a session")
     else:
-        walk.fact(f"session {session['ref']} goes on")
-        acceptance_actions.taps_to_end(walk, acceptance_actions.charges(walk))
-    acceptance_actions.comes_to_rest(walk)
+        run.fact(f"session {session['ref']} goes on")
+        acceptance_actions.taps_to_end(run, acceptance_actions.charges(run))
+    acceptance_actions.comes_to_rest(run)
     if status["link"]["url"]:
-        acceptance_actions.everything_is_delivered(walk, walk.record.kept["parked"], LONG_S)
-        walk.fact("the central system has every message")
+        acceptance_actions.everything_is_delivered(run, run.record.kept["parked"], LONG_S)
+        run.fact("the central system has every message")
 
 
 STEPS: tuple[AcceptanceStep, ...] = (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
-from agent.maintenance.transfer.limits import SILENCE_S, Effort
+from agent.maintenance.transfer.limits import SILENCE_S, TransferAttempt
 from agent.maintenance.transfer.location import Location
 from agent.maintenance.transfer.network import Network
 from agent.platform.errors import TransferError
@@ -56,10 +56,10 @@ class NetworkTransfers:
 
     async def upload(self, folder: Location, name: str, content: bytes, within_s: float) -> None:
         """Put a file into a folder. Raises TransferError."""
-        effort = Effort(self._monotonic, within_s, len(content))
+        attempt = TransferAttempt(self._monotonic, within_s, len(content))
         send = _protocol(folder).upload
         await self._elsewhere(
-            effort, within_s, lambda: send(folder, name, content, effort, self._network)
+            attempt, within_s, lambda: send(folder, name, content, attempt, self._network)
         )
 
     async def download(
@@ -67,12 +67,14 @@ class NetworkTransfers:
     ) -> Fetched:
         """Fetch a file whole, or not at all. Raises TransferError."""
         most, words = _room_for(path, bytes_max)
-        effort = Effort(self._monotonic, within_s, most, words)
+        attempt = TransferAttempt(self._monotonic, within_s, most, words)
         return await self._elsewhere(
-            effort, within_s, lambda: fetch(location, path, effort, self._network)
+            attempt, within_s, lambda: fetch(location, path, attempt, self._network)
         )
 
-    async def _elsewhere(self, effort: Effort, within_s: float, work: Callable[[], T]) -> T:
+    async def _elsewhere(
+        self, attempt: TransferAttempt, within_s: float, work: Callable[[], T]
+    ) -> T:
         """Run it in a thread that does not keep the process from ending."""
         self._running = {thread for thread in self._running if thread.is_alive()}
         if len(self._running) >= _AT_ONCE_MAX:
@@ -89,7 +91,7 @@ class NetworkTransfers:
         except TimeoutError:
             raise TransferError("the server did not come to an end") from None
         finally:
-            effort.call_off()
+            attempt.call_off()
 
 
 def _run(
@@ -119,7 +121,7 @@ def _tell(
         loop.call_soon_threadsafe(settle_if_awaited)
 
 
-def fetch(location: Location, path: Path, effort: Effort, network: Network) -> Fetched:
+def fetch(location: Location, path: Path, attempt: TransferAttempt, network: Network) -> Fetched:
     """Fetch a file beside its place, sync it, and put it there in one step.
 
     Raises TransferError. An attempt that was given up may still run in its thread: it never has
@@ -128,7 +130,7 @@ def fetch(location: Location, path: Path, effort: Effort, network: Network) -> F
     beside = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        effort.check()
+        attempt.check()
         beside.unlink(missing_ok=True)
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     except OSError as problem:
@@ -137,9 +139,9 @@ def fetch(location: Location, path: Path, effort: Effort, network: Network) -> F
         with open(descriptor, "wb") as file:
             counted = _Counted(file)
             try:
-                _protocol(location).download(location, counted, effort, network)
+                _protocol(location).download(location, counted, attempt, network)
                 counted.sync()
-                effort.check()
+                attempt.check()
                 beside.replace(path)
             except BaseException:
                 _remove_own(beside, descriptor)

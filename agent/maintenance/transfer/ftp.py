@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from agent.maintenance.transfer.errors import explained
-from agent.maintenance.transfer.limits import Effort
+from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import Location
 from agent.maintenance.transfer.network import Network
 from agent.platform.errors import TransferError
@@ -21,32 +21,38 @@ ANSWER_LINES_MAX = 200
 IMPLICIT_PORT = 990  # TLS from the first byte; on every other port TLS is asked for (RFC 4217)
 
 
-def upload(folder: Location, name: str, content: bytes, effort: Effort, network: Network) -> None:
+def upload(
+    folder: Location, name: str, content: bytes, attempt: TransferAttempt, network: Network
+) -> None:
     """Store the file in the folder. Raises TransferError."""
-    with _session(folder, effort, network) as session:
+    with _session(folder, attempt, network) as session:
         for part in [*folder.folders, *([folder.name] if folder.name else [])]:
             session.cwd(part)
-        session.storbinary(f"STOR {name}", io.BytesIO(content), BLOCK, lambda block: effort.check())
+        session.storbinary(
+            f"STOR {name}", io.BytesIO(content), BLOCK, lambda block: attempt.check()
+        )
 
 
-def download(location: Location, into: BinaryIO, effort: Effort, network: Network) -> None:
+def download(
+    location: Location, into: BinaryIO, attempt: TransferAttempt, network: Network
+) -> None:
     """Fetch the file. Raises TransferError."""
     if not location.name:
         raise TransferError("the address names a folder, no file")
-    with _session(location, effort, network) as session:
+    with _session(location, attempt, network) as session:
         for part in location.folders:
             session.cwd(part)
         session.voidcmd("TYPE I")
         announced = _size(session, location.name)
-        effort.expects(announced)
-        before = effort.done
+        attempt.expects(announced)
+        before = attempt.done
 
         def take(block: bytes) -> None:
-            effort.moved(len(block))
+            attempt.moved(len(block))
             into.write(block)
 
         session.retrbinary(f"RETR {location.name}", take, BLOCK)
-        if announced is not None and effort.done - before < announced:
+        if announced is not None and attempt.done - before < announced:
             raise TransferError("the connection ended before the end of the file")
 
 
@@ -58,10 +64,12 @@ def _size(session: ftplib.FTP, name: str) -> int | None:
 
 
 @contextmanager
-def _session(location: Location, effort: Effort, network: Network) -> Iterator[ftplib.FTP]:
+def _session(
+    location: Location, attempt: TransferAttempt, network: Network
+) -> Iterator[ftplib.FTP]:
     with explained(location):
-        effort.check()
-        session = _opened(location, effort, network)
+        attempt.check()
+        session = _opened(location, attempt, network)
         try:
             session.login(location.user or "anonymous", location.password or "anonymous@")
             if isinstance(session, ftplib.FTP_TLS):
@@ -74,8 +82,8 @@ def _session(location: Location, effort: Effort, network: Network) -> Iterator[f
             _end(session)
 
 
-def _opened(location: Location, effort: Effort, network: Network) -> ftplib.FTP:
-    timeout_s = effort.silence_s()
+def _opened(location: Location, attempt: TransferAttempt, network: Network) -> ftplib.FTP:
+    timeout_s = attempt.silence_s()
     session: _BoundedFtp
     if location.scheme == "ftp":
         session = _BoundedFtp(timeout=timeout_s)
@@ -83,7 +91,7 @@ def _opened(location: Location, effort: Effort, network: Network) -> ftplib.FTP:
         session = ImplicitTls(timeout=timeout_s, context=network.tls_context())
     else:
         session = SameSessionTls(timeout=timeout_s, context=network.tls_context())
-    session.effort, session.network = effort, network
+    session.attempt, session.network = attempt, network
     try:
         session.connect(location.host, location.port)
     except ftplib.Error as problem:
@@ -119,9 +127,9 @@ def _without_goodbye(unwrap: Callable[[], Any]) -> Callable[[], None]:
 
 
 class _BoundedFtp(ftplib.FTP):
-    """Answers have an end, and are waited for no longer than the effort goes on."""
+    """Answers have an end, and are waited for no longer than the attempt lasts."""
 
-    effort: Effort
+    attempt: TransferAttempt
     network: Network
     trust_server_pasv_ipv4_address = False  # data go where the commands go, and nowhere else
     _lines_left = 0
@@ -129,7 +137,7 @@ class _BoundedFtp(ftplib.FTP):
     def connect(self, *arguments: Any, **more: Any) -> str:
         """Connect where the network lets us, and read the server's greeting."""
         self.host, self.port = arguments
-        plain = self.network.connect(self.host, self.port, self.effort.silence_s())
+        plain = self.network.connect(self.host, self.port, self.attempt.silence_s())
         self.af = plain.family
         self.sock = self.wrapped(plain)
         self.file = self.sock.makefile("r", encoding=self.encoding)
@@ -143,12 +151,12 @@ class _BoundedFtp(ftplib.FTP):
     def getmultiline(self) -> str:
         """One answer. Raises TransferError when it does not end: all its lines are kept."""
         self._lines_left = ANSWER_LINES_MAX
-        self.effort.uses(self.sock)
+        self.attempt.uses(self.sock)
         return super().getmultiline()
 
     def getline(self) -> str:
         """One line of it."""
-        self.effort.check()
+        self.attempt.check()
         if self._lines_left == 0:
             raise TransferError(f"{self.host} answers with more than {ANSWER_LINES_MAX} lines")
         self._lines_left -= 1

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from urllib.parse import urljoin
 
 from agent.maintenance.transfer.errors import explained
-from agent.maintenance.transfer.limits import Effort
+from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import Location, location_of
 from agent.maintenance.transfer.network import Network
 from agent.platform.errors import TransferError
@@ -25,7 +25,9 @@ _TRY_POST = (400, 403, 404, 405, 411, 501)
 _BOUNDARY = "chargepoint-agent-4c8e1f6b2a"
 
 
-def upload(folder: Location, name: str, content: bytes, effort: Effort, network: Network) -> None:
+def upload(
+    folder: Location, name: str, content: bytes, attempt: TransferAttempt, network: Network
+) -> None:
     """PUT the file into the folder; a server that wants none gets a form by POST instead.
 
     OCPP 1.6 does not say which of the two. An address with a query is signed for one file: it is
@@ -34,41 +36,43 @@ def upload(folder: Location, name: str, content: bytes, effort: Effort, network:
     with explained(folder):
         place = folder if folder.query else folder.with_name(name)
         headers = {"Content-Type": "application/gzip"}
-        status, reason = _send(place, "PUT", content, headers, effort, network)
+        status, reason = _send(place, "PUT", content, headers, attempt, network)
         if status in _TRY_POST and not folder.query:
             form = _form(name, content)
             headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
             put_status = status
-            status, reason = _send(folder, "POST", form, headers, effort, network)
+            status, reason = _send(folder, "POST", form, headers, attempt, network)
             if status in (404, 405, 501):
                 status = put_status  # it wants neither: the first answer tells more
         if status not in _TAKEN:
             raise TransferError(_refusal(folder, status, reason))
 
 
-def download(location: Location, into: BinaryIO, effort: Effort, network: Network) -> None:
+def download(
+    location: Location, into: BinaryIO, attempt: TransferAttempt, network: Network
+) -> None:
     """GET the file, following some redirects. Raises TransferError."""
     with explained(location):
         for _ in range(REDIRECTS_MAX + 1):
-            with _answer_to(location, "GET", None, {}, effort, network) as answer:
+            with _answer_to(location, "GET", None, {}, attempt, network) as answer:
                 if answer.status in _MOVED:
                     location = _moved(location, answer)
                     continue
                 if answer.status != 200:
                     raise TransferError(_refusal(location, answer.status, answer.reason))
-                _read(answer, into, effort)
+                _read(answer, into, attempt)
                 return
         raise TransferError(f"{location.host} sends us around in a circle")
 
 
-def _read(answer: http.client.HTTPResponse, into: BinaryIO, effort: Effort) -> None:
+def _read(answer: http.client.HTTPResponse, into: BinaryIO, attempt: TransferAttempt) -> None:
     announced = answer.length
-    effort.expects(announced)
-    before = effort.done
+    attempt.expects(announced)
+    before = attempt.done
     while block := answer.read1(BLOCK):
-        effort.moved(len(block))
+        attempt.moved(len(block))
         into.write(block)
-    if announced is not None and effort.done - before < announced:
+    if announced is not None and attempt.done - before < announced:
         raise TransferError("the connection ended before the end of the file")
 
 
@@ -77,12 +81,12 @@ def _send(
     method: str,
     body: bytes,
     headers: dict[str, str],
-    effort: Effort,
+    attempt: TransferAttempt,
     network: Network,
 ) -> tuple[int, str]:
     """Status and reason of the answer; a redirect that asks for the same again is followed."""
     for _ in range(REDIRECTS_MAX + 1):
-        with _answer_to(place, method, body, headers, effort, network) as answer:
+        with _answer_to(place, method, body, headers, attempt, network) as answer:
             if answer.status not in _MOVED_AS_IT_IS:
                 return answer.status, answer.reason
             place = _moved(place, answer)
@@ -95,20 +99,20 @@ def _answer_to(
     method: str,
     body: bytes | None,
     headers: dict[str, str],
-    effort: Effort,
+    attempt: TransferAttempt,
     network: Network,
 ) -> Iterator[http.client.HTTPResponse]:
-    effort.check()
-    with closing(_connection(location, effort, network)) as connection:
+    attempt.check()
+    with closing(_connection(location, attempt, network)) as connection:
         wanted = {"Host": location.host_header, "User-Agent": "chargepoint-agent", **headers}
         if location.user:
             secret = f"{location.user}:{location.password}".encode()
             wanted["Authorization"] = f"Basic {base64.b64encode(secret).decode('ascii')}"
         try:
-            blocks = None if body is None else _blocks(body, effort)
+            blocks = None if body is None else _blocks(body, attempt)
             if body is not None:
                 wanted["Content-Length"] = str(len(body))
-            effort.uses(connection.sock)
+            attempt.uses(connection.sock)
             connection.request(method, location.target, blocks, wanted)
             with closing(connection.getresponse()) as answer:
                 yield answer
@@ -117,20 +121,22 @@ def _answer_to(
             raise TransferError(f"{location.host} does not speak HTTP ({kind})") from None
 
 
-def _connection(location: Location, effort: Effort, network: Network) -> http.client.HTTPConnection:
+def _connection(
+    location: Location, attempt: TransferAttempt, network: Network
+) -> http.client.HTTPConnection:
     """A connection whose line is there already: it opens none of its own."""
     context = network.tls_context() if location.scheme == "https" else None
     connection = http.client.HTTPConnection(location.host, location.port)
-    line = network.connect(location.host, location.port, effort.silence_s())
+    line = network.connect(location.host, location.port, attempt.silence_s())
     connection.sock = (
         line if context is None else context.wrap_socket(line, server_hostname=location.host)
     )
     return connection
 
 
-def _blocks(body: bytes, effort: Effort) -> Iterator[bytes]:
+def _blocks(body: bytes, attempt: TransferAttempt) -> Iterator[bytes]:
     for start in range(0, len(body), BLOCK):
-        effort.check()
+        attempt.check()
         yield body[start : start + BLOCK]
 
 

@@ -12,8 +12,8 @@ from agent.platform.errors import TransferError
 SILENCE_S = 30.0  # of a server, before it counts as lost
 
 
-class Effort:
-    """One try. Asked again and again by the thread that transfers; called off from any other."""
+class TransferAttempt:
+    """One attempt. The thread that transfers checks it again and again; any other may end it."""
 
     def __init__(
         self,

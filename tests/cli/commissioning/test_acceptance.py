@@ -17,7 +17,7 @@ from agent.__main__ import main
 from agent.cli.commissioning import acceptance, acceptance_report
 from agent.cli.commissioning.acceptance import TerminalPrompter
 from agent.cli.commissioning.acceptance_report import Evidence, StepRecord
-from agent.cli.commissioning.acceptance_run import AcceptanceContext, StepFailed, walk_through
+from agent.cli.commissioning.acceptance_run import AcceptanceContext, StepFailed, run_steps
 from agent.cli.commissioning.acceptance_steps import STEPS
 from agent.cli.main import parser
 from agent.core.values import Instant
@@ -188,11 +188,11 @@ class Person:
         return self._keys.pop(0) if self._keys else ""
 
 
-def means_for(box: SmallBox, person: Person, **changes: Any) -> AcceptanceContext:
-    means = AcceptanceContext(
+def context_for(box: SmallBox, person: Person, **changes: Any) -> AcceptanceContext:
+    context = AcceptanceContext(
         ask=box.ask,
         now=box.now,
-        guide=person,
+        prompter=person,
         save=lambda: None,
         connector_id=1,
         is_automatic=False,
@@ -202,7 +202,7 @@ def means_for(box: SmallBox, person: Person, **changes: Any) -> AcceptanceContex
         limit_s=60,
         boot_id="boot-1",
     )
-    return replace(means, **changes)
+    return replace(context, **changes)
 
 
 def walked(
@@ -214,7 +214,7 @@ def walked(
     person.is_handy = not changes.get("is_automatic", False)
     told = Evidence({}, "")
     steps = [step for step in STEPS if not names or step.name in names]
-    walk_through(steps, means_for(box, person, **changes), told)
+    run_steps(steps, context_for(box, person, **changes), told)
     return {record.name: record for record in told.steps}
 
 
@@ -364,18 +364,20 @@ def test_after_a_real_power_cut_the_walk_goes_on_where_it_was(tmp_path):
         box.does("power cut")
         raise PowerWentOff
 
-    means = means_for(box, person, save=lambda: acceptance_report.save(told, file), cut_power=off)
+    context = context_for(
+        box, person, save=lambda: acceptance_report.save(told, file), cut_power=off
+    )
     steps = [step for step in STEPS if step.name in ("ready", "power-cut")]
     with pytest.raises(PowerWentOff):
-        walk_through(steps, means, told)
+        run_steps(steps, context, told)
 
     again = acceptance_report.load(file.with_suffix(".json"))
     assert again.result == "incomplete"
     ready = again.step("ready")
-    means = means_for(
+    context = context_for(
         box, person, boot_id="boot-2", save=lambda: acceptance_report.save(again, file)
     )
-    walk_through(steps, means, again, may_go_on=True)
+    run_steps(steps, context, again, may_go_on=True)
     assert again.result == "passed", again.as_text()
     assert again.step("ready") == ready
     record = again.step("power-cut")
@@ -388,7 +390,7 @@ def test_a_step_that_was_broken_off_is_begun_anew(tmp_path):
     box = SmallBox()
     told = Evidence({}, "", [StepRecord("rfid", "x", "", facts=["old"])])
     steps = [step for step in STEPS if step.name == "rfid"]
-    walk_through(steps, means_for(box, Person(box)), told, may_go_on=True)
+    run_steps(steps, context_for(box, Person(box)), told, may_go_on=True)
     (record,) = told.steps
     assert record.result == "passed"
     assert "old" not in record.facts
@@ -497,16 +499,16 @@ def test_real_hardware_is_not_taken_for_simulated(small_box, tmp_path, capsys, m
 def test_a_key_at_the_terminal_is_heard_while_waiting():
     master, slave = pty.openpty()
     with open(slave) as keyboard:
-        guide = TerminalPrompter(io.StringIO(), keyboard)
-        assert guide.wait(0.01, "a plug", 5) == ""
+        prompter = TerminalPrompter(io.StringIO(), keyboard)
+        assert prompter.wait(0.01, "a plug", 5) == ""
         os.write(master, b"Skip\n")
-        assert guide.wait(5, "a plug", 5) == "s"
+        assert prompter.wait(5, "a plug", 5) == "s"
         os.close(master)
 
 
 def test_without_a_keyboard_it_only_waits():
-    guide = TerminalPrompter(io.StringIO(), io.StringIO("s\n"))
-    assert guide.wait(0.01, "a plug", 5) == ""
+    prompter = TerminalPrompter(io.StringIO(), io.StringIO("s\n"))
+    assert prompter.wait(0.01, "a plug", 5) == ""
 
 
 def test_on_a_terminal_the_seconds_are_counted_in_one_line_that_goes_away():
@@ -518,9 +520,9 @@ def test_on_a_terminal_the_seconds_are_counted_in_one_line_that_goes_away():
             raise io.UnsupportedOperation
 
     screen = Screen()
-    guide = TerminalPrompter(screen, io.StringIO())
-    guide.wait(0, "a plug", 12)
-    guide.tell("done")
+    prompter = TerminalPrompter(screen, io.StringIO())
+    prompter.wait(0, "a plug", 12)
+    prompter.tell("done")
     assert screen.getvalue() == "\r\x1b[K    waiting for a plug, 12 s left\r\x1b[Kdone\n"
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from agent.maintenance.transfer import file_transfer, ftp, http
 from agent.maintenance.transfer.file_transfer import NetworkTransfers, fetch
-from agent.maintenance.transfer.limits import Effort
+from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import Location, location_of
 from agent.maintenance.transfer.network import Network
 from agent.platform.errors import TransferError
@@ -37,21 +37,21 @@ HERE = Network("any")  # the servers of these tests are on this machine
 LOGIN = f"{USER}:{quote(PASSWORD, safe='')}@"
 
 
-def effort(within_s: float = 20.0, bytes_max: int = 10_000_000) -> Effort:
-    return Effort(time.monotonic, within_s, bytes_max)
+def attempt(within_s: float = 20.0, bytes_max: int = 10_000_000) -> TransferAttempt:
+    return TransferAttempt(time.monotonic, within_s, bytes_max)
 
 
 def sent(folder: str, ca_file: str = "", content: bytes = CONTENT) -> None:
     location = location_of(folder)
     module = http if location.scheme.startswith("http") else ftp
-    module.upload(location, NAME, content, effort(), Network("any", ca_file))
+    module.upload(location, NAME, content, attempt(), Network("any", ca_file))
 
 
 def fetched(address: str, ca_file: str = "", **limits: float) -> bytes:
     location = location_of(address)
     module = http if location.scheme.startswith("http") else ftp
     into = io.BytesIO()
-    module.download(location, into, effort(**limits), Network("any", ca_file))  # type: ignore[arg-type]
+    module.download(location, into, attempt(**limits), Network("any", ca_file))  # type: ignore[arg-type]
     return into.getvalue()
 
 
@@ -345,7 +345,7 @@ def test_port_990_speaks_tls_from_the_first_byte(tmp_path: Path, monkeypatch: py
 
 def test_a_transfer_that_was_called_off_moves_nothing_more():
     shelf = Shelf()
-    one = effort()
+    one = attempt()
     one.call_off()
     with http_server(shelf) as url, pytest.raises(TransferError, match="called off"):
         http.upload(location_of(url), NAME, CONTENT, one, HERE)
@@ -354,7 +354,7 @@ def test_a_transfer_that_was_called_off_moves_nothing_more():
 
 def test_a_transfer_ends_when_its_time_is_over():
     now = iter([0.0, 1.0, 5.0, 11.0])
-    one = Effort(lambda: next(now), 10.0, 1000)
+    one = TransferAttempt(lambda: next(now), 10.0, 1000)
     one.check()
     one.check()
     with pytest.raises(TransferError, match="longer than 10 s"):
@@ -363,7 +363,7 @@ def test_a_transfer_ends_when_its_time_is_over():
 
 def test_a_server_may_be_silent_for_as_long_as_there_is_time():
     now = [0.0]
-    one = Effort(lambda: now[0], 100.0, 1000)
+    one = TransferAttempt(lambda: now[0], 100.0, 1000)
     assert one.silence_s() == 30.0
     now[0] = 95.0
     assert one.silence_s() == 5.0
@@ -377,10 +377,10 @@ def test_a_file_appears_whole_and_synced_or_not_at_all(tmp_path: Path):
     with http_server(shelf) as url:
         location = location_of(f"{url}/x")
         with pytest.raises(TransferError):
-            fetch(location, path, effort(), HERE)
+            fetch(location, path, attempt(), HERE)
         assert list(path.parent.iterdir()) == []
         shelf.cuts_after = None
-        found = fetch(location, path, effort(), HERE)
+        found = fetch(location, path, attempt(), HERE)
     assert found.path.read_bytes() == CONTENT
     assert (found.size, found.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     assert [file.name for file in path.parent.iterdir()] == ["image"]
@@ -389,7 +389,7 @@ def test_a_file_appears_whole_and_synced_or_not_at_all(tmp_path: Path):
 def test_a_place_where_nothing_can_be_written_is_told(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TransferError, match="cannot write"):
-        fetch(location_of("http://127.0.0.1:1/x"), tmp_path / "file" / "image", effort(), HERE)
+        fetch(location_of("http://127.0.0.1:1/x"), tmp_path / "file" / "image", attempt(), HERE)
 
 
 class FullDisk(io.BytesIO):
@@ -500,7 +500,7 @@ async def test_a_server_that_talks_without_an_end_is_cut_off_when_it_is_given_up
 
 
 def test_what_was_called_off_gets_no_line_any_more():
-    one = effort()
+    one = attempt()
     one.call_off()
     near, far = socket.socketpair()
     with near, far, pytest.raises(TransferError, match="called off"):
@@ -546,7 +546,9 @@ class Replaced:
         self._thread = threading.Thread(target=self._fetch_new)
         self.new: list[file_transfer.Fetched] = []
 
-    def download(self, location: Location, into: io.BytesIO, one: Effort, network: Network) -> None:
+    def download(
+        self, location: Location, into: io.BytesIO, one: TransferAttempt, network: Network
+    ) -> None:
         if location.name == "new":
             into.write(b"n" * 100_000)
             self._half_way.set()
@@ -562,7 +564,7 @@ class Replaced:
             raise TransferError("gone")
 
     def _fetch_new(self) -> None:
-        self.new.append(fetch(location_of("http://a.example/new"), self._path, effort(), HERE))
+        self.new.append(fetch(location_of("http://a.example/new"), self._path, attempt(), HERE))
 
     def finish(self) -> None:
         self._go_on.set()
@@ -577,7 +579,7 @@ def test_a_fetch_that_was_given_up_does_nothing_to_the_file_of_the_next(
     both = Replaced(path, does_fail)
     monkeypatch.setattr(file_transfer, "_protocol", lambda location: both)
     with pytest.raises(TransferError):
-        fetch(location_of("http://a.example/old"), path, effort(), HERE)
+        fetch(location_of("http://a.example/old"), path, attempt(), HERE)
     both.finish()
     (new,) = both.new
     assert path.read_bytes() == b"n" * 100_001

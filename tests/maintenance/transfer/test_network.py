@@ -9,7 +9,7 @@ import time
 import pytest
 
 from agent.maintenance.transfer import ftp, http
-from agent.maintenance.transfer.limits import Effort
+from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import location_of
 from agent.maintenance.transfer.network import Network
 from agent.platform.errors import TransferError
@@ -62,13 +62,13 @@ def test_a_private_address_behind_a_translator_is_private():
 def upload(address: str, network: Network) -> None:
     location = location_of(address)
     module = http if location.scheme.startswith("http") else ftp
-    module.upload(location, "x", b"x", Effort(time.monotonic, 20.0, 1000), network)
+    module.upload(location, "x", b"x", TransferAttempt(time.monotonic, 20.0, 1000), network)
 
 
 def download(address: str, network: Network) -> None:
     location = location_of(address)
     module = http if location.scheme.startswith("http") else ftp
-    module.download(location, io.BytesIO(), Effort(time.monotonic, 20.0, 1000), network)
+    module.download(location, io.BytesIO(), TransferAttempt(time.monotonic, 20.0, 1000), network)
 
 
 @pytest.mark.parametrize("move", [upload, download])
