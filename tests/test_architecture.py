@@ -17,6 +17,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from ocpp.v16.enums import Action
 
 ROOT = Path(__file__).parent.parent
 FILE_LINES_MAX = 400
@@ -41,7 +42,7 @@ PURE = {
 # does not need the package, and a command like ``status`` does not pay for it.
 LIBRARY_OWNERS = {
     "ocpp": ("agent.ocpp16",),
-    "websockets": ("agent.ocpp16",),
+    "websockets": ("agent.ocppj", "agent.ocpp16.demo_central_system"),
     "sqlite_utils": ("agent.store",),
     "sqlite3": ("agent.store",),
     "gpiozero": ("hw.gpio", "hw.rpi_gpio_shim", "hw.indicator"),
@@ -147,7 +148,7 @@ BROAD_EXCEPTS = {
     "agent.runtime.supervision:open_unseen": "a part that fails keeps no other from opening",
     "agent.ocpp16.link:_try": "whatever an address does, the old way must stay open",
     "agent.ocpp16.link:_talk": "a mistake in one session must not end the link for ever",
-    "agent.ocpp16.incoming_calls:_answer": "one call is answered InternalError, the others go on",
+    "agent.ocppj.incoming_calls:_answer": "one call is answered InternalError, the others go on",
     "hw.contactor:_switch_on_if_ready": "whatever the output raises, the coil goes off",
     "hw.contactor:_switch_off": "opening never raises",
     "hw.contactor:_heart_beats": "without its heartbeat the coil has no supply: that is seen",
@@ -289,6 +290,22 @@ def core_is_typed(modules: Modules) -> list[str]:
         for node in ast.walk(parsed(source))
         if isinstance(node, ast.FunctionDef) and node.args.kwarg is not None
     ]
+
+
+def the_wire_knows_no_version(modules: Modules) -> list[str]:
+    """Nothing in ``agent.ocppj`` names an action of OCPP 1.6, or imports a version of OCPP."""
+    actions = {str(action.value) for action in Action}
+    complaints = [
+        f"{module} names {node.value} (line {node.lineno})"
+        for module, source in modules.items()
+        if is_in(module, ("agent.ocppj",))
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Constant) and node.value in actions
+    ]
+    for found in imports(modules):
+        if is_in(found.by, ("agent.ocppj",)) and is_in(found.of, ("ocpp", "agent.ocpp16")):
+            complaints.append(str(found))
+    return complaints
 
 
 def imports_go_down(modules: Modules) -> list[str]:
@@ -498,6 +515,7 @@ def functions_are_short(modules: Modules) -> list[str]:
 RULES: tuple[Rule, ...] = (
     core_is_pure,
     core_is_typed,
+    the_wire_knows_no_version,
     imports_go_down,
     some_modules_have_few_importers,
     agent_knows_no_driver,
@@ -521,6 +539,8 @@ BROKEN: tuple[tuple[Rule, dict[str, str]], ...] = (
     (core_is_pure, {"agent.core.x": "from hw.ports import Board"}),
     (core_is_pure, {"agent.core.x": "from . import y"}),
     (core_is_typed, {"agent.core.x": "def change(**fields: object): ..."}),
+    (the_wire_knows_no_version, {"agent.ocppj.x": "call('StartTransaction', {})"}),
+    (the_wire_knows_no_version, {"agent.ocppj.x": "from ocpp.v16 import call"}),
     (imports_go_down, {"hw.x": "from agent.platform.errors import AgentError"}),
     (
         imports_go_down,

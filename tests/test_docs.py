@@ -485,7 +485,7 @@ def sent_actions() -> set[str]:
     """The actions of our own calls."""
     messages = (ROOT / "agent/ocpp16/requests.py").read_text()
     sender = (ROOT / "agent/ocpp16/sender.py").read_text()
-    by_name = re.findall(r"OutgoingCall\([^,]*, \"([A-Z]\w+)\"", sender)
+    by_name = re.findall(r"_call\(\"([A-Z]\w+)\"", sender)
     told = [
         (ROOT / "agent" / name).read_text()
         for name in ("maintenance/diagnostics_upload.py", "maintenance/firmware_install.py")

@@ -18,9 +18,9 @@ from agent.core.events import Event, RequestNotTaken
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
 from agent.core.values import DecisionRecord, Instant, StatusReport, TagRecord
-from agent.ocpp16.frames import Payload
 from agent.ocpp16.link import LinkSnapshot
 from agent.ocpp16.triggered_messages import TriggeredMessages
+from agent.ocppj.frames import Payload
 from agent.platform.errors import AgentError
 from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates

@@ -31,9 +31,9 @@ from agent.core.values import (
     ListStatus,
     ListUpdateKind,
 )
-from agent.ocpp16.frames import Payload
 from agent.ocpp16.operator_messages import ACTIONS, AS_GIVEN, ONLY_TRUE, check_action, proxied_call
-from agent.ocpp16.pending_call import CallErrorReceived
+from agent.ocppj.frames import Payload
+from agent.ocppj.pending_call import CallErrorReceived
 from agent.platform.errors import CallFailed
 from agent.runtime import local_list_updates
 

@@ -27,9 +27,9 @@ from agent.core.authorization_reasons import Rule
 from agent.core.id_tag import mask
 from agent.core.state import Connector
 from agent.core.values import DecisionRecord
-from agent.ocpp16.frame_log import LoggedFrame
 from agent.ocpp16.operator_messages import VERSION
 from agent.ocpp16.requests import package_version
+from agent.ocppj.frame_log import LoggedFrame
 
 _KEYS_MAX = 100
 

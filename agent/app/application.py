@@ -28,16 +28,17 @@ from agent.core.events import Event
 from agent.core.state import ChargePoint
 from agent.core.values import Instant
 from agent.maintenance.self_test_actions import SelfTestActions
-from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
 from agent.ocpp16.handlers.reservation import reservation_handlers
 from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
 from agent.ocpp16.link import CentralSystemLink
-from agent.ocpp16.simulated_network import NetworkSwitch
 from agent.ocpp16.triggered_messages import TriggeredMessages
-from agent.ocpp16.websocket import OffLoop, connect_websocket
-from agent.ocpp16.websocket import OpenWebSocket as Connect
+from agent.ocpp16.version import connect_websocket
+from agent.ocppj.frame_log import FrameLog
+from agent.ocppj.simulated_network import NetworkSwitch
+from agent.ocppj.websocket import OffLoop
+from agent.ocppj.websocket import OpenWebSocket as Connect
 from agent.platform.systemd import ServiceManager
 from agent.runtime.devices import Devices
 from agent.runtime.executors import Threads

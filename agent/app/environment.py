@@ -11,7 +11,7 @@ from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from agent.core.ports import Clock
-from agent.ocpp16.websocket import OpenWebSocket as Connect
+from agent.ocppj.websocket import OpenWebSocket as Connect
 from agent.runtime.clock import SystemClock, this_boot_id
 from hw.ports import Board
 

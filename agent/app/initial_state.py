@@ -11,8 +11,8 @@ from agent.core.firmware_values import Firmware
 from agent.core.ports import Clock
 from agent.core.state import ChargePoint, Connector, Outbox, Rules, Traits
 from agent.core.values import Boot, ListOwner, QueuedMessage
-from agent.ocpp16.connect import approach_of_file
 from agent.ocpp16.requests import package_version
+from agent.ocppj.connect import approach_of_file
 from agent.runtime.local_list_updates import owner_of
 from agent.store import Durable, Store
 from hw.ports import Board, ConnectorParts

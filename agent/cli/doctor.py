@@ -154,7 +154,7 @@ def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Find
 def _connection_profiles(settings: Settings) -> tuple[ConnectionProfiles | None, str]:
     """How the agent reaches its central system, as it is stored; and why that is not known."""
     from agent.core.connection_profile import at_start
-    from agent.ocpp16.connect import approach_of_file
+    from agent.ocppj.connect import approach_of_file
     from agent.platform.errors import StoreError
     from agent.store.offline_view import stored_connection_profiles
 

@@ -149,7 +149,7 @@ def _check_config(options: argparse.Namespace) -> int:
     from agent.config.advice import missing_files, warnings_for
     from agent.config.config_file import read_config
     from agent.config.pins import pin_table
-    from agent.ocpp16.connect import read_authorization_key
+    from agent.ocppj.connect import read_authorization_key
 
     path = options.config or paths.DEFAULT_CONFIG
     try:

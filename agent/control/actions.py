@@ -21,7 +21,7 @@ from hw.simulation_controls import SimulationControls
 
 if TYPE_CHECKING:
     from agent.ocpp16.link import CentralSystemLink
-    from agent.ocpp16.simulated_network import NetworkSwitch
+    from agent.ocppj.simulated_network import NetworkSwitch
 
 DECISIONS_MAX = 100
 # On top of what the central system (busy with another tag first) and the station's logic may take.

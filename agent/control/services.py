@@ -12,10 +12,10 @@ from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.ports import Clock
 from agent.core.values import DecisionRecord
-from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.link import CentralSystemLink
-from agent.ocpp16.simulated_network import NetworkSwitch
 from agent.ocpp16.triggered_messages import TriggeredMessages
+from agent.ocppj.frame_log import FrameLog
+from agent.ocppj.simulated_network import NetworkSwitch
 from agent.runtime.local_list_updates import ListUpdates
 from agent.runtime.runtime import Runtime
 from agent.store import Store

@@ -14,7 +14,7 @@ from agent.core.configuration import Configuration
 from agent.core.ports import Clock
 from agent.maintenance.machine import LogRing, journal_excerpt
 from agent.maintenance.support_bundle import ALWAYS, LiveSources, Sources, Window, collect, pack
-from agent.ocpp16.frame_log import FrameLog
+from agent.ocppj.frame_log import FrameLog
 from agent.platform.errors import ControlError
 
 MADE_WITHIN_S = 120.0  # then what is still being read is left out

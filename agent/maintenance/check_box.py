@@ -18,7 +18,7 @@ from agent.maintenance.check_pins import lines_of, look_at_pins
 from agent.maintenance.findings import Finding, failed, noted, passed, skipped
 from agent.maintenance.machine import file_system_of
 from agent.maintenance.scrub import secret_files
-from agent.ocpp16.connect import CLOCK_TRUSTED_FROM_YEAR, read_authorization_key
+from agent.ocppj.connect import CLOCK_TRUSTED_FROM_YEAR, read_authorization_key
 from agent.platform.errors import LinkError, StoreError
 from agent.platform.file_problems import in_words
 from agent.store.offline_view import quick_check

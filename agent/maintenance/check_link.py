@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance.findings import Finding, failed, noted, passed, skipped
-from agent.ocpp16.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
-from agent.ocpp16.websocket import SUBPROTOCOL, connect_websocket
+from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
+from agent.ocppj.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
 from agent.platform.errors import LinkError
 from agent.platform.redaction import shown_url
 
@@ -114,7 +114,7 @@ def _resolve(host: str, port: int, access: Access, now: datetime) -> list[str]:
         found = _within(STEP_S, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except OSError as problem:
         then = "is there a network? ip address; resolvectl query NAME"
-        raise Broken(failed("DNS", explain(problem, access.url, now), then)) from None
+        raise Broken(failed("DNS", explain(problem, access.url, now, VERSION), then)) from None
     except UnicodeError:
         raise Broken(failed("DNS", f"{host} is no name of a host")) from None
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -129,7 +129,7 @@ def _connected(addresses: list[str], port: int, access: Access, now: datetime) -
         except OSError as problem:
             last = problem
     then = f"is a firewall in the way? {_TRY_AGAIN}"
-    raise Broken(failed("TCP", explain(last, access.url, now), then)) from None
+    raise Broken(failed("TCP", explain(last, access.url, now, VERSION), then)) from None
 
 
 def _handshake(line: socket.socket, host: str, access: Access, now: datetime) -> Finding:
@@ -141,7 +141,7 @@ def _handshake(line: socket.socket, host: str, access: Access, now: datetime) ->
     except (OSError, ValueError) as problem:
         is_about_trust = isinstance(problem, ssl.SSLCertVerificationError)
         then = _IS_TRUSTED if is_about_trust else _TRY_AGAIN
-        raise Broken(failed("TLS", explain(problem, access.url, now), then)) from None
+        raise Broken(failed("TLS", explain(problem, access.url, now, VERSION), then)) from None
 
 
 def _about_certificate(secure: ssl.SSLSocket, host: str, now: datetime) -> Finding:
@@ -186,7 +186,9 @@ def _upgrade(access: Access, now: datetime) -> Finding:
     try:
         subprotocol = asyncio.run(connect())
     except CONNECT_PROBLEMS as problem:
-        raise Broken(failed("websocket", explain(problem, access.url, now), _TRY_AGAIN)) from None
+        raise Broken(
+            failed("websocket", explain(problem, access.url, now, VERSION), _TRY_AGAIN)
+        ) from None
     if subprotocol != SUBPROTOCOL:
         words = "the server chose no subprotocol ocpp1.6: it does not speak OCPP 1.6"
         raise Broken(failed("websocket", words, _TRY_AGAIN))

@@ -24,7 +24,7 @@ from agent.mqtt.limits import FairQueue, LimitedWarnings, RecentRequests
 from agent.mqtt.notifications import Notification, Notifier
 from agent.mqtt.outgoing import ANSWER_S, OutgoingMessages
 from agent.mqtt.responses import StationInfo
-from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
+from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
 from agent.platform.bounds import TokenBucket
 
 # Of each topic, so that a broken reader does not silence the vehicles, nor they the reader.

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from agent.core.id_tag import mask
-from agent.ocpp16.websocket import SUBPROTOCOL
+from agent.ocpp16.version import SUBPROTOCOL
 
 CARDS = {
     "044943121F1A80": {"status": "Accepted", "parent_id_tag": "FAMILY"},

@@ -25,24 +25,23 @@ from agent.core.connection_profile import (
 from agent.core.events import AuthorizeFailed, LinkLost
 from agent.core.ports import Clock, Inbox
 from agent.core.values import QueuedMessage
-from agent.ocpp16.backoff import STABLE_AFTER_S, Backoff
-from agent.ocpp16.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
-from agent.ocpp16.frame_log import FrameLog
-from agent.ocpp16.frames import Payload
+from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.handlers.core import core_handlers
-from agent.ocpp16.incoming_calls import Handler
-from agent.ocpp16.pending_call import SentCalls
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session import Session
 from agent.ocpp16.session_context import SessionContext
-from agent.ocpp16.websocket import (
-    SUBPROTOCOL,
+from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
+from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
+from agent.ocppj.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
+from agent.ocppj.frame_log import FrameLog
+from agent.ocppj.frames import Payload
+from agent.ocppj.pending_call import SentCalls
+from agent.ocppj.websocket import (
     OffLoop,
     OpenWebSocket,
     WebSocket,
     at_once,
-    connect_websocket,
 )
 from agent.platform.errors import CallFailed, LinkError
 from agent.platform.redaction import shown_url
@@ -281,7 +280,7 @@ class CentralSystemLink:
                     url, headers=access.headers, ssl=access.tls, open_timeout_s=_OPEN_TIMEOUT_S
                 )
         except CONNECT_PROBLEMS as problem:
-            raise LinkError(explain(problem, url, self._clock.now().utc)) from problem
+            raise LinkError(explain(problem, url, self._clock.now().utc, VERSION)) from problem
         if wire.subprotocol != SUBPROTOCOL:
             # OCPP-J 1.6, 3.2: a server that chose no subprotocol does not speak OCPP 1.6.
             await _close(wire)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agent.ocpp16.frames import CallRefused, Payload
 from agent.ocpp16.schemas import check_call
+from agent.ocppj.frames import CallRefused, Payload
 
 VERSION = "ocpp1.6"
 ACTIONS: Mapping[str, str] = {

@@ -12,7 +12,7 @@ from typing import Any
 from agent.core.commands import Authorize
 from agent.core.values import CertificateHash, Contract
 from agent.ocpp16 import requests
-from agent.ocpp16.frames import Payload
+from agent.ocppj.frames import Payload
 from agent.platform.bounded_json import NotJson, read_json
 from agent.platform.errors import AnswerUnusable, CallFailed
 

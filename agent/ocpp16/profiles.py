@@ -17,7 +17,7 @@ from agent.core.charging_profiles import (
     Schedule,
 )
 from agent.ocpp16.confirmations import read_time
-from agent.ocpp16.frames import CallRefused, Payload
+from agent.ocppj.frames import CallRefused, Payload
 
 _RATE_MAX = 1e9
 

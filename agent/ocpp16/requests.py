@@ -29,8 +29,8 @@ from agent.core.values import (
     StatusReport,
     StopTransaction,
 )
-from agent.ocpp16.connect import CLOCK_TRUSTED_FROM_YEAR
-from agent.ocpp16.frames import Payload
+from agent.ocppj.connect import CLOCK_TRUSTED_FROM_YEAR
+from agent.ocppj.frames import Payload
 
 NO_TRANSACTION_ID = -1
 _DECIMAL_NUMBER = re.compile(r"-?\d+(\.\d+)?")

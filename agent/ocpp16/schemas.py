@@ -13,7 +13,7 @@ from typing import Any
 from ocpp.messages import MessageType, get_validator  # type: ignore[import-untyped]
 from ocpp.v16.enums import Action  # type: ignore[import-untyped]
 
-from agent.ocpp16.frames import CallRefused, Payload
+from agent.ocppj.frames import CallRefused, Payload
 
 KNOWN_ACTIONS: frozenset[str] = frozenset(str(action.value) for action in Action)
 # The feature profile that an action belongs to, where that is not Core (OCPP 1.6, 3.3).

@@ -20,8 +20,6 @@ from agent.core.events import (
 )
 from agent.core.tag_sources import Source
 from agent.ocpp16 import confirmations, plug_and_charge, requests
-from agent.ocpp16.frames import Payload
-from agent.ocpp16.pending_call import CallErrorReceived, Exchange, OutgoingCall
 from agent.ocpp16.send_queue import (
     Due,
     Waiting,
@@ -33,6 +31,8 @@ from agent.ocpp16.send_queue import (
     wait_at_most,
 )
 from agent.ocpp16.session_context import SessionContext
+from agent.ocppj.frames import Payload
+from agent.ocppj.pending_call import CallErrorReceived, Exchange, OutgoingCall
 from agent.platform.errors import AgentError, CallFailed
 
 _DAY_S = 86_400.0
@@ -61,7 +61,9 @@ class Sender:
         self._newest_row = 0
         self._last_sent_s = self._loop.time()
         self._last_asked_time_s = self._loop.time()
-        self.exchange = Exchange(self.send, around.sent, self._take_late_answer)
+        self.exchange = Exchange(
+            self.send, around.sent, self._take_late_answer, confirmations.tag_of
+        )
         self.accepted_at_s: float | None = None
         self._answered_before = 0  # the link was accepted
         self.stood_accepted_s = 0.0  # how long the link was accepted, once it is over
@@ -222,7 +224,7 @@ class Sender:
             return
         self._registration.asked(self._loop.time())
         payload = requests.boot_notification(self._around.charge_point)
-        call = OutgoingCall(self._new_id(), "BootNotification", payload, self._message_timeout_s())
+        call = self._call("BootNotification", payload)
         try:
             answer = confirmations.read_boot(await self.exchange.perform(call))
         except CallFailed as problem:
@@ -260,24 +262,17 @@ class Sender:
 
     async def _send_status(self, waiting: WaitingStatus) -> None:
         payload = requests.status_notification(waiting.report, waiting.changed_at)
-        await self._perform(
-            OutgoingCall(self._new_id(), "StatusNotification", payload, self._message_timeout_s())
-        )
+        await self._perform(self._call("StatusNotification", payload))
 
     async def _send_told(self, waiting: WaitingTold) -> None:
         if waiting.action == "Heartbeat":
             await self._send_heartbeat()
             return
-        timeout_s = self._message_timeout_s()
-        await self._perform(
-            OutgoingCall(self._new_id(), waiting.action, dict(waiting.payload), timeout_s)
-        )
+        await self._perform(self._call(waiting.action, dict(waiting.payload)))
 
     async def _send_proxied(self, waiting: WaitingProxied) -> None:
-        timeout_s = self._message_timeout_s()
-        call = OutgoingCall(self._new_id(), waiting.action, waiting.payload, timeout_s)
         try:
-            payload = await self.exchange.perform(call)
+            payload = await self.exchange.perform(self._call(waiting.action, waiting.payload))
         except CallFailed as problem:
             if not waiting.answer.done():
                 waiting.answer.set_exception(problem)
@@ -317,8 +312,7 @@ class Sender:
 
     async def _send_heartbeat(self) -> None:
         self._last_asked_time_s = self._loop.time()
-        call = OutgoingCall(self._new_id(), "Heartbeat", {}, self._message_timeout_s())
-        payload = await self._perform(call)
+        payload = await self._perform(self._call("Heartbeat", {}))
         told = confirmations.read_current_time(payload)
         if told is not None and self._registration.may_tell_time(self._registration.status):
             self._around.clock.learn(told)
@@ -395,6 +389,9 @@ class Sender:
 
     def _message_timeout_s(self) -> float:
         return float(self._integer("MessageTimeout"))
+
+    def _call(self, action: str, payload: Payload) -> OutgoingCall:
+        return OutgoingCall(self._new_id(), action, payload, self._message_timeout_s())
 
     def _new_id(self) -> str:
         return str(uuid.UUID(int=self._around.random.getrandbits(128), version=4))

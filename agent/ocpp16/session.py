@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agent.ocpp16.frames import (
+from agent.ocpp16.dispatch import Dispatch
+from agent.ocpp16.send_queue import wait_at_most
+from agent.ocpp16.sender import Sender
+from agent.ocpp16.session_context import SessionContext
+from agent.ocpp16.version import parse
+from agent.ocppj.frames import (
     LARGE_FRAME,
     BadCall,
     BadFrame,
@@ -17,13 +22,9 @@ from agent.ocpp16.frames import (
     CallError,
     CallResult,
     log_frame,
-    parse,
 )
-from agent.ocpp16.incoming_calls import IncomingCalls
-from agent.ocpp16.send_queue import wait_at_most
-from agent.ocpp16.sender import Sender
-from agent.ocpp16.session_context import SessionContext
-from agent.ocpp16.websocket import WebSocket
+from agent.ocppj.incoming_calls import IncomingCalls
+from agent.ocppj.websocket import WebSocket
 from agent.platform.errors import LinkError
 
 _DAY_S = 86_400.0
@@ -51,13 +52,13 @@ class Session:
         self._wire = wire
         self._around = around
         self.sender = Sender(around, self._write)
-        self._incoming = IncomingCalls(
+        dispatch = Dispatch(
             around.handlers,
             around.registration,
-            self.sender.send,
             around.off_loop,
             lambda: around.configuration().profiles,
         )
+        self._incoming = IncomingCalls(dispatch.respond, dispatch.may_answer, self.sender.send)
         self._keys_changed = asyncio.Event()
         self._bad_in_a_row = 0
         self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()

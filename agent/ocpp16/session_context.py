@@ -10,11 +10,11 @@ from agent.config.settings import ChargePointSettings
 from agent.core.configuration import Configuration
 from agent.core.ports import Clock, Inbox
 from agent.core.values import QueuedMessage
-from agent.ocpp16.frame_log import FrameLog
-from agent.ocpp16.incoming_calls import Handler
-from agent.ocpp16.pending_call import SentCalls
+from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.registration import Registration
-from agent.ocpp16.websocket import OffLoop, at_once
+from agent.ocppj.frame_log import FrameLog
+from agent.ocppj.pending_call import SentCalls
+from agent.ocppj.websocket import OffLoop, at_once
 
 
 @dataclass(frozen=True, slots=True)

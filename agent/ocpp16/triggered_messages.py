@@ -9,8 +9,8 @@ from agent.core.meter_values import sampled_values
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
 from agent.core.values import Instant, MeterValues
-from agent.ocpp16.frames import Payload
 from agent.ocpp16.requests import boot_notification, meter_values_now, status_notification
+from agent.ocppj.frames import Payload
 
 Status = Callable[[], str]  # of a diagnostics upload or a firmware update
 

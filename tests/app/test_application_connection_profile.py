@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.connection_profile import ConnectionProfiles
-from agent.ocpp16.connect import basic_authorization
+from agent.ocppj.connect import basic_authorization
 from agent.platform.errors import LinkError
 from tests.app.box import Box, box_settings
 from tests.emulators.central_system import FakeCentralSystem

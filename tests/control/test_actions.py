@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from agent.control.actions import DECISIONS_MAX, ControlActions
-from agent.ocpp16.simulated_network import CUT
+from agent.ocppj.simulated_network import CUT
 from agent.platform.errors import ControlError
 from hw.simulated.part import SimulatedFault
 from tests.app.box import CARD, OTHER_CARD, running_box

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from agent.ocpp16.websocket import WebSocket
+from agent.ocppj.websocket import WebSocket
 from agent.platform.errors import LinkError
 
 OCPP16 = Subprotocol("ocpp1.6")

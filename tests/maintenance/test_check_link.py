@@ -17,7 +17,7 @@ from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance import check_link
 from agent.maintenance.check_link import look_at_link
 from agent.maintenance.findings import Finding, FindingVerdict
-from agent.ocpp16.connect import basic_authorization
+from agent.ocppj.connect import basic_authorization
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.certificates import certificate_for
 

@@ -24,9 +24,9 @@ from agent.core.values import (
     StopTransaction,
     TransactionMessage,
 )
-from agent.ocpp16.frame_log import FrameLog
 from agent.ocpp16.link import CentralSystemLink
-from agent.ocpp16.websocket import OpenWebSocket
+from agent.ocppj.frame_log import FrameLog
+from agent.ocppj.websocket import OpenWebSocket
 from agent.platform.errors import AgentError
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON, VirtualClock

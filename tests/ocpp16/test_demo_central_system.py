@@ -11,7 +11,7 @@ from agent.core.commands import Authorize, DeliverNext, NotifyStatus
 from agent.core.events import AuthorizeAnswered, LinkAccepted, MessageAnswered
 from agent.core.values import AuthorizationStatus, Status, StatusReport
 from agent.ocpp16.demo_central_system import DemoCentralSystem
-from agent.ocpp16.websocket import connect_websocket
+from agent.ocpp16.version import connect_websocket
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
 from tests.ocpp16.rig import SAMPLE, START, STOP, Rig, row, running

@@ -24,9 +24,9 @@ from agent.core.events import (
     ResetRequested,
     UnlockRequested,
 )
-from agent.ocpp16.frames import LARGE_FRAME
 from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.schemas import KNOWN_ACTIONS
+from agent.ocppj.frames import LARGE_FRAME
 from agent.platform.log_lines import AT_ONCE, AT_ONCE_OTHERS, Repetitions
 from tests.emulators.central_system import FakeCentralSystem
 from tests.ocpp16.rig import TAG, Rig, accepted, running

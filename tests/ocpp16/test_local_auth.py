@@ -16,17 +16,17 @@ from agent.app.application import Application
 from agent.app.environment import Environment
 from agent.config.settings import AuthorizationSettings
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry, ListUpdateKind
-from agent.ocpp16.frames import (
+from agent.ocpp16.handlers.local_auth import read_local_list
+from agent.ocpp16.schemas import CHECKED_BY_HANDLER, check_call
+from agent.ocpp16.version import parse
+from agent.ocppj.frames import (
     LARGE_FRAME,
     BadCall,
     BadFrame,
     Call,
     CallError,
     CallRefused,
-    parse,
 )
-from agent.ocpp16.handlers.local_auth import read_local_list
-from agent.ocpp16.schemas import CHECKED_BY_HANDLER, check_call
 from agent.platform.bounded_json import AT_ONCE_MAX
 from tests.app.box import CARD, Box, box_settings, put_on_list, running_box
 from tests.emulators.central_system import Answer, FakeCentralSystem

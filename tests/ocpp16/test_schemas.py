@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.ocpp16.frames import CallRefused
 from agent.ocpp16.schemas import KNOWN_ACTIONS, check_call
+from agent.ocppj.frames import CallRefused
 
 PROFILE = {
     "chargingProfileId": 1,

@@ -14,8 +14,9 @@ from websockets.frames import Close
 from agent.config.settings import CentralSystemSettings
 from agent.core.commands import Authorize
 from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
-from agent.ocpp16.connect import CONNECT_PROBLEMS, explain, tls_context
-from agent.ocpp16.websocket import WebSocket, _why_closed, connect_websocket
+from agent.ocpp16.version import VERSION, connect_websocket
+from agent.ocppj.connect import CONNECT_PROBLEMS, explain, tls_context
+from agent.ocppj.websocket import WebSocket, _why_closed
 from agent.platform.errors import LinkError
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.certificates import certificate_for
@@ -35,7 +36,7 @@ async def failure(url: str, tls: ssl.SSLContext | None = None) -> str:
     try:
         wire = await open_wire(url, tls)
     except CONNECT_PROBLEMS as problem:
-        return explain(problem, url, NOON)
+        return explain(problem, url, NOON, VERSION)
     await wire.close()
     return ""
 

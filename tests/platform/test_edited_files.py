@@ -14,7 +14,7 @@ from agent.config.config_file import parse_config, read_config
 from agent.config.settings import ApiTokenSettings, MqttSettings
 from agent.maintenance.scrub import scrubber_for
 from agent.mqtt.broker import _password
-from agent.ocpp16.connect import read_authorization_key
+from agent.ocppj.connect import read_authorization_key
 from agent.platform.edited_files import decoded, one_line, read_certificates, read_secret, read_text
 from agent.platform.errors import AgentError, EditedFileError
 from agent.platform.tls import client_context

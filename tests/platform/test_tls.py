@@ -12,7 +12,7 @@ import pytest
 from agent.config.settings import MqttSettings
 from agent.maintenance.transfer.network import Network
 from agent.mqtt.broker import _tls
-from agent.ocpp16 import connect
+from agent.ocppj import connect
 from agent.platform.errors import CertificateFileError
 from agent.platform.tls import client_context, explain_tls
 from tests.emulators.certificates import certificate_for

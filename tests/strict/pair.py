@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.settings import AuthorizationSettings, FirmwareSettings, Settings
-from agent.ocpp16.websocket import OpenWebSocket, WebSocket, connect_websocket
+from agent.ocpp16.version import connect_websocket
+from agent.ocppj.websocket import OpenWebSocket, WebSocket
 from agent.runtime.clock import SystemClock
 from hw.settings import ContactorSettings
 from tests.app.box import Box, box_settings

@@ -16,7 +16,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
 from agent.core.values import DecisionRecord, ListOwner, Verdict
-from agent.ocpp16.frame_log import LoggedFrame
+from agent.ocppj.frame_log import LoggedFrame
 from agent.platform.errors import StoreError
 
 DECISIONS_SHOWN = 8

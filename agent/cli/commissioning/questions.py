@@ -21,7 +21,7 @@ from agent.config.config_file import parse_config
 from agent.config.reading import every_setting
 from agent.platform.errors import ConfigError
 
-# As agent.ocpp16.connect reads it: OCPP 1.6 security white paper, A00.FR.205.
+# As agent.ocppj.connect reads it: OCPP 1.6 security white paper, A00.FR.205.
 PASSWORD = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}|\S{16,20}")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _MINIMAL = """

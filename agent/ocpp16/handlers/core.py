@@ -16,9 +16,9 @@ from agent.core.events import (
     UnlockRequested,
 )
 from agent.core.ports import Inbox
-from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming_calls import Handler
+from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.profiles import read_profile
+from agent.ocppj.frames import CallRefused, Payload
 
 
 def core_handlers(

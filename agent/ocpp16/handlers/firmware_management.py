@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from agent.core.firmware_values import UpdateAsked
 from agent.core.ports import Inbox
 from agent.ocpp16.confirmations import read_time
-from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming_calls import AnswerFirst, Handler
+from agent.ocpp16.dispatch import Handler
+from agent.ocppj.frames import CallRefused, Payload
+from agent.ocppj.incoming_calls import AnswerFirst
 
 logger = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from agent.core.values import (
     ListUpdateKind,
 )
 from agent.ocpp16.confirmations import read_end_time
-from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming_calls import Handler
+from agent.ocpp16.dispatch import Handler
+from agent.ocppj.frames import CallRefused, Payload
 from agent.runtime.local_list_updates import ListUpdates
 
 _KINDS = {kind.value: kind for kind in (ListUpdateKind.FULL, ListUpdateKind.DIFFERENTIAL)}

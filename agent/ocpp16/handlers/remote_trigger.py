@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from agent.core.state import ChargePoint
-from agent.ocpp16.frames import Payload
-from agent.ocpp16.incoming_calls import AnswerFirst, Handler
+from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.schemas import check_call
 from agent.ocpp16.triggered_messages import TriggeredMessages
+from agent.ocppj.frames import Payload
+from agent.ocppj.incoming_calls import AnswerFirst
 
 # OCPP 1.6, 7.34; the library's own list has those of the security white paper too.
 _KNOWN = frozenset(

@@ -9,8 +9,8 @@ from agent.core.ports import Inbox
 from agent.core.state import ChargePoint
 from agent.core.values import Reservation
 from agent.ocpp16.confirmations import INT64_MAX, read_end_time
-from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming_calls import Handler
+from agent.ocpp16.dispatch import Handler
+from agent.ocppj.frames import CallRefused, Payload
 
 _ANY_CONNECTOR = 0
 

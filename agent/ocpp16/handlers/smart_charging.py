@@ -16,10 +16,10 @@ from agent.core.events_requests import ClearProfilesRequested, SetProfileRequest
 from agent.core.ports import Inbox
 from agent.core.state import ChargePoint
 from agent.core.values import Instant
-from agent.ocpp16.frames import CallRefused, Payload
-from agent.ocpp16.incoming_calls import Handler
+from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.profiles import read_profile, schedule_as_json, second_of
-from agent.ocpp16.websocket import OffLoop
+from agent.ocppj.frames import CallRefused, Payload
+from agent.ocppj.websocket import OffLoop
 
 
 def smart_charging_handlers(

@@ -29,7 +29,7 @@ from agent.cli.commissioning.questions import PASSWORD, QUESTIONS, complaints, c
 from agent.config.advice import warnings_for
 from agent.config.config_file import parse_config, read_config
 from agent.config.reading import every_setting
-from agent.ocpp16.connect import check_profile, read_authorization_key
+from agent.ocppj.connect import check_profile, read_authorization_key
 from agent.platform.errors import AgentError, LinkError
 
 LIMIT_S = 30.0

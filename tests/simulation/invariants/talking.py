@@ -14,7 +14,7 @@ from agent.core.commands import Command, NotifyStatus
 from agent.core.events import Event
 from agent.core.state import ChargePoint
 from agent.core.values import Status
-from agent.ocpp16.backoff import QUICK_RETURNS_MAX
+from agent.ocppj.backoff import QUICK_RETURNS_MAX
 from tests.core.transitions import is_legal
 from tests.simulation.invariants.base import Invariant
 

@@ -213,7 +213,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (NoStorm,),
         (
             Edit(
-                "agent/ocpp16/backoff.py",
+                "agent/ocppj/backoff.py",
                 "        return self._wait_s\n",
                 "        return 0.1\n",
             ),
@@ -234,7 +234,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "        self.task = self._loop.create_task(self._perform(call))\n",
             ),
             Edit(
-                "agent/ocpp16/pending_call.py",
+                "agent/ocppj/pending_call.py",
                 '        assert self.in_flight is None, "one call at a time"\n',
                 "",
             ),
@@ -272,7 +272,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (ComesToRest, NoStorm),
         (
             Edit(
-                "agent/ocpp16/backoff.py",
+                "agent/ocppj/backoff.py",
                 "        return self._wait_s\n",
                 "        return self._wait_s if self._wait_s < 100 else 1e9\n",
             ),

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agent.ocpp16.simulated_network import NetworkSwitch
+from agent.ocppj.simulated_network import NetworkSwitch
 from agent.platform.errors import LinkError
 from tests.emulators.central_system import FakeCentralSystem
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.ocpp16.frames import (
+from agent.ocpp16.schemas import KNOWN_ACTIONS, check_call
+from agent.ocppj.frames import (
     BadCall,
     BadFrame,
     Call,
@@ -21,7 +22,6 @@ from agent.ocpp16.frames import (
     parse,
     result_text,
 )
-from agent.ocpp16.schemas import KNOWN_ACTIONS, check_call
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.ocpp16.confirmations import tag_of
-from agent.ocpp16.frames import CallError, CallResult, Payload, call_text
+from agent.ocppj.frames import CallError, CallResult, Payload, call_text
 from agent.platform.bounds import BoundedMap
 from agent.platform.errors import CallFailed, LinkError
 from agent.platform.redaction import one_line, without_tag
@@ -64,11 +63,16 @@ class Exchange:
         send: Callable[[str], Awaitable[None]],
         sent: SentCalls,
         late: Callable[[OutgoingCall, Any], None],
+        tag_of: Callable[[object], str | None],
     ) -> None:
-        """``late`` is told of an answer that came after the time-out of its call."""
+        """``late`` takes an answer that came after the time-out of its call.
+
+        ``tag_of`` gives the idTag that the subject of a call is about: no text shows it whole.
+        """
         self._send = send
         self._sent = sent
         self._late = late
+        self._tag_of = tag_of
         self._answer: asyncio.Future[Any] | None = None
         self._silent_timeouts = 0
         self.answered = 0  # calls over this connection, in time
@@ -121,7 +125,7 @@ class Exchange:
             self.answered += 1
             answer.set_result(frame.payload)
             return
-        description = without_tag(frame.description, tag_of(call.subject))
+        description = without_tag(frame.description, self._tag_of(call.subject))
         message = one_line(f"{call.action} was refused: {frame.code} {description}", _PROBLEM_MAX)
         answer.set_exception(CallErrorReceived(frame.code, message.strip()))
 

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidMessage, InvalidStatus, InvalidURI, Neg
 from websockets.http11 import Response
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
-from agent.ocpp16.connect import (
+from agent.ocppj.connect import (
     basic_authorization,
     check_profile,
     connection_url,
@@ -30,7 +30,7 @@ URL = "wss://cs.example.net/ocpp/CP7"
 
 @pytest.mark.parametrize("url", ["ws://[::::]/a", "ws://[:]/", "ws://[1.2.3.4]/"])
 def test_an_address_that_nobody_can_read_is_explained_and_not_raised(url: str):
-    assert url in explain(TimeoutError(), url, NOON)
+    assert url in explain(TimeoutError(), url, NOON, "OCPP 1.6")
 
 
 @pytest.mark.parametrize(
@@ -239,11 +239,11 @@ def _no_tls() -> ssl.SSLError:
     ],
 )
 def test_every_failure_is_told_in_words(problem: BaseException, words: str):
-    sentence = explain(problem, URL, NOON)
+    sentence = explain(problem, URL, NOON, "OCPP 1.6")
     assert words in sentence
     assert "wrong" not in sentence
 
 
 def test_a_certificate_that_fails_in_1970_is_blamed_on_the_clock():
-    sentence = explain(_certificate_error(), URL, datetime(1970, 1, 1, tzinfo=UTC))
+    sentence = explain(_certificate_error(), URL, datetime(1970, 1, 1, tzinfo=UTC), "OCPP 1.6")
     assert "the clock of this box may be wrong (it says 1970)" in sentence

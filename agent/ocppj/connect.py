@@ -175,7 +175,7 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def explain(problem: BaseException, url: str, now: datetime) -> str:
+def explain(problem: BaseException, url: str, now: datetime, version: str) -> str:
     """Why connecting to ``url`` failed, as a sentence for the person at the box. No secrets."""
     host = _host_of(url)
     match problem:
@@ -202,7 +202,7 @@ def explain(problem: BaseException, url: str, now: datetime) -> str:
         case OSError():
             return f"{host} cannot be reached: {problem.strerror or problem}"
         case _:
-            return _explain_handshake(problem, host)
+            return _explain_handshake(problem, host, version)
 
 
 def _host_of(url: str) -> str:
@@ -244,10 +244,10 @@ def _explain_status(response: Response, host: str, url: str) -> str:
             return f"{host} refuses the connection (HTTP {status})"
 
 
-def _explain_handshake(problem: BaseException, host: str) -> str:
+def _explain_handshake(problem: BaseException, host: str, version: str) -> str:
     match problem:
         case NegotiationError():
-            return f"{host} does not speak OCPP 1.6 (no common subprotocol)"
+            return f"{host} does not speak {version} (no common subprotocol)"
         case InvalidURI():
             return "central_system.url is not a WebSocket address"
         case InvalidMessage() | EOFError():

@@ -7,7 +7,7 @@ import ssl as ssl_module
 from collections.abc import Mapping
 from weakref import WeakSet
 
-from agent.ocpp16.websocket import OpenWebSocket, WebSocket
+from agent.ocppj.websocket import OpenWebSocket, WebSocket
 from agent.platform.errors import LinkError
 
 CUT = "the network is cut (simulated)"

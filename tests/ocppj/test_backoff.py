@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from agent.ocpp16.backoff import QUICK_RETURNS_MAX, QUICK_RETURNS_PER_S, Backoff
+from agent.ocppj.backoff import QUICK_RETURNS_MAX, QUICK_RETURNS_PER_S, Backoff
 
 
 class Fixed(random.Random):

@@ -87,16 +87,19 @@ class BadFrame:
 Frame = Call | CallResult | CallError | BadCall | BadFrame
 
 
-def parse(data: str | bytes) -> Frame:
-    """Read one message from the wire. Never raises."""
+def parse(data: str | bytes, long_action: str = "") -> Frame:
+    """Read one message from the wire. Never raises.
+
+    ``long_action``: the one action whose calls may need more than the decoder does at once.
+    """
     content: list[Any] = []
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         may_be_anything = is_light(text)
         for element in read_elements(text):
             content.append(element)
-            if not (may_be_anything or _may_be_a_local_list(content)):
-                return _refused(content, "it is too long: only SendLocalList may be so long")
+            if not (may_be_anything or _may_be_long(content, long_action)):
+                return _refused(content, f"it is too long: only {long_action} may be so long")
     except UnicodeDecodeError:
         return BadFrame("it is not UTF-8")
     except TooMuch as problem:
@@ -118,10 +121,12 @@ def parse(data: str | bytes) -> Frame:
             return BadFrame("its message type is unknown")
 
 
-def _may_be_a_local_list(content: list[Any]) -> bool:
-    """By the first elements of a message: no other needs more than the decoder does at once."""
+def _may_be_long(content: list[Any], long_action: str) -> bool:
+    """By the first elements of a message."""
     match content:
-        case [2 | 3 | 4] | [2, _] | [2, _, "SendLocalList", *_]:
+        case [2 | 3 | 4] | [2, _]:
+            return True
+        case [2, _, action, *_] if action == long_action:
             return True
         case _:
             return False

@@ -14,7 +14,6 @@ from websockets.typing import Subprotocol
 from agent.platform.errors import LinkError
 from agent.platform.redaction import one_line
 
-SUBPROTOCOL = "ocpp1.6"
 # A local list of 10,000 entries is about 1.3 MB in one frame.
 _FRAME_BYTES_MAX = 2 * 1024 * 1024
 _CLOSE_TIMEOUT_S = 2.0
@@ -41,7 +40,7 @@ class WebSocket(Protocol):
 
 
 class OpenWebSocket(Protocol):
-    """Opens a Wire; raises LinkError, OSError or what the WebSocket library raises."""
+    """Opens a WebSocket; raises LinkError, OSError or what the WebSocket library raises."""
 
     async def __call__(
         self,
@@ -51,10 +50,11 @@ class OpenWebSocket(Protocol):
         ssl: ssl_module.SSLContext | None,
         open_timeout_s: float,
     ) -> WebSocket:
-        """Open a connection that offers the subprotocol ocpp1.6."""
+        """Open a connection that offers the subprotocol of our version of OCPP."""
 
 
-async def connect_websocket(
+async def open_websocket(
+    subprotocol: str,
     url: str,
     *,
     headers: Mapping[str, str],
@@ -64,7 +64,7 @@ async def connect_websocket(
     """Open a real WebSocket. No redirects, no proxy from the environment, no compression."""
     connection = await _DirectConnect(
         url,
-        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        subprotocols=[Subprotocol(subprotocol)],
         additional_headers=dict(headers),
         ssl=ssl,
         compression=None,

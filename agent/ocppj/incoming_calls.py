@@ -5,23 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from agent.ocpp16.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
-from agent.ocpp16.registration import Registration
-from agent.ocpp16.schemas import (
-    CHECKED_BY_HANDLER,
-    KNOWN_ACTIONS,
-    PROFILE_OF,
-    REFUSED_WITHOUT_PROFILE,
-    check_call,
-)
-from agent.ocpp16.websocket import OffLoop, at_once
+from agent.ocppj.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
 from agent.platform.bounds import BoundedMap
 from agent.platform.errors import LinkError
-from agent.platform.redaction import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +22,10 @@ class AnswerFirst:
     then: Callable[[], None]
 
 
-Handler = Callable[[Payload], Awaitable[Payload | AnswerFirst]]
-
 AT_ONCE_MAX = 64  # a third of a second of a central system that asks 200 times a second
 LARGE_AT_ONCE_MAX = 4  # of those that may take 2 MiB each
 _TASKS_MAX = 2 * AT_ONCE_MAX  # those beyond AT_ONCE_MAX only say that there are too many
 _ANSWERS_KEPT_MAX = 50
-_REMOTE_START_STOP = ("RemoteStartTransaction", "RemoteStopTransaction")
 
 logger = logging.getLogger(__name__)
 
@@ -48,20 +35,16 @@ class IncomingCalls:
 
     def __init__(
         self,
-        handlers: Mapping[str, Handler],
-        registration: Registration,
+        respond: Callable[[Call], Awaitable[Payload | AnswerFirst]],
+        may_answer: Callable[[], bool],
         send: Callable[[str], Awaitable[None]],
-        off_loop: OffLoop = at_once,
-        profiles: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        """``off_loop`` runs what is slow with a large call on another thread.
+        """``respond`` raises CallRefused for what is answered with a CALLERROR.
 
-        ``profiles`` names those that SupportedFeatureProfiles does not leave out.
+        ``may_answer`` is False while a call gets no answer at all.
         """
-        self._off_loop = off_loop
-        self._profiles = profiles
-        self._handlers = handlers
-        self._registration = registration
+        self._respond = respond
+        self._may_answer = may_answer
         self._send = send
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_work: dict[str, bool] = {}  # by id, whether it is a large one
@@ -69,9 +52,7 @@ class IncomingCalls:
 
     def take(self, call: Call | BadCall) -> None:
         """Begin to answer the call. Never raises, returns at once."""
-        if not self._registration.answers_calls:
-            # OCPP 1.6, 4.2: a rejected charge point does not answer; before the first answer to
-            # BootNotification nothing but that may flow.
+        if not self._may_answer():
             logger.info("A call came before this charge point was accepted; it is not answered")
             return
         if isinstance(call, BadCall):
@@ -132,7 +113,7 @@ class IncomingCalls:
 
     async def _answer(self, call: Call) -> tuple[str, Callable[[], None] | None]:
         try:
-            result = await self._result(call)
+            result = await self._respond(call)
         except CallRefused as refusal:
             return error_text(call.unique_id, refusal.code, refusal.description), None
         except TimeoutError:
@@ -145,32 +126,6 @@ class IncomingCalls:
         if isinstance(result, AnswerFirst):
             return result_text(call.unique_id, result.payload), result.then
         return result_text(call.unique_id, result), None
-
-    async def _result(self, call: Call) -> Payload | AnswerFirst:
-        # Known or not is meant as in OCPP-J 1.6, 4.2.3; the library has the two codes swapped.
-        if call.action not in KNOWN_ACTIONS:
-            raise CallRefused("NotImplemented", f"unknown action {one_line(call.action, 50)}")
-        handler = self._handlers.get(call.action)
-        profile = PROFILE_OF.get(call.action)
-        is_off = profile is not None and profile not in self._profiles()
-        if is_off and call.action in REFUSED_WITHOUT_PROFILE:
-            return REFUSED_WITHOUT_PROFILE[call.action]
-        if handler is None or is_off:
-            raise CallRefused("NotSupported", f"{call.action} is not supported")
-        payload = await self._checked(call)
-        if call.action in _REMOTE_START_STOP and not self._registration.is_accepted:
-            # OCPP 1.6, 4.2: not allowed while Pending.
-            return {"status": "Rejected"}
-        return await handler(payload)
-
-    async def _checked(self, call: Call) -> Payload:
-        payload: Payload = call.payload
-        if call.action in CHECKED_BY_HANDLER:
-            return payload
-        if call.is_large:
-            payload = await self._off_loop(check_call, call.action, call.payload)
-            return payload
-        return check_call(call.action, payload)
 
 
 def _fingerprint(call: Call) -> int:
