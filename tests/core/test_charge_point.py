@@ -9,7 +9,13 @@ import pytest
 
 from agent.core import charge_point, followers
 from agent.core import events as ev
-from agent.core.commands import CloseContactor, DeliverNext, OfferCurrent
+from agent.core.commands import (
+    Authorize,
+    CloseContactor,
+    DeliverNext,
+    OfferCurrent,
+    RecordDecision,
+)
 from agent.core.state import Connector, RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState
@@ -23,6 +29,8 @@ from tests.core.world import (
     deeds,
     finish,
     listed,
+    of,
+    play,
     reading,
     tap,
 )
@@ -49,6 +57,14 @@ def test_an_event_about_a_tag_that_was_not_looked_up_does_not_reach_the_core(eve
     assert {type(event) for event in ABOUT_TAGS} == set(get_args(ev.Presented | ev.Heard))
     with pytest.raises(KeyError):
         charge_point.handle(a_charge_point(), event, at(0))
+
+
+@pytest.mark.parametrize("event", ABOUT_TAGS[:4], ids=lambda event: type(event).__name__)
+def test_a_tag_that_could_not_be_looked_up_is_refused_for_that_reason(event):
+    _, commands = play(a_charge_point(), ev.LookedUp(event, None, "disk I/O error"))
+    (record,) = of(RecordDecision, commands)
+    assert (record.record.rule, record.record.detail) == ("LOOK_UP_FAILED", "disk I/O error")
+    assert of(Authorize, commands) == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.commands import LockConnector, NotifyStatus, OpenContactor, UnlockConnector
+from agent.core.connector_ev_presence import is_connected
 from agent.core.state import Phase
 from agent.core.values import LockState, PilotState, Status, StatusReport, StopReason
 from tests.core.world import (
@@ -46,6 +47,15 @@ def parts_obey(story: Story) -> list[object]:
 
 def reports(commands) -> list[StatusReport]:
     return [c.report for c in of(NotifyStatus, commands) if c.report.connector_id == 1]
+
+
+def test_a_cable_that_the_vehicle_has_left_counts_as_out_while_its_session_goes_on():
+    story = charging(**GOES_ON)
+    assert is_connected(story.connector)
+    story.tell(OFF)
+    assert not is_connected(story.connector)
+    story.tell(*ON)
+    assert is_connected(story.connector)
 
 
 # --- both keys true, as shipped ------------------------------------------------------------------
