@@ -19,7 +19,7 @@ from agent.platform.edited_files import decoded, one_line, read_certificates, re
 from agent.platform.errors import AgentError, EditedFileError
 from agent.platform.tls import client_context
 from agent.store.offline_view import Look
-from tests.box_config import CONFIG
+from tests.box_config import config_text
 from tests.emulators.certificates import certificate_for
 
 SECRET = "q7Zr-2kPw_5vXb9T"
@@ -48,7 +48,7 @@ def test_a_text_is_the_same_from_every_editor(file: Path, write):
 
 @editors
 def test_every_file_that_is_edited_is_read_so(file: Path, write):
-    config = CONFIG.format(directory=file.parent, url="")
+    config = config_text(file.parent)
     file.write_bytes(write(config))
     assert read_config(file) == parse_config(config)
     file.write_bytes(write(f"{SECRET}\n"))
@@ -65,8 +65,7 @@ def test_the_scrubber_knows_the_secret_as_it_is_used(file: Path, write):
     secret = "blauer elefant 7"  # nothing that looks like a secret
     file.write_bytes(write(f" {secret}\n"))
     settings = parse_config(
-        CONFIG.format(directory=file.parent, url="ws://x")
-        + f'[mqtt]\npassword_file = "{file}"\nusername = "u"\n'
+        config_text(file.parent, "ws://x") + f'[mqtt]\npassword_file = "{file}"\nusername = "u"\n'
     )
     assert scrubber_for(settings, Look()).text(f"x {secret} y") == "x *** y"
 
