@@ -22,7 +22,7 @@ from agent.core.connector import has_forbidding_fault
 from agent.core.connector_ev_presence import is_connected
 from agent.core.events import LimitRequested
 from agent.core.id_tag import mask
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Charging, Connector, Phase
 from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault, PilotState, Verdict
 from hw.simulation_controls import InjectedFault, SimulationControls
 
@@ -105,7 +105,8 @@ class SimulationCommands:
         """
         connector = self._agent.connector(connector_id)
         is_held = connector.traits.has_lock and self._service.has_simulated(connector_id, *CAR)
-        if connector.phase is Phase.CHARGING and connector.vehicle_seen and is_held:
+        session = connector.stage
+        if isinstance(session, Charging) and session.vehicle_seen and is_held:
             await self._agent.pull(lambda simulation: simulation.drive_off(connector_id))
             if not await self._is_free_to_go(connector_id):
                 return await self._confirmed(connector_id, is_off_car, "that the car is gone")

@@ -14,9 +14,18 @@ from agent.core import connector as connectors
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.firmware_values import Firmware, FirmwareStep
 from agent.core.id_tag import mask
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import (
+    ChargePoint,
+    Charging,
+    Connector,
+    Finished,
+    Idle,
+    Phase,
+    Starting,
+    Stopping,
+)
 from agent.core.status_notification import reports, status_of
-from agent.core.values import Instant, LockState, PilotState, Reading, Status
+from agent.core.values import Instant, LockState, PilotState, Reading, Status, Transaction
 from agent.store import OutboxSummary
 
 _UPDATE_WORDS = {
@@ -175,20 +184,20 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
         is_updated = state.firmware.holds_connectors
         why = "firmware is being updated" if is_updated else "the central system wants it so"
         return f"out of service: {why}"
-    match connector.phase:
-        case Phase.STARTING:
+    match connector.stage:
+        case Starting():
             return _words_while_starting(connector)
-        case Phase.CHARGING:
-            return _words_while_charging(state, connector, now)
-        case Phase.STOPPING:
+        case Charging(transaction):
+            return _words_while_charging(state, connector, transaction, now)
+        case Stopping():
             return "the session is being ended"
-        case Phase.FINISHED:
-            if connector.held_for is not None:
+        case Finished(held_for, is_unclaimed):
+            if held_for is not None:
                 return "session over; the cable is held until the card is shown again"
-            if connector.is_unclaimed:
+            if is_unclaimed:
                 return "plugged in, and no card came in time; tap, or plug in once more"
             return "session over; the cable can be taken out"
-        case Phase.IDLE:
+        case Idle():
             return _words_while_idle(state, connector, now)
 
 
@@ -198,12 +207,13 @@ def _words_while_starting(connector: Connector) -> str:
     return "card accepted; waiting for the meter"
 
 
-def _words_while_charging(state: ChargePoint, connector: Connector, now: Instant) -> str:
-    assert connector.transaction is not None
+def _words_while_charging(
+    state: ChargePoint, connector: Connector, transaction: Transaction, now: Instant
+) -> str:
     status = status_of(state, connector, now)
     if status is Status.CHARGING:
         return "charging"
-    if connector.transaction.deauthorized:
+    if transaction.deauthorized:
         return "no energy: the central system does not accept this card"
     complaint = faults.worst(
         frozenset(

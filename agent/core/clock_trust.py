@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core.commands import CorrectTimes, KeepSample, SaveTransaction
-from agent.core.state import Connector
+from agent.core.state import Connector, Session, Stopping
 from agent.core.turn import Turn
 from agent.core.values import Boot, MeterSample, Transaction
 
@@ -47,9 +47,10 @@ def not_before_last(turn: Turn, transaction: Transaction, utc: datetime) -> date
 
 
 def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> None:
-    transaction, stop = connector.transaction, connector.stop
-    if transaction is None or transaction.boot != boot.number:
+    session = connector.stage
+    if not isinstance(session, Session) or session.transaction.boot != boot.number:
         return
+    transaction = session.transaction
     transaction = replace(
         transaction,
         begun_at=transaction.begun_at + shift,
@@ -57,9 +58,11 @@ def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> 
         boot=0,
         samples=tuple(_shifted(sample, boot, shift) for sample in transaction.samples),
     )
-    if stop is not None and stop.ended_at is not None:
-        stop = replace(stop, ended_at=stop.ended_at + shift)
-    turn.put(replace(turn.connector(connector.connector_id), transaction=transaction, stop=stop))
+    session = replace(session, transaction=transaction)
+    if isinstance(session, Stopping) and session.stop.ended_at is not None:
+        stop = replace(session.stop, ended_at=session.stop.ended_at + shift)
+        session = replace(session, stop=stop)
+    turn.put_stage(connector.connector_id, session)
     turn.emit(SaveTransaction(transaction))
     turn.emit(*(KeepSample(transaction.ref, sample) for sample in transaction.samples))
 

@@ -7,7 +7,6 @@ there is no way into a state that depends on which of two events came first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from agent.core import (
@@ -34,7 +33,18 @@ from agent.core.commands import (
     WithdrawOffer,
 )
 from agent.core.faults import Fault
-from agent.core.state import Asked, ChargePoint, Connector, GrantedAuthorization, Phase, Purpose
+from agent.core.state import (
+    Asked,
+    ChargePoint,
+    Charging,
+    Connector,
+    Finished,
+    GrantedAuthorization,
+    Idle,
+    Purpose,
+    Starting,
+    Stopping,
+)
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, StopReason
 
@@ -47,8 +57,9 @@ def settle(turn: Turn, connector_id: int) -> None:
     steps = 0
     while True:
         before = turn.connector(connector_id)
-        _TABLE[before.phase](turn, before)
-        if turn.connector(connector_id) == before:
+        _step(turn, before)
+        after = turn.connector(connector_id)
+        if after is before or after == before:
             break
         steps += 1
         assert steps < _STEPS_MAX, f"connector {connector_id} does not come to rest"
@@ -62,7 +73,7 @@ def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
 
 def may_start(state: ChargePoint, connector: Connector) -> bool:
     """True if a new session could begin here now, were there a card and a plug."""
-    return connector.phase in (Phase.IDLE, Phase.FINISHED) and _is_in_order(state, connector)
+    return isinstance(connector.stage, Idle | Finished) and _is_in_order(state, connector)
 
 
 def may_follow(state: ChargePoint, connector: Connector) -> bool:
@@ -94,8 +105,7 @@ def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
 def energy_granted(state: ChargePoint, connector: Connector) -> bool:
     """True while only the vehicle may be missing."""
     return (
-        connector.phase is Phase.CHARGING
-        and connector.transaction is not None
+        isinstance(connector.stage, Charging)
         and not connector.is_deauthorized
         and connector.current_a >= CURRENT_MIN_A
         and connector.is_locked
@@ -104,56 +114,65 @@ def energy_granted(state: ChargePoint, connector: Connector) -> bool:
     )
 
 
-# --- the table -----------------------------------------------------------------------------------
+# --- the phases ----------------------------------------------------------------------------------
 
 
-def _idle(turn: Turn, connector: Connector) -> None:
-    if _take_grant(turn, connector):
-        return
-    _open_and_withdraw(turn, turn.connector(connector.connector_id))
-    _release(turn, turn.connector(connector.connector_id))
+def _step(turn: Turn, connector: Connector) -> None:
+    match connector.stage:
+        case Idle():
+            _rest(turn, connector)
+        case Starting() as starting:
+            _starting(turn, connector, starting)
+        case Charging() as charging:
+            _charging(turn, connector, charging)
+        case Stopping() as ending:
+            _stopping(turn, connector, ending)
+        case Finished() as finished:
+            _finished(turn, connector, finished)
 
 
-def _starting(turn: Turn, connector: Connector) -> None:
-    grant = connector.grant
-    assert grant is not None
+def _rest(turn: Turn, connector: Connector) -> None:
+    if not _take_grant(turn, connector):
+        _open_and_withdraw(turn, connector)
+        _release(turn, turn.connector(connector.connector_id))
+
+
+def _starting(turn: Turn, connector: Connector, starting: Starting) -> None:
     forbidden = has_forbidding_fault(turn.state, connector) or turn.state.restart is not None
-    too_late = turn.now.monotonic_s >= connector.give_up_s
+    too_late = turn.now.monotonic_s >= starting.give_up_s
     if not connector.is_plugged or forbidden or too_late:
-        give_back(turn, grant, replies.because(Rule.GIVEN_UP))
-        turn.put(replace(turn.connector(connector.connector_id), phase=Phase.IDLE, grant=None))
+        give_back(turn, starting.grant, replies.because(Rule.GIVEN_UP))
+        turn.put_stage(connector.connector_id, Idle())
         return
     if not connector.is_locked:
         _order_lock(turn, connector)
     wants_meter = connector.traits.has_meter and connector.reading is None
-    if wants_meter and not connector.meter_asked:  # while the bolt moves
-        turn.put(replace(turn.connector(connector.connector_id), meter_asked=True))
+    if wants_meter and not starting.meter_asked:  # while the bolt moves
+        turn.put_stage(connector.connector_id, replace(starting, meter_asked=True))
         turn.emit(ReadMeter(connector.connector_id))
     if turn.connector(connector.connector_id).is_locked and not wants_meter:
-        transaction.begin(turn, connector, grant)
+        transaction.begin(turn, connector, starting.grant)
 
 
-def _charging(turn: Turn, connector: Connector) -> None:
-    assert connector.transaction is not None
-    connector = connector_ev_presence.watch(turn, connector)
+def _charging(turn: Turn, connector: Connector, charging: Charging) -> None:
+    charging = connector_ev_presence.watch(turn, connector, charging)
+    connector = turn.connector(connector.connector_id)
     stop_reason = _reason_to_stop(turn, connector)
     if stop_reason is not None:
         transaction.order_stop(turn, connector.connector_id, stop_reason, at_once=True)
         return
-    wanted_end = transaction.reason_to_end(turn, connector)
+    wanted_end = transaction.reason_to_end(turn, connector, charging)
     if wanted_end is not None:
         transaction.order_stop(turn, connector.connector_id, wanted_end)
         return
     if not connector.is_locked:
         _order_lock(turn, connector)
-    _drive_energy(turn, turn.connector(connector.connector_id))
-    _ask_for_sample(turn, turn.connector(connector.connector_id))
+    _drive_energy(turn, turn.connector(connector.connector_id), charging)
+    _ask_for_sample(turn, connector.connector_id)
 
 
-def _stopping(turn: Turn, connector: Connector) -> None:
-    stop = connector.stop
-    assert stop is not None
-    now_s = turn.now.monotonic_s
+def _stopping(turn: Turn, connector: Connector, ending: Stopping) -> None:
+    stop, now_s = ending.stop, turn.now.monotonic_s
     connector = _withdraw(turn, connector)
     if now_s < stop.open_by_s and _may_still_draw(turn.state, connector):
         return  # the vehicle is given time to stop drawing: no switching under load
@@ -163,52 +182,39 @@ def _stopping(turn: Turn, connector: Connector) -> None:
         return
     wants_meter = connector.traits.has_meter and not stop.meter_done
     if wants_meter and not stop.meter_asked:
-        turn.put(replace(connector, stop=replace(stop, meter_asked=True)))
+        asked = replace(ending, stop=replace(stop, meter_asked=True))
+        turn.put_stage(connector.connector_id, asked)
         turn.emit(ReadMeter(connector.connector_id))
         return
     if wants_meter and now_s < stop.give_up_s:
         return
-    if stop.is_found and recovery.resumes(turn, connector):
-        recovery.resume(turn, connector)
+    if stop.is_found and recovery.resumes(turn, connector, ending):
+        recovery.resume(turn, connector, ending.transaction)
         return
-    transaction.end(turn, connector, recovery.register_wh(turn, connector))
+    transaction.end(turn, connector, ending, recovery.register_wh(turn, connector, ending))
 
 
-def _finished(turn: Turn, connector: Connector) -> None:
+def _finished(turn: Turn, connector: Connector, finished: Finished) -> None:
     # Nobody sees our end where the contact sees the vehicle's: it is still locked in.
-    is_held = connector.traits.plug_sees_vehicle and connector.held_for is not None
+    is_held = connector.traits.plug_sees_vehicle and finished.held_for is not None
     unplugged = connector.traits.has_plug and not connector.plugged and not is_held
-    nothing_left = not connector.traits.has_plug and connector.held_for is None
+    nothing_left = not connector.traits.has_plug and finished.held_for is None
     if unplugged or nothing_left:  # nothing_left: nobody will tell when the plug goes
         turn.put(
             replace(
                 connector,
-                phase=Phase.IDLE,
+                stage=Idle(),
                 faults=connector.faults - {Fault.CONTACTOR_DROPPED},
-                held_for=None,
                 used_by=None if unplugged else connector.used_by,
                 ended_by=None if unplugged else connector.ended_by,
-                vehicle_seen=False,
-                is_disconnected=False,
-                is_unclaimed=False,
             )
         )
         return
-    if connector_ev_presence.is_back(connector):
-        connector = turn.put(replace(connector, is_disconnected=False))
-    if _take_grant(turn, connector):
-        return
-    _open_and_withdraw(turn, connector)
-    _release(turn, turn.connector(connector.connector_id))
+    if connector_ev_presence.is_back(connector, finished):
+        finished = replace(finished, is_disconnected=False)
+        connector = turn.put_stage(connector.connector_id, finished)
+    _rest(turn, connector)
 
-
-_TABLE: dict[Phase, Callable[[Turn, Connector], None]] = {
-    Phase.IDLE: _idle,
-    Phase.STARTING: _starting,
-    Phase.CHARGING: _charging,
-    Phase.STOPPING: _stopping,
-    Phase.FINISHED: _finished,
-}
 
 # --- steps ---------------------------------------------------------------------------------------
 
@@ -220,19 +226,9 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
     for grant in turn.state.waiting:
         if connector.connector_id in grant.connectors:
             _take_from_others(turn, grant, connector.connector_id)
-            turn.put(
-                replace(
-                    turn.connector(connector.connector_id),
-                    phase=Phase.STARTING,
-                    grant=grant,
-                    give_up_s=turn.now.monotonic_s + turn.state.rules.start_s,
-                    reading=None,  # the session begins on a fresh one
-                    meter_asked=False,
-                    held_for=None,
-                    card_by_s=None,
-                    is_unclaimed=False,
-                )
-            )
+            starting = Starting(grant, turn.now.monotonic_s + turn.state.rules.start_s)
+            # The session begins on a fresh reading.
+            turn.put(replace(connector, stage=starting, reading=None))
             return True
     return False
 
@@ -254,9 +250,8 @@ def _reason_to_stop(turn: Turn, connector: Connector) -> StopReason | None:
     fault = faults.worst(frozenset(f for f in present if faults.RULES[f].stop_reason))
     if fault is not None:
         return faults.rule_of(fault, connector.part_fault).stop_reason
-    return (
-        StopReason.EV_DISCONNECTED if connector_ev_presence.ends_session(turn, connector) else None
-    )
+    is_pulled = connector_ev_presence.ends_session(turn, connector)
+    return StopReason.EV_DISCONNECTED if is_pulled else None
 
 
 def _may_still_draw(state: ChargePoint, connector: Connector) -> bool:
@@ -276,13 +271,13 @@ def _forbids_energy(state: ChargePoint, connector: Connector) -> bool:
     return any(rule.stop_reason or rule.pauses for rule in rules)
 
 
-def _drive_energy(turn: Turn, connector: Connector) -> None:
+def _drive_energy(turn: Turn, connector: Connector, charging: Charging) -> None:
     """Offer and close, or open and withdraw, as the moment demands."""
     connector_id = connector.connector_id
     if not energy_allowed(turn.state, connector):
-        is_paused = connector.is_disconnected and energy_granted(turn.state, connector)
-        connector = turn.put(replace(connector, vehicle_paused=is_paused))
-        if not _lets_draw_on(turn, connector):
+        is_paused = charging.is_disconnected and energy_granted(turn.state, connector)
+        charging = _note_pause(turn, connector_id, charging, is_paused)
+        if not _lets_draw_on(turn, turn.connector(connector_id), charging):
             _open_and_withdraw(turn, turn.connector(connector_id))
         return
     if connector.offered_a != connector.current_a:
@@ -291,16 +286,22 @@ def _drive_energy(turn: Turn, connector: Connector) -> None:
         turn.emit(OfferCurrent(connector_id, connector.current_a))
         connector = turn.put(replace(connector, offered_a=connector.current_a))
     if not connector.asks_for_energy:
-        connector = turn.put(replace(connector, vehicle_paused=True))
-        _open(turn, connector)
+        _note_pause(turn, connector_id, charging, is_paused=True)
+        _open(turn, turn.connector(connector_id))
     elif not connector.close_ordered and connector.has_confirmed_offer:
-        assert connector.transaction is not None
-        ref, lease_s = connector.transaction.ref, turn.state.rules.lease_s
+        ref, lease_s = charging.transaction.ref, turn.state.rules.lease_s
         turn.emit(CloseContactor(connector_id, ref, connector.trips_seen, lease_s))
         turn.put(replace(connector, close_ordered=True))
 
 
-def _lets_draw_on(turn: Turn, connector: Connector) -> bool:
+def _note_pause(turn: Turn, connector_id: int, charging: Charging, is_paused: bool) -> Charging:
+    if charging.vehicle_paused != is_paused:
+        charging = replace(charging, vehicle_paused=is_paused)
+        turn.put_stage(connector_id, charging)
+    return charging
+
+
+def _lets_draw_on(turn: Turn, connector: Connector, charging: Charging) -> bool:
     """A limit is no emergency: the vehicle is given time to stop drawing before it is cut off."""
     is_limited = connector.close_ordered and connector.current_a < CURRENT_MIN_A
     is_refused = connector.is_deauthorized
@@ -308,9 +309,9 @@ def _lets_draw_on(turn: Turn, connector: Connector) -> bool:
         return False
     if connector.offered_a is not None:
         pause_by_s = turn.now.monotonic_s + turn.state.rules.graceful_open_s
-        connector = turn.put(replace(connector, pause_by_s=pause_by_s))
-        connector = _withdraw(turn, connector)
-    return turn.now.monotonic_s < connector.pause_by_s
+        charging = replace(charging, pause_by_s=pause_by_s)
+        _withdraw(turn, turn.put_stage(connector.connector_id, charging))
+    return turn.now.monotonic_s < charging.pause_by_s
 
 
 def _open(turn: Turn, connector: Connector) -> Connector:
@@ -354,14 +355,17 @@ def _release(turn: Turn, connector: Connector) -> None:
     turn.put(replace(connector, lock_ordered=LockState.UNLOCKED))
 
 
-def _ask_for_sample(turn: Turn, connector: Connector) -> None:
-    due_s = connector.next_sample_s
+def _ask_for_sample(turn: Turn, connector_id: int) -> None:
+    charging = turn.connector(connector_id).stage
+    if not isinstance(charging, Charging):
+        return
+    due_s = charging.next_sample_s
     if due_s is None or turn.now.monotonic_s < due_s:
         return
     interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
     next_s = meter_values.sample_after(due_s, turn.now.monotonic_s, interval_s)
-    turn.put(replace(connector, next_sample_s=next_s, sample_asked=True))
-    turn.emit(ReadMeter(connector.connector_id))
+    turn.put_stage(connector_id, replace(charging, next_sample_s=next_s, sample_asked=True))
+    turn.emit(ReadMeter(connector_id))
 
 
 def _renew(turn: Turn, connector: Connector) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core.state import Connector, Phase
+from agent.core.state import Charging, Connector, Finished
 from agent.core.turn import Turn
 from agent.core.values import PilotState
 
@@ -19,43 +19,42 @@ STOPS = "StopTransactionOnEVSideDisconnect"
 
 def is_connected(connector: Connector) -> bool:
     """True while a cable is in, as far as any part can tell; not one that the car has left."""
-    if connector.phase is Phase.CHARGING and connector.is_disconnected:
+    if isinstance(connector.stage, Charging) and connector.stage.is_disconnected:
         return False
     if connector.traits.has_plug or not connector.traits.has_pilot:
         return connector.is_plugged
     return connector.pilot in _PRESENT
 
 
-def watch(turn: Turn, connector: Connector) -> Connector:
+def watch(turn: Turn, connector: Connector, charging: Charging) -> Charging:
     """Note in a session whether the vehicle has been seen, and whether it was pulled off."""
     has_shown = connector.traits.has_pilot and connector.pilot in _PRESENT
-    return turn.put(
-        replace(
-            turn.connector(connector.connector_id),
-            vehicle_seen=connector.vehicle_seen or has_shown,
-            is_disconnected=_is_gone(connector),
-        )
-    )
+    seen = charging.vehicle_seen or has_shown
+    is_disconnected = _is_gone(connector, charging.vehicle_seen)
+    if seen != charging.vehicle_seen or is_disconnected != charging.is_disconnected:
+        charging = replace(charging, vehicle_seen=seen, is_disconnected=is_disconnected)
+        turn.put_stage(connector.connector_id, charging)
+    return charging
 
 
-def is_back(connector: Connector) -> bool:
+def is_back(connector: Connector, finished: Finished) -> bool:
     """True when a vehicle that was pulled off is at the cable again, after its session."""
-    return connector.is_disconnected and not _is_gone(connector)
+    return finished.is_disconnected and not _is_gone(connector, finished.vehicle_seen)
 
 
 def ends_session(turn: Turn, connector: Connector) -> bool:
     """True if the session ends because a cable was pulled: at our end always."""
     is_out_of_socket = not _sees_vehicle(connector) and not connector.is_plugged
-    is_told_to = connector.is_disconnected and turn.state.configuration.boolean(STOPS)
-    return is_out_of_socket or is_told_to
+    must_end = connector.is_disconnected and turn.state.configuration.boolean(STOPS)
+    return is_out_of_socket or must_end
 
 
-def _is_gone(connector: Connector) -> bool:
+def _is_gone(connector: Connector, vehicle_seen: bool) -> bool:
     """A vehicle that the pilot has never shown in this session may still come."""
     if _sees_vehicle(connector) and not connector.is_plugged:
         return True
     is_off = connector.traits.has_pilot and connector.pilot is PilotState.A
-    return is_off and connector.vehicle_seen
+    return is_off and vehicle_seen
 
 
 def _sees_vehicle(connector: Connector) -> bool:

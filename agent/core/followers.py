@@ -32,7 +32,7 @@ from agent.core import connector as connectors
 from agent.core.authorization_reasons import Rule
 from agent.core.faults import Fault
 from agent.core.replies import because
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Charging, Starting, Stopping
 from agent.core.turn import Turn
 from agent.core.values import Instant
 
@@ -106,19 +106,19 @@ def _connector_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
     for connector in state.connectors:
         if connector.close_ordered:
             yield now.monotonic_s + state.rules.lease_s / 3
-        if connector.phase is Phase.STARTING:
-            yield connector.give_up_s
-        elif connector.phase is Phase.CHARGING:
-            yield from _charging_deadlines(connector, now)
-        stop = connector.stop
-        if stop is not None:
-            yield stop.open_by_s if stop.open_by_s > now.monotonic_s else stop.give_up_s
+        match connector.stage:
+            case Starting(give_up_s=give_up_s):
+                yield give_up_s
+            case Charging() as charging:
+                yield from _charging_deadlines(charging, now)
+            case Stopping(stop=stop):
+                yield stop.open_by_s if stop.open_by_s > now.monotonic_s else stop.give_up_s
 
 
-def _charging_deadlines(connector: Connector, now: Instant) -> Deadlines:
-    yield connector.next_sample_s
-    yield transaction.limit_s(connector)
-    for moment_s in (connector.settling_until_s, connector.pause_by_s):
+def _charging_deadlines(charging: Charging, now: Instant) -> Deadlines:
+    yield charging.next_sample_s
+    yield transaction.limit_s(charging)
+    for moment_s in (charging.settling_until_s, charging.pause_by_s):
         if moment_s > now.monotonic_s:
             yield moment_s
 

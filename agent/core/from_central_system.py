@@ -28,7 +28,17 @@ from agent.core.configuration import ChangeStatus
 from agent.core.events import Event
 from agent.core.faults import Fault
 from agent.core.replies import because
-from agent.core.state import Asked, Connector, Phase, Purpose, UnlockRequest
+from agent.core.state import (
+    Asked,
+    Charging,
+    Connector,
+    Finished,
+    Idle,
+    Phase,
+    Purpose,
+    Starting,
+    UnlockRequest,
+)
 from agent.core.turn import Turn
 from agent.core.values import LockState, StopReason, TagRecord
 
@@ -120,14 +130,16 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
         replies.agree(turn, event.request_id, "Unlocked")
         return
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
-    is_starting = connector.phase is Phase.STARTING
     _call_off(turn, connector)
+    stage = connector.stage
+    if isinstance(stage, Starting):
+        stage = Idle()  # a start is called off
+    elif isinstance(stage, Finished):
+        stage = replace(stage, held_for=None)
     turn.put(
         replace(
             turn.connector(event.connector_id),
-            phase=Phase.IDLE if is_starting else connector.phase,  # a start is called off
-            grant=None,
-            held_for=None,
+            stage=stage,
             lock_ordered=None,  # a lock that has jammed is tried again
             unlock_request=UnlockRequest(event.request_id, by_s),
         )
@@ -173,9 +185,9 @@ def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeReq
 
 def _restart_sampling(turn: Turn) -> None:
     for connector in turn.state.connectors:
-        if connector.phase is Phase.CHARGING:
+        if isinstance(connector.stage, Charging):
             due_s = transaction.first_sample_s(turn, connector)
-            turn.put(replace(turn.connector(connector.connector_id), next_sample_s=due_s))
+            turn.put_stage(connector.connector_id, replace(connector.stage, next_sample_s=due_s))
 
 
 def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:

@@ -19,7 +19,7 @@ from agent.core import events as ev
 from agent.core.commands import Reply, SaveRegister, ShowSignal, Signal
 from agent.core.events import Event, SelfTestBegan, SelfTestEnded
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Charging, Connector, Phase, Stopping
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, Reading
 
@@ -119,14 +119,12 @@ def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
 
 
 def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
+    connector = turn.connector(event.connector_id)
+    stage = connector.stage
+    if isinstance(stage, Charging):
+        stage = replace(stage, settling_until_s=turn.now.monotonic_s, vehicle_paused=False)
     turn.put(
-        replace(
-            turn.connector(event.connector_id),
-            contactor_closed=True,
-            operations=turn.connector(event.connector_id).operations + 1,
-            settling_until_s=turn.now.monotonic_s,
-            vehicle_paused=False,
-        )
+        replace(connector, contactor_closed=True, operations=connector.operations + 1, stage=stage)
     )
 
 
@@ -144,11 +142,14 @@ def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
         faults = faults | {Fault.CONTACTOR_FAILED}
     elif event.reason == "opened by itself":
         faults = faults | {Fault.CONTACTOR_DROPPED}
+    stage = connector.stage
+    if isinstance(stage, Charging):
+        stage = replace(stage, vehicle_paused=False)  # we opened: ``settle`` asks the vehicle
     turn.put(
         replace(
-            turn.connector(event.connector_id),
+            connector,
             close_ordered=False,
-            vehicle_paused=False,  # we opened: ``settle`` finds out about the vehicle
+            stage=stage,
             trips_seen=event.trip_count,
             faults=faults,
         )
@@ -188,8 +189,8 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
         )
     contactors.meter_read(turn, event.connector_id)
     meter_values_aligned.meter_read(turn, event.connector_id, reading)
-    if connector.sample_asked:
-        transaction.sample(turn, connector, reading)
+    if isinstance(connector.stage, Charging) and connector.stage.sample_asked:
+        transaction.sample(turn, connector.connector_id, reading)
     _meter_answered(turn, event.connector_id)
 
 
@@ -207,10 +208,13 @@ def _with_offer(connector: Connector, reading: Reading) -> Reading:
 
 def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
     connector = turn.connector(event.connector_id)
+    stage = connector.stage
+    if isinstance(stage, Charging):
+        stage = replace(stage, sample_asked=False)
     turn.put(
         replace(
-            turn.connector(event.connector_id),
-            sample_asked=False,
+            connector,
+            stage=stage,
             aligned_asked=None,
             faults=connector.faults | {Fault.METER},
         )
@@ -219,9 +223,9 @@ def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
 
 
 def _meter_answered(turn: Turn, connector_id: int) -> None:
-    stop = turn.connector(connector_id).stop
-    if stop is not None and stop.meter_asked:
-        turn.put(replace(turn.connector(connector_id), stop=replace(stop, meter_done=True)))
+    ending = turn.connector(connector_id).stage
+    if isinstance(ending, Stopping) and ending.stop.meter_asked:
+        turn.put_stage(connector_id, replace(ending, stop=replace(ending.stop, meter_done=True)))
 
 
 def _self_test_began(turn: Turn, event: SelfTestBegan) -> None:

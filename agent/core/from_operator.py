@@ -30,10 +30,11 @@ from agent.core.state import (
     Asked,
     AuthorizationAttempt,
     ChargePoint,
-    Phase,
+    Charging,
     PreauthorizedTag,
     Purpose,
     SessionLimits,
+    Stopping,
 )
 from agent.core.tag_sources import Source
 from agent.core.turn import Turn
@@ -126,11 +127,12 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
         if running is None or running.ref != event.transaction_ref:
             continue
         transaction.order_stop(turn, candidate.connector_id, StopReason.LOCAL)
-        stop = turn.connector(candidate.connector_id).stop
-        assert stop is not None
-        replies.agree(turn, stop.request_id, "applied")  # another request waits for the same end
-        waiting = replace(stop, request_id=event.request_id)
-        turn.put(replace(turn.connector(candidate.connector_id), stop=waiting))
+        ending = turn.connector(candidate.connector_id).stage
+        if isinstance(ending, Stopping):
+            # Another request waits for the same end.
+            replies.agree(turn, ending.stop.request_id, "applied")
+            stop = replace(ending.stop, request_id=event.request_id)
+            turn.put_stage(candidate.connector_id, replace(ending, stop=stop))
         return
     asked = Asked(Purpose.OPERATOR_STOP, request_id=event.request_id)
     detail = f"our own number {event.transaction_ref}"
@@ -158,11 +160,12 @@ def authorize_requested(turn: Turn, event: ev.AuthorizeRequested, facts: TagReco
 
 def _limit_requested(turn: Turn, event: ev.LimitRequested) -> None:
     is_known = turn.state.has_connector(event.connector_id)
-    if not is_known or turn.connector(event.connector_id).phase is not Phase.CHARGING:
+    charging = turn.connector(event.connector_id).stage if is_known else None
+    if not isinstance(charging, Charging):
         asked = Asked(Purpose.LIMIT, "", (event.connector_id,), event.request_id)
         replies.refuse(turn, asked, because(Rule.NO_SESSION), "no_transaction")
         return
-    turn.put(replace(turn.connector(event.connector_id), limit_a=event.current_a))
+    turn.put_stage(event.connector_id, replace(charging, limit_a=event.current_a))
     replies.agree(turn, event.request_id, "applied")
 
 

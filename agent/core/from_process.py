@@ -19,7 +19,7 @@ from agent.core.commands import NoteBoot, NoteEnding, Reply, Restart
 from agent.core.events import Event
 from agent.core.faults import Fault
 from agent.core.replies import because
-from agent.core.state import ChargePoint, RestartOrder
+from agent.core.state import ChargePoint, RestartOrder, Stopping
 from agent.core.turn import Turn
 from agent.core.values import StopReason
 
@@ -84,13 +84,13 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
         turn.emit(NoteEnding(reason))  # should one of them not be closed in time
     for connector in turn.state.connectors:
         transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)
-        stop = turn.connector(connector.connector_id).stop
-        if stop is not None:  # ended before the process is, whatever does not answer
-            by_s = order.by_s
+        ending = turn.connector(connector.connector_id).stage
+        if isinstance(ending, Stopping):  # ended before the process is, whatever does not answer
+            stop, by_s = ending.stop, order.by_s
             sooner = replace(
                 stop, open_by_s=min(stop.open_by_s, by_s), give_up_s=min(stop.give_up_s, by_s)
             )
-            turn.put(replace(turn.connector(connector.connector_id), stop=sooner))
+            turn.put_stage(connector.connector_id, replace(ending, stop=sooner))
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from agent.core import meter_values, meter_values_stop, outbox, transaction
 from agent.core.commands import ReadMeter
-from agent.core.state import AlignedAsk, AlignedDue, Connector
+from agent.core.state import AlignedAsk, AlignedDue, Connector, Session
 from agent.core.turn import Turn
 from agent.core.values import NO_TRANSACTION, MeterSample, MeterValues, Reading
 
@@ -77,9 +77,11 @@ def meter_read(turn: Turn, connector_id: int, reading: Reading) -> None:
         if values:
             message = MeterValues(connector_id, ask.boundary, values)
             outbox.queue(turn, NO_TRANSACTION, message)
-    elif connector.transaction is not None and connector.transaction.ref == ask.ref:
+        return
+    session = connector.stage
+    if isinstance(session, Session) and session.transaction.ref == ask.ref:
         for_stop = meter_values.values_of(
             reading, keys.measurands(meter_values_stop.ALIGNED), meter_values.CLOCK
         )
         sample = MeterSample(ask.boundary, values)
-        transaction.keep_values(turn, connector_id, reading, sample, for_stop)
+        transaction.keep_values(turn, connector_id, session, reading, sample, for_stop)

@@ -12,9 +12,9 @@ from datetime import timedelta
 from agent.core import clock_trust, transaction
 from agent.core.commands import SaveTransaction
 from agent.core.id_tag import is_valid_id_tag
-from agent.core.state import Connector, GrantedAuthorization, Phase, StopOrder
+from agent.core.state import Charging, Connector, GrantedAuthorization, StopOrder, Stopping
 from agent.core.turn import Turn
-from agent.core.values import PilotState, StopReason, Transaction
+from agent.core.values import PilotState, Reading, StopReason, Transaction
 
 _LATE_S = 60.0  # a sample may be stored this long after it was due
 _RESUMED_AFTER = (StopReason.POWER_LOSS, StopReason.REBOOT)  # after a reset people expect an end
@@ -40,11 +40,7 @@ def recover(turn: Turn, found: Transaction, ending: StopReason) -> None:
     if not has_place or turn.connector(found.connector_id).transaction is not None:
         transaction.queue_stop(turn, found, found.last_wh, found.last_at, stop)
         return
-    turn.put(
-        replace(
-            turn.connector(found.connector_id), phase=Phase.STOPPING, transaction=found, stop=stop
-        )
-    )
+    turn.put_stage(found.connector_id, Stopping(found, stop=stop))
 
 
 def _may_resume(turn: Turn, found: Transaction, ending: StopReason) -> bool:
@@ -57,33 +53,29 @@ def _may_resume(turn: Turn, found: Transaction, ending: StopReason) -> bool:
     )
 
 
-def resumes(turn: Turn, connector: Connector) -> bool:
+def resumes(turn: Turn, connector: Connector, ending: Stopping) -> bool:
     """True if a session that was found open goes on: the same register, and a car is there.
 
     Without plug contact and pilot nobody can tell whether the car is still there: it is closed.
     """
-    stop, found = connector.stop, connector.transaction
-    assert stop is not None
-    assert found is not None
     traits = connector.traits
     is_there = connector.is_plugged and (
         traits.has_plug or (traits.has_pilot and connector.pilot is not PilotState.A)
     )
-    if not stop.may_resume or not is_there or turn.state.restart is not None:
+    if not ending.stop.may_resume or not is_there or turn.state.restart is not None:
         return False
     if not traits.has_meter:
         return True
-    return connector.reading is not None and _is_plausible(turn, connector, found)
+    reading = connector.reading
+    return reading is not None and _is_plausible(turn, connector, reading, ending.transaction)
 
 
-def resume(turn: Turn, connector: Connector) -> None:
+def resume(turn: Turn, connector: Connector, found: Transaction) -> None:
     """Let a session that was found open go on as if nothing had happened.
 
     The register of now is written down: what is plausible is counted anew from here, however often
     the process ends before the next sample.
     """
-    assert connector.transaction is not None
-    found = connector.transaction
     if connector.reading is not None:
         found = replace(
             found,
@@ -92,38 +84,34 @@ def resume(turn: Turn, connector: Connector) -> None:
             boot=turn.time_mark,
         )
         turn.emit(SaveTransaction(found))
-    turn.put(
-        replace(
-            turn.connector(connector.connector_id),
-            phase=Phase.CHARGING,
-            transaction=found,
-            stop=None,
+    turn.put_stage(
+        connector.connector_id,
+        Charging(
+            found,
             settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
             next_sample_s=transaction.first_sample_s(turn, connector),
-        )
+        ),
     )
     _give_up_promises(turn, connector.connector_id)
 
 
-def register_wh(turn: Turn, connector: Connector) -> int:
+def register_wh(turn: Turn, connector: Connector, ending: Stopping) -> int:
     """The register that closes the session: never below the last stored sample.
 
     For a session that was found open also never above what can have flowed since that sample:
     what is above has been drawn by somebody else, or by nobody who was asked.
     """
-    found, stop = connector.transaction, connector.stop
-    assert found is not None
-    assert stop is not None
-    if connector.reading is None or connector.reading.import_wh < found.last_wh:
+    found = ending.transaction
+    reading = connector.reading
+    if reading is None or reading.import_wh < found.last_wh:
         return found.last_wh
-    if stop.is_found and not _is_plausible(turn, connector, found):
+    if ending.stop.is_found and not _is_plausible(turn, connector, reading, found):
         return found.last_wh
-    return connector.reading.import_wh
+    return reading.import_wh
 
 
-def _is_plausible(turn: Turn, connector: Connector, found: Transaction) -> bool:
-    assert connector.reading is not None
-    grown_wh = connector.reading.import_wh - found.last_wh
+def _is_plausible(turn: Turn, connector: Connector, reading: Reading, found: Transaction) -> bool:
+    grown_wh = reading.import_wh - found.last_wh
     window_s = _unwatched_s(turn, found)
     most_wh = None if window_s is None else connector.traits.max_power_w * window_s / 3600
     return grown_wh >= 0 and (most_wh is None or grown_wh <= most_wh)

@@ -17,9 +17,19 @@ from agent.core.authorization_attempt import UnansweredAuthorization as Unanswer
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.configuration import Configuration
 from agent.core.connection_profile import NO_CONNECTION_PROFILES, ConnectionProfiles
+from agent.core.connector_phases import IDLE
+from agent.core.connector_phases import Charging as Charging
+from agent.core.connector_phases import Finished as Finished
+from agent.core.connector_phases import Idle as Idle
+from agent.core.connector_phases import Phase as Phase
+from agent.core.connector_phases import Running as Running
+from agent.core.connector_phases import Session as Session
+from agent.core.connector_phases import Stage as Stage
+from agent.core.connector_phases import Starting as Starting
+from agent.core.connector_phases import StopOrder as StopOrder
+from agent.core.connector_phases import Stopping as Stopping
 from agent.core.faults import Fault
 from agent.core.firmware_values import NO_FIRMWARE, Firmware
-from agent.core.key_enum import KeyEnum
 from agent.core.values import (
     NO_LIST,
     AuthorizationStatus,
@@ -32,7 +42,6 @@ from agent.core.values import (
     Reading,
     Reservation,
     StatusReport,
-    StopReason,
     Transaction,
 )
 
@@ -79,32 +88,6 @@ class Traits:
     max_power_w: float = 32.0 * 230.0 * 3  # more than this no vehicle can draw here
     phases: int = 3
     nominal_voltage_v: float = 230.0
-
-
-class Phase(KeyEnum):
-    """Where a connector is on the way from a card to the end of a session."""
-
-    IDLE = "idle"
-    STARTING = "starting"  # accepted and plugged: lock, first meter reading
-    CHARGING = "charging"  # a transaction is open
-    STOPPING = "stopping"  # a transaction is open and being ended
-    FINISHED = "finished"  # the transaction is over, or nobody came; the plug may still be in
-
-
-@dataclass(frozen=True, slots=True)
-class StopOrder:
-    """How a transaction is being ended."""
-
-    reason: StopReason
-    id_tag: str | None
-    open_by_s: float  # the contactor is opened at the latest then
-    give_up_s: float  # feedback and meter are waited for at most until then
-    ended_at: datetime | None = None  # known already (found open at start)
-    meter_asked: bool = False
-    meter_done: bool = False
-    request_id: str | None = None  # of the operator who waits for the end
-    is_found: bool = False  # it was open when the last process ended
-    may_resume: bool = False  # is_found: it goes on if its meter and its vehicle are as they were
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,36 +144,49 @@ class Connector:
     confirmed_a: float = 0.0  # of that, by the pilot controller
     lock_ordered: LockState | None = None  # MOVING is never ordered
     # what is going on
-    phase: Phase = Phase.IDLE
-    card_by_s: float | None = None  # IDLE: the plug waits for a card until then; None: it does not
-    is_unclaimed: bool = False  # FINISHED: nobody came with a card in time, there was no session
-    grant: GrantedAuthorization | None = None  # STARTING
-    give_up_s: float = 0.0  # STARTING
-    meter_asked: bool = False  # STARTING
-    transaction: Transaction | None = None  # CHARGING, STOPPING
-    settling_until_s: float = 0.0  # CHARGING
-    pause_by_s: float = (
-        0.0  # CHARGING: a limit pauses it, and the contactor opens at the latest then
-    )
-    vehicle_paused: bool = False  # CHARGING: no energy because the vehicle did not ask for any
-    request_id: str | None = None  # CHARGING: of the operator who waits for its acceptance
-    start_sequence: int = 0  # CHARGING: of its StartTransaction in the outbox
-    limits: SessionLimits = NO_LIMITS  # CHARGING
-    limit_a: float | None = None  # CHARGING: asked for by the operator; None: none
+    stage: Stage = IDLE
     profile_a: float | None = None  # what charging profiles allow a session now; None: no limit
-    grace_until_wh: int | None = None  # CHARGING, deauthorized: energy up to this register
-    next_sample_s: float | None = None  # CHARGING
-    sample_asked: bool = False  # CHARGING
     aligned_asked: AlignedAsk | None = None
-    vehicle_seen: bool = False  # CHARGING: the pilot has shown it
-    is_disconnected: bool = False  # the vehicle was pulled off its session, until it is back
-    stop: StopOrder | None = None  # STOPPING
-    held_for: Transaction | None = None  # FINISHED: the cable waits for this card or group
     used_by: str | None = None  # the tag of the last session here, while its plug may be in
     ended_by: str | None = None  # the tag that ended the last session, if a tag did
     ended_at_s: float = 0.0
     unlock_request: UnlockRequest | None = None
     out_of_service: bool = False  # by ChangeAvailability, in force
+
+    @property
+    def phase(self) -> Phase:
+        """Which phase it is in."""
+        return self.stage.phase
+
+    @property
+    def grant(self) -> GrantedAuthorization | None:
+        """What begins here."""
+        return self.stage.grant if isinstance(self.stage, Starting) else None
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """The open transaction."""
+        return self.stage.transaction if isinstance(self.stage, Session) else None
+
+    @property
+    def stop(self) -> StopOrder | None:
+        """How the open transaction is being ended."""
+        return self.stage.stop if isinstance(self.stage, Stopping) else None
+
+    @property
+    def held_for(self) -> Transaction | None:
+        """The transaction whose card or group gets the cable."""
+        return self.stage.held_for if isinstance(self.stage, Finished) else None
+
+    @property
+    def limit_a(self) -> float | None:
+        """What the operator limits the session to."""
+        return self.stage.limit_a if isinstance(self.stage, Session) else None
+
+    @property
+    def is_disconnected(self) -> bool:
+        """True from when the vehicle was pulled off its session until it is back."""
+        return isinstance(self.stage, Session | Finished) and self.stage.is_disconnected
 
     @property
     def is_plugged(self) -> bool:
@@ -206,11 +202,12 @@ class Connector:
     @property
     def is_deauthorized(self) -> bool:
         """True when the central system refused the running session and no grace is left."""
-        if self.transaction is None or not self.transaction.deauthorized:
+        session = self.stage
+        if not isinstance(session, Session) or not session.transaction.deauthorized:
             return False
-        if self.grace_until_wh is None or self.reading is None or Fault.METER in self.faults:
+        if session.grace_until_wh is None or self.reading is None or Fault.METER in self.faults:
             return True  # nobody counts what flows
-        return self.reading.import_wh >= self.grace_until_wh
+        return self.reading.import_wh >= session.grace_until_wh
 
     @property
     def asks_for_energy(self) -> bool:

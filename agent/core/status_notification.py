@@ -11,7 +11,7 @@ from datetime import timedelta
 from agent.core import availability, connector_choice, faults
 from agent.core import connector as connectors
 from agent.core.commands import NotifyStatus
-from agent.core.state import ChargePoint, Connector, Phase, Shown
+from agent.core.state import ChargePoint, Charging, Connector, Phase, Shown, Starting, Stopping
 from agent.core.turn import Turn
 from agent.core.values import Instant, PilotState, Status, StatusReport
 
@@ -156,12 +156,12 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
     present = [faults.RULES[f] for f in connectors.all_faults(state, connector)]
     if any(rule.shows_faulted and not (running and not rule.stop_reason) for rule in present):
         return Status.FAULTED
-    match connector.phase:
-        case Phase.CHARGING:
-            return _status_while_charging(state, connector, now)
-        case Phase.STOPPING:
+    match connector.stage:
+        case Charging() as charging:
+            return _status_while_charging(state, connector, charging, now)
+        case Stopping():
             return Status.FINISHING
-        case Phase.STARTING:
+        case Starting():
             return Status.PREPARING
     if connector.out_of_service:
         return Status.UNAVAILABLE
@@ -174,17 +174,19 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
     return Status.PREPARING if connector.plugged else Status.AVAILABLE
 
 
-def _status_while_charging(state: ChargePoint, connector: Connector, now: Instant) -> Status:
-    if now.monotonic_s < connector.settling_until_s:
+def _status_while_charging(
+    state: ChargePoint, connector: Connector, charging: Charging, now: Instant
+) -> Status:
+    if now.monotonic_s < charging.settling_until_s:
         return Status.PREPARING  # the vehicle has just been offered current; ends with the closing
-    if connector.is_disconnected and connectors.energy_granted(state, connector):
+    if charging.is_disconnected and connectors.energy_granted(state, connector):
         return Status.SUSPENDED_EV
     if not connectors.energy_allowed(state, connector):
         return Status.SUSPENDED_EVSE  # wins over SuspendedEV (section 4.9)
     if connector.asks_for_energy and connector.contactor_closed:
         return Status.CHARGING
     # Asking again after a pause, and the contactor on its way: still what it was in the pause.
-    is_coming_back = connector.vehicle_paused and connector.close_ordered
+    is_coming_back = charging.vehicle_paused and connector.close_ordered
     is_waiting_for_us = connector.asks_for_energy and not is_coming_back
     return Status.SUSPENDED_EVSE if is_waiting_for_us else Status.SUSPENDED_EV
 

@@ -23,7 +23,7 @@ from agent.core.commands import ShowSignal
 from agent.core.events import TagPresented
 from agent.core.id_tag import same_tag
 from agent.core.replies import because
-from agent.core.state import Asked, AuthorizationAttempt, Connector, Phase, Purpose
+from agent.core.state import Asked, AuthorizationAttempt, Connector, Finished, Phase, Purpose
 from agent.core.turn import Turn
 from agent.core.values import TagRecord, Verdict
 
@@ -108,9 +108,11 @@ def _releases_cable(
         info = facts.cache_entry.info
     parent = None if info is None else info.parent_id_tag
     for candidate in served:
-        held = candidate.held_for
-        if held is not None and transaction.belongs_to(held, event.id_tag, parent):
-            turn.put(replace(turn.connector(candidate.connector_id), held_for=None))
+        held = candidate.stage
+        if not isinstance(held, Finished) or held.held_for is None:
+            continue
+        if transaction.belongs_to(held.held_for, event.id_tag, parent):
+            turn.put_stage(candidate.connector_id, replace(held, held_for=None))
             asked = asked_by(event, Purpose.STOP, (candidate.connector_id,))
             authorization_outcome.accept(
                 turn, asked, authorization_outcome.accepted_by(Rule.CABLE_RELEASED)

@@ -24,11 +24,15 @@ from agent.core.id_tag import same_tag
 from agent.core.state import (
     NO_LIMITS,
     Asked,
+    Charging,
     Connector,
+    Finished,
     GrantedAuthorization,
-    Phase,
     Purpose,
+    Running,
+    Session,
     StopOrder,
+    Stopping,
 )
 from agent.core.turn import Turn
 from agent.core.values import (
@@ -70,24 +74,16 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
         turn, connector.connector_id, grant.id_tag, grant.parent_id_tag
     )
     turn.state = replace(turn.state, next_transaction_ref=transaction.ref + 1)
-    turn.put(
-        replace(
-            turn.connector(connector.connector_id),
-            phase=Phase.CHARGING,
-            grant=None,
-            transaction=transaction,
+    turn.put_stage(
+        connector.connector_id,
+        Charging(
+            transaction,
+            start_sequence,
+            grant.request_id,
+            grant.limits,
             settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
-            vehicle_paused=False,
-            request_id=grant.request_id,
-            start_sequence=start_sequence,
-            limits=grant.limits,
-            limit_a=None,
-            grace_until_wh=None,
             next_sample_s=first_sample_s(turn, connector),
-            sample_asked=False,
-            vehicle_seen=False,
-            is_disconnected=False,
-        )
+        ),
     )
     turn.emit(SaveTransaction(transaction))
     outbox.queue(
@@ -117,16 +113,16 @@ def first_sample_s(turn: Turn, connector: Connector) -> float | None:
     return meter_values.first_sample_s(turn.now.monotonic_s, interval_s)
 
 
-def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
+def sample(turn: Turn, connector_id: int, reading: Reading) -> None:
     """Queue the sample that was due: what MeterValues carry, and what StopTransaction will."""
-    transaction = connector.transaction
-    assert transaction is not None
+    charging = turn.connector(connector_id).stage
+    assert isinstance(charging, Charging)
     keys = turn.state.configuration
-    sampled_at = clock_trust.not_before_last(turn, transaction, reading.read_at)
-    turn.put(replace(turn.connector(connector.connector_id), sample_asked=False))
+    sampled_at = clock_trust.not_before_last(turn, charging.transaction, reading.read_at)
     keep_values(
         turn,
-        connector.connector_id,
+        connector_id,
+        replace(charging, sample_asked=False),
         reading,
         MeterSample(
             sampled_at,
@@ -141,13 +137,13 @@ def sample(turn: Turn, connector: Connector, reading: Reading) -> None:
 def keep_values(
     turn: Turn,
     connector_id: int,
+    session: Running,
     reading: Reading,
     sample: MeterSample,
     for_stop: tuple[SampledValue, ...],
 ) -> None:
     """Queue one MeterValues, and keep the register for the case that power is lost."""
-    transaction = turn.connector(connector_id).transaction
-    assert transaction is not None
+    transaction = session.transaction
     transaction = replace(
         transaction,
         last_wh=max(transaction.last_wh, reading.import_wh),
@@ -156,7 +152,7 @@ def keep_values(
     )
     turn.emit(SaveTransaction(transaction))
     transaction = meter_values_stop.keep(turn, transaction, sample.sampled_at, for_stop)
-    turn.put(replace(turn.connector(connector_id), transaction=transaction))
+    turn.put_stage(connector_id, replace(session, transaction=transaction))
     if sample.values:
         message = MeterValues(connector_id, sample.sampled_at, sample.values)
         outbox.queue(turn, transaction.ref, message)
@@ -174,42 +170,47 @@ def order_stop(
 
     The contactor opens when the vehicle has stopped drawing, after 3 s at the latest, or at once.
     """
-    connector = turn.connector(connector_id)
-    if connector.transaction is None or connector.phase is Phase.STOPPING:
+    charging = turn.connector(connector_id).stage
+    if not isinstance(charging, Charging):
         return
     now_s = turn.now.monotonic_s
     rules = turn.state.rules
     open_by_s = now_s if at_once else now_s + rules.graceful_open_s
-    turn.put(
-        replace(
-            turn.connector(connector_id),
-            phase=Phase.STOPPING,
-            next_sample_s=None,
-            sample_asked=False,
-            stop=StopOrder(
-                reason=reason,
-                id_tag=id_tag,
-                open_by_s=open_by_s,
-                give_up_s=open_by_s + rules.contactor_s + rules.meter_s,
-                ended_at=ended_at,
-            ),
-        )
+    stop = StopOrder(
+        reason=reason,
+        id_tag=id_tag,
+        open_by_s=open_by_s,
+        give_up_s=open_by_s + rules.contactor_s + rules.meter_s,
+        ended_at=ended_at,
+    )
+    turn.put_stage(
+        connector_id,
+        Stopping(
+            charging.transaction,
+            charging.start_sequence,
+            charging.request_id,
+            charging.limits,
+            charging.limit_a,
+            charging.grace_until_wh,
+            charging.vehicle_seen,
+            charging.is_disconnected,
+            stop=stop,
+        ),
     )
 
 
-def end(turn: Turn, connector: Connector, register_wh: int) -> None:
+def end(turn: Turn, connector: Connector, ending: Stopping, register_wh: int) -> None:
     """Close the transaction: StopTransaction and the end of the record in the same commit."""
-    transaction, stop = connector.transaction, connector.stop
-    assert transaction is not None
-    assert stop is not None
+    transaction, stop = ending.transaction, ending.stop
     held = connector.traits.has_lock and _keeps_cable(turn, connector, stop.reason)
     turn.put(
         replace(
             turn.connector(connector.connector_id),
-            phase=Phase.FINISHED,
-            transaction=None,
-            stop=None,
-            held_for=transaction if held else None,
+            stage=Finished(
+                held_for=transaction if held else None,
+                vehicle_seen=ending.vehicle_seen,
+                is_disconnected=ending.is_disconnected,
+            ),
             used_by=transaction.id_tag,
             ended_wh=max(transaction.meter_start_wh, register_wh),
             weld_told_wh=0,
@@ -224,7 +225,7 @@ def end(turn: Turn, connector: Connector, register_wh: int) -> None:
     queue_stop(turn, transaction, register_wh, ended_at, stop, reading, has_meter)
     replies.agree(turn, stop.request_id, "applied")
     detail = "over before the central system answered StartTransaction"
-    answer_session(turn, connector.connector_id, detail)
+    replies.agree(turn, ending.request_id, "applied", detail)
 
 
 def _keeps_cable(turn: Turn, connector: Connector, reason: StopReason) -> bool:
@@ -284,17 +285,19 @@ def start_answered(
     only its energy, as StopTransactionOnInvalidId says; so also for sessions started offline.
     """
     for connector in turn.state.connectors:
-        transaction = connector.transaction
-        if transaction is None or transaction.ref != ref:
+        session = connector.stage
+        if not isinstance(session, Session) or session.transaction.ref != ref:
             continue
+        transaction = session.transaction
         if transaction_id is not None:
             transaction = replace(transaction, transaction_id=transaction_id)
         if info is not None:
             transaction = _informed(transaction, info)
-        turn.put(replace(turn.connector(connector.connector_id), transaction=transaction))
+        session = replace(session, transaction=transaction)
+        turn.put_stage(connector.connector_id, session)
         turn.emit(SaveTransaction(transaction))
         if transaction.deauthorized:
-            _grant_grace(turn, connector)
+            _grant_grace(turn, connector, session)
             _refuse_session(turn, connector.connector_id, transaction, info)
         else:
             answer_session(turn, connector.connector_id, info=info)
@@ -309,7 +312,8 @@ def starts_stored(turn: Turn) -> None:
 def starts_given_up(turn: Turn, problem: str) -> None:
     """The outbox has moved on: sessions whose StartTransaction was never answered go on."""
     for connector in turn.state.connectors:
-        if connector.start_sequence <= turn.state.outbox.done:
+        session = connector.stage
+        if isinstance(session, Session) and session.start_sequence <= turn.state.outbox.done:
             detail = f"StartTransaction was given up: {problem}"
             answer_session(turn, connector.connector_id, detail)
 
@@ -322,53 +326,57 @@ def _informed(transaction: Transaction, info: IdTagInfo) -> Transaction:
     )
 
 
-def _grant_grace(turn: Turn, connector: Connector) -> None:
+def _grant_grace(turn: Turn, connector: Connector, session: Running) -> None:
     """MaxEnergyOnInvalidId: this much may still flow, counted from now (section 9.1.15)."""
     most_wh = turn.state.configuration.integer("MaxEnergyOnInvalidId")
-    if most_wh > 0 and connector.reading is not None and connector.grace_until_wh is None:
+    if most_wh > 0 and connector.reading is not None and session.grace_until_wh is None:
         until_wh = connector.reading.import_wh + most_wh
-        turn.put(replace(turn.connector(connector.connector_id), grace_until_wh=until_wh))
+        turn.put_stage(connector.connector_id, replace(session, grace_until_wh=until_wh))
 
 
-def reason_to_end(turn: Turn, connector: Connector) -> StopReason | None:
+def reason_to_end(turn: Turn, connector: Connector, charging: Charging) -> StopReason | None:
     """Why a session that works well ends by itself now; None: it goes on."""
-    transaction, limits = connector.transaction, connector.limits
-    assert transaction is not None
     if connector.is_deauthorized and turn.state.configuration.boolean("StopTransactionOnInvalidId"):
         return StopReason.DE_AUTHORIZED
-    ends_s = limit_s(connector)
+    ends_s = limit_s(charging)
     if ends_s is not None and turn.now.monotonic_s >= ends_s:
         return StopReason.LOCAL
-    if limits.energy_wh is not None:
-        register = connector.reading
-        used_wh = 0 if register is None else register.import_wh - transaction.meter_start_wh
-        if used_wh >= limits.energy_wh:
+    if charging.limits.energy_wh is not None:
+        register, start_wh = connector.reading, charging.transaction.meter_start_wh
+        used_wh = 0 if register is None else register.import_wh - start_wh
+        if used_wh >= charging.limits.energy_wh:
             return StopReason.LOCAL
     return None
 
 
-def limit_s(connector: Connector) -> float | None:
+def limit_s(charging: Charging) -> float | None:
     """Monotonic time at which the session ends by itself; None: no such limit."""
-    if connector.transaction is None or connector.limits.duration_s is None:
+    if charging.limits.duration_s is None:
         return None
-    return connector.transaction.begun_monotonic_s + connector.limits.duration_s
+    return charging.transaction.begun_monotonic_s + charging.limits.duration_s
 
 
 def answer_session(
     turn: Turn, connector_id: int, detail: str = "", info: IdTagInfo | None = None
 ) -> None:
     """Tell the operator who asked for this session that it has begun, once."""
-    request_id = turn.connector(connector_id).request_id
-    turn.put(replace(turn.connector(connector_id), request_id=None))
-    replies.agree(turn, request_id, "applied", detail, info)
+    replies.agree(turn, _take_request(turn, connector_id), "applied", detail, info)
+
+
+def _take_request(turn: Turn, connector_id: int) -> str | None:
+    """Who waits for the acceptance of this session; it is answered once."""
+    session = turn.connector(connector_id).stage
+    if not isinstance(session, Session) or session.request_id is None:
+        return None
+    turn.put_stage(connector_id, replace(session, request_id=None))
+    return session.request_id
 
 
 def _refuse_session(
     turn: Turn, connector_id: int, transaction: Transaction, info: IdTagInfo | None
 ) -> None:
     """The central system does not want this session: kept, and told to whoever asked for it."""
-    request_id = turn.connector(connector_id).request_id
-    turn.put(replace(turn.connector(connector_id), request_id=None))
+    request_id = _take_request(turn, connector_id)
     asked = Asked(Purpose.START, transaction.id_tag, (connector_id,), request_id)
     source = "central system"
     replies.refuse(

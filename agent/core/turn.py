@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from agent.core.authorization_attempt import GrantedAuthorization, PendingAuthorization
 from agent.core.commands import Command
-from agent.core.state import ChargePoint, Connector
+from agent.core.state import ChargePoint, Connector, Stage
 from agent.core.values import Instant
 
 
@@ -48,6 +48,10 @@ class Turn:
             ),
         )
         return connector
+
+    def put_stage(self, connector_id: int, stage: Stage) -> Connector:
+        """Let the connector of that number be in this phase."""
+        return self.put(replace(self.connector(connector_id), stage=stage))
 
     def drop_grant(self, grant: GrantedAuthorization) -> None:
         """Take out an accepted tag that waits for a plug."""

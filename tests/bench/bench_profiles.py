@@ -22,7 +22,7 @@ from agent.core.charging_profiles import (
 from agent.core.charging_profiles_applied import composite_schedule
 from agent.core.configuration import configuration
 from agent.core.events import TimePassed
-from agent.core.state import ChargePoint, Connector, Phase, Rules
+from agent.core.state import ChargePoint, Charging, Connector, Rules
 from agent.core.values import Instant, LockState, Transaction
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -89,9 +89,7 @@ def _profile(level: int) -> InstalledProfile:
 
 def _charging(profiles: tuple[InstalledProfile, ...]) -> ChargePoint:
     session = Transaction(1, 1, "TAG", NOON, NOW.monotonic_s, 0, 0, NOON)
-    connector = Connector(
-        1, plugged=True, phase=Phase.CHARGING, lock=LockState.LOCKED, transaction=session
-    )
+    connector = Connector(1, plugged=True, lock=LockState.LOCKED, stage=Charging(session))
     return ChargePoint(Rules(), configuration(1, {}, {}), (connector,), charging_profiles=profiles)
 
 

@@ -24,7 +24,7 @@ from agent.core.commands import (
     UnlockConnector,
 )
 from agent.core.events import Event
-from agent.core.state import ChargePoint, Phase
+from agent.core.state import ChargePoint, Charging, Phase
 from agent.core.values import (
     IdTagInfo,
     LockState,
@@ -90,9 +90,10 @@ class Anything:
 
     def _is_in_time(self) -> None:
         for connector in self.state.connectors:
-            if connector.phase is Phase.CHARGING and connector.limits.duration_s is not None:
+            session = connector.stage
+            if isinstance(session, Charging) and session.limits.duration_s is not None:
                 age_s = BOOT_S + self.seconds - connector.transaction.begun_monotonic_s
-                assert age_s < connector.limits.duration_s, "longer than was asked for"
+                assert age_s < session.limits.duration_s, "longer than was asked for"
 
     def _pauses_in_time(self) -> None:
         """A limit that says pause is kept within the time that the vehicle has for it."""

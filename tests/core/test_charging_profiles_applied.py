@@ -68,6 +68,7 @@ from tests.core.world import (
     replies,
     statuses,
     tap,
+    with_transaction,
 )
 
 BEGUN_S = 10  # charging() tells of ten seconds
@@ -190,7 +191,7 @@ def test_a_profile_of_a_transaction_needs_one_that_runs():
 
 def test_a_profile_that_names_the_transaction_is_for_that_one():
     story = charging()
-    sequence = story.connector.start_sequence
+    sequence = story.connector.stage.start_sequence
     story.tell(ev.MessageAnswered(sequence, 1, "StartTransaction", 77, None, CARD))
     assert answer(story, a_profile(1, 10, purpose=TX, transaction_id=77)) == "Accepted"
     assert offered(story) == 10.0
@@ -202,7 +203,9 @@ def test_two_sessions_of_the_same_number_do_not_share_a_profile():
     for connector in story.state.connectors:
         ref = connector.transaction.ref
         story.tell(
-            ev.MessageAnswered(connector.start_sequence, ref, "StartTransaction", 5, None, CARD)
+            ev.MessageAnswered(
+                connector.stage.start_sequence, ref, "StartTransaction", 5, None, CARD
+            )
         )
     assert answer(story, a_profile(1, 10, purpose=TX, transaction_id=5), 2) == "Accepted"
     assert (offered(story, 1), offered(story, 2)) == (32.0, 10.0)
@@ -568,9 +571,8 @@ def test_a_refused_session_takes_no_share():
     story = charging(connectors=2, StopTransactionOnInvalidId="false")
     begin(story, 2, OTHER_CARD)
     send(story, a_profile(1, 20, purpose=MAX), 0)
-    first = story.connector.transaction
     state = story.state
-    refused = replace(story.connector, transaction=replace(first, deauthorized=True))
+    refused = with_transaction(story.connector, deauthorized=True)
     story.state = replace(state, connectors=(refused, state.connectors[1]))
     story.tell(ev.TimePassed())
     assert offered(story, 2) == 10.0  # its contactor is still closed

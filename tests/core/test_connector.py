@@ -96,10 +96,6 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         pilot=PilotState.B,
         reading=replace(reading(1200), offered_a=0.0, offered_w=0.0),
         ended_wh=1200,
-        give_up_s=story.connector.give_up_s,
-        settling_until_s=story.connector.settling_until_s,
-        meter_asked=True,
-        start_sequence=1,
         ended_at_s=at(30).monotonic_s,
         operations=1,
         operations_kept=1,
@@ -125,7 +121,8 @@ def test_it_closes_only_on_an_offer_that_the_pilot_controller_has_confirmed():
         state, commands = charge_point.handle(state, event, story.now)
         assert of(CloseContactor, commands) == []
     for told_a, closes in ((0.0, 0), (32.0, 0), (16.0, 1)):  # an older, larger offer is not meant
-        limited = replace(state.connectors[0], offered_a=16.0, limit_a=16.0)
+        stage = replace(state.connectors[0].stage, limit_a=16.0)
+        limited = replace(state.connectors[0], offered_a=16.0, stage=stage)
         before = replace(state, connectors=(limited,))
         _, commands = charge_point.handle(before, ev.OfferConfirmed(1, told_a), story.now)
         assert len(of(CloseContactor, commands)) == closes
@@ -185,7 +182,7 @@ def test_each_part_a_box_does_not_have_is_not_waited_for(missing, first_orders):
 def test_a_box_without_meter_takes_no_samples_and_asks_for_no_time_to_take_them():
     story = charging(traits=replace(ALL_PARTS, has_meter=False))
     assert deeds(story.wait(3600)) == []
-    assert story.connector.next_sample_s is None
+    assert story.connector.stage.next_sample_s is None
 
 
 # --- energy --------------------------------------------------------------------------------------
@@ -267,7 +264,7 @@ def test_samples_are_taken_on_the_grid_of_the_transaction_and_saved_with_it():
     (queued,) = of(QueueMessage, commands)
     assert queued.transaction_ref == 1
     assert [type(command) for command in deeds(commands)][:2] == [SaveTransaction, QueueMessage]
-    assert story.connector.next_sample_s == story.now.monotonic_s + 60
+    assert story.connector.stage.next_sample_s == story.now.monotonic_s + 60
 
 
 def test_a_reading_that_nobody_asked_for_queues_nothing():

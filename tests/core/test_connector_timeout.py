@@ -10,7 +10,7 @@ import pytest
 from agent.core import connector_choice
 from agent.core import events as ev
 from agent.core.commands import LockConnector, NotifyStatus
-from agent.core.state import Phase, Rules
+from agent.core.state import Finished, Phase, Rules
 from agent.core.values import LockState, Status
 from tests.core.reservation_builders import a_reservation
 from tests.core.world import (
@@ -60,7 +60,7 @@ def test_it_is_finishing_when_the_time_is_over_and_not_before():
 def test_unplugging_makes_it_available_and_another_plug_is_waited_for_anew():
     story = left()
     assert statuses(story.tell(UNPLUG)) == [Status.AVAILABLE]
-    assert not story.connector.is_unclaimed
+    assert story.connector.stage != Finished(is_unclaimed=True)
     assert statuses(story.tell(PLUG)) == [Status.PREPARING]
     assert statuses(story.wait(29.9)) == []
     assert statuses(story.wait(0.1)) == [Status.FINISHING]
@@ -71,7 +71,7 @@ def test_a_card_still_charges_on_the_only_connector_by_way_of_preparing():
     commands = story.tell(tap(facts=listed()))
     assert LockConnector(1) in deeds(commands)
     assert statuses(commands) == [Status.PREPARING]
-    assert not story.connector.is_unclaimed
+    assert story.connector.stage != Finished(is_unclaimed=True)
 
 
 @pytest.mark.parametrize("begun", [left, plugged])
@@ -196,7 +196,7 @@ def test_the_card_that_ended_the_session_before_is_not_taken_for_a_second_tap():
     finish(story)
     story.tell(ev.LockChanged(1, LockState.UNLOCKED), UNPLUG, PLUG)
     story.wait(10)
-    assert story.connector.is_unclaimed
+    assert story.connector.stage == Finished(is_unclaimed=True)
     assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
 
 
@@ -211,6 +211,6 @@ def test_a_card_that_waits_for_the_other_connector_does_not_begin_on_it():
     story = left(connectors=2)
     story.tell(tap(OTHER_CARD, listed()))
     story.wait(1)
-    assert story.connector.is_unclaimed
+    assert story.connector.stage == Finished(is_unclaimed=True)
     story.tell(ev.CablePluggedIn(2))
     assert story.state.connectors[1].phase is Phase.STARTING

@@ -19,7 +19,7 @@ from agent.core.commands import (
     UnlockConnector,
     WithdrawOffer,
 )
-from agent.core.state import Phase
+from agent.core.state import Idle, Phase
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -324,8 +324,8 @@ def test_a_new_sample_interval_begins_a_new_grid_in_the_running_session(interval
     story = charging(connectors=2)
     story.tell(ev.ConfigurationChangeRequested("r1", "MeterValueSampleInterval", interval_s))
     due_s = None if due_in_s is None else story.now.monotonic_s + due_in_s
-    assert story.connector.next_sample_s == due_s
-    assert story.state.connectors[1].next_sample_s is None
+    assert story.connector.stage.next_sample_s == due_s
+    assert story.state.connectors[1].stage == Idle()
 
 
 def test_a_changed_switch_decides_about_the_next_card():

@@ -11,7 +11,7 @@ from agent.core import charge_point, followers, meter_values_aligned
 from agent.core import events as ev
 from agent.core.commands import QueueMessage, ReadMeter
 from agent.core.meter_values import next_boundary
-from agent.core.state import AlignedAsk
+from agent.core.state import AlignedAsk, Finished
 from agent.core.turn import Turn
 from agent.core.values import (
     NO_TRANSACTION,
@@ -38,6 +38,7 @@ from tests.core.world import (
     play,
     reading,
     tap,
+    with_transaction,
 )
 
 QUARTER = {"ClockAlignedDataInterval": "900"}
@@ -198,7 +199,7 @@ def test_in_a_session_they_belong_to_it():
 def test_a_sample_and_a_boundary_at_one_moment_give_both_the_older_time_first():
     story = charging(MeterValueSampleInterval="890", **QUARTER)
     story.wait(900 - story.seconds)
-    assert story.connector.sample_asked
+    assert story.connector.stage.sample_asked
     read = Reading(1500, NOON + timedelta(seconds=900.2))
     commands = story.tell(ev.MeterRead(1, read))
     assert contexts(commands) == ["Sample.Clock", "Sample.Periodic"]
@@ -221,11 +222,10 @@ def test_the_session_that_ran_at_the_boundary_counts_not_the_one_that_began_befo
 def test_values_of_a_session_that_is_over_before_the_reading_comes_are_dropped():
     story = charging(MeterValueSampleInterval="0", **QUARTER)
     story.wait(900 - story.seconds)
-    other = a_transaction(ref=2)
-    story.state = replace(story.state, connectors=(replace(story.connector, transaction=other),))
+    story.state = replace(story.state, connectors=(with_transaction(story.connector, ref=2),))
     assert values(story.tell(ev.MeterRead(1, reading(1500)))) == []
     ask = AlignedAsk(NOON, ref=1)
-    over = replace(story.connector, transaction=None, aligned_asked=ask)
+    over = replace(story.connector, stage=Finished(), aligned_asked=ask)
     turn = Turn(replace(story.state, connectors=(over,)), story.now)
     meter_values_aligned.meter_read(turn, 1, reading(1500))
     assert turn.commands == []

@@ -267,7 +267,8 @@ def test_times_that_were_only_believed_are_corrected_in_memory_and_in_the_store(
 
 
 def charging_with(state, running):
-    connector = replace(charging().connector, transaction=running)
+    connector = charging().connector
+    connector = replace(connector, stage=replace(connector.stage, transaction=running))
     return replace(state, connectors=(connector,))
 
 

@@ -11,7 +11,16 @@ from agent.core import events as ev
 from agent.core.commands import NotifyStatus, ShowSignal, Signal
 from agent.core.faults import RULES, SAFETY_INPUTS, Fault
 from agent.core.signals import lasting_signal
-from agent.core.state import ChargePoint, Connector, GrantedAuthorization, Phase, StopOrder
+from agent.core.state import (
+    ChargePoint,
+    Charging,
+    Connector,
+    Finished,
+    GrantedAuthorization,
+    Starting,
+    StopOrder,
+    Stopping,
+)
 from agent.core.status_notification import reports, status_of
 from agent.core.values import (
     LockState,
@@ -39,14 +48,18 @@ from tests.core.world import (
 )
 
 RUNNING = {
-    "phase": Phase.CHARGING,
-    "transaction": a_transaction(),
+    "stage": Charging(a_transaction()),
     "plugged": True,
     "lock": LockState.LOCKED,
     "pilot": PilotState.C,
     "contactor_closed": True,
 }
-COMING_BACK = {**RUNNING, "contactor_closed": False, "close_ordered": True, "vehicle_paused": True}
+COMING_BACK = {
+    **RUNNING,
+    "contactor_closed": False,
+    "close_ordered": True,
+    "stage": Charging(a_transaction(), vehicle_paused=True),
+}
 STOP = StopOrder(StopReason.LOCAL, None, open_by_s=0.0, give_up_s=0.0)
 
 
@@ -59,6 +72,9 @@ def a_grant(*connectors: int) -> GrantedAuthorization:
     return GrantedAuthorization(CARD, None, connectors, 0.0, None, "LISTED")
 
 
+A_GRANT = a_grant(1)
+
+
 # --- each phase and each fault -------------------------------------------------------------------
 
 
@@ -67,26 +83,33 @@ def a_grant(*connectors: int) -> GrantedAuthorization:
     [
         ({}, Status.AVAILABLE),
         ({"plugged": True}, Status.PREPARING),
-        ({"phase": Phase.STARTING, "plugged": True}, Status.PREPARING),
+        ({"stage": Starting(A_GRANT, 0.0), "plugged": True}, Status.PREPARING),
         (RUNNING, Status.CHARGING),
         ({**RUNNING, "pilot": PilotState.D}, Status.CHARGING),
         ({**RUNNING, "pilot": PilotState.B}, Status.SUSPENDED_EV),
         ({**RUNNING, "contactor_closed": False}, Status.SUSPENDED_EVSE),
         (COMING_BACK, Status.SUSPENDED_EV),
         ({**COMING_BACK, "close_ordered": False}, Status.SUSPENDED_EVSE),
-        ({**COMING_BACK, "vehicle_paused": False}, Status.SUSPENDED_EVSE),
+        ({**COMING_BACK, "stage": Charging(a_transaction())}, Status.SUSPENDED_EVSE),
         ({**COMING_BACK, "lock": LockState.MOVING}, Status.SUSPENDED_EVSE),
         ({**RUNNING, "lock": LockState.UNLOCKED}, Status.SUSPENDED_EVSE),
         ({**RUNNING, "pilot": PilotState.E}, Status.SUSPENDED_EVSE),
-        ({**RUNNING, "transaction": a_transaction(deauthorized=True)}, Status.SUSPENDED_EVSE),
         (
-            {**RUNNING, "contactor_closed": False, "settling_until_s": at(1).monotonic_s},
+            {**RUNNING, "stage": Charging(a_transaction(deauthorized=True))},
+            Status.SUSPENDED_EVSE,
+        ),
+        (
+            {
+                **RUNNING,
+                "contactor_closed": False,
+                "stage": Charging(a_transaction(), settling_until_s=at(1).monotonic_s),
+            },
             Status.PREPARING,
         ),
-        ({**RUNNING, "phase": Phase.STOPPING, "stop": STOP}, Status.FINISHING),
-        ({"phase": Phase.FINISHED, "plugged": True}, Status.FINISHING),
+        ({**RUNNING, "stage": Stopping(a_transaction(), stop=STOP)}, Status.FINISHING),
+        ({"stage": Finished(), "plugged": True}, Status.FINISHING),
         ({"faults": frozenset({Fault.LOCK_FAILED})}, Status.FAULTED),
-        ({"faults": frozenset({Fault.METER}), "phase": Phase.FINISHED}, Status.FAULTED),
+        ({"faults": frozenset({Fault.METER}), "stage": Finished()}, Status.FAULTED),
         ({**RUNNING, "faults": frozenset({Fault.METER})}, Status.CHARGING),
         ({**RUNNING, "faults": frozenset({Fault.CONTACTOR_WELDED})}, Status.FAULTED),
     ],

@@ -39,6 +39,7 @@ from tests.core.world import (
     of_group,
     reading,
     tap,
+    with_transaction,
 )
 
 
@@ -175,12 +176,12 @@ def test_what_is_added_to_the_meter_is_kept_when_it_changes_and_only_then():
 
 def test_a_clock_that_was_set_back_does_not_end_a_session_before_its_last_sample():
     story = charging()
-    begun = replace(story.connector.transaction, last_at=NOON + timedelta(days=1))
-    story.state = replace(story.state, connectors=(replace(story.connector, transaction=begun),))
+    begun = with_transaction(story.connector, last_at=NOON + timedelta(days=1))
+    story.state = replace(story.state, connectors=(begun,))
     story.tell(tap())
     (stop,) = messages(finish(story))
     assert isinstance(stop, StopTransaction)
-    assert stop.ended_at == begun.last_at
+    assert stop.ended_at == begun.transaction.last_at
 
 
 def test_a_second_order_to_stop_changes_nothing():

@@ -33,7 +33,7 @@ from agent.core.commands import (
 from agent.core.events import Event
 from agent.core.faults import RULES, Fault
 from agent.core.interlock import ENERGY_STATES, Readings, reason_to_open
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Charging, Connector, Phase, Stopping
 from agent.core.tag_presented import RANDOM_TAGS_MAX
 from agent.core.values import (
     NO_TRANSACTION,
@@ -173,7 +173,8 @@ class Witness:
     def is_content(self, after: ChargePoint) -> None:
         """Look at the end, when everything had time to settle."""
         still_open = {grant.request_id for grant in after.waiting if grant.until_s is None}
-        still_open |= {connector.request_id for connector in after.connectors}
+        sessions = [connector.stage for connector in after.connectors]
+        still_open |= {one.request_id for one in sessions if isinstance(one, Charging | Stopping)}
         left = self.requests.keys() - self.replied
         assert left <= still_open, "a request without an answer"
         assert self.ended == self.stopped, "record and message of the end do not go together"
@@ -322,11 +323,12 @@ class Witness:
         return connector.traits.has_pilot and is_drawing and connector.offered_a is None
 
     def _keeps_limits(self, connector: Connector) -> None:
-        if connector.phase is Phase.CHARGING and connector.limits.energy_wh is not None:
+        session = connector.stage
+        if isinstance(session, Charging) and session.limits.energy_wh is not None:
             used_wh = 0
             if connector.reading is not None:
                 used_wh = connector.reading.import_wh - connector.transaction.meter_start_wh
-            assert used_wh < connector.limits.energy_wh, "more energy than was asked for"
+            assert used_wh < session.limits.energy_wh, "more energy than was asked for"
 
     def _is_in_order(self, row: QueueMessage) -> None:
         """One start, samples, at most one stop; sequences without a gap."""

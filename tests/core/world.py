@@ -25,7 +25,7 @@ from agent.core.commands import (
 )
 from agent.core.configuration import configuration
 from agent.core.events import Event
-from agent.core.state import ChargePoint, Connector, Rules, Traits
+from agent.core.state import ChargePoint, Connector, Rules, Session, Traits
 from agent.core.values import (
     AuthorizationStatus,
     CacheEntry,
@@ -129,6 +129,15 @@ def a_transaction(**fields: Any) -> Transaction:
         "last_at": NOON,
     }
     return Transaction(**{**begun, **fields})
+
+
+def with_transaction(connector: Connector, **fields: Any) -> Connector:
+    """The connector, and its open transaction with these fields."""
+    session = connector.stage
+    assert isinstance(session, Session)
+    return replace(
+        connector, stage=replace(session, transaction=replace(session.transaction, **fields))
+    )
 
 
 def play(

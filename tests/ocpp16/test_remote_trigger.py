@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.core.events import LinkPending
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Charging, Connector
 from agent.core.values import Reading
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
 from agent.ocpp16.triggered_messages import TriggeredMessages
@@ -63,7 +63,7 @@ async def test_statuses_are_told_of_one_connector_or_of_all(connector_id: int | 
 
 
 async def test_meter_values_are_those_of_the_configured_measurands_in_the_context_trigger():
-    charging = {"phase": Phase.CHARGING, "transaction": a_transaction(transaction_id=77)}
+    charging = {"stage": Charging(a_transaction(transaction_id=77))}
     async with accepted(a_rig(a_state(READ, **charging))) as rig:
         assert await ask(rig, "MeterValues", connectorId=1) == "Accepted"
         told = (await rig.system.received("MeterValues")).payload

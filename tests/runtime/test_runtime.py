@@ -16,7 +16,15 @@ from agent.core import commands as co
 from agent.core import events as ev
 from agent.core.commands import Command
 from agent.core.configuration import configuration
-from agent.core.state import ChargePoint, Connector, Phase, Rules, Traits
+from agent.core.state import (
+    ChargePoint,
+    Connector,
+    GrantedAuthorization,
+    Phase,
+    Rules,
+    Starting,
+    Traits,
+)
 from agent.core.values import LockState, PilotState, Reading, TagRecord
 from agent.platform.errors import StoreError, StoreFull
 from agent.runtime.runtime import Runtime
@@ -337,7 +345,8 @@ async def test_a_deadline_that_is_only_just_not_reached_is_waited_for_and_not_sp
     desk = Desk()
     runtime = desk.begin()
     now = VirtualClock().now()
-    held = Connector(1, Traits(), phase=Phase.STARTING, give_up_s=now.monotonic_s + 1e-12)
+    grant = GrantedAuthorization("TAG", None, (1,), 0.0, None, "LISTED")
+    held = Connector(1, Traits(), stage=Starting(grant, now.monotonic_s + 1e-12))
     runtime.state = replace(runtime.state, connectors=(held,))
     wait_s = runtime._seconds_to_wait()
     assert wait_s is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.core.commands import Command
 from agent.core.events import Event, LimitRequested
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Charging, Connector, Phase, Stopping
 from tests.simulation.agent_process import AgentProcess
 from tests.simulation.invariants.base import Invariant
 from tests.simulation.site import SHARED
@@ -114,10 +114,11 @@ class OpenWithinASecond(Invariant):
 
 
 def _reason_in_state(connector: Connector) -> str | None:
-    if connector.transaction is None:
+    session = connector.stage
+    if not isinstance(session, Charging | Stopping):
         return "no session"
-    is_running = connector.phase is Phase.CHARGING
-    if is_running and connector.transaction.deauthorized and connector.grace_until_wh is None:
+    is_refused = session.transaction.deauthorized and session.grace_until_wh is None
+    if isinstance(session, Charging) and is_refused:
         return "the central system refused this session"
     return None
 

@@ -155,8 +155,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/core/state.py",
-                "        if self.transaction is None or not self.transaction.deauthorized:\n",
-                "        if True:\n",
+                "if not isinstance(session, Session) or not session.transaction.deauthorized:\n",
+                "if True:\n",
             ),
         ),
     ),
@@ -296,7 +296,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/core/recovery.py",
-                "        return found.last_wh\n    return connector.reading.import_wh\n",
+                "        return found.last_wh\n    return reading.import_wh\n",
                 "        return found.last_wh\n    return found.last_wh\n",
             ),
         ),
@@ -341,8 +341,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/core/from_operator.py",
-                "event.connector_id), limit_a=event.current_a))\n",
-                "event.connector_id), limit_a=None))\n",
+                "replace(charging, limit_a=event.current_a))\n",
+                "replace(charging, limit_a=None))\n",
             ),
         ),
     ),
