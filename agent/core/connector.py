@@ -7,8 +7,6 @@ there is no way into a state that depends on which of two events came first.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import (
     availability,
     connector_ev_presence,
@@ -33,6 +31,7 @@ from agent.core.commands import (
     WithdrawOffer,
 )
 from agent.core.faults import Fault
+from agent.core.replace import replace
 from agent.core.state import (
     Asked,
     ChargePoint,

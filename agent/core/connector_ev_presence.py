@@ -7,8 +7,7 @@ contact as one that sees the vehicle; so does one that is read from the pilot co
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from agent.core.replace import replace
 from agent.core.state import Charging, Connector, Finished
 from agent.core.turn import Turn
 from agent.core.values import PilotState

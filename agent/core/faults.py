@@ -377,4 +377,4 @@ def rule_of(fault: Fault, part_fault: PartFault | None) -> FaultRule:
 
 def worst(faults: frozenset[Fault]) -> Fault | None:
     """The fault to report when there are several: the first in the order of the table."""
-    return next((fault for fault in RULES if fault in faults), None)
+    return next((fault for fault in RULES if fault in faults), None) if faults else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from agent.core import (
@@ -19,6 +18,7 @@ from agent.core import events as ev
 from agent.core.commands import Reply, SaveRegister, ShowSignal, Signal
 from agent.core.events import Event, SelfTestBegan, SelfTestEnded
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
+from agent.core.replace import replace
 from agent.core.state import ChargePoint, Charging, Connector, Phase, Stopping
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, Reading

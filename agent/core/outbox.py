@@ -5,8 +5,6 @@ One strict queue over the whole charge point: a row that waits for its retry hol
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core.commands import (
     DeliverNext,
     DiscardMessage,
@@ -25,6 +23,7 @@ from agent.core.events import (
     OutboxWasEmpty,
     RetryRequested,
 )
+from agent.core.replace import replace
 from agent.core.turn import Turn
 from agent.core.values import TransactionMessage
 

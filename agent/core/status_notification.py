@@ -5,12 +5,12 @@ The status is computed from what is known, never stored: it cannot stick (OCPP 1
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from agent.core import availability, connector_choice, faults
 from agent.core import connector as connectors
 from agent.core.commands import NotifyStatus
+from agent.core.replace import replace
 from agent.core.state import ChargePoint, Charging, Connector, Phase, Shown, Starting, Stopping
 from agent.core.turn import Turn
 from agent.core.values import Instant, PilotState, Status, StatusReport

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from agent.core import (
@@ -21,6 +20,7 @@ from agent.core.commands import EndTransaction, SaveTransaction
 from agent.core.configuration import UNLOCKS
 from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
+from agent.core.replace import replace
 from agent.core.state import (
     NO_LIMITS,
     Asked,

@@ -6,10 +6,9 @@ that from outside one turn is a function of (state, event, now).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core.authorization_attempt import GrantedAuthorization, PendingAuthorization
 from agent.core.commands import Command
+from agent.core.replace import replace
 from agent.core.state import ChargePoint, Connector, Stage
 from agent.core.values import Instant
 
@@ -40,13 +39,11 @@ class Turn:
     def put(self, connector: Connector) -> Connector:
         """Replace the connector of that number by this one, and return it."""
         connector_id = connector.connector_id
-        self.state = replace(
-            self.state,
-            connectors=tuple(
-                connector if other.connector_id == connector_id else other
-                for other in self.state.connectors
-            ),
-        )
+        connectors = [
+            connector if other.connector_id == connector_id else other
+            for other in self.state.connectors
+        ]
+        self.state = replace(self.state, connectors=tuple(connectors))
         return connector
 
     def put_stage(self, connector_id: int, stage: Stage) -> Connector:
