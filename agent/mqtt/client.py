@@ -22,7 +22,7 @@ from agent.mqtt.envelope import BadMessage, Message
 from agent.mqtt.evses import Evses
 from agent.mqtt.limits import FairQueue, LimitedWarnings, RecentRequests
 from agent.mqtt.notifications import Notification, Notifier
-from agent.mqtt.outgoing import ANSWER_S, OutgoingMessages
+from agent.mqtt.outgoing import ANSWER_S, PublishQueue
 from agent.mqtt.responses import StationInfo
 from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
 from agent.platform.bounds import TokenBucket
@@ -93,7 +93,7 @@ class MqttClient:
             services, self._evses, self._notifier.note_token, self._warnings
         )
         prefix = self._settings.topic_prefix
-        self._outgoing = OutgoingMessages(prefix, make_id, self._now_s, self._warnings)
+        self._outgoing = PublishQueue(prefix, make_id, self._now_s, self._warnings)
         self._recent = RecentRequests(self._now_s)
         self._before = services.runtime.state
         self._turns: list[_Turn] = []

@@ -26,7 +26,7 @@ class _Waiting:
     until_s: float | None  # None: only over this connection
 
 
-class OutgoingMessages:
+class PublishQueue:
     """One queue for all topics, so that an answer goes before what follows from it."""
 
     def __init__(
