@@ -267,7 +267,7 @@ class SelfTest:
                 self._supervisor.let_test()
                 self._supervision.look_now()
 
-    async def _close(self, parts: ConnectorParts, events: _EventStream) -> Finding | None:
+    async def _close(self, parts: ConnectorParts, events: _PartEvents) -> Finding | None:
         """Close it; None when it is closed."""
         connector_id, contactor = parts.connector_id, parts.contactor
         step = f"contactor-{connector_id}"
@@ -288,7 +288,7 @@ class SelfTest:
             waited_s += LEASE_S / 4
         return noted(step, "it still rests from its last opening", "try again in some minutes")
 
-    async def _opened(self, parts: ConnectorParts, events: _EventStream) -> Finding:
+    async def _opened(self, parts: ConnectorParts, events: _PartEvents) -> Finding:
         step, opened = f"contactor-{parts.connector_id}", ev.ContactorOpened(parts.connector_id)
         heard = await events.next(opened, ev.ContactorTripped, within_s=ANSWER_S)
         if heard == opened:
@@ -297,8 +297,8 @@ class SelfTest:
         return failed(step, words, RULES[Fault.CONTACTOR_WELDED].check)
 
     @contextmanager
-    def _listening(self) -> Iterator[_EventStream]:
-        events = _EventStream()
+    def _listening(self) -> Iterator[_PartEvents]:
+        events = _PartEvents()
         self._services.observers.append(events.observe)
         try:
             yield events
@@ -330,7 +330,7 @@ class _Alone:
         self._at_work.release()
 
 
-class _EventStream:
+class _PartEvents:
     """What the parts report, as the runtime sees it."""
 
     def __init__(self) -> None:

@@ -61,7 +61,7 @@ class _Repeated:
 
 
 @dataclass(slots=True)
-class _Source:
+class _CallSite:
     """One place in the program that logs, whatever it says."""
 
     bucket: TokenBucket
@@ -78,7 +78,7 @@ class Repetitions:
     def __init__(self, now_s: Clock) -> None:
         self._now_s = now_s
         self._kinds = BoundedMap[_Key, _Repeated](KINDS_MAX)
-        self._places = BoundedMap[_Key, _Source](KINDS_MAX)
+        self._places = BoundedMap[_Key, _CallSite](KINDS_MAX)
         self._look_at_s = 0.0
 
     def take(self, record: logging.LogRecord) -> list[logging.LogRecord]:
@@ -123,7 +123,7 @@ class Repetitions:
         key = (record.name, record.levelno, str(record.msg)[:300])
         place = self._places.get(key)
         if place is None:
-            place = _Source(TokenBucket(VARIED_AT_ONCE, 1 / VARIED_EVERY_S, now_s))
+            place = _CallSite(TokenBucket(VARIED_AT_ONCE, 1 / VARIED_EVERY_S, now_s))
         self._places[key] = place
         if place.bucket.take(now_s):
             return False
