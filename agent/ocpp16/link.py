@@ -15,12 +15,10 @@ from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, Noti
 from agent.core.configuration import Configuration
 from agent.core.connection_profile import (
     APPROACH_KEYS,
-    TRIES,
     ConnectionProfile,
     ConnectionProfiles,
     LinkOpened,
     is_same_place,
-    ways,
 )
 from agent.core.events import AuthorizeFailed, LinkLost
 from agent.core.ports import Clock, Inbox
@@ -34,6 +32,7 @@ from agent.ocpp16.session_context import SessionContext
 from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
 from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
 from agent.ocppj.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
+from agent.ocppj.connection_attempts import ConnectionAttempts
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.frames import Payload
 from agent.ocppj.pending_call import SentCalls
@@ -103,7 +102,7 @@ class CentralSystemLink:
         self._connect = connect
         self._backoff = Backoff(random)
         of_file = ConnectionProfiles(ConnectionProfile(settings.url, settings.security_profile))
-        self._ways = Ways(approaches or (lambda: of_file))
+        self._attempts = ConnectionAttempts(approaches or (lambda: of_file))
         self._registered_at = ""  # whose answer to BootNotification counts
         self._around = SessionContext(
             charge_point=identity_of,
@@ -221,16 +220,16 @@ class CentralSystemLink:
         """Connect and talk until that ends; None when it did not come to that."""
         failed: ConnectionProfile | None = None
         self._has_left = False
-        for approach in self._ways.to_try():
+        for approach in self._attempts.to_try():
             session = await self._try(approach, failed)
             if session is None:
-                self._ways.failed(approach)
+                self._attempts.failed(approach)
                 failed = approach
                 continue
-            if session.has_left or not self._ways.leads_elsewhere(approach):
+            if session.has_left or not self._attempts.leads_elsewhere(approach):
                 self._has_left = session.has_left
                 return session.sender
-            self._ways.failed(approach)  # it took the connection, but not this box
+            self._attempts.failed(approach)  # it took the connection, but not this box
             failed = approach
         return None
 
@@ -295,8 +294,8 @@ class CentralSystemLink:
         if not is_same_place(self._registered_at, approach.url):
             self._around.registration.begin_anew()  # another one does not know this box yet
             self._registered_at = approach.url
-        self._around.registration.is_on_trial = self._ways.leads_elsewhere(approach)
-        self._ways.worked(approach)
+        self._around.registration.is_on_trial = self._attempts.leads_elsewhere(approach)
+        self._attempts.worked(approach)
         self._inbox.post(LinkOpened(approach, failed))
         self._connected_since = self._clock.now().utc
         self._session = Session(wire, self._around)
@@ -304,19 +303,19 @@ class CentralSystemLink:
 
     def _change_way(self) -> None:
         """Leave for the way that is wanted now, once the answer to that wish is out."""
-        is_other = self._ways.wanted.as_used != self._approach.as_used
+        is_other = self._attempts.wanted.as_used != self._approach.as_used
         if self._session is not None and is_other:
             self._session.leave("the connection is made anew by another way")
 
     def _doubt(self, session: Session) -> None:
         """A central system on trial has to accept this box within some time."""
         is_accepted = session.sender.accepted_at_s is not None
-        if self._ways.leads_elsewhere(self._approach) and not is_accepted:
+        if self._attempts.leads_elsewhere(self._approach) and not is_accepted:
             session.drop(f"it did not accept this box within {ACCEPTED_WITHIN_S:.0f} s")
 
     def _named(self, problem: str, approach: ConnectionProfile) -> str:
         """With the address, where that is not the one which is shown beside it."""
-        if not self._ways.is_trial(approach):
+        if not self._attempts.is_trial(approach):
             return problem
         return f"{problem} (the new way, {approach.url})"
 
@@ -334,7 +333,7 @@ class CentralSystemLink:
     def _shown_url(self) -> str:
         if not self._settings.url:
             return ""
-        return self._shown(self._approach if self._session is not None else self._ways.wanted)
+        return self._shown(self._approach if self._session is not None else self._attempts.wanted)
 
     def _shown(self, approach: ConnectionProfile) -> str:
         return shown_url(connection_url(approach.url, self._charge_point.identity))
@@ -346,51 +345,3 @@ async def _close(wire: WebSocket) -> None:
             await wire.close()
     except TimeoutError:
         logger.info("The old connection did not close in time; it is left behind")
-
-
-class Ways:
-    """Counts what failed in a row. ``known`` gives what is known at the moment."""
-
-    def __init__(self, known: Callable[[], ConnectionProfiles]) -> None:
-        self._known = known
-        self._trial: ConnectionProfile | None = None
-        self._trial_failures = 0
-        self._settled_failures = 0
-        self._has_begun = False
-
-    @property
-    def wanted(self) -> ConnectionProfile:
-        """The one to be tried first."""
-        return self.to_try()[0]
-
-    def to_try(self) -> tuple[ConnectionProfile, ...]:
-        """Those to try now, one right after the other."""
-        known = self._known()
-        if known.trial != self._trial:
-            self._trial, self._trial_failures, self._settled_failures = known.trial, 0, 0
-            if not self._has_begun:
-                # A trial from before the restart: nobody knows how often it has failed, and a box
-                # that restarts again and again must still find back.
-                self._trial_failures = TRIES - 1
-        self._has_begun = True
-        return ways(known, self._trial_failures, self._settled_failures)
-
-    def leads_elsewhere(self, approach: ConnectionProfile) -> bool:
-        """True for a trial that counts only once that central system has accepted this box."""
-        return self._known().leads_elsewhere and self.is_trial(approach)
-
-    def is_trial(self, approach: ConnectionProfile) -> bool:
-        """True for the way that has not worked yet."""
-        return approach == self._known().trial
-
-    def failed(self, approach: ConnectionProfile) -> None:
-        """It did not work."""
-        if approach == self._trial:
-            self._trial_failures += 1
-        else:
-            self._settled_failures += 1
-
-    def worked(self, approach: ConnectionProfile) -> None:
-        """A connection is open. Whether a trial has worked is for the core to say."""
-        if approach != self._trial:
-            self._settled_failures = 0

@@ -16,8 +16,8 @@ from agent.core.values import Status, StatusReport
 from agent.platform.errors import CallFailed
 
 AUTHORIZES_MAX = 8  # of each source
-PROXIED_MAX = 8
-TOLD_MAX = 40
+OPERATOR_CALLS_MAX = 8
+TRIGGERED_MAX = 40
 _OTHERS_BEFORE_A_ROW = 10
 # That energy flows is told after the StartTransaction that was ready to go before it.
 _OF_A_SESSION = (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE)
@@ -40,7 +40,7 @@ class WaitingStatus:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WaitingProxied:
+class WaitingOperatorCall:
     """A call of an operator; ``answer`` gets the payload that answers it, or CallFailed."""
 
     action: str
@@ -54,7 +54,7 @@ class WaitingProxied:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingTold:
+class WaitingTriggered:
     """A call that the central system asked for with TriggerMessage."""
 
     action: str
@@ -68,7 +68,7 @@ class Due(Enum):
     HEARTBEAT = "a heartbeat"
 
 
-Waiting = WaitingAuthorize | WaitingStatus | WaitingProxied | WaitingTold | Due
+Waiting = WaitingAuthorize | WaitingStatus | WaitingOperatorCall | WaitingTriggered | Due
 
 
 class WaitingCalls:
@@ -82,14 +82,19 @@ class WaitingCalls:
         self._authorizes: deque[WaitingAuthorize] = deque()
         # One per connector, oldest first; and the conflicts of the list.
         self._statuses: dict[tuple[int, str], WaitingStatus] = {}
-        self._proxied: deque[WaitingProxied] = deque()
-        self._told: deque[WaitingTold] = deque()
+        self._operator_calls: deque[WaitingOperatorCall] = deque()
+        self._triggered: deque[WaitingTriggered] = deque()
         self._delivery_wanted = False
         self._others_sent = 0  # since a delivery is wanted
         self._after_row: set[tuple[int, str]] = set()  # statuses of a session that is still to go
 
     def __len__(self) -> int:
-        others = len(self._authorizes) + len(self._statuses) + len(self._proxied) + len(self._told)
+        others = (
+            len(self._authorizes)
+            + len(self._statuses)
+            + len(self._operator_calls)
+            + len(self._triggered)
+        )
         return others + self._delivery_wanted
 
     def add_authorize(self, waiting: WaitingAuthorize) -> bool:
@@ -119,23 +124,23 @@ class WaitingCalls:
         if self._delivery_wanted and report.status in _OF_A_SESSION:
             self._after_row.add(key)
 
-    def add_proxied(self, waiting: WaitingProxied) -> bool:
+    def add_operator_call(self, waiting: WaitingOperatorCall) -> bool:
         """Let a call of an operator wait for its turn; False when too many wait already."""
-        if len(self._proxied) >= PROXIED_MAX:
+        if len(self._operator_calls) >= OPERATOR_CALLS_MAX:
             return False
-        self._proxied.append(waiting)
+        self._operator_calls.append(waiting)
         return True
 
-    def add_told(self, waiting: WaitingTold) -> bool:
+    def add_triggered(self, waiting: WaitingTriggered) -> bool:
         """Let what was asked for wait for its turn; False when too much waits already."""
-        if len(self._told) >= TOLD_MAX:
+        if len(self._triggered) >= TRIGGERED_MAX:
             return False
-        self._told.append(waiting)
+        self._triggered.append(waiting)
         return True
 
-    def next_told(self) -> WaitingTold | None:
+    def next_triggered(self) -> WaitingTriggered | None:
         """Take out what was asked for first; None when nothing was."""
-        return self._told.popleft() if self._told else None
+        return self._triggered.popleft() if self._triggered else None
 
     def want_delivery(self) -> None:
         """Let the oldest row of the outbox have its turn."""
@@ -157,12 +162,12 @@ class WaitingCalls:
             self._count_other()
             self._after_row.discard(key)
             return self._statuses.pop(key)
-        if self._told:
+        if self._triggered:
             self._count_other()
-            return self._told.popleft()
-        if self._proxied:
+            return self._triggered.popleft()
+        if self._operator_calls:
             self._count_other()
-            return self._proxied.popleft()
+            return self._operator_calls.popleft()
         return self._delivery() if self._delivery_wanted else None
 
     def clear(self) -> list[WaitingAuthorize]:
@@ -171,9 +176,9 @@ class WaitingCalls:
         self._authorizes.clear()
         self._statuses.clear()
         self._after_row.clear()
-        self._told.clear()
-        while self._proxied:
-            self._proxied.popleft().fail("the link was lost before it could be sent")
+        self._triggered.clear()
+        while self._operator_calls:
+            self._operator_calls.popleft().fail("the link was lost before it could be sent")
         self._delivery_wanted = False
         return authorizes
 

@@ -25,14 +25,14 @@ from agent.ocpp16.send_queue import (
     Waiting,
     WaitingAuthorize,
     WaitingCalls,
-    WaitingProxied,
+    WaitingOperatorCall,
     WaitingStatus,
-    WaitingTold,
+    WaitingTriggered,
     wait_at_most,
 )
 from agent.ocpp16.session_context import SessionContext
 from agent.ocppj.frames import Payload
-from agent.ocppj.pending_call import CallErrorReceived, Exchange, OutgoingCall
+from agent.ocppj.pending_call import CallErrorReceived, OutgoingCall, PendingCall
 from agent.platform.errors import AgentError, CallFailed
 
 _DAY_S = 86_400.0
@@ -46,10 +46,10 @@ logger = logging.getLogger(__name__)
 class Sender:
     """Sends our own calls and tells the core what came of each."""
 
-    def __init__(self, around: SessionContext, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, context: SessionContext, send: Callable[[str], Awaitable[None]]) -> None:
         """``send`` writes one frame, or raises LinkError."""
-        self._around = around
-        self._registration = around.registration
+        self._context = context
+        self._registration = context.registration
         self._write = send
         self._loop = asyncio.get_running_loop()
         self._waiting = WaitingCalls()
@@ -61,8 +61,8 @@ class Sender:
         self._newest_row = 0
         self._last_sent_s = self._loop.time()
         self._last_asked_time_s = self._loop.time()
-        self.exchange = Exchange(
-            self.send, around.sent, self._take_late_answer, confirmations.tag_of
+        self.pending_call = PendingCall(
+            self.send, context.sent, self._take_late_answer, confirmations.tag_of
         )
         self.accepted_at_s: float | None = None
         self._answered_before = 0  # the link was accepted
@@ -95,7 +95,7 @@ class Sender:
     def notify(self, command: NotifyStatus) -> None:
         """Report a status; it is dropped while the link is not accepted."""
         if self.accepted_at_s is not None:
-            changed_at = command.changed_at or self._around.clock.now().utc
+            changed_at = command.changed_at or self._context.clock.now().utc
             self._waiting.add_status(WaitingStatus(command.report, changed_at))
             self._wake.set()
 
@@ -112,17 +112,17 @@ class Sender:
     def proxy(self, action: str, payload: Payload) -> asyncio.Future[Any]:
         """Send a call of an operator, never stored; its answer, or CallFailed, comes later."""
         answer: asyncio.Future[Any] = self._loop.create_future()
-        waiting = WaitingProxied(action, payload, answer)
+        waiting = WaitingOperatorCall(action, payload, answer)
         if self.accepted_at_s is None:
             waiting.fail("the link is not accepted yet")
-        elif not self._waiting.add_proxied(waiting):
+        elif not self._waiting.add_operator_call(waiting):
             waiting.fail("too many messages wait already")
         self._wake.set()
         return answer
 
     def tell(self, action: str, payload: Payload) -> None:
         """Send what the central system asked for, also while it keeps us pending."""
-        if not self._waiting.add_told(WaitingTold(action, payload)):
+        if not self._waiting.add_triggered(WaitingTriggered(action, payload)):
             logger.warning("%s was asked for too often; it is not sent", action)
         self._wake.set()
 
@@ -138,7 +138,7 @@ class Sender:
     @property
     def in_flight(self) -> str | None:
         """The action of the call that waits for its answer."""
-        return self.exchange.in_flight.action if self.exchange.in_flight else None
+        return self.pending_call.in_flight.action if self.pending_call.in_flight else None
 
     @property
     def waiting(self) -> int:
@@ -155,8 +155,8 @@ class Sender:
         while True:
             if self._registration.is_accepted:
                 await self._send_next()
-            elif (told := self._waiting.next_told()) is not None:
-                await self._send_told(told)
+            elif (triggered := self._waiting.next_triggered()) is not None:
+                await self._send_triggered(triggered)
             else:
                 await self._register()
 
@@ -170,14 +170,14 @@ class Sender:
 
     def _accepted(self, heartbeat_interval_s: int | None) -> None:
         self.accepted_at_s = self._loop.time()
-        self._answered_before = self.exchange.answered
+        self._answered_before = self.pending_call.answered
         self._post(LinkAccepted(heartbeat_interval_s))
         self._wake.set()
 
     def _not_accepted(self, problem: str) -> None:
         if self.accepted_at_s is not None:
             self.stood_accepted_s = self._loop.time() - self.accepted_at_s
-            self.has_worked = self.exchange.answered > self._answered_before
+            self.has_worked = self.pending_call.answered > self._answered_before
             self.accepted_at_s = None
         for waiting in self._waiting.clear():
             self._cancel_timer(waiting)
@@ -191,10 +191,10 @@ class Sender:
                 await self._send_authorize(waiting)
             case WaitingStatus() as waiting:
                 await self._send_status(waiting)
-            case WaitingTold() as waiting:
-                await self._send_told(waiting)
-            case WaitingProxied() as waiting:
-                await self._send_proxied(waiting)
+            case WaitingTriggered() as waiting:
+                await self._send_triggered(waiting)
+            case WaitingOperatorCall() as waiting:
+                await self._send_operator_call(waiting)
             case Due.DELIVERY:
                 await self._send_row()
             case Due.HEARTBEAT:
@@ -223,17 +223,17 @@ class Sender:
             await wait_at_most(self._wake, wait_s)
             return
         self._registration.asked(self._loop.time())
-        payload = requests.boot_notification(self._around.charge_point)
+        payload = requests.boot_notification(self._context.charge_point)
         call = self._call("BootNotification", payload)
         try:
-            answer = confirmations.read_boot(await self.exchange.perform(call))
+            answer = confirmations.read_boot(await self.pending_call.perform(call))
         except CallFailed as problem:
             logger.warning("BootNotification was not answered as it should be: %s", problem)
             self._registration.not_answered(self._loop.time())
             return
         may_tell = self._registration.may_tell_time(answer.status)
         if answer.current_time is not None and may_tell:
-            self._around.clock.learn(answer.current_time)
+            self._context.clock.learn(answer.current_time)
         self._boot_answered(answer)
 
     def _boot_answered(self, answer: confirmations.BootAnswer) -> None:
@@ -264,15 +264,15 @@ class Sender:
         payload = requests.status_notification(waiting.report, waiting.changed_at)
         await self._perform(self._call("StatusNotification", payload))
 
-    async def _send_told(self, waiting: WaitingTold) -> None:
+    async def _send_triggered(self, waiting: WaitingTriggered) -> None:
         if waiting.action == "Heartbeat":
             await self._send_heartbeat()
             return
         await self._perform(self._call(waiting.action, dict(waiting.payload)))
 
-    async def _send_proxied(self, waiting: WaitingProxied) -> None:
+    async def _send_operator_call(self, waiting: WaitingOperatorCall) -> None:
         try:
-            payload = await self.exchange.perform(self._call(waiting.action, waiting.payload))
+            payload = await self.pending_call.perform(self._call(waiting.action, waiting.payload))
         except CallFailed as problem:
             if not waiting.answer.done():
                 waiting.answer.set_exception(problem)
@@ -286,7 +286,7 @@ class Sender:
         self._is_delivering = True
         newest_row = self._newest_row
         try:
-            row = await self._around.next_message()
+            row = await self._context.next_message()
         except AgentError as problem:
             logger.warning("The outbox cannot be read, it is tried again soon: %s", problem)
             self._outbox_timer = self._loop.call_later(
@@ -313,16 +313,16 @@ class Sender:
     async def _send_heartbeat(self) -> None:
         self._last_asked_time_s = self._loop.time()
         payload = await self._perform(self._call("Heartbeat", {}))
-        told = confirmations.read_current_time(payload)
-        if told is not None and self._registration.may_tell_time(self._registration.status):
-            self._around.clock.learn(told)
+        current_time = confirmations.read_current_time(payload)
+        if current_time is not None and self._registration.may_tell_time(self._registration.status):
+            self._context.clock.learn(current_time)
 
     async def _perform(self, call: OutgoingCall) -> Any:
         """Send the call and tell the core what came of it; returns the answer, None if none."""
         self._under_way = call.subject
         payload, is_forgotten = None, False
         try:
-            payload = await self.exchange.perform(call)
+            payload = await self.pending_call.perform(call)
             event = confirmations.answered(call.subject, payload)
         except CallFailed as problem:
             logger.warning("%s", problem)
@@ -366,12 +366,12 @@ class Sender:
 
     def _learn_late(self, payload: Any) -> None:
         """A time that comes late is wrong by seconds: better than a clock that nobody has set."""
-        told = confirmations.read_current_time(payload)
+        current_time = confirmations.read_current_time(payload)
         status = payload.get("status") if isinstance(payload, dict) else None
         if not self._registration.may_tell_time(status or self._registration.status):
             return
-        if told is not None and not self._around.clock.now().is_trusted:
-            self._around.clock.learn(told)
+        if current_time is not None and not self._context.clock.now().is_trusted:
+            self._context.clock.learn(current_time)
 
     async def send(self, text: str) -> None:
         """Write a frame, an answer too: whatever we say puts the heartbeat off."""
@@ -382,10 +382,10 @@ class Sender:
 
     def _post(self, event: Event | None) -> None:
         if event is not None:
-            self._around.inbox.post(event)
+            self._context.inbox.post(event)
 
     def _integer(self, key: str) -> int:
-        return self._around.configuration().integer(key)
+        return self._context.configuration().integer(key)
 
     def _message_timeout_s(self) -> float:
         return float(self._integer("MessageTimeout"))
@@ -394,4 +394,4 @@ class Sender:
         return OutgoingCall(self._new_id(), action, payload, self._message_timeout_s())
 
     def _new_id(self) -> str:
-        return str(uuid.UUID(int=self._around.random.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self._context.random.getrandbits(128), version=4))

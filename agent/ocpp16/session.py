@@ -46,17 +46,17 @@ class Pong:
 
 
 class Session:
-    """The conversation over one connection. Opening and closing the wire is the caller's."""
+    """The conversation over one connection. Opening and closing the WebSocket is the caller's."""
 
-    def __init__(self, wire: WebSocket, around: SessionContext) -> None:
-        self._wire = wire
-        self._around = around
-        self.sender = Sender(around, self._write)
+    def __init__(self, websocket: WebSocket, context: SessionContext) -> None:
+        self._websocket = websocket
+        self._context = context
+        self.sender = Sender(context, self._write)
         dispatch = Dispatch(
-            around.handlers,
-            around.registration,
-            around.off_loop,
-            lambda: around.configuration().profiles,
+            context.handlers,
+            context.registration,
+            context.off_loop,
+            lambda: context.configuration().profiles,
         )
         self._incoming = IncomingCalls(dispatch.respond, dispatch.may_answer, self.sender.send)
         self._keys_changed = asyncio.Event()
@@ -101,14 +101,14 @@ class Session:
 
     async def _read(self) -> None:
         while True:
-            data = await self._wire.receive()
+            data = await self._websocket.receive()
             self._log("received", data)
-            self.sender.exchange.heard()
+            self.sender.pending_call.heard()
             is_large = len(data) > LARGE_FRAME
-            frame = await self._around.off_loop(parse, data) if is_large else parse(data)
+            frame = await self._context.off_loop(parse, data) if is_large else parse(data)
             match frame:
                 case CallResult() | CallError():
-                    self.sender.exchange.take_answer(frame)
+                    self.sender.pending_call.resolve(frame)
                 case Call() | BadCall():
                     self._incoming.take(frame)
                 case BadFrame():
@@ -124,21 +124,21 @@ class Session:
             problem = frame.problem if isinstance(frame, BadFrame) else frame.description
             logger.warning("A bad message came (%d in a row): %s", self._bad_in_a_row, problem)
         if self._bad_in_a_row > _BAD_IN_A_ROW_MAX:
-            await self._wire.close(_POLICY_VIOLATION, "too many bad messages")
+            await self._websocket.close(_POLICY_VIOLATION, "too many bad messages")
             raise LinkError(f"the central system sent {self._bad_in_a_row} bad messages in a row")
 
     async def _write(self, text: str) -> None:
         self._log("sent", text)
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
-                await self._wire.send(text)
+                await self._websocket.send(text)
         except TimeoutError:
             raise LinkError(f"nothing could be sent for {_SEND_TIMEOUT_S:.0f} s") from None
 
     def _log(self, direction: str, data: str | bytes) -> None:
         log_frame(direction, data)
-        if self._around.frame_log is not None:
-            self._around.frame_log.note(direction, data)
+        if self._context.frame_log is not None:
+            self._context.frame_log.note(direction, data)
 
     async def _ping(self) -> None:
         while True:
@@ -146,18 +146,18 @@ class Session:
             begun_s = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(timeout_s):
-                    await self._wire.ping()
+                    await self._websocket.ping()
             except TimeoutError:
                 raise LinkError(f"no answer to a ping within {timeout_s:.0f} s") from None
             took_s = asyncio.get_running_loop().time() - begun_s
-            self.last_pong = Pong(self._around.clock.now().utc, took_s)
+            self.last_pong = Pong(self._context.clock.now().utc, took_s)
 
     async def _ping_is_due(self) -> int:
         """Wait for an interval and return it; a change of its own key begins it anew, no other."""
         now_s = asyncio.get_running_loop().time
         interval_s, begun_s = 0, 0.0
         while True:
-            wanted_s = self._around.configuration().integer("WebSocketPingInterval")
+            wanted_s = self._context.configuration().integer("WebSocketPingInterval")
             if wanted_s != interval_s:
                 interval_s, begun_s = wanted_s, now_s()
             self._keys_changed.clear()

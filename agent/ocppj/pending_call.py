@@ -55,7 +55,7 @@ class SentCalls:
         return self._calls.pop(unique_id, None)
 
 
-class Exchange:
+class PendingCall:
     """Sends calls of ours over one connection, one at a time (OCPP-J 1.6, 4.1.1)."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Exchange:
         finally:
             self.in_flight = None
 
-    def take_answer(self, frame: CallResult | CallError) -> None:
+    def resolve(self, frame: CallResult | CallError) -> None:
         """Give the answer to the call that waits for it, or to one that waited too long."""
         call = self._sent.take(frame.unique_id)
         if call is None:

@@ -18,7 +18,7 @@ class NetworkSwitch:
 
     def __init__(self, connect: OpenWebSocket) -> None:
         self._connect = connect
-        self._wires: WeakSet[WebSocket] = WeakSet()
+        self._websockets: WeakSet[WebSocket] = WeakSet()
         self._closing: set[asyncio.Task[None]] = set()
         self.is_cut = False
 
@@ -33,15 +33,17 @@ class NetworkSwitch:
         """Open a connection. Raises LinkError while the network is cut."""
         if self.is_cut:
             raise LinkError(CUT)
-        wire = await self._connect(url, headers=headers, ssl=ssl, open_timeout_s=open_timeout_s)
-        self._wires.add(wire)
-        return wire
+        websocket = await self._connect(
+            url, headers=headers, ssl=ssl, open_timeout_s=open_timeout_s
+        )
+        self._websockets.add(websocket)
+        return websocket
 
     def cut(self) -> None:
         """The present connection ends, and no new one comes about."""
         self.is_cut = True
-        for wire in list(self._wires):
-            task = asyncio.get_running_loop().create_task(wire.close())
+        for websocket in list(self._websockets):
+            task = asyncio.get_running_loop().create_task(websocket.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 

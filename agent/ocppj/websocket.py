@@ -75,7 +75,7 @@ async def open_websocket(
         close_timeout=_CLOSE_TIMEOUT_S,
         create_connection=_Connection,
     )
-    return _WebSocketWire(connection)
+    return _LibraryWebSocket(connection)
 
 
 class _Connection(ClientConnection):
@@ -103,7 +103,7 @@ class _DirectConnect(connect):
         return exc
 
 
-class _WebSocketWire:
+class _LibraryWebSocket:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
 
@@ -139,7 +139,7 @@ class _WebSocketWire:
 
 def _why_closed(problem: ConnectionClosed) -> str:
     received, sent = problem.rcvd, problem.sent
-    # Whoever closes is answered with the same code: the first of the two frames is the reason.
+    # A close frame is answered with the same code: the first of the two frames is the reason.
     if sent is not None and not problem.rcvd_then_sent:
         return f"{_complaint(sent)}the agent closed the connection{_code(sent)}"
     if received is None:
@@ -169,5 +169,5 @@ OffLoop = Callable[..., Awaitable[Any]]
 
 
 async def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run the function here and now, where nobody minds."""
+    """Run the function here and now, on the loop."""
     return function(*arguments)

@@ -12,7 +12,7 @@ from agent.core.commands import Authorize
 from agent.core.state import ChargePoint, Connector, Rules
 from agent.core.values import Reading
 from agent.ocpp16.operator_messages import check_action, proxied_call
-from agent.ocpp16.send_queue import PROXIED_MAX
+from agent.ocpp16.send_queue import OPERATOR_CALLS_MAX
 from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocppj.frame_log import FRAMES_KEPT, FrameLog
 from agent.ocppj.pending_call import CallErrorReceived
@@ -64,7 +64,7 @@ async def test_too_many_at_once_are_refused_and_cards_go_first():
         rig.system.next("DataTransfer", Late(5.0))
         calls = [
             asyncio.ensure_future(rig.link.call("DataTransfer", {"vendorId": str(number)}))
-            for number in range(PROXIED_MAX + 2)
+            for number in range(OPERATOR_CALLS_MAX + 2)
         ]
         await rig.system.received("DataTransfer")
         over = asyncio.ensure_future(rig.link.call("DataTransfer", {"vendorId": "over"}))
