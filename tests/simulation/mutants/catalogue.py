@@ -225,12 +225,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/ocpp16/sender.py",
-                "        await self._perform(\n"
-                '            OutgoingCall(self._new_id(), "StatusNotification",'
-                " payload, self._message_timeout_s())\n"
-                "        )\n",
-                "        call = OutgoingCall("
-                'self._new_id(), "StatusNotification", payload, self._message_timeout_s())\n'
+                '        await self._perform(self._call("StatusNotification", payload))\n',
+                '        call = self._call("StatusNotification", payload)\n'
                 "        self.task = self._loop.create_task(self._perform(call))\n",
             ),
             Edit(
