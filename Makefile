@@ -20,7 +20,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet
 # The second central system of the tests (tests/strict).
 STRICT = tests/strict/node_modules/.package-lock.json
 
-.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test clean install uninstall lock sbom
+.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test vm-test clean install uninstall lock sbom
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -35,6 +35,7 @@ help:
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
 	@echo "make debian-test  (root) make test as an ordinary user of a plain Debian (DEBIAN=bookworm, DEBIAN=trixie)"
+	@echo "make vm-test    (root) the service on a kernel's own pins and serial devices, in an emulated computer"
 	@echo "make lock       resolve pyproject.toml into packaging/lock (UPGRADE=--upgrade takes newer versions)"
 	@echo "make sbom       the bill of materials of what is installed: dist/sbom.cdx.json (CycloneDX)"
 	@echo "make install    (root) install on this machine as a service"
@@ -94,6 +95,11 @@ DEBIAN ?= trixie
 
 debian-test:
 	$(PYTHON) -m tests.system.plain $(DEBIAN)
+
+# Needs debootstrap, systemd-container, qemu-system-x86, qemu-utils and e2fsprogs. The first run makes a
+# Debian with a kernel (five minutes); a run takes a quarter of an hour without KVM, which is not used.
+vm-test: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m pytest -m vm tests/vm
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(dir $(STRICT))

@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "real_time: an async test that needs sockets or threads, and so the real clock"
     )
     config.addinivalue_line("markers", "system: needs a machine of its own (make system-test)")
+    config.addinivalue_line("markers", "vm: needs a kernel of its own, emulated (make vm-test)")
     config.addinivalue_line("markers", "crash: takes minutes of real time (make crash)")
     config.addinivalue_line("markers", "long: takes many seconds of a core (make long, make check)")
     # A shell lets what it starts in its background ignore Ctrl-C, and nohup lets it ignore the end

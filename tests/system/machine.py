@@ -69,10 +69,17 @@ def wait_until(claim: Callable[[], bool], within_s: float, what: str) -> float:
     return time.monotonic() - begin
 
 
-def base_system(cache: Path, suite: str, packages: tuple[str, ...], name: str) -> Path:
+def base_system(
+    cache: Path,
+    suite: str,
+    packages: tuple[str, ...],
+    name: str,
+    prepare: Callable[[Path], None] = lambda root: None,
+) -> Path:
     """A folder with a minimal Debian; made by debootstrap the first time (one or two minutes).
 
-    Nobody may change it: who needs one takes a copy. ``name`` tells it from others of that suite.
+    Nobody may change it: who needs one takes a copy. ``name`` tells it from others of that suite;
+    ``prepare`` adds to it once what Debian does not have.
     """
     root = cache / f"{suite}-{name}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -83,6 +90,7 @@ def base_system(cache: Path, suite: str, packages: tuple[str, ...], name: str) -
             shutil.rmtree(unfinished, ignore_errors=True)
             include = f"--include={','.join(packages)}"
             run_here("debootstrap", "--variant=minbase", include, suite, str(unfinished))
+            prepare(unfinished)
             unfinished.rename(root)
     return root
 
