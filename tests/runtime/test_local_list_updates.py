@@ -363,7 +363,7 @@ async def test_no_whole_tag_is_logged_above_debug(tmp_path, caplog):
     assert "FAMILYTAG" not in caplog.text
 
 
-async def test_nobody_posts_to_a_core_without_a_runtime(tmp_path):
+async def test_a_core_without_a_runtime_takes_no_event(tmp_path):
     async with a_bench(tmp_path) as bench:
-        with pytest.raises(AssertionError, match="nobody posts"):
+        with pytest.raises(AssertionError, match="unexpected event"):
             bench.core.post(TimePassed())
