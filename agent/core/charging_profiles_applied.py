@@ -1,6 +1,6 @@
 """Charging profiles at work: installed, cleared, and felt at the connector (OCPP 1.6, 3.13).
 
-The limits are worked out anew in every turn, so that nothing has to be told of a change. Absolute
+The limits are worked out anew in every turn, so that no rule announces a change. Absolute
 and recurring profiles go by the time that is believed in, relative ones by the monotonic clock.
 """
 
@@ -82,41 +82,43 @@ def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float],
     installed = turn.state.charging_profiles
     utc_s = turn.now.utc.timestamp() + _EDGE_S
     limits: dict[int, float] = {}
-    claims = []
-    box, until_s = allowance(charge_point_plan(installed, wiring_of(running[0])), utc_s)
+    demands = []
+    whole, until_s = allowance(charge_point_plan(installed, wiring_of(running[0])), utc_s)
     for connector in sorted(running, key=_session_ref):
         plan = session_plan(installed, session_of(connector, turn.now), wiring_of(connector))
-        own, own_until_s = allowance(plan, utc_s)
-        until_s = min(until_s, own_until_s)
-        if own is not None:
-            limits[connector.connector_id] = rounded_down(own.current_a)
+        session_rate, session_until_s = allowance(plan, utc_s)
+        until_s = min(until_s, session_until_s)
+        if session_rate is not None:
+            limits[connector.connector_id] = rounded_down(session_rate.current_a)
         most_a = min(_operator_limit_a(connector), limits.get(connector.connector_id, math.inf))
-        least_a = max(CURRENT_MIN_A, min(most_a, 0.0 if own is None else own.least_a))
-        claims.append(Demand(connector.connector_id, least_a, most_a))
-    fed = _within_supply(turn.state.rules.supply_a, running, claims)
-    shares = zip(claims, fed, strict=True)
+        least_a = max(
+            CURRENT_MIN_A, min(most_a, 0.0 if session_rate is None else session_rate.least_a)
+        )
+        demands.append(Demand(connector.connector_id, least_a, most_a))
+    supplied = _within_supply(turn.state.rules.supply_a, running, demands)
+    shares = zip(demands, supplied, strict=True)
     limits |= {new.connector_id: new.most_a for old, new in shares if new.most_a < old.most_a}
-    if box is not None:
-        limits = share(box.current_a, fed)
+    if whole is not None:
+        limits = share(whole.current_a, supplied)
     return limits, until_s
 
 
 def _within_supply(
-    supply_a: float | None, running: Sequence[Connector], claims: Sequence[Demand]
+    supply_a: float | None, running: Sequence[Connector], demands: Sequence[Demand]
 ) -> Sequence[Demand]:
-    """The claims of those who share what feeds the box; None: it feeds all at once.
+    """The demands, reduced to what feeds the box; None: it feeds all at once.
 
     A vehicle that is offered nothing (no pilot) draws what it wants: all or nothing.
     """
     if supply_a is None:
-        return claims
+        return demands
     offers = {c.connector_id for c in running if c.traits.has_pilot}
     firm = [
-        claim if claim.connector_id in offers else replace(claim, least_a=claim.most_a)
-        for claim in claims
+        demand if demand.connector_id in offers else replace(demand, least_a=demand.most_a)
+        for demand in demands
     ]
     shares = share(supply_a, firm)
-    return [replace(claim, most_a=shares[claim.connector_id]) for claim in claims]
+    return [replace(demand, most_a=shares[demand.connector_id]) for demand in demands]
 
 
 def _note_next_change(turn: Turn, changes_s: float) -> None:

@@ -78,7 +78,7 @@ def may_start(state: ChargePoint, connector: Connector) -> bool:
 def may_follow(state: ChargePoint, connector: Connector) -> bool:
     """True if a new session could begin here now, or when the one that is being ended is over.
 
-    That one is told as Finishing already. One that a person or the central system ends leaves
+    That one is reported as Finishing already. One that a person or the central system ends leaves
     nothing behind that would be in the way of the next.
     """
     stop = connector.stop
@@ -380,7 +380,7 @@ def give_back(
     status: str = "rejected",
     tag_requests: tuple[str, ...] = (),
 ) -> None:
-    """A grant comes to nothing: the reason is kept, and whoever waits for the outcome is told."""
+    """A grant comes to nothing: the reason is kept, and who waits for the outcome gets it."""
     asked = Asked(grant.purpose, grant.id_tag, grant.connectors, grant.request_id, tag_requests)
     replies.refuse(turn, asked, why, status, why.rule.says)
 

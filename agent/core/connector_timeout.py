@@ -1,4 +1,4 @@
-"""A plug that nobody comes to with a card: B6 of OCPP 1.6 section 4.9 (errata 3.20).
+"""A plug without a card: B6 of OCPP 1.6 section 4.9 (errata 3.20).
 
 It is waited for no longer than ConnectionTimeOut, counted from the beginning of Preparing (section
 9.1.6). After that the connector is Finishing, as after a session: the plug may have been forgotten,
@@ -43,7 +43,7 @@ def deadline_s(connector: Connector, now: Instant) -> float | None:
 
 
 def _shows_preparing(state: ChargePoint, connector: Connector) -> bool:
-    """True while an idle connector is told as Preparing because of its plug."""
+    """True while an idle connector is reported as Preparing because of its plug."""
     present = connector.faults | state.faults
     is_faulted = any(faults.RULES[fault].shows_faulted for fault in present)
     is_kept = connector_choice.is_kept(state, connector)

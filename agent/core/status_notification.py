@@ -1,4 +1,4 @@
-"""What the outside is told: the OCPP status of each connector.
+"""What is reported to the outside: the OCPP status of each connector.
 
 The status is computed from what is known, never stored: it cannot stick (OCPP 1.6 section 4.9).
 """
@@ -22,26 +22,26 @@ _ENERGY_PHASE = (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE)
 
 
 def update(turn: Turn) -> None:
-    """Notify the central system of every report that differs from what it was told last.
+    """Notify the central system of every report that differs from the last one it got.
 
     A change of status waits until it has lasted for MinimumStatusDuration (section 9.1.24); what
-    is told first over a link, and errors that come and go with the status unchanged, do not.
+    is reported first over a link, and errors that come and go with the status unchanged, do not.
     """
     _note_shown(turn)
     if not turn.state.online:
         return
-    told = {report.connector_id: report for report in turn.state.reported}
+    reported_by_id = {report.connector_id: report for report in turn.state.reported}
     shown = list(turn.state.shown)
     for number, item in enumerate(shown):
-        before = told.get(item.report.connector_id)
+        before = reported_by_id.get(item.report.connector_id)
         if before == item.report or turn.now.monotonic_s < _due_s(turn.state, before, item):
             continue
         report = _next_step(before, item.report)
         lasted = timedelta(seconds=turn.now.monotonic_s - item.since_s)
         turn.emit(NotifyStatus(report, None if item.is_told else turn.now.utc - lasted))
-        told[report.connector_id] = report
+        reported_by_id[report.connector_id] = report
         shown[number] = replace(item, is_told=report == item.report)
-    reported = tuple(told.values())
+    reported = tuple(reported_by_id.values())
     if reported != turn.state.reported:
         turn.state = replace(turn.state, reported=reported, shown=tuple(shown))
 
@@ -50,11 +50,11 @@ def next_report_s(state: ChargePoint, now: Instant) -> float | None:
     """Monotonic time at which the next report is due; None: the central system knows all."""
     if not state.online:
         return None
-    told = {report.connector_id: report for report in state.reported}
+    reported_by_id = {report.connector_id: report for report in state.reported}
     due = [
-        _due_s(state, told.get(item.report.connector_id), item)
+        _due_s(state, reported_by_id.get(item.report.connector_id), item)
         for item in state.shown
-        if told.get(item.report.connector_id) != item.report
+        if reported_by_id.get(item.report.connector_id) != item.report
     ]
     # What is overdue is a second step: it follows when the first has had time to go out.
     later = now.monotonic_s + _STEP_S
@@ -75,17 +75,17 @@ def _note_shown(turn: Turn) -> None:
 
 
 def _tell_way(turn: Turn, passed: Shown | None, report: StatusReport) -> None:
-    """A status that did not last is told if there is no way past it (section 4.9)."""
+    """A status that did not last is reported if there is no way past it (section 4.9)."""
     if passed is None or not turn.state.online:
         return
-    told = {other.connector_id: other for other in turn.state.reported}
-    before = told.get(report.connector_id)
+    reported_by_id = {other.connector_id: other for other in turn.state.reported}
+    before = reported_by_id.get(report.connector_id)
     if before in (None, passed.report) or is_way(before.status, report.status):
         return
     lasted = timedelta(seconds=turn.now.monotonic_s - passed.since_s)
     turn.emit(NotifyStatus(passed.report, turn.now.utc - lasted))
-    told[report.connector_id] = passed.report
-    turn.state = replace(turn.state, reported=tuple(told.values()))
+    reported_by_id[report.connector_id] = passed.report
+    turn.state = replace(turn.state, reported=tuple(reported_by_id.values()))
 
 
 def _due_s(state: ChargePoint, before: StatusReport | None, item: Shown) -> float:
@@ -143,8 +143,8 @@ def _connector_report(state: ChargePoint, connector: Connector, now: Instant) ->
     if connector.pilot in (PilotState.E, PilotState.F):
         words = f"control pilot in state {connector.pilot.value}"
         return StatusReport(connector.connector_id, status, "EVCommunicationError", words)
-    is_told = connector.is_disconnected and status in (Status.SUSPENDED_EV, Status.FINISHING)
-    return StatusReport(connector.connector_id, status, info=DISCONNECTED if is_told else "")
+    is_shown = connector.is_disconnected and status in (Status.SUSPENDED_EV, Status.FINISHING)
+    return StatusReport(connector.connector_id, status, info=DISCONNECTED if is_shown else "")
 
 
 def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
@@ -222,5 +222,5 @@ _ROWS = {
 
 
 def is_way(before: Status, after: Status) -> bool:
-    """True if a connector may be told as ``after`` when ``before`` was told last."""
+    """True if a connector may be reported as ``after`` when ``before`` was reported last."""
     return before is after or _ROWS[before][_COLUMNS.index(after)] == "X"

@@ -375,7 +375,7 @@ def _take_request(turn: Turn, connector_id: int) -> str | None:
 def _refuse_session(
     turn: Turn, connector_id: int, transaction: Transaction, info: IdTagInfo | None
 ) -> None:
-    """The central system does not want this session: kept, and told to whoever asked for it."""
+    """The central system does not want this session: kept, and answered to who asked for it."""
     request_id = _take_request(turn, connector_id)
     asked = Asked(Purpose.START, transaction.id_tag, (connector_id,), request_id)
     source = "central system"
