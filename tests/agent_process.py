@@ -16,7 +16,7 @@ from typing import IO, Any
 from agent.control.server import ask
 from agent.platform.errors import ControlError
 
-LIMIT_S = 30.0  # a backstop; every wait below ends when the thing happens
+LIMIT_S = 60.0  # a backstop; every wait below ends when the thing happens
 
 
 class ProcessEnded(Exception):
