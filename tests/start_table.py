@@ -15,7 +15,7 @@ from agent.core.commands import Command
 from agent.core.state import Phase
 from agent.core.values import LockState, PilotState, Verdict
 from tests.core.reservation_builders import a_reservation
-from tests.core.world import (
+from tests.core.story import (
     BLOCKED,
     CARD,
     OTHER_CARD,

@@ -30,7 +30,7 @@ from agent.core.values import (
     Verdict,
 )
 from tests.core.charging import MAX, a_profile
-from tests.core.world import (
+from tests.core.story import (
     BLOCKED,
     BOOT_S,
     CARD,

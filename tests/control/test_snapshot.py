@@ -16,7 +16,7 @@ from agent.core.state import Outbox
 from agent.core.values import AuthorizationStatus, IdTagInfo, LockState, PilotState
 from agent.store import OutboxSummary
 from tests.core.charging import MAX, a_profile
-from tests.core.world import (
+from tests.core.story import (
     BARE,
     CARD,
     NOON,

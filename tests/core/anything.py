@@ -32,8 +32,8 @@ from agent.core.values import (
     StartTransaction,
     TransactionMessage,
 )
+from tests.core.story import ACCEPTED, BOOT_S, at, reading, ready
 from tests.core.witness import Witness
-from tests.core.world import ACCEPTED, BOOT_S, at, reading, ready
 
 
 class Anything:

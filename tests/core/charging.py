@@ -20,7 +20,7 @@ from agent.core.charging_profiles import (
     Recurrency,
     Schedule,
 )
-from tests.core.world import NOON
+from tests.core.story import NOON
 
 NOON_S = int(NOON.timestamp())
 DAY_S = 86_400

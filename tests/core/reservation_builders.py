@@ -13,7 +13,7 @@ from agent.core.values import (
     StartTransaction,
     Status,
 )
-from tests.core.world import (
+from tests.core.story import (
     CARD,
     NOON,
     Story,

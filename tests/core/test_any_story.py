@@ -29,7 +29,7 @@ from agent.core.values import (
 )
 from tests.core.anything import Anything
 from tests.core.charging import a_profile
-from tests.core.world import (
+from tests.core.story import (
     NOON,
     a_charge_point,
     a_transaction,

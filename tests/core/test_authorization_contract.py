@@ -9,7 +9,7 @@ import pytest
 from agent.core import events as ev
 from agent.core.commands import Authorize
 from agent.core.values import CertificateHash, Contract, TagRecord, TokenKind
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     Story,
     a_charge_point,

@@ -18,7 +18,7 @@ from agent.core.tag_sources import Source
 from agent.core.values import Contract, Reservation, TagRecord, TokenKind, Verdict
 from tests.core.charging import a_profile
 from tests.core.reservation_builders import reserved
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

@@ -27,7 +27,7 @@ from agent.core.values import (
     TagRecord,
     Verdict,
 )
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

@@ -8,7 +8,7 @@ from agent.core import events as ev
 from agent.core.commands import Command, NotifyStatus, Reply, SaveAvailability
 from agent.core.status_notification import reports
 from agent.core.values import LockState, Status, Verdict
-from tests.core.world import (
+from tests.core.story import (
     BARE,
     BLOCKED,
     CARD,

@@ -19,7 +19,7 @@ from agent.core.commands import (
 from agent.core.state import Connector, RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     CARD,
     Story,

@@ -44,13 +44,7 @@ from tests.core.charging import (
     installed,
     sets_of_profiles,
 )
-from tests.core.test_charging_composite_schedule import (
-    converted,
-    lowest_own,
-    there,
-    with_one_decimal,
-)
-from tests.core.world import (
+from tests.core.story import (
     BARE,
     BOOT_S,
     CARD,
@@ -69,6 +63,12 @@ from tests.core.world import (
     statuses,
     tap,
     with_transaction,
+)
+from tests.core.test_charging_composite_schedule import (
+    converted,
+    lowest_own,
+    there,
+    with_one_decimal,
 )
 
 BEGUN_S = 10  # charging() tells of ten seconds

@@ -28,7 +28,7 @@ from agent.core.values import (
     Reading,
     StopTransaction,
 )
-from tests.core.world import (
+from tests.core.story import (
     BOOT_S,
     NOON,
     a_charge_point,

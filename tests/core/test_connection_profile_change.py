@@ -20,7 +20,7 @@ from agent.core.connection_profile import (
 )
 from agent.core.events import MessageAnswered
 from agent.core.values import PilotState
-from tests.core.world import Story, a_charge_point, charging, listed, of, reading, tap
+from tests.core.story import Story, a_charge_point, charging, listed, of, reading, tap
 
 HEX = "4F43415F4F4354545F61646D696E5F74657374"
 OLD = ConnectionProfile("ws://old.example/ocpp", 1)

@@ -33,7 +33,7 @@ from agent.core.values import (
     StopReason,
     StopTransaction,
 )
-from tests.core.world import (
+from tests.core.story import (
     ALL_PARTS,
     BARE,
     BLOCKED,

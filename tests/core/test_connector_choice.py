@@ -21,7 +21,7 @@ from agent.core.state import (
     Rules,
 )
 from agent.core.values import TagRecord
-from tests.core.world import (
+from tests.core.story import (
     BARE,
     CARD,
     Story,

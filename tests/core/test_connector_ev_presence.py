@@ -11,7 +11,7 @@ from agent.core.commands import LockConnector, NotifyStatus, OpenContactor, Unlo
 from agent.core.connector_ev_presence import is_connected
 from agent.core.state import Phase
 from agent.core.values import LockState, PilotState, Status, StatusReport, StopReason
-from tests.core.world import (
+from tests.core.story import (
     ALL_PARTS,
     BARE,
     CARD,

@@ -17,7 +17,7 @@ from agent.core.commands import (
 from agent.core.events import Event
 from agent.core.state import Phase, Rules
 from agent.core.values import LockState, PilotState, StartTransaction, Status
-from tests.core.world import (
+from tests.core.story import (
     OTHER_CARD,
     Story,
     a_charge_point,

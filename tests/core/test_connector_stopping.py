@@ -23,7 +23,7 @@ from agent.core.values import (
     Status,
     StopReason,
 )
-from tests.core.world import (
+from tests.core.story import (
     BARE,
     Story,
     a_charge_point,

@@ -13,7 +13,7 @@ from agent.core.commands import LockConnector, NotifyStatus
 from agent.core.state import Finished, Phase, Rules
 from agent.core.values import LockState, Status
 from tests.core.reservation_builders import a_reservation
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

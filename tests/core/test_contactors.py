@@ -7,7 +7,7 @@ from agent.core import events as ev
 from agent.core.commands import NotifyStatus, QueueMessage, Reply, SaveContactor
 from agent.core.faults import Fault
 from agent.core.values import NO_TRANSACTION, MeterValues, StopReason
-from tests.core.world import (
+from tests.core.story import (
     Story,
     a_charge_point,
     charging,

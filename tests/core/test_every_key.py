@@ -10,7 +10,7 @@ from agent.core import events as ev
 from agent.core.commands import ApplyConfiguration, Reply, SaveConfigurationKey
 from agent.core.configuration import KEYS, start_values
 from agent.core.connection_profile import APPROACH_KEYS
-from tests.core.world import Story, a_charge_point, of
+from tests.core.story import Story, a_charge_point, of
 
 BOOLEAN = (("true", "false"), ("1", "yes", "", "truefalse"))
 NUMBER = (("0", "1", "10"), ("-1", "1.5", "", "x", "²", "1e3", "99999999999"))

@@ -31,7 +31,7 @@ from agent.core.firmware_values import (
 from agent.core.state import ChargePoint, Phase
 from agent.core.status_notification import status_of
 from agent.core.values import LockState, Status
-from tests.core.world import CARD, NOON, Story, a_charge_point, at, listed, of, reading, tap
+from tests.core.story import CARD, NOON, Story, a_charge_point, at, listed, of, reading, tap
 
 WHERE = "http://files.example.com/image"
 ASKED = UpdateAsked("r1", WHERE, NOON, 2, 60)

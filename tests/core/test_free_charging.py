@@ -8,7 +8,7 @@ from agent.core import events as ev
 from agent.core.commands import Authorize, LockConnector, ReadMeter
 from agent.core.state import Phase, Rules
 from agent.core.values import LockState, StartTransaction
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     CARD,
     Story,

@@ -30,7 +30,7 @@ from agent.core.values import (
     StopTransaction,
     Verdict,
 )
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

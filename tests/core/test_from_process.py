@@ -30,7 +30,7 @@ from agent.core.values import (
     StopReason,
     StopTransaction,
 )
-from tests.core.world import (
+from tests.core.story import (
     NOON,
     Story,
     a_charge_point,

@@ -6,7 +6,7 @@ from agent.core import events as ev
 from agent.core.authorization_outcome import CHECKS_MAX
 from agent.core.authorization_request import LATE_S
 from agent.core.commands import LockConnector
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BARE,
     BLOCKED,

@@ -7,7 +7,7 @@ import pytest
 from agent.core import events as ev
 from agent.core.commands import RecordDecision, Reply
 from agent.core.values import LockState
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

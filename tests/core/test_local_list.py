@@ -32,7 +32,7 @@ from agent.core.values import (
     StatusReport,
     TagRecord,
 )
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

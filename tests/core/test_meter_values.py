@@ -8,7 +8,7 @@ import pytest
 
 from agent.core.meter_values import first_sample_s, sample_after, sampled_values
 from agent.core.values import Reading, SampledValue
-from tests.core.world import NOON
+from tests.core.story import NOON
 
 FULL = Reading(
     import_wh=12_345,

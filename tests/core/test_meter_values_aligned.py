@@ -22,7 +22,7 @@ from agent.core.values import (
     Reading,
     StopTransaction,
 )
-from tests.core.world import (
+from tests.core.story import (
     ALL_PARTS,
     BOOT_S,
     NOON,

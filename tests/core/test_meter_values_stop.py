@@ -24,7 +24,7 @@ from agent.core.values import (
     SampledValue,
     StopReason,
 )
-from tests.core.world import (
+from tests.core.story import (
     ALL_PARTS,
     BOOT_S,
     NOON,

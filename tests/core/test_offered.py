@@ -7,7 +7,7 @@ import pytest
 from agent.core import events as ev
 from agent.core.state import Traits
 from agent.core.values import MeterValues
-from tests.core.world import Story, charging, messages, reading
+from tests.core.story import Story, charging, messages, reading
 
 OFFERED = "Current.Offered,Power.Offered"
 THREE_PHASES = Traits(phases=3)

@@ -21,7 +21,7 @@ from agent.core.commands import (
     SetTransactionId,
 )
 from agent.core.state import Outbox
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     CARD,
     Story,

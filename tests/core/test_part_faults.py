@@ -8,7 +8,7 @@ from agent.core import events as ev
 from agent.core.commands import NotifyStatus, OpenContactor, ShowSignal, Signal, WithdrawOffer
 from agent.core.state import Phase
 from agent.core.values import PartFault, Status, StatusReport, StopReason
-from tests.core.world import (
+from tests.core.story import (
     Story,
     a_charge_point,
     charging,

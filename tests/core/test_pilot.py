@@ -10,7 +10,7 @@ from agent.core.faults import PILOT, RULES, Fault
 from agent.core.state import Phase
 from agent.core.values import PilotState, Status, StopReason
 from hw.ports import PilotFault
-from tests.core.world import (
+from tests.core.story import (
     Story,
     a_charge_point,
     charging,

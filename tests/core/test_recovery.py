@@ -26,7 +26,7 @@ from agent.core.values import (
     Status,
     StopReason,
 )
-from tests.core.world import (
+from tests.core.story import (
     BARE,
     NOON,
     Story,

@@ -9,7 +9,7 @@ import pytest
 from agent.core.replace import replace
 from agent.core.state import Charging, StopOrder, Stopping
 from agent.core.values import StopReason
-from tests.core.world import a_charge_point, a_transaction
+from tests.core.story import a_charge_point, a_transaction
 
 STATE = a_charge_point()
 STOP = StopOrder(StopReason.LOCAL, None, open_by_s=0.0, give_up_s=0.0)

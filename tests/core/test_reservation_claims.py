@@ -22,7 +22,7 @@ from tests.core.reservation_builders import (
     shown,
     start_of,
 )
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BARE,
     BLOCKED,

@@ -23,7 +23,7 @@ from tests.core.reservation_builders import (
     reserved,
     shown,
 )
-from tests.core.world import (
+from tests.core.story import (
     OTHER_CARD,
     Story,
     a_charge_point,

@@ -7,7 +7,7 @@ from agent.control.snapshot import charge_point_snapshot
 from agent.core import charge_point
 from agent.core import events as ev
 from tests.core.reservation_builders import a_reservation, reserved
-from tests.core.world import CARD, Story, a_charge_point, ready
+from tests.core.story import CARD, Story, a_charge_point, ready
 
 
 def told(story: Story, event: ev.Event) -> list[str]:

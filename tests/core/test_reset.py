@@ -9,7 +9,7 @@ from agent.core import events as ev
 from agent.core.commands import NotifyStatus, Restart
 from agent.core.faults import Fault
 from agent.core.values import Status
-from tests.core.world import Story, a_charge_point, listed, of, tap
+from tests.core.story import Story, a_charge_point, listed, of, tap
 
 CHANGE = ev.ConfigurationChangeRequested("r2", "ResetRetries", "1")
 

@@ -11,7 +11,7 @@ from agent.core.commands import Reply
 from agent.core.faults import Fault
 from agent.core.state import Phase, RestartOrder
 from agent.core.values import PilotState
-from tests.core.world import (
+from tests.core.story import (
     Story,
     a_charge_point,
     a_started_story,

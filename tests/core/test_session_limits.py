@@ -27,7 +27,7 @@ from agent.core.values import (
     Status,
     StopReason,
 )
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     ALL_PARTS,
     BLOCKED,

@@ -14,7 +14,7 @@ from agent.core.faults import RULES, Fault
 from agent.core.signals import lasting_signal, of_decision
 from agent.core.state import Rules
 from agent.core.values import AuthorizationStatus, IdTagInfo, Reservation, Verdict
-from tests.core.world import NOON, Story, a_charge_point, charging, of, tap
+from tests.core.story import NOON, Story, a_charge_point, charging, of, tap
 
 
 def at_rest(connectors: int = 1, **fields: object):

@@ -10,7 +10,7 @@ from agent.core.commands import ShowSignal, Signal
 from agent.core.followers import next_deadline_s
 from agent.core.state import AuthorizationAttempt, PendingAuthorization, Purpose, Rules
 from agent.core.values import TagRecord, TokenKind
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

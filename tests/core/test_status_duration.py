@@ -10,8 +10,7 @@ from agent.core import events as ev
 from agent.core.commands import NotifyStatus
 from agent.core.status_notification import is_way
 from agent.core.values import LockState, PilotState, Status
-from tests.core.transitions import LEGAL
-from tests.core.world import (
+from tests.core.story import (
     NOON,
     Story,
     a_charge_point,
@@ -23,6 +22,7 @@ from tests.core.world import (
     statuses,
     tap,
 )
+from tests.core.transitions import LEGAL
 
 TEN = {"MinimumStatusDuration": "10"}
 

@@ -29,8 +29,7 @@ from agent.core.values import (
     StatusReport,
     StopReason,
 )
-from tests.core.transitions import LEGAL, is_legal
-from tests.core.world import (
+from tests.core.story import (
     ALL_PARTS,
     BLOCKED,
     CARD,
@@ -46,6 +45,7 @@ from tests.core.world import (
     statuses,
     tap,
 )
+from tests.core.transitions import LEGAL, is_legal
 
 RUNNING = {
     "stage": Charging(a_transaction()),

@@ -8,8 +8,8 @@ from agent.core import events as ev
 from agent.core.state import Rules, Traits
 from agent.core.values import Status
 from tests.core.charging import MAX, WATT, a_profile
+from tests.core.story import ALL_PARTS, CARD, OTHER_CARD, Story, a_charge_point, finish, statuses
 from tests.core.test_charging_profiles_applied import begin, limits, offered, send
-from tests.core.world import ALL_PARTS, CARD, OTHER_CARD, Story, a_charge_point, finish, statuses
 
 
 def fed_with(supply_a: float, traits: Traits = ALL_PARTS) -> Story:

@@ -26,7 +26,7 @@ from agent.core.values import (
     LockState,
     Status,
 )
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

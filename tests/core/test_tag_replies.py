@@ -11,7 +11,7 @@ from agent.core.events import LookedUp
 from agent.core.state import Rules
 from agent.core.tag_sources import Source
 from agent.core.values import IdTagInfo, TagRecord, TokenKind
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

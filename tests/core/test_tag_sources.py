@@ -10,7 +10,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.commands import Authorize, RecordDecision, ShowSignal
 from agent.core.state import Purpose, Rules
 from agent.core.tag_sources import Source
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     CARD,
     OTHER_CARD,

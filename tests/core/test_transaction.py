@@ -23,7 +23,7 @@ from agent.core.values import (
     StopReason,
     StopTransaction,
 )
-from tests.core.world import (
+from tests.core.story import (
     ACCEPTED,
     BLOCKED,
     CARD,

@@ -15,7 +15,7 @@ from agent.core.events import Event
 from agent.core.state import AuthorizationAttempt, Phase, Purpose, Rules
 from agent.core.turn import Turn
 from agent.core.values import StopReason, TagRecord, TokenKind, Verdict
-from tests.core.world import (
+from tests.core.story import (
     CARD,
     Story,
     a_charge_point,

@@ -1,4 +1,4 @@
-"""An MFRC522 on the desk: the chip, cards in its field, and the ``spidev`` module in front of it.
+"""An MFRC522 on the bench: the chip, cards in its field, and the ``spidev`` module in front of it.
 
 Models the chip at the level of SPI bytes, so that the real ``mfrc522`` package runs on it. Sources:
 NXP's data sheet MFRC522 (registers and their values after reset in chapter 9, commands in 10, the

@@ -18,7 +18,7 @@ RGB = IndicatorSettings(driver="gpio", red_pin=RED, green_pin=GREEN, blue_pin=BL
 ONE = IndicatorSettings(driver="gpio", led_pin=LED, dimmable=False)
 
 
-class Desk:
+class Bench:
     """An indicator on mock pins, and a clock."""
 
     def __init__(self, factory: MockFactory, settings: IndicatorSettings) -> None:
@@ -40,54 +40,54 @@ def factory() -> Iterator[MockFactory]:
 
 
 def test_an_rgb_led_shows_colours(factory: MockFactory):
-    desk = Desk(factory, RGB)
-    assert desk.shown(RED, GREEN, BLUE) == [0, 0, 0]
-    desk.indicator.show(Signal.FREE)
-    assert desk.shown(RED, GREEN, BLUE) == [0, 1, 0]
-    desk.indicator.show(Signal.WAITING_FOR_PLUG)
-    assert desk.shown(RED, GREEN, BLUE) == [1.0, 0.8, 0]
-    assert desk.shown(RED, GREEN, BLUE, after_s=0.6) == [0, 0, 0]
-    desk.indicator.shut_down()
+    bench = Bench(factory, RGB)
+    assert bench.shown(RED, GREEN, BLUE) == [0, 0, 0]
+    bench.indicator.show(Signal.FREE)
+    assert bench.shown(RED, GREEN, BLUE) == [0, 1, 0]
+    bench.indicator.show(Signal.WAITING_FOR_PLUG)
+    assert bench.shown(RED, GREEN, BLUE) == [1.0, 0.8, 0]
+    assert bench.shown(RED, GREEN, BLUE, after_s=0.6) == [0, 0, 0]
+    bench.indicator.shut_down()
 
 
 def test_a_dimmable_light_breathes(factory: MockFactory):
-    desk = Desk(factory, RGB)
-    desk.indicator.show(Signal.CHARGING)
-    levels = [desk.shown(BLUE, after_s=0.2)[0] for _ in range(10)]
+    bench = Bench(factory, RGB)
+    bench.indicator.show(Signal.CHARGING)
+    levels = [bench.shown(BLUE, after_s=0.2)[0] for _ in range(10)]
     assert levels == sorted(levels)
     assert len(set(levels)) > 5
-    desk.indicator.shut_down()
+    bench.indicator.shut_down()
 
 
 def test_one_led_is_on_or_off(factory: MockFactory):
-    desk = Desk(factory, ONE)
-    desk.indicator.show(Signal.CHARGING)
-    assert {desk.shown(LED, after_s=0.1)[0] for _ in range(80)} == {0.0, 1.0}
-    desk.indicator.show(Signal.FAULT, 2)
-    flashes = [desk.shown(LED, after_s=0.25)[0] for _ in range(10)]
+    bench = Bench(factory, ONE)
+    bench.indicator.show(Signal.CHARGING)
+    assert {bench.shown(LED, after_s=0.1)[0] for _ in range(80)} == {0.0, 1.0}
+    bench.indicator.show(Signal.FAULT, 2)
+    flashes = [bench.shown(LED, after_s=0.25)[0] for _ in range(10)]
     assert flashes == [0, 1, 0, 0, 0, 0, 0, 0, 0, 1]
-    desk.indicator.shut_down()
+    bench.indicator.shut_down()
 
 
 def test_leds_with_a_common_plus_are_dark_with_a_high_level(factory: MockFactory):
     settings = IndicatorSettings(driver="gpio", led_pin=LED, dimmable=False, active_high=False)
-    desk = Desk(factory, settings)
-    assert desk.shown(LED) == [1]
-    desk.indicator.show(Signal.FREE)
-    assert desk.shown(LED) == [0]
-    desk.indicator.shut_down()
+    bench = Bench(factory, settings)
+    assert bench.shown(LED) == [1]
+    bench.indicator.show(Signal.FREE)
+    assert bench.shown(LED) == [0]
+    bench.indicator.shut_down()
 
 
 @pytest.mark.parametrize(("kind", "level"), [("tonal", 0.5), ("active", 1.0)])
 def test_a_buzzer_beeps_once_for_a_card(factory: MockFactory, kind: str, level: float):
     settings = IndicatorSettings(driver="gpio", buzzer_pin=BUZZER, buzzer=kind)
-    desk = Desk(factory, settings)
-    desk.indicator.show(Signal.CARD_READ)
-    assert desk.shown(BUZZER) == [level]
+    bench = Bench(factory, settings)
+    bench.indicator.show(Signal.CARD_READ)
+    assert bench.shown(BUZZER) == [level]
     if kind == "tonal":
         assert factory.pin(BUZZER).frequency == 2000
-    assert desk.shown(BUZZER, after_s=0.1) == [0]
-    desk.indicator.shut_down()
+    assert bench.shown(BUZZER, after_s=0.1) == [0]
+    bench.indicator.shut_down()
 
 
 def test_patterns_and_sounds_come_from_the_settings(factory: MockFactory):
@@ -100,12 +100,12 @@ def test_patterns_and_sounds_come_from_the_settings(factory: MockFactory):
         patterns=PatternSettings(free="off"),
         sounds=SoundSettings(card_read=""),
     )
-    desk = Desk(factory, settings)
-    desk.indicator.show(Signal.FREE)
-    assert desk.shown(LED) == [0]
-    desk.indicator.show(Signal.CARD_READ)
-    assert desk.shown(BUZZER) == [0]
-    desk.indicator.shut_down()
+    bench = Bench(factory, settings)
+    bench.indicator.show(Signal.FREE)
+    assert bench.shown(LED) == [0]
+    bench.indicator.show(Signal.CARD_READ)
+    assert bench.shown(BUZZER) == [0]
+    bench.indicator.shut_down()
 
 
 def test_a_pattern_that_cannot_be_read_is_a_mistake_of_the_settings():

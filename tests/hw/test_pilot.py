@@ -11,7 +11,7 @@ from hw.ports import PilotError, PilotFault, PilotState
 from tests.hw.pilot_bench import Controller
 
 
-class Desk:
+class Bench:
     """A controller, a clock, and the pilot between them."""
 
     def __init__(self, **known: object) -> None:
@@ -29,136 +29,136 @@ class Desk:
 
 
 def test_a_controller_that_offers_by_itself_is_told_to_stop_at_the_start():
-    assert Desk(offered_a=16.0).controller.told == [0]
+    assert Bench(offered_a=16.0).controller.told == [0]
 
 
 def test_a_controller_that_offers_nothing_is_left_alone():
-    desk = Desk()
+    bench = Bench()
     for _ in range(20):
-        desk.step()
-    assert desk.controller.told == []
+        bench.step()
+    assert bench.controller.told == []
 
 
 @pytest.mark.parametrize(("ordered_a", "told"), [(16.9, [16]), (6.0, [6]), (5.9, []), (80.0, [80])])
 def test_an_offer_is_whole_ampere_and_below_six_a_pause(ordered_a: float, told: list[int]):
-    desk = Desk()
-    desk.pilot.offer(ordered_a)
-    desk.step()
-    assert desk.controller.told == told
+    bench = Bench()
+    bench.pilot.offer(ordered_a)
+    bench.step()
+    assert bench.controller.told == told
 
 
 @pytest.mark.parametrize("current_a", [80.1, float("nan"), float("inf")])
 def test_more_than_a_pilot_can_say_is_refused(current_a: float):
     with pytest.raises(ValueError, match="6 to 80 A"):
-        Desk().pilot.offer(current_a)
+        Bench().pilot.offer(current_a)
 
 
 def test_the_cable_limits_the_offer():
-    desk = Desk(cable_a=13.0, is_plugged=True, state=PilotState.B)
-    desk.pilot.offer(32)
-    desk.step()
-    assert desk.controller.told == [13]
-    assert desk.pilot.cable_a == 13.0
+    bench = Bench(cable_a=13.0, is_plugged=True, state=PilotState.B)
+    bench.pilot.offer(32)
+    bench.step()
+    assert bench.controller.told == [13]
+    assert bench.pilot.cable_a == 13.0
 
 
 def test_duty_changes_keep_their_distance():
-    desk = Desk()
-    desk.pilot.offer(16)
-    desk.step()
-    desk.pilot.offer(10)
+    bench = Bench()
+    bench.pilot.offer(16)
+    bench.step()
+    bench.pilot.offer(10)
     for _ in range(round(CHANGE_S / 0.25) - 1):
-        desk.step()
-        assert desk.controller.told == [16]
-    desk.step()
-    assert desk.controller.told == [16, 10]
+        bench.step()
+        assert bench.controller.told == [16]
+    bench.step()
+    assert bench.controller.told == [16, 10]
 
 
 def test_a_pause_is_never_held_up():
-    desk = Desk()
-    desk.pilot.offer(16)
-    desk.step()
-    desk.pilot.withdraw()
-    desk.step(0.01)
-    assert desk.controller.told == [16, 0]
+    bench = Bench()
+    bench.pilot.offer(16)
+    bench.step()
+    bench.pilot.withdraw()
+    bench.step(0.01)
+    assert bench.controller.told == [16, 0]
 
 
 def test_after_a_pause_the_next_offer_keeps_the_distance():
-    desk = Desk()
-    desk.pilot.offer(16)
-    desk.step()
-    desk.pilot.withdraw()
-    desk.step(CHANGE_S)
-    desk.pilot.offer(16)
-    desk.step(CHANGE_S - 0.1)
-    assert desk.controller.told == [16, 0]
-    desk.step(0.2)
-    assert desk.controller.told == [16, 0, 16]
+    bench = Bench()
+    bench.pilot.offer(16)
+    bench.step()
+    bench.pilot.withdraw()
+    bench.step(CHANGE_S)
+    bench.pilot.offer(16)
+    bench.step(CHANGE_S - 0.1)
+    assert bench.controller.told == [16, 0]
+    bench.step(0.2)
+    assert bench.controller.told == [16, 0, 16]
 
 
 def test_a_controller_that_rebooted_is_told_again_without_waiting_for_the_distance():
-    desk = Desk()
-    desk.pilot.offer(10)
-    desk.step()
-    desk.says(offered_a=32.0)  # its setting at power-on
-    desk.step(REPEAT_S)
-    assert desk.controller.told == [10, 10]
-    assert desk.controller.report.offered_a == 10
+    bench = Bench()
+    bench.pilot.offer(10)
+    bench.step()
+    bench.says(offered_a=32.0)  # its setting at power-on
+    bench.step(REPEAT_S)
+    assert bench.controller.told == [10, 10]
+    assert bench.controller.report.offered_a == 10
 
 
 def test_a_controller_that_took_less_than_told_is_not_told_again():
-    desk = Desk()
-    desk.controller.set_current = lambda current_a: desk.says(offered_a=13.0) or 13.0
-    desk.pilot.offer(16)
-    desk.step()
-    desk.controller.set_current = Controller.set_current.__get__(desk.controller)
-    desk.step(60)
-    assert desk.controller.told == []
+    bench = Bench()
+    bench.controller.set_current = lambda current_a: bench.says(offered_a=13.0) or 13.0
+    bench.pilot.offer(16)
+    bench.step()
+    bench.controller.set_current = Controller.set_current.__get__(bench.controller)
+    bench.step(60)
+    assert bench.controller.told == []
 
 
 def test_a_refused_order_is_repeated_once_a_second():
-    desk = Desk()
-    desk.controller.refusal = PilotError("not now")
-    desk.pilot.offer(16)
+    bench = Bench()
+    bench.controller.refusal = PilotError("not now")
+    bench.pilot.offer(16)
     for _ in range(4):
-        desk.step(REPEAT_S / 4)
-    assert desk.controller.told == [16]
-    desk.step(REPEAT_S / 4)
-    assert desk.controller.told == [16, 16]
-    assert desk.pilot.complaints == frozenset()
+        bench.step(REPEAT_S / 4)
+    assert bench.controller.told == [16]
+    bench.step(REPEAT_S / 4)
+    assert bench.controller.told == [16, 16]
+    assert bench.pilot.complaints == frozenset()
 
 
 def test_a_controller_whose_smallest_current_is_too_large_only_pauses():
-    desk = Desk(is_plugged=True, state=PilotState.B)
-    desk.controller.smallest_a = 10
-    desk.pilot.offer(6)
-    desk.step()
-    assert desk.controller.told == [6, 0]
-    desk.step(60)
-    assert desk.controller.told == [6, 0]
-    assert desk.pilot.complaints == {PilotFault.OTHER}
-    assert desk.pilot.state is PilotState.F
+    bench = Bench(is_plugged=True, state=PilotState.B)
+    bench.controller.smallest_a = 10
+    bench.pilot.offer(6)
+    bench.step()
+    assert bench.controller.told == [6, 0]
+    bench.step(60)
+    assert bench.controller.told == [6, 0]
+    assert bench.pilot.complaints == {PilotFault.OTHER}
+    assert bench.pilot.state is PilotState.F
 
 
 def test_silence_is_borne_for_three_seconds_and_is_a_fault_then():
-    desk = Desk(state=PilotState.C, is_plugged=True)
-    desk.controller.problem = PilotError("no answer")
-    desk.step(SILENT_S)
-    assert (desk.pilot.state, desk.pilot.complaints) == (PilotState.C, frozenset())
-    desk.now_s += 0.01  # even if nobody steps it: its thread may hang
-    assert desk.pilot.state is PilotState.F
-    assert desk.pilot.complaints == {PilotFault.SILENT}
-    assert desk.pilot.is_plugged, "silence does not unplug a car"
-    assert desk.pilot.describe() == "no answer"
+    bench = Bench(state=PilotState.C, is_plugged=True)
+    bench.controller.problem = PilotError("no answer")
+    bench.step(SILENT_S)
+    assert (bench.pilot.state, bench.pilot.complaints) == (PilotState.C, frozenset())
+    bench.now_s += 0.01  # even if nobody steps it: its thread may hang
+    assert bench.pilot.state is PilotState.F
+    assert bench.pilot.complaints == {PilotFault.SILENT}
+    assert bench.pilot.is_plugged, "silence does not unplug a car"
+    assert bench.pilot.describe() == "no answer"
 
 
 def test_a_controller_that_speaks_again_is_believed_at_once():
-    desk = Desk(state=PilotState.C, is_plugged=True)
-    desk.controller.problem = PilotError("no answer")
-    desk.step(60)
-    desk.controller.problem = None
-    desk.step()
-    assert (desk.pilot.state, desk.pilot.complaints) == (PilotState.C, frozenset())
-    assert desk.pilot.describe() == "a played controller"
+    bench = Bench(state=PilotState.C, is_plugged=True)
+    bench.controller.problem = PilotError("no answer")
+    bench.step(60)
+    bench.controller.problem = None
+    bench.step()
+    assert (bench.pilot.state, bench.pilot.complaints) == (PilotState.C, frozenset())
+    assert bench.pilot.describe() == "a played controller"
 
 
 def test_a_controller_that_was_never_heard_is_a_fault_from_the_beginning():
@@ -173,27 +173,27 @@ def test_a_controller_that_was_never_heard_is_a_fault_from_the_beginning():
 
 
 def test_a_mistake_in_a_driver_counts_as_silence():
-    desk = Desk(state=PilotState.C)
-    desk.controller.problem = ZeroDivisionError("oops")
-    desk.step(SILENT_S + 0.1)
-    assert desk.pilot.complaints == {PilotFault.SILENT}
-    assert "oops" in desk.pilot.describe()
+    bench = Bench(state=PilotState.C)
+    bench.controller.problem = ZeroDivisionError("oops")
+    bench.step(SILENT_S + 0.1)
+    assert bench.pilot.complaints == {PilotFault.SILENT}
+    assert "oops" in bench.pilot.describe()
 
 
 def test_the_same_problem_is_logged_once(caplog: pytest.LogCaptureFixture):
-    desk = Desk()
-    desk.controller.problem = PilotError("no answer")
+    bench = Bench()
+    bench.controller.problem = PilotError("no answer")
     for _ in range(10):
-        desk.step()
+        bench.step()
     assert [record.getMessage() for record in caplog.records] == [
         "pilot controller played: no answer"
     ]
 
 
 def test_a_fault_of_the_controller_shows_as_state_f():
-    desk = Desk(state=PilotState.C, faults=frozenset({PilotFault.DIODE}))
-    assert desk.pilot.state is PilotState.F
-    assert desk.pilot.complaints == {PilotFault.DIODE}
+    bench = Bench(state=PilotState.C, faults=frozenset({PilotFault.DIODE}))
+    assert bench.pilot.state is PilotState.F
+    assert bench.pilot.complaints == {PilotFault.DIODE}
 
 
 @pytest.mark.parametrize(
@@ -210,22 +210,22 @@ def test_a_car_that_needs_ventilation_charges_only_where_there_is_some(
 
 
 def test_the_last_word_is_to_offer_nothing():
-    desk = Desk()
-    desk.pilot.start()
-    desk.pilot.offer(16)
-    while desk.controller.told != [16]:
-        desk.controller.woken.wait(0.01)
-    desk.pilot.shut_down()
-    desk.pilot.shut_down()
-    assert desk.controller.told == [16, 0]
-    assert desk.controller.is_closed
+    bench = Bench()
+    bench.pilot.start()
+    bench.pilot.offer(16)
+    while bench.controller.told != [16]:
+        bench.controller.woken.wait(0.01)
+    bench.pilot.shut_down()
+    bench.pilot.shut_down()
+    assert bench.controller.told == [16, 0]
+    assert bench.controller.is_closed
 
 
 def test_a_plug_is_seen_by_the_controller():
-    desk = Desk()
-    plug = PilotPlug(desk.pilot)
+    bench = Bench()
+    plug = PilotPlug(bench.pilot)
     assert not plug.is_present
-    desk.says(is_plugged=True, state=PilotState.B)
-    desk.step()
+    bench.says(is_plugged=True, state=PilotState.B)
+    bench.step()
     assert plug.is_present
     plug.shut_down()

@@ -9,7 +9,7 @@ from agent.core.authorization_reasons import Rule
 from agent.mqtt.evses import Evses
 from tests import start_table
 from tests.app.box import box_settings
-from tests.core.world import CARD, OTHER_CARD, Story, a_charge_point
+from tests.core.story import CARD, OTHER_CARD, Story, a_charge_point
 
 
 def test_a_token_whose_own_plug_is_still_in_is_not_sent_to_a_plug_that_waits_beside_it(tmp_path):

@@ -15,7 +15,7 @@ from agent.core.state import ChargePoint, Charging, Connector
 from agent.core.values import Reading
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
 from agent.ocpp16.triggered_messages import TriggeredMessages
-from tests.core.world import NOON, a_charge_point, a_transaction
+from tests.core.story import NOON, a_charge_point, a_transaction
 from tests.emulators.central_system import Answer, FakeCentralSystem, Silence
 from tests.ocpp16.rig import Rig, accepted, running
 

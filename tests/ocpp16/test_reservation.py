@@ -11,7 +11,7 @@ from agent.core.events import ReservationCancelRequested, ReservationRequested
 from agent.core.values import Reservation
 from agent.ocpp16.confirmations import INT64_MAX
 from agent.ocpp16.handlers.reservation import reservation_handlers
-from tests.core.world import NOON, a_charge_point
+from tests.core.story import NOON, a_charge_point
 from tests.emulators.central_system import FakeCentralSystem
 from tests.ocpp16.rig import TAG, Rig, accepted
 

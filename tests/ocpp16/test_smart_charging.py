@@ -26,7 +26,7 @@ from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
 from agent.ocpp16.schemas import check_call
 from agent.ocppj.websocket import at_once
 from tests.core.charging import NOON_S, installed
-from tests.core.world import NOON, a_charge_point
+from tests.core.story import NOON, a_charge_point
 from tests.emulators.central_system import FakeCentralSystem
 from tests.ocpp16.rig import TAG, Rig, accepted
 

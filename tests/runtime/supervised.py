@@ -19,7 +19,7 @@ from hw.settings import ContactorSettings, LockSettings, ReaderSettings
 from hw.simulated.contactor import SimulatedContactor
 from hw.simulated.front_panel import SimulatedIndicator
 from hw.simulated.lock import SimulatedLock
-from tests.core.world import ACCEPTED, BOOT_S, a_charge_point, at, listed, ready, tap
+from tests.core.story import ACCEPTED, BOOT_S, a_charge_point, at, listed, ready, tap
 
 LOOK_S = 0.02
 INPUTS = ("door", "emergency_stop", "residual_current")

@@ -38,7 +38,7 @@ UID = bytes.fromhex("044943121F1A80")
 
 
 @dataclass
-class Desk:
+class Bench:
     """Devices on a simulated board; what they post is kept."""
 
     directory: Path
@@ -104,89 +104,89 @@ class Desk:
 
 
 async def test_closing_arms_and_closes_and_has_its_effect_looked_at(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
-    assert desk.parts.contactor.is_closed
-    assert desk.looks == 1
-    desk.perform(co.OpenContactor(1))
-    assert not desk.parts.contactor.is_closed
-    assert desk.looks == 2
+    bench = Bench(tmp_path)
+    bench.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
+    assert bench.parts.contactor.is_closed
+    assert bench.looks == 1
+    bench.perform(co.OpenContactor(1))
+    assert not bench.parts.contactor.is_closed
+    assert bench.looks == 2
 
 
 async def test_a_contactor_that_refuses_to_close_is_a_warning_and_nothing_more(tmp_path, caplog):
-    desk = Desk(tmp_path)
-    desk.parts.contactor.trip(Trip.REFLEX)
-    desk.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
-    assert not desk.parts.contactor.is_closed
+    bench = Bench(tmp_path)
+    bench.parts.contactor.trip(Trip.REFLEX)
+    bench.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
+    assert not bench.parts.contactor.is_closed
     assert "connector 1: not closed:" in caplog.text
-    assert desk.looks == 1
-    desk.perform(co.CloseContactor(1, 1, trips_seen=1, for_s=5.0))
-    assert desk.parts.contactor.is_closed
+    assert bench.looks == 1
+    bench.perform(co.CloseContactor(1, 1, trips_seen=1, for_s=5.0))
+    assert bench.parts.contactor.is_closed
 
 
 async def test_renewing_never_closes_and_keeps_closed(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.RenewContactor(1, 5.0))
-    assert not desk.parts.contactor.is_closed
-    desk.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
+    bench = Bench(tmp_path)
+    bench.perform(co.RenewContactor(1, 5.0))
+    assert not bench.parts.contactor.is_closed
+    bench.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
     await asyncio.sleep(4)
-    desk.perform(co.RenewContactor(1, 5.0))
+    bench.perform(co.RenewContactor(1, 5.0))
     await asyncio.sleep(4)
-    desk.parts.contactor.step(desk.clock.now().monotonic_s)
-    assert desk.parts.contactor.is_closed
+    bench.parts.contactor.step(bench.clock.now().monotonic_s)
+    assert bench.parts.contactor.is_closed
 
 
 async def test_nothing_is_kept_closed_when_nobody_looks_at_the_inputs(tmp_path, caplog):
-    desk = Desk(tmp_path)
-    desk.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
-    desk.is_watched = False
-    desk.perform(co.RenewContactor(1, 5.0))
-    assert not desk.parts.contactor.is_closed
-    desk.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
-    assert not desk.parts.contactor.is_closed
+    bench = Bench(tmp_path)
+    bench.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
+    bench.is_watched = False
+    bench.perform(co.RenewContactor(1, 5.0))
+    assert not bench.parts.contactor.is_closed
+    bench.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
+    assert not bench.parts.contactor.is_closed
     assert caplog.text.count("nobody looks at the inputs any more") == 1
 
 
 async def test_the_current_is_offered_and_withdrawn(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.OfferCurrent(1, 16.0))
-    assert desk.parts.pilot.offered_a == 16.0
-    desk.perform(co.WithdrawOffer(1))
-    assert desk.parts.pilot.offered_a == 0.0
+    bench = Bench(tmp_path)
+    bench.perform(co.OfferCurrent(1, 16.0))
+    assert bench.parts.pilot.offered_a == 16.0
+    bench.perform(co.WithdrawOffer(1))
+    assert bench.parts.pilot.offered_a == 0.0
 
 
 async def test_an_offer_is_lowered_but_never_raised_or_begun_by_that(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.LowerOffer(1, 10.0))
-    assert desk.parts.pilot.offered_a == 0.0  # the offer itself still waits for the journal
-    desk.perform(co.OfferCurrent(1, 16.0))
-    desk.perform(co.LowerOffer(1, 20.0))
-    assert desk.parts.pilot.offered_a == 16.0
-    desk.perform(co.LowerOffer(1, 10.0))
-    assert desk.parts.pilot.offered_a == 10.0
-    desk.perform(co.WithdrawOffer(1))
-    desk.perform(co.LowerOffer(1, 6.0))
-    assert desk.parts.pilot.offered_a == 0.0
+    bench = Bench(tmp_path)
+    bench.perform(co.LowerOffer(1, 10.0))
+    assert bench.parts.pilot.offered_a == 0.0  # the offer itself still waits for the journal
+    bench.perform(co.OfferCurrent(1, 16.0))
+    bench.perform(co.LowerOffer(1, 20.0))
+    assert bench.parts.pilot.offered_a == 16.0
+    bench.perform(co.LowerOffer(1, 10.0))
+    assert bench.parts.pilot.offered_a == 10.0
+    bench.perform(co.WithdrawOffer(1))
+    bench.perform(co.LowerOffer(1, 6.0))
+    assert bench.parts.pilot.offered_a == 0.0
 
 
 async def test_the_lock_is_driven_both_ways(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.LockConnector(1))
-    assert desk.parts.lock.bolt.is_driven
-    desk.perform(co.UnlockConnector(1))
-    assert not desk.parts.lock.bolt.is_driven
+    bench = Bench(tmp_path)
+    bench.perform(co.LockConnector(1))
+    assert bench.parts.lock.bolt.is_driven
+    bench.perform(co.UnlockConnector(1))
+    assert not bench.parts.lock.bolt.is_driven
 
 
 @pytest.mark.parametrize("signal", list(co.Signal))
 async def test_every_signal_of_the_core_is_shown(tmp_path, signal):
-    desk = Desk(tmp_path)
-    desk.perform(co.ShowSignal(signal))
-    assert desk.board.indicator.signal is Signal[signal.name]
+    bench = Bench(tmp_path)
+    bench.perform(co.ShowSignal(signal))
+    assert bench.board.indicator.signal is Signal[signal.name]
 
 
 async def test_orders_for_parts_that_a_box_does_not_have_do_nothing(tmp_path):
-    desk = Desk(tmp_path)
-    devices = desk.with_parts(lock=None, pilot=None, meter=None, plug=None)
+    bench = Bench(tmp_path)
+    devices = bench.with_parts(lock=None, pilot=None, meter=None, plug=None)
     for order in (
         co.LockConnector(1),
         co.UnlockConnector(1),
@@ -196,20 +196,20 @@ async def test_orders_for_parts_that_a_box_does_not_have_do_nothing(tmp_path):
         co.ReadMeter(1),
     ):
         devices.performers[type(order)](order)
-    assert desk.executor.count == 0
-    assert desk.looks == 0
+    assert bench.executor.count == 0
+    assert bench.looks == 0
 
 
 # --- meter ---------------------------------------------------------------------------------------
 
 
 async def test_a_meter_that_is_asked_answers_with_whole_watt_hours(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
-    desk.board.simulation.plug(1)
-    desk.perform(co.OfferCurrent(1, 16.0))
+    bench = Bench(tmp_path)
+    bench.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=5.0))
+    bench.board.simulation.plug(1)
+    bench.perform(co.OfferCurrent(1, 16.0))
     await asyncio.sleep(3)
-    (read,) = await desk.asked()
+    (read,) = await bench.asked()
     assert read.connector_id == 1
     assert read.reading.import_wh == math.floor(16 * 230 * 3 / 3600)
     assert read.reading.read_at == NOON + timedelta(seconds=3)
@@ -218,42 +218,42 @@ async def test_a_meter_that_is_asked_answers_with_whole_watt_hours(tmp_path):
 
 @pytest.mark.parametrize("fault", ["meter_silent", "meter_nan"])
 async def test_a_meter_that_is_asked_and_fails_is_told_at_once(tmp_path, fault):
-    desk = Desk(tmp_path)
-    desk.fault(fault)
-    (failed,) = await desk.asked()
+    bench = Bench(tmp_path)
+    bench.fault(fault)
+    (failed,) = await bench.asked()
     assert isinstance(failed, ev.MeterFailed)
-    desk.board.simulation.clear(1)
-    (read,) = await desk.asked()
+    bench.board.simulation.clear(1)
+    (read,) = await bench.asked()
     assert isinstance(read, ev.MeterRead)
 
 
 async def test_a_register_that_runs_backwards_is_not_told(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=3600.0))
-    desk.board.simulation.plug(1)
-    desk.perform(co.OfferCurrent(1, 32.0))
+    bench = Bench(tmp_path)
+    bench.perform(co.CloseContactor(1, 1, trips_seen=0, for_s=3600.0))
+    bench.board.simulation.plug(1)
+    bench.perform(co.OfferCurrent(1, 32.0))
     await asyncio.sleep(1800)
-    (before,) = await desk.asked()
-    desk.fault("meter_backwards")
-    assert isinstance((await desk.asked())[0], ev.MeterFailed)
-    (after,) = await desk.asked()
+    (before,) = await bench.asked()
+    bench.fault("meter_backwards")
+    assert isinstance((await bench.asked())[0], ev.MeterFailed)
+    (after,) = await bench.asked()
     assert after.reading.offset_wh == pytest.approx(BACKWARDS_WH, abs=2)
     assert after.reading.import_wh >= before.reading.import_wh > 0
 
 
 async def test_two_orders_to_read_are_one_reading(tmp_path):
-    desk = Desk(tmp_path)
-    desk.perform(co.ReadMeter(1))
-    desk.perform(co.ReadMeter(1))
+    bench = Bench(tmp_path)
+    bench.perform(co.ReadMeter(1))
+    bench.perform(co.ReadMeter(1))
     await asyncio.sleep(0.1)
-    assert desk.executor.count == 1
-    assert len(await desk.asked()) == 2  # the first, and a fresh one now
+    assert bench.executor.count == 1
+    assert len(await bench.asked()) == 2  # the first, and a fresh one now
 
 
 @contextlib.asynccontextmanager
-async def polling(desk: Desk, busy: bool):
-    poll_s = dict.fromkeys((parts.connector_id for parts in desk.board.connectors), 2.0)
-    task = asyncio.create_task(desk.devices.poll_meters(poll_s, lambda connector_id: busy))
+async def polling(bench: Bench, busy: bool):
+    poll_s = dict.fromkeys((parts.connector_id for parts in bench.board.connectors), 2.0)
+    task = asyncio.create_task(bench.devices.poll_meters(poll_s, lambda connector_id: busy))
     try:
         yield
     finally:
@@ -266,16 +266,16 @@ async def polling(desk: Desk, busy: bool):
 async def test_a_meter_is_polled_in_its_rhythm_and_less_when_nobody_charges(
     tmp_path, busy, readings
 ):
-    desk = Desk(tmp_path, connectors=2)
-    async with polling(desk, busy):
+    bench = Bench(tmp_path, connectors=2)
+    async with polling(bench, busy):
         await asyncio.sleep(121)
         for connector_id in (1, 2):
-            mine = [e for e in desk.posted if e.connector_id == connector_id]
+            mine = [e for e in bench.posted if e.connector_id == connector_id]
             assert len(mine) == readings
 
 
 async def test_without_a_meter_polling_rests_and_does_not_end(tmp_path):
-    polling = Desk(tmp_path).with_parts(meter=None).poll_meters({}, lambda connector_id: True)
+    polling = Bench(tmp_path).with_parts(meter=None).poll_meters({}, lambda connector_id: True)
     task = asyncio.create_task(polling)
     await asyncio.sleep(121)
     assert not task.done()
@@ -283,25 +283,25 @@ async def test_without_a_meter_polling_rests_and_does_not_end(tmp_path):
 
 
 async def test_a_poll_that_fails_is_told_only_when_it_has_failed_several_times(tmp_path, caplog):
-    desk = Desk(tmp_path)
-    desk.fault("meter_silent")
-    async with polling(desk, busy=True):
+    bench = Bench(tmp_path)
+    bench.fault("meter_silent")
+    async with polling(bench, busy=True):
         await asyncio.sleep(2.0 * (METER_FAILURES_MAX - 1) - 0.1)
-        assert desk.take() == []
+        assert bench.take() == []
         await asyncio.sleep(0.2)
-        assert [type(event) for event in desk.take()] == [ev.MeterFailed]
-        desk.board.simulation.clear(1)
+        assert [type(event) for event in bench.take()] == [ev.MeterFailed]
+        bench.board.simulation.clear(1)
         await asyncio.sleep(2)
-        assert [type(event) for event in desk.take()] == [ev.MeterRead]
+        assert [type(event) for event in bench.take()] == [ev.MeterRead]
     assert caplog.text.count("connector 1: meter:") == 1
 
 
 async def test_a_meter_that_fails_without_a_session_is_asked_again_soon(tmp_path):
-    desk = Desk(tmp_path)
-    desk.fault("meter_silent")
-    async with polling(desk, busy=False):
+    bench = Bench(tmp_path)
+    bench.fault("meter_silent")
+    async with polling(bench, busy=False):
         await asyncio.sleep(5)
-        assert [type(event) for event in desk.take()] == [ev.MeterFailed]
+        assert [type(event) for event in bench.take()] == [ev.MeterFailed]
 
 
 class OddMeter:
@@ -315,11 +315,11 @@ class OddMeter:
 
 
 async def test_a_mistake_in_a_driver_is_a_meter_that_fails(tmp_path, caplog):
-    desk = Desk(tmp_path)
-    devices = desk.with_parts(meter=OddMeter())
+    bench = Bench(tmp_path)
+    devices = bench.with_parts(meter=OddMeter())
     devices.performers[co.ReadMeter](co.ReadMeter(1))
     await asyncio.sleep(0.1)
-    assert [type(event) for event in desk.take()] == [ev.MeterFailed]
+    assert [type(event) for event in bench.take()] == [ev.MeterFailed]
     assert "register" in caplog.text
 
 
@@ -334,11 +334,11 @@ class EveryValue:
 
 
 async def test_every_value_of_the_meter_reaches_the_core(tmp_path):
-    desk = Desk(tmp_path)
-    devices = desk.with_parts(meter=EveryValue())
+    bench = Bench(tmp_path)
+    devices = bench.with_parts(meter=EveryValue())
     devices.performers[co.ReadMeter](co.ReadMeter(1))
     await asyncio.sleep(0.1)
-    (read,) = desk.take()
+    (read,) = bench.take()
     phases = ((230.0,) * 3, (10.1,) * 3, (2333.5,) * 3)
     assert read.reading == Reading(1234, NOON, 7000.5, *phases, 50.01, 0.98)
 
@@ -361,16 +361,16 @@ async def test_every_value_of_the_meter_reaches_the_core(tmp_path):
     ],
 )
 async def test_what_the_reader_says_becomes_an_event(tmp_path, happened, told):
-    desk = Desk(tmp_path)
-    desk.devices.reader_says(happened)
-    assert desk.posted == told
+    bench = Bench(tmp_path)
+    bench.devices.reader_says(happened)
+    assert bench.posted == told
 
 
 @pytest.mark.parametrize("happened", [CardArrived(UID), CodeArrived("TAG-RFID-001")])
 async def test_a_card_is_confirmed_at_the_box_before_anything_is_decided(tmp_path, happened):
-    desk = Desk(tmp_path)
-    desk.devices.reader_says(happened)
-    assert desk.board.indicator.signal is Signal.CARD_READ
+    bench = Bench(tmp_path)
+    bench.devices.reader_says(happened)
+    assert bench.board.indicator.signal is Signal.CARD_READ
 
 
 @pytest.mark.parametrize(
@@ -388,29 +388,29 @@ async def test_a_card_is_confirmed_at_the_box_before_anything_is_decided(tmp_pat
 )
 async def test_a_uid_becomes_an_id_tag_as_the_settings_say(tmp_path, order, form, uid, id_tag):
     reader = ReaderSettings(driver="simulated", uid_order=order, uid_format=form)
-    desk = Desk(tmp_path, reader=reader)
-    desk.devices.reader_says(CardArrived(uid))
-    assert desk.posted == [ev.TagPresented(id_tag, (1,))]
+    bench = Bench(tmp_path, reader=reader)
+    bench.devices.reader_says(CardArrived(uid))
+    assert bench.posted == [ev.TagPresented(id_tag, (1,))]
 
 
 async def test_a_uid_that_does_not_fit_its_form_is_not_taken(tmp_path):
     reader = ReaderSettings(driver="simulated", uid_format="hex_colons")
-    desk = Desk(tmp_path, reader=reader)
-    desk.devices.reader_says(CardArrived(bytes(10)))
-    (refused,) = desk.posted
+    bench = Bench(tmp_path, reader=reader)
+    bench.devices.reader_says(CardArrived(bytes(10)))
+    (refused,) = bench.posted
     assert isinstance(refused, ev.CardNotTaken)
     assert "reader.uid_format does not fit this card" in refused.problem
 
 
 @pytest.mark.parametrize("code", ["", "x" * 21, "line\nbreak", "K\u00e4rtchen", "\x00"])
 async def test_a_code_that_is_no_id_tag_is_not_taken_and_not_repeated(tmp_path, code):
-    desk = Desk(tmp_path)
-    desk.devices.reader_says(CodeArrived(code))
-    assert desk.posted == [ev.CardNotTaken("the code has more than 20 or unprintable characters")]
+    bench = Bench(tmp_path)
+    bench.devices.reader_says(CodeArrived(code))
+    assert bench.posted == [ev.CardNotTaken("the code has more than 20 or unprintable characters")]
 
 
 @pytest.mark.parametrize(("served", "told"), [((), (1, 2)), ((2,), (2,))])
 async def test_a_card_is_for_the_connectors_that_the_reader_serves(tmp_path, served, told):
-    desk = Desk(tmp_path, ReaderSettings(driver="simulated", connectors=served), connectors=2)
-    desk.devices.reader_says(CardArrived(UID))
-    assert desk.posted == [ev.TagPresented("044943121F1A80", told)]
+    bench = Bench(tmp_path, ReaderSettings(driver="simulated", connectors=served), connectors=2)
+    bench.devices.reader_says(CardArrived(UID))
+    assert bench.posted == [ev.TagPresented("044943121F1A80", told)]

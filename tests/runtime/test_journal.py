@@ -44,7 +44,7 @@ def row(number: int) -> Row:
 
 
 @dataclass
-class Desk:
+class Bench:
     """A journal with everything around it written down."""
 
     committed: list[list[Row]] = field(default_factory=list)
@@ -66,11 +66,11 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def a_desk() -> AsyncIterator[Desk]:
-    desk = Desk()
-    run = asyncio.create_task(desk.journal.run())
+async def a_desk() -> AsyncIterator[Bench]:
+    bench = Bench()
+    run = asyncio.create_task(bench.journal.run())
     try:
-        yield desk
+        yield bench
     finally:
         run.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -78,105 +78,105 @@ async def a_desk() -> AsyncIterator[Desk]:
 
 
 async def test_an_order_without_rows_is_performed_at_once():
-    async with a_desk() as desk:
-        desk.journal.submit([], [CLOSE])
-        assert desk.performed == [CLOSE]
-        assert desk.committed == []
+    async with a_desk() as bench:
+        bench.journal.submit([], [CLOSE])
+        assert bench.performed == [CLOSE]
+        assert bench.committed == []
 
 
 async def test_an_order_waits_until_its_rows_are_committed():
-    async with a_desk() as desk:
-        desk.executor.is_stuck = True
-        desk.journal.submit([row(1)], [CLOSE, REPLY])
+    async with a_desk() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [CLOSE, REPLY])
         await asyncio.sleep(3600)
-        assert desk.performed == []
-        desk.executor.release()
+        assert bench.performed == []
+        bench.executor.release()
         await asyncio.sleep(0.01)
-        assert desk.committed == [[row(1)]]
-        assert desk.performed == [CLOSE, REPLY]
+        assert bench.committed == [[row(1)]]
+        assert bench.performed == [CLOSE, REPLY]
 
 
 async def test_an_order_without_rows_waits_behind_the_rows_before_it():
-    async with a_desk() as desk:
-        desk.executor.is_stuck = True
-        desk.journal.submit([row(1)], [])
+    async with a_desk() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [])
         await asyncio.sleep(1)
-        desk.journal.submit([], [CLOSE])
+        bench.journal.submit([], [CLOSE])
         await asyncio.sleep(1)
-        assert desk.performed == []
-        desk.executor.release()
+        assert bench.performed == []
+        bench.executor.release()
         await asyncio.sleep(1)
-        assert desk.performed == [CLOSE]
-        assert desk.committed == [[row(1)]]  # nothing to write for the second
+        assert bench.performed == [CLOSE]
+        assert bench.committed == [[row(1)]]  # nothing to write for the second
 
 
 async def test_what_piles_up_goes_into_the_next_commit_together_and_in_order():
-    async with a_desk() as desk:
-        desk.executor.is_stuck = True
-        desk.journal.submit([row(1)], [])
+    async with a_desk() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [])
         await asyncio.sleep(1)  # under way
-        desk.journal.submit([row(2), row(3)], [REPLY])
-        desk.journal.submit([row(4)], [CLOSE])
-        desk.executor.release()
+        bench.journal.submit([row(2), row(3)], [REPLY])
+        bench.journal.submit([row(4)], [CLOSE])
+        bench.executor.release()
         await asyncio.sleep(1)
-        assert desk.committed == [[row(1)], [row(2), row(3), row(4)]]
-        assert desk.performed == [REPLY, CLOSE]
+        assert bench.committed == [[row(1)], [row(2), row(3), row(4)]]
+        assert bench.performed == [REPLY, CLOSE]
 
 
 async def test_a_commit_that_fails_is_tried_again_and_told_once():
-    async with a_desk() as desk:
-        desk.executor.problem = StoreFull("no room on the disk")
-        desk.journal.submit([row(1)], [CLOSE])
+    async with a_desk() as bench:
+        bench.executor.problem = StoreFull("no room on the disk")
+        bench.journal.submit([row(1)], [CLOSE])
         await asyncio.sleep(10 * RETRY_S)
-        desk.journal.submit([row(2)], [REPLY])
+        bench.journal.submit([row(2)], [REPLY])
         await asyncio.sleep(10 * RETRY_S)
-        assert desk.performed == []
-        assert desk.executor.count > 15
-        assert desk.posted == [JournalFailed("no room on the disk")]
-        desk.executor.problem = None
+        assert bench.performed == []
+        assert bench.executor.count > 15
+        assert bench.posted == [JournalFailed("no room on the disk")]
+        bench.executor.problem = None
         await asyncio.sleep(RETRY_S)
-        assert desk.committed == [[row(1), row(2)]]
-        assert desk.performed == [CLOSE, REPLY]
-        assert desk.posted[1:] == [JournalRecovered()]
+        assert bench.committed == [[row(1), row(2)]]
+        assert bench.performed == [CLOSE, REPLY]
+        assert bench.posted[1:] == [JournalRecovered()]
 
 
 async def test_rows_stay_in_their_order_through_one_failure_after_the_other():
-    async with a_desk() as desk:
-        desk.executor.is_stuck = True
-        desk.journal.submit([row(1)], [CLOSE])
+    async with a_desk() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [CLOSE])
         await asyncio.sleep(1)  # under way
-        desk.executor.problem = StoreFull("no room on the disk")
-        desk.journal.submit([row(2)], [])
-        desk.journal.submit([row(3)], [REPLY])
-        desk.executor.release()
+        bench.executor.problem = StoreFull("no room on the disk")
+        bench.journal.submit([row(2)], [])
+        bench.journal.submit([row(3)], [REPLY])
+        bench.executor.release()
         await asyncio.sleep(3 * RETRY_S)
-        desk.journal.submit([row(4)], [])
+        bench.journal.submit([row(4)], [])
         await asyncio.sleep(3 * RETRY_S)
-        desk.executor.problem = None
+        bench.executor.problem = None
         await asyncio.sleep(RETRY_S)
-        assert desk.committed == [[row(1), row(2), row(3), row(4)]]
-        assert desk.performed == [CLOSE, REPLY]
+        assert bench.committed == [[row(1), row(2), row(3), row(4)]]
+        assert bench.performed == [CLOSE, REPLY]
 
 
 async def test_a_second_failure_is_told_again():
-    async with a_desk() as desk:
+    async with a_desk() as bench:
         for number in (1, 2):
-            desk.executor.problem = StoreFull("no room on the disk")
-            desk.journal.submit([row(number)], [])
+            bench.executor.problem = StoreFull("no room on the disk")
+            bench.journal.submit([row(number)], [])
             await asyncio.sleep(1)
-            desk.executor.problem = None
+            bench.executor.problem = None
             await asyncio.sleep(RETRY_S)
-        kinds = [type(event) for event in desk.posted]
+        kinds = [type(event) for event in bench.posted]
         assert kinds == [JournalFailed, JournalRecovered] * 2
 
 
 async def test_a_failed_commit_is_not_overtaken_by_an_order_without_rows():
-    async with a_desk() as desk:
-        desk.executor.problem = StoreFull("no room on the disk")
-        desk.journal.submit([row(1)], [])
+    async with a_desk() as bench:
+        bench.executor.problem = StoreFull("no room on the disk")
+        bench.journal.submit([row(1)], [])
         await asyncio.sleep(0.01)
-        desk.journal.submit([], [CLOSE])
-        assert desk.performed == []
+        bench.journal.submit([], [CLOSE])
+        assert bench.performed == []
 
 
 def meter_values(number: int) -> QueueMessage:
@@ -199,84 +199,84 @@ async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
     monkeypatch, caplog, disk, make_row
 ):
     monkeypatch.setattr(agent.runtime.journal, "ROWS_MAX", 10)
-    async with a_desk() as desk:
+    async with a_desk() as bench:
         if disk == "fails":
-            desk.executor.problem = StoreFull("no room on the disk")
+            bench.executor.problem = StoreFull("no room on the disk")
         else:
-            desk.executor.is_stuck = True
-        desk.journal.submit([row(0)], [])
+            bench.executor.is_stuck = True
+        bench.journal.submit([row(0)], [])
         await asyncio.sleep(1)
         for number in range(1, 30):
-            desk.journal.submit([make_row(number)], [])
-        desk.journal.submit([a_stop(30), EndTransaction(1)], [REPLY])
+            bench.journal.submit([make_row(number)], [])
+        bench.journal.submit([a_stop(30), EndTransaction(1)], [REPLY])
         await asyncio.sleep(2 * RETRY_S)
-        desk.executor.problem = None
-        desk.executor.release()
+        bench.executor.problem = None
+        bench.executor.release()
         await asyncio.sleep(2 * RETRY_S)
-        kept = [one for one in desk.rows if isinstance(one, QueueMessage)]
+        kept = [one for one in bench.rows if isinstance(one, QueueMessage)]
         assert kept[-1] == a_stop(30)
-        assert len(desk.rows) <= 12
-        assert desk.rows[0] == row(0)
-        assert desk.rows[-1] == EndTransaction(1)
-        assert desk.performed == [REPLY]
+        assert len(bench.rows) <= 12
+        assert bench.rows[0] == row(0)
+        assert bench.rows[-1] == EndTransaction(1)
+        assert bench.performed == [REPLY]
         assert "meter values and reasons that waited for it are dropped" in caplog.text
 
 
 async def test_quiet_means_that_everything_is_committed():
-    async with a_desk() as desk:
-        assert await desk.journal.wait_until_quiet(1)
-        desk.executor.is_stuck = True
-        desk.journal.submit([row(1)], [])
-        assert not await desk.journal.wait_until_quiet(1)
-        desk.executor.release()
-        assert await desk.journal.wait_until_quiet(1)
-        assert desk.rows == [row(1)]
+    async with a_desk() as bench:
+        assert await bench.journal.wait_until_quiet(1)
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [])
+        assert not await bench.journal.wait_until_quiet(1)
+        bench.executor.release()
+        assert await bench.journal.wait_until_quiet(1)
+        assert bench.rows == [row(1)]
 
 
 async def test_a_mistake_in_the_program_ends_the_journal():
-    desk = Desk()
-    desk.executor.problem = TypeError("not a row")
-    run = asyncio.create_task(desk.journal.run())
-    desk.journal.submit([row(1)], [CLOSE])
+    bench = Bench()
+    bench.executor.problem = TypeError("not a row")
+    run = asyncio.create_task(bench.journal.run())
+    bench.journal.submit([row(1)], [CLOSE])
     with pytest.raises(TypeError, match="not a row"):
         await run
-    assert desk.performed == []
+    assert bench.performed == []
 
 
 # --- reasons wait for company ---------------------------------------------------------------------
 
 
 async def test_a_reason_is_written_together_with_the_session_that_follows_at_once():
-    async with a_desk() as desk:
-        desk.journal.submit([a_reason()], [])
+    async with a_desk() as bench:
+        bench.journal.submit([a_reason()], [])
         await asyncio.sleep(GATHER_S / 2)
-        assert desk.committed == []
-        desk.journal.submit([row(1)], [CLOSE])
+        assert bench.committed == []
+        bench.journal.submit([row(1)], [CLOSE])
         await asyncio.sleep(0.001)
-        assert desk.committed == [[a_reason(), row(1)]]
-        assert desk.performed == [CLOSE]
+        assert bench.committed == [[a_reason(), row(1)]]
+        assert bench.performed == [CLOSE]
 
 
 async def test_a_reason_alone_is_written_after_a_moment():
-    async with a_desk() as desk:
-        desk.journal.submit([a_reason()], [])
+    async with a_desk() as bench:
+        bench.journal.submit([a_reason()], [])
         await asyncio.sleep(GATHER_S + 0.001)
-        assert desk.committed == [[a_reason()]]
+        assert bench.committed == [[a_reason()]]
 
 
 async def test_an_order_is_not_held_up_by_a_reason_that_waits():
-    async with a_desk() as desk:
-        desk.journal.submit([a_reason()], [])
-        desk.journal.submit([], [REPLY])
+    async with a_desk() as bench:
+        bench.journal.submit([a_reason()], [])
+        bench.journal.submit([], [REPLY])
         await asyncio.sleep(0.001)
-        assert desk.performed == [REPLY]
+        assert bench.performed == [REPLY]
 
 
 async def test_reasons_are_written_at_once_when_the_process_ends():
-    async with a_desk() as desk:
-        desk.journal.submit([a_reason()], [])
-        assert await desk.journal.wait_until_quiet(GATHER_S / 2)
-        assert desk.committed == [[a_reason()]]
+    async with a_desk() as bench:
+        bench.journal.submit([a_reason()], [])
+        assert await bench.journal.wait_until_quiet(GATHER_S / 2)
+        assert bench.committed == [[a_reason()]]
 
 
 # --- samples that have been delivered wait for company --------------------------------------------
@@ -289,95 +289,95 @@ def delivered(number: int) -> Row:
 
 
 async def test_the_removal_of_a_sample_is_written_together_with_the_next_one():
-    async with a_desk() as desk:
-        desk.journal.submit([delivered(1)], [])
+    async with a_desk() as bench:
+        bench.journal.submit([delivered(1)], [])
         await asyncio.sleep(60)
-        assert desk.committed == []
-        desk.journal.submit([row(2)], [])
+        assert bench.committed == []
+        bench.journal.submit([row(2)], [])
         await asyncio.sleep(0.001)
-        assert desk.committed == [[delivered(1), row(2)]]
+        assert bench.committed == [[delivered(1), row(2)]]
 
 
 async def test_the_removal_of_a_sample_alone_is_written_after_a_while():
-    async with a_desk() as desk:
-        desk.journal.submit([delivered(1)], [])
+    async with a_desk() as bench:
+        bench.journal.submit([delivered(1)], [])
         await asyncio.sleep(SPARE_S + GATHER_S + 0.001)
-        assert desk.committed == [[delivered(1)]]
+        assert bench.committed == [[delivered(1)]]
 
 
 async def test_a_reason_does_not_wait_as_long_as_a_sample():
-    async with a_desk() as desk:
-        desk.journal.submit([delivered(1)], [])
+    async with a_desk() as bench:
+        bench.journal.submit([delivered(1)], [])
         await asyncio.sleep(1)
-        desk.journal.submit([a_reason()], [])
+        bench.journal.submit([a_reason()], [])
         await asyncio.sleep(GATHER_S + 0.001)
-        assert desk.committed == [[delivered(1), a_reason()]]
+        assert bench.committed == [[delivered(1), a_reason()]]
 
 
 async def test_an_order_is_performed_after_the_removal_of_a_sample_without_delay():
-    async with a_desk() as desk:
-        desk.journal.submit([delivered(1)], [])
-        desk.journal.submit([], [CLOSE])
+    async with a_desk() as bench:
+        bench.journal.submit([delivered(1)], [])
+        bench.journal.submit([], [CLOSE])
         await asyncio.sleep(0.001)
-        assert (desk.committed, desk.performed) == ([[delivered(1)]], [CLOSE])
+        assert (bench.committed, bench.performed) == ([[delivered(1)]], [CLOSE])
 
 
 async def test_samples_are_delivered_one_after_the_other_and_removed_together():
-    async with a_desk() as desk:
+    async with a_desk() as bench:
         for number in range(1, SPARED_MAX):
-            desk.journal.submit([delivered(number)], [NEXT])
+            bench.journal.submit([delivered(number)], [NEXT])
             await asyncio.sleep(0.001)
-            assert len(desk.performed) == number
-        assert desk.committed == []
-        assert desk.journal.removals() == set(range(1, SPARED_MAX))
-        desk.journal.submit([delivered(SPARED_MAX)], [NEXT])
+            assert len(bench.performed) == number
+        assert bench.committed == []
+        assert bench.journal.removals() == set(range(1, SPARED_MAX))
+        bench.journal.submit([delivered(SPARED_MAX)], [NEXT])
         await asyncio.sleep(0.001)
-        assert desk.committed == [[delivered(n) for n in range(1, SPARED_MAX + 1)]]
-        assert desk.performed == [NEXT] * SPARED_MAX
-        assert desk.journal.removals() == frozenset()
+        assert bench.committed == [[delivered(n) for n in range(1, SPARED_MAX + 1)]]
+        assert bench.performed == [NEXT] * SPARED_MAX
+        assert bench.journal.removals() == frozenset()
 
 
 async def test_a_stop_is_removed_before_the_next_message_goes():
-    async with a_desk() as desk:
-        desk.executor.is_stuck = True
-        desk.journal.submit([delivered(1)], [NEXT])
-        desk.journal.submit([row(2)], [NEXT])
+    async with a_desk() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([delivered(1)], [NEXT])
+        bench.journal.submit([row(2)], [NEXT])
         await asyncio.sleep(10)
-        assert desk.performed == [NEXT]
-        assert desk.journal.removals() == {1, 2}  # being written
-        desk.executor.release()
+        assert bench.performed == [NEXT]
+        assert bench.journal.removals() == {1, 2}  # being written
+        bench.executor.release()
         await asyncio.sleep(0.001)
-        assert desk.performed == [NEXT, NEXT]
+        assert bench.performed == [NEXT, NEXT]
 
 
 async def test_no_sample_is_delivered_past_a_disk_that_does_not_write():
-    async with a_desk() as desk:
-        desk.executor.problem = StoreFull("no room")
-        desk.journal.submit([delivered(1)], [])
+    async with a_desk() as bench:
+        bench.executor.problem = StoreFull("no room")
+        bench.journal.submit([delivered(1)], [])
         await asyncio.sleep(SPARE_S + 10)
-        desk.journal.submit([delivered(2)], [NEXT])
+        bench.journal.submit([delivered(2)], [NEXT])
         await asyncio.sleep(10)
-        assert desk.performed == []
+        assert bench.performed == []
 
 
 async def test_no_sample_is_delivered_past_a_commit_that_is_under_way():
-    async with a_desk() as desk:
-        desk.executor.is_stuck = True
-        desk.journal.submit([row(1)], [])
+    async with a_desk() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [])
         await asyncio.sleep(1)
-        desk.journal.submit([delivered(2)], [NEXT])
+        bench.journal.submit([delivered(2)], [NEXT])
         await asyncio.sleep(10)
-        assert desk.performed == []
+        assert bench.performed == []
 
 
 async def test_it_is_known_whether_an_offer_still_waits():
-    async with a_desk() as desk:
-        desk.executor.is_stuck = True
-        desk.journal.submit([row(1)], [OfferCurrent(1, 32.0)])
-        assert desk.journal.holds_back_offer(1)
+    async with a_desk() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [OfferCurrent(1, 32.0)])
+        assert bench.journal.holds_back_offer(1)
         await asyncio.sleep(1)  # the commit is under way
-        assert desk.journal.holds_back_offer(1)
-        assert not desk.journal.holds_back_offer(2)
-        desk.executor.release()
+        assert bench.journal.holds_back_offer(1)
+        assert not bench.journal.holds_back_offer(2)
+        bench.executor.release()
         await asyncio.sleep(0.001)
-        assert not desk.journal.holds_back_offer(1)
+        assert not bench.journal.holds_back_offer(1)

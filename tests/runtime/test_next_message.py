@@ -23,7 +23,7 @@ async def read(function: Any, *arguments: Any) -> Any:
     return function(*arguments)
 
 
-class Desk:
+class Bench:
     """Two samples and a stop wait; the first sample has been answered."""
 
     def __init__(self, directory: Path) -> None:
@@ -46,61 +46,61 @@ class Desk:
 
 
 @asynccontextmanager
-async def a_desk(directory: Path) -> AsyncIterator[Desk]:
-    desk = Desk(directory)
-    run = asyncio.create_task(desk.journal.run())
+async def a_desk(directory: Path) -> AsyncIterator[Bench]:
+    bench = Bench(directory)
+    run = asyncio.create_task(bench.journal.run())
     try:
-        yield desk
+        yield bench
     finally:
         run.cancel()
         await asyncio.wait([run])
-        desk.store.close()
+        bench.store.close()
 
 
 async def test_a_sample_goes_before_the_removal_of_the_one_before_is_written(tmp_path):
-    async with a_desk(tmp_path) as desk:
-        row = await desk.outgoing.next()
+    async with a_desk(tmp_path) as bench:
+        row = await bench.outgoing.next()
         assert row is not None
-        assert (row.sequence, desk.stored()) == (2, 3)
+        assert (row.sequence, bench.stored()) == (2, 3)
 
 
 async def test_a_stop_goes_when_the_samples_before_it_are_gone_for_good(tmp_path):
-    async with a_desk(tmp_path) as desk:
-        desk.answered(2)
-        row = await desk.outgoing.next()
+    async with a_desk(tmp_path) as bench:
+        bench.answered(2)
+        row = await bench.outgoing.next()
         assert row is not None
-        assert (row.sequence, desk.stored()) == (3, 1)
+        assert (row.sequence, bench.stored()) == (3, 1)
 
 
 async def test_a_stop_waits_while_the_disk_does_not_write(tmp_path):
-    async with a_desk(tmp_path) as desk:
-        desk.executor.problem = StoreFull("no room")
-        desk.answered(2)
+    async with a_desk(tmp_path) as bench:
+        bench.executor.problem = StoreFull("no room")
+        bench.answered(2)
         with pytest.raises(StoreError, match="not written yet"):
-            await desk.outgoing.next()
-        desk.executor.problem = None
-        row = await desk.outgoing.next()
+            await bench.outgoing.next()
+        bench.executor.problem = None
+        row = await bench.outgoing.next()
         assert row is not None
-        assert (row.sequence, desk.stored()) == (3, 1)
+        assert (row.sequence, bench.stored()) == (3, 1)
 
 
 async def test_when_nothing_waits_there_is_nothing_to_send_and_nothing_to_wait_for(tmp_path):
-    async with a_desk(tmp_path) as desk:
-        desk.store.commit([RemoveMessage(2), RemoveMessage(3)], NOON)
-        assert await desk.outgoing.next() is None
-        assert desk.stored() == 1
+    async with a_desk(tmp_path) as bench:
+        bench.store.commit([RemoveMessage(2), RemoveMessage(3)], NOON)
+        assert await bench.outgoing.next() is None
+        assert bench.stored() == 1
 
 
 @pytest.mark.parametrize("after", [meter_values(9), STOP], ids=["a sample", "a stop"])
 async def test_the_number_of_a_session_that_has_just_been_learned_is_sent_along(tmp_path, after):
-    async with a_desk(tmp_path) as desk:
-        desk.store.commit([RemoveMessage(number) for number in (1, 2, 3)], NOON)
-        desk.store.commit([SaveTransaction(transaction(2)), QueueMessage(4, 2, after)], NOON)
-        desk.executor.is_stuck = True
-        desk.journal.submit([RemoveMessage(3), SetTransactionId(2, 4711)], [])
-        next_one = asyncio.ensure_future(desk.outgoing.next())
+    async with a_desk(tmp_path) as bench:
+        bench.store.commit([RemoveMessage(number) for number in (1, 2, 3)], NOON)
+        bench.store.commit([SaveTransaction(transaction(2)), QueueMessage(4, 2, after)], NOON)
+        bench.executor.is_stuck = True
+        bench.journal.submit([RemoveMessage(3), SetTransactionId(2, 4711)], [])
+        next_one = asyncio.ensure_future(bench.outgoing.next())
         await asyncio.sleep(1)
-        desk.executor.release()  # the disk was slow
+        bench.executor.release()  # the disk was slow
         row = await next_one
         assert row is not None
         assert (row.sequence, row.transaction_id) == (4, 4711)

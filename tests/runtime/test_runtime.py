@@ -49,7 +49,7 @@ PATIENT = (co.OfferCurrent, co.CloseContactor, co.DeliverNext, co.ApplyConfigura
 
 
 @dataclass
-class Desk:
+class Bench:
     """A runtime whose orders are written down instead of performed."""
 
     performed: list[Command] = field(default_factory=list)
@@ -121,10 +121,10 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def turning(desk: Desk, **begin: Any) -> AsyncIterator[Desk]:
-    run = asyncio.create_task(desk.begin(**begin).run())
+async def turning(bench: Bench, **begin: Any) -> AsyncIterator[Bench]:
+    run = asyncio.create_task(bench.begin(**begin).run())
     try:
-        yield desk
+        yield bench
     finally:
         run.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -132,19 +132,19 @@ async def turning(desk: Desk, **begin: Any) -> AsyncIterator[Desk]:
 
 
 async def test_a_card_is_looked_up_before_the_core_sees_it():
-    async with turning(Desk()) as desk:
-        desk.runtime.post(ev.TagPresented(CARD, (1,)))
+    async with turning(Bench()) as bench:
+        bench.runtime.post(ev.TagPresented(CARD, (1,)))
         await asyncio.sleep(1)
-        assert desk.asked_about == [CARD]
-        assert desk.rules == ["LISTED_OFFLINE"]
+        assert bench.asked_about == [CARD]
+        assert bench.rules == ["LISTED_OFFLINE"]
 
 
 async def test_a_card_that_cannot_be_looked_up_is_refused_with_its_reason():
-    async with turning(Desk(unreadable=StoreError("disk I/O error"))) as desk:
-        desk.runtime.post(ev.TagPresented(CARD, (1,)))
+    async with turning(Bench(unreadable=StoreError("disk I/O error"))) as bench:
+        bench.runtime.post(ev.TagPresented(CARD, (1,)))
         await asyncio.sleep(1)
-        assert desk.of(co.ShowSignal) == [co.ShowSignal(co.Signal.REFUSED)]
-        assert [(row.record.rule, row.record.detail) for row in desk.rows] == [
+        assert bench.of(co.ShowSignal) == [co.ShowSignal(co.Signal.REFUSED)]
+        assert [(row.record.rule, row.record.detail) for row in bench.rows] == [
             ("LOOK_UP_FAILED", "disk I/O error")
         ]
 
@@ -158,118 +158,118 @@ async def test_a_card_that_cannot_be_looked_up_is_refused_with_its_reason():
     ],
 )
 async def test_a_request_whose_tag_cannot_be_looked_up_is_refused_by_every_door(make_event, answer):
-    async with turning(Desk(unreadable=StoreError("disk I/O error")), online=True) as desk:
-        assert await desk.runtime.request(make_event) == answer
-        assert desk.rules == ["LOOK_UP_FAILED"]
-        assert desk.of(co.Authorize, co.LockConnector) == []
+    async with turning(Bench(unreadable=StoreError("disk I/O error")), online=True) as bench:
+        assert await bench.runtime.request(make_event) == answer
+        assert bench.rules == ["LOOK_UP_FAILED"]
+        assert bench.of(co.Authorize, co.LockConnector) == []
 
 
 async def test_a_store_that_hangs_holds_up_what_is_behind_it_once_and_not_once_for_each_tag():
-    async with turning(Desk(hangs=asyncio.Event())) as desk:
+    async with turning(Bench(hangs=asyncio.Event())) as bench:
         for number in range(100):
-            desk.runtime.post(ev.TagPresented(f"0400{number:04}", (1,)))
-        desk.runtime.post(ev.CablePluggedIn(1))
+            bench.runtime.post(ev.TagPresented(f"0400{number:04}", (1,)))
+        bench.runtime.post(ev.CablePluggedIn(1))
         await asyncio.sleep(agent.runtime.runtime.FACTS_S + 1)
-        assert desk.connector.plugged
-        assert desk.rules == ["LOOK_UP_FAILED"] * 100
-        assert len(desk.asked_about) == 1
-        desk.hangs.set()
+        assert bench.connector.plugged
+        assert bench.rules == ["LOOK_UP_FAILED"] * 100
+        assert len(bench.asked_about) == 1
+        bench.hangs.set()
         await asyncio.sleep(1)
-        desk.runtime.post(ev.TagPresented(CARD, (1,)))
+        bench.runtime.post(ev.TagPresented(CARD, (1,)))
         await asyncio.sleep(1)
-        assert desk.rules[100:] == ["LISTED_OFFLINE"]
+        assert bench.rules[100:] == ["LISTED_OFFLINE"]
 
 
 async def test_what_the_central_system_says_of_a_tag_counts_without_a_look_up():
-    async with turning(Desk(unreadable=StoreError("disk I/O error")), online=True) as desk:
-        desk.runtime.post(ev.AuthorizeAnswered(CARD, ACCEPTED))
+    async with turning(Bench(unreadable=StoreError("disk I/O error")), online=True) as bench:
+        bench.runtime.post(ev.AuthorizeAnswered(CARD, ACCEPTED))
         await asyncio.sleep(1)
-        assert desk.rows == [co.CacheTag(CARD, ACCEPTED)]
+        assert bench.rows == [co.CacheTag(CARD, ACCEPTED)]
 
 
 async def test_nothing_closes_before_the_session_is_written_down():
-    async with turning(Desk()) as desk:
-        desk.plug_in_and_tap()
+    async with turning(Bench()) as bench:
+        bench.plug_in_and_tap()
         await asyncio.sleep(0.1)
-        desk.executor.is_stuck = True
-        desk.lock_and_read()
+        bench.executor.is_stuck = True
+        bench.lock_and_read()
         await asyncio.sleep(3)
-        assert desk.connector.phase is Phase.CHARGING
-        assert desk.connector.close_ordered
-        assert desk.of(co.OfferCurrent, co.CloseContactor) == []
-        desk.executor.release()
+        assert bench.connector.phase is Phase.CHARGING
+        assert bench.connector.close_ordered
+        assert bench.of(co.OfferCurrent, co.CloseContactor) == []
+        bench.executor.release()
         await asyncio.sleep(0.1)
-        assert [type(order) for order in desk.of(co.OfferCurrent, co.CloseContactor)] == [
+        assert [type(order) for order in bench.of(co.OfferCurrent, co.CloseContactor)] == [
             co.OfferCurrent,
             co.CloseContactor,
         ]
-        assert any(isinstance(row, co.SaveTransaction) for row in desk.rows)
+        assert any(isinstance(row, co.SaveTransaction) for row in bench.rows)
 
 
 async def test_opening_does_not_wait_for_a_disk_that_fails():
-    async with turning(Desk()) as desk:
-        desk.plug_in_and_tap()
-        desk.lock_and_read()
+    async with turning(Bench()) as bench:
+        bench.plug_in_and_tap()
+        bench.lock_and_read()
         await asyncio.sleep(0.1)
-        assert desk.of(co.CloseContactor) != []
-        desk.executor.problem = StoreFull("no room")
-        desk.runtime.post(ev.SafetyInputTripped("emergency_stop"))
+        assert bench.of(co.CloseContactor) != []
+        bench.executor.problem = StoreFull("no room")
+        bench.runtime.post(ev.SafetyInputTripped("emergency_stop"))
         await asyncio.sleep(0.01)
-        assert desk.of(co.OpenContactor) == [co.OpenContactor(1)]
-        assert desk.of(co.WithdrawOffer) == [co.WithdrawOffer(1)]
+        assert bench.of(co.OpenContactor) == [co.OpenContactor(1)]
+        assert bench.of(co.WithdrawOffer) == [co.WithdrawOffer(1)]
 
 
 async def test_closing_that_is_not_wanted_any_more_is_forgotten():
-    async with turning(Desk()) as desk:
-        desk.plug_in_and_tap()
+    async with turning(Bench()) as bench:
+        bench.plug_in_and_tap()
         await asyncio.sleep(0.1)
-        desk.executor.is_stuck = True
-        desk.lock_and_read()
-        desk.runtime.post(ev.CableUnplugged(1))
+        bench.executor.is_stuck = True
+        bench.lock_and_read()
+        bench.runtime.post(ev.CableUnplugged(1))
         await asyncio.sleep(1)
-        desk.executor.release()
+        bench.executor.release()
         await asyncio.sleep(1)
-        assert desk.of(co.CloseContactor, co.OfferCurrent) == []
+        assert bench.of(co.CloseContactor, co.OfferCurrent) == []
 
 
 async def test_closing_over_a_trip_that_came_meanwhile_is_forgotten():
-    async with turning(Desk()) as desk:
-        desk.plug_in_and_tap()
+    async with turning(Bench()) as bench:
+        bench.plug_in_and_tap()
         await asyncio.sleep(0.1)
-        desk.executor.is_stuck = True
-        desk.lock_and_read()
-        desk.runtime.post(ev.ContactorTripped(1, "reflex", 1))
+        bench.executor.is_stuck = True
+        bench.lock_and_read()
+        bench.runtime.post(ev.ContactorTripped(1, "reflex", 1))
         await asyncio.sleep(1)
-        desk.executor.release()
+        bench.executor.release()
         await asyncio.sleep(1)
-        assert [close.trips_seen for close in desk.of(co.CloseContactor)] == [1]
+        assert [close.trips_seen for close in bench.of(co.CloseContactor)] == [1]
 
 
 async def test_an_answer_waits_until_it_is_written_down():
-    async with turning(Desk()) as desk:
-        desk.executor.is_stuck = True
+    async with turning(Bench()) as bench:
+        bench.executor.is_stuck = True
         asked = asyncio.create_task(
-            desk.runtime.request(
+            bench.runtime.request(
                 lambda id: ev.ConfigurationChangeRequested(id, "HeartbeatInterval", "77")
             )
         )
         await asyncio.sleep(5)
         assert not asked.done()
-        desk.executor.release()
+        bench.executor.release()
         assert await asked == "Accepted"
-        assert co.SaveConfigurationKey("HeartbeatInterval", "77") in desk.rows
+        assert co.SaveConfigurationKey("HeartbeatInterval", "77") in bench.rows
 
 
 async def test_a_request_that_nobody_answers_ends_and_its_late_answer_hurts_nobody():
-    async with turning(Desk()) as desk:
-        desk.executor.is_stuck = True
+    async with turning(Bench()) as bench:
+        bench.executor.is_stuck = True
         with pytest.raises(TimeoutError):
-            await desk.runtime.request(
+            await bench.runtime.request(
                 lambda id: ev.ConfigurationChangeRequested(id, "HeartbeatInterval", "77")
             )
-        desk.executor.release()
+        bench.executor.release()
         await asyncio.sleep(1)
-        status = await desk.runtime.request(
+        status = await bench.runtime.request(
             lambda id: ev.ConfigurationChangeRequested(id, "NoSuchKey", "1")
         )
         assert status == "NotSupported"
@@ -277,39 +277,39 @@ async def test_a_request_that_nobody_answers_ends_and_its_late_answer_hurts_nobo
 
 
 async def test_requests_that_cross_each_get_their_own_answer():
-    async with turning(Desk()) as desk:
+    async with turning(Bench()) as bench:
         keys = {"HeartbeatInterval": "Accepted", "NoSuchKey": "NotSupported"}
 
         def change(key: str) -> Callable[[str], ev.Event]:
             return lambda id: ev.ConfigurationChangeRequested(id, key, "77")
 
-        answers = await asyncio.gather(*(desk.runtime.request(change(key)) for key in keys))
+        answers = await asyncio.gather(*(bench.runtime.request(change(key)) for key in keys))
         assert answers == list(keys.values())
 
 
 async def test_the_lease_is_renewed_as_long_as_it_turns():
-    async with turning(Desk()) as desk:
-        desk.plug_in_and_tap()
-        desk.lock_and_read()
+    async with turning(Bench()) as bench:
+        bench.plug_in_and_tap()
+        bench.lock_and_read()
         await asyncio.sleep(30)
-        assert len(desk.of(co.RenewContactor)) >= 30 / 5
-        assert len(desk.of(co.CloseContactor)) == 1
+        assert len(bench.of(co.RenewContactor)) >= 30 / 5
+        assert len(bench.of(co.CloseContactor)) == 1
 
 
 async def test_an_idle_box_does_not_turn_unless_it_is_watched():
-    async with turning(Desk()) as idle:
+    async with turning(Bench()) as idle:
         await asyncio.sleep(3600)
         assert idle.turns == 0
-    async with turning(Desk(), turn_at_least_every_s=30.0) as watched:
+    async with turning(Bench(), turn_at_least_every_s=30.0) as watched:
         await asyncio.sleep(3600)
         assert watched.turns == pytest.approx(120, abs=1)
 
 
 async def test_a_mistake_in_the_program_ends_the_runtime_even_when_nothing_happens():
-    desk = Desk()
-    run = asyncio.create_task(desk.begin().run())
-    desk.executor.problem = TypeError("not a row")
-    desk.runtime.post(ev.TagPresented(CARD, (1,)))
+    bench = Bench()
+    run = asyncio.create_task(bench.begin().run())
+    bench.executor.problem = TypeError("not a row")
+    bench.runtime.post(ev.TagPresented(CARD, (1,)))
     async with asyncio.timeout(1):
         with pytest.raises(TypeError, match="not a row"):
             await run
@@ -342,8 +342,8 @@ def test_every_order_has_somebody_who_performs_it():
 
 
 async def test_a_deadline_that_is_only_just_not_reached_is_waited_for_and_not_spun_on():
-    desk = Desk()
-    runtime = desk.begin()
+    bench = Bench()
+    runtime = bench.begin()
     now = VirtualClock().now()
     grant = GrantedAuthorization("TAG", None, (1,), 0.0, None, "LISTED")
     held = Connector(1, Traits(), stage=Starting(grant, now.monotonic_s + 1e-12))

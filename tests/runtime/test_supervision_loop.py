@@ -25,7 +25,7 @@ class CountingSupervisor(Supervisor):
         super().step(now_s)
 
 
-class Desk:
+class Bench:
     def __init__(self, directory) -> None:
         loop = asyncio.get_running_loop()
         self.board = open_board(box_settings(directory).board, loop.time, simulate=True)
@@ -37,58 +37,58 @@ class Desk:
 
 
 async def test_a_lever_is_seen_without_delay(tmp_path):
-    desk = Desk(tmp_path)
+    bench = Bench(tmp_path)
     await asyncio.sleep(1)
-    desk.board.simulation.plug(1)
+    bench.board.simulation.plug(1)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert ev.CablePluggedIn(1) in desk.posted
+    assert ev.CablePluggedIn(1) in bench.posted
 
 
 async def test_days_in_which_nothing_happens_cost_nothing(tmp_path):
-    desk = Desk(tmp_path)
+    bench = Bench(tmp_path)
     await asyncio.sleep(3 * 86_400)
-    assert len(desk.supervisor.looks) == 1
+    assert len(bench.supervisor.looks) == 1
 
 
 async def test_many_changes_at_once_are_one_look(tmp_path):
-    desk = Desk(tmp_path)
+    bench = Bench(tmp_path)
     await asyncio.sleep(1)
     for _ in range(50):
-        desk.timer.look_now()
+        bench.timer.look_now()
     await asyncio.sleep(1)
-    assert len(desk.supervisor.looks) == 2
+    assert len(bench.supervisor.looks) == 2
 
 
 async def test_a_lease_that_runs_out_is_seen_when_it_does(tmp_path):
-    desk = Desk(tmp_path)
-    contactor = desk.board.connectors[0].contactor
-    desk.board.simulation.plug(1)
-    desk.board.connectors[0].pilot.offer(16)
-    desk.board.connectors[0].lock.lock()
+    bench = Bench(tmp_path)
+    contactor = bench.board.connectors[0].contactor
+    bench.board.simulation.plug(1)
+    bench.board.connectors[0].pilot.offer(16)
+    bench.board.connectors[0].lock.lock()
     await asyncio.sleep(1)
     contactor.arm(0)
     contactor.close(5.0)
-    desk.timer.look_now()
+    bench.timer.look_now()
     await asyncio.sleep(4.9)
     assert contactor.is_closed
     await asyncio.sleep(0.2)
     assert not contactor.is_closed
-    assert ev.ContactorTripped(1, "lease expired", 1) in desk.posted
+    assert ev.ContactorTripped(1, "lease expired", 1) in bench.posted
 
 
 @pytest.mark.parametrize("asked_before", [True, False])
 async def test_after_the_end_it_looks_no_more(tmp_path, asked_before):
-    desk = Desk(tmp_path)
+    bench = Bench(tmp_path)
     await asyncio.sleep(1)
     if asked_before:
-        desk.timer.look_now()
-    desk.timer.shut_down()
-    desk.timer.shut_down()
-    desk.timer.look_now()
+        bench.timer.look_now()
+    bench.timer.shut_down()
+    bench.timer.shut_down()
+    bench.timer.look_now()
     await asyncio.sleep(10)
-    assert len(desk.supervisor.looks) == 1
-    assert desk.timer.is_looking
+    assert len(bench.supervisor.looks) == 1
+    assert bench.timer.is_looking
 
 
 class NeverQuiteDue(CountingSupervisor):
@@ -99,10 +99,10 @@ class NeverQuiteDue(CountingSupervisor):
 
 
 async def test_a_moment_that_is_a_rounding_error_ahead_does_not_stop_time(tmp_path):
-    desk = Desk(tmp_path)
-    desk.timer.shut_down()
+    bench = Bench(tmp_path)
+    bench.timer.shut_down()
     loop = asyncio.get_running_loop()
-    supervisor = NeverQuiteDue(desk.board, desk.posted.append)
+    supervisor = NeverQuiteDue(bench.board, bench.posted.append)
     timer = SupervisionTimer(supervisor, loop.time)
     timer.start()
     await asyncio.sleep(1)
