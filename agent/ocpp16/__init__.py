@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import ocpp.messages  # type: ignore[import-untyped]
-
-# Validation in a thread would outlive every time-out of a loop in virtual time, and costs more than
-# it saves: payloads that are large are checked by our own code.
-ocpp.messages.ASYNC_VALIDATION = False
-
 # The library logs whole frames with idTags and keys at INFO. Ours are redacted (``frames.py``).
 _library_log = logging.getLogger("ocpp")
 _library_log.addHandler(logging.NullHandler())

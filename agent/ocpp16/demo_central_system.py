@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+import ocpp.messages  # type: ignore[import-untyped]
 from ocpp.routing import on  # type: ignore[import-untyped]
 from ocpp.v16 import ChargePoint, call_result  # type: ignore[import-untyped]
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -21,6 +22,9 @@ from websockets.typing import Subprotocol
 
 from agent.core.id_tag import mask
 from agent.ocpp16.version import SUBPROTOCOL
+
+# Validation in a thread costs more than it saves.
+ocpp.messages.ASYNC_VALIDATION = False
 
 CARDS = {
     "044943121F1A80": {"status": "Accepted", "parent_id_tag": "FAMILY"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from agent.ocpp16 import schemas
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.schemas import (
     CHECKED_BY_HANDLER,
@@ -65,6 +66,8 @@ class Dispatch:
         return await handler(payload)
 
     async def _checked(self, call: Call) -> Payload:
+        if not schemas.is_loaded():
+            await self._off_loop(schemas.load)
         payload: Payload = call.payload
         if call.action in CHECKED_BY_HANDLER:
             return payload

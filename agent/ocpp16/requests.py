@@ -1,4 +1,7 @@
-"""Our values as OCPP 1.6 payloads. Field names and lengths: the schemas of the ocpp package."""
+"""Our values as OCPP 1.6 payloads. The tests check them with the schemas of the ocpp package.
+
+Written out here: the package's classes of messages take a fifth of a start and 5 MiB of memory.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,6 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-from ocpp.charge_point import (  # type: ignore[import-untyped]
-    remove_nones,
-    serialize_as_dict,
-    snake_to_camel_case,
-)
-from ocpp.v16 import call, datatypes  # type: ignore[import-untyped]
-from ocpp.v16.enums import ChargePointErrorCode  # type: ignore[import-untyped]
 
 from agent.config.settings import ChargePointSettings
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
@@ -34,7 +29,26 @@ from agent.ocppj.frames import Payload
 
 NO_TRANSACTION_ID = -1
 _DECIMAL_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_ERROR_CODES = frozenset(str(code.value) for code in ChargePointErrorCode)
+ERROR_CODES = frozenset(  # OCPP 1.6, 7.6
+    {
+        "ConnectorLockFailure",
+        "EVCommunicationError",
+        "GroundFailure",
+        "HighTemperature",
+        "InternalError",
+        "LocalListConflict",
+        "NoError",
+        "OtherError",
+        "OverCurrentFailure",
+        "OverVoltage",
+        "PowerMeterFailure",
+        "PowerSwitchFailure",
+        "ReaderFailure",
+        "ResetFailure",
+        "UnderVoltage",
+        "WeakSignal",
+    }
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +57,11 @@ def boot_notification(charge_point: ChargePointSettings) -> Payload:
     """BootNotification.req; texts are cut to the lengths of the standard."""
     serial_number = _ci_string(charge_point.serial_number, 25) or None
     return _payload(
-        call.BootNotification(
-            charge_point_vendor=_ci_string(charge_point.vendor, 20),
-            charge_point_model=_ci_string(charge_point.model, 20),
-            charge_point_serial_number=serial_number,
-            charge_box_serial_number=serial_number if charge_point.tells_charge_box else None,
-            firmware_version=_ci_string(charge_point.firmware_version or package_version(), 50)
-            or None,
-        )
+        chargePointVendor=_ci_string(charge_point.vendor, 20),
+        chargePointModel=_ci_string(charge_point.model, 20),
+        chargePointSerialNumber=serial_number,
+        chargeBoxSerialNumber=serial_number if charge_point.tells_charge_box else None,
+        firmwareVersion=_ci_string(charge_point.firmware_version or package_version(), 50) or None,
     )
 
 
@@ -64,23 +75,21 @@ def package_version() -> str:
 
 def status_notification(report: StatusReport, changed_at: datetime) -> Payload:
     """StatusNotification.req. The time is left out while the clock of the box is not set."""
-    code = report.error_code if report.error_code in _ERROR_CODES else "OtherError"
+    code = report.error_code if report.error_code in ERROR_CODES else "OtherError"
     clock_is_set = changed_at.year >= CLOCK_TRUSTED_FROM_YEAR
     return _payload(
-        call.StatusNotification(
-            connector_id=report.connector_id,
-            error_code=code,
-            status=report.status.value,
-            timestamp=timestamp(changed_at) if clock_is_set else None,
-            info=_ci_string(report.info, 50) or None,
-            vendor_error_code=_ci_string(report.vendor_error_code, 50) or None,
-        )
+        connectorId=report.connector_id,
+        errorCode=code,
+        status=report.status.value,
+        timestamp=timestamp(changed_at) if clock_is_set else None,
+        info=_ci_string(report.info, 50) or None,
+        vendorErrorCode=_ci_string(report.vendor_error_code, 50) or None,
     )
 
 
 def authorize(id_tag: str) -> Payload:
     """Authorize.req. Raises ValueError when the idTag cannot be sent."""
-    return _payload(call.Authorize(id_tag=_id_tag(id_tag)))
+    return _payload(idTag=_id_tag(id_tag))
 
 
 def transaction_call(row: QueuedMessage) -> tuple[str, Payload]:
@@ -103,37 +112,33 @@ def _transaction_id(row: QueuedMessage) -> int:
 
 def _start_transaction(message: StartTransaction) -> Payload:
     return _payload(
-        call.StartTransaction(
-            connector_id=int(message.connector_id),
-            id_tag=_id_tag(message.id_tag),
-            meter_start=int(message.meter_start_wh),
-            timestamp=timestamp(message.begun_at),
-            reservation_id=message.reservation_id,
-        )
+        connectorId=int(message.connector_id),
+        idTag=_id_tag(message.id_tag),
+        meterStart=int(message.meter_start_wh),
+        timestamp=timestamp(message.begun_at),
+        reservationId=message.reservation_id,
     )
 
 
 def _stop_transaction(message: StopTransaction, transaction_id: int) -> Payload:
     return _payload(
-        call.StopTransaction(
-            meter_stop=int(message.meter_stop_wh),
-            timestamp=timestamp(message.ended_at),
-            transaction_id=transaction_id,
-            reason=message.reason.value,
-            id_tag=None if message.id_tag is None else _id_tag(message.id_tag),
-            transaction_data=_transaction_data(message.samples),
-        )
+        meterStop=int(message.meter_stop_wh),
+        timestamp=timestamp(message.ended_at),
+        transactionId=transaction_id,
+        reason=message.reason.value,
+        idTag=None if message.id_tag is None else _id_tag(message.id_tag),
+        transactionData=_transaction_data(message.samples),
     )
 
 
-def _transaction_data(samples: Sequence[MeterSample]) -> list[datatypes.MeterValue] | None:
+def _transaction_data(samples: Sequence[MeterSample]) -> list[Payload] | None:
     """What can be sent of the stop data; None: nothing. A stop is never held up by it."""
     data = []
     for sample in samples:
         values = [_sampled_value(value) for value in sample.values if _is_number(value)]
         if values:
             at = timestamp(sample.sampled_at)
-            data.append(datatypes.MeterValue(timestamp=at, sampled_value=values))
+            data.append(_payload(timestamp=at, sampledValue=values))
     return data or None
 
 
@@ -147,13 +152,9 @@ def _meter_values(message: MeterValues, transaction_id: int | None) -> Payload:
     if not sampled:
         raise ValueError("none of its meter values is a number")
     return _payload(
-        call.MeterValues(
-            connector_id=int(message.connector_id),
-            meter_value=[
-                datatypes.MeterValue(timestamp=timestamp(message.sampled_at), sampled_value=sampled)
-            ],
-            transaction_id=transaction_id,
-        )
+        connectorId=int(message.connector_id),
+        meterValue=[_payload(timestamp=timestamp(message.sampled_at), sampledValue=sampled)],
+        transactionId=transaction_id,
     )
 
 
@@ -165,8 +166,8 @@ def _is_number(value: SampledValue) -> bool:
     return False
 
 
-def _sampled_value(value: SampledValue) -> datatypes.SampledValue:
-    return datatypes.SampledValue(
+def _sampled_value(value: SampledValue) -> Payload:
+    return _payload(
         value=value.value,
         context=value.context,
         measurand=value.measurand,
@@ -195,6 +196,6 @@ def _ci_string(text: str, at_most: int) -> str:
     )
 
 
-def _payload(message: Any) -> Payload:
-    payload: Payload = snake_to_camel_case(remove_nones(serialize_as_dict(message)))
-    return payload
+def _payload(**fields: Any) -> Payload:
+    """The fields by their names on the wire; those without a value are left out."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -33,3 +33,11 @@ def test_the_outputs_are_safe_before_anything_heavy_is_imported(tmp_path):
     )
     assert "outputs are safe" in done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_the_schemas_are_not_loaded_before_a_call_is_checked():
+    program = "import sys, agent.app.application; print({'ocpp', 'jsonschema'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "set()"

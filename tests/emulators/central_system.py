@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import ocpp.messages  # type: ignore[import-untyped]
 from ocpp.routing import on  # type: ignore[import-untyped]
 from ocpp.v16 import ChargePoint, call_result  # type: ignore[import-untyped]
 from websockets.asyncio.server import ServerConnection, serve
@@ -26,6 +27,9 @@ from websockets.typing import Subprotocol
 
 from agent.ocppj.websocket import WebSocket
 from agent.platform.errors import LinkError
+
+# Validation in a thread would outlive every time-out of a loop in virtual time.
+ocpp.messages.ASYNC_VALIDATION = False
 
 OCPP16 = Subprotocol("ocpp1.6")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from ocpp.v16.enums import ChargePointErrorCode
 
 from agent.config.settings import ChargePointSettings
 from agent.core.values import (
@@ -275,3 +276,7 @@ def test_times_are_utc_with_z_and_milliseconds():
     berlin = timezone(timedelta(hours=2))
     local = datetime(2026, 7, 1, 14, 0, 0, 123999, berlin)
     assert requests.timestamp(local) == "2026-07-01T12:00:00.123Z"
+
+
+def test_the_error_codes_are_those_of_the_ocpp_package():
+    assert {code.value for code in ChargePointErrorCode} == requests.ERROR_CODES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ocpp.v16.enums import Action
 
 from agent.ocpp16.schemas import KNOWN_ACTIONS, check_call
 from agent.ocppj.frames import CallRefused
@@ -94,3 +95,7 @@ def test_every_action_of_the_library_has_a_schema_that_loads():
         with pytest.raises(CallRefused) as refusal:
             check_call(action, {"": ""})
         assert refusal.value.code in ("ProtocolError", "FormationViolation")
+
+
+def test_the_actions_are_those_of_the_ocpp_package():
+    assert {action.value for action in Action} == KNOWN_ACTIONS
