@@ -491,7 +491,8 @@ def sent_actions() -> set[str]:
         for name in ("maintenance/diagnostics_upload.py", "maintenance/firmware_install.py")
     ]
     by_notice = [found for text in told for found in re.findall(r'^ACTION = "(\w+)"', text, re.M)]
-    return {*re.findall(r"\bcall\.([A-Z]\w+)\(", messages), *by_name, *by_notice}
+    by_builder = re.findall(r'(?:"""([A-Z]\w+)\.req\b|return "([A-Z]\w+)", _)', messages)
+    return {name for pair in by_builder for name in pair if name} | {*by_name, *by_notice}
 
 
 def actions_at_a_glance() -> dict[str, str]:
