@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from agent.api.counters import Counters
+from agent.control.actions import present_card
 from agent.control.services import Services
 from agent.control.snapshot import outbox_now
 from agent.core.commands import Command, Reply
@@ -41,8 +42,10 @@ class AgentIsGone(AgentError):
 class AgentBridge:
     """The charge point, as the API's loop sees it. Made on the agent's loop."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, own_account: TriggeredMessages) -> None:
+        """``own_account``: what the charge point has to say about itself."""
         self._services = services
+        self.own_account = own_account
         self._loop = asyncio.get_running_loop()
         self._parts = {parts.connector_id: parts for parts in services.board.connectors}
         self._is_gone = False
@@ -72,11 +75,6 @@ class AgentBridge:
     def connector(self, connector_id: int) -> Connector:
         """A connector that is known to exist."""
         return self.state.connector(connector_id)
-
-    @property
-    def own_account(self) -> TriggeredMessages:
-        """What the charge point has to say about itself."""
-        return self._services.account
 
     def reports(self) -> tuple[StatusReport, ...]:
         """The status of the charge point and of every connector, as OCPP would tell it."""
@@ -167,7 +165,7 @@ class AgentBridge:
         self, card: str, is_code: bool, connector_id: int | None = None
     ) -> DecisionRecord | None:
         """Hold a card to the simulated reader; the decision about it, or None when none came."""
-        return await self._there(self._services.tap(card, is_code, connector_id))
+        return await self._there(present_card(self._services, card, is_code, connector_id))
 
     async def call(self, action: str, payload: Payload) -> Any:
         """Send a message to the central system. Raises CallFailed."""
@@ -245,7 +243,7 @@ class AgentBridge:
         """Read from the store, on its thread. Raises StoreError."""
 
         async def read() -> T:
-            found: T = await self._services.read(function, *arguments)
+            found: T = await self._services.threads.read(function, *arguments)
             return found
 
         return await self._there(read())

@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.control.event_log import decision_line
 from agent.control.server import Action
+from agent.control.services import Services
 from agent.control.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
 from agent.core.authorization_reasons import Rule
 from agent.core.id_tag import mask
-from agent.core.ports import Clock
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
 from agent.runtime.journal import FRESH_S
-from agent.runtime.runtime import Runtime
-from agent.store import Store
 from hw.simulation_controls import SimulationControls
-
-if TYPE_CHECKING:
-    from agent.ocpp16.link import CentralSystemLink
-    from agent.ocppj.simulated_network import NetworkSwitch
 
 DECISIONS_MAX = 100
 # On top of what the central system (busy with another tag first) and the station's logic may take.
 _DECISION_WAIT_S = 1.5
-
-Read = Callable[..., Awaitable[Any]]
 
 
 class ControlActions:
     """The actions by name; each takes the request object and returns plain data."""
 
     def __init__(
-        self,
-        runtime: Runtime,
-        link: CentralSystemLink,
-        clock: Clock,
-        simulation: SimulationControls | None,
-        store: Store,
-        read: Read,
+        self, services: Services, more_status: Mapping[str, Callable[[], Any]] | None = None
     ) -> None:
-        self._runtime = runtime
-        self._link = link
-        self._clock = clock
-        self._simulation = simulation
-        self._store = store
-        self._read = read
-        self.accounts: dict[str, Callable[[], Any]] = {}  # what else there is to tell, by name
-        self.network: NetworkSwitch | None = None  # where it can be cut
+        """``more_status``: what else belongs to the status, by name."""
+        self._services = services
+        self._runtime = services.runtime
+        self._simulation = services.board.simulation
+        self._more_status = more_status or {}
 
     def by_name(self) -> Mapping[str, Action]:
         """Every action under the name that a request uses."""
-        return {"status": self._status, "why": self._why, "sim": self._sim}
+        return {"status": self.status, "why": self._why, "sim": self._sim}
 
-    async def _status(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        now = self._clock.now()
+    async def status(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """How this charge point is doing."""
+        services = self._services
+        now = services.clock.now()
         held_back = self._runtime.journal.holds_back_offer
         status = charge_point_snapshot(self._runtime.state, now, held_back)
-        status["link"] = as_plain_data(asdict(self._link.snapshot()))
+        status["link"] = as_plain_data(asdict(services.link.snapshot()))
         status["simulated"] = self._simulation is not None
-        status.update({name: account() for name, account in self.accounts.items()})
+        status.update({name: report() for name, report in self._more_status.items()})
         try:
-            summary = await self._read(self._store.outbox_summary)
+            summary = await services.threads.read(services.store.outbox_summary)
             status["outbox"] = outbox_as_data(summary, self._runtime.state)
         except StoreError as problem:
             status["outbox"] = {"problem": str(problem)}
@@ -77,7 +62,8 @@ class ControlActions:
         if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
         await self._runtime.journal.wait_until_quiet(FRESH_S)
-        records = await self._read(self._store.decisions, id_tag, limit)
+        services = self._services
+        records = await services.threads.read(services.store.decisions, id_tag, limit)
         return [decision_as_data(record) for record in records]
 
     async def _sim(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,36 +97,39 @@ class ControlActions:
                 raise ControlError(f"there is no lever {other!r}")
 
     def _switch_network(self, wanted: bool) -> None:
-        if self.network is None:
+        network = self._services.network
+        if network is None:
             raise ControlError("the network of this box is not simulated")
         if wanted:
-            self.network.mend()
+            network.mend()
         else:
-            self.network.cut()
+            network.cut()
 
     async def _tap(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        record = await self.tap(str(request.get("card", "")), connector_id=_connector_of(request))
+        card = str(request.get("card", ""))
+        record = await present_card(self._services, card, connector_id=_connector_of(request))
         return {"decision": None if record is None else decision_as_data(record)}
 
-    async def tap(
-        self, card: str, is_code: bool = False, connector_id: int | None = None
-    ) -> DecisionRecord | None:
-        """Hold a card to the simulated reader, and return the decision about it, if one comes.
 
-        ``is_code`` and ``connector_id`` as for ``SimulationControls.tap``. Raises ValueError for
-        what no card can be.
-        """
-        assert self._simulation is not None
-        simulation = self._simulation
+async def present_card(
+    services: Services, card: str, is_code: bool = False, connector_id: int | None = None
+) -> DecisionRecord | None:
+    """Hold a card to the simulated reader, and return the decision about it, if one comes.
 
-        def present(request_id: str) -> None:
-            if not simulation.tap(card, is_code, connector_id, request_id):
-                raise TimeoutError("the reader hangs")
+    ``is_code`` and ``connector_id`` as for ``SimulationControls.tap``. Raises ValueError for what
+    no card can be.
+    """
+    simulation = services.board.simulation
+    assert simulation is not None
 
-        rules = self._runtime.state.rules
-        limit_s = 2 * rules.authorize_timeout_s + rules.station_s + _DECISION_WAIT_S
-        reply = await self._runtime.present_tag(present, limit_s)
-        return None if reply is None else reply.decision
+    def present(request_id: str) -> None:
+        if not simulation.tap(card, is_code, connector_id, request_id):
+            raise TimeoutError("the reader hangs")
+
+    rules = services.runtime.state.rules
+    limit_s = 2 * rules.authorize_timeout_s + rules.station_s + _DECISION_WAIT_S
+    reply = await services.runtime.present_tag(present, limit_s)
+    return None if reply is None else reply.decision
 
 
 def _connector_of(request: Mapping[str, Any]) -> int:

@@ -66,8 +66,19 @@ class DiagnosticsUploads:
         is_busy = self._upload is not None and not self._upload.done()
         return "Uploading" if is_busy else "Idle"
 
-    def prepare(self, request: DiagnosticsRequest) -> tuple[str, Callable[[], None]] | None:
+    def prepare(
+        self,
+        location: str,
+        retries: int | None = None,
+        retry_interval_s: float | None = None,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+    ) -> tuple[str, Callable[[], None]] | None:
         """The name of the file, and what begins the upload; None when none can be made."""
+        request = DiagnosticsRequest(location, retries, retry_interval_s, begin, end)
+        return self._prepare(request)
+
+    def _prepare(self, request: DiagnosticsRequest) -> tuple[str, Callable[[], None]] | None:
         try:
             location = location_of(request.location)
             if location.scheme not in self._protocols():

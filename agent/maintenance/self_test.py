@@ -21,8 +21,8 @@ from agent.core.signals import lasting_signal
 from agent.core.values import LockState
 from agent.maintenance.findings import Finding, failed, noted, passed
 from agent.platform.errors import ControlError
-from agent.runtime.supervision import SupervisionThread, Supervisor
-from agent.runtime.supervision_loop import SupervisionTimer
+from agent.runtime.supervision import Supervisor
+from agent.runtime.supervision_loop import Supervision
 from hw.ports import ConnectorParts, HardwareError, MeterReading, PilotState, Signal
 
 HOLD_S = 0.5  # a contactor stays closed so long
@@ -62,7 +62,7 @@ class SelfTest:
         self,
         services: Services,
         supervisor: Supervisor,
-        supervision: SupervisionThread | SupervisionTimer,
+        supervision: Supervision,
         read_meter: Callable[[Callable[[], MeterReading]], Awaitable[MeterReading]],
     ) -> None:
         """``read_meter`` calls a meter in its own thread."""

@@ -17,9 +17,8 @@ from agent.maintenance.self_test import SelfTest
 from agent.platform.errors import ControlError
 from agent.platform.file_problems import reason
 from agent.platform.whole_file import write_whole
-from agent.runtime.executors import Threads
-from agent.runtime.supervision import SupervisionThread, Supervisor
-from agent.runtime.supervision_loop import SupervisionTimer
+from agent.runtime.supervision import Supervisor
+from agent.runtime.supervision_loop import Supervision
 
 FINDINGS_MAX = 200
 TOLD_MAX = 500  # characters of one text of a finding
@@ -33,9 +32,10 @@ class SelfTestActions:
         self,
         services: Services,
         supervisor: Supervisor,
-        supervision: SupervisionThread | SupervisionTimer,
-        threads: Threads,
+        supervision: Supervision,
     ) -> None:
+        threads = services.threads
+
         async def read_meter(read: Callable[[], Any]) -> Any:
             return await asyncio.get_running_loop().run_in_executor(threads.meters, read)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -84,7 +84,6 @@ class CentralSystemLink:
         clock: Clock,
         random: Random,
         connect: OpenWebSocket = connect_websocket,
-        more_handlers: Mapping[str, Handler] | None = None,
         off_loop: OffLoop = at_once,
         frame_log: FrameLog | None = None,
         approaches: Callable[[], ConnectionProfiles] | None = None,
@@ -92,8 +91,7 @@ class CentralSystemLink:
         """``next_message`` gives the oldest row of the outbox, or None.
 
         ``approaches`` tells how the central system is reached; None: as the settings say.
-        ``more_handlers`` answer calls beyond the core profile; ``off_loop`` runs what is slow;
-        ``frame_log`` keeps what was said.
+        ``off_loop`` runs what is slow; ``frame_log`` keeps what was said.
         """
         self._settings = settings
         self._charge_point = identity_of
@@ -111,7 +109,7 @@ class CentralSystemLink:
             next_message=next_message,
             clock=clock,
             random=random,
-            handlers={**core_handlers(inbox, configuration), **(more_handlers or {})},
+            handlers=core_handlers(inbox, configuration),
             registration=Registration(random),
             sent=SentCalls(),
             off_loop=off_loop,
@@ -124,8 +122,12 @@ class CentralSystemLink:
         self._next_try_at_s: float | None = None
         self._has_left = False  # the last connection was left for another way
 
-    async def run(self) -> None:
-        """Connect and talk for ever; ends only by being cancelled."""
+    async def run(self, handlers: Mapping[str, Handler]) -> None:
+        """Connect and talk for ever; ends only by being cancelled.
+
+        ``handlers`` answer calls of the central system beyond the core profile.
+        """
+        self._around = replace(self._around, handlers={**self._around.handlers, **handlers})
         if not self._settings.url:
             self._note_problem("no central system is configured", is_news=True)
             await asyncio.Event().wait()
@@ -167,10 +169,6 @@ class CentralSystemLink:
         if self._session is None:
             raise CallFailed("there is no link to the central system")
         return await self._session.sender.proxy(action, payload)
-
-    def answer_with(self, handlers: Mapping[str, Handler]) -> None:
-        """Answer more calls of the central system; from the next connection on."""
-        self._around.handlers.update(handlers)
 
     def tell(self, calls: Sequence[tuple[str, Payload]]) -> None:
         """Send what the central system asked for; lost with the link."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -27,7 +27,7 @@ class SessionContext:
     next_message: Callable[[], Awaitable[QueuedMessage | None]]
     clock: Clock
     random: Random
-    handlers: dict[str, Handler]
+    handlers: Mapping[str, Handler]
     registration: Registration
     sent: SentCalls
     off_loop: OffLoop = at_once

@@ -12,8 +12,6 @@ from agent.core.values import Instant, MeterValues
 from agent.ocpp16.requests import boot_notification, meter_values_now, status_notification
 from agent.ocppj.frames import Payload
 
-Status = Callable[[], str]  # of a diagnostics upload or a firmware update
-
 TRIGGERED = "Trigger"  # the context of values that somebody asked for (OCPP 1.6, 7.35)
 
 
@@ -30,22 +28,13 @@ class TriggeredMessages:
         charge_point: ChargePointSettings,
         state: Callable[[], ChargePoint],
         now: Callable[[], Instant],
-        *,
-        diagnostics: Status = idle,
-        firmware: Status = idle,
+        diagnostics: Callable[[], str] = idle,
     ) -> None:
-        """``diagnostics`` and ``firmware`` tell what is under way, in the words of OCPP."""
+        """``diagnostics`` tells whether an upload is under way, in the words of OCPP."""
         self._charge_point = charge_point
         self._state = state
         self._now = now
-        self._statuses = {
-            "DiagnosticsStatusNotification": diagnostics,
-            "FirmwareStatusNotification": firmware,
-        }
-
-    def ask(self, action: str, status: Status) -> None:
-        """From now on this tells what is under way: diagnostics or firmware."""
-        self._statuses[action] = status
+        self._diagnostics = diagnostics
 
     def calls(self, action: str, connector_id: int | None = None) -> list[tuple[str, Payload]]:
         """The calls of this action, of one connector or of all; empty: there is nothing to tell.
@@ -61,8 +50,12 @@ class TriggeredMessages:
                 return [(action, payload) for payload in self._reports(connector_id)]
             case "MeterValues":
                 return [(action, payload) for payload in self._meter_values(connector_id)]
+            case "DiagnosticsStatusNotification":
+                return [(action, {"status": self._diagnostics()})]
+            case "FirmwareStatusNotification":
+                return [(action, {"status": self._state().firmware.status})]
             case _:
-                return [(action, {"status": self._statuses[action]()})]
+                raise KeyError(action)
 
     def _reports(self, connector_id: int | None) -> list[Payload]:
         now = self._now()

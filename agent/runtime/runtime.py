@@ -53,18 +53,18 @@ class _Request:
 
 
 class Runtime:
-    """Turns events into state, rows and orders; nobody else changes the state.
+    """Turns events into state, rows and commands; nothing else changes the state.
 
-    ``use`` says who performs which kind of order. ``observe`` is called after every turn with the
-    state before, the event, the state after and the commands (for the diary).
-    ``turn_at_least_every_s`` makes it turn even when nothing happens, for the watchdog.
+    ``observe`` is called after every turn with the state before, the event, the state after and the
+    commands. ``turn_at_least_every_s`` makes it turn even when nothing happens, for the watchdog.
     """
 
     def __init__(
         self,
         state: ChargePoint,
         clock: Clock,
-        facts: Callable[[str], Awaitable[TagRecord]],
+        queue: EventQueue,
+        look_up: Callable[[str], Awaitable[TagRecord]],
         commit: Callable[[Sequence[Row]], None],
         executor: Executor,
         observe: Observe,
@@ -73,23 +73,22 @@ class Runtime:
     ) -> None:
         self.state = state
         self._clock = clock
-        self._facts = facts
+        self._look_up = look_up
         self._asked: asyncio.Future[TagRecord] | None = None  # the store, last
-        answer = self._answer
-        self._performers: dict[type[Command], Perform] = {Reply: answer, TagReply: answer}
+        self._performers: Mapping[type[Command], Perform] = {}
         self._observe = observe
         self._on_turn = on_turn
         self._longest_wait_s = turn_at_least_every_s
-        self._queue = EventQueue()
+        self._queue = queue
         self._requests: dict[str, _Request] = {}
         self._request_ids = itertools.count(1)
         self._has_ended = False
         self._loop = asyncio.get_running_loop()
         self.journal = Journal(commit, executor, self._perform_patient, self.post)
 
-    def use(self, performers: Mapping[type[Command], Perform]) -> None:
-        """Let these perform the orders of their kind."""
-        self._performers.update(performers)
+    def current_state(self) -> ChargePoint:
+        """The state after the last turn."""
+        return self.state
 
     # --- the way in --------------------------------------------------------------------------
 
@@ -156,8 +155,12 @@ class Runtime:
 
     # --- the loop ----------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Take events until cancelled. An error in here is a mistake in the program: it ends."""
+    async def run(self, performers: Mapping[type[Command], Perform]) -> None:
+        """Take events until cancelled. An error in here is a mistake in the program: it ends.
+
+        ``performers``: who performs which kind of command.
+        """
+        self._performers = {**performers, Reply: self._answer, TagReply: self._answer}
         journal = asyncio.create_task(self.journal.run())
         journal.add_done_callback(lambda _: self.post(TimePassed()))  # its end is noticed at once
         try:
@@ -215,7 +218,7 @@ class Runtime:
             if self._asked is not None and not self._asked.done():
                 raise TimeoutError
             async with asyncio.timeout(FACTS_S):
-                self._asked = asyncio.ensure_future(self._facts(event.id_tag))
+                self._asked = asyncio.ensure_future(self._look_up(event.id_tag))
                 return LookedUp(event, await asyncio.shield(self._asked))
         except (StoreError, TimeoutError) as error:
             problem = str(error) or f"the store did not answer within {FACTS_S:g} s"

@@ -59,7 +59,7 @@ class _Seen:
 class Supervisor:
     """One look at the whole board per ``step``."""
 
-    def __init__(self, board: Board, post: Callable[[Event], None]) -> None:
+    def __init__(self, board: Board, post: Callable[[Event], object]) -> None:
         self._board = board
         self._post = post
         debounce_s = DEBOUNCE_S if board.is_polled else 0.0

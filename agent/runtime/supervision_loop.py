@@ -1,4 +1,4 @@
-"""Supervision without a thread, for a board that is simulated throughout.
+"""What keeps a supervisor looking; and how that is done without a thread, for a simulated board.
 
 Simulated parts say when they have changed, and ``due_at`` says what they will do by themselves: so
 nothing is polled, and days in which nothing happens cost nothing.
@@ -8,10 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from agent.runtime.supervision import Supervisor
 
 SOONEST_S = 0.001  # a rounding error ahead is not ahead: a loop may not move on for that
+
+
+class Supervision(Protocol):
+    """Lets a supervisor look at the board again and again."""
+
+    def start(self) -> None:
+        """Begin to look."""
+
+    def look_now(self) -> None:
+        """Something was ordered or has changed: do not wait for the next round."""
+
+    @property
+    def is_looking(self) -> bool:
+        """False when it should have looked and has not: then nothing may be kept closed."""
+
+    def shut_down(self) -> None:
+        """Look no more. Safe to repeat."""
 
 
 class SupervisionTimer:

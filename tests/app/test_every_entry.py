@@ -31,6 +31,7 @@ from agent.core import events as ev
 from agent.core.commands import CacheTag, ClearCache, Command, RecordDecision
 from agent.core.state import Phase
 from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo
+from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.store import Store
 from tests.app.box import ACCEPTED, Box, box_settings
 from tests.emulators.broker import FakeBroker
@@ -93,7 +94,14 @@ class House:
         self.services = self.box.application.services
         assert self.services is not None
         self.services.observers.append(self._observe)
-        self.agent = AgentBridge(self.services)
+        self.agent = AgentBridge(
+            self.services,
+            TriggeredMessages(
+                self.services.settings.charge_point,
+                self.services.runtime.current_state,
+                self.services.clock.now,
+            ),
+        )
         self.agent.hardware = lambda connector_id: dict.fromkeys(("pilot", "plug"), "real")  # type: ignore[method-assign]
         self.service = ControlService(self.agent)
         self.sessions = SessionCommands(self.service, SimulationCommands(self.service))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from agent.platform.errors import ControlError
 from hw.simulated.part import SimulatedFault
 from tests.app.box import CARD, OTHER_CARD, running_box
 from tests.emulators.central_system import Error, Late, Silence
-from tests.emulators.virtual_clock import NOON, VirtualClock
+from tests.emulators.virtual_clock import NOON
 
 
 async def test_every_answer_is_plain_data(tmp_path):
@@ -150,14 +151,8 @@ async def test_the_way_to_the_central_system_is_cut_and_mended(tmp_path):
 
 
 async def test_real_hardware_has_no_levers():
-    actions = ControlActions(
-        runtime=None,  # type: ignore[arg-type]
-        link=None,  # type: ignore[arg-type]
-        clock=VirtualClock(),
-        simulation=None,
-        store=None,  # type: ignore[arg-type]
-        read=None,  # type: ignore[arg-type]
-    )
+    services = SimpleNamespace(runtime=None, board=SimpleNamespace(simulation=None))
+    actions = ControlActions(services)  # type: ignore[arg-type]
     with pytest.raises(ControlError, match="this box has real hardware"):
         await actions.by_name()["sim"]({"lever": "plug"})
 

@@ -137,7 +137,7 @@ def charger(tmp_path: Path, broker: Broker) -> Iterator[Charger]:
 def bus_of(charger: Charger) -> dict[str, Any]:
     assert charger.application is not None
     assert charger.application.services is not None
-    found: dict[str, Any] = charger.application.services.accounts["bus"]()
+    found: dict[str, Any] = charger.run(charger.application.actions["status"]({}))["bus"]
     return found
 
 

@@ -24,6 +24,7 @@ from agent.core.values import (
     StopTransaction,
     TransactionMessage,
 )
+from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.link import CentralSystemLink
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.websocket import OpenWebSocket
@@ -120,6 +121,7 @@ class Rig:
     lookup_s: float = 0.0  # how long the outbox takes to look up a row
     frame_log: FrameLog | None = None
     known: ConnectionProfiles | None = None  # None: as the settings say
+    handlers: dict[str, Handler] = field(default_factory=dict)  # beyond the core profile
 
     def __post_init__(self) -> None:
         self.link = self.make_link(self.system.connect)
@@ -161,7 +163,7 @@ class Rig:
 @contextlib.asynccontextmanager
 async def running(rig: Rig) -> AsyncIterator[Rig]:
     """The link runs while the block does."""
-    task = asyncio.ensure_future(rig.link.run())
+    task = asyncio.ensure_future(rig.link.run(rig.handlers))
     try:
         yield rig
     finally:

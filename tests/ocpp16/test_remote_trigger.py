@@ -30,11 +30,10 @@ def a_state(*readings: Reading | None, **fields: Any) -> ChargePoint:
     return replace(a_charge_point(), connectors=found)
 
 
-def a_rig(state: ChargePoint, **statuses: str) -> Rig:
+def a_rig(state: ChargePoint, diagnostics: str = "Idle") -> Rig:
     rig = Rig(FakeCentralSystem())
-    words = {name: (lambda word=word: word) for name, word in statuses.items()}
-    account = TriggeredMessages(rig.charge_point, lambda: state, rig.clock.now, **words)
-    rig.link.answer_with(remote_trigger_handlers(rig.link, account, lambda: state))
+    account = TriggeredMessages(rig.charge_point, lambda: state, rig.clock.now, lambda: diagnostics)
+    rig.handlers.update(remote_trigger_handlers(rig.link, account, lambda: state))
     return rig
 
 

@@ -27,7 +27,7 @@ IN_AN_HOUR = NOON + timedelta(hours=1)
 def a_rig() -> Rig:
     rig = Rig(FakeCentralSystem())
     state = a_charge_point(connectors=2)
-    rig.link.answer_with(reservation_handlers(rig.inbox, lambda: state))
+    rig.handlers.update(reservation_handlers(rig.inbox, lambda: state))
     return rig
 
 

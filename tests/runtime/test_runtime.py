@@ -27,6 +27,7 @@ from agent.core.state import (
 )
 from agent.core.values import LockState, PilotState, Reading, TagRecord
 from agent.platform.errors import StoreError, StoreFull
+from agent.runtime.event_queue import EventQueue
 from agent.runtime.runtime import Runtime
 from tests.app.box import ACCEPTED
 from tests.emulators.inline_executor import InlineExecutor
@@ -72,18 +73,21 @@ class Bench:
         self.runtime = Runtime(
             state=state,
             clock=VirtualClock(),
-            facts=self._facts,
+            queue=EventQueue(),
+            look_up=self._facts,
             commit=self.rows.extend,
             executor=self.executor,
             observe=lambda before, event, after, commands: self.observed.append(event),
             on_turn=self._count,
             turn_at_least_every_s=turn_at_least_every_s,
         )
+        return self.runtime
+
+    async def run(self, **begin: Any) -> None:
         performers: dict[type[Command], Callable[[Any], None]] = dict.fromkeys(
             (*PROMPT, *PATIENT), self.performed.append
         )
-        self.runtime.use(performers)
-        return self.runtime
+        await self.begin(**begin).run(performers)
 
     def _count(self) -> None:
         self.turns += 1
@@ -122,7 +126,8 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def turning(bench: Bench, **begin: Any) -> AsyncIterator[Bench]:
-    run = asyncio.create_task(bench.begin(**begin).run())
+    run = asyncio.create_task(bench.run(**begin))
+    await asyncio.sleep(0)
     try:
         yield bench
     finally:
@@ -307,7 +312,8 @@ async def test_an_idle_box_does_not_turn_unless_it_is_watched():
 
 async def test_a_mistake_in_the_program_ends_the_runtime_even_when_nothing_happens():
     bench = Bench()
-    run = asyncio.create_task(bench.begin().run())
+    run = asyncio.create_task(bench.run())
+    await asyncio.sleep(0)
     bench.executor.problem = TypeError("not a row")
     bench.runtime.post(ev.TagPresented(CARD, (1,)))
     async with asyncio.timeout(1):
@@ -318,7 +324,7 @@ async def test_a_mistake_in_the_program_ends_the_runtime_even_when_nothing_happe
 def test_every_order_has_somebody_who_performs_it():
     from typing import get_args
 
-    from agent.app.application import LINK_ORDERS
+    from agent.app.application import LINK_COMMANDS
     from agent.maintenance.firmware_install import FirmwareWorker
     from agent.runtime.devices import Devices
     from agent.runtime.supervision import SupervisionThread, Supervisor
@@ -337,7 +343,7 @@ def test_every_order_has_somebody_who_performs_it():
     )
     ordered = {*get_args(co.Immediate), *get_args(co.AfterCommit)}
     worker = FirmwareWorker(None, Path(), None, None, print, None, frozenset)  # type: ignore[arg-type]
-    elsewhere = {*LINK_ORDERS, *worker.performers(), co.Restart, co.Reply, co.TagReply}
+    elsewhere = {*LINK_COMMANDS, *worker.performers(), co.Restart, co.Reply, co.TagReply}
     assert ordered == {*devices.performers, *elsewhere}
 
 

@@ -183,10 +183,10 @@ def _watch_turns(runtime: Runtime, process: AgentProcess) -> None:
 
 def _watch_orders(runtime: Runtime, process: AgentProcess) -> None:
     """The process may end before any order that a turn or a commit has given."""
-    original = runtime.use
+    original = runtime.run
 
-    def use(performers: Mapping[type[Command], Callable[[Any], None]]) -> None:
-        original({kind: stepping(kind, perform) for kind, perform in performers.items()})
+    async def run(performers: Mapping[type[Command], Callable[[Any], None]]) -> None:
+        await original({kind: stepping(kind, perform) for kind, perform in performers.items()})
 
     def stepping(kind: type[Command], perform: Callable[[Any], None]) -> Callable[[Any], None]:
         def do(order: Any) -> None:
@@ -196,4 +196,4 @@ def _watch_orders(runtime: Runtime, process: AgentProcess) -> None:
 
         return do
 
-    runtime.use = use  # type: ignore[method-assign]
+    runtime.run = run  # type: ignore[method-assign]
