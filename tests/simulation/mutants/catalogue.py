@@ -362,8 +362,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/ocpp16/requests.py",
-                "            reason=message.reason.value,\n",
-                "            reason=message.reason.name,\n",
+                "        reason=message.reason.value,\n",
+                "        reason=message.reason.name,\n",
             ),
         ),
     ),
