@@ -64,7 +64,7 @@ LIBRARY_OWNERS = {
 LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus"}
 
 # Answers of the core to requests that are not about charging: settings, list, firmware, messages
-# that were set aside, the self-test, the process. ``clear_requested`` refuses nothing.
+# that were parked, the self-test, the process. ``clear_requested`` refuses nothing.
 ANSWERS_OF_OTHER_KINDS = {
     "agent.core.connection_profile_change:change_requested",
     "agent.core.contactors:mended",

@@ -60,7 +60,7 @@ class ConfigurationChangeResponse(Model):
 
 
 class QueueResponse(Model):
-    """How many messages that were set aside it concerned."""
+    """How many messages that were parked it concerned."""
 
     msg: str
     messages: int

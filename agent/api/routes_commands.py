@@ -223,7 +223,7 @@ def add_queue_routes(app: FastAPI, service: ControlService) -> None:
 
     @app.post("/ocpp/queue/{ref}/retry", **_QUEUE)
     async def retry_message(ref: Ref) -> response_models.QueueResponse:
-        """Send it once more, and with it all of its session that were set aside."""
+        """Send it once more, and with it all of its session that were parked."""
         try:
             count = await service.agent.retry(ref)
         except NotParked as problem:

@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     add_list_command(commands, common)
     add_init_command(commands, common)
     add_acceptance_command(commands, common)
-    queue = add("queue", "show what waits; send what was set aside once more, or forget it", _queue)
+    queue = add("queue", "show what waits; send a parked message again, or discard it", _queue)
     queue.add_argument("order", choices=("show", "retry", "discard"), help="what to do")
     queue.add_argument("ref", type=int, nargs="?", metavar="NUMBER", help="as show tells it")
     add_token_command(commands, common)

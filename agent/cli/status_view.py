@@ -140,7 +140,7 @@ def _outbox_lines(outbox: Mapping[str, Any], shown_max: int = 3) -> Iterator[str
         dropped = outbox["thinned_count"]
         yield f"             {dropped} meter values dropped: more waits than storage.queue_max_mb"
     if outbox["parked_count"]:
-        yield f"             {outbox['parked_count']} messages were set aside after their attempts"
+        yield f"             {outbox['parked_count']} messages are parked after their last attempt"
     for parked in outbox["parked"][-shown_max:]:
         yield (
             f"             {parked['sequence']}: {parked['action']} of session"

@@ -115,9 +115,9 @@ def _about_event(event: Event) -> Iterator[str]:
         case ev.LinkPending(status):
             yield f"the central system answered the boot with {status}: waiting"
         case ev.MessageFailed(sequence, problem):
-            yield WarningLine(f"message {sequence} not taken by the central system: {problem}")
+            yield WarningLine(f"message {sequence} not accepted by the central system: {problem}")
         case ev.ShutdownRequested():
-            yield "told to end: sessions are ended, everything is opened"
+            yield "asked to shut down: sessions end, all outputs open"
         case ev.Started(open_transactions):
             for transaction in open_transactions:
                 yield (
@@ -130,22 +130,24 @@ def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
     if after.online and not before.online:
         yield "the central system has accepted this charge point"
     elif before.online and not after.online:
-        yield "the link to the central system is lost; the box goes on by itself"
+        yield "the link to the central system is lost; the box carries on by itself"
 
 
 def _about_approaches(old: ConnectionProfiles, new: ConnectionProfiles) -> Iterator[str]:
     """Security white paper, 8: a change of how the box is protected is noted, without the value."""
     if new.trial is not None and new.trial != old.trial:
-        yield f"another way to the central system is wanted: {_way(old.settled, new.trial)}"
+        yield f"new connection settings to try: {_way(old.settled, new.trial)}"
     if new.is_held and not old.is_held:
-        yield "it waits until no session runs and everything is told to the one of now"
+        yield "tried once no session is running and the present connection has delivered everything"
     if new.settled != old.settled:
-        yield f"from now on the central system is reached so: {_way(old.settled, new.settled)}"
+        yield f"new connection settings in use: {_way(old.settled, new.settled)}"
     elif old.trial is not None and new.trial is None:
-        yield WarningLine(f"the way before goes on; given up is: {_way(old.settled, old.trial)}")
+        yield WarningLine(
+            f"the previous connection stays in use; given up: {_way(old.settled, old.trial)}"
+        )
     elif new.trial is not None and new.is_doubted and not old.is_doubted:
         yield WarningLine(
-            f"the way before goes on; this does not work yet: {_way(old.settled, new.trial)}"
+            f"the previous connection stays in use; not working yet: {_way(old.settled, new.trial)}"
         )
 
 
@@ -158,7 +160,7 @@ def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
     for fault in sorted(after.faults - before.faults, key=lambda f: f.value):
         yield WarningLine(f"fault: {faults.RULES[fault].words}")
     for fault in sorted(before.faults - after.faults, key=lambda f: f.value):
-        yield f"fault is gone: {faults.RULES[fault].words}"
+        yield f"fault cleared: {faults.RULES[fault].words}"
 
 
 def _about_reservations(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
@@ -200,9 +202,9 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
         case Reply(_, "Rejected", detail) if detail:
             yield WarningLine(f"a request of the central system is rejected: {detail}")
         case ParkMessage(sequence, problem):
-            yield WarningLine(f"message {sequence} is set aside after its last attempt: {problem}")
+            yield WarningLine(f"message {sequence} is parked after its last attempt: {problem}")
         case Restart(again):
-            yield "restarting" if again else "everything is open; goodbye"
+            yield "restarting" if again else "all outputs are open; goodbye"
 
 
 def _is_refused_request(record: DecisionRecord) -> bool:
@@ -258,12 +260,12 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: the session goes on"
     if new.transaction is not None and new.profile_a != old.profile_a:
         is_limited = new.profile_a is not None
-        limit = f"it may draw {new.profile_a:g} A" if is_limited else "it is not limited any more"
+        limit = f"it may draw {new.profile_a:g} A" if is_limited else "it is no longer limited"
         yield f"{name}: {limit}"
     if new.offset_kept_wh != old.offset_kept_wh:
         yield WarningLine(
-            f"{name}: the meter counts anew: it was replaced or reset; from now on "
-            f"{new.offset_kept_wh} Wh are added to its own register, so that what is told goes on"
+            f"{name}: the meter counts from a new value: it was replaced or reset; from now "
+            f"on {new.offset_kept_wh} Wh are added to its register, so that the values continue"
         )
     drawn_wh, before_wh = contactors.welded_wh(new), contactors.welded_wh(old)
     if drawn_wh // 1000 > before_wh // 1000 or drawn_wh > before_wh == 0:
@@ -278,4 +280,4 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
     for fault in sorted(new.faults - old.faults, key=lambda f: f.value):
         yield WarningLine(f"{name}: fault: {faults.RULES[fault].words}")
     for fault in sorted(old.faults - new.faults, key=lambda f: f.value):
-        yield f"{name}: fault is gone: {faults.RULES[fault].words}"
+        yield f"{name}: fault cleared: {faults.RULES[fault].words}"

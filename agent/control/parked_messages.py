@@ -1,4 +1,4 @@
-"""Messages that were set aside after their last attempt: sent once more, or given up, by a person.
+"""Parked messages: an operator sends them again or gives them up.
 
 The reference of a message is its sequence in the outbox, as ``status`` shows it.
 """
@@ -24,7 +24,7 @@ _HERE = "the command line"
 
 
 class NotParked(ControlError):
-    """There is no such message among those that were set aside."""
+    """There is no such message among those that were parked."""
 
 
 class ParkedMessages:
@@ -40,7 +40,7 @@ class ParkedMessages:
         return {"queue": self._do}
 
     async def retry(self, ref: int, by: str) -> int:
-        """Queue it again, with all of its session that were set aside; returns how many.
+        """Queue it again, with all of its session that were parked; returns how many.
 
         Raises NotParked, StoreError, or TimeoutError.
         """
@@ -57,7 +57,7 @@ class ParkedMessages:
         await self._runtime.journal.wait_until_quiet(FRESH_S)
         found: list[int] = await self._read(self._store.parked_with, ref)
         if not found:
-            raise NotParked(f"no message {ref} is set aside")
+            raise NotParked(f"no message {ref} is parked")
         return found
 
     async def _show(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class ParkedMessages:
             return await self._show()
         ref = request.get("ref")
         if not isinstance(ref, int) or isinstance(ref, bool) or not 0 < ref < 2**63:
-            raise ControlError("ref must be the number of a message that was set aside")
+            raise ControlError("ref must be the number of a message that was parked")
         match request.get("order"):
             case "retry":
                 return {"retried": await self.retry(ref, _HERE)}

@@ -63,7 +63,7 @@ class ParkMessage:
 
 @dataclass(frozen=True, slots=True)
 class RequeueMessage:
-    """Let a row that was set aside take its old place in the queue, with no attempts counted.
+    """Let a row that was parked take its old place in the queue, with no attempts counted.
 
     Its unique id stays: for the central system it is the same message (OCPP-J 1.6 section 4.1.4).
     ``by`` is who asked for it; the store notes it down.
@@ -75,7 +75,7 @@ class RequeueMessage:
 
 @dataclass(frozen=True, slots=True)
 class DiscardMessage:
-    """Forget a row that was set aside. A row in the queue is never forgotten."""
+    """Forget a row that was parked. A row in the queue is never forgotten."""
 
     sequence: int
     by: str = "a person"

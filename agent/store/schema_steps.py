@@ -179,7 +179,7 @@ def create_boots(database: Database) -> None:
 
 @migrations()
 def create_deeds(database: Database) -> None:
-    """Create the record of what people did about messages that were set aside."""
+    """Create the record of what people did about messages that were parked."""
     database.execute(
         """
         CREATE TABLE deeds (

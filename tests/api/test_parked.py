@@ -1,4 +1,4 @@
-"""Messages that were set aside, over the control API."""
+"""Messages that were parked, over the control API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Charger]:
 
 
 def parked(charger: Charger) -> list[int]:
-    """The references of what is set aside."""
+    """The references of what is parked."""
     status = charger.run(charger.application.actions["status"]({}))
     return [message["sequence"] for message in status["outbox"]["parked"]]
 
@@ -41,7 +41,7 @@ def refused(charger: Charger) -> int:
             charger.central_system.always("StopTransaction", None)
             return found[0]
         charger.run(asyncio.sleep(0.02))
-    raise AssertionError("nothing was set aside")
+    raise AssertionError("nothing was parked")
 
 
 def order(charger: Charger, path: str, token: str | None = SECRET):

@@ -106,7 +106,7 @@ async def test_the_old_password_is_kept_until_the_new_one_has_been_accepted(tmp_
     await asyncio.sleep(300)  # it forgot to take it over
     assert known(box).is_doubted
     assert known(box).trial is not None
-    assert "does not work yet: ws://central.test/ocpp" in caplog.text
+    assert "not working yet: ws://central.test/ocpp" in caplog.text
     network.password = bytes.fromhex(NEW_KEY)  # and remembers at last
     await network.drop()
     await asyncio.sleep(60)
@@ -207,7 +207,10 @@ async def test_an_address_where_nobody_answers_is_taken_back(tmp_path, caplog):
     assert known(box).settled.url == OLD_URL
     shown = await told(network, "Agent.CentralSystemUrl")
     assert shown["configurationKey"][0]["value"] == OLD_URL
-    assert f"the way before goes on; given up is: {NEW_URL}, security profile 0" in caplog.text
+    assert (
+        f"the previous connection stays in use; given up: {NEW_URL}, security profile 0"
+        in caplog.text
+    )
     await box.die()
 
 

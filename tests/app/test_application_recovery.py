@@ -325,4 +325,4 @@ async def test_the_last_report_says_that_every_output_is_open(tmp_path, caplog):
     async with running_box(tmp_path) as box:
         await box.charge()
         await box.shut_down()
-        assert "everything is open; goodbye" in caplog.text
+        assert "all outputs are open; goodbye" in caplog.text

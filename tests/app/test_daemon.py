@@ -64,7 +64,7 @@ async def test_a_signal_in_mid_session_ends_it_in_order_soon(tmp_path, number):
         status, errors = await agent.ends(number, within_s=ENDS_WITHIN_S)
         assert status == 0
         assert "Traceback" not in errors
-        assert "everything is open; goodbye" in errors
+        assert "all outputs are open; goodbye" in errors
         assert CARD not in errors
         stop = system.of("StopTransaction")[0]
         assert (stop.payload["reason"], stop.payload["transactionId"]) == ("Reboot", TRANSACTION_ID)

@@ -18,7 +18,7 @@ SEND, FORGET = re.compile(r"^Send StopTransaction \d+ once more$"), re.compile("
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Charger]:
-    """One attempt, then a message is set aside."""
+    """One attempt, then a message is parked."""
     settings = api_settings(tmp_path_factory.mktemp("parked"), TransactionMessageAttempts="1")
     settings = replace(settings, api=replace(settings.api, page=True))
     with running_charger(settings) as charger:
@@ -38,7 +38,7 @@ def until_parked(charger: Charger, count: int) -> None:
         if len(parked(charger)) == count:
             return
         charger.run(asyncio.sleep(0.02))
-    raise AssertionError(f"{len(parked(charger))} messages are set aside, not {count}")
+    raise AssertionError(f"{len(parked(charger))} messages are parked, not {count}")
 
 
 def refuse_a_stop(charger: Charger, reason: str = "the database is away") -> None:
@@ -68,7 +68,7 @@ def test_it_is_seen_without_loading_anew_and_sent_once_more(open_page, charger):
     visit = open_page()
     visit.sees("Queue")
     refuse_a_stop(charger)
-    visit.sees("Set aside: 1")
+    visit.sees("Parked: 1")
     visit.sees("the database is away")
     charger.central_system.always("StopTransaction", None)
     before = stops(charger)
@@ -76,18 +76,18 @@ def test_it_is_seen_without_loading_anew_and_sent_once_more(open_page, charger):
     visit.told("Queued again")
     charger.until(lambda: stops(charger) == before + 1)
     until_parked(charger, 0)
-    visit.page.get_by_text("Set aside:").wait_for(state="detached")
+    visit.page.get_by_text("Parked:").wait_for(state="detached")
 
 
 def test_one_that_is_refused_again_comes_back_with_its_reason(open_page, charger):
     refuse_a_stop(charger)
     visit = open_page()
-    visit.sees("Set aside: 1")
+    visit.sees("Parked: 1")
     charger.central_system.always("StopTransaction", Error("InternalError", "still not"))
     visit.press(SEND)
     visit.told("Queued again")
     visit.sees("still not")
-    visit.sees("Set aside: 1")
+    visit.sees("Parked: 1")
 
 
 def test_one_that_is_given_up_is_never_sent(open_page, charger):
@@ -96,7 +96,7 @@ def test_one_that_is_given_up_is_never_sent(open_page, charger):
     before = stops(charger)
     visit = open_page()
     visit.press(FORGET)
-    visit.page.get_by_text("Set aside:").wait_for(state="detached")
+    visit.page.get_by_text("Parked:").wait_for(state="detached")
     assert parked(charger) == []
     assert stops(charger) == before
 
@@ -144,7 +144,7 @@ def test_whoever_may_only_read_sees_it_and_has_no_button(chromium, charger):
     page = context.new_page()
     page.goto(f"{charger.url}/login#{secret}")
     page.wait_for_url("**/")
-    page.get_by_text("Set aside: 1").wait_for()
+    page.get_by_text("Parked: 1").wait_for()
     assert page.get_by_role("button", name=SEND).count() == 0
     assert page.get_by_role("button", name=FORGET).count() == 0
     context.close()

@@ -120,7 +120,7 @@ def test_no_command_is_forgotten():
 
 @contextlib.asynccontextmanager
 async def busy_agent(directory: Path) -> Any:
-    """An agent with something to tell: a message set aside, a card refused, one that charges."""
+    """An agent with something to tell: a message parked, a card refused, one that charges."""
     central_system = FakeCentralSystem(accepted_tags={CARD})
     central_system.always("StartTransaction", Error("InternalError", "the database is away " * 5))
     async with central_system.serve() as url:
@@ -178,7 +178,7 @@ async def test_every_answer_fits_and_has_colour_for_people(tmp_path, monkeypatch
             screens[words] = screen.getvalue()
     assert {words: wide for words, text in screens.items() if (wide := too_wide(text))} == {}
     assert "\x1b[32mCharging" in screens[("status",)]
-    assert "set aside" in plain(screens[("queue",)])
+    assert "parked" in plain(screens[("queue",)])
     assert "\x1b[31mcard DE..EF refused" in screens[("why",)]
 
 

@@ -221,7 +221,7 @@ async def test_what_waits_is_shown_and_what_is_not_set_aside_cannot_be_touched(t
         assert set(json.loads(capsys.readouterr().out)) == {"outbox", "deeds"}
         for order in ("retry", "discard"):
             assert await command("queue", order, "7") == 1
-            assert "no message 7 is set aside" in capsys.readouterr().err
+            assert "no message 7 is parked" in capsys.readouterr().err
 
 
 def _subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

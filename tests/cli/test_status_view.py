@@ -190,7 +190,7 @@ def test_the_whole_queue_is_told_with_what_people_did_about_it():
     assert told == [
         "queue        empty",
         "             12 meter values dropped: more waits than storage.queue_max_mb",
-        "             5 messages were set aside after their attempts",
+        "             5 messages are parked after their last attempt",
         *(f"             {n}: MeterValues of session 3: refused" for n in range(1, 6)),
         "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER",
         f"{local_time(SINCE)}  message 9 discarded",
@@ -208,7 +208,7 @@ def test_the_last_messages_that_were_set_aside_are_told_with_the_reason():
         for ref in range(9)
     ]
     told = lines(outbox={**OUTBOX, "parked_count": 9, "parked": parked})
-    assert "             9 messages were set aside after their attempts" in told
+    assert "             9 messages are parked after their last attempt" in told
     assert [line for line in told if "of session" in line] == [
         f"             {40 + ref}: MeterValues of session {ref}: refused" for ref in (6, 7, 8)
     ]

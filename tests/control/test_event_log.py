@@ -130,7 +130,7 @@ def sampling() -> ChargePoint:
         (
             in_session,
             ev.LinkLost("gone"),
-            ["the link to the central system is lost; the box goes on by itself"],
+            ["the link to the central system is lost; the box carries on by itself"],
         ),
         (offline, ev.LinkAccepted(), ["the central system has accepted this charge point"]),
         (
@@ -167,8 +167,8 @@ def sampling() -> ChargePoint:
             free,
             ev.ShutdownRequested(),
             [
-                "told to end: sessions are ended, everything is opened",
-                "everything is open; goodbye",
+                "asked to shut down: sessions end, all outputs open",
+                "all outputs are open; goodbye",
             ],
         ),
         (free, ev.ResetRequested("r1", hard=True), ["restarting"]),
@@ -207,7 +207,7 @@ def test_a_fault_that_is_gone_is_told():
     story = Story(a_charge_point())
     story.tell(ev.SafetyInputTripped("emergency_stop"))
     assert told(story.state, ev.SafetyInputCleared("emergency_stop")) == [
-        "fault is gone: emergency stop pressed"
+        "fault cleared: emergency stop pressed"
     ]
 
 
@@ -218,7 +218,7 @@ def test_a_meter_that_counts_anew_is_a_concern():
     commands = story.tell(event)
     (line,) = sentences(before, event, story.state, commands)
     assert isinstance(line, WarningLine)
-    assert "connector 1: the meter counts anew" in line
+    assert "connector 1: the meter counts from a new value" in line
     assert "900 Wh are added" in line
 
 
@@ -250,8 +250,8 @@ def test_a_message_that_is_set_aside_is_told():
     state = a_charge_point()
     lines = sentences(state, ev.MessageFailed(7, "InternalError"), state, [ParkMessage(7, "it")])
     assert lines == [
-        "message 7 not taken by the central system: InternalError",
-        "message 7 is set aside after its last attempt: it",
+        "message 7 not accepted by the central system: InternalError",
+        "message 7 is parked after its last attempt: it",
     ]
 
 
@@ -327,7 +327,7 @@ RECORD = DecisionRecord(
                     RECORD, rule="CACHED", source="cache", list_version=None, cache_age_s=seconds
                 ),
                 "card 04..C4 accepted at connector 1 (start): the central system accepted this "
-                "card before, and the answer is still good (by the cache, Accepted, heard "
+                "card before, and that answer is still valid (by the cache, Accepted, heard "
                 f"{age} ago)",
             )
             for seconds, age in [(59, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")]
@@ -432,7 +432,7 @@ def test_charging_profiles_and_what_they_allow_are_told():
     ]
     story.tell(ev.SetProfileRequested("p", 1, profile))
     assert told(story.state, ev.ClearProfilesRequested("c", Criteria()), 10) == [
-        "connector 1: it is not limited any more",
+        "connector 1: it is no longer limited",
         "charging profile 7 is removed",
     ]
 
@@ -467,29 +467,32 @@ PASSWORD = ConnectionProfile("ws://here.example", 1, "sixteen chars ok")
             ConnectionProfiles(HERE),
             ConnectionProfiles(HERE, THERE, is_held=True),
             [
-                "another way to the central system is wanted: "
-                "ws://there.example, security profile 1",
-                "it waits until no session runs and everything is told to the one of now",
+                "new connection settings to try: ws://there.example, security profile 1",
+                "tried once no session is running and the present connection "
+                "has delivered everything",
             ],
         ),
         (
             ConnectionProfiles(HERE, PASSWORD),
             ConnectionProfiles(PASSWORD),
             [
-                "from now on the central system is reached so: "
+                "new connection settings in use: "
                 "ws://here.example, security profile 1, another password"
             ],
         ),
         (
             ConnectionProfiles(HERE, THERE),
             ConnectionProfiles(HERE),
-            ["the way before goes on; given up is: ws://there.example, security profile 1"],
+            [
+                "the previous connection stays in use; given up: "
+                "ws://there.example, security profile 1"
+            ],
         ),
         (
             ConnectionProfiles(HERE, PASSWORD),
             ConnectionProfiles(HERE, PASSWORD, is_doubted=True),
             [
-                "the way before goes on; this does not work yet: "
+                "the previous connection stays in use; not working yet: "
                 "ws://here.example, security profile 1, another password"
             ],
         ),

@@ -1,4 +1,4 @@
-"""Messages that the central system would not take: set aside, shown, sent once more, given up."""
+"""Messages that the central system would not take: parked, shown, sent once more, given up."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ async def test_it_survives_a_restart_and_can_be_given_up(tmp_path):
 @pytest.mark.parametrize(
     ("request_", "problem"),
     [
-        ({"order": "retry", "ref": 99}, "no message 99 is set aside"),
-        ({"order": "discard", "ref": 2}, "no message 2 is set aside"),
+        ({"order": "retry", "ref": 99}, "no message 99 is parked"),
+        ({"order": "discard", "ref": 2}, "no message 2 is parked"),
         ({"order": "retry", "ref": "1"}, "ref must be"),
         ({"order": "retry", "ref": 2**70}, "ref must be"),
         ({"order": "burn", "ref": 1}, "there is no order"),

@@ -160,7 +160,7 @@ def test_a_session_waits_for_its_plug_and_expires_without_one():
     commands = story.tell(ask_session())
     assert replies(commands) == []
     assert statuses(commands) == [Status.PREPARING]
-    assert of(Reply, story.wait(30)) == [Reply("s1", "expired", "no plug came in time")]
+    assert of(Reply, story.wait(30)) == [Reply("s1", "expired", "no car was plugged in in time")]
     assert story.state.waiting == ()
 
 

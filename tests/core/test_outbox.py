@@ -299,11 +299,11 @@ def test_the_removal_of_a_sample_may_wait_for_the_next_one_that_of_a_stop_may_no
     assert RemoveMessage(2, may_wait=False) in story.tell(answered(2))
 
 
-# --- what a person does about messages that were set aside ---------------------------------------
+# --- what a person does about messages that were parked ---------------------------------------
 
 
 def with_parked(*sequences: int, count: int = 5, **given) -> Story:
-    """Five messages; these were set aside, and everything up to the last of them has left."""
+    """Five messages; these were parked, and everything up to the last of them has left."""
     story = waiting(count, TransactionMessageAttempts="1", **given)
     for sequence in range(1, max(sequences) + 1):
         event = ev.MessageFailed(sequence, "no") if sequence in sequences else answered(sequence)

@@ -14,7 +14,7 @@ OFFLINE = "sessions begun offline"
 FOUND = "sessions found open at a start"
 RESUMED = "sessions resumed"
 REPEATED = "messages that came more than once"
-PARKED = "messages set aside"
+PARKED = "parked messages"
 REFUSED = "sessions refused by the central system"
 
 

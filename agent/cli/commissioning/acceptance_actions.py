@@ -156,7 +156,7 @@ def everything_is_delivered(
         most = max(most, outbox["queued_count"])
         if outbox["parked_count"] > parked_before:
             newest = outbox["parked"][-1]
-            raise StepFailed(f"a message was set aside: {newest['action']}: {newest['problem']}")
+            raise StepFailed(f"a message was parked: {newest['action']}: {newest['problem']}")
         return bool(outbox["queued_count"] == 0 and status["link"]["is_accepted"])
 
     run.wait(is_empty, "every message at the central system", limit_s)
@@ -164,5 +164,5 @@ def everything_is_delivered(
 
 
 def parked_count(status: Status) -> int:
-    """How many messages are set aside."""
+    """How many messages are parked."""
     return int(status["outbox"].get("parked_count", 0))

@@ -273,7 +273,7 @@ def test_simulated_hardware_without_an_operator_or_a_switch_leaves_steps_out():
         ("ready", SmallBox(is_plugged=True, ignores={"unplug"}), "a connector that is free: not"),
         ("rfid", SmallBox(refuses_everything=True), "card 04..80 refused (start): reason 0"),
         ("rfid", SmallBox(ignores={"plug"}), "a plug: not seen within 60 s; it says: plugged"),
-        ("rfid", SmallBox(parks_messages=True), "set aside: StopTransaction: refused"),
+        ("rfid", SmallBox(parks_messages=True), "parked: StopTransaction: refused"),
         ("refused-card", SmallBox(accepts_everything=True), "this card may charge: card 04..80"),
         ("refused-card", SmallBox(contactor_is_stuck=True), "the card was refused, and still"),
         ("remote", SmallBox(is_online=False), "has not accepted this box: nobody is there"),
