@@ -29,6 +29,7 @@ from agent.config.reading import every_setting
 from agent.core.configuration import KEYS
 from agent.core.faults import RULES as FAULTS
 from hw.simulated.controls import SimulatedControls
+from tests.test_architecture import LAYERS
 
 ROOT = Path(__file__).parent.parent
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -542,6 +543,32 @@ def differences(part: Any, whole: Any, name: str = "") -> list[str]:
         case _:
             return [] if part == whole else [name]
     return [d for key, a, b in pairs for d in differences(a, b, f"{name}.{key}".strip("."))]
+
+
+# --- the architecture ----------------------------------------------------------------------------
+
+
+def test_the_table_of_packages_is_the_order_of_layers():
+    rows = table_rows(section("docs/architecture.md", "The packages"))[2:]
+    ranks = [
+        [name for name in layer.split(" | ") if (ROOT / "agent" / name).is_dir()]
+        for layer in LAYERS.split(" < ")
+    ]
+    ranks = [names for names in ranks if names]
+    expected = []
+    for number, names in enumerate(ranks):
+        above = ", ".join(ranks[number - 1]) + (" and above" if number > 1 else "")
+        may = above if number else "nothing of the agent"
+        expected += [(f"`agent/{name}/`", may) for name in names]
+    assert [(row[0], row[2]) for row in rows] == expected
+
+
+def test_the_picture_of_the_architecture_names_what_is_there():
+    text = (ROOT / "docs/images/architecture.svg").read_text()
+    labels = re.findall(r">((?:(?:agent|hw)/[\w/.]*|[\w]+\.py)(?:, [\w]+\.py)*)<", text)
+    names = [name for label in labels for name in label.split(", ")]
+    assert len(names) > 10
+    assert [name for name in names if files_exist(f"`{name}`")] == []
 
 
 # --- wiring --------------------------------------------------------------------------------------
