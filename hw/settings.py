@@ -282,14 +282,16 @@ class InputsSettings:
 class PatternSettings:
     """What the light shows for each signal; see docs/indicator.md for the language."""
 
-    free: str = _pattern(Signal.FREE, "nobody is here")
+    free: str = _pattern(Signal.FREE, "free, no one is charging")
     free_offline: str = _pattern(Signal.FREE_OFFLINE, "usable; no link to the central system")
-    reserved: str = _pattern(Signal.RESERVED, "kept for somebody")
+    reserved: str = _pattern(Signal.RESERVED, "reserved")
     card_read: str = _pattern(Signal.CARD_READ, "a card was read")
     checking: str = _pattern(Signal.CHECKING, "the central system is asked")
     accepted: str = _pattern(Signal.ACCEPTED, "the card may")
     refused: str = _pattern(Signal.REFUSED, "the card may not")
-    refused_unanswered: str = _pattern(Signal.REFUSED_UNANSWERED, "nobody could be asked")
+    refused_unanswered: str = _pattern(
+        Signal.REFUSED_UNANSWERED, "the central system gave no answer"
+    )
     waiting_for_plug: str = _pattern(Signal.WAITING_FOR_PLUG, "accepted: plug in")
     charging: str = _pattern(Signal.CHARGING, "energy flows")
     paused: str = _pattern(Signal.PAUSED, "a session without energy")
@@ -310,7 +312,7 @@ class SoundSettings:
     card_read: str = _sound(Signal.CARD_READ, "a card was read")
     accepted: str = _sound(Signal.ACCEPTED, "the card may")
     refused: str = _sound(Signal.REFUSED, "the card may not")
-    refused_unanswered: str = _sound(Signal.REFUSED_UNANSWERED, "nobody could be asked")
+    refused_unanswered: str = _sound(Signal.REFUSED_UNANSWERED, "the central system gave no answer")
     waiting_for_plug: str = _sound(Signal.WAITING_FOR_PLUG, "accepted: plug in")
     fault: str = _sound(Signal.FAULT, "something is wrong")
     test: str = _sound(Signal.TEST, "self-test")

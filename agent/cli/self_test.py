@@ -122,7 +122,7 @@ class Person:
         self._questions.flush()
         line = self._answers.readline()
         if not line:
-            raise ControlError("the self-test was ended: nobody answers")
+            raise ControlError("the self-test was ended: no one answers")
         return line.strip().lower() in ("y", "yes")
 
 
@@ -131,7 +131,7 @@ def _person(options: argparse.Namespace) -> Person | None:
     if options.yes:
         return None
     if not sys.stdin.isatty():
-        raise AgentError("parts will move, and nobody can be asked here: use --yes or a terminal")
+        raise AgentError("parts will move, and no one can be asked here: use --yes or a terminal")
     return Person(sys.stdin, sys.stderr)
 
 

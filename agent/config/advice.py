@@ -167,11 +167,11 @@ def _bus(settings: Settings) -> Iterator[str]:
     mqtt = settings.mqtt
     is_here = mqtt.host in ("localhost", "127.0.0.1", "::1")
     if mqtt.enabled and not mqtt.username:
-        yield "mqtt.username is empty: whoever reaches the broker can hand out free energy"
+        yield "mqtt.username is empty: anyone who reaches the broker can hand out free energy"
     if mqtt.enabled and not mqtt.ca_file and not is_here:
         yield f"mqtt.host = {mqtt.host}: tokens cross the network unencrypted; set mqtt.ca_file"
     if mqtt.accept_cs_updates:
-        yield "mqtt.accept_cs_updates: whoever may publish on cs/josev can begin sessions"
+        yield "mqtt.accept_cs_updates: anyone who may publish on cs/josev can begin sessions"
     if settings.authorization.autocharge:
         yield "authorization.autocharge: an address is no secret, anybody can copy one"
 

@@ -30,13 +30,13 @@ class ChargePointSettings:
     identity: str = setting(..., "the name the central system knows this box by (1 to 48 chars)")
     charger_id: str = setting("", "name in the control API; empty = identity")
     location_id: str = setting("", "a label for the site")
-    vendor: str = setting("chargepoint-agent", "told at boot, at most 20 characters")
-    model: str = setting("agent", "told at boot, at most 20 characters")
-    serial_number: str = setting("", "told at boot, at most 25 characters; empty = not told")
+    vendor: str = setting("chargepoint-agent", "sent at boot, at most 20 characters")
+    model: str = setting("agent", "sent at boot, at most 20 characters")
+    serial_number: str = setting("", "sent at boot, at most 25 characters; empty = not sent")
     tells_charge_box: bool = setting(
         True, "tell the serial number as chargeBoxSerialNumber too, which some systems go by"
     )
-    firmware_version: str = setting("", "told at boot; empty = version of this package")
+    firmware_version: str = setting("", "sent at boot; empty = version of this package")
     max_current_a: float = setting(
         32.0, "what wiring and contactor of each socket can carry", low=6, high=80
     )
@@ -99,7 +99,7 @@ class AuthorizationSettings:
     mac_prefix: str = setting("VID:", "stands before that address in the idTag")
     key_code_prefix: str = setting("PIN:", "stands before a typed code in the idTag")
     free_charging_id_tag: str = setting(
-        "", "whoever plugs in charges, without a card, under this idTag; empty = off"
+        "", "anyone may plug in and charge, without a card, under this idTag; empty = off"
     )
     resume_after_power_loss: bool = setting(
         False, "a session cut by a power loss goes on if the car is still there; else it is closed"

@@ -30,7 +30,7 @@ from agent.store import OutboxSummary
 
 _UPDATE_WORDS = {
     FirmwareStep.DOWNLOADING: "an update is being fetched",
-    FirmwareStep.DOWNLOADED: "an update is here; it waits until nobody charges",
+    FirmwareStep.DOWNLOADED: "an update is ready; it waits until no one is charging",
     FirmwareStep.INSTALLING: "an update is being installed",
     FirmwareStep.RESTARTING: "an update is installed; the agent restarts",
     FirmwareStep.DOWNLOAD_FAILED: "the last update could not be fetched; the log says why",

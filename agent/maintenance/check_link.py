@@ -23,7 +23,7 @@ STEP_S = 10.0
 EXPIRES_SOON_DAYS = 21
 _STEPS = ("address", "DNS", "TCP", "TLS", "websocket", "boot")
 _IS_TRUSTED = "is the clock right? is central_system.ca_file the right one?"
-_TRY_AGAIN = "ask whoever runs the central system"
+_TRY_AGAIN = "ask the operator of the central system"
 
 T = TypeVar("T")
 
@@ -159,7 +159,7 @@ def _about_certificate(secure: ssl.SSLSocket, host: str, now: datetime) -> Findi
 def _talk(access: Access, status: Any, now: datetime) -> Iterator[Finding]:
     link = {} if status is None else status["link"]
     if link.get("connected_since"):
-        yield passed("websocket", "the running agent is connected; nobody else tries meanwhile")
+        yield passed("websocket", "the running agent is connected; no second connection is tried")
         yield _boot(link)
         return
     yield _upgrade(access, now)

@@ -224,7 +224,7 @@ def unreadable_secrets(settings: Settings) -> Iterator[str]:
     """One sentence for each secret that this user may not read, and so cannot be looked for."""
     for key, path in secret_files(settings).items():
         if _content_of(path) is None:
-            yield f"{key}: {path} cannot be read by this user, so nobody looked for its content"
+            yield f"{key}: {path} cannot be read by this user, so its content was not searched for"
 
 
 def _content_of(path: str) -> str | None:

@@ -249,9 +249,9 @@ class SelfTest:
         step, contactor = f"contactor-{parts.connector_id}", parts.contactor
         if contactor.is_closed:
             rule = RULES[Fault.CONTACTOR_WELDED]
-            return failed(step, "its contacts are closed, and nobody has ordered it", rule.check)
+            return failed(step, "its contacts are closed without an order", rule.check)
         if not self._supervision.is_looking:
-            return failed(step, "nobody looks at the inputs", "restart the agent")
+            return failed(step, "the inputs are not watched", "restart the agent")
         with self._listening() as events:
             self._supervisor.let_test(parts.connector_id)
             try:

@@ -124,7 +124,7 @@ class Devices:
     def _is_blind(self) -> bool:
         was_watched, self._was_watched = self._was_watched, self._is_watched()
         if was_watched and not self._was_watched:
-            logger.error("nobody looks at the inputs any more: everything is opened")
+            logger.error("the inputs are no longer watched: everything is opened")
         return not self._was_watched
 
     def _offer(self, order: co.OfferCurrent) -> None:

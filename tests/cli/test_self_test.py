@@ -69,7 +69,7 @@ async def test_a_script_gets_a_status_and_the_findings_as_json(tmp_path, capsys)
 async def test_it_is_refused_during_a_session_and_where_nobody_can_be_asked(tmp_path, capsys):
     async with running(tmp_path) as command:
         assert await command("self-test") == 1
-        assert "nobody can be asked here: use --yes or a terminal" in capsys.readouterr().err
+        assert "no one can be asked here: use --yes or a terminal" in capsys.readouterr().err
         assert await command("self-test", "--yes", "--only", "frobnicate") == 1
         assert "there is no step 'frobnicate'; the steps are" in capsys.readouterr().err
         assert await command("sim", "plug") == 0
@@ -138,7 +138,7 @@ def test_with_nobody_to_ask_what_was_not_seen_is_a_note():
 
 
 def test_a_keyboard_that_goes_away_ends_it():
-    with pytest.raises(ControlError, match="nobody answers"):
+    with pytest.raises(ControlError, match="no one answers"):
         walked("y\n")
 
 

@@ -73,7 +73,7 @@ async def test_contacts_that_weld_during_the_test_are_found_and_lock_the_box(tmp
         assert await trying == ("fail", "welded")
         assert await attempt(box, "contactor-1") == (
             "fail",
-            "its contacts are closed, and nobody has ordered it",
+            "its contacts are closed without an order",
         )
         assert Fault.CONTACTOR_WELDED in faults_of(box)
 

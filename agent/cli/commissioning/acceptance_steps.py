@@ -128,7 +128,7 @@ def _at_the_central_system(
         run.do(words, None, until, expects)
     except StepFailed as problem:
         if run.context.is_automatic:
-            raise StepSkipped(f"nobody did it at the central system ({problem})") from None
+            raise StepSkipped(f"not done at the central system ({problem})") from None
         raise
 
 

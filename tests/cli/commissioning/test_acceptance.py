@@ -256,7 +256,7 @@ def test_without_a_central_system_its_steps_are_left_out():
 def test_simulated_hardware_without_an_operator_or_a_switch_leaves_steps_out():
     records = walked(is_automatic=True)
     assert records["remote"].result == "skipped"
-    assert "nobody did it at the central system" in records["remote"].problem
+    assert "not done at the central system" in records["remote"].problem
     assert records["power-cut"].result == "skipped"
     others = {n: r.result for n, r in records.items() if n not in ("remote", "power-cut")}
     assert set(others.values()) == {"passed"}, others
