@@ -1,7 +1,7 @@
 """Checks incoming calls against the schemas, and names the fault as OCPP-J 1.6 does.
 
 The library's own codes are partly those of OCPP 2.0.1, so the mapping is made here. It is loaded
-with the first call that is checked: with its schemas it takes a fifth of a start.
+with the first call that is checked: with its schemas it takes a sixth of a start.
 """
 
 from __future__ import annotations
