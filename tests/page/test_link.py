@@ -27,7 +27,7 @@ LINK = LinkSnapshot(
 
 @pytest.mark.parametrize(
     ("is_time_known", "words"),
-    [(True, "12:05, known"), (False, "12:05, a guess: nobody has told the time since")],
+    [(True, "12:05, known"), (False, "12:05, a guess: the time has not been set since power-on")],
 )
 def test_the_link_tells_its_last_ping_and_whether_the_clock_is_known(is_time_known, words):
     shown = render(
