@@ -190,7 +190,7 @@ class MqttClient:
         raise BrokerError("the connection broke")
 
     async def _say_that_we_stop(self, connection: Connection) -> None:
-        self._notify_of_turns()
+        self._notify_of_turns(len(self._turns))
         data = self._info.service_status("stopping")
         self._outgoing.notify([Notification(("josev/cs",), "service_status", "update", data)])
         try:
@@ -218,12 +218,12 @@ class MqttClient:
         before, after = self._before, self._services.runtime.state
         self._before = after
         now = self._services.clock.now()
-        if not self._turns:
-            asyncio.get_running_loop().call_later(_AFTER_S, self._notify_of_turns)
         self._turns.append(_Turn(before, event, after, tuple(commands), now))
+        # Each has its full time: a turn just before this one must not shorten it.
+        asyncio.get_running_loop().call_later(_AFTER_S, self._notify_of_turns, 1)
 
-    def _notify_of_turns(self) -> None:
-        turns, self._turns = self._turns, []
+    def _notify_of_turns(self, count: int) -> None:
+        turns, self._turns = self._turns[:count], self._turns[count:]
         for turn in turns:
             notifications = self._notifier.changes(
                 turn.before, turn.event, turn.after, turn.commands, turn.now
