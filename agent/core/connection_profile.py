@@ -45,7 +45,7 @@ class ConnectionProfile:
 
     def __repr__(self) -> str:
         known = "that of the file" if not self.password else "***"
-        return f"Approach({self.url!r}, profile={self.profile}, password={known})"
+        return f"ConnectionProfile({self.url!r}, profile={self.profile}, password={known})"
 
 
 @dataclass(frozen=True, slots=True)

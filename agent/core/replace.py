@@ -32,4 +32,9 @@ else:
 def _slots(kind: type[Any]) -> tuple[Any, tuple[Any, ...], dict[str, int]]:
     names = [field.name for field in fields(kind)]
     setters = tuple(getattr(kind, name).__set__ for name in names)
-    return attrgetter(*names), setters, {name: number for number, name in enumerate(names)}
+    read = attrgetter(*names)  # of one name it gives the value itself, of several a tuple
+    return (
+        read if len(names) > 1 else lambda value: (read(value),),
+        setters,
+        {name: number for number, name in enumerate(names)},
+    )

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from agent.core.replace import replace
-from agent.core.state import Charging, StopOrder, Stopping
+from agent.core.state import Charging, Idle, StopOrder, Stopping
 from agent.core.values import StopReason
 from tests.core.story import a_charge_point, a_transaction
 
@@ -21,6 +21,7 @@ STOP = StopOrder(StopReason.LOCAL, None, open_by_s=0.0, give_up_s=0.0)
         (STATE, {"online": True, "registration": "Accepted"}),
         (STATE.connectors[0], {"plugged": True}),
         (STATE.connectors[0], {}),
+        (Idle(), {"card_by_s": 5.0}),  # one field alone
         (Charging(a_transaction()), {"limit_a": 16.0, "sample_asked": True}),
         (Stopping(a_transaction(), stop=STOP), {"vehicle_seen": True}),
     ],
