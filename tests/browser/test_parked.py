@@ -96,6 +96,7 @@ def test_one_that_is_given_up_is_never_sent(open_page, charger):
     before = stops(charger)
     visit = open_page()
     visit.press(FORGET)
+    visit.told("Discarded")
     visit.page.get_by_text("Parked:").wait_for(state="detached")
     assert parked(charger) == []
     assert stops(charger) == before

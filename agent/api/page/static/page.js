@@ -12,28 +12,27 @@ function tell(sentence) {
   told.replaceChildren(line);
 }
 
-// What a person is typing, choosing or just pressing must not be taken away by a newer part.
-const PRESS_MS = 3000; // for a release that is never told
-const waiting = new Map(); // the newest of each part that was held back
-let pressed = null;
+// What a person is typing or choosing must not be taken away by a newer part. While a button is
+// down nothing changes at all: a part above that grows would move it away before the release.
+const PRESS_MS = 3000; // for a release that is never reported
+const held = new Map(); // the newest of each part that was held back
 let pressedUntil = 0;
 
 function isInUse(place) {
+  if (performance.now() < pressedUntil) return true;
   const active = document.activeElement;
-  const isTyped = place.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
-  return isTyped || (place.contains(pressed) && performance.now() < pressedUntil);
+  return place.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
 }
 
-function press(event) {
-  pressed = event.target;
+function press() {
   pressedUntil = performance.now() + PRESS_MS;
 }
 
 // The click itself comes after the release.
 function release() {
   setTimeout(() => {
-    pressed = null;
-    for (const [part, html] of [...waiting]) put(part, html);
+    pressedUntil = 0;
+    putHeld();
   });
 }
 
@@ -51,12 +50,18 @@ function keepFocus(place, change) {
 }
 
 function put(part, html) {
-  const place = document.getElementById("part-" + part);
-  if (!place) return;
-  if (isInUse(place)) { waiting.set(part, html); return; }
-  waiting.delete(part);
-  // Made by the server, with everything in it escaped.
-  keepFocus(place, () => { place.innerHTML = html; });
+  held.set(part, html);
+  putHeld();
+}
+
+function putHeld() {
+  for (const [part, html] of [...held]) {
+    const place = document.getElementById("part-" + part);
+    if (place && isInUse(place)) continue;
+    held.delete(part);
+    // Made by the server, with everything in it escaped.
+    if (place) keepFocus(place, () => { place.innerHTML = html; });
+  }
 }
 
 function listen() {
@@ -95,7 +100,9 @@ async function send(form, button) {
 }
 
 for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, press);
-for (const name of ["pointerup", "pointercancel", "keyup", "focusout"]) document.addEventListener(name, release);
+for (const name of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(name, release);
+// A press takes the focus from a field before its release: only what was held for the field may change.
+document.addEventListener("focusout", () => setTimeout(putHeld));
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
