@@ -227,7 +227,7 @@ def add_queue_routes(app: FastAPI, service: ControlService) -> None:
         try:
             count = await service.agent.retry(ref)
         except NotParked as problem:
-            raise not_found("not_parked", f"There is {problem}.") from None
+            raise not_found("not_parked", f"{str(problem).capitalize()}.") from None
         return response_models.QueueResponse(msg="Queued again", messages=count)
 
     @app.post("/ocpp/queue/{ref}/discard", **_QUEUE)
@@ -236,5 +236,5 @@ def add_queue_routes(app: FastAPI, service: ControlService) -> None:
         try:
             await service.agent.discard(ref)
         except NotParked as problem:
-            raise not_found("not_parked", f"There is {problem}.") from None
+            raise not_found("not_parked", f"{str(problem).capitalize()}.") from None
         return response_models.QueueResponse(msg="Discarded", messages=1)

@@ -67,9 +67,10 @@ def test_it_is_given_up(charger, refused):
 
 
 @pytest.mark.parametrize("path", ["424242/retry", "424242/discard"])
-def test_what_is_not_set_aside_is_not_found(charger, path):
+def test_what_is_not_parked_is_not_found(charger, path):
     answer = order(charger, path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_parked")
+    assert answer.json()["detail"] == "No message 424242 is parked."
 
 
 @pytest.mark.parametrize("path", ["0/retry", "-1/retry", "one/retry", f"{2**70}/discard"])

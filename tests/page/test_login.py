@@ -183,7 +183,7 @@ class Quiet:
 @contextlib.asynccontextmanager
 async def quiet_live():
     live = EventStream.__new__(EventStream)
-    live._listeners, live._shown, live._changed = [], {}, asyncio.Event()
+    live._listeners, live._changed = [], asyncio.Event()
     live._history, live._station = PowerHistory(), Quiet()
     yield live
 
@@ -225,6 +225,47 @@ async def test_while_nothing_happens_a_comment_keeps_the_line():
         live._listeners[0].end()
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
+
+
+class SlowViews:
+    """The link part says what holds when its rendering begins; it ends when it may."""
+
+    def __init__(self) -> None:
+        self.message, self.may_end = "6 is parked", asyncio.Event()
+
+    async def overview(self, scopes: object) -> list[PagePart]:
+        part = PagePart("link", self.message)
+        await self.may_end.wait()
+        return [part]
+
+
+async def test_a_page_is_never_given_what_was_rendered_before_it_was_opened():
+    watched = Watched("overview", frozenset())
+    async with quiet_live() as live:
+        live._views = views = SlowViews()
+        before = live._listen(watched, "digest")
+        rendering = asyncio.create_task(live._render_all())
+        await asyncio.sleep(0)
+        views.message = "7 is parked"
+        opened = live._listen(watched, "digest")  # its first page says 7
+        views.may_end.set()
+        await rendering
+        assert (before.waiting, opened.waiting) == ({"link": "6 is parked"}, {})
+        later = live._listen(watched, "digest")
+        assert later.waiting == {}
+        await live._render_all()
+        assert opened.waiting == before.waiting == later.waiting == {"link": "7 is parked"}
+
+
+async def test_a_part_that_did_not_change_is_given_once():
+    async with quiet_live() as live:
+        live._views = views = SlowViews()
+        views.may_end.set()
+        listener = live._listen(Watched("overview", frozenset()), "digest")
+        await live._render_all()
+        assert "6 is parked" in listener.take()
+        await live._render_all()
+        assert listener.waiting == {}
 
 
 async def test_one_token_with_many_pages_open_ends_its_own_and_no_others():

@@ -43,13 +43,16 @@ class Listener:
 
     watched: Watched
     token_digest: str
-    waiting: dict[str, str] = field(default_factory=dict)  # newest HTML of a part, by its name
+    newest: dict[str, str] = field(default_factory=dict)  # HTML of a part by its name, given last
+    waiting: dict[str, str] = field(default_factory=dict)  # of these, what it has not taken yet
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
     is_ended: bool = False
 
     def give(self, part: PagePart) -> None:
-        """Replace what it has not taken yet."""
-        self.waiting[part.name] = part.html
+        """Replace what it has not taken yet; a part that did not change is not given again."""
+        if self.newest.get(part.name) == part.html:
+            return
+        self.newest[part.name] = self.waiting[part.name] = part.html
         self.has_news.set()
 
     async def wait_for_news(self, at_most_s: float) -> None:
@@ -82,7 +85,6 @@ class EventStream:
         self._views = views
         self._history = history
         self._listeners: list[Listener] = []
-        self._shown: dict[tuple[Watched, str], str] = {}
         self._changed = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._render_for_ever(), name="page"),
@@ -131,9 +133,6 @@ class EventStream:
             given_up = one_to_give_up((one, one.token_digest) for one in self._listeners)
             self._listeners.remove(given_up)
             given_up.end()
-        for (other, name), html in self._shown.items():
-            if other == watched:  # what came between its first page and now
-                listener.give(PagePart(name, html))
         self._changed.set()
         return listener
 
@@ -151,25 +150,18 @@ class EventStream:
             await asyncio.sleep(BETWEEN_S)
 
     async def _render_all(self) -> None:
-        watched = {listener.watched for listener in self._listeners}
-        self._shown = {key: html for key, html in self._shown.items() if key[0] in watched}
-        for one in watched:
+        # A page that is opened while this runs may be newer than it: the next rendering is for it.
+        listeners = list(self._listeners)
+        for watched in {listener.watched for listener in listeners}:
             try:
-                parts = await self.parts_of(one)
+                parts = await self.parts_of(watched)
             except (AgentError, TimeoutError) as problem:
                 logger.debug("the page cannot be renewed: %s", problem)
                 continue
-            for part in parts:
-                self._give_if_new(one, part)
-
-    def _give_if_new(self, watched: Watched, part: PagePart) -> None:
-        key = (watched, part.name)
-        if self._shown.get(key) == part.html:
-            return
-        self._shown[key] = part.html
-        for listener in self._listeners:
-            if listener.watched == watched:
-                listener.give(part)
+            for listener in listeners:
+                if listener.watched == watched:
+                    for part in parts:
+                        listener.give(part)
 
     async def parts_of(self, watched: Watched) -> list[PagePart]:
         """The parts of a page, as they are now."""
