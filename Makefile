@@ -20,7 +20,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet
 # The second central system of the tests (tests/strict).
 STRICT = tests/strict/node_modules/.package-lock.json
 
-.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test vm-test clean install uninstall lock sbom
+.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test vm-test clean install uninstall lock sbom deb
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -38,6 +38,7 @@ help:
 	@echo "make vm-test    (root) the service on a kernel's own pins and serial devices, in an emulated computer"
 	@echo "make lock       resolve pyproject.toml into packaging/lock (UPGRADE=--upgrade takes newer versions)"
 	@echo "make sbom       the bill of materials of what is installed: dist/sbom.cdx.json (CycloneDX)"
+	@echo "make deb        one file to install from: dist/chargepoint-agent_VERSION_ARCHITECTURE.deb (ARCHITECTURES)"
 	@echo "make install    (root) install on this machine as a service"
 	@echo "make uninstall  (root) remove the service; configuration and data stay"
 
@@ -126,6 +127,11 @@ lock: $(VENV)/.ready-to-test
 
 sbom: $(VENV)/.ready-to-run
 	$(VENV)/bin/python packaging/sbom.py dist/sbom.cdx.json
+
+ARCHITECTURES ?= arm64 amd64 armhf
+
+deb: $(VENV)/.ready-to-test
+	$(VENV)/bin/python packaging/deb.py $(ARCHITECTURES)
 
 # Without npm, or without a network, the tests that need it are skipped.
 $(STRICT): tests/strict/package-lock.json

@@ -235,9 +235,9 @@ def environment(home: str = "/root") -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def machine(cache: Path, scratch: Path) -> Iterator[Machine]:
+def machine(cache: Path, scratch: Path, suite: str = SUITE) -> Iterator[Machine]:
     """A booted copy of the base system; gone at the end."""
-    with copy_of(base_system(cache, SUITE, PACKAGES, "1"), scratch) as root:
+    with copy_of(base_system(cache, suite, PACKAGES, "1"), scratch) as root:
         computer = Machine(root)
         try:
             computer.boot()
