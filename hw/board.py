@@ -32,12 +32,11 @@ from hw.settings import (
     PilotSettings,
     SafetyInputSettings,
 )
-from hw.simulated.controls import SimulatedControls, Subscribers
+from hw.simulated.controls import SimulationControls, Subscribers
 from hw.simulated.front_panel import SimulatedIndicator, SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
-from hw.simulated.part import SimulatedFault
+from hw.simulated.part import InjectedFault, SimulatedFault
 from hw.simulated.reader import SimulatedReader
-from hw.simulation_controls import InjectedFault
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +86,6 @@ _P = TypeVar("_P", bound=_Part)
 
 
 class _Assembly:
-    """One board being put together."""
-
     def __init__(
         self,
         settings: BoardSettings,
@@ -168,10 +165,10 @@ class _Assembly:
         outlets: dict[int, SimulatedOutlet],
         reader: CardReader | None,
         inputs: dict[str, SafetyInput],
-    ) -> SimulatedControls | None:
+    ) -> SimulationControls | None:
         if self._simulated_count == 0:
             return None
-        controls = SimulatedControls(
+        controls = SimulationControls(
             outlets,
             reader if isinstance(reader, SimulatedReader) else None,
             {name: part for name, part in inputs.items() if isinstance(part, SimulatedInput)},

@@ -322,7 +322,6 @@ class LeasedContactor:
         return self._is_coil_on if said is None else said
 
     def _watch(self, now_s: float) -> None:
-        """Compare the feedback with the order."""
         said, ordered = self._says_closed(), self._phase is ContactorPhase.CLOSED
         if self._chatters(said, now_s):
             said = not ordered  # nothing may rely on it

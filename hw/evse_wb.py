@@ -137,7 +137,6 @@ class EvseWb:
     # --- what it says ------------------------------------------------------------------------
 
     def _get_to_know(self) -> None:
-        """What it has, in which unit it counts, and what it does at power-on. Read, not written."""
         self._read(_CURRENT, _LAST - _CURRENT + 1)  # this one every firmware answers
         if self._has(_CURRENT, _STATUS) is not None:
             self._last = _STATUS
@@ -163,7 +162,6 @@ class EvseWb:
             return None
 
     def _report(self, words: list[int]) -> PilotReport:
-        """From registers 1001 to 1006 or 1007."""
         _, vehicle, cable, _, firmware, station, *statuses = words
         cable_a = cable * self._scale if cable > CURRENT_MAX_A else float(cable)
         if vehicle not in (*_STATES, _FAILURE) or not 1 <= station <= 3 or cable_a > CURRENT_MAX_A:

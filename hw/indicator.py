@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from hw.gpio import named_part, pins_with_pwm
 from hw.light_patterns import Colour, LightFrame, Pattern, Player, parse
 from hw.lines import Pin
-from hw.ports import BoardError, Indicator, Signal
+from hw.ports import BoardError, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
 
 logger = logging.getLogger(__name__)
@@ -190,7 +190,3 @@ class GpioLamp:
                 )
         opened.callback(device.close)
         return device
-
-
-def _is_an_indicator(indicator: PlayingIndicator) -> Indicator:
-    return indicator  # checked by mypy

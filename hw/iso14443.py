@@ -98,8 +98,6 @@ def look_into_field(exchange: Exchange) -> FieldObservation:
 
 
 class _ReadFailed(Exception):
-    """A level of the cascade gave nothing usable; carries the observation."""
-
     def __init__(self, seen: FieldObservation) -> None:
         super().__init__(seen)
         self.seen = seen

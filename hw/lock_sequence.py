@@ -195,7 +195,6 @@ class FeedbackLock(ABC):
         self._run(now_s)
 
     def _run(self, now_s: float) -> None:
-        """Go through the phases that are over by now; each try ends, so this does too."""
         for _ in range(2 * len(_LockPhase)):
             phase = self._phase
             if phase is _LockPhase.IDLE:
@@ -317,7 +316,6 @@ class FeedbackLock(ABC):
             return self._wanted is LockState.UNLOCKED
 
     def _switch_off(self, outputs: list[SetOutput], now_s: float) -> None:
-        """Switch these off, and remember those that fail for the next step."""
         stuck: list[SetOutput] = []
         for set_output in outputs:
             try:

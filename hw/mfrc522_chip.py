@@ -73,8 +73,6 @@ def gain_bits(gain_db: int) -> int:
 
 
 class _RightExchange:
-    """What stands before the package's class in the chip's method order."""
-
     # From the package:
     spi: Any
     Read_MFRC522: Callable[[int], int]

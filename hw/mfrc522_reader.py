@@ -14,7 +14,6 @@ from typing import Any
 
 from hw.iso14443 import look_into_field
 from hw.mfrc522_chip import RESET_LOW_S, Chip, ChipFailure, load_package, open_chip
-from hw.ports import CardReader
 from hw.ports_reader import ReaderEvent, ReaderFailed, ReaderRecovered
 from hw.rpi_gpio_shim import RpiGpioShim
 from hw.settings import ReaderSettings
@@ -104,7 +103,6 @@ class Mfrc522Reader:
         return [*self._worked(), *self._detector.observe(seen, self._clock())]
 
     def _working_chip(self) -> Chip:
-        """The chip, opened, recovered or checked as the hour demands."""
         if self._chip is None:
             self._gpio.output(self._settings.reset_pin, 0)  # the package drives it high again
             self._sleep(RESET_LOW_S)
@@ -163,7 +161,6 @@ class Mfrc522Reader:
         self._chip = None
 
     def _sentence(self, problem: ChipFailure | OSError) -> str:
-        """What went wrong and what to check, for the person at the box."""
         if isinstance(problem, ChipFailure):
             return str(problem)
         device = f"/dev/spidev{self._settings.spi_bus}.{self._settings.spi_device}"
@@ -175,7 +172,3 @@ class Mfrc522Reader:
         if isinstance(problem, PermissionError):
             return f"No right to open {device}: put the service's user into the group spi."
         return f"{device} failed: {problem}; check dtparam=spi=on and the reader's wiring."
-
-
-def _is_a_card_reader(reader: Mfrc522Reader) -> CardReader:
-    return reader  # checked by mypy

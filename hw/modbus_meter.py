@@ -108,7 +108,6 @@ _buses_lock = threading.Lock()
 
 
 def _join_bus(settings: MeterSettings, clock: Clock, sleep: Sleep) -> _Bus:
-    """The bus of this port, opened by its first meter."""
     key = os.path.realpath(settings.port)
     line = _PortSettings.of(settings)
     with _buses_lock:
@@ -139,8 +138,6 @@ def _leave_bus(bus: _Bus, unit_id: int) -> None:
 
 
 class _Bus:
-    """One port shared by its meters: one request at a time."""
-
     def __init__(
         self, key: str, port: str, line: _PortSettings, clock: Clock, sleep: Sleep
     ) -> None:

@@ -99,7 +99,6 @@ class ModbusPort:
             self._sleep(left_s)
 
     def _open(self) -> None:
-        """Open the port if it is not, and throw away what came in meanwhile."""
         if not self._client.connect():
             raise PortProblem(self._why_not_open())
         port = self._client.socket
@@ -116,7 +115,6 @@ class ModbusPort:
         )
 
     def _why_not_open(self) -> str:
-        """A sentence for a port that cannot be opened."""
         name = f"the port {self._path} of {self._owner}"
         if not os.path.exists(self._path):
             return f"{name} is not there: check that it is plugged in"

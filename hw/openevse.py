@@ -240,7 +240,6 @@ class OpenEvse:
     # --- beginning ---------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        """Find out how it answers, and let it watch our heart."""
         self._forget()
         answer = self._asked("GV")
         if not answer.is_ok:  # older than protocol 3: the number is one word too many for it

@@ -211,14 +211,12 @@ class PolledPilot:
             self._problem = self._complaint = ""
 
     def _complain(self, problem: str) -> str:
-        """Log a problem once, not four times a second."""
         if problem != self._complaint:
             logger.warning("pilot controller %s: %s", self._dialogue.name, problem)
         self._complaint = problem
         return problem
 
     def _correct(self, report: PilotReport) -> None:
-        """Tell it the difference between what it offers and what it should."""
         wanted_a = self._wanted(report)
         does_as_told = self._does_as_told(report)
         if does_as_told and wanted_a == self._heard_a:
@@ -290,7 +288,3 @@ class PilotPlug:
 
     def shut_down(self) -> None:
         """Nothing to release."""
-
-
-def _is_a_pilot_controller(pilot: PolledPilot) -> PilotController:
-    return pilot  # checked by mypy

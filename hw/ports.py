@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hw.ports_pilot import NO_OFFER as NO_OFFER
 from hw.ports_pilot import ConfirmedOffer as ConfirmedOffer
@@ -22,7 +22,11 @@ from hw.ports_pilot import PilotController as PilotController
 from hw.ports_pilot import PilotFault as PilotFault
 from hw.ports_pilot import PilotState as PilotState
 from hw.ports_reader import CardReader as CardReader
-from hw.simulation_controls import SimulationControls
+from hw.simulated.part import FAULT_NAMES as FAULT_NAMES
+from hw.simulated.part import InjectedFault as InjectedFault
+
+if TYPE_CHECKING:
+    from hw.simulated.controls import SimulationControls as SimulationControls
 
 # --- errors ----------------------------------------------------------------------------------
 

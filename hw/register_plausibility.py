@@ -47,8 +47,6 @@ class DoubtfulRegister(MeterError):
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """What the register said, as the meter counts it, and when."""
-
     register_wh: float
     at_s: float
 
@@ -113,7 +111,6 @@ class RegisterPlausibility:
         )
 
     def _believe(self, seen: _Point) -> _Count:
-        """The count that the register belongs to; keeps what must be remembered."""
         count, before = self._count, self._before
         if count is None:
             return self._accept(seen, 0.0) if seen.register_wh else self._doubt(seen, None)
@@ -131,7 +128,6 @@ class RegisterPlausibility:
         return self._doubt(seen, count)
 
     def _can_follow(self, seen: _Point, earlier: _Point) -> bool:
-        """Could the meter have counted from ``earlier`` to ``seen`` in the time between?"""
         elapsed_s = max(0.0, seen.at_s - earlier.at_s)
         allowed_wh = 2 * self._max_power_w * elapsed_s / 3600 + RESOLUTION_WH
         return 0 <= seen.register_wh - earlier.register_wh <= allowed_wh
@@ -143,7 +139,6 @@ class RegisterPlausibility:
         return self._count
 
     def _doubt(self, seen: _Point, count: _Count | None) -> _Count:
-        """Reject what cannot be, until enough readings in a row agree on it."""
         agrees = self._doubted is not None and self._can_follow(seen, self._doubted)
         self._agreements = self._agreements + 1 if agrees else 1
         self._doubted = seen

@@ -99,6 +99,5 @@ def import_with(gpio: RpiGpioShim, name: str) -> ModuleType:
 
 
 def _take_out(name: str) -> dict[str, ModuleType]:
-    """Remove ``name`` and RPi, with all below them, from ``sys.modules``; return what was there."""
     roots = {name, "RPi"}
     return {key: sys.modules.pop(key) for key in list(sys.modules) if key.split(".")[0] in roots}

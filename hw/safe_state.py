@@ -75,8 +75,6 @@ def write_down(
 
 
 class _Defence:
-    """One walk through all that is known."""
-
     def __init__(self, chips: Chips, known: tuple[str, ...], config: str | None = None) -> None:
         self._chips = chips
         self._folders = known

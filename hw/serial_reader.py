@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hw.iso14443 import is_truncated
-from hw.ports import BoardError, CardReader
+from hw.ports import BoardError
 from hw.ports_reader import (
     CardArrived,
     CardLay,
@@ -157,7 +157,6 @@ class LineTaps:
         return [*left, line]
 
     def _left(self) -> list[ReaderEvent]:
-        """Nothing is there any more; said only of what had arrived."""
         had_card = self._present not in (None, CardLay())
         self._present = None
         return [CardLeft()] if had_card else []
@@ -264,7 +263,6 @@ class SerialReader:
         return port
 
     def _read(self) -> bytes:
-        """What has arrived; waits up to the time limit for the first byte."""
         first: bytes = self._port.read(1)
         if not first:
             return b""
@@ -299,13 +297,8 @@ class SerialReader:
             logger.debug("Card reader: closing %s failed: %s", self._settings.port, problem)
 
     def _sentence(self, problem: OSError) -> str:
-        """What went wrong and what to check, for the person at the box."""
         return (
             f"The card reader's port {self._settings.port} cannot be used ({problem}): check that "
             "the reader is plugged in, that reader.port names it, that no other program uses it, "
             "and that the service's user is in the group dialout."
         )
-
-
-def _is_a_card_reader(reader: SerialReader) -> CardReader:
-    return reader  # checked by mypy

@@ -51,7 +51,6 @@ def _sound(signal: Signal, help: str) -> Any:
 
 
 def _check_patterns(settings: Any) -> None:
-    """ValueError with a line for each pattern that cannot be read."""
     problems = []
     for known in fields(settings):
         try:

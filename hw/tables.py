@@ -78,7 +78,6 @@ def _salvaged(text: str) -> dict[str, Any]:
 
 
 def _enter(header: str, tables: dict[str, Any]) -> list[str] | None:
-    """Where the keys under this header belong; None where that is unknown."""
     found = _HEADER.fullmatch(header)
     if found is None:
         return None

@@ -101,14 +101,12 @@ class TapDetector:
                 return self._fail(problem, now_s)
 
     def _begin_presentation(self) -> None:
-        """Forget everything about the field except which card was taken."""
         self._misses = 0
         self._missed_since_s = 0.0
         self._was_unreadable_reported = False
         self._restore_order()
 
     def _restore_order(self) -> None:
-        """The field holds one card, or none, and it can be read."""
         self._is_disturbed = False  # collisions or failed reads since the field was in order
         self._failed_reads = 0
         self._failing_since_s = 0.0
@@ -165,7 +163,6 @@ class TapDetector:
         return []
 
     def _has_settled(self, uid: bytes) -> bool:
-        """Count reads of the same card in a row; True when they are enough."""
         if uid != self._candidate:
             self._candidate, self._candidate_reads = uid, 0
         self._candidate_reads += 1

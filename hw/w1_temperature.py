@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from hw.ports import SafetyInput
 from hw.settings import TemperatureSettings
 
 logger = logging.getLogger(__name__)
@@ -101,7 +100,3 @@ class W1Temperature:
         self._stopping.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(STOP_S)
-
-
-def _is_a_safety_input(sensor: W1Temperature) -> SafetyInput:
-    return sensor  # checked by mypy

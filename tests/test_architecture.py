@@ -97,7 +97,6 @@ ONLY_FOR = {
 }
 OPEN_TO_AGENT = (
     "hw.ports",
-    "hw.simulation_controls",
     "hw.ports_reader",
     "hw.settings",
     "hw.board",

@@ -28,7 +28,7 @@ from agent.config.pins import pin_table
 from agent.config.reading import every_setting
 from agent.core.configuration import KEYS
 from agent.core.faults import RULES as FAULTS
-from hw.simulated.controls import SimulatedControls
+from hw.simulated.controls import SimulationControls
 from tests.test_architecture import LAYERS
 
 ROOT = Path(__file__).parent.parent
@@ -468,7 +468,7 @@ def test_every_command_and_option_is_in_the_reference():
 def test_the_reference_names_the_faults_that_can_be_simulated():
     text = (ROOT / "docs/commands.md").read_text().partition("\n### sim fault\n")[2]
     (row,) = [row for row in table_rows(text.partition("\n### ")[0]) if row[0] == "`NAME`"]
-    assert set(row[1].split(", ")) == set(SimulatedControls.fault_names)
+    assert set(row[1].split(", ")) == set(SimulationControls.fault_names)
 
 
 def handled_actions() -> set[str]:

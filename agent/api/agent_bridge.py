@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.api.counters import Counters
 from agent.control.actions import present_card
@@ -27,7 +27,9 @@ from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates
 from agent.store import CachedTag
 from hw.ports import ConnectorParts
-from hw.simulation_controls import SimulationControls
+
+if TYPE_CHECKING:
+    from hw.ports import SimulationControls
 
 PARTS = ("pilot", "plug", "contactor", "lock", "meter")
 ALIVE_S = 2.0

@@ -150,7 +150,6 @@ class SessionCommands:
         return self._started(asked.connector_id, reply)
 
     async def _watch(self, asked: StartRequested, progress: Progress) -> None:
-        """Say so when it waits: for the cable, or for the central system."""
 
         def waits_for_cable() -> bool:
             return any(

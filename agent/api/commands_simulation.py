@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import floor
+from typing import TYPE_CHECKING
 
 from agent.api.errors import conflict
 from agent.api.queue import Progress
@@ -24,7 +25,10 @@ from agent.core.events import LimitRequested
 from agent.core.id_tag import mask
 from agent.core.state import ChargePoint, Charging, Connector, Phase
 from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault, PilotState, Verdict
-from hw.simulation_controls import InjectedFault, SimulationControls
+from hw.ports import InjectedFault
+
+if TYPE_CHECKING:
+    from hw.ports import SimulationControls
 
 CAR = ("pilot", "plug")  # what a simulated car needs
 CURRENT_A_MIN = 6  # IEC 61851-1: less cannot be offered
@@ -114,7 +118,6 @@ class SimulationCommands:
         return await self._confirmed(connector_id, lambda c: not is_connected(c), "that it is gone")
 
     async def _is_free_to_go(self, connector_id: int) -> bool:
-        """True when the session has ended and the lock has let the cable go."""
 
         def is_settled(state: ChargePoint) -> bool:
             there = state.connector(connector_id)

@@ -62,8 +62,6 @@ App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request that has come in."""
-
     method: str
     path: str
     headers: Mapping[bytes, bytes]
@@ -173,7 +171,6 @@ class AccessMiddleware:
         )
 
     async def _pass_on(self, scope: Scope, body: bytes) -> Answer:
-        """Let the framework answer."""
         started: Message = {}
         chunks: list[bytes] = []
 

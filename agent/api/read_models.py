@@ -201,7 +201,6 @@ def _log_entry(frame: LoggedFrame) -> ChargerLogEntry:
 
 
 def _is_action(name: str, asked: str) -> bool:
-    """As OCPP spells it, or in snake_case, in any case."""
     return name.lower() == asked.replace("_", "").lower()
 
 

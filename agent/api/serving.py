@@ -65,7 +65,6 @@ def _with_page(
     authenticator: Authenticator,
     limits: RequestLimits,
 ) -> tuple[App, Callable[[], Awaitable[None]]]:
-    """The page beside the API."""
     # Imported here: not needed when it is off.
     from agent.api.page.setup import open_page
 

@@ -90,7 +90,6 @@ def _walk(config: Path | None) -> Iterator[Finding]:
 
 
 def _settings(path: Path | None) -> tuple[Settings | None, list[str]]:
-    """What the file says, or its mistakes; neither where the demonstration has none."""
     from agent.config.config_file import read_config
 
     try:
@@ -152,7 +151,6 @@ def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Find
 
 
 def _connection_profiles(settings: Settings) -> tuple[ConnectionProfiles | None, str]:
-    """How the agent reaches its central system, as it is stored; and why that is not known."""
     from agent.core.connection_profile import at_start
     from agent.ocppj.connect import approach_of_file
     from agent.platform.errors import StoreError

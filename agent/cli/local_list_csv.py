@@ -201,7 +201,6 @@ def _guarded(cell: str, form: str) -> str:
 
 
 def _needs_guard(cell: str, form: str) -> bool:
-    """True when a spreadsheet, or who reads it, would make another text of it."""
     bare = cell.lstrip("'")
     if bare != bare.strip() or _FORMULA_OR_NUMBER.match(bare) is not None:
         return True
@@ -212,7 +211,6 @@ def _needs_guard(cell: str, form: str) -> bool:
 
 
 def _read_cell(cell: str, form: str) -> tuple[str, bool]:
-    """The text of a cell, and whether it was guarded."""
     begun = cell.lstrip()
     if begun.startswith("'") and _needs_guard(begun[1:], form):
         return begun[1:], True

@@ -55,8 +55,6 @@ def open_alone(settings: Settings) -> Iterator[Do]:
 
 
 class _OfflineCore:
-    """Decides as the runtime does, one request after the other."""
-
     def __init__(self, state: ChargePoint, store: Store, clock: Clock) -> None:
         self.state = state
         self._store = store

@@ -20,7 +20,7 @@ from agent.cli.manual.tree import offered
 from agent.cli.self_test import add_self_test_commands
 from agent.cli.support_bundle import add_support_command
 from agent.platform.errors import ConfigError, ControlError
-from hw.simulation_controls import FAULT_NAMES
+from hw.ports import FAULT_NAMES
 
 WRONG_USAGE = 2
 

@@ -47,7 +47,6 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
 
 
 def _bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
-    """The station bus, and what is open on it."""
     words = "connected to" if bus["connected"] else "no broker at"
     yield f"station bus  {words} {bus['broker']}"
     if bus["problem"]:

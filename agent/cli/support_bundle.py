@@ -68,7 +68,6 @@ def run_support_command(options: argparse.Namespace) -> int:
 
 
 def _from_the_agent(options: argparse.Namespace, console: Console) -> tuple[list[BundlePart], str]:
-    """What the running agent gives; nothing and a sentence when there is none."""
     from agent.maintenance.support_bundle import unpack
 
     try:
@@ -155,7 +154,6 @@ def _text_of(config: Path) -> str:
 
 
 def _joined(live: list[BundlePart], own: list[BundlePart], sources: Sources) -> list[BundlePart]:
-    """What the agent says about itself, then what only this command could find out."""
     from agent.maintenance.support_bundle import readme
 
     from_agent = [part for part in live if part.name != "README.txt"]

@@ -263,7 +263,6 @@ class _Scan:
         return path
 
     def _skip_value(self) -> int:
-        """Go on to the end of the statement; return the last line of the value."""
         depth = 0
         while self._at < len(self._text):
             line = self._line()

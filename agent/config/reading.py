@@ -79,7 +79,6 @@ def _without_none(hint: Any) -> Any:
 
 
 def _table_class(kind: Any) -> Any:
-    """The settings class behind ``Class`` and ``tuple[Class, ...]``; None for other kinds."""
     item = get_args(kind)[0] if get_origin(kind) is tuple else kind
     return item if is_dataclass(item) else None
 
@@ -165,7 +164,6 @@ def _read_list(
 
 
 def _read_texts(value: Any, path: KeyPath, mistakes: Mistakes) -> dict[str, str]:
-    """A table of free keys, its values as the text that OCPP writes."""
     if not isinstance(value, dict):
         raise ValueError(f"must be a table, got {shown(value)}")
     if len(value) > FREE_KEYS_MAX:
@@ -209,7 +207,6 @@ def _read_int(value: Any, metadata: Mapping[str, Any]) -> int:
 
 
 def _read_pin(value: Any, metadata: Mapping[str, Any]) -> Pin:
-    """A number on the header, or chip and line."""
     if not isinstance(value, str) or value.isdigit():
         return _read_int(value, metadata)
     try:

@@ -20,8 +20,8 @@ from agent.config.settings import ChargePointSettings, Settings
 from agent.core.configuration import KEYS, problems_together, start_values
 from agent.core.values import ERROR_CODES
 from hw.lines import Pin
+from hw.ports import FAULT_NAMES
 from hw.settings import MeterSettings
-from hw.simulation_controls import FAULT_NAMES
 
 IDENTITY_MAX = 48
 TEXT_LIMITS = {"vendor": (1, 20), "model": (1, 20), "serial_number": (0, 25)}
@@ -223,7 +223,6 @@ def _check_serial_ports(settings: Settings, mistakes: Mistakes) -> None:
 def _ports_of_their_own(
     settings: Settings, mistakes: Mistakes
 ) -> Iterator[tuple[KeyPath, str, str]]:
-    """Serial ports that may not be shared: key, port, and what is on it."""
     reader = settings.reader
     if reader.driver == "serial" and reader.port and mistakes.is_sound(("reader", "port")):
         yield ("reader", "port"), normpath(reader.port), "a card reader"

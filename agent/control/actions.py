@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.control.event_log import decision_line
 from agent.control.server import Action
@@ -15,7 +15,9 @@ from agent.core.id_tag import mask
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
 from agent.runtime.journal import FRESH_S
-from hw.simulation_controls import SimulationControls
+
+if TYPE_CHECKING:
+    from hw.ports import SimulationControls
 
 DECISIONS_MAX = 100
 # On top of what the central system (busy with another tag first) and the station's logic may take.
@@ -67,7 +69,6 @@ class ControlActions:
         return [decision_as_data(record) for record in records]
 
     async def _sim(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Control the simulated hardware; a tap is answered with its decision."""
         if self._simulation is None:
             raise ControlError("this box has real hardware: nothing can be simulated on it")
         try:

@@ -208,7 +208,6 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
 
 
 def _is_refused_request(record: DecisionRecord) -> bool:
-    """True if the box itself has refused what somebody asked of it from afar."""
     is_own = record.verdict is Verdict.REFUSED and record.source == "charge point"
     return is_own and record.purpose not in _PRESENTED
 

@@ -68,7 +68,6 @@ def charge_point_snapshot(
 
 
 def _firmware(firmware: Firmware) -> str:
-    """What becomes of the last update, in words; empty: nothing to tell."""
     update = firmware.update
     if update is None or update.step is FirmwareStep.INSTALLED:
         return ""
@@ -127,7 +126,6 @@ def _connector(
 
 
 def _availability(state: ChargePoint, connector: Connector) -> str:
-    """What ChangeAvailability wants, and whether it is in force."""
     if connector.out_of_service:
         return "inoperative"
     is_wanted_out = connector.connector_id in state.inoperative
@@ -164,13 +162,11 @@ def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
 
 
 def _look_at(state: ChargePoint, connector: Connector) -> str:
-    """What a technician looks at next; empty: nothing is wrong."""
     fault = faults.worst(connectors.all_faults(state, connector))
     return "" if fault is None else faults.RULES[fault].check
 
 
 def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
-    """One line that says who holds it up, or that it charges."""
     fault = faults.worst(
         frozenset(
             f for f in connectors.all_faults(state, connector) if faults.RULES[f].shows_faulted

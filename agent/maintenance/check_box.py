@@ -179,7 +179,6 @@ def _wanted(settings: Settings, dev: Path) -> dict[str, Path]:
 
 
 def _parts(settings: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every table that has a driver, with its name; those that drive nothing are left out."""
     if getattr(settings, "driver", "none") not in _NOT_REAL:
         yield name, settings
     for field in fields(settings):

@@ -121,7 +121,6 @@ def _resolve(host: str, port: int, access: Access, now: datetime) -> list[str]:
 
 
 def _connected(addresses: list[str], port: int, access: Access, now: datetime) -> socket.socket:
-    """A line to the first address that answers."""
     last: OSError = TimeoutError()
     for address in addresses:
         try:

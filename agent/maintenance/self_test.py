@@ -268,7 +268,6 @@ class SelfTest:
                 self._supervision.look_now()
 
     async def _close(self, parts: ConnectorParts, events: _PartEvents) -> Finding | None:
-        """Close it; None when it is closed."""
         connector_id, contactor = parts.connector_id, parts.contactor
         step = f"contactor-{connector_id}"
         try:
@@ -331,8 +330,6 @@ class _Alone:
 
 
 class _PartEvents:
-    """What the parts report, as the runtime sees it."""
-
     def __init__(self) -> None:
         self._heard: asyncio.Queue[Event] = asyncio.Queue()
 

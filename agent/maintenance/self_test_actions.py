@@ -57,7 +57,6 @@ class SelfTestActions:
         return settings_as_data(self._services.settings)
 
     async def _acknowledge(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """A person has looked at the contactor: sessions may begin again."""
         connector_id = request.get("connector")
         known = [connector.connector_id for connector in self._services.runtime.state.connectors]
         if isinstance(connector_id, bool) or connector_id not in known:

@@ -57,8 +57,6 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One turn of the runtime, to be published a little later."""
-
     before: ChargePoint
     event: Event
     after: ChargePoint
@@ -325,7 +323,6 @@ class MqttClient:
             self._notifier.talking.discard(evse_id)
 
     def _take_decision(self, message: Message) -> None:
-        """The station's own logic has decided without us."""
         problem = envelope.problem_of(message)
         if not self._settings.accept_cs_updates:
             problem = "mqtt.accept_cs_updates is false"

@@ -47,7 +47,6 @@ class Evses:
 
 
 def _waits(state: ChargePoint, connector: Connector) -> bool:
-    """Plugged in, and no tag has been accepted for it yet."""
     only_here = (connector.connector_id,)
     is_promised = any(grant.connectors == only_here for grant in state.waiting)
     may_begin = connector.phase is Phase.IDLE and connectors.may_start(state, connector)

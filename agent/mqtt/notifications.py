@@ -132,7 +132,6 @@ class Notifier:
                 yield self._update(new, grant.id_tag, "deauthorized")
 
     def _authorized_tag(self, state: ChargePoint, connector: Connector) -> str | None:
-        """The idTag that has this connector: with its plug in, or meant by a remote start."""
         if connector.transaction is not None:
             return connector.transaction.id_tag
         if connector.grant is not None:
@@ -149,7 +148,6 @@ class Notifier:
         return Notification(TO_BOTH, "authorization", "update", data)
 
     def _named(self, id_tag: str) -> Data:
-        """The token in the form of the bus."""
         key = id_tag.casefold()
         token_type, id_token = token_of(id_tag, self._settings)
         if key in self._remote:
@@ -246,7 +244,6 @@ class Notifier:
             yield Notification(AS_STATION, "cs_status_and_limits", "update", limits)
 
     def _availability(self, before: ChargePoint, after: ChargePoint) -> Iterator[Notification]:
-        """ChangeAvailability of the central system, for the hardware to know."""
         changed = before.inoperative ^ after.inoperative
         if availability.CHARGE_POINT in changed:
             changed = frozenset({availability.CHARGE_POINT})
@@ -275,12 +272,10 @@ def _is_refused(connector: Connector) -> bool:
 
 
 def _is_known_now(was: Transaction, now_is: Transaction) -> bool:
-    """True when the central system has given this transaction its id just now."""
     return was.transaction_id is None and now_is.transaction_id is not None
 
 
 def _asks_others_to_stop(connector: Connector) -> bool:
-    """True for a remote stop, and for a stop by a token."""
     assert connector.stop is not None
     reason = connector.stop.reason
     is_by_token = reason is StopReason.LOCAL and connector.stop.id_tag is not None

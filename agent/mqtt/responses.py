@@ -138,7 +138,6 @@ class StationInfo:
         return found
 
     def _named(self, data: Data) -> Connector | None:
-        """The connector of ``evse_id``; without one the first."""
         evse_id = data.get("evse_id")
         connector_id = 1 if evse_id is None else self._evses.connector_id(evse_id)
         state = self._state()

@@ -87,8 +87,6 @@ def _at_once(text: str) -> Any:
 
 
 class _Reader:
-    """Reads a text from its begin to its end, a piece at a time."""
-
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
@@ -142,7 +140,6 @@ class _Reader:
             yield name, self.value(depth_left - 1)
 
     def _listed(self, depth_left: int) -> Iterator[None]:
-        """Stop at each thing between the brackets or braces that come next."""
         if depth_left < 1:
             raise NotJson(_TOO_DEEP, self._at)
         opening = self._text[self._at]
@@ -160,7 +157,6 @@ class _Reader:
         self._at += 1
 
     def _next(self) -> str:
-        """The character at which something begins; empty at the end of the text."""
         while True:
             begin = self._at
             found = _BLANKS.match(self._text, begin, begin + AT_ONCE_MAX)

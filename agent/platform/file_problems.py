@@ -51,7 +51,6 @@ def reason(problem: OSError, path: Path | str = "") -> str:
 
 
 def _what_is_missing(path: Path) -> str:
-    """The first folder on the way that is not there, else the file itself."""
     for folder in reversed(path.absolute().parents):
         if not os.path.lexists(folder):
             return f"there is no folder {folder}"
@@ -61,7 +60,6 @@ def _what_is_missing(path: Path) -> str:
 
 
 def _who_may(path: Path) -> str:
-    """Root may; and the group of the place that is closed to this user, where that helps."""
     for place in (path, *path.parents):
         try:
             found = place.stat()
@@ -75,7 +73,6 @@ def _who_may(path: Path) -> str:
 
 
 def _missing_right(place: Path, *, is_on_the_way: bool) -> int:
-    """What a group must have here: the first right that this user lacks."""
     first, bit = (os.X_OK, stat.S_IXGRP) if is_on_the_way else (os.R_OK, stat.S_IRGRP)
     return stat.S_IWGRP if os.access(place, first, effective_ids=True) else bit
 

@@ -45,8 +45,6 @@ class LineFormatter(logging.Formatter):
 
 @dataclass(slots=True)
 class _Repeated:
-    """One thing that is said again and again."""
-
     record: logging.LogRecord  # the last one
     left: int  # times that it is still said
     until_s: float  # then its count is written
@@ -62,8 +60,6 @@ class _Repeated:
 
 @dataclass(slots=True)
 class _CallSite:
-    """One place in the program that logs, whatever it says."""
-
     bucket: TokenBucket
     unsaid: int = 0
     record: logging.LogRecord | None = None  # the last one that was not said

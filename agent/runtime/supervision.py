@@ -27,13 +27,13 @@ from hw.ports import (
     ContactorEvent,
     ContactorOpened,
     ContactorTripped,
+    InjectedFault,
     LockChanged,
     LockEvent,
     LockJammed,
     PilotController,
     Trip,
 )
-from hw.simulation_controls import InjectedFault
 
 logger = logging.getLogger(__name__)
 

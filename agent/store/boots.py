@@ -115,7 +115,6 @@ def _shift_before(bound: datetime, last: datetime | None) -> timedelta:
 
 
 def _span(connection: sqlite3.Connection, mark: int) -> tuple[datetime | None, datetime | None]:
-    """The first and the last instant of the rows of one boot."""
     first: datetime | None = None
     last: datetime | None = None
     for (payload,) in connection.execute("SELECT payload FROM outbox WHERE boot = ?", (mark,)):

@@ -118,7 +118,6 @@ def _lock(path: Path) -> int:
 
 
 def _open_private(path: Path) -> int:
-    """Open or create a file that only its owner may read."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
 
 
@@ -172,7 +171,8 @@ def _quarantine(path: Path, now: datetime, damage: str) -> str:
 
 
 def _move_aside(path: Path, now: datetime) -> Path:
-    earlier = _moved_aside_before(path)
+    found = path.parent.glob(f"{path.name}.corrupt-*Z*")
+    earlier = sorted({_without_companion(each) for each in found})
     aside = _free_name(path.with_name(f"{path.name}.corrupt-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"))
     for companion in _COMPANIONS:
         source = path.with_name(path.name + companion)
@@ -183,12 +183,6 @@ def _move_aside(path: Path, now: datetime) -> Path:
             old.with_name(old.name + companion).unlink(missing_ok=True)
     _sync_directory(path.parent)
     return aside
-
-
-def _moved_aside_before(path: Path) -> list[Path]:
-    """Find what was moved aside earlier, oldest first."""
-    found = path.parent.glob(f"{path.name}.corrupt-*Z*")
-    return sorted({_without_companion(each) for each in found})
 
 
 def _without_companion(path: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from dataclasses import asdict
 from typing import Any
 
 from agent.core.commands import SaveRegister
@@ -20,6 +21,8 @@ from agent.core.firmware_values import FirmwareStep, FirmwareUpdate, SaveFirmwar
 from agent.store.instants import instant_of, instant_text
 
 logger = logging.getLogger(__name__)
+
+_OF_THIS_PROCESS = ("is_resumed", "not_before_s", "give_up_s")  # fields of FirmwareUpdate
 
 
 def save_firmware(connection: sqlite3.Connection, row: SaveFirmware) -> None:
@@ -47,33 +50,17 @@ def read_firmware(reader: sqlite3.Connection) -> FirmwareUpdate | None:
 
 
 def _encoded_firmware(update: FirmwareUpdate) -> str:
-    return json.dumps(
-        {
-            "location": update.location,
-            "retrieve_at": instant_text(update.retrieve_at),
-            "retries_left": update.retries_left,
-            "retry_interval_s": update.retry_interval_s,
-            "step": update.step.value,
-            "version_before": update.version_before,
-            "sha256": update.sha256,
-            "untold": update.untold,
-        }
-    )
+    state = {name: value for name, value in asdict(update).items() if name not in _OF_THIS_PROCESS}
+    written = {"retrieve_at": instant_text(update.retrieve_at), "step": update.step.value}
+    return json.dumps({**state, **written})
 
 
-def _decoded_firmware(state: str) -> FirmwareUpdate:
-    data = json.loads(state)
-    return FirmwareUpdate(
-        location=str(data["location"]),
-        retrieve_at=instant_of(data["retrieve_at"]),
-        retries_left=int(data["retries_left"]),
-        retry_interval_s=int(data["retry_interval_s"]),
-        step=FirmwareStep(data["step"]),
-        version_before=str(data["version_before"]),
-        sha256=str(data["sha256"]),
-        untold=tuple(str(status) for status in data["untold"]),
-        is_resumed=False,
-    )
+def _decoded_firmware(text: str) -> FirmwareUpdate:
+    state = json.loads(text)
+    state["retrieve_at"] = instant_of(state["retrieve_at"])
+    state["step"] = FirmwareStep(state["step"])
+    state["untold"] = tuple(state["untold"])
+    return FirmwareUpdate(**state, is_resumed=False)
 
 
 def save_connection_profiles(connection: sqlite3.Connection, row: SaveConnectionProfiles) -> None:
@@ -101,16 +88,12 @@ def read_connection_profiles(reader: sqlite3.Connection) -> ConnectionProfiles |
 def _encoded_profiles(known: ConnectionProfiles) -> str:
     return json.dumps(
         {
-            "settled": _one(known.settled),
-            "trial": None if known.trial is None else _one(known.trial),
+            "settled": asdict(known.settled),
+            "trial": None if known.trial is None else asdict(known.trial),
             "is_doubted": known.is_doubted,
-            "file": _one(known.file),
+            "file": asdict(known.file),
         }
     )
-
-
-def _one(approach: ConnectionProfile) -> dict[str, Any]:
-    return {"url": approach.url, "profile": approach.profile, "password": approach.password}
 
 
 def _decoded_profiles(data: Any) -> ConnectionProfiles:

@@ -54,7 +54,6 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 
 def _applied(connection: sqlite3.Connection) -> set[str]:
-    """Names of the steps that sqlite_utils has noted as applied."""
     (has_notes,) = connection.execute(
         "SELECT count(*) FROM sqlite_master WHERE name = '_sqlite_migrations'"
     ).fetchone()

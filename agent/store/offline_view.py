@@ -81,8 +81,8 @@ def look_at(path: Path, must_stop: Callable[[], bool]) -> Look:
     try:
         with _opened(path, look) as reader:
             reader.set_progress_handler(lambda: int(must_stop()), _STEPS_BETWEEN_LOOKS)
-            for read in (_tags, _passwords, _memories, _outbox, _keys, _rows, _check):
-                _try(read, reader, look)
+            for read, what in _READERS:
+                _try(read, what, reader, look)
     except StoreError as problem:
         look.problems.append(str(problem))
     return look
@@ -93,7 +93,7 @@ def quick_check(path: Path, must_stop: Callable[[], bool] = lambda: False) -> st
     look = Look()
     with _opened(path, look) as reader:
         reader.set_progress_handler(lambda: int(must_stop()), _STEPS_BETWEEN_LOOKS)
-        _try(_check, reader, look)
+        _try(_check, "The check of the file", reader, look)
     if look.problems:
         raise StoreError(look.problems[0])
     return look.quick_check
@@ -108,11 +108,11 @@ def stored_connection_profiles(path: Path) -> ConnectionProfiles | None:
             raise store_error(problem, f"Cannot read the database {path}") from problem
 
 
-def _try(read: _Read, reader: sqlite3.Connection, look: Look) -> None:
+def _try(read: _Read, what: str, reader: sqlite3.Connection, look: Look) -> None:
     try:
         read(reader, look)
     except (sqlite3.Error, StoreError, ValueError, KeyError) as problem:
-        look.problems.append(f"{(read.__doc__ or '').rstrip('.')} cannot be read: {problem}")
+        look.problems.append(f"{what} cannot be read: {problem}")
 
 
 @contextmanager
@@ -168,7 +168,6 @@ def _sizes(path: Path) -> dict[str, int]:
 
 
 def _tags(reader: sqlite3.Connection, look: Look) -> None:
-    """The cards."""
     for table, column in _TAGS:
         rows = reader.execute(
             f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT ?",
@@ -178,30 +177,25 @@ def _tags(reader: sqlite3.Connection, look: Look) -> None:
 
 
 def _passwords(reader: sqlite3.Connection, look: Look) -> None:
-    """The passwords."""
     known = read_connection_profiles(reader)
     ways = () if known is None else (known.settled, known.trial)
     look.passwords = [way.password for way in ways if way is not None and way.password]
 
 
 def _memories(reader: sqlite3.Connection, look: Look) -> None:
-    """The decisions."""
     look.decisions = read_decisions(reader, None, DECISIONS_SHOWN)
     look.deeds = read_deeds(reader, DEEDS_SHOWN)
 
 
 def _outbox(reader: sqlite3.Connection, look: Look) -> None:
-    """The outbox."""
     look.outbox = read_outbox_summary(reader)
 
 
 def _keys(reader: sqlite3.Connection, look: Look) -> None:
-    """The configuration keys."""
     look.configuration = dict(reader.execute("SELECT key, value FROM configuration_keys"))
 
 
 def _rows(reader: sqlite3.Connection, look: Look) -> None:
-    """The number of rows."""
     for table in _COUNTED:
         (look.rows[table],) = reader.execute(f"SELECT count(*) FROM {table}").fetchone()
     applied = reader.execute("SELECT name FROM _sqlite_migrations ORDER BY id")
@@ -209,6 +203,16 @@ def _rows(reader: sqlite3.Connection, look: Look) -> None:
 
 
 def _check(reader: sqlite3.Connection, look: Look) -> None:
-    """The check of the file."""
     verdicts = [verdict for (verdict,) in reader.execute("PRAGMA quick_check(5)")]
     look.quick_check = "; ".join(verdicts)
+
+
+_READERS: tuple[tuple[_Read, str], ...] = (
+    (_tags, "The cards"),
+    (_passwords, "The passwords"),
+    (_memories, "The decisions"),
+    (_outbox, "The outbox"),
+    (_keys, "The configuration keys"),
+    (_rows, "The number of rows"),
+    (_check, "The check of the file"),
+)

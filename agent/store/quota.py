@@ -36,12 +36,6 @@ class Quota:
     thinned_in_all: int = 0
 
 
-def quota_of(connection: sqlite3.Connection, bytes_max: int) -> Quota:
-    """Count what waits; done once, when the store is opened."""
-    used = bytes_used(connection)
-    return Quota(bytes_max, used, thin_above=bytes_max)
-
-
 def bytes_used(connection: sqlite3.Connection) -> int:
     """Count what waits, parked messages too."""
     (used,) = connection.execute(

@@ -176,7 +176,7 @@ def _reservations(reader: sqlite3.Connection) -> tuple[Reservation, ...]:
     rows = reader.execute(
         "SELECT reservation_id, connector_id, id_tag, expires_at, parent_id_tag"
         " FROM reservations ORDER BY reservation_id"
-    ).fetchall()
+    )
     return tuple(
         Reservation(number, connector_id, id_tag, instant_of(expires_at), parent)
         for number, connector_id, id_tag, expires_at, parent in rows
@@ -230,7 +230,10 @@ def read_outbox_summary(reader: sqlite3.Connection) -> OutboxSummary:
         queued_count=queued_count,
         oldest_queued_at=None if oldest is None else instant_of(oldest[0]),
         parked_count=parked_count,
-        parked=tuple(_parked(row) for row in reversed(parked)),
+        parked=tuple(
+            ParkedMessage(number, ref, action, instant_of(queued_at), instant_of(parked_at), *rest)
+            for number, ref, action, queued_at, parked_at, *rest in reversed(parked)
+        ),
     )
 
 
@@ -274,11 +277,10 @@ def read_parked_with(reader: sqlite3.Connection, sequence: int) -> list[int]:
 
 
 def _counts(reader: sqlite3.Connection) -> tuple[int, int]:
-    all_count, parked_count = reader.execute(
-        "SELECT (SELECT count(*) FROM outbox),"
-        " (SELECT count(*) FROM outbox WHERE parked_at IS NOT NULL)"
+    queued_count, parked_count = reader.execute(
+        "SELECT count(*) - count(parked_at), count(parked_at) FROM outbox"
     ).fetchone()
-    return all_count - parked_count, parked_count
+    return queued_count, parked_count
 
 
 def _highest(reader: sqlite3.Connection, *columns: str) -> int:
@@ -291,31 +293,7 @@ def _highest(reader: sqlite3.Connection, *columns: str) -> int:
 
 
 def _decision(row: tuple[Any, ...]) -> DecisionRecord:
-    decided_at, purpose, connector_id, id_tag, verdict, rule, source, *rest = row
-    status, list_version, cache_age_s, detail = rest
+    decided_at, purpose, connector_id, id_tag, verdict, *rest = row
     return DecisionRecord(
-        decided_at=instant_of(decided_at),
-        purpose=purpose,
-        connector_id=connector_id,
-        id_tag=id_tag,
-        verdict=Verdict(verdict),
-        rule=rule,
-        source=source,
-        status=status,
-        list_version=list_version,
-        cache_age_s=cache_age_s,
-        detail=detail,
-    )
-
-
-def _parked(row: tuple[Any, ...]) -> ParkedMessage:
-    sequence, transaction_ref, action, queued_at, parked_at, attempts, problem = row
-    return ParkedMessage(
-        sequence=sequence,
-        transaction_ref=transaction_ref,
-        action=action,
-        queued_at=instant_of(queued_at),
-        parked_at=instant_of(parked_at),
-        attempts=attempts,
-        problem=problem,
+        instant_of(decided_at), purpose, connector_id, id_tag, Verdict(verdict), *rest
     )

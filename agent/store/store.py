@@ -2,8 +2,8 @@
 
 One writer, one reader, each used by one thread at a time:
 
-* ``commit``, ``begin_list``, ``stage_list``, ``tidying`` (each step of it) and ``replace_list``
-  belong to the writer's thread;
+* ``commit``, ``begin_list``, ``stage_list`` and ``tidying`` (each step of it) belong to the
+  writer's thread;
 * ``facts``, ``head``, ``load``, ``decisions``, ``outbox_summary``, ``local_list``, ``list_page``
   belong to the reader's thread, see what was committed before they were called, and never wait for
   the writer;
@@ -13,14 +13,13 @@ One writer, one reader, each used by one thread at a time:
 from __future__ import annotations
 
 import logging
-import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from agent.core.commands import ActivateList, Row
+from agent.core.commands import Row
 from agent.core.values import (
     Boot,
     DecisionRecord,
@@ -36,8 +35,8 @@ from agent.platform.errors import StoreError
 from agent.store import local_list as lists
 from agent.store.boots import read_ending, read_this_boot
 from agent.store.database_file import DatabaseFile, as_store_errors, close_database, open_database
-from agent.store.local_list import AT_ONCE_MAX, ListHead, ListStaging
-from agent.store.quota import QUEUE_BYTES_MAX, Quota, bytes_used, quota_of, thin, thinned
+from agent.store.local_list import ListHead, ListStaging
+from agent.store.quota import QUEUE_BYTES_MAX, Quota, bytes_used, thin, thinned
 from agent.store.reading import (
     CachedTag,
     Durable,
@@ -57,7 +56,6 @@ from agent.store.rows import Writing, write_row
 logger = logging.getLogger(__name__)
 
 _WRITING_LIST = "Cannot write the local list"
-_NO_TIME = datetime.min.replace(tzinfo=UTC)  # no time is written with a list
 
 
 class Store:
@@ -68,7 +66,8 @@ class Store:
     ) -> None:
         self._database = database
         self._make_id = make_id
-        self._quota = quota_of(database.writer, queue_bytes_max)
+        used = bytes_used(database.writer)  # counted once: each commit says how it changes
+        self._quota = Quota(queue_bytes_max, used, thin_above=queue_bytes_max)
         self._is_closed = False
 
     @classmethod
@@ -190,26 +189,6 @@ class Store:
                 behind = lists.remove_dead_behind(self._database.writer, head, behind)
             yield
 
-    def replace_list(self, version: int, entries: Iterable[tuple[str, IdTagInfo]]) -> None:
-        """Replace the whole local list in one go, on a store that is not used otherwise.
-
-        Raises StoreError when an idTag comes twice (in whatever case) or the list cannot be
-        written: the old list and version stay.
-        """
-        for _ in self.tidying():
-            pass
-        staging = self.begin_list(is_full=True)
-        try:
-            ordered = sorted(entries, key=lambda entry: entry[0].lower())
-            for start in range(0, len(ordered), AT_ONCE_MAX):
-                piece = ordered[start : start + AT_ONCE_MAX]
-                self.stage_list(staging, [ListEntry(*entry) for entry in piece])
-            row = ActivateList(version, staging.base, staging.generation, staging.entries)
-            self.commit([row], _NO_TIME)
-        finally:
-            for _ in self.tidying(staging):
-                pass
-
     def local_list(self) -> LocalList:
         """Return version, number of entries and generation of the local list."""
         with as_store_errors("Cannot read the local list"):
@@ -311,10 +290,6 @@ class Store:
                 yield
                 writer.execute("COMMIT")
             except BaseException:
-                _roll_back(writer)
+                if writer.in_transaction:  # SQLite ends it itself after a full disk, for example
+                    writer.execute("ROLLBACK")
                 raise
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:  # SQLite ends it itself after some errors, such as a full disk
-        connection.execute("ROLLBACK")

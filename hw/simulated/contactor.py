@@ -55,9 +55,6 @@ class SimulatedContacts(SimulatedPart):
             return self.is_coil_on or SimulatedFault.WELDED in self.faults
         return self.is_coil_on and SimulatedFault.DOES_NOT_CLOSE not in self.faults
 
-    def _faults_changed(self) -> None:
-        self._follow()
-
 
 class SimulatedContactor(LeasedContactor):
     """A contactor without mains. Its levers and its memory are those of ``contacts``."""

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 
 from hw.simulated.front_panel import SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
-from hw.simulated.part import SimulatedFault, SimulatedPart
+from hw.simulated.part import FAULT_NAMES, InjectedFault, SimulatedFault, SimulatedPart
 from hw.simulated.reader import SimulatedReader
 from hw.simulated.vehicle import SimulatedPilot, SimulatedPlug
-from hw.simulation_controls import FAULT_NAMES, InjectedFault
 
 
 class Subscribers:
@@ -28,8 +27,11 @@ class Subscribers:
             on_change()
 
 
-class SimulatedControls:
-    """See ``SimulationControls`` in hw.ports.
+class SimulationControls:
+    """Plays driver, car and bad luck on the simulated parts of a board.
+
+    Every method raises ValueError, with a sentence for a person, for an unknown connector, an
+    unknown fault, or a part that is not simulated on this board.
 
     ``on_change`` is called after every lever, and when an order to a simulated pilot changed what
     the car shows; it should only wake the thread that steps the board, since it may be called
@@ -58,7 +60,7 @@ class SimulatedControls:
         self._subscribers.add(on_change)
 
     def plug(self, connector_id: int, asks: bool = True) -> None:
-        """Plug the car in. No effect while it is plugged in."""
+        """Plug the car in; if it ``asks``, it does so as soon as current is offered."""
         outlet = self._outlet_with_socket(connector_id)
         if not outlet.vehicle.is_plugged:
             outlet.settle()
@@ -79,7 +81,7 @@ class SimulatedControls:
         self._subscribers.notify()
 
     def drive_off(self, connector_id: int) -> None:
-        """Pull the cable off the car; its other end stays in the socket. No effect without one."""
+        """Pull the cable off the car; its other end stays in the socket until ``unplug``."""
         outlet = self._outlet_with_socket(connector_id)
         if outlet.vehicle.is_plugged:
             outlet.settle()
@@ -93,7 +95,11 @@ class SimulatedControls:
         connector_id: int | None = None,
         request_id: str | None = None,
     ) -> bool:
-        """See ``SimulationControls.tap``; ValueError for what no card can be."""
+        """Tap a card: hex of a UID, or a ready-made tag; ``is_code``: a tag, whatever it looks.
+
+        ``connector_id``: at its reader, where each connector has one; None means the first.
+        ``request_id`` goes with the card, to be answered. False: the reader hangs.
+        """
         if self._reader is None:
             raise ValueError("the card reader is not simulated")
         at = None
@@ -117,7 +123,7 @@ class SimulatedControls:
         self._subscribers.notify()
 
     def power(self, connector_id: int, power_w: float) -> None:
-        """Let the car draw this much from now on; ValueError below 0, and without a car."""
+        """Let the car draw this much from now on, if it may; with 0 it asks no more."""
         if power_w < 0:
             raise ValueError(f"a car draws 0 W or more, not {power_w:g}")
         outlet = self._outlet_with_socket(connector_id)
@@ -175,7 +181,7 @@ class SimulatedControls:
         self._subscribers.notify()
 
     def times_mended(self, connector_id: int) -> int:
-        """How often ``clear`` was called on this connector."""
+        """How often ``clear`` was called on this connector: a person has looked at it."""
         self._outlet(connector_id)
         return self._times_mended[connector_id]
 

@@ -45,9 +45,6 @@ class SimulatedBolt(SimulatedPart):
         else:
             self.position.move(self.is_driven, self.travel_s)
 
-    def _faults_changed(self) -> None:
-        self._follow()
-
 
 class SimulatedLock(SolenoidLock):
     """A lock without a plug. Its levers and its memory are those of ``bolt``."""

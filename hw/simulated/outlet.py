@@ -17,9 +17,8 @@ from hw.settings import BoardSettings, ConnectorSettings
 from hw.simulated.contactor import SimulatedContactor
 from hw.simulated.lock import SimulatedLock
 from hw.simulated.meter import SimulatedMeter
-from hw.simulated.part import SimulatedFault, SimulatedPart
+from hw.simulated.part import InjectedFault, SimulatedFault, SimulatedPart
 from hw.simulated.vehicle import SimulatedPilot, SimulatedPlug, SimulatedVehicle
-from hw.simulation_controls import InjectedFault
 
 
 class SimulatedOutlet:

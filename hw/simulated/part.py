@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 HISTORY_LENGTH = 200
@@ -27,6 +28,18 @@ class SimulatedFault(Enum):
     DOOR = "door"
 
 
+FAULT_NAMES = tuple(fault.value for fault in SimulatedFault)
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedFault:
+    """A fault that a simulated connector reports by itself; ``code`` and ``text`` are passed on."""
+
+    code: str
+    text: str = ""
+    is_emergency_stop: bool = False
+
+
 class SimulatedPart:
     """Base of the simulated parts. ``history`` holds the last happenings as (seconds, what)."""
 
@@ -45,7 +58,7 @@ class SimulatedPart:
             self._before_change()
             self.faults.add(fault)
             self.note(f"fault {fault.value}")
-            self._faults_changed()
+            self._follow()
 
     def mend(self) -> None:
         """Take every fault away."""
@@ -53,7 +66,7 @@ class SimulatedPart:
             self._before_change()
             self.faults.clear()
             self.note("mended")
-            self._faults_changed()
+            self._follow()
 
     def note(self, what: str) -> None:
         """Remember that this happened now; the oldest memory fades."""
@@ -62,8 +75,8 @@ class SimulatedPart:
     def _before_change(self) -> None:
         """Called before faults change."""
 
-    def _faults_changed(self) -> None:
-        """Called after faults have changed."""
+    def _follow(self) -> None:
+        """Do what orders and faults now say; called after faults have changed."""
 
 
 class DelayedPosition:

@@ -33,7 +33,7 @@ class SimulatedReader(SimulatedPart):
         self._report = report
         self.note("started")
         if SimulatedFault.READER_HANG in self.faults:
-            self._faults_changed()
+            self._follow()
 
     def shut_down(self) -> None:
         """Report nothing any more. Safe to repeat."""
@@ -65,7 +65,7 @@ class SimulatedReader(SimulatedPart):
             self._report(event)
         return True
 
-    def _faults_changed(self) -> None:
+    def _follow(self) -> None:
         if self._report is not None:
             hangs = SimulatedFault.READER_HANG in self.faults
             problem = "The reader does not answer (simulated)."

@@ -30,6 +30,7 @@ from tests.emulators.broker import FakeBroker
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.inline_executor import InlineExecutor
 from tests.emulators.virtual_clock import NOON, VirtualClock
+from tests.store.builders import replace_list
 
 URL = "ws://central.test/ocpp"
 CARD = "044943121F1A80"
@@ -242,7 +243,7 @@ async def running_box(directory: Path, connectors: int = 1, **keys: str) -> Asyn
 def put_on_list(settings: Settings, *tags: str, version: int = 7) -> None:
     """Write the local list before the agent starts."""
     store = Store.open(settings.storage_path, now=NOON, make_id=lambda: "unused")
-    store.replace_list(version, [(tag, ACCEPTED) for tag in tags])
+    replace_list(store, version, [(tag, ACCEPTED) for tag in tags])
     store.close()
 
 

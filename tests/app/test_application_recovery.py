@@ -24,6 +24,7 @@ from tests.app.box import (
 )
 from tests.emulators.central_system import Late
 from tests.emulators.virtual_clock import NOON
+from tests.store.builders import replace_list
 
 
 async def test_a_session_cut_by_a_power_loss_is_closed_at_the_next_start(tmp_path):
@@ -313,7 +314,7 @@ async def test_a_list_that_was_stored_is_found_after_the_process_died(tmp_path):
     async with running_box(tmp_path) as box:
         await box.die()
         store = Store.open(box.settings.storage_path, now=NOON, make_id=lambda: "unused")
-        store.replace_list(3, [(CARD, ACCEPTED)])
+        replace_list(store, 3, [(CARD, ACCEPTED)])
         store.close()
         await box.start()
         await box.plug()

@@ -24,6 +24,7 @@ from tests.box_config import write_config
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
 from tests.platform.test_systemd import Listener
+from tests.store.builders import replace_list
 
 pytestmark = pytest.mark.real_time
 
@@ -33,7 +34,7 @@ ENDS_WITHIN_S = 8.0  # systemd waits 15 s; a busy machine is slow
 def put_on_list(database: Path, *tags: str) -> None:
     store = Store.open(database, now=NOON, make_id=lambda: "unused")
     accepted = IdTagInfo(AuthorizationStatus.ACCEPTED)
-    store.replace_list(1, [(tag, accepted) for tag in tags])
+    replace_list(store, 1, [(tag, accepted) for tag in tags])
     store.close()
 
 

@@ -37,6 +37,7 @@ from tests.app.box import ACCEPTED, Box, box_settings
 from tests.emulators.broker import FakeBroker
 from tests.emulators.central_system import Answer, Silence
 from tests.emulators.virtual_clock import NOON
+from tests.store.builders import replace_list
 
 EVSE = "DE*ABC*E1"
 BLOCKED = IdTagInfo(AuthorizationStatus.BLOCKED)
@@ -220,7 +221,7 @@ async def house_of(directory: Any, door: str, link: str) -> AsyncIterator[House]
         mqtt=MqttSettings(enabled=True),
     )
     store = Store.open(settings.storage_path, now=NOON, make_id=lambda: "unused")
-    store.replace_list(7, list(LISTED.items()))
+    replace_list(store, 7, list(LISTED.items()))
     store.close()
     box = Box(settings, broker=FakeBroker())
     reaction = LINKS[link]

@@ -17,6 +17,7 @@ from agent.store import Store
 from tests.app.box import CARD, OTHER_CARD, Box, box_settings
 from tests.emulators.central_system import Answer, Error, Raw
 from tests.emulators.virtual_clock import NOON
+from tests.store.builders import replace_list
 
 GROUP = "FAMILY-OF-0449"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -40,7 +41,7 @@ def box_with_a_password(directory: Path) -> Box:
     settings = replace(settings, central_system=central_system)
     store = Store.open(settings.storage_path, now=NOON, make_id=lambda: "unused")
     blocked = IdTagInfo(AuthorizationStatus.BLOCKED, parent_id_tag=GROUP)
-    store.replace_list(1, [(OTHER_CARD, blocked)])
+    replace_list(store, 1, [(OTHER_CARD, blocked)])
     store.close()
     return Box(settings)
 

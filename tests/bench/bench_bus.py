@@ -25,6 +25,7 @@ from tests.bench.box import started
 from tests.box_config import WITH_EVERY_PART, config_text
 from tests.emulators.virtual_clock import NOON
 from tests.free_port import free_port
+from tests.store.builders import replace_list
 
 ROUNDS = 200
 BURST = 1000
@@ -67,7 +68,7 @@ async def _measure(directory: Path, port: int, rounds: int, burst: int) -> list[
     config = directory / "config.toml"
     config.write_text(text + _MQTT.format(port=port), "utf-8")
     store = Store.open(directory / "agent.db", now=NOON, make_id=lambda: "unused")
-    store.replace_list(1, [(CARD, IdTagInfo(AuthorizationStatus.ACCEPTED))])
+    replace_list(store, 1, [(CARD, IdTagInfo(AuthorizationStatus.ACCEPTED))])
     store.close()
     async with (
         started(directory, ["-m", "agent", "run", "--config", str(config)]),

@@ -18,6 +18,7 @@ from agent.core.values import AuthorizationStatus, IdTagInfo, Instant
 from agent.store import Store
 from hw.board import open_board
 from tests.box_config import config_text
+from tests.store.builders import replace_list
 
 CARDS = 2000
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -41,7 +42,7 @@ def _decision_p50_s(listed: int) -> float:
         store = Store.open(directory / "agent.db", now=NOON, make_id=lambda: f"id-{next(numbers)}")
         try:
             info = IdTagInfo(AuthorizationStatus.ACCEPTED)
-            store.replace_list(1, ((_tag(number), info) for number in range(listed)))
+            replace_list(store, 1, ((_tag(number), info) for number in range(listed)))
             state = _plugged_in(store, directory)
             return statistics.median(
                 _seconds(store, state, _tag(number * 7919 % listed)) for number in range(CARDS)

@@ -21,6 +21,7 @@ from agent.core.values import (
 )
 from agent.runtime.journal import SPARED_MAX
 from agent.store import Store
+from tests.store.builders import replace_list
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 Figure = TypeVar("Figure")
@@ -85,7 +86,7 @@ def _timed(action: Callable[[], object]) -> float:
 
 def _fill_list(store: Store, count: int) -> None:
     info = IdTagInfo(AuthorizationStatus.ACCEPTED, parent_id_tag="SITE-1")
-    store.replace_list(1, ((f"04{number:012X}", info) for number in range(count)))
+    replace_list(store, 1, ((f"04{number:012X}", info) for number in range(count)))
 
 
 def _look_up_p50_s(store: Store, listed: int) -> float:

@@ -35,6 +35,7 @@ from hw.simulated.contactor import SimulatedContactor, SimulatedContacts
 from hw.simulated.reader import SimulatedReader
 from tests.bench.quick_central_system import quick_central_system
 from tests.box_config import WITH_EVERY_PART, Table, config_text, simulated
+from tests.store.builders import replace_list
 
 WARM_UP = 5
 LISTED = 100
@@ -250,7 +251,7 @@ def _listed_uid(number: int) -> str:
 def _fill_list(path: Path) -> None:
     store = Store.open(path, now=datetime(2026, 3, 1, tzinfo=UTC), make_id=str)
     accepted = IdTagInfo(AuthorizationStatus.ACCEPTED)
-    store.replace_list(1, ((_listed_uid(number), accepted) for number in range(LISTED)))
+    replace_list(store, 1, ((_listed_uid(number), accepted) for number in range(LISTED)))
     store.close()
 
 

@@ -21,6 +21,7 @@ from tests.agent_process import Agent, ProcessEnded, start_python
 from tests.box_config import TWO_CONNECTORS, config_text
 from tests.crash.accounts import Journal, JournalMessage, JournalSession
 from tests.emulators.virtual_clock import NOON
+from tests.store.builders import replace_list
 
 CARDS = {1: "044943121F1A80", 2: "04A2B3C4D5E680"}  # by the connector that they are used at
 POWER_W = 55_000
@@ -131,7 +132,7 @@ def _session(row: tuple[Any, ...]) -> JournalSession:
 def _put_on_list(database: Path) -> None:
     store = Store.open(database, now=NOON, make_id=lambda: "unused")
     accepted = IdTagInfo(AuthorizationStatus.ACCEPTED)
-    store.replace_list(1, [(tag, accepted) for tag in CARDS.values()])
+    replace_list(store, 1, [(tag, accepted) for tag in CARDS.values()])
     store.close()
 
 

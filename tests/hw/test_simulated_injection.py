@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hw.board import open_board
-from hw.ports import LockState, PilotState
+from hw.ports import InjectedFault, LockState, PilotState
 from hw.ports_reader import CardArrived, CardLeft, CodeArrived
 from hw.settings import BoardSettings, ConnectorSettings, ContactorSettings, PilotSettings
-from hw.simulation_controls import InjectedFault
 from tests.hw.test_simulated import World
 
 HOT = InjectedFault("HighTemperature", "92 degrees")

@@ -17,6 +17,7 @@ from agent.maintenance.machine import LINE_MAX, LINES_KEPT, LogRing, journal_exc
 from agent.platform.errors import StoreError
 from agent.store import Store
 from agent.store.offline_view import look_at, quick_check
+from tests.store.builders import replace_list
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACCEPTED = IdTagInfo(AuthorizationStatus.ACCEPTED, parent_id_tag="FAMILY")
@@ -83,7 +84,7 @@ def path(tmp_path: Path) -> Path:
 
 def a_store(path: Path) -> Store:
     store = Store.open(path, now=NOON, make_id=lambda: "unused")
-    store.replace_list(3, [("LISTED-1", ACCEPTED)])
+    replace_list(store, 3, [("LISTED-1", ACCEPTED)])
     record = DecisionRecord(
         decided_at=NOON,
         purpose="start",
@@ -145,7 +146,7 @@ def test_what_is_no_database_is_told(path: Path, content: bytes | None, words: s
 
 def test_a_look_that_takes_too_long_is_ended(path: Path):
     store = Store.open(path, now=NOON, make_id=lambda: "unused")
-    store.replace_list(1, [(f"TAG-{n}", ACCEPTED) for n in range(20_000)])
+    replace_list(store, 1, [(f"TAG-{n}", ACCEPTED) for n in range(20_000)])
     look = look_at(path, lambda: True)
     assert any("interrupted" in problem for problem in look.problems)
     with pytest.raises(StoreError, match="interrupted"):

@@ -42,6 +42,7 @@ from tests.app.box import CARD, OTHER_CARD, Box, box_settings, running_box
 from tests.box_config import write_config
 from tests.emulators.central_system import Error
 from tests.emulators.virtual_clock import NOON
+from tests.store.builders import replace_list
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "a-token-that-is-long-enough"
@@ -73,7 +74,7 @@ def box_with_secrets(directory: Path) -> Box:
     )
     store = Store.open(settings.storage_path, now=NOON, make_id=lambda: "unused")
     accepted = IdTagInfo(AuthorizationStatus.ACCEPTED, parent_id_tag=GROUP)
-    store.replace_list(1, [(LISTED, accepted)])
+    replace_list(store, 1, [(LISTED, accepted)])
     store.close()
     return Box(settings)
 
@@ -349,7 +350,7 @@ def in_file(path: Path) -> dict[str, str]:
 def test_without_an_agent_the_disk_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     config = write_config(tmp_path)
     store = Store.open(tmp_path / "agent.db", now=NOON, make_id=lambda: "unused")
-    store.replace_list(1, [(LISTED, IdTagInfo(AuthorizationStatus.ACCEPTED))])
+    replace_list(store, 1, [(LISTED, IdTagInfo(AuthorizationStatus.ACCEPTED))])
     store.close()
     config.write_text(config.read_text() + f"# the card {LISTED} is the chief's\n")
     target = tmp_path / "bundle.tar.gz"

@@ -13,6 +13,7 @@ from tests.app.box import CARD, OTHER_CARD
 from tests.emulators.central_system import Answer, Late, Silence
 from tests.emulators.virtual_clock import NOON
 from tests.mqtt.conftest import EVSE, ISO15118, OTHER_EVSE, READER, SOON_S, station
+from tests.store.builders import replace_list
 
 BLOCKED = Answer({"idTagInfo": {"status": "Blocked"}})
 MAC, CONTRACT = "FF44556670AA", "DEABCC123ABC56"
@@ -407,7 +408,7 @@ async def test_what_was_accepted_once_is_accepted_from_the_cache(tmp_path):
 async def test_an_expired_entry_of_the_list_is_asked_about(tmp_path):
     async with station(tmp_path) as here:
         old = IdTagInfo(AuthorizationStatus.ACCEPTED, NOON - timedelta(days=1))
-        here.box.application.services.store.replace_list(7, [(CARD, old)])
+        replace_list(here.box.application.services.store, 7, [(CARD, old)])
         assert await here.present() == "accepted"
         assert await here.why() == "CENTRAL_ACCEPTED"
         assert len(here.box.central_system.of("Authorize")) == 1

@@ -7,8 +7,8 @@ from agent.core.events import Event
 from agent.core.values import PartFault
 from agent.runtime.supervision import Supervisor
 from hw.board import open_board
+from hw.ports import InjectedFault
 from hw.settings import BoardSettings, ConnectorSettings, ContactorSettings
-from hw.simulation_controls import InjectedFault
 
 HOT = InjectedFault("HighTemperature", "92 degrees")
 

@@ -11,11 +11,10 @@ from random import Random
 from agent.core.state import Phase
 from agent.core.values import ERROR_CODES
 from agent.platform.errors import ControlError, LinkError
-from hw.ports import LockState, PilotState
+from hw.ports import FAULT_NAMES, InjectedFault, LockState, PilotState
 from hw.register_plausibility import WatchedMeter
 from hw.simulated.meter import SimulatedMeter
 from hw.simulated.part import SimulatedFault
-from hw.simulation_controls import FAULT_NAMES, InjectedFault
 from tests.app.box import CARD, Box
 from tests.emulators.central_system import Error, HangUp, Late, Silence
 from tests.soak.minutes import wrong_sessions

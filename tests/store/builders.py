@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
+from agent.core.commands import ActivateList
 from agent.core.values import (
     AuthorizationStatus,
     DecisionRecord,
     IdTagInfo,
+    ListEntry,
     MeterValues,
     SampledValue,
     StartTransaction,
@@ -18,6 +20,8 @@ from agent.core.values import (
     Transaction,
     Verdict,
 )
+from agent.store import Store
+from agent.store.local_list import AT_ONCE_MAX
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TAG = "04943121AF1A80"
@@ -65,3 +69,24 @@ def decision(number: int, id_tag: str = TAG) -> DecisionRecord:
         source="local list",
         detail=str(number),
     )
+
+
+def replace_list(store: Store, version: int, entries: Iterable[tuple[str, IdTagInfo]]) -> None:
+    """Replace the whole local list in one go, on a store that is not used otherwise.
+
+    Raises StoreError when an idTag comes twice (in whatever case) or the list cannot be
+    written: the old list and version stay.
+    """
+    for _ in store.tidying():
+        pass
+    staging = store.begin_list(is_full=True)
+    try:
+        ordered = sorted(entries, key=lambda entry: entry[0].lower())
+        for start in range(0, len(ordered), AT_ONCE_MAX):
+            piece = ordered[start : start + AT_ONCE_MAX]
+            store.stage_list(staging, [ListEntry(*entry) for entry in piece])
+        row = ActivateList(version, staging.base, staging.generation, staging.entries)
+        store.commit([row], NOON)
+    finally:
+        for _ in store.tidying(staging):
+            pass

@@ -14,7 +14,7 @@ from agent.core.values import IdTagInfo, ListEntry, LocalList, TagRecord
 from agent.platform.errors import StoreError, StoreFull
 from agent.store import Store
 from agent.store.local_list import _PAGE, AT_ONCE_MAX, REMOVED_AT_ONCE_MAX, listed_status
-from tests.store.builders import ACCEPTED, BLOCKED, INVALID, NOON
+from tests.store.builders import ACCEPTED, BLOCKED, INVALID, NOON, replace_list
 
 EXPIRING = IdTagInfo(ACCEPTED.status, NOON + timedelta(days=1), "GROUP")
 Change = tuple[str, IdTagInfo | None]
@@ -149,9 +149,9 @@ def test_a_tag_that_comes_twice_is_refused_and_what_was_staged_can_be_abandoned(
 
 
 def test_a_list_replaced_in_one_go_is_whole_or_not_there(store):
-    store.replace_list(1, [("OLD", ACCEPTED)])
+    replace_list(store, 1, [("OLD", ACCEPTED)])
     with pytest.raises(StoreError, match="Cannot write the local list"):
-        store.replace_list(2, [("04AB", ACCEPTED), ("04ab", BLOCKED)])
+        replace_list(store, 2, [("04AB", ACCEPTED), ("04ab", BLOCKED)])
     assert store.facts("OLD") == TagRecord(ACCEPTED, 1, None)
     assert rows_in_table(store) == 1
 

@@ -60,6 +60,7 @@ from tests.store.builders import (
     decision,
     meter_values,
     minutes_later,
+    replace_list,
     transaction,
 )
 
@@ -362,13 +363,13 @@ def test_a_tag_whose_last_answer_may_not_be_kept_is_forgotten_in_whatever_case(s
 
 
 def test_a_listed_tag_is_not_cached(store):
-    store.replace_list(1, [("04ab", ACCEPTED)])
+    replace_list(store, 1, [("04ab", ACCEPTED)])
     store.commit([CacheTag("04AB", BLOCKED)], NOON)
     assert store.facts("04ab").cache_entry is None
 
 
 def test_clearing_the_cache_leaves_the_list_alone(store):
-    store.replace_list(4, [("LISTED", BLOCKED)])
+    replace_list(store, 4, [("LISTED", BLOCKED)])
     store.commit([CacheTag("CACHED", ACCEPTED)], NOON)
     store.commit([ClearCache()], NOON)
     assert store.facts("CACHED").cache_entry is None

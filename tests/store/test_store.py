@@ -36,6 +36,7 @@ from tests.store.builders import (
     decision,
     meter_values,
     minutes_later,
+    replace_list,
     transaction,
 )
 
@@ -185,16 +186,16 @@ def test_a_row_of_the_outbox_that_nobody_can_read_is_named(store):
 
 
 def test_a_listed_tag_is_found_in_whatever_case_with_the_version(store):
-    store.replace_list(7, [("04ab", BLOCKED), ("04AC", ACCEPTED)])
+    replace_list(store, 7, [("04ab", BLOCKED), ("04AC", ACCEPTED)])
     assert store.facts("04AB") == TagRecord(BLOCKED, 7, None)
     assert store.facts("04ac") == TagRecord(ACCEPTED, 7, None)
     assert store.facts("04ad") == TagRecord(None, 7, None)
 
 
 def test_a_new_list_replaces_the_old_one_and_takes_its_tags_out_of_the_cache(store):
-    store.replace_list(1, [("OLD", ACCEPTED)])
+    replace_list(store, 1, [("OLD", ACCEPTED)])
     store.commit([CacheTag("new", ACCEPTED), CacheTag("OTHER", ACCEPTED)], NOON)
-    store.replace_list(2, [("NEW", BLOCKED)])
+    replace_list(store, 2, [("NEW", BLOCKED)])
     assert store.facts("OLD") == TagRecord(None, 2, None)
     assert store.facts("new") == TagRecord(BLOCKED, 2, None)
     assert store.facts("other").cache_entry is not None
@@ -213,7 +214,7 @@ def test_the_hot_look_ups_use_an_index(store, sql, parameters):
 
 
 def test_reading_does_not_wait_for_a_writer(store):
-    store.replace_list(1, [(TAG, ACCEPTED)])
+    replace_list(store, 1, [(TAG, ACCEPTED)])
     store.commit([QueueMessage(1, 1, START)], NOON)
     writer = store._database.writer
     writer.execute("BEGIN IMMEDIATE")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.api.errors import Invalid, Refused, conflict, not_found
 from agent.api.idempotency import Answer
@@ -18,7 +18,9 @@ from agent.core.id_tag import about_others, mask, tag_as_told
 from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, ListOrigin
 from agent.platform.errors import AgentError
 from agent.runtime.local_list_updates import Outcome
-from hw.simulation_controls import SimulationControls
+
+if TYPE_CHECKING:
+    from hw.ports import SimulationControls
 
 WAIT_S = 5.0  # for the end of a command; what takes longer is told as begun
 
@@ -128,7 +130,6 @@ class PageActions:
     # --- the local list --------------------------------------------------------------------------
 
     async def _add(self, token: ApiToken, fields: Fields) -> str:
-        """Put on the list: a tag that was typed, or the card of a decision."""
         require_scope(token, "configure")
         typed = fields.get("id_tag", "").strip()
         id_tag = self._as_told(typed) if typed else (await self._decision(fields)).id_tag

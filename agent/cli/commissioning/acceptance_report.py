@@ -177,5 +177,4 @@ def _machine() -> str:
 
 
 def _fingerprint(config: Path) -> str:
-    """So that a later look can tell whether the file was changed."""
     return hashlib.sha256(config.read_bytes()).hexdigest()

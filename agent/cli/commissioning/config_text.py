@@ -101,7 +101,6 @@ def _free_keys(section: Section) -> Iterator[str]:
 
 
 def _concerns(field: Field[Any], driver: object) -> bool:
-    """Whether a key means something to the driver that was chosen."""
     only_for = _FOR_DRIVERS.match(field.metadata["help"])
     if only_for is None or not isinstance(driver, str):
         return True

@@ -125,8 +125,6 @@ def _may_replace(config: Path, is_told: bool, interview: _Interview) -> bool:
 
 
 class _Interview:
-    """Asks on one stream and reads the answers from standard input."""
-
     def __init__(self, stream: Any) -> None:
         self._console = Console(stream)
         self._stream = stream
@@ -208,7 +206,6 @@ def _write(
 
 
 def _require_room(place: InitPaths, answers: Mapping[str, str], may_replace: bool) -> None:
-    """Look before the first file is written: both or none."""
     if not place.config.parent.is_dir():
         raise AgentError(f"there is no folder {place.config.parent}")
     wanted = [place.config, *([place.password] if answers.get("password") else [])]

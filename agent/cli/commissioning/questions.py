@@ -172,7 +172,6 @@ def _port_question(
 
 
 def _yes_or_no(name: str, words: str, is_asked: Callable[[Answers], bool] = _always) -> Question:
-    """No, unless the answer is yes."""
     return Question(
         name,
         words,

@@ -152,7 +152,6 @@ def fetch(location: Location, path: Path, attempt: TransferAttempt, network: Net
 
 
 def _remove_own(path: Path, descriptor: int) -> None:
-    """Remove the file if it still is the one that is open here."""
     with contextlib.suppress(OSError):
         if os.path.samestat(path.stat(), os.fstat(descriptor)):
             path.unlink()
@@ -184,7 +183,6 @@ class _Counted:
 
 
 def _room_for(path: Path, bytes_max: int) -> tuple[int, str]:
-    """How many bytes may come, and what is said when there are more."""
     place = next((folder for folder in path.parents if folder.is_dir()), Path("/"))
     free = max(0, shutil.disk_usage(place).free - ROOM_KEPT_BYTES)
     if free < bytes_max:

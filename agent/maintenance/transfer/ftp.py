@@ -104,14 +104,12 @@ def _opened(location: Location, attempt: TransferAttempt, network: Network) -> f
 
 
 def _end(session: ftplib.FTP) -> None:
-    """Say goodbye where that is still possible; close in any case."""
     with suppress(OSError, EOFError, ftplib.Error, AttributeError, ValueError, TransferError):
         session.quit()
     session.close()
 
 
 def _shown(problem: ftplib.Error) -> str:
-    """The server's words: its number, and printable text of one line."""
     text = str(problem).splitlines()[0] if str(problem) else "nothing"
     return "".join(char for char in text[:100] if char.isprintable())
 

@@ -75,7 +75,6 @@ class Network:
 
 
 def _meanings(text: str) -> list[Address]:
-    """An address, and the IPv4 address that it may stand for."""
     found = ip_address(text.partition("%")[0])
     if isinstance(found, IPv4Address):
         return [found]
