@@ -1,11 +1,12 @@
-"""The wiring pictures are those of the example, and nothing in them overlaps the edge."""
+"""The wiring pictures are fresh, show the pins of the example, and their texts do not overlap."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -18,24 +19,25 @@ from agent.config.pins import pin_table
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs/images"
 LETTER = 8.0  # no letter of the small print is wider
+LINE = 12.0  # from one base line to the next, at least
 
 
-def drawing_program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("draw", IMAGES / "draw.py")
+def drawing_program(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, IMAGES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-PROGRAM = drawing_program()
+PICTURES = drawing_program("draw").PICTURES | drawing_program("draw_boxes").PICTURES
 
 
-@pytest.mark.parametrize("name", PROGRAM.PICTURES)
+@pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_fresh(name):
-    made = PROGRAM.PICTURES[name]()
-    assert (IMAGES / name).read_text() == made, "run: python docs/images/draw.py"
+    made = PICTURES[name]()
+    assert (IMAGES / name).read_text() == made, "run: docs/images/draw.py and draw_boxes.py"
 
 
 def test_the_header_shows_every_pin_of_the_example_where_it_is():
@@ -57,13 +59,32 @@ def test_a_pin_stands_beside_its_number():
     assert pairs == 28
 
 
-@pytest.mark.parametrize("name", PROGRAM.PICTURES)
+Place = tuple[float, float, float, str]  # begin, end, base line
+
+
+def texts(name: str) -> list[Place]:
+    """Every text with where it stands, as wide as it may become."""
+    found = []
+    for text in ElementTree.parse(IMAGES / name).iter("{http://www.w3.org/2000/svg}text"):
+        look = text.attrib.get("class", "").split()
+        length = len(text.text or "") * LETTER * (0.7 if "s" in look else 0.8)
+        x = float(text.attrib["x"])
+        begin = x - length if "end" in look else x - length / 2 if "mid" in look else x
+        found.append((begin, begin + length, float(text.attrib["y"]), text.text or ""))
+    return found
+
+
+@pytest.mark.parametrize("name", PICTURES)
 def test_no_text_runs_over_the_edge(name):
     drawing = ElementTree.parse(IMAGES / name).getroot()
     width, height = map(float, drawing.attrib["viewBox"].split()[2:])
-    for text in drawing.iter("{http://www.w3.org/2000/svg}text"):
-        length = len(text.text or "") * LETTER * 0.8
-        x, look = float(text.attrib["x"]), text.attrib.get("class", "").split()
-        begin = x - length if "end" in look else x - length / 2 if "mid" in look else x
-        assert 0 <= begin <= begin + length <= width, text.text
-        assert 0 < float(text.attrib["y"]) <= height, text.text
+    for begin, end, y, words in texts(name):
+        assert 0 <= begin <= end <= width, words
+        assert 0 < y <= height, words
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_text_stands_on_another(name):
+    for one, other in combinations(texts(name), 2):
+        is_beside = one[1] <= other[0] or other[1] <= one[0]
+        assert is_beside or abs(one[2] - other[2]) >= LINE, (one[3], other[3])

@@ -6,7 +6,7 @@ Pins are those of config.example.toml, positions on the header those that gpioze
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gpiozero import pi_info
@@ -290,11 +290,11 @@ PICTURES = {
 }
 
 
-def main() -> None:
+def write(pictures: Mapping[str, Callable[[], str]]) -> None:
     """Write every picture."""
-    for name, draw in PICTURES.items():
+    for name, draw in pictures.items():
         (HERE / name).write_text(draw(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write(PICTURES)
