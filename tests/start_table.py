@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command
-from agent.core.state import Phase
+from agent.core.state import Charging, Starting, Stopping
 from agent.core.values import LockState, PilotState, Verdict
 from tests.core.reservation_builders import a_reservation
 from tests.core.story import (
@@ -182,16 +182,14 @@ def beside_older(state: str, door: Door) -> str:
 
 
 def _outcome(story: Story, door: Door) -> str:
-    before = {c.connector_id: c.phase for c in story.state.connectors}
+    before = {c.connector_id: type(c.phase) for c in story.state.connectors}
     commands = story.tell(looked_up(door, listed()))
     for connector in story.state.connectors:
         where = "" if connector.connector_id == 1 else " at 2"
-        if (
-            connector.phase is Phase.STARTING
-            and before[connector.connector_id] is not connector.phase
-        ):
+        was, is_now = before[connector.connector_id], type(connector.phase)
+        if is_now is Starting and was is not Starting:
             return f"begins{where}"
-        if connector.phase is Phase.STOPPING and before[connector.connector_id] is Phase.CHARGING:
+        if is_now is Stopping and was is Charging:
             return "ends it"
     for grant in story.state.waiting:
         if grant.id_tag == CARD:
@@ -200,7 +198,7 @@ def _outcome(story: Story, door: Door) -> str:
 
 
 def _waits(story: Story, connectors: tuple[int, ...]) -> str:
-    if connectors == (1,) and story.connector.phase is Phase.STOPPING:
+    if connectors == (1,) and isinstance(story.connector.phase, Stopping):
         return "begins when that has ended"
     where = {(1,): "", (2,): " at 2", (1, 2): " at 1 or 2"}[connectors]
     return f"waits for a plug{where}"

@@ -23,7 +23,7 @@ from agent.core.connector import has_forbidding_fault
 from agent.core.connector_ev_presence import is_connected
 from agent.core.events import LimitRequested
 from agent.core.id_tag import mask
-from agent.core.state import ChargePoint, Charging, Connector, Phase
+from agent.core.state import ChargePoint, Charging, Connector, Finished
 from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault, PilotState, Verdict
 from hw.ports import InjectedFault
 
@@ -109,7 +109,7 @@ class SimulationCommands:
         """
         connector = self._agent.connector(connector_id)
         is_held = connector.traits.has_lock and self._service.has_simulated(connector_id, *CAR)
-        session = connector.stage
+        session = connector.phase
         if isinstance(session, Charging) and session.vehicle_seen and is_held:
             await self._agent.pull(lambda simulation: simulation.drive_off(connector_id))
             if not await self._is_free_to_go(connector_id):
@@ -121,8 +121,8 @@ class SimulationCommands:
 
         def is_settled(state: ChargePoint) -> bool:
             there = state.connector(connector_id)
-            is_kept = there.phase is Phase.CHARGING or there.held_for is not None
-            is_free = there.phase is Phase.FINISHED and there.lock is LockState.UNLOCKED
+            is_kept = isinstance(there.phase, Charging) or there.held_for is not None
+            is_free = isinstance(there.phase, Finished) and there.lock is LockState.UNLOCKED
             return (is_kept and is_off_car(there)) or is_free
 
         await self._service.seen(is_settled)

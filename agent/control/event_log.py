@@ -25,7 +25,7 @@ from agent.core.commands import (
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.core.events import Event
 from agent.core.id_tag import mask
-from agent.core.state import ChargePoint, Connector, Phase, Purpose
+from agent.core.state import ChargePoint, Charging, Connector, Purpose
 from agent.core.values import (
     DecisionRecord,
     LockState,
@@ -255,7 +255,7 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: contactor closed, energy flows"
     elif old.contactor_closed and not new.contactor_closed:
         yield f"{name}: contactor open, no energy"
-    if old.stop is not None and old.stop.is_found and new.phase is Phase.CHARGING:
+    if old.stop is not None and old.stop.is_found and isinstance(new.phase, Charging):
         yield f"{name}: the session goes on"
     if new.transaction is not None and new.profile_a != old.profile_a:
         is_limited = new.profile_a is not None

@@ -14,16 +14,7 @@ from agent.core import connector as connectors
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.firmware_values import Firmware, FirmwareStep
 from agent.core.id_tag import mask
-from agent.core.state import (
-    ChargePoint,
-    Charging,
-    Connector,
-    Finished,
-    Idle,
-    Phase,
-    Starting,
-    Stopping,
-)
+from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, Starting, Stopping
 from agent.core.status_notification import reports, status_of
 from agent.core.values import Instant, LockState, PilotState, Reading, Status, Transaction
 from agent.store import OutboxSummary
@@ -172,7 +163,7 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
             f for f in connectors.all_faults(state, connector) if faults.RULES[f].shows_faulted
         )
     )
-    if fault is not None and connector.phase is not Phase.CHARGING:
+    if fault is not None and not isinstance(connector.phase, Charging):
         drawn_wh = contactors.welded_wh(connector)
         drawn = f"; {drawn_wh} Wh drawn since the last session" if drawn_wh else ""
         return f"out of order: {faults.RULES[fault].words}{drawn}"
@@ -180,7 +171,7 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
         is_updated = state.firmware.holds_connectors
         why = "firmware is being updated" if is_updated else "the central system wants it so"
         return f"out of service: {why}"
-    match connector.stage:
+    match connector.phase:
         case Starting():
             return _words_while_starting(connector)
         case Charging(transaction):

@@ -5,8 +5,6 @@ Each leaves its reason in the store and shows it at the box.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import (
     authorization_preview,
     connector,
@@ -20,6 +18,7 @@ from agent.core.authorization_rules import Decision
 from agent.core.commands import ShowSignal, Signal
 from agent.core.events import StationAnswered
 from agent.core.id_tag import is_valid_id_tag, same_tag
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import (
     Asked,

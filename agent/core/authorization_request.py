@@ -7,7 +7,6 @@ grant or a refusal, and always in a stored reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from agent.core import (
     authorization_contract,
@@ -23,12 +22,13 @@ from agent.core.authorization_rules import Decision
 from agent.core.commands import Authorize, CacheTag, ShowSignal, Signal
 from agent.core.events import AuthorizeAnswered, AuthorizeFailed
 from agent.core.id_tag import is_valid_id_tag, same_tag
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import (
     AuthorizationAttempt,
     ChargePoint,
+    Charging,
     PendingAuthorization,
-    Phase,
     PreauthorizedTag,
     Purpose,
     UnansweredAuthorization,
@@ -256,7 +256,7 @@ def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
     found = []
     for connector_id in connector_ids:
         candidate = turn.connector(connector_id)
-        if candidate.phase is Phase.CHARGING and candidate.transaction is not None:
+        if isinstance(candidate.phase, Charging) and candidate.transaction is not None:
             found.append(candidate.transaction)
     return found
 

@@ -6,12 +6,13 @@ system first".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.authorization_reasons import Rule
 from agent.core.configuration import Configuration
 from agent.core.id_tag import same_tag
+from agent.core.replace import replace
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,

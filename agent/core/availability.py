@@ -7,13 +7,12 @@ plug alone keeps nothing in service. So a change that is scheduled needs no memo
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import replies
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import SaveAvailability
 from agent.core.events_requests import AvailabilityChangeRequested
-from agent.core.state import Asked, ChargePoint, Connector, Phase, Purpose
+from agent.core.replace import replace
+from agent.core.state import Asked, ChargePoint, Connector, Finished, Idle, Purpose, Stopping
 from agent.core.turn import Turn
 
 CHARGE_POINT = 0  # connectorId of the charge point and all its connectors
@@ -50,7 +49,9 @@ def update(turn: Turn) -> None:
 
 def lets_begin(state: ChargePoint, connector: Connector) -> bool:
     """True if nobody has taken this connector out of service, now or from its session's end on."""
-    is_leaving = connector.phase is Phase.STOPPING and connector.connector_id in state.inoperative
+    is_leaving = (
+        isinstance(connector.phase, Stopping) and connector.connector_id in state.inoperative
+    )
     return not connector.out_of_service and not is_leaving
 
 
@@ -74,4 +75,4 @@ def _is_unused(state: ChargePoint, connector: Connector) -> bool:
     is_promised = any(grant.connectors == only_here for grant in state.waiting) or any(
         check.attempt.connectors == only_here for check in state.checking
     )
-    return connector.phase in (Phase.IDLE, Phase.FINISHED) and not is_promised
+    return isinstance(connector.phase, Idle | Finished) and not is_promised

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent.core.charging_limits import (
     Allowance,
@@ -23,6 +23,7 @@ from agent.core.charging_limits import (
     wired_rate,
 )
 from agent.core.charging_profiles import InstalledProfile, Period, RateUnit, Schedule
+from agent.core.replace import replace
 
 PERIODS_MAX = 1000  # of one answer; a longer schedule ends where they end
 CHANGES_MAX = 20_000  # that are looked at for one answer

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from agent.core import replies
@@ -37,7 +36,8 @@ from agent.core.charging_profiles import (
 )
 from agent.core.commands import RemoveChargingProfile, Reply, SaveChargingProfile
 from agent.core.events_requests import ClearProfilesRequested, SetProfileRequested
-from agent.core.state import Asked, ChargePoint, Connector, Phase, Purpose
+from agent.core.replace import replace
+from agent.core.state import Asked, ChargePoint, Charging, Connector, Purpose
 from agent.core.turn import Turn
 from agent.core.values import Instant
 
@@ -239,7 +239,7 @@ def _mistake_in_place(turn: Turn, connector_id: int, profile: ChargingProfile) -
     if is_whole:
         return "a TxProfile belongs to one connector"
     connector = turn.connector(connector_id)
-    if connector.phase is not Phase.CHARGING or connector.transaction is None:
+    if not isinstance(connector.phase, Charging) or connector.transaction is None:
         return "a TxProfile needs a running transaction"
     if profile.transaction_id not in (None, connector.transaction.transaction_id):
         return "the TxProfile is for another transaction"

@@ -6,10 +6,10 @@ in one boot is wrong by the same amount: when the true time of its beginning is 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core.commands import CorrectTimes, KeepSample, SaveTransaction
+from agent.core.replace import replace
 from agent.core.state import Connector, Session, Stopping
 from agent.core.turn import Turn
 from agent.core.values import Boot, MeterSample, Transaction
@@ -47,7 +47,7 @@ def not_before_last(turn: Turn, transaction: Transaction, utc: datetime) -> date
 
 
 def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> None:
-    session = connector.stage
+    session = connector.phase
     if not isinstance(session, Session) or session.transaction.boot != boot.number:
         return
     transaction = session.transaction
@@ -62,7 +62,7 @@ def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> 
     if isinstance(session, Stopping) and session.stop.ended_at is not None:
         stop = replace(session.stop, ended_at=session.stop.ended_at + shift)
         session = replace(session, stop=stop)
-    turn.put_stage(connector.connector_id, session)
+    turn.put_phase(connector.connector_id, session)
     turn.emit(SaveTransaction(transaction))
     turn.emit(*(KeepSample(transaction.ref, sample) for sample in transaction.samples))
 

@@ -6,10 +6,11 @@ A key stands here only if this agent acts on it, or if the standard demands that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent.core.connection_profile import APPROACH_KEYS, PASSWORD, PROFILE, PROFILE_MAX, URL
 from agent.core.key_enum import KeyEnum
+from agent.core.replace import replace
 
 MEASURANDS = (
     "Energy.Active.Import.Register",

@@ -8,7 +8,9 @@ box finds its way back to a central system by itself, because the other way stay
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from agent.core.replace import replace
 
 PASSWORD = "AuthorizationKey"
 PROFILE = "SecurityProfile"

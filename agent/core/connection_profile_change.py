@@ -5,8 +5,6 @@ The values and rules stand in ``agent.core.connection_profile``; here they meet 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core.commands import ApplyConfiguration, Reply
 from agent.core.configuration import ChangeStatus, Configuration
 from agent.core.connection_profile import (
@@ -20,6 +18,7 @@ from agent.core.connection_profile import (
     after_success,
 )
 from agent.core.events import ConfigurationChangeRequested
+from agent.core.replace import replace
 from agent.core.state import ChargePoint
 from agent.core.turn import Turn
 

@@ -72,7 +72,7 @@ def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
 
 def may_start(state: ChargePoint, connector: Connector) -> bool:
     """True if a new session could begin here now, were there a card and a plug."""
-    return isinstance(connector.stage, Idle | Finished) and _is_in_order(state, connector)
+    return isinstance(connector.phase, Idle | Finished) and _is_in_order(state, connector)
 
 
 def may_follow(state: ChargePoint, connector: Connector) -> bool:
@@ -104,7 +104,7 @@ def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
 def energy_granted(state: ChargePoint, connector: Connector) -> bool:
     """True while only the vehicle may be missing."""
     return (
-        isinstance(connector.stage, Charging)
+        isinstance(connector.phase, Charging)
         and not connector.is_deauthorized
         and connector.current_a >= CURRENT_MIN_A
         and connector.is_locked
@@ -117,7 +117,7 @@ def energy_granted(state: ChargePoint, connector: Connector) -> bool:
 
 
 def _step(turn: Turn, connector: Connector) -> None:
-    match connector.stage:
+    match connector.phase:
         case Idle():
             _rest(turn, connector)
         case Starting() as starting:
@@ -141,13 +141,13 @@ def _starting(turn: Turn, connector: Connector, starting: Starting) -> None:
     too_late = turn.now.monotonic_s >= starting.give_up_s
     if not connector.is_plugged or forbidden or too_late:
         give_back(turn, starting.grant, replies.because(Rule.GIVEN_UP))
-        turn.put_stage(connector.connector_id, Idle())
+        turn.put_phase(connector.connector_id, Idle())
         return
     if not connector.is_locked:
         _order_lock(turn, connector)
     wants_meter = connector.traits.has_meter and connector.reading is None
     if wants_meter and not starting.meter_asked:  # while the bolt moves
-        turn.put_stage(connector.connector_id, replace(starting, meter_asked=True))
+        turn.put_phase(connector.connector_id, replace(starting, meter_asked=True))
         turn.emit(ReadMeter(connector.connector_id))
     if turn.connector(connector.connector_id).is_locked and not wants_meter:
         transaction.begin(turn, connector, starting.grant)
@@ -182,7 +182,7 @@ def _stopping(turn: Turn, connector: Connector, ending: Stopping) -> None:
     wants_meter = connector.traits.has_meter and not stop.meter_done
     if wants_meter and not stop.meter_asked:
         asked = replace(ending, stop=replace(stop, meter_asked=True))
-        turn.put_stage(connector.connector_id, asked)
+        turn.put_phase(connector.connector_id, asked)
         turn.emit(ReadMeter(connector.connector_id))
         return
     if wants_meter and now_s < stop.give_up_s:
@@ -202,7 +202,7 @@ def _finished(turn: Turn, connector: Connector, finished: Finished) -> None:
         turn.put(
             replace(
                 connector,
-                stage=Idle(),
+                phase=Idle(),
                 faults=connector.faults - {Fault.CONTACTOR_DROPPED},
                 used_by=None if unplugged else connector.used_by,
                 ended_by=None if unplugged else connector.ended_by,
@@ -211,7 +211,7 @@ def _finished(turn: Turn, connector: Connector, finished: Finished) -> None:
         return
     if connector_ev_presence.is_back(connector, finished):
         finished = replace(finished, is_disconnected=False)
-        connector = turn.put_stage(connector.connector_id, finished)
+        connector = turn.put_phase(connector.connector_id, finished)
     _rest(turn, connector)
 
 
@@ -227,7 +227,7 @@ def _take_grant(turn: Turn, connector: Connector) -> bool:
             _take_from_others(turn, grant, connector.connector_id)
             starting = Starting(grant, turn.now.monotonic_s + turn.state.rules.start_s)
             # The session begins on a fresh reading.
-            turn.put(replace(connector, stage=starting, reading=None))
+            turn.put(replace(connector, phase=starting, reading=None))
             return True
     return False
 
@@ -296,7 +296,7 @@ def _drive_energy(turn: Turn, connector: Connector, charging: Charging) -> None:
 def _note_pause(turn: Turn, connector_id: int, charging: Charging, is_paused: bool) -> Charging:
     if charging.vehicle_paused != is_paused:
         charging = replace(charging, vehicle_paused=is_paused)
-        turn.put_stage(connector_id, charging)
+        turn.put_phase(connector_id, charging)
     return charging
 
 
@@ -309,7 +309,7 @@ def _lets_draw_on(turn: Turn, connector: Connector, charging: Charging) -> bool:
     if connector.offered_a is not None:
         pause_by_s = turn.now.monotonic_s + turn.state.rules.graceful_open_s
         charging = replace(charging, pause_by_s=pause_by_s)
-        _withdraw(turn, turn.put_stage(connector.connector_id, charging))
+        _withdraw(turn, turn.put_phase(connector.connector_id, charging))
     return turn.now.monotonic_s < charging.pause_by_s
 
 
@@ -355,7 +355,7 @@ def _release(turn: Turn, connector: Connector) -> None:
 
 
 def _ask_for_sample(turn: Turn, connector_id: int) -> None:
-    charging = turn.connector(connector_id).stage
+    charging = turn.connector(connector_id).phase
     if not isinstance(charging, Charging):
         return
     due_s = charging.next_sample_s
@@ -363,7 +363,7 @@ def _ask_for_sample(turn: Turn, connector_id: int) -> None:
         return
     interval_s = turn.state.configuration.integer("MeterValueSampleInterval")
     next_s = meter_values.sample_after(due_s, turn.now.monotonic_s, interval_s)
-    turn.put_stage(connector_id, replace(charging, next_sample_s=next_s, sample_asked=True))
+    turn.put_phase(connector_id, replace(charging, next_sample_s=next_s, sample_asked=True))
     turn.emit(ReadMeter(connector_id))
 
 

@@ -10,7 +10,7 @@ from agent.core import connector as connectors
 from agent.core.authorization_reasons import Rule
 from agent.core.faults import Fault
 from agent.core.id_tag import same_tag
-from agent.core.state import ChargePoint, Connector, PendingAuthorization, Phase, Purpose
+from agent.core.state import ChargePoint, Connector, Finished, Idle, PendingAuthorization, Purpose
 
 
 def meant_by(served: Sequence[Connector], id_tag: str) -> Sequence[Connector]:
@@ -19,11 +19,13 @@ def meant_by(served: Sequence[Connector], id_tag: str) -> Sequence[Connector]:
     While the plug of its own last session is in, that one alone, whether a session can begin there
     or not; unless another plug has come since.
     """
-    own = [c for c in served if c.phase is Phase.FINISHED and _waits_for(c, id_tag)]
+    own = [c for c in served if isinstance(c.phase, Finished) and _waits_for(c, id_tag)]
     if not own:
         return served
     since_s = max(c.ended_at_s for c in own)
-    has_come = any(c.phase is Phase.IDLE and c.plugged and c.plugged_at_s > since_s for c in served)
+    has_come = any(
+        isinstance(c.phase, Idle) and c.plugged and c.plugged_at_s > since_s for c in served
+    )
     return served if has_come else own
 
 
@@ -111,7 +113,7 @@ def _is_usable(
 def _waits_for(connector: Connector, id_tag: str) -> bool:
     """A plug is in that came for a session, or that is left of this tag's own session."""
     return connector.is_plugged and (
-        connector.phase is Phase.IDLE or was_used_by(connector, id_tag)
+        isinstance(connector.phase, Idle) or was_used_by(connector, id_tag)
     )
 
 
@@ -166,7 +168,7 @@ def free_for_all(state: ChargePoint) -> set[int]:
     return {
         connector.connector_id
         for connector in state.connectors
-        if connector.phase is Phase.IDLE
+        if isinstance(connector.phase, Idle)
         and not connector.plugged
         and connectors.may_start(state, connector)
         and connector.connector_id not in meant | _taken(state)

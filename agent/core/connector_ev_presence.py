@@ -18,7 +18,7 @@ STOPS = "StopTransactionOnEVSideDisconnect"
 
 def is_connected(connector: Connector) -> bool:
     """True while a cable is in, as far as any part can tell; not one that the car has left."""
-    if isinstance(connector.stage, Charging) and connector.stage.is_disconnected:
+    if isinstance(connector.phase, Charging) and connector.phase.is_disconnected:
         return False
     if connector.traits.has_plug or not connector.traits.has_pilot:
         return connector.is_plugged
@@ -32,7 +32,7 @@ def watch(turn: Turn, connector: Connector, charging: Charging) -> Charging:
     is_disconnected = _is_gone(connector, charging.vehicle_seen)
     if seen != charging.vehicle_seen or is_disconnected != charging.is_disconnected:
         charging = replace(charging, vehicle_seen=seen, is_disconnected=is_disconnected)
-        turn.put_stage(connector.connector_id, charging)
+        turn.put_phase(connector.connector_id, charging)
     return charging
 
 

@@ -7,21 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
 
 from agent.core.authorization_attempt import NO_LIMITS, GrantedAuthorization, SessionLimits
-from agent.core.key_enum import KeyEnum
 from agent.core.values import StopReason, Transaction
-
-
-class Phase(KeyEnum):
-    """The name of a phase, for those who only ask which it is."""
-
-    IDLE = "idle"
-    STARTING = "starting"
-    CHARGING = "charging"
-    STOPPING = "stopping"
-    FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +32,6 @@ class StopOrder:
 class Idle:
     """No session, and none is over."""
 
-    phase: ClassVar[Phase] = Phase.IDLE
     card_by_s: float | None = None  # the plug waits for a card until then; None: it does not
 
 
@@ -52,7 +39,6 @@ class Idle:
 class Starting:
     """Accepted and plugged: lock and first meter reading are waited for."""
 
-    phase: ClassVar[Phase] = Phase.STARTING
     grant: GrantedAuthorization
     give_up_s: float
     meter_asked: bool = False
@@ -76,7 +62,6 @@ class Session:
 class Charging(Session):
     """The session runs, with energy or without."""
 
-    phase: ClassVar[Phase] = Phase.CHARGING
     settling_until_s: float = 0.0  # the vehicle may take until then to ask for energy
     pause_by_s: float = 0.0  # a limit pauses it, and the contactor opens at the latest then
     vehicle_paused: bool = False  # no energy because the vehicle did not ask for any
@@ -88,7 +73,6 @@ class Charging(Session):
 class Stopping(Session):
     """The session is being ended: contactor and last meter reading are waited for."""
 
-    phase: ClassVar[Phase] = Phase.STOPPING
     stop: StopOrder = field(kw_only=True)
 
 
@@ -96,7 +80,6 @@ class Stopping(Session):
 class Finished:
     """The transaction is over, or no card came in time; the plug may still be in."""
 
-    phase: ClassVar[Phase] = Phase.FINISHED
     held_for: Transaction | None = None  # the cable waits for this card or group
     is_unclaimed: bool = False  # no card came in time, there was no session
     vehicle_seen: bool = False
@@ -104,5 +87,5 @@ class Finished:
 
 
 Running = Charging | Stopping
-Stage = Idle | Starting | Charging | Stopping | Finished
+Phase = Idle | Starting | Charging | Stopping | Finished
 IDLE = Idle()

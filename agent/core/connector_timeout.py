@@ -20,25 +20,25 @@ KEY = "ConnectionTimeOut"  # 0: for ever
 def update(turn: Turn) -> None:
     """Begin to wait, go on waiting, or give the plug of an idle connector up."""
     for connector in turn.state.connectors:
-        if isinstance(connector.stage, Idle):
-            _update(turn, connector, connector.stage.card_by_s)
+        if isinstance(connector.phase, Idle):
+            _update(turn, connector, connector.phase.card_by_s)
 
 
 def _update(turn: Turn, connector: Connector, by_s: float | None) -> None:
     connector_id = connector.connector_id
     if not _shows_preparing(turn.state, connector):
         if by_s is not None:
-            turn.put_stage(connector_id, Idle())
+            turn.put_phase(connector_id, Idle())
     elif by_s is None:
         timeout_s = turn.state.configuration.integer(KEY) or math.inf
-        turn.put_stage(connector_id, Idle(turn.now.monotonic_s + timeout_s))
+        turn.put_phase(connector_id, Idle(turn.now.monotonic_s + timeout_s))
     elif turn.now.monotonic_s >= by_s and not _is_meant(turn.state, connector):
-        turn.put_stage(connector_id, Finished(is_unclaimed=True))
+        turn.put_phase(connector_id, Finished(is_unclaimed=True))
 
 
 def deadline_s(connector: Connector, now: Instant) -> float | None:
     """Monotonic time at which the plug is given up; None: it waits for nothing, or for ever."""
-    by_s = connector.stage.card_by_s if isinstance(connector.stage, Idle) else None
+    by_s = connector.phase.card_by_s if isinstance(connector.phase, Idle) else None
     return by_s if by_s is not None and now.monotonic_s < by_s < math.inf else None
 
 

@@ -6,12 +6,11 @@ a pulled plug nor a restart is a mending.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import meter_values, outbox
 from agent.core.commands import Reply, SaveContactor
 from agent.core.events import ContactorMended
 from agent.core.faults import RULES, Fault
+from agent.core.replace import replace
 from agent.core.state import Connector
 from agent.core.turn import Turn
 from agent.core.values import NO_TRANSACTION, MeterValues

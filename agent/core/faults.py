@@ -6,9 +6,10 @@ One table, so that reflex, OCPP error code, status, light and words never disagr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent.core.key_enum import KeyEnum
+from agent.core.replace import replace
 from agent.core.values import PartFault, StopReason
 
 

@@ -7,7 +7,6 @@ statuses that the central system has not taken yet: whatever ends the process, t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from agent.core.commands import Reply
@@ -27,7 +26,8 @@ from agent.core.firmware_values import (
     TellFirmware,
     UpdateAsked,
 )
-from agent.core.state import ChargePoint, Phase, RestartOrder
+from agent.core.replace import replace
+from agent.core.state import ChargePoint, Finished, Idle, RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import Instant
 
@@ -228,8 +228,7 @@ def _is_late(update: FirmwareUpdate, now: Instant) -> bool:
 
 def _is_quiet(state: ChargePoint) -> bool:
     """Nobody charges, and nobody has been told that he may."""
-    in_use = (Phase.STARTING, Phase.CHARGING, Phase.STOPPING)
-    is_used = any(connector.phase in in_use for connector in state.connectors)
+    is_used = any(not isinstance(c.phase, Idle | Finished) for c in state.connectors)
     return not (is_used or state.waiting or state.checking or state.restart is not None)
 
 

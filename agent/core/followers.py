@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent.core import (
     authorization_request,
@@ -31,6 +31,7 @@ from agent.core import (
 from agent.core import connector as connectors
 from agent.core.authorization_reasons import Rule
 from agent.core.faults import Fault
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import ChargePoint, Charging, Starting, Stopping
 from agent.core.turn import Turn
@@ -106,7 +107,7 @@ def _connector_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
     for connector in state.connectors:
         if connector.close_ordered:
             yield now.monotonic_s + state.rules.lease_s / 3
-        match connector.stage:
+        match connector.phase:
             case Starting(give_up_s=give_up_s):
                 yield give_up_s
             case Charging() as charging:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from agent.core import (
@@ -27,6 +26,7 @@ from agent.core.commands import (
 from agent.core.configuration import ChangeStatus
 from agent.core.events import Event
 from agent.core.faults import Fault
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import (
     Asked,
@@ -34,7 +34,6 @@ from agent.core.state import (
     Connector,
     Finished,
     Idle,
-    Phase,
     Purpose,
     Starting,
     UnlockRequest,
@@ -111,7 +110,7 @@ def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:
         return
     replies.agree(turn, event.request_id)
     # Some central systems give an id twice: asked again, the next one of that id ends.
-    goes_on = [connector for connector in named if connector.phase is Phase.CHARGING]
+    goes_on = [connector for connector in named if isinstance(connector.phase, Charging)]
     for connector in goes_on[:1]:
         transaction.order_stop(turn, connector.connector_id, StopReason.REMOTE)
 
@@ -131,15 +130,15 @@ def _unlock_requested(turn: Turn, event: ev.UnlockRequested) -> None:
         return
     by_s = turn.now.monotonic_s + turn.state.rules.unlock_s
     _call_off(turn, connector)
-    stage = connector.stage
-    if isinstance(stage, Starting):
-        stage = Idle()  # a start is called off
-    elif isinstance(stage, Finished):
-        stage = replace(stage, held_for=None)
+    phase = connector.phase
+    if isinstance(phase, Starting):
+        phase = Idle()  # a start is called off
+    elif isinstance(phase, Finished):
+        phase = replace(phase, held_for=None)
     turn.put(
         replace(
             turn.connector(event.connector_id),
-            stage=stage,
+            phase=phase,
             lock_ordered=None,  # a lock that has jammed is tried again
             unlock_request=UnlockRequest(event.request_id, by_s),
         )
@@ -160,7 +159,7 @@ def _call_off(turn: Turn, connector: Connector) -> None:
 
 def _is_at_rest_unlocked(connector: Connector) -> bool:
     return (
-        connector.phase in (Phase.IDLE, Phase.FINISHED)
+        isinstance(connector.phase, Idle | Finished)
         and connector.lock is LockState.UNLOCKED
         and connector.lock_ordered is None
         and Fault.LOCK_FAILED not in connector.faults
@@ -185,9 +184,9 @@ def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeReq
 
 def _restart_sampling(turn: Turn) -> None:
     for connector in turn.state.connectors:
-        if isinstance(connector.stage, Charging):
+        if isinstance(connector.phase, Charging):
             due_s = transaction.first_sample_s(turn, connector)
-            turn.put_stage(connector.connector_id, replace(connector.stage, next_sample_s=due_s))
+            turn.put_phase(connector.connector_id, replace(connector.phase, next_sample_s=due_s))
 
 
 def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:

@@ -19,7 +19,7 @@ from agent.core.commands import Reply, SaveRegister, ShowSignal, Signal
 from agent.core.events import Event, SelfTestBegan, SelfTestEnded
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
 from agent.core.replace import replace
-from agent.core.state import ChargePoint, Charging, Connector, Phase, Stopping
+from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, Stopping
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, Reading
 
@@ -120,11 +120,11 @@ def _lock_jammed(turn: Turn, event: ev.LockJammed) -> None:
 
 def _contactor_closed(turn: Turn, event: ev.ContactorClosed) -> None:
     connector = turn.connector(event.connector_id)
-    stage = connector.stage
-    if isinstance(stage, Charging):
-        stage = replace(stage, settling_until_s=turn.now.monotonic_s, vehicle_paused=False)
+    phase = connector.phase
+    if isinstance(phase, Charging):
+        phase = replace(phase, settling_until_s=turn.now.monotonic_s, vehicle_paused=False)
     turn.put(
-        replace(connector, contactor_closed=True, operations=connector.operations + 1, stage=stage)
+        replace(connector, contactor_closed=True, operations=connector.operations + 1, phase=phase)
     )
 
 
@@ -142,14 +142,14 @@ def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
         faults = faults | {Fault.CONTACTOR_FAILED}
     elif event.reason == "opened by itself":
         faults = faults | {Fault.CONTACTOR_DROPPED}
-    stage = connector.stage
-    if isinstance(stage, Charging):
-        stage = replace(stage, vehicle_paused=False)  # we opened: ``settle`` asks the vehicle
+    phase = connector.phase
+    if isinstance(phase, Charging):
+        phase = replace(phase, vehicle_paused=False)  # we opened: ``settle`` asks the vehicle
     turn.put(
         replace(
             connector,
             close_ordered=False,
-            stage=stage,
+            phase=phase,
             trips_seen=event.trip_count,
             faults=faults,
         )
@@ -189,7 +189,7 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
         )
     contactors.meter_read(turn, event.connector_id)
     meter_values_aligned.meter_read(turn, event.connector_id, reading)
-    if isinstance(connector.stage, Charging) and connector.stage.sample_asked:
+    if isinstance(connector.phase, Charging) and connector.phase.sample_asked:
         transaction.sample(turn, connector.connector_id, reading)
     _meter_answered(turn, event.connector_id)
 
@@ -208,13 +208,13 @@ def _with_offer(connector: Connector, reading: Reading) -> Reading:
 
 def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
     connector = turn.connector(event.connector_id)
-    stage = connector.stage
-    if isinstance(stage, Charging):
-        stage = replace(stage, sample_asked=False)
+    phase = connector.phase
+    if isinstance(phase, Charging):
+        phase = replace(phase, sample_asked=False)
     turn.put(
         replace(
             connector,
-            stage=stage,
+            phase=phase,
             aligned_asked=None,
             faults=connector.faults | {Fault.METER},
         )
@@ -223,9 +223,9 @@ def _meter_failed(turn: Turn, event: ev.MeterFailed) -> None:
 
 
 def _meter_answered(turn: Turn, connector_id: int) -> None:
-    ending = turn.connector(connector_id).stage
+    ending = turn.connector(connector_id).phase
     if isinstance(ending, Stopping) and ending.stop.meter_asked:
-        turn.put_stage(connector_id, replace(ending, stop=replace(ending.stop, meter_done=True)))
+        turn.put_phase(connector_id, replace(ending, stop=replace(ending.stop, meter_done=True)))
 
 
 def _self_test_began(turn: Turn, event: SelfTestBegan) -> None:
@@ -252,7 +252,7 @@ def _obstacle(state: ChargePoint) -> str | None:
         return "a card has just been presented"
     for connector in state.connectors:
         name = f"connector {connector.connector_id}"
-        if connector.phase not in (Phase.IDLE, Phase.FINISHED):
+        if not isinstance(connector.phase, Idle | Finished):
             return f"{name}: a session runs"
         if connector.plugged:
             return f"{name}: a plug is in"

@@ -6,7 +6,6 @@ It takes the same way as a card: the decision, the grant and the transaction are
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from agent.core import (
@@ -25,6 +24,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.events import Event
 from agent.core.id_tag import same_tag
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import (
     Asked,
@@ -127,12 +127,12 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
         if running is None or running.ref != event.transaction_ref:
             continue
         transaction.order_stop(turn, candidate.connector_id, StopReason.LOCAL)
-        ending = turn.connector(candidate.connector_id).stage
+        ending = turn.connector(candidate.connector_id).phase
         if isinstance(ending, Stopping):
             # Another request waits for the same end.
             replies.agree(turn, ending.stop.request_id, "applied")
             stop = replace(ending.stop, request_id=event.request_id)
-            turn.put_stage(candidate.connector_id, replace(ending, stop=stop))
+            turn.put_phase(candidate.connector_id, replace(ending, stop=stop))
         return
     asked = Asked(Purpose.OPERATOR_STOP, request_id=event.request_id)
     detail = f"our own number {event.transaction_ref}"
@@ -160,12 +160,12 @@ def authorize_requested(turn: Turn, event: ev.AuthorizeRequested, facts: TagReco
 
 def _limit_requested(turn: Turn, event: ev.LimitRequested) -> None:
     is_known = turn.state.has_connector(event.connector_id)
-    charging = turn.connector(event.connector_id).stage if is_known else None
+    charging = turn.connector(event.connector_id).phase if is_known else None
     if not isinstance(charging, Charging):
         asked = Asked(Purpose.LIMIT, "", (event.connector_id,), event.request_id)
         replies.refuse(turn, asked, because(Rule.NO_SESSION), "no_transaction")
         return
-    turn.put_stage(event.connector_id, replace(charging, limit_a=event.current_a))
+    turn.put_phase(event.connector_id, replace(charging, limit_a=event.current_a))
     replies.agree(turn, event.request_id, "applied")
 
 

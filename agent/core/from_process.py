@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from agent.core import (
@@ -18,6 +17,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.commands import NoteBoot, NoteEnding, Reply, Restart
 from agent.core.events import Event
 from agent.core.faults import Fault
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import ChargePoint, RestartOrder, Stopping
 from agent.core.turn import Turn
@@ -84,13 +84,13 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
         turn.emit(NoteEnding(reason))  # should one of them not be closed in time
     for connector in turn.state.connectors:
         transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)
-        ending = turn.connector(connector.connector_id).stage
+        ending = turn.connector(connector.connector_id).phase
         if isinstance(ending, Stopping):  # ended before the process is, whatever does not answer
             stop, by_s = ending.stop, order.by_s
             sooner = replace(
                 stop, open_by_s=min(stop.open_by_s, by_s), give_up_s=min(stop.give_up_s, by_s)
             )
-            turn.put_stage(connector.connector_id, replace(ending, stop=sooner))
+            turn.put_phase(connector.connector_id, replace(ending, stop=sooner))
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {

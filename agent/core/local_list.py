@@ -7,7 +7,7 @@ only their number.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from agent.core.commands import ActivateList, NotifyStatus, Reply
 from agent.core.configuration import Configuration
 from agent.core.events import Event, ListStaged
 from agent.core.id_tag import is_valid_id_tag, mask
+from agent.core.replace import replace
 from agent.core.state import ListConflict
 from agent.core.turn import Turn
 from agent.core.values import (

@@ -7,11 +7,11 @@ While nobody knows what time it is nothing can be aligned, and nothing is.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core import meter_values, meter_values_stop, outbox, transaction
 from agent.core.commands import ReadMeter
+from agent.core.replace import replace
 from agent.core.state import AlignedAsk, AlignedDue, Connector, Session
 from agent.core.turn import Turn
 from agent.core.values import NO_TRANSACTION, MeterSample, MeterValues, Reading
@@ -78,7 +78,7 @@ def meter_read(turn: Turn, connector_id: int, reading: Reading) -> None:
             message = MeterValues(connector_id, ask.boundary, values)
             outbox.queue(turn, NO_TRANSACTION, message)
         return
-    session = connector.stage
+    session = connector.phase
     if isinstance(session, Session) and session.transaction.ref == ask.ref:
         for_stop = meter_values.values_of(
             reading, keys.measurands(meter_values_stop.ALIGNED), meter_values.CLOCK

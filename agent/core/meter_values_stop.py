@@ -7,12 +7,12 @@ what stays is spread over the whole session; the first and the last one never go
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from agent.core import meter_values
 from agent.core.commands import DropSample, KeepSample
 from agent.core.configuration import Configuration
+from agent.core.replace import replace
 from agent.core.turn import Turn
 from agent.core.values import MeterSample, Reading, SampledValue, Transaction
 

@@ -6,12 +6,12 @@ configuration says so. Energy that somebody else may have drawn is not put on th
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from agent.core import clock_trust, transaction
 from agent.core.commands import SaveTransaction
 from agent.core.id_tag import is_valid_id_tag
+from agent.core.replace import replace
 from agent.core.state import Charging, Connector, GrantedAuthorization, StopOrder, Stopping
 from agent.core.turn import Turn
 from agent.core.values import PilotState, Reading, StopReason, Transaction
@@ -40,7 +40,7 @@ def recover(turn: Turn, found: Transaction, ending: StopReason) -> None:
     if not has_place or turn.connector(found.connector_id).transaction is not None:
         transaction.queue_stop(turn, found, found.last_wh, found.last_at, stop)
         return
-    turn.put_stage(found.connector_id, Stopping(found, stop=stop))
+    turn.put_phase(found.connector_id, Stopping(found, stop=stop))
 
 
 def _may_resume(turn: Turn, found: Transaction, ending: StopReason) -> bool:
@@ -84,7 +84,7 @@ def resume(turn: Turn, connector: Connector, found: Transaction) -> None:
             boot=turn.time_mark,
         )
         turn.emit(SaveTransaction(found))
-    turn.put_stage(
+    turn.put_phase(
         connector.connector_id,
         Charging(
             found,

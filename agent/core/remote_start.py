@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import (
     authorization_preview,
     authorization_request,
@@ -15,6 +13,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.events import RemoteStartRequested
 from agent.core.id_tag import is_valid_id_tag
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import Asked, AuthorizationAttempt, ChargePoint, Purpose
 from agent.core.tag_sources import Source

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from agent.core import availability, connector_choice, faults, replies, reservations, tag_presented
@@ -13,6 +12,7 @@ from agent.core.configuration import RESERVATION
 from agent.core.events import Event, ReservationCancelRequested, ReservationRequested
 from agent.core.faults import Fault
 from agent.core.id_tag import is_valid_id_tag
+from agent.core.replace import replace
 from agent.core.reservations import ANY_CONNECTOR
 from agent.core.state import Asked, ChargePoint, Connector, Purpose
 from agent.core.turn import Turn

@@ -7,10 +7,10 @@ which runs as the monotonic one: when somebody learns what time it is, the end m
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from agent.core.commands import SaveReservations
 from agent.core.id_tag import same_tag
+from agent.core.replace import replace
 from agent.core.state import ChargePoint
 from agent.core.turn import Turn
 from agent.core.values import Instant, Reservation

@@ -7,7 +7,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import ShowSignal, Signal
 from agent.core.faults import Fault
-from agent.core.state import ChargePoint, Phase
+from agent.core.state import ChargePoint, Charging
 from agent.core.turn import Turn
 from agent.core.values import Verdict
 
@@ -48,7 +48,7 @@ def lasting_signal(state: ChargePoint) -> ShowSignal:
 
 
 def _in_use(state: ChargePoint) -> Signal | None:
-    charging = [c for c in state.connectors if c.phase is Phase.CHARGING]
+    charging = [c for c in state.connectors if isinstance(c.phase, Charging)]
     if any(c.contactor_closed for c in charging):
         return Signal.CHARGING
     if charging:

@@ -24,7 +24,6 @@ from agent.core.connector_phases import Idle as Idle
 from agent.core.connector_phases import Phase as Phase
 from agent.core.connector_phases import Running as Running
 from agent.core.connector_phases import Session as Session
-from agent.core.connector_phases import Stage as Stage
 from agent.core.connector_phases import Starting as Starting
 from agent.core.connector_phases import StopOrder as StopOrder
 from agent.core.connector_phases import Stopping as Stopping
@@ -144,7 +143,7 @@ class Connector:
     confirmed_a: float = 0.0  # of that, by the pilot controller
     lock_ordered: LockState | None = None  # MOVING is never ordered
     # what is going on
-    stage: Stage = IDLE
+    phase: Phase = IDLE
     profile_a: float | None = None  # what charging profiles allow a session now; None: no limit
     aligned_asked: AlignedAsk | None = None
     used_by: str | None = None  # the tag of the last session here, while its plug may be in
@@ -154,39 +153,34 @@ class Connector:
     out_of_service: bool = False  # by ChangeAvailability, in force
 
     @property
-    def phase(self) -> Phase:
-        """Which phase it is in."""
-        return self.stage.phase
-
-    @property
     def grant(self) -> GrantedAuthorization | None:
         """What begins here."""
-        return self.stage.grant if isinstance(self.stage, Starting) else None
+        return self.phase.grant if isinstance(self.phase, Starting) else None
 
     @property
     def transaction(self) -> Transaction | None:
         """The open transaction."""
-        return self.stage.transaction if isinstance(self.stage, Session) else None
+        return self.phase.transaction if isinstance(self.phase, Session) else None
 
     @property
     def stop(self) -> StopOrder | None:
         """How the open transaction is being ended."""
-        return self.stage.stop if isinstance(self.stage, Stopping) else None
+        return self.phase.stop if isinstance(self.phase, Stopping) else None
 
     @property
     def held_for(self) -> Transaction | None:
         """The transaction whose card or group gets the cable."""
-        return self.stage.held_for if isinstance(self.stage, Finished) else None
+        return self.phase.held_for if isinstance(self.phase, Finished) else None
 
     @property
     def limit_a(self) -> float | None:
         """What the operator limits the session to."""
-        return self.stage.limit_a if isinstance(self.stage, Session) else None
+        return self.phase.limit_a if isinstance(self.phase, Session) else None
 
     @property
     def is_disconnected(self) -> bool:
         """True from when the vehicle was pulled off its session until it is back."""
-        return isinstance(self.stage, Session | Finished) and self.stage.is_disconnected
+        return isinstance(self.phase, Session | Finished) and self.phase.is_disconnected
 
     @property
     def is_plugged(self) -> bool:
@@ -202,7 +196,7 @@ class Connector:
     @property
     def is_deauthorized(self) -> bool:
         """True when the central system refused the running session and no grace is left."""
-        session = self.stage
+        session = self.phase
         if not isinstance(session, Session) or not session.transaction.deauthorized:
             return False
         if session.grace_until_wh is None or self.reading is None or Fault.METER in self.faults:

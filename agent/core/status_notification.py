@@ -11,7 +11,7 @@ from agent.core import availability, connector_choice, faults
 from agent.core import connector as connectors
 from agent.core.commands import NotifyStatus
 from agent.core.replace import replace
-from agent.core.state import ChargePoint, Charging, Connector, Phase, Shown, Starting, Stopping
+from agent.core.state import ChargePoint, Charging, Connector, Finished, Shown, Starting, Stopping
 from agent.core.turn import Turn
 from agent.core.values import Instant, PilotState, Status, StatusReport
 
@@ -152,11 +152,11 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
 
     Faulted wins, except over a session that goes on in spite of the fault.
     """
-    running = connector.phase is Phase.CHARGING
+    running = isinstance(connector.phase, Charging)
     present = [faults.RULES[f] for f in connectors.all_faults(state, connector)]
     if any(rule.shows_faulted and not (running and not rule.stop_reason) for rule in present):
         return Status.FAULTED
-    match connector.stage:
+    match connector.phase:
         case Charging() as charging:
             return _status_while_charging(state, connector, charging, now)
         case Stopping():
@@ -165,7 +165,7 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
             return Status.PREPARING
     if connector.out_of_service:
         return Status.UNAVAILABLE
-    if connector.phase is Phase.FINISHED:
+    if isinstance(connector.phase, Finished):
         return Status.FINISHING
     if _is_promised(state, connector):
         return Status.PREPARING

@@ -7,8 +7,6 @@ session of its group.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import (
     authorization_outcome,
     authorization_preview,
@@ -30,6 +28,7 @@ from agent.core.events import (
     TagPresented,
 )
 from agent.core.id_tag import is_valid_id_tag, same_tag
+from agent.core.replace import replace
 from agent.core.replies import because
 from agent.core.state import Asked, AuthorizationAttempt, Connector, Purpose
 from agent.core.tag_sources import Source

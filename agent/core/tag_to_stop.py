@@ -6,8 +6,6 @@ presented the tag: a decision, or ``leave_as_it_is``.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent.core import (
     authorization_outcome,
     authorization_request,
@@ -22,8 +20,18 @@ from agent.core.authorization_rules import Decision
 from agent.core.commands import ShowSignal
 from agent.core.events import TagPresented
 from agent.core.id_tag import same_tag
+from agent.core.replace import replace
 from agent.core.replies import because
-from agent.core.state import Asked, AuthorizationAttempt, Connector, Finished, Phase, Purpose
+from agent.core.state import (
+    Asked,
+    AuthorizationAttempt,
+    Charging,
+    Connector,
+    Finished,
+    Idle,
+    Purpose,
+    Stopping,
+)
 from agent.core.turn import Turn
 from agent.core.values import TagRecord, Verdict
 
@@ -50,7 +58,7 @@ def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) 
         running = candidate.transaction
         if running is None or not same_tag(running.id_tag, id_tag):
             continue
-        if candidate.phase is Phase.STOPPING:
+        if isinstance(candidate.phase, Stopping):
             refuse(turn, event, Rule.ENDING, Purpose.START, here)
             return True
         age_s = turn.now.monotonic_s - running.begun_monotonic_s
@@ -69,10 +77,10 @@ def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) 
 
 def _has_just_ended(turn: Turn, candidate: Connector, id_tag: str) -> bool:
     age_s = turn.now.monotonic_s - candidate.ended_at_s
-    # Without a plug sensor it is not known that the plug stays: IDLE follows at once.
-    at_rest = Phase.FINISHED if candidate.traits.has_plug else Phase.IDLE
+    # Without a plug sensor it is not known that the plug stays: Idle follows at once.
+    at_rest = Finished if candidate.traits.has_plug else Idle
     return (
-        candidate.phase is at_rest
+        isinstance(candidate.phase, at_rest)
         and same_tag(candidate.ended_by, id_tag)
         and age_s < turn.state.rules.tap_guard_s
     )
@@ -108,11 +116,11 @@ def _releases_cable(
         info = facts.cache_entry.info
     parent = None if info is None else info.parent_id_tag
     for candidate in served:
-        held = candidate.stage
+        held = candidate.phase
         if not isinstance(held, Finished) or held.held_for is None:
             continue
         if transaction.belongs_to(held.held_for, event.id_tag, parent):
-            turn.put_stage(candidate.connector_id, replace(held, held_for=None))
+            turn.put_phase(candidate.connector_id, replace(held, held_for=None))
             asked = asked_by(event, Purpose.STOP, (candidate.connector_id,))
             authorization_outcome.accept(
                 turn, asked, authorization_outcome.accepted_by(Rule.CABLE_RELEASED)
@@ -123,7 +131,7 @@ def _releases_cable(
 
 def ends_other_session(turn: Turn, attempt: AuthorizationAttempt, served: list[Connector]) -> bool:
     """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
-    running = [c for c in served if c.phase is Phase.CHARGING and c.transaction is not None]
+    running = [c for c in served if isinstance(c.phase, Charging) and c.transaction is not None]
     if not running:
         return False
     policy = authorization_rules.policy_of(turn.state.configuration)

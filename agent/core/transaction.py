@@ -74,7 +74,7 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
         turn, connector.connector_id, grant.id_tag, grant.parent_id_tag
     )
     turn.state = replace(turn.state, next_transaction_ref=transaction.ref + 1)
-    turn.put_stage(
+    turn.put_phase(
         connector.connector_id,
         Charging(
             transaction,
@@ -115,7 +115,7 @@ def first_sample_s(turn: Turn, connector: Connector) -> float | None:
 
 def sample(turn: Turn, connector_id: int, reading: Reading) -> None:
     """Queue the sample that was due: what MeterValues carry, and what StopTransaction will."""
-    charging = turn.connector(connector_id).stage
+    charging = turn.connector(connector_id).phase
     assert isinstance(charging, Charging)
     keys = turn.state.configuration
     sampled_at = clock_trust.not_before_last(turn, charging.transaction, reading.read_at)
@@ -152,7 +152,7 @@ def keep_values(
     )
     turn.emit(SaveTransaction(transaction))
     transaction = meter_values_stop.keep(turn, transaction, sample.sampled_at, for_stop)
-    turn.put_stage(connector_id, replace(session, transaction=transaction))
+    turn.put_phase(connector_id, replace(session, transaction=transaction))
     if sample.values:
         message = MeterValues(connector_id, sample.sampled_at, sample.values)
         outbox.queue(turn, transaction.ref, message)
@@ -170,7 +170,7 @@ def order_stop(
 
     The contactor opens when the vehicle has stopped drawing, after 3 s at the latest, or at once.
     """
-    charging = turn.connector(connector_id).stage
+    charging = turn.connector(connector_id).phase
     if not isinstance(charging, Charging):
         return
     now_s = turn.now.monotonic_s
@@ -183,7 +183,7 @@ def order_stop(
         give_up_s=open_by_s + rules.contactor_s + rules.meter_s,
         ended_at=ended_at,
     )
-    turn.put_stage(
+    turn.put_phase(
         connector_id,
         Stopping(
             charging.transaction,
@@ -206,7 +206,7 @@ def end(turn: Turn, connector: Connector, ending: Stopping, register_wh: int) ->
     turn.put(
         replace(
             turn.connector(connector.connector_id),
-            stage=Finished(
+            phase=Finished(
                 held_for=transaction if held else None,
                 vehicle_seen=ending.vehicle_seen,
                 is_disconnected=ending.is_disconnected,
@@ -285,7 +285,7 @@ def start_answered(
     only its energy, as StopTransactionOnInvalidId says; so also for sessions started offline.
     """
     for connector in turn.state.connectors:
-        session = connector.stage
+        session = connector.phase
         if not isinstance(session, Session) or session.transaction.ref != ref:
             continue
         transaction = session.transaction
@@ -294,7 +294,7 @@ def start_answered(
         if info is not None:
             transaction = _informed(transaction, info)
         session = replace(session, transaction=transaction)
-        turn.put_stage(connector.connector_id, session)
+        turn.put_phase(connector.connector_id, session)
         turn.emit(SaveTransaction(transaction))
         if transaction.deauthorized:
             _grant_grace(turn, connector, session)
@@ -312,7 +312,7 @@ def starts_stored(turn: Turn) -> None:
 def starts_given_up(turn: Turn, problem: str) -> None:
     """The outbox has moved on: sessions whose StartTransaction was never answered go on."""
     for connector in turn.state.connectors:
-        session = connector.stage
+        session = connector.phase
         if isinstance(session, Session) and session.start_sequence <= turn.state.outbox.done:
             detail = f"StartTransaction was given up: {problem}"
             answer_session(turn, connector.connector_id, detail)
@@ -331,7 +331,7 @@ def _grant_grace(turn: Turn, connector: Connector, session: Running) -> None:
     most_wh = turn.state.configuration.integer("MaxEnergyOnInvalidId")
     if most_wh > 0 and connector.reading is not None and session.grace_until_wh is None:
         until_wh = connector.reading.import_wh + most_wh
-        turn.put_stage(connector.connector_id, replace(session, grace_until_wh=until_wh))
+        turn.put_phase(connector.connector_id, replace(session, grace_until_wh=until_wh))
 
 
 def reason_to_end(turn: Turn, connector: Connector, charging: Charging) -> StopReason | None:
@@ -365,10 +365,10 @@ def answer_session(
 
 def _take_request(turn: Turn, connector_id: int) -> str | None:
     """Who waits for the acceptance of this session; it is answered once."""
-    session = turn.connector(connector_id).stage
+    session = turn.connector(connector_id).phase
     if not isinstance(session, Session) or session.request_id is None:
         return None
-    turn.put_stage(connector_id, replace(session, request_id=None))
+    turn.put_phase(connector_id, replace(session, request_id=None))
     return session.request_id
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from agent.core.authorization_attempt import GrantedAuthorization, PendingAuthorization
 from agent.core.commands import Command
 from agent.core.replace import replace
-from agent.core.state import ChargePoint, Connector, Stage
+from agent.core.state import ChargePoint, Connector, Phase
 from agent.core.values import Instant
 
 
@@ -46,9 +46,9 @@ class Turn:
         self.state = replace(self.state, connectors=tuple(connectors))
         return connector
 
-    def put_stage(self, connector_id: int, stage: Stage) -> Connector:
+    def put_phase(self, connector_id: int, phase: Phase) -> Connector:
         """Let the connector of that number be in this phase."""
-        return self.put(replace(self.connector(connector_id), stage=stage))
+        return self.put(replace(self.connector(connector_id), phase=phase))
 
     def drop_grant(self, grant: GrantedAuthorization) -> None:
         """Take out an accepted tag that waits for a plug."""

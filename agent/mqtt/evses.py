@@ -6,7 +6,7 @@ from agent.config.settings import Settings
 from agent.core import connector as connectors
 from agent.core import connector_choice
 from agent.core.authorization_reasons import Rule
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Connector, Idle
 
 
 class Evses:
@@ -49,5 +49,5 @@ class Evses:
 def _waits(state: ChargePoint, connector: Connector) -> bool:
     only_here = (connector.connector_id,)
     is_promised = any(grant.connectors == only_here for grant in state.waiting)
-    may_begin = connector.phase is Phase.IDLE and connectors.may_start(state, connector)
+    may_begin = isinstance(connector.phase, Idle) and connectors.may_start(state, connector)
     return connector.plugged and may_begin and not is_promised

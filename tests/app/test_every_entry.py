@@ -29,7 +29,7 @@ from agent.api.tokens import ApiToken
 from agent.config.settings import AuthorizationSettings, MqttSettings
 from agent.core import events as ev
 from agent.core.commands import CacheTag, ClearCache, Command, RecordDecision
-from agent.core.state import Phase
+from agent.core.state import Charging, Finished, Idle, Starting
 from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo
 from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.store import Store
@@ -127,7 +127,7 @@ class House:
 
     async def at_rest(self) -> None:
         """Nobody comes with a plug, or it is unlocked: what was begun comes to its end."""
-        if self.box.state.phase in (Phase.STARTING, Phase.CHARGING):
+        if isinstance(self.box.state.phase, Starting | Charging):
             await self.runtime.request(lambda id: ev.UnlockRequested(id, 1))
         async with asyncio.timeout(60):
             while not self._is_at_rest():
@@ -135,7 +135,7 @@ class House:
 
     def _is_at_rest(self) -> bool:
         state = self.runtime.state
-        resting = self.box.state.phase in (Phase.IDLE, Phase.FINISHED)
+        resting = isinstance(self.box.state.phase, Idle | Finished)
         return resting and not state.waiting and not state.checking
 
     async def restore(self) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from agent.app.application import Application
 from agent.app.environment import Environment
 from agent.config.config_file import parse_config
-from agent.core.state import Phase
+from agent.core.state import Charging, Idle
 from agent.runtime.clock import SystemClock
 from agent.runtime.devices import Devices
 from agent.store import Store
@@ -62,10 +62,10 @@ class Rig:
         """Whether the agent has started."""
         return self._application.runtime is not None and self._application.runtime.state.online
 
-    def _is(self, phase: Phase) -> bool:
+    def _is(self, phase: type[Idle | Charging]) -> bool:
         assert self._application.runtime is not None
         connector = self._application.runtime.state.connectors[0]
-        return connector.phase is phase and connector.plugged is (phase is Phase.CHARGING)
+        return isinstance(connector.phase, phase) and connector.plugged is (phase is Charging)
 
     async def tap(self) -> list[float]:
         """Plug in, lay a card down, wait for energy, unplug; seconds of each step."""
@@ -76,10 +76,10 @@ class Rig:
         self._chip.field.present(Card(bytes.fromhex(CARD)))
         await self.until(lambda: "coil driven" in self.moments)
         moments = [begun_s, *(self.moments[name] for _, name in STEPS)]
-        await self.until(lambda: self._is(Phase.CHARGING))
+        await self.until(lambda: self._is(Charging))
         self._chip.field.remove_all()
         self._wires.unplug()
-        await self.until(lambda: self._is(Phase.IDLE))
+        await self.until(lambda: self._is(Idle))
         await asyncio.sleep(1.2)  # a card that has not left for a second is no second tap
         return [after - before for before, after in itertools.pairwise(moments)]
 

@@ -89,7 +89,7 @@ def _profile(level: int) -> InstalledProfile:
 
 def _charging(profiles: tuple[InstalledProfile, ...]) -> ChargePoint:
     session = Transaction(1, 1, "TAG", NOON, NOW.monotonic_s, 0, 0, NOON)
-    connector = Connector(1, plugged=True, lock=LockState.LOCKED, stage=Charging(session))
+    connector = Connector(1, plugged=True, lock=LockState.LOCKED, phase=Charging(session))
     return ChargePoint(Rules(), configuration(1, {}, {}), (connector,), charging_profiles=profiles)
 
 

@@ -25,7 +25,7 @@ from agent.app.application import Application
 from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.core import charge_point
-from agent.core.state import ChargePoint, Connector, Phase
+from agent.core.state import ChargePoint, Connector, Idle
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.runtime.clock import SystemClock
 from agent.store import Store
@@ -201,7 +201,7 @@ class Bench:
         return self.application.runtime is not None and self._state.online
 
     def _is_quiet(self) -> bool:
-        is_free = self._connector().phase is Phase.IDLE and not self._connector().plugged
+        is_free = isinstance(self._connector().phase, Idle) and not self._connector().plugged
         return is_free and self._state.outbox.waiting == 0
 
     def _has_unplugged(self) -> bool:

@@ -24,7 +24,7 @@ from agent.core.commands import (
     UnlockConnector,
 )
 from agent.core.events import Event
-from agent.core.state import ChargePoint, Charging, Phase
+from agent.core.state import ChargePoint, Charging
 from agent.core.values import (
     IdTagInfo,
     LockState,
@@ -90,7 +90,7 @@ class Anything:
 
     def _is_in_time(self) -> None:
         for connector in self.state.connectors:
-            session = connector.stage
+            session = connector.phase
             if isinstance(session, Charging) and session.limits.duration_s is not None:
                 age_s = BOOT_S + self.seconds - connector.transaction.begun_monotonic_s
                 assert age_s < session.limits.duration_s, "longer than was asked for"
@@ -99,7 +99,7 @@ class Anything:
         """A limit that says pause is kept within the time that the vehicle has for it."""
         now_s = BOOT_S + self.seconds
         for connector in self.state.connectors:
-            is_over = connector.phase is Phase.CHARGING and connector.current_a < 6
+            is_over = isinstance(connector.phase, Charging) and connector.current_a < 6
             if not (is_over and connector.close_ordered):
                 self.limited_since_s.pop(connector.connector_id, None)
                 continue

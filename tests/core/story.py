@@ -133,10 +133,10 @@ def a_transaction(**fields: Any) -> Transaction:
 
 def with_transaction(connector: Connector, **fields: Any) -> Connector:
     """The connector, and its open transaction with these fields."""
-    session = connector.stage
+    session = connector.phase
     assert isinstance(session, Session)
     return replace(
-        connector, stage=replace(session, transaction=replace(session.transaction, **fields))
+        connector, phase=replace(session, transaction=replace(session.transaction, **fields))
     )
 
 

@@ -24,7 +24,7 @@ from agent.core.commands import (
     WithdrawOffer,
 )
 from agent.core.followers import next_deadline_s
-from agent.core.state import Phase
+from agent.core.state import Idle
 from agent.core.values import (
     LockState,
     PilotState,
@@ -121,8 +121,8 @@ def test_it_closes_only_on_an_offer_that_the_pilot_controller_has_confirmed():
         state, commands = charge_point.handle(state, event, story.now)
         assert of(CloseContactor, commands) == []
     for told_a, closes in ((0.0, 0), (32.0, 0), (16.0, 1)):  # an older, larger offer is not meant
-        stage = replace(state.connectors[0].stage, limit_a=16.0)
-        limited = replace(state.connectors[0], offered_a=16.0, stage=stage)
+        phase = replace(state.connectors[0].phase, limit_a=16.0)
+        limited = replace(state.connectors[0], offered_a=16.0, phase=phase)
         before = replace(state, connectors=(limited,))
         _, commands = charge_point.handle(before, ev.OfferConfirmed(1, told_a), story.now)
         assert len(of(CloseContactor, commands)) == closes
@@ -154,7 +154,7 @@ def test_a_box_with_no_parts_but_a_contactor_charges_as_soon_as_the_card_is_acce
     assert [type(c) for c in deeds(commands)] == [WithdrawOffer, OpenContactor]
     commands = story.tell(ev.ContactorOpened(1))
     assert stop_of(commands) == StopTransaction(0, story.now.utc, StopReason.LOCAL, CARD)
-    assert story.connector.phase is Phase.IDLE
+    assert isinstance(story.connector.phase, Idle)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_each_part_a_box_does_not_have_is_not_waited_for(missing, first_orders):
 def test_a_box_without_meter_takes_no_samples_and_asks_for_no_time_to_take_them():
     story = charging(traits=replace(ALL_PARTS, has_meter=False))
     assert deeds(story.wait(3600)) == []
-    assert story.connector.stage.next_sample_s is None
+    assert story.connector.phase.next_sample_s is None
 
 
 # --- energy --------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_samples_are_taken_on_the_grid_of_the_transaction_and_saved_with_it():
     (queued,) = of(QueueMessage, commands)
     assert queued.transaction_ref == 1
     assert [type(command) for command in deeds(commands)][:2] == [SaveTransaction, QueueMessage]
-    assert story.connector.stage.next_sample_s == story.now.monotonic_s + 60
+    assert story.connector.phase.next_sample_s == story.now.monotonic_s + 60
 
 
 def test_a_reading_that_nobody_asked_for_queues_nothing():

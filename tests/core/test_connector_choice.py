@@ -65,11 +65,11 @@ def for_remote_start(state: ChargePoint, connector_id: int | None) -> tuple[int,
 FREE: dict[str, object] = {}
 PLUGGED = {"plugged": True, "plugged_at_s": 10.0}
 PLUGGED_LATER = {"plugged": True, "plugged_at_s": 20.0}
-BUSY = {"plugged": True, "stage": Charging(a_transaction())}
-OVER = {"plugged": True, "plugged_at_s": 30.0, "stage": Finished()}
-LEFT = {**OVER, "stage": Finished(is_unclaimed=True)}
-HELD = {**OVER, "stage": Finished(held_for=a_transaction(id_tag="OTHER"))}
-HELD_FOR_IT = {**OVER, "stage": Finished(held_for=a_transaction())}
+BUSY = {"plugged": True, "phase": Charging(a_transaction())}
+OVER = {"plugged": True, "plugged_at_s": 30.0, "phase": Finished()}
+LEFT = {**OVER, "phase": Finished(is_unclaimed=True)}
+HELD = {**OVER, "phase": Finished(held_for=a_transaction(id_tag="OTHER"))}
+HELD_FOR_IT = {**OVER, "phase": Finished(held_for=a_transaction())}
 BROKEN = {"plugged": True, "faults": frozenset({Fault.METER})}
 
 

@@ -9,7 +9,7 @@ import pytest
 from agent.core import events as ev
 from agent.core.commands import LockConnector, NotifyStatus, OpenContactor, UnlockConnector
 from agent.core.connector_ev_presence import is_connected
-from agent.core.state import Phase
+from agent.core.state import Charging, Finished, Idle, Stopping
 from agent.core.values import LockState, PilotState, Status, StatusReport, StopReason
 from tests.core.story import (
     ALL_PARTS,
@@ -80,7 +80,7 @@ def test_a_vehicle_that_comes_back_after_the_end_changes_the_words_only():
     story.tell(OFF)
     parts_obey(story)
     assert reports(story.tell(*ON[:1])) == [StatusReport(1, Status.FINISHING)]
-    assert story.connector.phase is Phase.FINISHED
+    assert isinstance(story.connector.phase, Finished)
 
 
 def test_a_vehicle_that_has_not_been_plugged_yet_is_not_a_vehicle_that_was_pulled_off():
@@ -91,7 +91,7 @@ def test_a_vehicle_that_has_not_been_plugged_yet_is_not_a_vehicle_that_was_pulle
     story.tell(*ON, ev.ContactorClosed(1))
     assert statuses(story.commands)[-1] is Status.CHARGING
     story.tell(OFF)
-    assert story.connector.phase is Phase.STOPPING
+    assert isinstance(story.connector.phase, Stopping)
 
 
 # --- the cable stays locked ----------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_a_plug_that_is_out_of_its_socket_is_not_waited_for():
     story = charging(**STAYS_LOCKED)
     story.tell(OFF, ev.CableUnplugged(1))
     assert of(UnlockConnector, parts_obey(story)) == [UnlockConnector(1)]
-    assert story.connector.phase is Phase.IDLE
+    assert isinstance(story.connector.phase, Idle)
 
 
 def test_a_lock_without_a_plug_contact_keeps_its_cable_too():
@@ -147,7 +147,7 @@ def test_a_session_that_goes_on_is_suspended_with_its_cable_locked(unlocks):
     assert of(UnlockConnector, commands) == []
     assert messages(commands) == []
     assert reports(commands) == [StatusReport(1, Status.SUSPENDED_EV, info=INFO)]
-    assert story.connector.phase is Phase.CHARGING
+    assert isinstance(story.connector.phase, Charging)
 
 
 def test_the_vehicle_that_comes_back_gets_energy_again():
@@ -191,7 +191,7 @@ def test_a_key_that_becomes_true_ends_the_session_that_is_suspended():
     story.wait(30)
     change = ev.ConfigurationChangeRequested("r1", "StopTransactionOnEVSideDisconnect", "true")
     story.tell(change)
-    assert story.connector.phase is Phase.STOPPING
+    assert isinstance(story.connector.phase, Stopping)
 
 
 # --- boxes of other kinds ------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_there_a_cable_that_stays_locked_waits_for_its_card():
     story = charging(traits=PILOT_AS_CONTACT, **STAYS_LOCKED)
     story.tell(OFF, ev.CableUnplugged(1))
     assert of(UnlockConnector, parts_obey(story)) == []
-    assert story.connector.phase is Phase.FINISHED
+    assert isinstance(story.connector.phase, Finished)
     story.wait(60)
     assert of(UnlockConnector, story.tell(tap(CARD))) == [UnlockConnector(1)]
-    assert story.connector.phase is Phase.IDLE
+    assert isinstance(story.connector.phase, Idle)

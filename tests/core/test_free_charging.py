@@ -6,7 +6,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.commands import Authorize, LockConnector, ReadMeter
-from agent.core.state import Phase, Rules
+from agent.core.state import Finished, Rules
 from agent.core.values import LockState, StartTransaction
 from tests.core.story import (
     ACCEPTED,
@@ -61,7 +61,7 @@ def test_a_plug_that_stays_after_its_session_does_not_begin_another_until_it_com
     story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     story.wait(3600)
     assert decisions(story.tell(PLUG)) == []  # told once more, but it never went
-    assert story.connector.phase is Phase.FINISHED
+    assert isinstance(story.connector.phase, Finished)
     story.tell(ev.CableUnplugged(1))
     assert rules_of(story.tell(PLUG)) == ["FREE"]
 

@@ -19,7 +19,7 @@ from agent.core.commands import (
     UnlockConnector,
     WithdrawOffer,
 )
-from agent.core.state import Idle, Phase
+from agent.core.state import Charging, Finished, Idle
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -130,7 +130,7 @@ def test_an_accepted_card_charges_whatever_its_date_also_after_the_answer_to_the
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
     story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 5, info, CARD))
     story.wait(60)
-    assert story.connector.phase is Phase.CHARGING
+    assert isinstance(story.connector.phase, Charging)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_remote_stop_of_another_id_is_rejected(transaction_id):
     story = charging()
     commands = story.tell(ev.RemoteStopRequested("r1", transaction_id))
     assert deeds(commands) == [Reply("r1", "Rejected")]
-    assert story.connector.phase is Phase.CHARGING
+    assert isinstance(story.connector.phase, Charging)
 
 
 # --- UnlockConnector -----------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def test_unlocking_calls_off_a_remote_start_that_waits_for_the_end_of_the_sessio
     assert deeds(finish(story))[-1] == UnlockConnector(1)
     commands = story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     assert of(Reply, commands) == [Reply("r2", "Unlocked")]
-    assert story.connector.phase is Phase.FINISHED
+    assert isinstance(story.connector.phase, Finished)
 
 
 def test_unlocking_an_empty_socket_leaves_the_card_that_waits_for_its_plug():
@@ -261,7 +261,7 @@ def test_unlocking_while_a_session_is_starting_calls_the_start_off():
     story.tell(ev.CablePluggedIn(1), tap(facts=listed()))
     commands = story.tell(ev.UnlockRequested("r1", 1))
     assert deeds(commands) == [UnlockConnector(1)]
-    assert story.connector.phase is Phase.IDLE
+    assert isinstance(story.connector.phase, Idle)
     commands = story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     assert deeds(commands) == [Reply("r1", "Unlocked")]
 
@@ -324,8 +324,8 @@ def test_a_new_sample_interval_begins_a_new_grid_in_the_running_session(interval
     story = charging(connectors=2)
     story.tell(ev.ConfigurationChangeRequested("r1", "MeterValueSampleInterval", interval_s))
     due_s = None if due_in_s is None else story.now.monotonic_s + due_in_s
-    assert story.connector.stage.next_sample_s == due_s
-    assert story.state.connectors[1].stage == Idle()
+    assert story.connector.phase.next_sample_s == due_s
+    assert story.state.connectors[1].phase == Idle()
 
 
 def test_a_changed_switch_decides_about_the_next_card():

@@ -199,7 +199,7 @@ def test_in_a_session_they_belong_to_it():
 def test_a_sample_and_a_boundary_at_one_moment_give_both_the_older_time_first():
     story = charging(MeterValueSampleInterval="890", **QUARTER)
     story.wait(900 - story.seconds)
-    assert story.connector.stage.sample_asked
+    assert story.connector.phase.sample_asked
     read = Reading(1500, NOON + timedelta(seconds=900.2))
     commands = story.tell(ev.MeterRead(1, read))
     assert contexts(commands) == ["Sample.Clock", "Sample.Periodic"]
@@ -225,7 +225,7 @@ def test_values_of_a_session_that_is_over_before_the_reading_comes_are_dropped()
     story.state = replace(story.state, connectors=(with_transaction(story.connector, ref=2),))
     assert values(story.tell(ev.MeterRead(1, reading(1500)))) == []
     ask = AlignedAsk(NOON, ref=1)
-    over = replace(story.connector, stage=Finished(), aligned_asked=ask)
+    over = replace(story.connector, phase=Finished(), aligned_asked=ask)
     turn = Turn(replace(story.state, connectors=(over,)), story.now)
     meter_values_aligned.meter_read(turn, 1, reading(1500))
     assert turn.commands == []

@@ -268,7 +268,7 @@ def test_times_that_were_only_believed_are_corrected_in_memory_and_in_the_store(
 
 def charging_with(state, running):
     connector = charging().connector
-    connector = replace(connector, stage=replace(connector.stage, transaction=running))
+    connector = replace(connector, phase=replace(connector.phase, transaction=running))
     return replace(state, connectors=(connector,))
 
 

@@ -9,7 +9,7 @@ import pytest
 from agent.core import events as ev
 from agent.core.commands import Reply
 from agent.core.faults import Fault
-from agent.core.state import Phase, RestartOrder
+from agent.core.state import Finished, Idle, RestartOrder, Starting
 from agent.core.values import PilotState
 from tests.core.story import (
     Story,
@@ -34,10 +34,10 @@ def test_while_it_works_no_session_begins():
     assert _answer(story) == Reply("r1", "Accepted")
     commands = story.tell(ev.CablePluggedIn(1), tap(facts=listed()))
     assert [decision.rule for decision in decisions(commands)] == ["FAULTED"]
-    assert story.connector.phase is Phase.IDLE
+    assert isinstance(story.connector.phase, Idle)
     story.tell(ev.SelfTestEnded())
     story.tell(tap(facts=listed()))
-    assert story.connector.phase is Phase.STARTING
+    assert isinstance(story.connector.phase, Starting)
 
 
 def test_a_second_one_is_refused():
@@ -57,7 +57,7 @@ def test_it_does_not_begin_with_a_plug_in():
     story = charging()
     story.tell(tap())
     finish(story)
-    assert story.connector.phase is Phase.FINISHED
+    assert isinstance(story.connector.phase, Finished)
     assert _answer(story) == Reply("r1", "Rejected", "connector 1: a plug is in")
 
 

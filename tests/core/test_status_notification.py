@@ -48,7 +48,7 @@ from tests.core.story import (
 from tests.core.transitions import LEGAL, is_legal
 
 RUNNING = {
-    "stage": Charging(a_transaction()),
+    "phase": Charging(a_transaction()),
     "plugged": True,
     "lock": LockState.LOCKED,
     "pilot": PilotState.C,
@@ -58,7 +58,7 @@ COMING_BACK = {
     **RUNNING,
     "contactor_closed": False,
     "close_ordered": True,
-    "stage": Charging(a_transaction(), vehicle_paused=True),
+    "phase": Charging(a_transaction(), vehicle_paused=True),
 }
 STOP = StopOrder(StopReason.LOCAL, None, open_by_s=0.0, give_up_s=0.0)
 
@@ -83,33 +83,33 @@ A_GRANT = a_grant(1)
     [
         ({}, Status.AVAILABLE),
         ({"plugged": True}, Status.PREPARING),
-        ({"stage": Starting(A_GRANT, 0.0), "plugged": True}, Status.PREPARING),
+        ({"phase": Starting(A_GRANT, 0.0), "plugged": True}, Status.PREPARING),
         (RUNNING, Status.CHARGING),
         ({**RUNNING, "pilot": PilotState.D}, Status.CHARGING),
         ({**RUNNING, "pilot": PilotState.B}, Status.SUSPENDED_EV),
         ({**RUNNING, "contactor_closed": False}, Status.SUSPENDED_EVSE),
         (COMING_BACK, Status.SUSPENDED_EV),
         ({**COMING_BACK, "close_ordered": False}, Status.SUSPENDED_EVSE),
-        ({**COMING_BACK, "stage": Charging(a_transaction())}, Status.SUSPENDED_EVSE),
+        ({**COMING_BACK, "phase": Charging(a_transaction())}, Status.SUSPENDED_EVSE),
         ({**COMING_BACK, "lock": LockState.MOVING}, Status.SUSPENDED_EVSE),
         ({**RUNNING, "lock": LockState.UNLOCKED}, Status.SUSPENDED_EVSE),
         ({**RUNNING, "pilot": PilotState.E}, Status.SUSPENDED_EVSE),
         (
-            {**RUNNING, "stage": Charging(a_transaction(deauthorized=True))},
+            {**RUNNING, "phase": Charging(a_transaction(deauthorized=True))},
             Status.SUSPENDED_EVSE,
         ),
         (
             {
                 **RUNNING,
                 "contactor_closed": False,
-                "stage": Charging(a_transaction(), settling_until_s=at(1).monotonic_s),
+                "phase": Charging(a_transaction(), settling_until_s=at(1).monotonic_s),
             },
             Status.PREPARING,
         ),
-        ({**RUNNING, "stage": Stopping(a_transaction(), stop=STOP)}, Status.FINISHING),
-        ({"stage": Finished(), "plugged": True}, Status.FINISHING),
+        ({**RUNNING, "phase": Stopping(a_transaction(), stop=STOP)}, Status.FINISHING),
+        ({"phase": Finished(), "plugged": True}, Status.FINISHING),
         ({"faults": frozenset({Fault.LOCK_FAILED})}, Status.FAULTED),
-        ({"faults": frozenset({Fault.METER}), "stage": Finished()}, Status.FAULTED),
+        ({"faults": frozenset({Fault.METER}), "phase": Finished()}, Status.FAULTED),
         ({**RUNNING, "faults": frozenset({Fault.METER})}, Status.CHARGING),
         ({**RUNNING, "faults": frozenset({Fault.CONTACTOR_WELDED})}, Status.FAULTED),
     ],

@@ -15,7 +15,7 @@ from agent.core.commands import (
     SetTransactionId,
     UnlockConnector,
 )
-from agent.core.state import Phase
+from agent.core.state import Charging, Stopping
 from agent.core.transaction import belongs_to
 from agent.core.values import (
     AuthorizationStatus,
@@ -73,7 +73,7 @@ def test_an_answer_without_a_group_leaves_the_known_one():
 def test_a_card_that_the_central_system_refuses_afterwards_ends_its_session(status):
     story = charging()
     story.tell(start_answered(IdTagInfo(status)))
-    assert story.connector.phase is Phase.STOPPING
+    assert isinstance(story.connector.phase, Stopping)
     (stop,) = messages(finish(story))
     assert isinstance(stop, StopTransaction)
     assert (stop.reason, stop.id_tag) == (StopReason.DE_AUTHORIZED, None)
@@ -83,7 +83,7 @@ def test_a_card_that_the_central_system_refuses_afterwards_ends_its_session(stat
 def test_where_the_key_says_so_a_refused_card_only_loses_its_energy():
     story = charging(StopTransactionOnInvalidId="false")
     story.tell(start_answered(BLOCKED))
-    assert story.connector.phase is Phase.CHARGING
+    assert isinstance(story.connector.phase, Charging)
     assert story.connector.transaction is not None
     assert story.connector.transaction.deauthorized
     assert not story.connector.close_ordered

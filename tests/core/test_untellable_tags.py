@@ -12,7 +12,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import Authorize
 from agent.core.events import Event
-from agent.core.state import AuthorizationAttempt, Phase, Purpose, Rules
+from agent.core.state import AuthorizationAttempt, Charging, Idle, Purpose, Rules
 from agent.core.turn import Turn
 from agent.core.values import StopReason, TagRecord, TokenKind, Verdict
 from tests.core.story import (
@@ -62,7 +62,7 @@ def test_it_starts_nothing_and_nobody_is_asked_about_it(tag, way, online, author
     story.tell(PLUG)
     commands = story.tell(WAYS[way](tag))
     assert story.state.waiting == ()
-    assert story.connector.phase is Phase.IDLE
+    assert isinstance(story.connector.phase, Idle)
     assert of(Authorize, commands) == []
     assert not {"Accepted", "applied"}.intersection(status for _, status in replies(commands))
 
@@ -83,7 +83,7 @@ def test_it_ends_no_session_of_its_group_because_the_stop_could_not_name_it(tag)
     story = charging(facts=listed(of_group("FLEET")))
     commands = story.tell(tap(tag, listed(of_group("FLEET"))))
     assert rules_of(commands) == [Rule.UNTELLABLE.name]
-    assert story.connector.phase is Phase.CHARGING
+    assert isinstance(story.connector.phase, Charging)
 
 
 def test_a_question_about_it_is_answered_that_nothing_came_of_it():
@@ -94,7 +94,7 @@ def test_a_question_about_it_is_answered_that_nothing_came_of_it():
 def test_free_charging_under_such_a_tag_begins_nothing():
     story = Story(a_charge_point(rules=Rules(free_charging_id_tag="X" * 21)))
     assert rules_of(story.tell(PLUG)) == [Rule.UNTELLABLE.name]
-    assert story.connector.phase is Phase.IDLE
+    assert isinstance(story.connector.phase, Idle)
 
 
 def test_the_last_gate_refuses_whoever_has_got_that_far():
@@ -113,6 +113,6 @@ def test_a_session_found_open_under_such_a_tag_does_not_go_on():
         story = Story(a_charge_point(rules=rules, online=False))
         story.tell(ev.Started((a_transaction(id_tag=tag),)), PLUG)
         commands = story.tell(ev.MeterRead(1, reading(1010)))
-        assert (story.connector.phase is Phase.CHARGING) is goes_on
+        assert (isinstance(story.connector.phase, Charging)) is goes_on
         if not goes_on:
             assert stop_of(commands).reason is StopReason.POWER_LOSS

@@ -33,7 +33,7 @@ from agent.core.commands import (
 from agent.core.events import Event
 from agent.core.faults import RULES, Fault
 from agent.core.interlock import ENERGY_STATES, Readings, reason_to_open
-from agent.core.state import ChargePoint, Charging, Connector, Phase, Stopping
+from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, Stopping
 from agent.core.tag_presented import RANDOM_TAGS_MAX
 from agent.core.values import (
     NO_TRANSACTION,
@@ -173,13 +173,13 @@ class Witness:
     def is_content(self, after: ChargePoint) -> None:
         """Look at the end, when everything had time to settle."""
         still_open = {grant.request_id for grant in after.waiting if grant.until_s is None}
-        sessions = [connector.stage for connector in after.connectors]
+        sessions = [connector.phase for connector in after.connectors]
         still_open |= {one.request_id for one in sessions if isinstance(one, Charging | Stopping)}
         left = self.requests.keys() - self.replied
         assert left <= still_open, "a request without an answer"
         assert self.ended == self.stopped, "record and message of the end do not go together"
         for connector in after.connectors:
-            assert connector.phase in (Phase.IDLE, Phase.CHARGING, Phase.FINISHED), connector.phase
+            assert isinstance(connector.phase, Idle | Charging | Finished), connector.phase
 
     def has_answered_everybody(self) -> None:
         """Look after the very end: the central system has answered, and the process may go."""
@@ -285,7 +285,7 @@ class Witness:
         assert transaction.ref in self.journalled, "closed before the journal knows of the session"
         assert transaction.ref in self.started, "closed before the start is queued"
         assert not self._is_refused(connector), "closed for a refused card"
-        assert connector.phase is Phase.CHARGING
+        assert isinstance(connector.phase, Charging)
         assert connector.trips_seen == order.trips_seen
         assert connector.offered_a == self.offered[connector.connector_id], "without an offer"
         if connector.traits.has_pilot:
@@ -307,13 +307,13 @@ class Witness:
         for fault in connector.faults | state.faults:
             assert RULES[fault].stop_reason is None, f"closed in spite of {fault}"
         assert connector.transaction is not None
-        if connector.phase is Phase.CHARGING:
+        if isinstance(connector.phase, Charging):
             assert not self._is_refused(connector)
             for limit_a in (connector.limit_a, connector.profile_a):
                 is_usable = limit_a is None or limit_a >= 6
                 assert is_usable or self._is_pausing(connector), "below what can be offered"
         else:
-            assert connector.phase is Phase.STOPPING
+            assert isinstance(connector.phase, Stopping)
             assert connector.contactor_closed
             assert connector.pilot in ENERGY_STATES
 
@@ -323,7 +323,7 @@ class Witness:
         return connector.traits.has_pilot and is_drawing and connector.offered_a is None
 
     def _keeps_limits(self, connector: Connector) -> None:
-        session = connector.stage
+        session = connector.phase
         if isinstance(session, Charging) and session.limits.energy_wh is not None:
             used_wh = 0
             if connector.reading is not None:

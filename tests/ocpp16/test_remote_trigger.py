@@ -62,7 +62,7 @@ async def test_statuses_are_told_of_one_connector_or_of_all(connector_id: int | 
 
 
 async def test_meter_values_are_those_of_the_configured_measurands_in_the_context_trigger():
-    charging = {"stage": Charging(a_transaction(transaction_id=77))}
+    charging = {"phase": Charging(a_transaction(transaction_id=77))}
     async with accepted(a_rig(a_state(READ, **charging))) as rig:
         assert await ask(rig, "MeterValues", connectorId=1) == "Accepted"
         told = (await rig.system.received("MeterValues")).payload

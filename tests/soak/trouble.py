@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from agent.core.state import Phase
+from agent.core.state import Idle
 from agent.core.values import ERROR_CODES
 from agent.platform.errors import ControlError, LinkError
 from hw.ports import FAULT_NAMES, InjectedFault, LockState, PilotState
@@ -154,7 +154,7 @@ class Trouble:
                 with contextlib.suppress(ControlError):
                     await self._box.do("acknowledge", connector=1)
                 is_free = (await self._box.status())["status"] == "Available"
-                if is_free and self._box.state.phase is Phase.IDLE:
+                if is_free and isinstance(self._box.state.phase, Idle):
                     break
                 await asyncio.sleep(10)
         self.witness.must_be_open("at rest")

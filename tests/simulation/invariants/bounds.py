@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.core.commands import Command, Row
 from agent.core.events import Event
-from agent.core.state import ChargePoint, Phase
+from agent.core.state import ChargePoint, Finished, Idle
 from agent.runtime.event_queue import EVENTS_MAX
 from agent.runtime.journal import ROWS_MAX
 from agent.store.cache import CACHE_ENTRIES_MAX
@@ -116,11 +116,11 @@ class ComesToRest(Invariant):
         if not state.online:
             return "there is no link"
         for connector in state.connectors:
-            if connector.phase not in (Phase.IDLE, Phase.FINISHED):
-                return f"connector {connector.connector_id} is {connector.phase.value}"
+            if not isinstance(connector.phase, Idle | Finished):
+                return f"connector {connector.connector_id} is {connector.phase}"
             if connector.faults:
                 return f"connector {connector.connector_id} has {set(connector.faults)}"
-            if connector.plugged and connector.phase is Phase.IDLE:
+            if connector.plugged and isinstance(connector.phase, Idle):
                 return f"connector {connector.connector_id}: a plug that is not there"
         if state.outbox.waiting or self.world.ledger.waiting:
             return f"messages {sorted(self.world.ledger.waiting)[:20]} wait"

@@ -10,7 +10,7 @@ from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import Command, RecordDecision, SaveTransaction
 from agent.core.events import Event
-from agent.core.state import ChargePoint, Phase
+from agent.core.state import ChargePoint, Stopping
 from agent.core.values import IdTagInfo
 from agent.store import Store
 from agent.store.reading import read_facts
@@ -109,7 +109,7 @@ def _is_second_tap(state: ChargePoint, tag: str) -> bool:
     (Presenting it later calls off the start, or is decided anew.)
     """
     grants = [*state.waiting, *(c.grant for c in state.connectors if c.grant is not None)]
-    ending = [c.transaction for c in state.connectors if c.phase is Phase.STOPPING]
+    ending = [c.transaction for c in state.connectors if isinstance(c.phase, Stopping)]
     return any(one is not None and one.id_tag == tag for one in (*grants, *ending))
 
 

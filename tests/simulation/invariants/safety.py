@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.core.commands import Command
 from agent.core.events import Event, LimitRequested
-from agent.core.state import ChargePoint, Charging, Connector, Phase, Stopping
+from agent.core.state import ChargePoint, Charging, Connector, Stopping
 from tests.simulation.agent_process import AgentProcess
 from tests.simulation.invariants.base import Invariant
 from tests.simulation.site import SHARED
@@ -114,7 +114,7 @@ class OpenWithinASecond(Invariant):
 
 
 def _reason_in_state(connector: Connector) -> str | None:
-    session = connector.stage
+    session = connector.phase
     if not isinstance(session, Charging | Stopping):
         return "no session"
     is_refused = session.transaction.deauthorized and session.grace_until_wh is None
@@ -165,7 +165,7 @@ class NeverMoreThanMayFlow(Invariant):
         if not isinstance(event, LimitRequested):
             return
         connector = before.connector(event.connector_id)
-        if connector.phase is Phase.CHARGING and connector.transaction is not None:
+        if isinstance(connector.phase, Charging) and connector.transaction is not None:
             session_and_limit = (connector.transaction.ref, event.current_a)
             self._limits_a[event.connector_id] = session_and_limit
             loop = asyncio.get_running_loop()

@@ -247,8 +247,8 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
             Edit(
                 "agent/core/status_notification.py",
-                "is Phase.FINISHED:\n        return Status.FINISHING\n",
-                "is Phase.FINISHED:\n        return Status.PREPARING\n",
+                "isinstance(connector.phase, Finished):\n        return Status.FINISHING\n",
+                "isinstance(connector.phase, Finished):\n        return Status.PREPARING\n",
             ),
         ),
     ),
