@@ -133,7 +133,8 @@ class Application:
         devices = self._make_devices(board, runtime, threads, supervisor, supervision)
         services = self._make_services(board, store, runtime, threads, stack)
         bus = make_bus(services, environment)
-        control = ControlActions(services, {} if bus is None else {"bus": bus.as_data})
+        more_status = {} if bus is None else {"bus": bus.as_data}
+        control = ControlActions(services, devices.offered_a, more_status)
         maintenance = Maintenance(services, environment, control.status, stack)
         self_test = SelfTestActions(services, supervisor, supervision)
         messages = TriggeredMessages(

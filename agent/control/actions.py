@@ -28,11 +28,15 @@ class ControlActions:
     """The actions by name; each takes the request object and returns plain data."""
 
     def __init__(
-        self, services: Services, more_status: Mapping[str, Callable[[], Any]] | None = None
+        self,
+        services: Services,
+        offered_a: Callable[[int], float],
+        more_status: Mapping[str, Callable[[], Any]] | None = None,
     ) -> None:
-        """``more_status``: what else belongs to the status, by name."""
+        """``offered_a``: what a connector offers now; ``more_status``: what else is shown."""
         self._services = services
         self._runtime = services.runtime
+        self._offered_a = offered_a
         self._simulation = services.board.simulation
         self._more_status = more_status or {}
 
@@ -44,8 +48,7 @@ class ControlActions:
         """How this charge point is doing."""
         services = self._services
         now = services.clock.now()
-        held_back = self._runtime.journal.holds_back_offer
-        status = charge_point_snapshot(self._runtime.state, now, held_back)
+        status = charge_point_snapshot(self._runtime.state, now, self._offered_a)
         status["link"] = as_plain_data(asdict(services.link.snapshot()))
         status["simulated"] = self._simulation is not None
         status.update({name: report() for name, report in self._more_status.items()})

@@ -32,11 +32,12 @@ _UPDATE_WORDS = {
 def charge_point_snapshot(
     state: ChargePoint,
     now: Instant,
-    is_offer_held_back: Callable[[int], bool] = lambda connector_id: False,
+    offered_a: Callable[[int], float] | None = None,
 ) -> dict[str, Any]:
     """Everything about the state that a person or a script may want to know.
 
-    ``is_offer_held_back`` says whether the offer to a connector still waits for the journal.
+    ``offered_a`` says what a connector offers now: an offer may still wait for the journal.
+    None: what the core has decided on.
     """
     return {
         "time": now.utc.isoformat(timespec="seconds"),
@@ -45,8 +46,7 @@ def charge_point_snapshot(
         "registration": state.registration,
         "faults": sorted(faults.RULES[fault].words for fault in state.faults),
         "connectors": [
-            _connector(state, connector, now, is_offer_held_back(connector.connector_id))
-            for connector in state.connectors
+            _connector(state, connector, now, offered_a) for connector in state.connectors
         ],
         "cards_waiting_for_a_plug": [
             {"id_tag": mask(grant.id_tag), "connectors": list(grant.connectors)}
@@ -94,7 +94,10 @@ def as_plain_data(data: Any) -> Any:
 
 
 def _connector(
-    state: ChargePoint, connector: Connector, now: Instant, is_offer_held_back: bool
+    state: ChargePoint,
+    connector: Connector,
+    now: Instant,
+    offered_a: Callable[[int], float] | None,
 ) -> dict[str, Any]:
     report = next(r for r in reports(state, now) if r.connector_id == connector.connector_id)
     return {
@@ -110,7 +113,9 @@ def _connector(
         "pilot": connector.pilot.value if connector.traits.has_pilot else None,
         "contactor": "closed" if connector.contactor_closed else "open",
         "contactor_operations": connector.operations,
-        "offered_current_a": 0.0 if is_offer_held_back else connector.offered_a or 0.0,
+        "offered_current_a": (
+            offered_a(connector.connector_id) if offered_a else connector.offered_a or 0.0
+        ),
         "meter": _meter(connector.reading),
         "session": _session(connector, now),
     }

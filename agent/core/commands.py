@@ -71,9 +71,13 @@ class CloseContactor:
 
 @dataclass(frozen=True, slots=True)
 class DeliverNext:
-    """Send the oldest row of the outbox to the central system; ``up_to`` is the newest row."""
+    """Send the oldest row of the outbox to the central system; ``up_to`` is the newest row.
+
+    ``passed_over`` are samples that have been answered and are still to be removed.
+    """
 
     up_to: int
+    passed_over: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,9 @@ class QueueMessage:
 
 @dataclass(frozen=True, slots=True)
 class RemoveMessage:
-    """The central system has answered this row: take it out of the outbox.
-
-    ``may_wait``: for the next commit, to spare the disk. After a power cut before that the sample
-    is sent once more, as the same message.
-    """
+    """The central system has answered this row: take it out of the outbox."""
 
     sequence: int
-    may_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,11 @@ class DeliveryInterrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryHeldBack:
+    """DeliverNext found a start or a stop behind samples that are still to be removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxWasEmpty:
     """DeliverNext found no row at all up to this sequence: the core is corrected."""
 
@@ -293,6 +298,7 @@ _Other = (
     | AuthorizeFailed
     | MessageFailed
     | DeliveryInterrupted
+    | DeliveryHeldBack
     | OutboxWasEmpty
     | RemoteStopRequested
     | UnlockRequested

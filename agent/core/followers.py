@@ -162,6 +162,7 @@ def _notice_room(turn: Turn) -> None:
 
 
 def _outbox_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
+    yield state.outbox.remove_by_s
     if state.online and not state.outbox.in_flight and state.outbox.waiting:
         yield state.outbox.not_before_s
 
@@ -190,7 +191,8 @@ FOLLOWERS: tuple[Follower, ...] = (
     # After the reservations: a plug on a connector that is kept waits for its tag.
     Follower(connector_timeout.update, _plug_deadlines),
     Follower(_answer_late_unlocks, _unlock_deadlines),
-    # Before anything is delivered: what waits gets its right times first.
+    # Before anything is delivered: what waits gets its right times first. And after the connectors:
+    # answered samples are removed together with what these have written.
     Follower(clock_trust.correct_rows, _none),
     Follower(_notice_room, _none),
     Follower(outbox.update, _outbox_deadlines),

@@ -91,6 +91,11 @@ def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
         outbox.interrupted(turn)
 
 
+def _delivery_held_back(turn: Turn, event: ev.DeliveryHeldBack) -> None:
+    outbox.remove_answered(turn)
+    outbox.interrupted(turn)
+
+
 def _outbox_was_empty(turn: Turn, event: ev.OutboxWasEmpty) -> None:
     outbox.was_empty(turn, event)
     transaction.starts_given_up(turn, "it is not in the outbox any more")
@@ -205,6 +210,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.AuthorizeFailed: authorization_request.authorize_failed,
     ev.MessageFailed: _message_failed,
     ev.DeliveryInterrupted: _delivery_interrupted,
+    ev.DeliveryHeldBack: _delivery_held_back,
     ev.OutboxWasEmpty: _outbox_was_empty,
     ev.RemoteStopRequested: _remote_stop_requested,
     ev.UnlockRequested: _unlock_requested,

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.core import (
     authorization_outcome,
+    outbox,
     recovery,
     tag_presented,
     transaction,
@@ -139,4 +140,5 @@ def _try_again(turn: Turn, order: RestartOrder) -> None:
 def _leave(turn: Turn, order: RestartOrder) -> None:
     by_s = turn.now.monotonic_s + turn.state.rules.restart_s
     turn.state = replace(turn.state, restart=replace(order, ordered=True, by_s=by_s))
+    outbox.remove_answered(turn)
     turn.emit(Restart(order.again))

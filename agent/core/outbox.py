@@ -1,9 +1,15 @@
 """Which message goes next, when to retry, when to park (OCPP 1.6 sections 3.7 and 3.7.1).
 
 One strict queue over the whole charge point: a row that waits for its retry holds up those behind.
+
+An answered sample costs no commit of its own, which halves the wear of a memory card: it is removed
+together with whatever is written next. After a power cut before that it is sent once more, as the
+same message; but never behind a start or stop that it came before.
 """
 
 from __future__ import annotations
+
+from typing import get_args
 
 from agent.core.commands import (
     DeliverNext,
@@ -16,6 +22,7 @@ from agent.core.commands import (
     RequeueMessage,
     SetTransactionId,
 )
+from agent.core.commands_rows import RecordDecision, Row
 from agent.core.events import (
     DiscardRequested,
     MessageAnswered,
@@ -26,6 +33,11 @@ from agent.core.events import (
 from agent.core.replace import replace
 from agent.core.turn import Turn
 from agent.core.values import TransactionMessage
+
+REMOVE_WITHIN_S = 75.0  # an answered sample: a little more than until the next sample
+ANSWERED_MAX = 20  # so many samples may be sent twice after a power cut
+# The reason of a decision waits in the journal itself, for the session that follows from it.
+_COMMITTED_NOW = tuple(kind for kind in get_args(Row) if kind is not RecordDecision)
 
 
 def queue(
@@ -44,20 +56,44 @@ def queue(
 
 
 def update(turn: Turn) -> None:
-    """Order the next delivery if nothing speaks against it."""
+    """Remove what was answered, if it is time; order the next delivery if nothing is against it."""
+    if _must_remove(turn):
+        remove_answered(turn)
     outbox = turn.state.outbox
     if not turn.state.online or outbox.in_flight or outbox.waiting == 0:
         return
     if outbox.not_before_s is not None and turn.now.monotonic_s < outbox.not_before_s:
         return
     turn.state = replace(turn.state, outbox=replace(outbox, in_flight=True, not_before_s=None))
-    turn.emit(DeliverNext(up_to=outbox.next_sequence - 1))
+    turn.emit(DeliverNext(outbox.next_sequence - 1, outbox.answered))
+
+
+def _must_remove(turn: Turn) -> bool:
+    outbox = turn.state.outbox
+    if outbox.remove_by_s is None:
+        return False
+    return (
+        len(outbox.answered) >= ANSWERED_MAX
+        or turn.now.monotonic_s >= outbox.remove_by_s
+        or any(isinstance(command, _COMMITTED_NOW) for command in turn.commands)
+    )
+
+
+def remove_answered(turn: Turn) -> None:
+    """Remove the samples that were answered, in this turn's commit."""
+    outbox = turn.state.outbox
+    turn.emit(*(RemoveMessage(sequence) for sequence in outbox.answered))
+    turn.state = replace(turn.state, outbox=replace(outbox, answered=(), remove_by_s=None))
 
 
 def answered(turn: Turn, event: MessageAnswered) -> None:
     """A row was answered, in time, late or twice: it leaves."""
-    turn.emit(RemoveMessage(event.sequence, may_wait=event.action == "MeterValues"))
-    if is_waiting(turn, event.sequence):
+    was_waiting = is_waiting(turn, event.sequence)
+    if was_waiting and event.action == "MeterValues":
+        _remove_later(turn, event.sequence)
+    else:
+        turn.emit(RemoveMessage(event.sequence))
+    if was_waiting:
         _advance(turn, event.sequence)
     if event.action == "StartTransaction" and event.transaction_id is not None:
         turn.emit(SetTransactionId(event.transaction_ref, event.transaction_id))
@@ -137,6 +173,19 @@ def is_waiting(turn: Turn, sequence: int) -> bool:
     """True for a row that has not left the queue, as far as the core knows."""
     outbox = turn.state.outbox
     return sequence > outbox.done or sequence in outbox.retried
+
+
+def _remove_later(turn: Turn, sequence: int) -> None:
+    outbox = turn.state.outbox
+    by_s = outbox.remove_by_s
+    turn.state = replace(
+        turn.state,
+        outbox=replace(
+            outbox,
+            answered=(*outbox.answered, sequence),
+            remove_by_s=turn.now.monotonic_s + REMOVE_WITHIN_S if by_s is None else by_s,
+        ),
+    )
 
 
 def _advance(turn: Turn, sequence: int) -> None:

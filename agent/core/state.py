@@ -238,6 +238,8 @@ class Outbox:
     not_before_s: float | None = None  # the oldest row waits for its retry until then
     retried: tuple[int, ...] = ()  # were parked, and are at the head of the queue again
     doubted: tuple[int, ...] = ()  # of those: the store did not have them when asked last
+    answered: tuple[int, ...] = ()  # samples that are still to be removed
+    remove_by_s: float | None = None
 
     @property
     def waiting(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
@@ -22,13 +22,12 @@ from agent.core.connection_profile import (
 )
 from agent.core.events import AuthorizeFailed, LinkLost
 from agent.core.ports import Clock, Inbox
-from agent.core.values import QueuedMessage
 from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session import Session
-from agent.ocpp16.session_context import SessionContext
+from agent.ocpp16.session_context import NextMessage, SessionContext
 from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
 from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
 from agent.ocppj.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
@@ -80,7 +79,7 @@ class CentralSystemLink:
         *,
         inbox: Inbox,
         configuration: Callable[[], Configuration],
-        next_message: Callable[[], Awaitable[QueuedMessage | None]],
+        next_message: NextMessage,
         clock: Clock,
         random: Random,
         connect: OpenWebSocket = connect_websocket,
@@ -88,7 +87,7 @@ class CentralSystemLink:
         frame_log: FrameLog | None = None,
         approaches: Callable[[], ConnectionProfiles] | None = None,
     ) -> None:
-        """``next_message`` gives the oldest row of the outbox, or None.
+        """``next_message`` gives the oldest row of the outbox, passing over some; or None.
 
         ``approaches`` tells how the central system is reached; None: as the settings say.
         ``off_loop`` runs what is slow; ``frame_log`` keeps what was said.
@@ -152,8 +151,8 @@ class CentralSystemLink:
                     sender.authorize(command)
             case NotifyStatus() if sender is not None:
                 sender.notify(command)
-            case DeliverNext(up_to) if sender is not None:
-                sender.deliver(up_to)
+            case DeliverNext() if sender is not None:
+                sender.deliver(command)
             case ApplyConfiguration(key) if key in APPROACH_KEYS:
                 self._change_way()
             case ApplyConfiguration() if self._session is not None:

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from agent.core.commands import Authorize, NotifyStatus
+from agent.core.commands import Authorize, DeliverNext, NotifyStatus
 from agent.core.events import (
     AuthorizeFailed,
+    DeliveryHeldBack,
     Event,
     LinkAccepted,
     LinkLost,
@@ -19,6 +20,7 @@ from agent.core.events import (
     OutboxWasEmpty,
 )
 from agent.core.tag_sources import Source
+from agent.core.values import MeterValues
 from agent.ocpp16 import confirmations, plug_and_charge, requests
 from agent.ocpp16.send_queue import (
     Due,
@@ -58,7 +60,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._under_way: object = None  # subject of the call that is being sent or in flight
         self._is_delivering = False
-        self._newest_row = 0
+        self._delivery = DeliverNext(0)
         self._last_sent_s = self._loop.time()
         self._last_asked_time_s = self._loop.time()
         self.pending_call = PendingCall(
@@ -99,12 +101,9 @@ class Sender:
             self._waiting.add_status(WaitingStatus(command.report, changed_at))
             self._wake.set()
 
-    def deliver(self, up_to: int) -> None:
-        """Send the oldest outbox row. While one is under way its outcome tells the core instead.
-
-        ``up_to`` is the newest row there was: told back when there turns out to be none.
-        """
-        self._newest_row = up_to
+    def deliver(self, order: DeliverNext) -> None:
+        """Send the oldest outbox row. While one is under way its outcome tells the core instead."""
+        self._delivery = order
         if self.accepted_at_s is not None and not self._is_delivering:
             self._waiting.want_delivery()
             self._wake.set()
@@ -284,19 +283,22 @@ class Sender:
 
     async def _send_row(self) -> None:
         self._is_delivering = True
-        newest_row = self._newest_row
+        order = self._delivery
         try:
-            row = await self._context.next_message()
+            row = await self._context.next_message(order.passed_over)
         except AgentError as problem:
             logger.warning("The outbox cannot be read, it is tried again soon: %s", problem)
             self._outbox_timer = self._loop.call_later(
-                _OUTBOX_RETRY_S, self.deliver, self._newest_row
+                _OUTBOX_RETRY_S, self.deliver, self._delivery
             )
             return
         finally:
             self._is_delivering = False
         if row is None:
-            self._post(OutboxWasEmpty(newest_row))
+            self._post(OutboxWasEmpty(order.up_to))
+            return
+        if order.passed_over and not isinstance(row.message, MeterValues):
+            self._post(DeliveryHeldBack())
             return
         try:
             action, payload = requests.transaction_call(row)

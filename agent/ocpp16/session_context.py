@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -16,6 +16,8 @@ from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.pending_call import SentCalls
 from agent.ocppj.websocket import OffLoop, at_once
 
+NextMessage = Callable[[Collection[int]], Awaitable[QueuedMessage | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
@@ -24,7 +26,7 @@ class SessionContext:
     charge_point: ChargePointSettings
     inbox: Inbox
     configuration: Callable[[], Configuration]
-    next_message: Callable[[], Awaitable[QueuedMessage | None]]
+    next_message: NextMessage
     clock: Clock
     random: Random
     handlers: Mapping[str, Handler]

@@ -72,7 +72,7 @@ class Devices:
 
     @property
     def performers(self) -> Mapping[type[Command], Callable[[Any], None]]:
-        """Which orders this room performs."""
+        """Who performs which order."""
         return {
             co.OpenContactor: self._open,
             co.CloseContactor: self._close,
@@ -85,6 +85,10 @@ class Devices:
             co.ReadMeter: self._read_meter,
             co.ShowSignal: self._show,
         }
+
+    def offered_a(self, connector_id: int) -> float:
+        """The current that this connector offers to the vehicle now."""
+        return self._offered_a[connector_id]
 
     def start(self) -> None:
         """Let the reader look for cards."""
@@ -128,9 +132,9 @@ class Devices:
         return not self._was_watched
 
     def _offer(self, order: co.OfferCurrent) -> None:
+        self._offered_a[order.connector_id] = order.current_a
         pilot = self._parts[order.connector_id].pilot
         if pilot is not None:
-            self._offered_a[order.connector_id] = order.current_a
             pilot.offer(order.current_a)
             self._look_now()
 
@@ -140,9 +144,9 @@ class Devices:
             self._offer(co.OfferCurrent(order.connector_id, order.current_a))
 
     def _withdraw(self, order: co.WithdrawOffer) -> None:
+        self._offered_a[order.connector_id] = 0.0
         pilot = self._parts[order.connector_id].pilot
         if pilot is not None:
-            self._offered_a[order.connector_id] = 0.0
             pilot.withdraw()
             self._look_now()
 

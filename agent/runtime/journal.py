@@ -7,23 +7,13 @@ tried again; until it succeeds, no order behind it is performed: nothing closes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from agent.core.commands import (
-    AfterCommit,
-    DeliverNext,
-    OfferCurrent,
-    QueueMessage,
-    RecordDecision,
-    RemoveMessage,
-    Row,
-    SetTransactionId,
-)
+from agent.core.commands import AfterCommit, QueueMessage, RecordDecision, Row
 from agent.core.events import Event, JournalFailed, JournalRecovered
 from agent.core.values import MeterValues
 from agent.platform.errors import StoreError
@@ -35,9 +25,7 @@ logger = logging.getLogger(__name__)
 ROWS_MAX = 5000
 RETRY_S = 2.0
 FRESH_S = 0.3  # who reads the journal lets it be written up to now, if that takes no longer
-GATHER_S = 0.5  # how long a stored reason may wait for something that must be written at once
-SPARE_S = 75.0  # how long the removal of a sample may: a little more than until the next sample
-SPARED_MAX = 20  # removals of samples in one commit; so many may be sent twice after a power cut
+GATHER_S = 0.5  # how long a reason waits for the session that follows from the decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +49,9 @@ class Journal:
         self._perform = perform
         self._post = post
         self._waiting: deque[_Batch] = deque()
-        self._in_work: list[_Batch] = []
         self._is_committing = False
         self._has_failed = False
-        self._arrived = asyncio.Event()
-        self._is_soon = asyncio.Event()
-        self._is_urgent = asyncio.Event()
+        self._is_due = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -75,91 +60,28 @@ class Journal:
         if not rows and not self._waiting and not self._is_committing:
             for order in orders:
                 self._perform(order)
-            return
-        if self._can_spare(rows, orders):
-            self._spare(rows, orders)
         elif rows or orders:
             self._waiting.append(_Batch(tuple(rows), tuple(orders)))
             self._make_room()  # the commit before may hang, not only fail
             self._quiet.clear()
-            self._arrived.set()
-            if orders or not all(_may_wait(row) for row in rows):
-                self._hurry()
-            elif any(isinstance(row, RecordDecision) for row in rows):
-                self._is_soon.set()
-
-    def _can_spare(self, rows: Sequence[Row], orders: Sequence[AfterCommit]) -> bool:
-        """True while nothing but samples has been delivered: the next one may go before the commit.
-
-        Whoever looks for it passes over those in ``removals``.
-        """
-        waiting = [row for batch in self._waiting for row in batch.rows]
-        return (
-            bool(rows)
-            and not self._is_committing
-            and not self._has_failed
-            and len(waiting) + len(rows) < SPARED_MAX
-            and all(isinstance(order, DeliverNext) for order in orders)
-            and all(_is_spared(row) for row in (*waiting, *rows))
-            and not any(batch.orders for batch in self._waiting)
-        )
-
-    def _spare(self, rows: Sequence[Row], orders: Sequence[AfterCommit]) -> None:
-        self._waiting.append(_Batch(tuple(rows), ()))
-        self._quiet.clear()
-        self._arrived.set()
-        for order in orders:
-            self._perform(order)
-
-    def removals(self) -> frozenset[int]:
-        """The messages whose removal has been handed in and is not written yet."""
-        batches = (*self._waiting, *self._in_work)
-        rows = (row for batch in batches for row in batch.rows)
-        return frozenset(row.sequence for row in rows if isinstance(row, RemoveMessage))
-
-    def learns_a_number(self) -> bool:
-        """True while a transactionId has been handed in and is not written yet."""
-        batches = (*self._waiting, *self._in_work)
-        return any(isinstance(row, SetTransactionId) for batch in batches for row in batch.rows)
-
-    def holds_back_offer(self, connector_id: int) -> bool:
-        """True while an offer of current waits here: the vehicle has not been told of it yet."""
-        return any(
-            isinstance(order, OfferCurrent) and order.connector_id == connector_id
-            for batch in (*self._waiting, *self._in_work)
-            for order in batch.orders
-        )
+            if orders or not all(isinstance(row, RecordDecision) for row in rows):
+                self._is_due.set()
+            else:
+                asyncio.get_running_loop().call_later(GATHER_S, self._is_due.set)
 
     async def run(self) -> None:
         """Commit for ever."""
         while True:
-            await self._arrived.wait()
-            await self._let_them_gather()
-            self._arrived.clear()
-            self._is_soon.clear()
-            self._is_urgent.clear()
+            await self._is_due.wait()
+            self._is_due.clear()
             while self._waiting:
                 if not await self._commit_waiting():
                     await asyncio.sleep(RETRY_S)
             self._quiet.set()
 
-    async def _let_them_gather(self) -> None:
-        """What may wait is written together with what comes next.
-
-        The removal of a sample with the next sample, a reason with the session it led to.
-        """
-        for event, at_most_s in ((self._is_soon, SPARE_S), (self._is_urgent, GATHER_S)):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(at_most_s):
-                    await event.wait()
-
-    def _hurry(self) -> None:
-        self._is_soon.set()
-        self._is_urgent.set()
-
     async def wait_until_quiet(self, timeout_s: float) -> bool:
         """Wait until everything handed in is committed; False when that took too long."""
-        self._hurry()
+        self._is_due.set()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._quiet.wait()
@@ -172,7 +94,6 @@ class Journal:
         self._waiting.clear()
         rows = [row for batch in batches for row in batch.rows]
         self._is_committing = True
-        self._in_work = batches
         try:
             if rows:
                 loop = asyncio.get_running_loop()
@@ -185,7 +106,6 @@ class Journal:
             raise
         finally:
             self._is_committing = False
-            self._in_work = []
         self._recovered()
         for batch in batches:
             for order in batch.orders:
@@ -222,14 +142,6 @@ class Journal:
 
 def _count(batches: Iterable[_Batch]) -> int:
     return sum(len(batch.rows) for batch in batches)
-
-
-def _may_wait(row: Row) -> bool:
-    return isinstance(row, RecordDecision) or _is_spared(row)
-
-
-def _is_spared(row: Row) -> bool:
-    return isinstance(row, RemoveMessage) and row.may_wait
 
 
 def _may_be_lost(row: Row) -> bool:

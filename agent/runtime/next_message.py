@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from agent.core.values import MeterValues, QueuedMessage
+from agent.core.values import QueuedMessage
 from agent.platform.errors import StoreError
 from agent.runtime.journal import Journal
 from agent.store import Store
 
 WRITTEN_WITHIN_S = 5.0
 
-Read = Callable[..., Awaitable[Any]]
-
 
 class OutgoingMessages:
-    """Looks for it, passing over samples that were answered a moment ago."""
+    """Looks for it when everything that the core knows about it is written."""
 
-    def __init__(self, store: Store, journal: Journal, read: Read) -> None:
+    def __init__(self, store: Store, journal: Journal, read: Callable[..., Awaitable[Any]]) -> None:
         self._store = store
         self._journal = journal
         self._read = read
 
-    async def next(self) -> QueuedMessage | None:
+    async def next(self, passed_over: Collection[int] = ()) -> QueuedMessage | None:
         """Return it, or None when nothing waits.
 
-        Before a start or a stop the answered samples are removed for good: after a power cut they
-        must not come once more behind it. The number of a session that has just been learned is
-        waited for, too. Raises StoreError when that takes too long.
+        The number of its session may just have been learned, and is sent along. Raises StoreError
+        when the journal is not written in time.
         """
-        gone = self._journal.removals()
-        row = await self._head(gone)
-        is_sample = row is None or isinstance(row.message, MeterValues)
-        if self._journal.learns_a_number() or (gone and not is_sample):
-            if not await self._journal.wait_until_quiet(WRITTEN_WITHIN_S):
-                raise StoreError("the removal of delivered messages is not written yet")
-            row = await self._head(self._journal.removals())  # with what has been learned meanwhile
-        return row
-
-    async def _head(self, gone: frozenset[int]) -> QueuedMessage | None:
-        row: QueuedMessage | None = await self._read(self._store.head, gone)
+        if not await self._journal.wait_until_quiet(WRITTEN_WITHIN_S):
+            raise StoreError("what was decided before is not written yet")
+        row: QueuedMessage | None = await self._read(self._store.head, passed_over)
         return row

@@ -206,15 +206,13 @@ class Store:
         with as_store_errors("Cannot look up an idTag"):
             return read_facts(self._database.reader, id_tag)
 
-    def head(self, gone: Collection[int] = ()) -> QueuedMessage | None:
+    def head(self, passed_over: Collection[int] = ()) -> QueuedMessage | None:
         """Return the oldest message that waits and is not parked; None when there is none.
-
-        ``gone`` are passed over: their removal is about to be committed.
 
         Raises StoreError, naming the row, when it was written by something else than we are.
         """
         with as_store_errors("Cannot read the outbox"):
-            return read_head(self._database.reader, gone)
+            return read_head(self._database.reader, passed_over)
 
     def load(self) -> Durable:
         """Return what the core needs to go on where the last process ended."""

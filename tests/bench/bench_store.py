@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.core.commands import QueueMessage, RemoveMessage, SaveTransaction
+from agent.core.outbox import ANSWERED_MAX
 from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
@@ -19,7 +20,6 @@ from agent.core.values import (
     SampledValue,
     Transaction,
 )
-from agent.runtime.journal import SPARED_MAX
 from agent.store import Store
 from tests.store.builders import replace_list
 
@@ -116,7 +116,7 @@ def _bytes_online(store: Store) -> float:
     before = _bytes_written()
     for number in range(1, MESSAGES + 1):
         sample = QueueMessage(number, 1, _meter_values(number))
-        store.commit([RemoveMessage(number - 1, may_wait=True), sample, _progress(number)], NOON)
+        store.commit([RemoveMessage(number - 1), sample, _progress(number)], NOON)
     return (_bytes_written() - before) / MESSAGES
 
 
@@ -126,9 +126,9 @@ def _bytes_offline(store: Store) -> float:
     before = _bytes_written()
     for number in range(1, MESSAGES + 1):
         store.commit([QueueMessage(number, 1, _meter_values(number)), _progress(number)], NOON)
-    for first in range(1, MESSAGES + 1, SPARED_MAX):
-        together = range(first, first + SPARED_MAX)
-        store.commit([RemoveMessage(number, may_wait=True) for number in together], NOON)
+    for first in range(1, MESSAGES + 1, ANSWERED_MAX):
+        together = range(first, first + ANSWERED_MAX)
+        store.commit([RemoveMessage(number) for number in together], NOON)
     return (_bytes_written() - before) / MESSAGES
 
 

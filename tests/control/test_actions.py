@@ -152,7 +152,7 @@ async def test_the_way_to_the_central_system_is_cut_and_mended(tmp_path):
 
 async def test_real_hardware_has_no_levers():
     services = SimpleNamespace(runtime=None, board=SimpleNamespace(simulation=None))
-    actions = ControlActions(services)  # type: ignore[arg-type]
+    actions = ControlActions(services, lambda connector_id: 0.0)  # type: ignore[arg-type]
     with pytest.raises(ControlError, match="this box has real hardware"):
         await actions.by_name()["sim"]({"lever": "plug"})
 

@@ -14,12 +14,15 @@ from agent.core.commands import (
     ParkMessage,
     QueueMessage,
     RecordAttempt,
+    RecordDecision,
     RemoveMessage,
     Reply,
     RequeueMessage,
     Restart,
     SetTransactionId,
 )
+from agent.core.followers import next_deadline_s
+from agent.core.outbox import ANSWERED_MAX, REMOVE_WITHIN_S
 from agent.core.state import Outbox
 from tests.core.story import (
     ACCEPTED,
@@ -293,10 +296,88 @@ def test_the_attempts_that_the_row_says_count_and_not_those_of_the_row_before():
     assert deeds(story.tell(ev.MessageFailed(2, "no answer", attempts=0))) == [RecordAttempt(2, 1)]
 
 
-def test_the_removal_of_a_sample_may_wait_for_the_next_one_that_of_a_stop_may_not():
+# --- answered samples are removed together with what is written next ------------------------------
+
+
+def sample_answered(sequence: int) -> ev.MessageAnswered:
+    return ev.MessageAnswered(sequence, 1, "MeterValues")
+
+
+def a_row() -> ev.ConfigurationChangeRequested:
+    """Something that is written at once."""
+    return ev.ConfigurationChangeRequested("c1", "TransactionMessageAttempts", "3")
+
+
+def test_an_answered_sample_is_passed_over_before_it_is_removed():
+    story = in_flight(3)
+    assert deeds(story.tell(sample_answered(1))) == [DeliverNext(3, passed_over=(1,))]
+    assert deeds(story.tell(sample_answered(2))) == [DeliverNext(3, passed_over=(1, 2))]
+    assert story.state.outbox.waiting == 1
+
+
+def test_answered_samples_are_removed_in_the_next_commit():
     story = in_flight(2)
-    assert RemoveMessage(1, may_wait=True) in story.tell(ev.MessageAnswered(1, 1, "MeterValues"))
-    assert RemoveMessage(2, may_wait=False) in story.tell(answered(2))
+    story.tell(sample_answered(1), sample_answered(2))
+    assert of(RemoveMessage, story.tell(ev.TimePassed())) == []
+    assert of(RemoveMessage, story.tell(a_row())) == [RemoveMessage(1), RemoveMessage(2)]
+    assert of(RemoveMessage, story.tell(a_row())) == []
+
+
+def test_an_answered_stop_is_removed_before_the_next_message_goes_and_the_samples_before_it():
+    story = in_flight(3)
+    story.tell(sample_answered(1))
+    commands = deeds(story.tell(answered(2)))
+    assert commands == [RemoveMessage(2), RemoveMessage(1), DeliverNext(3)]
+
+
+def test_the_reason_of_a_decision_removes_no_sample_it_waits_for_a_session_itself():
+    story = in_flight(1)
+    story.tell(sample_answered(1))
+    commands = story.tell(tap("0BADCAFE"), ev.AuthorizeFailed("0BADCAFE", "no answer"))
+    assert of(RecordDecision, commands)
+    assert of(RemoveMessage, commands) == []
+
+
+def test_an_answered_sample_alone_is_removed_after_a_while():
+    story = in_flight(2)
+    story.tell(sample_answered(1))
+    story.wait(60)
+    story.tell(sample_answered(2))
+    assert next_deadline_s(story.state, story.now) == story.now.monotonic_s + REMOVE_WITHIN_S - 60
+    assert deeds(story.wait(REMOVE_WITHIN_S - 60.1)) == []
+    assert deeds(story.wait(0.1)) == [RemoveMessage(1), RemoveMessage(2)]
+    assert next_deadline_s(story.state, story.now) is None
+
+
+def test_of_a_queue_of_samples_few_are_answered_before_they_are_removed_together():
+    story = in_flight(ANSWERED_MAX + 1)
+    for sequence in range(1, ANSWERED_MAX):
+        assert of(RemoveMessage, story.tell(sample_answered(sequence))) == []
+    assert deeds(story.tell(sample_answered(ANSWERED_MAX))) == [
+        *(RemoveMessage(sequence) for sequence in range(1, ANSWERED_MAX + 1)),
+        DeliverNext(ANSWERED_MAX + 1),
+    ]
+
+
+def test_answered_samples_are_removed_before_a_start_or_stop_behind_them_is_sent():
+    story = in_flight(2)
+    assert deeds(story.tell(sample_answered(1))) == [DeliverNext(2, passed_over=(1,))]
+    assert deeds(story.tell(ev.DeliveryHeldBack())) == [RemoveMessage(1), DeliverNext(2)]
+
+
+def test_a_sample_that_is_answered_twice_or_after_it_was_parked_is_removed_at_once():
+    story = in_flight(2, TransactionMessageAttempts="1")
+    story.tell(ev.MessageFailed(1, "no answer"))
+    assert deeds(story.tell(sample_answered(1))) == [RemoveMessage(1)]
+    story.tell(sample_answered(2), a_row())
+    assert deeds(story.tell(sample_answered(2))) == [RemoveMessage(2)]
+
+
+def test_answered_samples_are_removed_before_the_process_ends():
+    story = in_flight(1)
+    story.tell(sample_answered(1))
+    commands = deeds(story.tell(ev.ShutdownRequested()))
+    assert commands == [RemoveMessage(1), Restart(again=False)]
 
 
 # --- what a person does about messages that were parked ---------------------------------------

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -144,7 +144,7 @@ class Rig:
         assert self.known is not None
         return self.known
 
-    async def next_message(self) -> QueuedMessage | None:
+    async def next_message(self, passed_over: Collection[int]) -> QueuedMessage | None:
         await asyncio.sleep(self.lookup_s)
         if self.outbox and isinstance(self.outbox[0], AgentError):
             raise self.outbox.popleft()

@@ -12,6 +12,7 @@ from agent.core.commands import Authorize, DeliverNext, NotifyStatus
 from agent.core.events import (
     AuthorizeAnswered,
     AuthorizeFailed,
+    DeliveryHeldBack,
     DeliveryInterrupted,
     Event,
     LinkAccepted,
@@ -256,6 +257,26 @@ async def test_an_empty_outbox_is_told_for_the_order_that_was_looked_up_and_no_n
         rig.link.perform(DeliverNext(up_to=10))
         await asyncio.sleep(10)
         assert rig.inbox.of(OutboxWasEmpty) == [OutboxWasEmpty(up_to=9)]
+
+
+@pytest.mark.parametrize("message", [START, STOP], ids=["a start", "a stop"])
+async def test_a_start_or_stop_waits_until_the_samples_before_it_are_removed(message):
+    async with accepted() as rig:
+        rig.outbox.append(row(3, message))
+        rig.link.perform(DeliverNext(up_to=3, passed_over=(1, 2)))
+        await rig.inbox.posted(DeliveryHeldBack)
+        await asyncio.sleep(10)
+        assert [call for call in rig.system.calls if call.unique_id == "row-3"] == []
+        rig.link.perform(DeliverNext(up_to=3))
+        assert (await rig.inbox.posted(MessageAnswered)).sequence == 3
+
+
+async def test_a_sample_does_not_wait_for_the_removal_of_those_before_it():
+    async with accepted() as rig:
+        rig.outbox.append(row(3, SAMPLE))
+        rig.link.perform(DeliverNext(up_to=3, passed_over=(1, 2)))
+        assert (await rig.inbox.posted(MessageAnswered)).sequence == 3
+        assert rig.inbox.of(DeliveryHeldBack) == []
 
 
 async def test_an_outbox_that_cannot_be_read_is_tried_again():

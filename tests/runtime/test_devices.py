@@ -149,10 +149,11 @@ async def test_nothing_is_kept_closed_when_nobody_looks_at_the_inputs(tmp_path, 
 
 async def test_the_current_is_offered_and_withdrawn(tmp_path):
     bench = Bench(tmp_path)
+    assert bench.devices.offered_a(1) == 0.0
     bench.perform(co.OfferCurrent(1, 16.0))
-    assert bench.parts.pilot.offered_a == 16.0
+    assert bench.parts.pilot.offered_a == bench.devices.offered_a(1) == 16.0
     bench.perform(co.WithdrawOffer(1))
-    assert bench.parts.pilot.offered_a == 0.0
+    assert bench.parts.pilot.offered_a == bench.devices.offered_a(1) == 0.0
 
 
 async def test_an_offer_is_lowered_but_never_raised_or_begun_by_that(tmp_path):

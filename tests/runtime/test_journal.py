@@ -13,9 +13,7 @@ import agent.runtime.journal
 from agent.core.commands import (
     AfterCommit,
     CloseContactor,
-    DeliverNext,
     EndTransaction,
-    OfferCurrent,
     QueueMessage,
     RecordDecision,
     RemoveMessage,
@@ -31,7 +29,7 @@ from agent.core.values import (
     Verdict,
 )
 from agent.platform.errors import StoreFull
-from agent.runtime.journal import GATHER_S, RETRY_S, SPARE_S, SPARED_MAX, Journal
+from agent.runtime.journal import GATHER_S, RETRY_S, Journal
 from tests.emulators.inline_executor import InlineExecutor
 from tests.emulators.virtual_clock import NOON
 
@@ -277,107 +275,3 @@ async def test_reasons_are_written_at_once_when_the_process_ends():
         bench.journal.submit([a_reason()], [])
         assert await bench.journal.wait_until_quiet(GATHER_S / 2)
         assert bench.committed == [[a_reason()]]
-
-
-# --- samples that have been delivered wait for company --------------------------------------------
-
-NEXT = DeliverNext(up_to=9)
-
-
-def delivered(number: int) -> Row:
-    return RemoveMessage(number, may_wait=True)
-
-
-async def test_the_removal_of_a_sample_is_written_together_with_the_next_one():
-    async with a_desk() as bench:
-        bench.journal.submit([delivered(1)], [])
-        await asyncio.sleep(60)
-        assert bench.committed == []
-        bench.journal.submit([row(2)], [])
-        await asyncio.sleep(0.001)
-        assert bench.committed == [[delivered(1), row(2)]]
-
-
-async def test_the_removal_of_a_sample_alone_is_written_after_a_while():
-    async with a_desk() as bench:
-        bench.journal.submit([delivered(1)], [])
-        await asyncio.sleep(SPARE_S + GATHER_S + 0.001)
-        assert bench.committed == [[delivered(1)]]
-
-
-async def test_a_reason_does_not_wait_as_long_as_a_sample():
-    async with a_desk() as bench:
-        bench.journal.submit([delivered(1)], [])
-        await asyncio.sleep(1)
-        bench.journal.submit([a_reason()], [])
-        await asyncio.sleep(GATHER_S + 0.001)
-        assert bench.committed == [[delivered(1), a_reason()]]
-
-
-async def test_an_order_is_performed_after_the_removal_of_a_sample_without_delay():
-    async with a_desk() as bench:
-        bench.journal.submit([delivered(1)], [])
-        bench.journal.submit([], [CLOSE])
-        await asyncio.sleep(0.001)
-        assert (bench.committed, bench.performed) == ([[delivered(1)]], [CLOSE])
-
-
-async def test_samples_are_delivered_one_after_the_other_and_removed_together():
-    async with a_desk() as bench:
-        for number in range(1, SPARED_MAX):
-            bench.journal.submit([delivered(number)], [NEXT])
-            await asyncio.sleep(0.001)
-            assert len(bench.performed) == number
-        assert bench.committed == []
-        assert bench.journal.removals() == set(range(1, SPARED_MAX))
-        bench.journal.submit([delivered(SPARED_MAX)], [NEXT])
-        await asyncio.sleep(0.001)
-        assert bench.committed == [[delivered(n) for n in range(1, SPARED_MAX + 1)]]
-        assert bench.performed == [NEXT] * SPARED_MAX
-        assert bench.journal.removals() == frozenset()
-
-
-async def test_a_stop_is_removed_before_the_next_message_goes():
-    async with a_desk() as bench:
-        bench.executor.is_stuck = True
-        bench.journal.submit([delivered(1)], [NEXT])
-        bench.journal.submit([row(2)], [NEXT])
-        await asyncio.sleep(10)
-        assert bench.performed == [NEXT]
-        assert bench.journal.removals() == {1, 2}  # being written
-        bench.executor.release()
-        await asyncio.sleep(0.001)
-        assert bench.performed == [NEXT, NEXT]
-
-
-async def test_no_sample_is_delivered_past_a_disk_that_does_not_write():
-    async with a_desk() as bench:
-        bench.executor.problem = StoreFull("no room")
-        bench.journal.submit([delivered(1)], [])
-        await asyncio.sleep(SPARE_S + 10)
-        bench.journal.submit([delivered(2)], [NEXT])
-        await asyncio.sleep(10)
-        assert bench.performed == []
-
-
-async def test_no_sample_is_delivered_past_a_commit_that_is_under_way():
-    async with a_desk() as bench:
-        bench.executor.is_stuck = True
-        bench.journal.submit([row(1)], [])
-        await asyncio.sleep(1)
-        bench.journal.submit([delivered(2)], [NEXT])
-        await asyncio.sleep(10)
-        assert bench.performed == []
-
-
-async def test_it_is_known_whether_an_offer_still_waits():
-    async with a_desk() as bench:
-        bench.executor.is_stuck = True
-        bench.journal.submit([row(1)], [OfferCurrent(1, 32.0)])
-        assert bench.journal.holds_back_offer(1)
-        await asyncio.sleep(1)  # the commit is under way
-        assert bench.journal.holds_back_offer(1)
-        assert not bench.journal.holds_back_offer(2)
-        bench.executor.release()
-        await asyncio.sleep(0.001)
-        assert not bench.journal.holds_back_offer(1)
