@@ -30,6 +30,7 @@ from agent.platform.redaction import one_line
 logger = logging.getLogger(__name__)
 
 COMMANDS = "/ocpp/commands/"
+EVCHARGER_COMMANDS = "/evcharger/commands/"  # the same for the newer client of the vendor
 SCOPE_OF_COMMAND: Mapping[str, str] = {
     "proxy-message": "simulate",
     "configuration": "configure",
@@ -205,8 +206,11 @@ def client_address(scope: Scope) -> str:
 def _command_of(path: str) -> str | None:
     if _QUEUE.fullmatch(path):
         return "queue"
-    command = path.removeprefix(COMMANDS) if path.startswith(COMMANDS) else None
-    return command if command in SCOPE_OF_COMMAND and command != "queue" else None
+    for prefix in (COMMANDS, EVCHARGER_COMMANDS):
+        command = path.removeprefix(prefix)
+        if command != path and command in SCOPE_OF_COMMAND and command != "queue":
+            return command
+    return None
 
 
 def refused(refusal: Refused) -> Answer:

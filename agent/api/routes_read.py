@@ -22,6 +22,7 @@ _READ: dict[str, Any] = {
 }
 
 Limit = Annotated[int, Query(ge=1, le=500)]
+Charger = Annotated[str | None, Query(max_length=60)]
 Id = Annotated[str, Query(min_length=1, max_length=20)]
 
 
@@ -75,6 +76,16 @@ def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadM
             data=[read_models.command(found) for found in newest]
         )
 
+    @app.get("/evcharger/commands", **_READ)
+    async def list_results(
+        deployment_id: Charger = None, identity: Charger = None, limit: Limit = 50
+    ) -> response_models.CommandListResponse:
+        """The last commands of a charger, newest first."""
+        for named in filter(None, (deployment_id, identity)):
+            service.require_charger(named)
+        return await list_commands(limit)
+
+    @app.get("/evcharger/commands/{command_id:command_id}", **_READ)
     @app.get("/ocpp/commands/{command_id:command_id}", **_READ)
     async def get_command(
         command_id: str, wait_s: Annotated[float, Query(ge=0, le=WAIT_S_MAX)] = 0

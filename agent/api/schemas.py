@@ -9,7 +9,15 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    model_validator,
+)
 
 from agent.core import date_time
 from agent.core.id_tag import is_valid_id_tag
@@ -87,6 +95,33 @@ class CommandTarget(Model):
         if self.charger_ids is not None and self.location_id is None:
             raise ValueError("charger_ids is only valid with location_id")
         return self
+
+
+class PayloadTarget(Model):
+    """Target below /evcharger: exactly one of deployment_id, identity and location_id."""
+
+    deployment_id: str | None = None
+    identity: str | None = None
+    location_id: str | None = None
+    charger_ids: Annotated[
+        list[str] | None, Field(max_length=1000, description="Only together with location_id.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> PayloadTarget:
+        if (self.deployment_id, self.identity, self.location_id).count(None) != 2:
+            raise ValueError("exactly one of deployment_id, identity, location_id must be given")
+        if self.charger_ids is not None and self.location_id is None:
+            raise ValueError("charger_ids is only valid with location_id")
+        return self
+
+    def as_command_target(self) -> CommandTarget:
+        """The same target as the older routes name it."""
+        return CommandTarget(
+            charger_id=self.deployment_id if self.identity is None else self.identity,
+            location_id=self.location_id,
+            charger_ids=self.charger_ids,
+        )
 
 
 # --- events --------------------------------------------------------------------------------------
@@ -201,6 +236,40 @@ class PresentCardCommandEvent(Model):
         if (self.uid is None) == (self.id_tag is None):
             raise ValueError("exactly one of uid and id_tag must be given")
         return self
+
+
+# --- payloads below /evcharger, where they differ from the event ----------------------------------
+
+
+class ProxyMessagePayload(Model):
+    """One message from the charger to the central system, named as OCPP does: BootNotification."""
+
+    action: Annotated[str, Field(min_length=1, max_length=60)]
+    payload: dict[str, Any] | None = None
+
+    def as_event(self) -> ProxyMessageEvent:
+        """The same message as the older route names it."""
+        action = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.action).lower()
+        return ProxyMessageEvent(action=action, ocpp_version="ocpp1.6", payload=self.payload or {})
+
+
+class ConfigurationChangePayload(Model):
+    """One OCPP configuration key and the value it shall have."""
+
+    key: str
+    value: str
+
+    def as_event(self) -> ConfigurationUpdateEvent:
+        """The same change as the older route has it."""
+        return ConfigurationUpdateEvent(configuration={self.key: self.value})
+
+
+class LocalAuthListPayload(LocalAuthListEvent):
+    """Command payload for local authorization list upload; no entries: an empty list."""
+
+    entries: Annotated[
+        list[LocalAuthListEntry], FailFast(), BeforeValidator(lambda given: given or [])
+    ] = Field(default_factory=list)
 
 
 # --- requests ------------------------------------------------------------------------------------

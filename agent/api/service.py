@@ -19,7 +19,7 @@ from agent.api.response_models import (
     LocationQueuedCommandResult,
     QueuedCommandResponse,
 )
-from agent.api.results import QueuedCommand, Results
+from agent.api.results import CommandStatus, QueuedCommand, Results
 from agent.api.schemas import ChargerCommandTarget, CommandTarget
 from agent.core.authorization_reasons import Rule
 from agent.core.connector_ev_presence import is_connected
@@ -69,6 +69,9 @@ _RULES = {
     "unknown_transaction": Rule.NO_SESSION,
     "ambiguous_transaction": Rule.SEVERAL_SESSIONS,
 }
+
+# What a command that is answered at once says when nothing was changed.
+_REFUSALS = ("Rejected", "NotSupported", "Failed", "VersionMismatch")
 
 Prepare = Callable[[Any], Awaitable[PreparedCommand]]  # from the event; raises Refused
 
@@ -122,15 +125,22 @@ class ControlService:
     async def unified(
         self, event_type: str, request: UnifiedRequest, prepare: Prepare
     ) -> LocationCommandResponse:
-        """Find out whether the command is possible now, and queue it.
+        """Find out whether the command is possible now, and queue it: see ``for_target``."""
+        event, purpose = request.event, PURPOSES[event_type]
+        return await self.for_target(
+            request.target, lambda: self.submit(event_type, event, prepare, purpose)
+        )
+
+    async def for_target(
+        self, target: CommandTarget, take: Callable[[], Awaitable[QueuedCommandResponse]]
+    ) -> LocationCommandResponse:
+        """Take the command over, if this charger is meant.
 
         With a charger_id a refusal is raised; with a location_id it stands among the failures.
         """
-        target, event = request.target, request.event
         if target.charger_id is not None:
             self.require_charger(target.charger_id)
-            queued = await self.submit(event_type, event, prepare, PURPOSES[event_type])
-            return self._receipt(1, [queued], [])
+            return self._receipt(1, [await take()], [])
         if not self.location_id or target.location_id != self.location_id:
             message = f"There is no location {str(target.location_id)[:60]!r} here."
             raise not_found("unknown_location", message)
@@ -145,8 +155,7 @@ class ControlService:
         results: list[QueuedCommandResponse] = []
         if is_meant:
             try:
-                queued = await self.submit(event_type, event, prepare, PURPOSES[event_type])
-                results.append(queued)
+                results.append(await take())
             except Refused as refusal:
                 failures.append(
                     LocationCommandFailure(identity=self.identity, error=refusal.detail)
@@ -167,12 +176,18 @@ class ControlService:
             if purpose is not None:
                 self._keep_reason(purpose, event, refusal)
             raise
-        return QueuedCommandResponse(
-            id=command.id,
-            event_type=event_type,
-            ocpp_version=VERSION,
-            payload=event.model_dump(mode="json", exclude_unset=True),
-        )
+        return _taken(command, event)
+
+    async def perform(
+        self, event_type: str, work: Callable[[Any], Awaitable[BaseModel]], event: BaseModel
+    ) -> QueuedCommandResponse:
+        """Do at once what needs no queue, and keep its answer as the result of a command."""
+        answer = (await work(event)).model_dump(mode="json", exclude_none=True)
+        is_refused = answer.get("status") in _REFUSALS
+        status = CommandStatus.REJECTED if is_refused else CommandStatus.APPLIED
+        command = self.results.begin(event_type)
+        self.results.change(command, status, answer.get("msg"), answer)
+        return _taken(command, event)
 
     def _keep_reason(self, purpose: Purpose, event: BaseModel, refusal: Refused) -> None:
         named = getattr(event, "connector_id", None)
@@ -249,6 +264,15 @@ class ControlService:
     async def seen(self, claim: Callable[[ChargePoint], bool]) -> bool:
         """True when the agent notices what a lever has moved."""
         return await self.agent.until(claim, SEEN_S)
+
+
+def _taken(command: QueuedCommand, event: BaseModel) -> QueuedCommandResponse:
+    return QueuedCommandResponse(
+        id=command.id,
+        event_type=command.event_type,
+        ocpp_version=VERSION,
+        payload=event.model_dump(mode="json", exclude_unset=True),
+    )
 
 
 def too_busy(problem: Exception) -> Refused:

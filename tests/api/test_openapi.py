@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.commands import ALL_COMMANDS
 from tests.api.harness import SECRET, Charger, api_settings, running_charger
+from tests.api.test_evcharger import PAYLOADS
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is a development tool")
 
@@ -20,13 +21,16 @@ def described(tmp_path_factory):
 
 def test_every_command_is_described_with_its_answers(described: Charger):
     schema = described.get("/openapi.json").json()
-    for command in ALL_COMMANDS:
-        operation = schema["paths"][f"/ocpp/commands/{command}"]["post"]
+    newer = [f"/evcharger/commands/{command}" for command in PAYLOADS]
+    for path in [*(f"/ocpp/commands/{command}" for command in ALL_COMMANDS), *newer]:
+        operation = schema["paths"][path]["post"]
         for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503):
             assert str(status) in operation["responses"]
         assert operation["security"] == [{"HTTPBearer": []}]
         assert operation["requestBody"]["required"]
-    assert "/ocpp/commands/{command_id}" in schema["paths"]
+    assert {f"/{base}/commands/{{command_id}}" for base in ("ocpp", "evcharger")} < set(
+        schema["paths"]
+    )
     names = set(schema["components"]["schemas"])
     assert names >= {
         "ChargerCommandTarget",
@@ -85,6 +89,8 @@ def _aim(case) -> None:
         target = body["target"]
         if isinstance(target.get("charger_id"), str) and not target.get("location_id"):
             target["charger_id"] = "dep-123"
+        if isinstance(target.get("identity"), str) and not target.get("location_id"):
+            target["identity"] = "CP-DEMO-123"
     path = case.path_parameters
     if path and "charger_id" in path:
         path["charger_id"] = "dep-123"

@@ -1,6 +1,6 @@
-"""The vendor's own client package (ocpplab 0.2.1) works against the agent.
+"""The vendor's own client packages (ocpplab 0.2.1 and 0.3.2) work against the agent.
 
-It wants an older pydantic-core than the agent, so it gets an environment of its own. Making that
+They want an older pydantic-core than the agent, so each gets an environment of its own. Making that
 needs a package index; without one the test is skipped.
 """
 
@@ -11,53 +11,53 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.api.harness import SECRET, api_settings, running_charger
 
-PACKAGE = "ocpplab==0.2.1"
-BUILD = Path(__file__).parents[2] / "build" / "vendor-client"
-PROGRAM = Path(__file__).with_name("vendor_client_program.py")
+BUILD = Path(__file__).parents[2] / "build"
+PROGRAMS = Path(__file__).parent
 INSTALL_S = 90.0
 RUN_S = 60.0
 
 
-@pytest.fixture(scope="module")
-def vendor_python() -> str:
+def python_with(version: str) -> str:
     """A Python that has the vendor's client; made once, below build/."""
-    python = BUILD / "bin" / "python"
-    ready = BUILD / ".ready"
-    if ready.exists() and ready.read_text() == PACKAGE + sys.version:
+    package, place = f"ocpplab=={version}", BUILD / f"vendor-client-{version}"
+    python, ready = place / "bin" / "python", place / ".ready"
+    if ready.exists() and ready.read_text() == package + sys.version:
         return str(python)
+    make = [sys.executable, "-m", "venv", "--clear", str(place)]
+    install = ["-m", "pip", "install", "--quiet", "--prefer-binary", "--retries", "0", package]
     try:
-        subprocess.run(
-            [sys.executable, "-m", "venv", "--clear", str(BUILD)],
-            check=True,
-            capture_output=True,
-            timeout=INSTALL_S,
-        )
-        install = ["-m", "pip", "install", "--quiet", "--prefer-binary", "--retries", "0"]
-        subprocess.run(
-            [str(python), *install, PACKAGE], check=True, capture_output=True, timeout=INSTALL_S
-        )
+        for command in (make, [str(python), *install]):
+            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_S)
     except (subprocess.SubprocessError, OSError) as problem:
         pytest.skip(f"the vendor's client package cannot be installed here: {problem}")
-    ready.write_text(PACKAGE + sys.version)
+    ready.write_text(package + sys.version)
     return str(python)
 
 
-def test_the_vendors_client_drives_the_agent(vendor_python: str, tmp_path: Path):
-    with running_charger(api_settings(tmp_path)) as charger:
+def what_it_tells(version: str, program: str, directory: Path) -> dict[str, Any]:
+    """Run the program with that version of the client against a charger."""
+    python = python_with(version)
+    with running_charger(api_settings(directory)) as charger:
         ran = subprocess.run(
-            [vendor_python, str(PROGRAM), charger.url, SECRET],
+            [python, str(PROGRAMS / program), charger.url, SECRET],
             capture_output=True,
             text=True,
             timeout=RUN_S,
             env={"PATH": os.environ["PATH"]},
         )
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
+    told: dict[str, Any] = json.loads(ran.stdout)
+    return told
+
+
+def test_the_client_of_the_documents_drives_the_agent(tmp_path: Path):
+    told = what_it_tells("0.2.1", "vendor_client_program.py", tmp_path)
     assert told["health"] == {"status": "ok"}
     assert told["charger"] == ["dep-123", "CP-DEMO-123", "ocpp1.6", 1]
     assert told["list"] == ["Accepted", 2, 2]
@@ -87,3 +87,41 @@ def test_the_vendors_client_drives_the_agent(vendor_python: str, tmp_path: Path)
         "409": "ApiError",
         "422": "UnprocessableEntityError",
     }
+
+
+def test_the_client_of_today_drives_the_agent(tmp_path: Path):
+    told = what_it_tells("0.3.2", "vendor_client_program_03.py", tmp_path)
+    assert told["list"] == {"status": "Accepted", "list_version": 2, "entries_received": 1}
+    assert told["list again"] == "rejected"
+    assert told["cleared"] == {"msg": "Local authorization list cleared", "entries_deleted": 1}
+    assert told["configured"]["results"] == {"HeartbeatInterval": "Accepted"}
+    assert told["not configured"] == "rejected"
+    assert (told["fault"], told["mended"]) == ("Faulted", "Available")
+    ended = told["ended"]
+    assert (ended.pop("local_auth_list"), ended.pop("configuration")) == ("rejected", "rejected")
+    assert ended == dict.fromkeys(
+        (
+            "clear_local_auth_list",
+            "cache_reset",
+            "inject_fault",
+            "clear_fault",
+            "plug_connector",
+            "authorize_id_tag",
+            "start_session",
+            "ev_requests_energy",
+            "power_update",
+            "ev_stops_energy",
+            "stop_session",
+            "unplug_connector",
+            "heartbeat",
+        ),
+        "applied",
+    )
+    assert told["newest"] == ["heartbeat", "unplug_connector"]
+    assert told["errors"] == {
+        "404": "NotFoundError",
+        "401": "UnauthorizedError",
+        "409": "ApiError",
+        "422": "UnprocessableEntityError",
+    }
+    assert told["no such command"] == "NotFoundError"
