@@ -58,7 +58,7 @@ def running(story: Story, id_tag: str = OTHER_CARD) -> None:
     starting(story, id_tag)
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
     story.tell(ev.PilotChanged(1, PilotState.C), ev.ContactorClosed(1))
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77))
+    story.tell(ev.MessageAnswered(1, 1, 77))
     story.wait(10)
 
 
@@ -90,7 +90,7 @@ def unclaimed(story: Story) -> None:
 
 def held(story: Story, id_tag: str = OTHER_CARD) -> None:
     running(story, id_tag)
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77, BLOCKED, id_tag))
+    story.tell(ev.MessageAnswered(1, 1, 77, BLOCKED, id_tag))
     _come_to_rest(story, LockState.LOCKED)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agent.core.commands import Command, ParkMessage, QueueMessage, RecordDecision
 from agent.core.events import Event
-from agent.core.values import StartTransaction, StopTransaction
+from agent.core.values import TransactionBegan, TransactionEnded
 
 
 class Counters:
@@ -25,9 +25,9 @@ class Counters:
             match command:
                 case RecordDecision(record):
                     self.decisions[record.verdict.value, record.source] += 1
-                case QueueMessage(message=StartTransaction()):
+                case QueueMessage(message=TransactionBegan()):
                     self.begun += 1
-                case QueueMessage(message=StopTransaction(reason=reason)):
+                case QueueMessage(message=TransactionEnded(reason=reason)):
                     self.ended[reason.value] += 1
                 case ParkMessage():
                     self.parked += 1

@@ -27,13 +27,13 @@ from agent.core.events import Event
 from agent.core.id_tag import mask
 from agent.core.state import ChargePoint, Charging, Connector, Purpose
 from agent.core.values import (
+    ConnectorMeasured,
     DecisionRecord,
     LockState,
-    MeterValues,
     Reading,
     SampledValue,
-    StartTransaction,
-    StopTransaction,
+    TransactionBegan,
+    TransactionEnded,
     Verdict,
 )
 
@@ -187,11 +187,11 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
             yield f"the time is known: this boot began at {booted_at.isoformat(timespec='seconds')}"
         case Authorize(id_tag):
             yield f"asking the central system about card {mask(id_tag)}"
-        case QueueMessage(_, ref, StartTransaction(connector_id, _, meter_start_wh)):
+        case QueueMessage(_, ref, TransactionBegan(connector_id, _, meter_start_wh)):
             yield f"connector {connector_id}: session {ref} begins at {meter_start_wh} Wh"
-        case QueueMessage(_, _, MeterValues(connector_id, _, values)):
+        case QueueMessage(_, _, ConnectorMeasured(connector_id, _, values)):
             yield f"connector {connector_id}: meter: {', '.join(map(_value, values))}"
-        case QueueMessage(_, ref, StopTransaction() as stop):
+        case QueueMessage(_, ref, TransactionEnded() as stop):
             yield from _about_stop(before, after, ref, stop)
         case SaveChargingProfile(new):
             what = f"{new.profile.purpose.value}, level {new.profile.stack_level}"
@@ -218,7 +218,7 @@ def _value(value: SampledValue) -> str:
 
 
 def _about_stop(
-    before: ChargePoint, after: ChargePoint, ref: int, stop: StopTransaction
+    before: ChargePoint, after: ChargePoint, ref: int, stop: TransactionEnded
 ) -> Iterator[str]:
     for connector in before.connectors:
         transaction = connector.transaction
@@ -235,7 +235,7 @@ def _about_stop(
 
 
 def _about_strange_energy(
-    connector: Connector, reading: Reading | None, stop: StopTransaction
+    connector: Connector, reading: Reading | None, stop: TransactionEnded
 ) -> Iterator[str]:
     is_found = connector.stop is not None and connector.stop.is_found
     if is_found and reading is not None and reading.import_wh > stop.meter_stop_wh:

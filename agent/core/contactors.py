@@ -13,7 +13,7 @@ from agent.core.faults import RULES, Fault
 from agent.core.replace import replace
 from agent.core.state import Connector
 from agent.core.turn import Turn
-from agent.core.values import NO_TRANSACTION, MeterValues
+from agent.core.values import NO_TRANSACTION, ConnectorMeasured
 
 RHYTHM_S = 60  # where sessions have no samples
 LOCKS_OUT = frozenset({Fault.CONTACTOR_WELDED, Fault.CONTACTOR_FAILED})
@@ -70,7 +70,7 @@ def meter_read(turn: Turn, connector_id: int) -> None:
         return
     turn.put(replace(turn.connector(connector_id), weld_told_wh=drawn_wh, weld_told_s=now_s))
     values = meter_values.sampled_values(reading, keys.measurands("MeterValuesSampledData"))
-    outbox.queue(turn, NO_TRANSACTION, MeterValues(connector_id, reading.read_at, values))
+    outbox.queue(turn, NO_TRANSACTION, ConnectorMeasured(connector_id, reading.read_at, values))
 
 
 def update(turn: Turn) -> None:

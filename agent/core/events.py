@@ -203,10 +203,10 @@ class MessageAnswered:
 
     sequence: int
     transaction_ref: int
-    action: str  # StartTransaction, MeterValues, StopTransaction
-    transaction_id: int | None = None  # only StartTransaction.conf
+    transaction_id: int | None = None  # what the transaction that began is called
     info: IdTagInfo | None = None
     id_tag: str | None = None  # the tag that ``info`` is about
+    is_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)

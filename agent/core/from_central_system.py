@@ -77,7 +77,7 @@ def message_answered(turn: Turn, event: ev.MessageAnswered, facts: TagRecord | N
     if event.info is not None and event.id_tag is not None:
         authorization_request.remember(turn, event.id_tag, event.info)
         local_list.note_conflict(turn, event.id_tag, event.info, facts)
-    if event.action == "StartTransaction":
+    if event.transaction_id is not None:
         transaction.start_answered(turn, event.transaction_ref, event.transaction_id, event.info)
 
 

@@ -14,7 +14,7 @@ from agent.core.commands import ReadMeter
 from agent.core.replace import replace
 from agent.core.state import AlignedAsk, AlignedDue, Connector, Session
 from agent.core.turn import Turn
-from agent.core.values import NO_TRANSACTION, MeterSample, MeterValues, Reading
+from agent.core.values import NO_TRANSACTION, ConnectorMeasured, MeterSample, Reading
 
 INTERVAL, MEASURANDS = "ClockAlignedDataInterval", "MeterValuesAlignedData"
 JUMP_S = 1.0  # both clocks may drift apart by this much until a boundary
@@ -75,7 +75,7 @@ def meter_read(turn: Turn, connector_id: int, reading: Reading) -> None:
     values = meter_values.values_of(reading, keys.measurands(MEASURANDS), meter_values.CLOCK)
     if ask.ref == NO_TRANSACTION:
         if values:
-            message = MeterValues(connector_id, ask.boundary, values)
+            message = ConnectorMeasured(connector_id, ask.boundary, values)
             outbox.queue(turn, NO_TRANSACTION, message)
         return
     session = connector.phase

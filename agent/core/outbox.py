@@ -89,13 +89,13 @@ def remove_answered(turn: Turn) -> None:
 def answered(turn: Turn, event: MessageAnswered) -> None:
     """A row was answered, in time, late or twice: it leaves."""
     was_waiting = is_waiting(turn, event.sequence)
-    if was_waiting and event.action == "MeterValues":
+    if was_waiting and event.is_sample:
         _remove_later(turn, event.sequence)
     else:
         turn.emit(RemoveMessage(event.sequence))
     if was_waiting:
         _advance(turn, event.sequence)
-    if event.action == "StartTransaction" and event.transaction_id is not None:
+    if event.transaction_id is not None:
         turn.emit(SetTransactionId(event.transaction_ref, event.transaction_id))
 
 

@@ -37,15 +37,15 @@ from agent.core.state import (
 from agent.core.turn import Turn
 from agent.core.values import (
     AuthorizationStatus,
+    ConnectorMeasured,
     IdTagInfo,
     MeterSample,
-    MeterValues,
     Reading,
     SampledValue,
-    StartTransaction,
     StopReason,
-    StopTransaction,
     Transaction,
+    TransactionBegan,
+    TransactionEnded,
     Verdict,
 )
 
@@ -89,7 +89,7 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
     outbox.queue(
         turn,
         transaction.ref,
-        StartTransaction(
+        TransactionBegan(
             connector.connector_id,
             grant.id_tag,
             register_wh,
@@ -154,7 +154,7 @@ def keep_values(
     transaction = meter_values_stop.keep(turn, transaction, sample.sampled_at, for_stop)
     turn.put_phase(connector_id, replace(session, transaction=transaction))
     if sample.values:
-        message = MeterValues(connector_id, sample.sampled_at, sample.values)
+        message = ConnectorMeasured(connector_id, sample.sampled_at, sample.values)
         outbox.queue(turn, transaction.ref, message)
 
 
@@ -265,7 +265,7 @@ def queue_stop(
     outbox.queue(
         turn,
         transaction.ref,
-        StopTransaction(
+        TransactionEnded(
             meter_stop_wh=register_wh,
             ended_at=ended_at,
             reason=stop.reason,
@@ -276,9 +276,7 @@ def queue_stop(
     )
 
 
-def start_answered(
-    turn: Turn, ref: int, transaction_id: int | None, info: IdTagInfo | None
-) -> None:
+def start_answered(turn: Turn, ref: int, transaction_id: int, info: IdTagInfo | None) -> None:
     """StartTransaction.conf came: take the transactionId, the group, and the verdict.
 
     OCPP 1.6 section 4.8 and errata 3.17: a status other than Accepted stops the transaction, or
@@ -288,9 +286,7 @@ def start_answered(
         session = connector.phase
         if not isinstance(session, Session) or session.transaction.ref != ref:
             continue
-        transaction = session.transaction
-        if transaction_id is not None:
-            transaction = replace(transaction, transaction_id=transaction_id)
+        transaction = replace(session.transaction, transaction_id=transaction_id)
         if info is not None:
             transaction = _informed(transaction, info)
         session = replace(session, transaction=transaction)

@@ -295,8 +295,8 @@ class SampledValue:
 
 
 @dataclass(frozen=True, slots=True)
-class StartTransaction:
-    """OCPP 1.6 section 4.8, as it waits in the outbox."""
+class TransactionBegan:
+    """A session has begun; OCPP 1.6 section 4.8."""
 
     connector_id: int
     id_tag: str
@@ -306,8 +306,8 @@ class StartTransaction:
 
 
 @dataclass(frozen=True, slots=True)
-class MeterValues:
-    """OCPP 1.6 section 4.7: one sample, as it waits in the outbox; most belong to a session."""
+class ConnectorMeasured:
+    """One sample of a connector, most of them of a session; OCPP 1.6 section 4.7."""
 
     connector_id: int
     sampled_at: datetime
@@ -325,8 +325,8 @@ class MeterSample:
 
 
 @dataclass(frozen=True, slots=True)
-class StopTransaction:
-    """OCPP 1.6 section 4.10, as it waits in the outbox. ``id_tag`` None: nobody presented one."""
+class TransactionEnded:
+    """A session has ended, by ``id_tag`` if one was presented; OCPP 1.6 section 4.10."""
 
     meter_stop_wh: int
     ended_at: datetime
@@ -335,7 +335,7 @@ class StopTransaction:
     samples: tuple[MeterSample, ...] = ()  # transactionData
 
 
-TransactionMessage = StartTransaction | MeterValues | StopTransaction
+TransactionMessage = TransactionBegan | ConnectorMeasured | TransactionEnded
 NO_TRANSACTION = 0  # in the place of a transaction's ref; real ones begin at 1
 
 

@@ -26,11 +26,11 @@ from agent.core.events import (
 from agent.core.id_tag import is_valid_id_tag, mask
 from agent.core.values import (
     AuthorizationStatus,
+    ConnectorMeasured,
     IdTagInfo,
-    MeterValues,
     QueuedMessage,
-    StartTransaction,
-    StopTransaction,
+    TransactionBegan,
+    TransactionEnded,
 )
 from agent.ocpp16 import plug_and_charge
 from agent.platform.errors import AnswerUnusable, CallFailed
@@ -100,9 +100,9 @@ def tag_of(subject: object) -> str | None:
     match subject:
         case Authorize(id_tag=id_tag):
             return id_tag
-        case QueuedMessage(message=StartTransaction(id_tag=id_tag)):
+        case QueuedMessage(message=TransactionBegan(id_tag=id_tag)):
             return id_tag
-        case QueuedMessage(message=StopTransaction(id_tag=stop_tag)):
+        case QueuedMessage(message=TransactionEnded(id_tag=stop_tag)):
             return stop_tag
         case _:
             return None
@@ -117,24 +117,22 @@ def _authorize_info(fields: dict[str, Any], id_tag: str) -> IdTagInfo:
 
 def _message_answered(row: QueuedMessage, fields: dict[str, Any]) -> MessageAnswered:
     match row.message:
-        case StartTransaction(id_tag=id_tag):
+        case TransactionBegan(id_tag=id_tag):
             return MessageAnswered(
                 sequence=row.sequence,
                 transaction_ref=row.transaction_ref,
-                action="StartTransaction",
                 transaction_id=_transaction_id(fields.get("transactionId")),
                 info=read_id_tag_info(fields.get("idTagInfo"), id_tag),
                 id_tag=id_tag,
             )
-        case MeterValues():
-            return MessageAnswered(row.sequence, row.transaction_ref, "MeterValues")
-        case StopTransaction(id_tag=stop_tag):
+        case ConnectorMeasured():
+            return MessageAnswered(row.sequence, row.transaction_ref, is_sample=True)
+        case TransactionEnded(id_tag=stop_tag):
             # Without idTag in the request there is nobody the information could be about.
             info = read_id_tag_info(fields.get("idTagInfo"), stop_tag) if stop_tag else None
             return MessageAnswered(
                 sequence=row.sequence,
                 transaction_ref=row.transaction_ref,
-                action="StopTransaction",
                 info=info,
                 id_tag=stop_tag,
             )

@@ -16,13 +16,13 @@ from agent.config.settings import ChargePointSettings
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
 from agent.core.values import (
     NO_TRANSACTION,
+    ConnectorMeasured,
     MeterSample,
-    MeterValues,
     QueuedMessage,
     SampledValue,
-    StartTransaction,
     StatusReport,
-    StopTransaction,
+    TransactionBegan,
+    TransactionEnded,
 )
 from agent.ocppj.connect import CLOCK_TRUSTED_FROM_YEAR
 from agent.ocppj.frames import Payload
@@ -95,13 +95,13 @@ def authorize(id_tag: str) -> Payload:
 def transaction_call(row: QueuedMessage) -> tuple[str, Payload]:
     """Action and payload of an outbox row. Raises ValueError when the row cannot be sent."""
     match row.message:
-        case StartTransaction():
+        case TransactionBegan():
             return "StartTransaction", _start_transaction(row.message)
-        case MeterValues():
+        case ConnectorMeasured():
             is_in_session = row.transaction_ref != NO_TRANSACTION
             transaction_id = _transaction_id(row) if is_in_session else None
             return "MeterValues", _meter_values(row.message, transaction_id)
-        case StopTransaction():
+        case TransactionEnded():
             return "StopTransaction", _stop_transaction(row.message, _transaction_id(row))
 
 
@@ -110,7 +110,7 @@ def _transaction_id(row: QueuedMessage) -> int:
     return NO_TRANSACTION_ID if row.transaction_id is None else int(row.transaction_id)
 
 
-def _start_transaction(message: StartTransaction) -> Payload:
+def _start_transaction(message: TransactionBegan) -> Payload:
     return _payload(
         connectorId=int(message.connector_id),
         idTag=_id_tag(message.id_tag),
@@ -120,7 +120,7 @@ def _start_transaction(message: StartTransaction) -> Payload:
     )
 
 
-def _stop_transaction(message: StopTransaction, transaction_id: int) -> Payload:
+def _stop_transaction(message: TransactionEnded, transaction_id: int) -> Payload:
     return _payload(
         meterStop=int(message.meter_stop_wh),
         timestamp=timestamp(message.ended_at),
@@ -142,12 +142,12 @@ def _transaction_data(samples: Sequence[MeterSample]) -> list[Payload] | None:
     return data or None
 
 
-def meter_values_now(message: MeterValues, transaction_id: int | None) -> Payload:
+def meter_values_now(message: ConnectorMeasured, transaction_id: int | None) -> Payload:
     """MeterValues.req that nobody stores; without transaction if there is none, or no id of it."""
     return _meter_values(message, transaction_id)
 
 
-def _meter_values(message: MeterValues, transaction_id: int | None) -> Payload:
+def _meter_values(message: ConnectorMeasured, transaction_id: int | None) -> Payload:
     sampled = [_sampled_value(value) for value in message.values if _is_number(value)]
     if not sampled:
         raise ValueError("none of its meter values is a number")

@@ -20,7 +20,7 @@ from agent.core.events import (
     OutboxWasEmpty,
 )
 from agent.core.tag_sources import Source
-from agent.core.values import MeterValues
+from agent.core.values import ConnectorMeasured
 from agent.ocpp16 import confirmations, plug_and_charge, requests
 from agent.ocpp16.send_queue import (
     Due,
@@ -297,7 +297,7 @@ class Sender:
         if row is None:
             self._post(OutboxWasEmpty(order.up_to))
             return
-        if order.passed_over and not isinstance(row.message, MeterValues):
+        if order.passed_over and not isinstance(row.message, ConnectorMeasured):
             self._post(DeliveryHeldBack())
             return
         try:

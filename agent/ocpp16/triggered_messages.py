@@ -8,7 +8,7 @@ from agent.config.settings import ChargePointSettings
 from agent.core.meter_values import sampled_values
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
-from agent.core.values import Instant, MeterValues
+from agent.core.values import ConnectorMeasured, Instant
 from agent.ocpp16.requests import boot_notification, meter_values_now, status_notification
 from agent.ocppj.frames import Payload
 
@@ -84,6 +84,6 @@ def _values_of(state: ChargePoint, connector: Connector) -> Payload | None:
         return None
     running = connector.transaction
     return meter_values_now(
-        MeterValues(connector.connector_id, connector.reading.read_at, values),
+        ConnectorMeasured(connector.connector_id, connector.reading.read_at, values),
         None if running is None else running.transaction_id,
     )

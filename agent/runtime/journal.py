@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from agent.core.commands import AfterCommit, QueueMessage, RecordDecision, Row
 from agent.core.events import Event, JournalFailed, JournalRecovered
-from agent.core.values import MeterValues
+from agent.core.values import ConnectorMeasured
 from agent.platform.errors import StoreError
 
 logger = logging.getLogger(__name__)
@@ -146,5 +146,5 @@ def _count(batches: Iterable[_Batch]) -> int:
 
 def _may_be_lost(row: Row) -> bool:
     """No money depends on it: a sample, or the reason of a decision."""
-    is_sample = isinstance(row, QueueMessage) and isinstance(row.message, MeterValues)
+    is_sample = isinstance(row, QueueMessage) and isinstance(row.message, ConnectorMeasured)
     return is_sample or isinstance(row, RecordDecision)

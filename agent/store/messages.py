@@ -13,12 +13,12 @@ from typing import Any
 
 from agent.core.id_tag import mask
 from agent.core.values import (
+    ConnectorMeasured,
     MeterSample,
-    MeterValues,
     SampledValue,
-    StartTransaction,
     StopReason,
-    StopTransaction,
+    TransactionBegan,
+    TransactionEnded,
     TransactionMessage,
 )
 from agent.store.instants import instant_of, instant_text
@@ -27,9 +27,17 @@ _USUAL_CONTEXT = "Sample.Periodic"
 _INSTANTS = ("begun_at", "sampled_at", "ended_at")
 
 
+# The outbox keeps messages under the names of OCPP 1.6.
+_ACTIONS: dict[type[TransactionMessage], str] = {
+    TransactionBegan: "StartTransaction",
+    ConnectorMeasured: "MeterValues",
+    TransactionEnded: "StopTransaction",
+}
+
+
 def action_of(message: TransactionMessage) -> str:
     """Name the OCPP action that carries this message."""
-    return type(message).__name__  # the three are named as OCPP 1.6 names them
+    return _ACTIONS[type(message)]
 
 
 def encode_message(message: TransactionMessage) -> str:
@@ -90,7 +98,7 @@ def _fields(message: object) -> dict[str, Any]:
 
 
 @_fields.register
-def _(message: StartTransaction) -> dict[str, Any]:
+def _(message: TransactionBegan) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "connector_id": message.connector_id,
         "id_tag": message.id_tag,
@@ -103,7 +111,7 @@ def _(message: StartTransaction) -> dict[str, Any]:
 
 
 @_fields.register
-def _(message: MeterValues) -> dict[str, Any]:
+def _(message: ConnectorMeasured) -> dict[str, Any]:
     return {
         "connector_id": message.connector_id,
         "sampled_at": instant_text(message.sampled_at),
@@ -112,7 +120,7 @@ def _(message: MeterValues) -> dict[str, Any]:
 
 
 @_fields.register
-def _(message: StopTransaction) -> dict[str, Any]:
+def _(message: TransactionEnded) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "meter_stop_wh": message.meter_stop_wh,
         "ended_at": instant_text(message.ended_at),
@@ -157,8 +165,8 @@ def _sampled_fields(sampled: SampledValue) -> dict[str, str]:
     return fields
 
 
-def _start_transaction(fields: dict[str, Any]) -> StartTransaction:
-    return StartTransaction(
+def _start_transaction(fields: dict[str, Any]) -> TransactionBegan:
+    return TransactionBegan(
         connector_id=fields["connector_id"],
         id_tag=fields["id_tag"],
         meter_start_wh=fields["meter_start_wh"],
@@ -167,8 +175,8 @@ def _start_transaction(fields: dict[str, Any]) -> StartTransaction:
     )
 
 
-def _meter_values(fields: dict[str, Any]) -> MeterValues:
-    return MeterValues(
+def _meter_values(fields: dict[str, Any]) -> ConnectorMeasured:
+    return ConnectorMeasured(
         connector_id=fields["connector_id"],
         sampled_at=instant_of(fields["sampled_at"]),
         values=_sampled_values(fields["values"]),
@@ -188,8 +196,8 @@ def _sampled_values(values: list[dict[str, Any]]) -> tuple[SampledValue, ...]:
     )
 
 
-def _stop_transaction(fields: dict[str, Any]) -> StopTransaction:
-    return StopTransaction(
+def _stop_transaction(fields: dict[str, Any]) -> TransactionEnded:
+    return TransactionEnded(
         meter_stop_wh=fields["meter_stop_wh"],
         ended_at=instant_of(fields["ended_at"]),
         reason=StopReason(fields["reason"]),

@@ -17,13 +17,13 @@ from websockets.typing import Subprotocol
 
 from agent.core.commands import EndTransaction, QueueMessage, Row, SaveTransaction
 from agent.core.values import (
-    MeterValues,
+    ConnectorMeasured,
     QueuedMessage,
     SampledValue,
-    StartTransaction,
     StopReason,
-    StopTransaction,
     Transaction,
+    TransactionBegan,
+    TransactionEnded,
 )
 from agent.ocpp16.requests import transaction_call
 from agent.store import Store
@@ -75,8 +75,8 @@ def _store(path: Path, messages: int) -> tuple[float, int]:
 
 def _commits(messages: int) -> list[list[Row]]:
     """The rows of one session, as the core orders them: start, samples, stop."""
-    start = StartTransaction(1, "04943121AF1A80", 0, _NOON)
-    stop = StopTransaction(100 * messages, _at(messages), StopReason.LOCAL, "04943121AF1A80")
+    start = TransactionBegan(1, "04943121AF1A80", 0, _NOON)
+    stop = TransactionEnded(100 * messages, _at(messages), StopReason.LOCAL, "04943121AF1A80")
     return [
         [_progress(0), QueueMessage(1, 1, start)],
         *(
@@ -94,8 +94,8 @@ def _progress(number: int) -> SaveTransaction:
     )
 
 
-def _sample(number: int) -> MeterValues:
-    return MeterValues(
+def _sample(number: int) -> ConnectorMeasured:
+    return ConnectorMeasured(
         connector_id=1,
         sampled_at=_at(number),
         values=(

@@ -15,8 +15,8 @@ from agent.core.commands import QueueMessage, RemoveMessage, SaveTransaction
 from agent.core.outbox import ANSWERED_MAX
 from agent.core.values import (
     AuthorizationStatus,
+    ConnectorMeasured,
     IdTagInfo,
-    MeterValues,
     SampledValue,
     Transaction,
 )
@@ -132,8 +132,8 @@ def _bytes_offline(store: Store) -> float:
     return (_bytes_written() - before) / MESSAGES
 
 
-def _meter_values(number: int) -> MeterValues:
-    return MeterValues(
+def _meter_values(number: int) -> ConnectorMeasured:
+    return ConnectorMeasured(
         connector_id=1,
         sampled_at=NOON + timedelta(minutes=number),
         values=(

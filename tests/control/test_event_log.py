@@ -20,13 +20,13 @@ from agent.core.faults import RULES, SAFETY_INPUTS
 from agent.core.state import ChargePoint, Outbox, Rules
 from agent.core.values import (
     Boot,
+    ConnectorMeasured,
     DecisionRecord,
     LockState,
-    MeterValues,
     PilotState,
     SampledValue,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
     Verdict,
 )
 from tests.core.charging import MAX, a_profile
@@ -262,7 +262,7 @@ def test_values_are_told_with_unit_and_phase():
         SampledValue("230.0", "Voltage", "V", "L1-N"),
         SampledValue("0.98", "Power.Factor"),
     )
-    message = QueueMessage(1, 1, MeterValues(2, NOON, values))
+    message = QueueMessage(1, 1, ConnectorMeasured(2, NOON, values))
     assert sentences(state, ev.TimePassed(), state, [message]) == [
         "connector 2: meter: 1000 Wh, 230.0 V L1-N, 0.98"
     ]
@@ -270,7 +270,7 @@ def test_values_are_told_with_unit_and_phase():
 
 def test_a_stop_of_a_session_that_nobody_knows_any_more_is_told_with_its_register():
     state = a_charge_point()
-    stop = QueueMessage(1, 5, StopTransaction(77, NOON, StopReason.POWER_LOSS))
+    stop = QueueMessage(1, 5, TransactionEnded(77, NOON, StopReason.POWER_LOSS))
     assert sentences(state, ev.TimePassed(), state, [stop]) == [
         "session 5 ends (PowerLoss) at 77 Wh"
     ]

@@ -112,7 +112,7 @@ def contactor_awaited() -> Story:
 
 def not_accepted_after_all() -> Story:
     story = charging(StopTransactionOnInvalidId="false")
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77, INVALID, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 77, INVALID, CARD))
     story.tell(ev.ContactorOpened(1))
     return story
 
@@ -131,7 +131,7 @@ def over() -> Story:
 
 def held() -> Story:
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77, INVALID, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 77, INVALID, CARD))
     finish(story)
     return story
 
@@ -229,7 +229,7 @@ def test_every_situation_has_its_words_and_its_lines(story, words):
 
 def test_a_session_is_told_with_its_energy_and_its_time():
     story = charging(meter_wh=1000)
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 77, listed().list_entry, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 77, listed().list_entry, CARD))
     story.wait(110)
     story.tell(ev.MeterRead(1, reading(3500)))
     session = charge_point_snapshot(story.state, story.now)["connectors"][0]["session"]

@@ -26,10 +26,10 @@ from agent.core.commands import (
 from agent.core.events import Event
 from agent.core.state import ChargePoint, Charging
 from agent.core.values import (
+    ConnectorMeasured,
     IdTagInfo,
     LockState,
-    MeterValues,
-    StartTransaction,
+    TransactionBegan,
     TransactionMessage,
 )
 from tests.core.story import ACCEPTED, BOOT_S, at, reading, ready
@@ -167,11 +167,9 @@ class Anything:
         if sequence > self.asked_up_to:
             return ev.OutboxWasEmpty(self.asked_up_to)
         ref, message = self.outbox.pop(sequence)
-        if isinstance(message, StartTransaction):
-            return ev.MessageAnswered(
-                sequence, ref, "StartTransaction", ref + 100, info, message.id_tag
-            )
-        return ev.MessageAnswered(sequence, ref, "MeterValues")
+        if isinstance(message, TransactionBegan):
+            return ev.MessageAnswered(sequence, ref, ref + 100, info, message.id_tag)
+        return ev.MessageAnswered(sequence, ref, is_sample=True)
 
     def fail(self, interrupted: bool) -> None:
         """The oldest message fails, if one is in flight."""
@@ -186,7 +184,7 @@ class Anything:
     def drop_samples(self) -> None:
         """A full disk: the journal drops samples, and the core is not told."""
         for sequence, (_, message) in list(self.outbox.items()):
-            if isinstance(message, MeterValues):
+            if isinstance(message, ConnectorMeasured):
                 del self.outbox[sequence]
 
     def deliver_everything(self) -> None:

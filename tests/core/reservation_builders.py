@@ -10,8 +10,8 @@ from agent.core.status_notification import reports
 from agent.core.values import (
     LockState,
     Reservation,
-    StartTransaction,
     Status,
+    TransactionBegan,
 )
 from tests.core.story import (
     CARD,
@@ -57,8 +57,8 @@ def shown(story: Story, connector_id: int = 1) -> Status:
     return next(r.status for r in reports(story.state, story.now) if r.connector_id == connector_id)
 
 
-def start_of(commands: list[Command]) -> StartTransaction:
-    (start,) = [m for m in messages(commands) if isinstance(m, StartTransaction)]
+def start_of(commands: list[Command]) -> TransactionBegan:
+    (start,) = [m for m in messages(commands) if isinstance(m, TransactionBegan)]
     return start
 
 

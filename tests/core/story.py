@@ -36,9 +36,9 @@ from agent.core.values import (
     PilotState,
     Reading,
     Status,
-    StopTransaction,
     TagRecord,
     Transaction,
+    TransactionEnded,
     TransactionMessage,
 )
 
@@ -271,7 +271,7 @@ def replies(commands: Iterable[Command]) -> list[tuple[str, str]]:
     return [(reply.request_id, reply.status) for reply in of(Reply, commands)]
 
 
-def stop_of(commands: Iterable[Command]) -> StopTransaction:
+def stop_of(commands: Iterable[Command]) -> TransactionEnded:
     """The one StopTransaction that was queued."""
-    (stop,) = [message for message in messages(commands) if isinstance(message, StopTransaction)]
+    (stop,) = [message for message in messages(commands) if isinstance(message, TransactionEnded)]
     return stop

@@ -90,7 +90,7 @@ def the_same_card_before_a_plug_came() -> list[Command]:
 
 def the_card_comes_for_its_cable() -> list[Command]:
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
     finish(story)
     return story.tell(tap())
 
@@ -276,7 +276,7 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.LOOK_UP_FAILED: (NO, the_store_cannot_be_read),
     Rule.DEAUTHORIZED: (
         NO,
-        while_charging(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD)),
+        while_charging(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD)),
     ),
     Rule.NO_ANSWER: (
         NO,

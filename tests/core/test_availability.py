@@ -118,7 +118,7 @@ def test_a_plug_alone_keeps_nothing_in_service_and_what_is_told_has_a_way_there(
 def test_a_cable_that_is_held_for_its_card_is_given_back_out_of_service_too():
     story = charging()
     story.tell(ev.LinkAccepted())
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 5, BLOCKED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 5, BLOCKED, CARD))
     take_out(story)
     finish(story)
     assert shown(story)[1] is Status.UNAVAILABLE

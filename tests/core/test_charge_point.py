@@ -48,7 +48,7 @@ ABOUT_TAGS = (
     ev.StartRequested("r1", 1, CARD),
     ev.AuthorizeRequested("r1", CARD),
     ev.AuthorizeAnswered(CARD, ACCEPTED),
-    ev.MessageAnswered(1, 1, "StartTransaction", 5, ACCEPTED, CARD),
+    ev.MessageAnswered(1, 1, 5, ACCEPTED, CARD),
 )
 
 

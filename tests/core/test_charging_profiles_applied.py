@@ -192,7 +192,7 @@ def test_a_profile_of_a_transaction_needs_one_that_runs():
 def test_a_profile_that_names_the_transaction_is_for_that_one():
     story = charging()
     sequence = story.connector.phase.start_sequence
-    story.tell(ev.MessageAnswered(sequence, 1, "StartTransaction", 77, None, CARD))
+    story.tell(ev.MessageAnswered(sequence, 1, 77, None, CARD))
     assert answer(story, a_profile(1, 10, purpose=TX, transaction_id=77)) == "Accepted"
     assert offered(story) == 10.0
 
@@ -202,11 +202,7 @@ def test_two_sessions_of_the_same_number_do_not_share_a_profile():
     begin(story, 2, OTHER_CARD)
     for connector in story.state.connectors:
         ref = connector.transaction.ref
-        story.tell(
-            ev.MessageAnswered(
-                connector.phase.start_sequence, ref, "StartTransaction", 5, None, CARD
-            )
-        )
+        story.tell(ev.MessageAnswered(connector.phase.start_sequence, ref, 5, None, CARD))
     assert answer(story, a_profile(1, 10, purpose=TX, transaction_id=5), 2) == "Accepted"
     assert (offered(story, 1), offered(story, 2)) == (32.0, 10.0)
 

@@ -26,7 +26,7 @@ from agent.core.values import (
     LockState,
     PilotState,
     Reading,
-    StopTransaction,
+    TransactionEnded,
 )
 from tests.core.story import (
     BOOT_S,
@@ -118,7 +118,7 @@ def test_the_session_that_runs_is_corrected_too_and_ends_with_its_true_time():
     commands = story.read(1600)
     assert marks(commands) == [0]
     (stop,) = messages(commands)
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert stop.ended_at == NOON + timedelta(seconds=700)
 
 
@@ -140,7 +140,7 @@ def test_a_session_found_open_moves_with_the_boot_that_it_was_begun_in():
     story.is_known = True
     commands = story.tell(ev.MeterRead(1, Reading(1000, NOON)))
     (stop,) = messages(commands)
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert (stop.ended_at, marks(commands)) == (NOON, [0])
 
 
@@ -189,5 +189,5 @@ def test_samples_that_are_dropped_for_want_of_room_are_a_warning_until_all_is_de
     story.tell(ev.SamplesThinned(500))
     assert [fault.value for fault in story.state.faults] == ["queue_full"]
     story.tell(ev.LinkAccepted())
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 5))
+    story.tell(ev.MessageAnswered(1, 1, 5))
     assert story.state.faults == frozenset()

@@ -137,12 +137,12 @@ def test_a_session_ends_where_it_began_before_the_box_goes_elsewhere():
     story.state = replace(story.state, approaches=KNOWN)
     change(story, URL, NEW.url)
     assert story.state.approaches.is_held
-    story.tell(MessageAnswered(1, 1, "StartTransaction", transaction_id=7))
+    story.tell(MessageAnswered(1, 1, transaction_id=7))
     story.tell(tap(facts=listed()), ev.PilotChanged(1, PilotState.B), ev.ContactorOpened(1))
     story.tell(ev.MeterRead(1, reading(1500)))
     assert story.connector.transaction is None
     assert story.state.approaches.is_held  # its stop has not been delivered yet
-    commands = story.tell(MessageAnswered(2, 1, "StopTransaction"))
+    commands = story.tell(MessageAnswered(2, 1))
     assert not story.state.approaches.is_held
     assert of(ApplyConfiguration, commands) == [ApplyConfiguration(URL, "")]
 

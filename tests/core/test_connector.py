@@ -28,10 +28,10 @@ from agent.core.state import Idle
 from agent.core.values import (
     LockState,
     PilotState,
-    StartTransaction,
     Status,
     StopReason,
-    StopTransaction,
+    TransactionBegan,
+    TransactionEnded,
 )
 from tests.core.story import (
     ALL_PARTS,
@@ -80,14 +80,14 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         LockConnector(1),
         ReadMeter(1),
         SaveTransaction(begun),
-        QueueMessage(1, 1, StartTransaction(1, CARD, 1000, begun.begun_at)),
+        QueueMessage(1, 1, TransactionBegan(1, CARD, 1000, begun.begun_at)),
         OfferCurrent(1, 32.0),
         CLOSE,
         WithdrawOffer(1),
         OpenContactor(1),
         ReadMeter(1),
         EndTransaction(1, 1200),
-        QueueMessage(2, 1, StopTransaction(1200, story.now.utc, StopReason.LOCAL, id_tag=CARD)),
+        QueueMessage(2, 1, TransactionEnded(1200, story.now.utc, StopReason.LOCAL, id_tag=CARD)),
         UnlockConnector(1),
     ]
     assert story.connector == replace(
@@ -153,7 +153,7 @@ def test_a_box_with_no_parts_but_a_contactor_charges_as_soon_as_the_card_is_acce
     commands = story.tell(tap())
     assert [type(c) for c in deeds(commands)] == [WithdrawOffer, OpenContactor]
     commands = story.tell(ev.ContactorOpened(1))
-    assert stop_of(commands) == StopTransaction(0, story.now.utc, StopReason.LOCAL, CARD)
+    assert stop_of(commands) == TransactionEnded(0, story.now.utc, StopReason.LOCAL, CARD)
     assert isinstance(story.connector.phase, Idle)
 
 
@@ -294,7 +294,7 @@ def test_sampling_that_is_off_asks_for_no_time():
 
 def test_a_refused_card_gets_no_energy_while_its_session_is_left_open():
     story = charging(StopTransactionOnInvalidId="false")
-    commands = story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    commands = story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
     assert OpenContactor(1) in commands
     assert statuses(commands) == [Status.SUSPENDED_EVSE]
     assert (

@@ -16,7 +16,7 @@ from agent.core.commands import (
 )
 from agent.core.events import Event
 from agent.core.state import Charging, Idle, Rules, Starting
-from agent.core.values import LockState, PilotState, StartTransaction, Status
+from agent.core.values import LockState, PilotState, Status, TransactionBegan
 from tests.core.story import (
     OTHER_CARD,
     Story,
@@ -51,7 +51,7 @@ def test_the_meter_is_read_while_the_bolt_moves_and_the_later_of_the_two_begins_
     assert kinds == [SaveTransaction, QueueMessage, OfferCurrent]
     assert isinstance(story.connector.phase, Charging)
     (start,) = messages(story.commands)
-    assert isinstance(start, StartTransaction)
+    assert isinstance(start, TransactionBegan)
     assert start.meter_start_wh == 1000
 
 
@@ -140,7 +140,7 @@ def test_a_session_never_begins_on_a_reading_from_before_the_card():
     assert deeds(story.tell(ev.LockChanged(1, LockState.LOCKED))) == []
     story.tell(ev.MeterRead(1, reading(1000)))
     (start,) = messages(story.commands)
-    assert isinstance(start, StartTransaction)
+    assert isinstance(start, TransactionBegan)
     assert start.meter_start_wh == 1000
 
 

@@ -6,7 +6,7 @@ from agent.core import contactors
 from agent.core import events as ev
 from agent.core.commands import NotifyStatus, QueueMessage, Reply, SaveContactor
 from agent.core.faults import Fault
-from agent.core.values import NO_TRANSACTION, MeterValues, StopReason
+from agent.core.values import NO_TRANSACTION, ConnectorMeasured, StopReason
 from tests.core.story import (
     Story,
     a_charge_point,
@@ -101,7 +101,7 @@ def test_what_flows_through_a_weld_after_the_stop_is_counted_and_told_in_the_rhy
     for import_wh in (1200, 1300, 1400, 1500, 1500):
         story.tell(ev.MeterRead(1, reading(import_wh)))
         story.wait(30)
-    told = [c for c in of(QueueMessage, story.commands) if isinstance(c.message, MeterValues)]
+    told = [c for c in of(QueueMessage, story.commands) if isinstance(c.message, ConnectorMeasured)]
     assert [command.transaction_ref for command in told] == [NO_TRANSACTION] * 2
     assert [c.message.values[0].value for c in told] == ["1300", "1500"]
     assert contactors.welded_wh(story.connector) == 300

@@ -7,7 +7,7 @@ import pytest
 from agent.core import events as ev
 from agent.core.commands import Authorize, LockConnector, ReadMeter
 from agent.core.state import Finished, Rules
-from agent.core.values import LockState, StartTransaction
+from agent.core.values import LockState, TransactionBegan
 from tests.core.story import (
     ACCEPTED,
     CARD,
@@ -40,7 +40,7 @@ def test_whoever_plugs_in_charges_under_the_tag_of_the_house_and_nobody_is_asked
     assert (record.rule, record.id_tag, record.connector_id) == ("FREE", "FREE", 1)
     commands = story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
     (start,) = messages(commands)
-    assert isinstance(start, StartTransaction)
+    assert isinstance(start, TransactionBegan)
     assert (start.connector_id, start.id_tag) == (1, "FREE")
 
 

@@ -26,7 +26,7 @@ from agent.core.values import (
     LockState,
     Status,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
 )
 from tests.core.story import (
     ACCEPTED,
@@ -51,7 +51,7 @@ from tests.core.story import (
 
 def reason_of(commands) -> StopReason:
     (stop,) = messages(commands)
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     return stop.reason
 
 
@@ -106,8 +106,8 @@ def test_without_acceptance_the_charge_point_is_offline(event, registration):
 
 ANSWERS = {
     "Authorize": lambda info: ev.AuthorizeAnswered(CARD, info),
-    "StartTransaction": lambda info: ev.MessageAnswered(1, 1, "StartTransaction", 5, info, CARD),
-    "StopTransaction": lambda info: ev.MessageAnswered(1, 1, "StopTransaction", None, info, CARD),
+    "StartTransaction": lambda info: ev.MessageAnswered(1, 1, 5, info, CARD),
+    "StopTransaction": lambda info: ev.MessageAnswered(1, 1, None, info, CARD),
 }
 RUN_OUT = replace(ACCEPTED, expires_at=NOON)
 FOR_ONCE = replace(ACCEPTED, is_end_unreadable=True)
@@ -128,7 +128,7 @@ def test_an_accepted_card_charges_whatever_its_date_also_after_the_answer_to_the
     story = Story(a_charge_point())
     story.tell(ev.CablePluggedIn(1), tap(), ev.AuthorizeAnswered(CARD, info))
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1000)))
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 5, info, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 5, info, CARD))
     story.wait(60)
     assert isinstance(story.connector.phase, Charging)
 
@@ -144,7 +144,7 @@ def test_an_accepted_card_charges_whatever_its_date_also_after_the_answer_to_the
 )
 def test_an_answer_that_says_nothing_about_a_card_is_not_remembered(info, id_tag, keys):
     story = Story(a_charge_point(**keys))
-    commands = story.tell(ev.MessageAnswered(1, 1, "StopTransaction", None, info, id_tag))
+    commands = story.tell(ev.MessageAnswered(1, 1, None, info, id_tag))
     assert of(CacheTag, commands) == []
 
 
@@ -153,7 +153,7 @@ def test_an_answer_that_says_nothing_about_a_card_is_not_remembered(info, id_tag
 
 def test_a_remote_stop_ends_the_session_of_that_id():
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, ACCEPTED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, ACCEPTED, CARD))
     commands = story.tell(ev.RemoteStopRequested("r1", 55))
     assert deeds(commands) == [Reply("r1", "Accepted"), WithdrawOffer(1)]
     assert reason_of(finish(story)) is StopReason.REMOTE
@@ -268,14 +268,14 @@ def test_unlocking_while_a_session_is_starting_calls_the_start_off():
 
 def test_unlocking_gives_back_the_cable_of_a_refused_card():
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
     finish(story)
     assert deeds(story.tell(ev.UnlockRequested("r1", 1))) == [UnlockConnector(1)]
 
 
 def test_unlocking_while_the_session_of_a_refused_card_is_being_ended_works_too():
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
     story.tell(ev.UnlockRequested("r1", 1))
     assert UnlockConnector(1) in finish(story)
 

@@ -72,7 +72,7 @@ def an_asked_session(**given) -> Story:
 
 
 def start_answer(info: IdTagInfo | None = ACCEPTED, sequence: int = 1) -> ev.MessageAnswered:
-    return ev.MessageAnswered(sequence, 1, "StartTransaction", 55, info, CARD)
+    return ev.MessageAnswered(sequence, 1, 55, info, CARD)
 
 
 # --- a session -----------------------------------------------------------------------------------

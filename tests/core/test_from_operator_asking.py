@@ -27,7 +27,7 @@ from agent.core.values import (
     IdTagInfo,
     LockState,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
     Verdict,
 )
 from tests.core.story import (
@@ -67,7 +67,7 @@ def test_a_stop_is_applied_when_stop_transaction_is_stored_and_not_before():
     commands = finish(story)
     assert stop_of(commands).reason is StopReason.LOCAL
     assert stop_of(commands).id_tag is None
-    (queued,) = [c for c in of(QueueMessage, commands) if isinstance(c.message, StopTransaction)]
+    (queued,) = [c for c in of(QueueMessage, commands) if isinstance(c.message, TransactionEnded)]
     assert replies(commands) == [("x1", "applied")]
     assert commands.index(queued) < commands.index(Reply("x1", "applied"))
 

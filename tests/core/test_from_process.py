@@ -28,7 +28,7 @@ from agent.core.values import (
     PilotState,
     Status,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
 )
 from tests.core.story import (
     NOON,
@@ -48,8 +48,8 @@ LAST_AT = NOON - timedelta(minutes=5)
 LEFT_OPEN = a_transaction(begun_at=NOON - timedelta(hours=1), last_wh=1800, last_at=LAST_AT, ref=4)
 
 
-def power_loss(meter_wh: int) -> StopTransaction:
-    return StopTransaction(meter_wh, LAST_AT, StopReason.POWER_LOSS, id_tag=None)
+def power_loss(meter_wh: int) -> TransactionEnded:
+    return TransactionEnded(meter_wh, LAST_AT, StopReason.POWER_LOSS, id_tag=None)
 
 
 # --- start ---------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_sessions_are_ended_with_their_reason_before_the_process_is(event, again
     story.tell(ev.PilotChanged(1, PilotState.B), ev.ContactorOpened(1))
     story.tell(ev.MeterRead(1, reading(1500)))
     (stop,) = messages(story.commands)
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert (stop.reason, stop.meter_stop_wh) == (reason, 1500)
     assert of(Reply, story.commands) == replies
     assert of(Restart, story.commands) == [Restart(again)]
@@ -183,7 +183,7 @@ def test_parts_that_do_not_answer_do_not_hold_up_the_end_nor_lose_the_stop(befor
     story.tell(ev.ShutdownRequested())
     commands = story.wait(2)
     (stop,) = messages(commands)
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert deeds(commands)[-1] == Restart(again=False)
     assert not story.connector.close_ordered
 
@@ -199,9 +199,9 @@ def test_a_soft_reset_waits_for_the_outbox_but_not_for_ever():
 
 
 def test_a_soft_reset_goes_on_when_the_outbox_is_empty_or_the_link_is_gone():
-    for last in (ev.MessageAnswered(2, 1, "StopTransaction"), ev.LinkLost("gone")):
+    for last in (ev.MessageAnswered(2, 1), ev.LinkLost("gone")):
         story = charging()
-        story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55))
+        story.tell(ev.MessageAnswered(1, 1, 55))
         story.tell(ev.ResetRequested("r1", hard=False))
         story.tell(ev.PilotChanged(1, PilotState.B), ev.ContactorOpened(1))
         story.tell(ev.MeterRead(1, reading(1500)))

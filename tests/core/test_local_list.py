@@ -337,12 +337,12 @@ def test_a_conflict_that_nobody_could_be_told_of_is_told_later():
 
 
 def test_answers_about_transactions_are_compared_too():
-    def about(action: str, id_tag: str | None) -> ev.MessageAnswered:
-        return looked_up(ev.MessageAnswered(1, 1, action, 5, BLOCKED, id_tag), listed())
+    def about(transaction_id: int | None, id_tag: str | None) -> ev.MessageAnswered:
+        return looked_up(ev.MessageAnswered(1, 1, transaction_id, BLOCKED, id_tag), listed())
 
-    assert len(reports(play(quiet(), about("StartTransaction", CARD))[1])) == 1
-    assert len(reports(play(quiet(), about("StopTransaction", CARD))[1])) == 1
-    assert reports(play(quiet(), about("StopTransaction", None))[1]) == []
+    assert len(reports(play(quiet(), about(5, CARD))[1])) == 1
+    assert len(reports(play(quiet(), about(None, CARD))[1])) == 1
+    assert reports(play(quiet(), about(None, None))[1]) == []
 
 
 def test_the_report_shows_the_present_status_of_the_charge_point():

@@ -15,12 +15,12 @@ from agent.core.state import AlignedAsk, Finished
 from agent.core.turn import Turn
 from agent.core.values import (
     NO_TRANSACTION,
+    ConnectorMeasured,
     Instant,
     LockState,
-    MeterValues,
     PilotState,
     Reading,
-    StopTransaction,
+    TransactionEnded,
 )
 from tests.core.story import (
     ALL_PARTS,
@@ -44,14 +44,14 @@ from tests.core.story import (
 QUARTER = {"ClockAlignedDataInterval": "900"}
 
 
-def values(commands) -> list[tuple[int, MeterValues]]:
+def values(commands) -> list[tuple[int, ConnectorMeasured]]:
     """The meter values that were queued, each with the session it belongs to."""
     queued = of(QueueMessage, commands)
     return [(row.transaction_ref, row.message) for row in queued if is_sample(row.message)]
 
 
 def is_sample(message) -> bool:
-    return isinstance(message, MeterValues)
+    return isinstance(message, ConnectorMeasured)
 
 
 def contexts(commands) -> list[str]:
@@ -238,7 +238,7 @@ def test_a_boundary_in_the_last_seconds_of_a_session_comes_before_its_stop():
     story.tell(tap())
     story.wait(1)
     told = messages(finish(story))
-    assert [type(message) for message in told] == [MeterValues, StopTransaction]
+    assert [type(message) for message in told] == [ConnectorMeasured, TransactionEnded]
 
 
 def test_a_session_that_was_found_open_gets_no_values_of_the_present():

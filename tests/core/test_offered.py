@@ -6,7 +6,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.state import Traits
-from agent.core.values import MeterValues
+from agent.core.values import ConnectorMeasured
 from tests.core.story import Story, charging, messages, reading
 
 OFFERED = "Current.Offered,Power.Offered"
@@ -20,7 +20,7 @@ def sampled(story: Story) -> list[tuple[str, str, str | None]]:
     (values,) = [
         message
         for message in messages(story.tell(ev.MeterRead(1, reading(2000))))
-        if isinstance(message, MeterValues)
+        if isinstance(message, ConnectorMeasured)
     ]
     return [(value.measurand, value.value, value.unit) for value in values.values]
 

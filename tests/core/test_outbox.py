@@ -44,7 +44,7 @@ def waiting(count: int, online: bool = True, **keys: str) -> Story:
 
 
 def answered(sequence: int) -> ev.MessageAnswered:
-    return ev.MessageAnswered(sequence, 1, "StopTransaction")
+    return ev.MessageAnswered(sequence, 1)
 
 
 def in_flight(count: int = 2, **keys: str) -> Story:
@@ -110,7 +110,7 @@ def test_a_late_answer_counts_and_its_failure_afterwards_does_not():
 def test_the_answer_to_a_start_is_kept_even_when_the_start_was_parked():
     story = in_flight(2, TransactionMessageAttempts="1")
     story.tell(ev.MessageFailed(1, "CALLERROR"))
-    answer = ev.MessageAnswered(1, 1, "StartTransaction", 0, ACCEPTED, CARD)
+    answer = ev.MessageAnswered(1, 1, 0, ACCEPTED, CARD)
     assert deeds(story.tell(answer)) == [
         RemoveMessage(1),
         SetTransactionId(1, 0),  # errata 3.54: zero and negative ids have no special meaning
@@ -300,7 +300,7 @@ def test_the_attempts_that_the_row_says_count_and_not_those_of_the_row_before():
 
 
 def sample_answered(sequence: int) -> ev.MessageAnswered:
-    return ev.MessageAnswered(sequence, 1, "MeterValues")
+    return ev.MessageAnswered(sequence, 1, is_sample=True)
 
 
 def a_row() -> ev.ConfigurationChangeRequested:
@@ -450,7 +450,7 @@ def test_a_start_sent_once_more_names_the_messages_of_its_session_that_still_wai
     story.tell(ev.MessageFailed(1, "CALLERROR"))
     assert story.connector.transaction.transaction_id is None
     story.tell(ev.RetryRequested("r1", (1,)))
-    commands = story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 42, ACCEPTED, CARD))
+    commands = story.tell(ev.MessageAnswered(1, 1, 42, ACCEPTED, CARD))
     assert SetTransactionId(1, 42) in commands
     assert story.connector.transaction.transaction_id == 42
 

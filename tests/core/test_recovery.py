@@ -19,12 +19,12 @@ from agent.core.commands import (
 from agent.core.state import Charging, Idle, Rules, Stopping, Traits
 from agent.core.values import (
     Boot,
+    ConnectorMeasured,
     LockState,
-    MeterValues,
     PilotState,
-    StartTransaction,
     Status,
     StopReason,
+    TransactionBegan,
 )
 from tests.core.story import (
     BARE,
@@ -151,9 +151,9 @@ def test_a_session_goes_on_where_the_setting_says_so():
     assert statuses(story.commands)[-1] is Status.CHARGING
     story.wait(60)
     (sample,) = messages(story.tell(ev.MeterRead(1, reading(1950))))
-    assert isinstance(sample, MeterValues)
+    assert isinstance(sample, ConnectorMeasured)
     assert story.connector.transaction.last_wh == 1950
-    assert of(StartTransaction, messages(story.commands)) == []
+    assert of(TransactionBegan, messages(story.commands)) == []
 
 
 def test_a_session_that_goes_on_is_as_old_as_it_was():
@@ -255,7 +255,7 @@ def test_free_charging_begins_again_after_a_power_loss_without_anybody_there():
     assert stop_of(story.tell(ev.MeterRead(1, reading(1900)))).reason is StopReason.POWER_LOSS
     commands = story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1900)))
     (start,) = messages(commands)
-    assert isinstance(start, StartTransaction)
+    assert isinstance(start, TransactionBegan)
     assert (start.id_tag, start.meter_start_wh) == ("FREE", 1900)
 
 

@@ -169,7 +169,7 @@ def test_a_vehicle_that_pauses_for_a_limit_is_cut_off_at_once_when_its_lock_open
 def test_a_refused_session_is_given_no_time_by_a_limit():
     story = charging(StopTransactionOnInvalidId="false")
     story.tell(limit(0.0))
-    answer = ev.MessageAnswered(1, 1, "StartTransaction", 77, BLOCKED, CARD)
+    answer = ev.MessageAnswered(1, 1, 77, BLOCKED, CARD)
     assert OpenContactor(1) in story.tell(answer)
 
 
@@ -213,7 +213,7 @@ def refused(info: IdTagInfo = BLOCKED, wh: int = 1100, **given) -> Story:
     if story.connector.traits.has_meter:
         story.tell(ev.MeterRead(1, reading(wh)))
     story.commands.clear()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, info, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, info, CARD))
     return story
 
 
@@ -247,7 +247,7 @@ def test_a_vehicle_may_pause_and_go_on_within_the_grace():
 def test_the_grace_is_given_once_however_often_the_refusal_comes():
     story = refused()
     story.tell(ev.MeterRead(1, reading(1140)))
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
     assert WithdrawOffer(1) in story.tell(ev.MeterRead(1, reading(1150)))
 
 
@@ -277,5 +277,5 @@ def test_the_grace_of_one_session_does_not_reach_into_the_next():
     story.tell(ev.CablePluggedIn(1), tap(facts=listed()))
     story.tell(ev.LockChanged(1, LockState.LOCKED), ev.MeterRead(1, reading(1120)))
     story.tell(ev.ConfigurationChangeRequested("c1", "MaxEnergyOnInvalidId", "0"))
-    commands = story.tell(ev.MessageAnswered(3, 2, "StartTransaction", 56, BLOCKED, CARD))
+    commands = story.tell(ev.MessageAnswered(3, 2, 56, BLOCKED, CARD))
     assert WithdrawOffer(1) in commands

@@ -206,7 +206,7 @@ def test_the_statuses_of_a_whole_session_in_their_order():
     story.tell(ev.MeterRead(1, reading(1000)), ev.PilotChanged(1, PilotState.B))
     story.wait(6)
     story.tell(ev.PilotChanged(1, PilotState.C), ev.ContactorClosed(1))
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
     ordered = list(story.commands)
     ordered += finish(story)
     ordered += story.tell(tap(), ev.LockChanged(1, LockState.UNLOCKED), ev.CableUnplugged(1))

@@ -321,7 +321,7 @@ def test_a_random_uid_is_never_remembered_in_time_or_late(waited_s):
 def test_a_random_uid_is_not_remembered_from_the_answer_to_its_transaction_either(is_allowed):
     story = Story(a_charge_point(rules=Rules(allow_random_uid=is_allowed)))
     story.tell(tap("08A2B3C4", is_random=True))
-    answer = ev.MessageAnswered(1, 1, "StartTransaction", 55, ACCEPTED, "08A2B3C4")
+    answer = ev.MessageAnswered(1, 1, 55, ACCEPTED, "08A2B3C4")
     assert of(CacheTag, story.tell(answer)) == []
 
 

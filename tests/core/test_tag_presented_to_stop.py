@@ -19,7 +19,7 @@ from agent.core.state import Charging, Finished, Idle, Rules, Starting, Stopping
 from agent.core.values import (
     LockState,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
 )
 from tests.core.story import (
     ACCEPTED,
@@ -51,7 +51,7 @@ def test_the_card_that_started_ends_the_session_with_its_id_tag():
     story = charging()
     story.tell(tap(CARD.lower()))
     (stop,) = messages(finish(story))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert (stop.reason, stop.id_tag) == (StopReason.LOCAL, CARD.lower())
 
 
@@ -73,7 +73,7 @@ def test_a_group_member_found_in_the_list_ends_the_session_with_its_own_tag():
     story = charging(facts=listed(of_group("FLEET")))
     assert rules_of(story.tell(tap(OTHER_CARD, listed(of_group("FLEET"))))) == ["SAME_GROUP"]
     (stop,) = messages(finish(story))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert stop.id_tag == OTHER_CARD
 
 
@@ -202,7 +202,7 @@ def test_of_a_group_only_the_card_that_ended_the_session_is_held_off():
 
 def test_the_card_of_a_session_that_the_central_system_ended_starts_anew_at_once():
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, ACCEPTED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, ACCEPTED, CARD))
     story.tell(ev.RemoteStopRequested("r1", 55))
     finish(story)
     assert rules_of(story.tell(tap(facts=listed()))) == ["LISTED"]
@@ -246,7 +246,7 @@ def test_a_box_without_plug_sensor_holds_the_card_off_too_instead_of_starting_ag
 def with_held_cable(**given) -> Story:
     """The central system refused the card of a running session: the cable is held."""
     story = charging(facts=listed(of_group("FLEET")), **given)
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 55, BLOCKED, CARD))
+    story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
     finish(story)
     assert story.connector.held_for is not None
     return story

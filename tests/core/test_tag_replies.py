@@ -168,7 +168,7 @@ def test_the_tag_of_the_session_ends_it_but_not_too_soon():
 def test_a_vehicle_that_is_in_its_session_is_left_so(is_refused):
     story = charging(rules=Rules(autocharge=True), StopTransactionOnInvalidId="false")
     if is_refused:
-        story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 7, BLOCKED))
+        story.tell(ev.MessageAnswered(1, 1, 7, BLOCKED))
     story.tell(present(claim=TokenKind.AUTOCHARGE))
     assert answers(story) == [("mine", not is_refused, "")]
 
@@ -191,7 +191,7 @@ def test_another_tag_may_end_a_session_of_its_group(mine, answer):
 
 def test_a_cable_that_is_held_is_given_back():
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 7, BLOCKED))
+    story.tell(ev.MessageAnswered(1, 1, 7, BLOCKED))
     finish(story)
     assert story.connector.held_for is not None
     story.wait(10)
@@ -220,7 +220,7 @@ def test_a_card_at_the_reader_goes_first():
 
 def test_nothing_is_free():
     story = charging()
-    story.tell(ev.MessageAnswered(1, 1, "StartTransaction", 7, ACCEPTED))
+    story.tell(ev.MessageAnswered(1, 1, 7, ACCEPTED))
     assert after(story, present(OTHER_CARD, listed())) == [("mine", False, "OTHER_SESSION")]
     story = Story(a_charge_point())
     story.tell(ev.SafetyInputTripped("emergency_stop"))

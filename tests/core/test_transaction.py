@@ -21,7 +21,7 @@ from agent.core.values import (
     AuthorizationStatus,
     IdTagInfo,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
 )
 from tests.core.story import (
     ACCEPTED,
@@ -43,8 +43,8 @@ from tests.core.story import (
 )
 
 
-def start_answered(info: IdTagInfo | None, transaction_id: int | None = 55) -> ev.MessageAnswered:
-    return ev.MessageAnswered(1, 1, "StartTransaction", transaction_id, info, CARD)
+def start_answered(info: IdTagInfo | None, transaction_id: int = 55) -> ev.MessageAnswered:
+    return ev.MessageAnswered(1, 1, transaction_id, info, CARD)
 
 
 # --- StartTransaction.conf -----------------------------------------------------------------------
@@ -75,7 +75,7 @@ def test_a_card_that_the_central_system_refuses_afterwards_ends_its_session(stat
     story.tell(start_answered(IdTagInfo(status)))
     assert isinstance(story.connector.phase, Stopping)
     (stop,) = messages(finish(story))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert (stop.reason, stop.id_tag) == (StopReason.DE_AUTHORIZED, None)
     assert of(UnlockConnector, story.commands) == []
 
@@ -89,7 +89,7 @@ def test_where_the_key_says_so_a_refused_card_only_loses_its_energy():
     assert not story.connector.close_ordered
     story.tell(tap())
     (stop,) = messages(finish(story))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert stop.reason is StopReason.LOCAL
 
 
@@ -98,14 +98,6 @@ def test_a_second_answer_that_says_nothing_about_the_card_does_not_forgive_it():
     story.tell(start_answered(BLOCKED), start_answered(None))
     assert story.connector.transaction is not None
     assert story.connector.transaction.deauthorized
-
-
-def test_an_answer_without_transaction_id_is_taken_for_what_it_says():
-    story = charging()
-    commands = story.tell(start_answered(ACCEPTED, transaction_id=None))
-    assert of(SetTransactionId, commands) == []
-    assert story.connector.transaction is not None
-    assert story.connector.transaction.transaction_id is None
 
 
 def test_an_answer_that_comes_after_the_session_names_it_for_its_messages_only():
@@ -122,7 +114,7 @@ def test_an_answer_while_the_session_is_being_ended_does_not_change_the_reason()
     story = charging()
     story.tell(tap(), start_answered(BLOCKED))
     (stop,) = messages(finish(story))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert stop.reason is StopReason.LOCAL
 
 
@@ -161,7 +153,7 @@ def test_the_register_of_a_session_never_runs_backwards(last_sample_wh, meter_wh
         story.tell(ev.MeterRead(1, reading(last_sample_wh)))
     story.tell(tap())
     (stop,) = messages(finish(story, meter_wh))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert stop.meter_stop_wh == stop_wh
 
 
@@ -180,7 +172,7 @@ def test_a_clock_that_was_set_back_does_not_end_a_session_before_its_last_sample
     story.state = replace(story.state, connectors=(begun,))
     story.tell(tap())
     (stop,) = messages(finish(story))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert stop.ended_at == begun.transaction.last_at
 
 
@@ -188,7 +180,7 @@ def test_a_second_order_to_stop_changes_nothing():
     story = charging()
     story.tell(tap(), ev.CableUnplugged(1))
     (stop,) = messages(finish(story))
-    assert isinstance(stop, StopTransaction)
+    assert isinstance(stop, TransactionEnded)
     assert (stop.reason, len(of(EndTransaction, story.commands))) == (StopReason.LOCAL, 1)
 
 

@@ -37,13 +37,13 @@ from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, S
 from agent.core.tag_presented import RANDOM_TAGS_MAX
 from agent.core.values import (
     NO_TRANSACTION,
+    ConnectorMeasured,
     DecisionRecord,
-    MeterValues,
     Reservation,
-    StartTransaction,
     Status,
-    StopTransaction,
     Transaction,
+    TransactionBegan,
+    TransactionEnded,
     Verdict,
 )
 from tests.core.transitions import is_legal
@@ -94,7 +94,7 @@ class Witness:
     """What has been ordered so far, as far as the promises need it."""
 
     journalled: set[int] = field(default_factory=set)  # transactions with a record
-    started: dict[int, StartTransaction | None] = field(default_factory=dict)
+    started: dict[int, TransactionBegan | None] = field(default_factory=dict)
     stopped: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
     last_sequence: int = 0
@@ -195,7 +195,7 @@ class Witness:
             self.confirmed[event.connector_id] = event.current_a
         if _is_random_card(event):
             self.random_tags.add(event.id_tag.casefold())
-        if isinstance(event, ev.MessageAnswered) and event.action == "StartTransaction":
+        if isinstance(event, ev.MessageAnswered) and event.transaction_id is not None:
             self._note_grace(event, after)
         if isinstance(event, ev.LinkAccepted):
             self.told.clear()  # what came before is history: not told, and no predecessor
@@ -336,17 +336,17 @@ class Witness:
         self.last_sequence = row.sequence
         ref = row.transaction_ref
         if ref == NO_TRANSACTION:
-            assert isinstance(row.message, MeterValues), "belongs to a session"
+            assert isinstance(row.message, ConnectorMeasured), "belongs to a session"
             return
         assert ref in self.journalled, "a message of a session the journal does not know"
         match row.message:
-            case StartTransaction():
+            case TransactionBegan():
                 assert ref not in self.started, "started twice"
                 assert _can_be_told(row.message.id_tag), "a start that nobody can be told of"
                 self.started[ref] = row.message
-            case MeterValues():
+            case ConnectorMeasured():
                 assert ref in self.started.keys() - self.stopped, "a sample outside its session"
-            case StopTransaction(meter_stop_wh, ended_at, id_tag=id_tag):
+            case TransactionEnded(meter_stop_wh, ended_at, id_tag=id_tag):
                 assert id_tag is None or _can_be_told(id_tag), "a stop that nobody can be told of"
                 assert ref in self.started.keys() - self.stopped, "stopped twice, or never started"
                 start = self.started[ref]

@@ -16,12 +16,12 @@ from agent.core.configuration import Configuration, configuration
 from agent.core.connection_profile import ConnectionProfiles, LinkOpened
 from agent.core.events import Event, LinkAccepted
 from agent.core.values import (
-    MeterValues,
+    ConnectorMeasured,
     QueuedMessage,
     SampledValue,
-    StartTransaction,
     StopReason,
-    StopTransaction,
+    TransactionBegan,
+    TransactionEnded,
     TransactionMessage,
 )
 from agent.ocpp16.dispatch import Handler
@@ -93,13 +93,13 @@ def row(
     )
 
 
-START = StartTransaction(connector_id=1, id_tag=TAG, meter_start_wh=1234, begun_at=NOON)
-SAMPLE = MeterValues(
+START = TransactionBegan(connector_id=1, id_tag=TAG, meter_start_wh=1234, begun_at=NOON)
+SAMPLE = ConnectorMeasured(
     connector_id=1,
     sampled_at=NOON,
     values=(SampledValue("1500", "Energy.Active.Import.Register", "Wh"),),
 )
-STOP = StopTransaction(meter_stop_wh=2000, ended_at=NOON, reason=StopReason.LOCAL, id_tag=TAG)
+STOP = TransactionEnded(meter_stop_wh=2000, ended_at=NOON, reason=StopReason.LOCAL, id_tag=TAG)
 
 
 @dataclass

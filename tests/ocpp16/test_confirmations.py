@@ -71,7 +71,6 @@ def test_a_transaction_id_is_taken_from_any_answer_that_has_one(
     assert answered(row(3, START), payload) == MessageAnswered(
         sequence=3,
         transaction_ref=7,
-        action="StartTransaction",
         transaction_id=transaction_id,
         info=info,
         id_tag=TAG,
@@ -101,18 +100,17 @@ def test_an_answer_without_transaction_id_is_a_failure(payload: Any):
 
 @pytest.mark.parametrize("payload", [None, {}, [], {"status": "odd"}])
 def test_meter_values_are_delivered_by_any_answer(payload: Any):
-    assert answered(row(4, SAMPLE), payload) == MessageAnswered(4, 7, "MeterValues")
+    assert answered(row(4, SAMPLE), payload) == MessageAnswered(4, 7, is_sample=True)
 
 
 def test_the_information_in_the_answer_to_a_stop_is_about_the_tag_that_stopped():
     assert answered(row(5, STOP), {"idTagInfo": {"status": "Blocked"}}) == MessageAnswered(
         sequence=5,
         transaction_ref=7,
-        action="StopTransaction",
         info=IdTagInfo(AuthorizationStatus.BLOCKED),
         id_tag=TAG,
     )
-    assert answered(row(5, STOP), None) == MessageAnswered(5, 7, "StopTransaction", id_tag=TAG)
+    assert answered(row(5, STOP), None) == MessageAnswered(5, 7, id_tag=TAG)
 
 
 def test_an_answer_to_authorize_needs_its_id_tag_info():

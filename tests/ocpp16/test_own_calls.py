@@ -144,9 +144,7 @@ async def test_all_waiting_cards_fail_at_once_when_the_link_is_lost():
 async def test_a_row_is_sent_with_its_own_id_and_its_answer_is_posted():
     async with accepted() as rig:
         rig.deliver(row(3, START))
-        assert await rig.inbox.posted(MessageAnswered) == MessageAnswered(
-            3, 7, "StartTransaction", 1000, ACCEPTED, TAG
-        )
+        assert await rig.inbox.posted(MessageAnswered) == MessageAnswered(3, 7, 1000, ACCEPTED, TAG)
         assert rig.system.of("StartTransaction")[0].unique_id == "row-3"
 
 

@@ -12,20 +12,20 @@ from ocpp.v16.enums import ChargePointErrorCode
 from agent.config.settings import ChargePointSettings
 from agent.core.values import (
     NO_TRANSACTION,
+    ConnectorMeasured,
     MeterSample,
-    MeterValues,
     SampledValue,
     Status,
     StatusReport,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
 )
 from agent.ocpp16 import requests
 from agent.ocpp16.schemas import check_call
 from tests.emulators.virtual_clock import NOON
 from tests.ocpp16.rig import SAMPLE, START, STOP, TAG, row
 
-PHASED = MeterValues(
+PHASED = ConnectorMeasured(
     connector_id=2,
     sampled_at=NOON,
     values=(
@@ -129,7 +129,7 @@ def test_stop_data_passes_the_schema_with_contexts_phases_and_times():
         MeterSample(NOON + timedelta(minutes=20), (unitless,)),
         MeterSample(NOON + timedelta(minutes=21), (SampledValue("nan", "Voltage", "V"),)),
     )
-    stop = StopTransaction(2000, NOON, StopReason.LOCAL, samples=samples)
+    stop = TransactionEnded(2000, NOON, StopReason.LOCAL, samples=samples)
     action, payload = requests.transaction_call(row(1, stop, transaction_id=5))
     data = check_call(action, payload)["transactionData"]
     assert [(m["timestamp"], m["sampledValue"]) for m in data] == [
@@ -170,7 +170,7 @@ def test_a_stop_without_stop_data_has_no_such_field():
 
 @pytest.mark.parametrize("reason", list(StopReason))
 def test_every_stop_reason_passes_the_schema(reason: StopReason):
-    message = StopTransaction(meter_stop_wh=1, ended_at=NOON, reason=reason)
+    message = TransactionEnded(meter_stop_wh=1, ended_at=NOON, reason=reason)
     action, payload = requests.transaction_call(row(1, message, transaction_id=5))
     assert "idTag" not in check_call(action, payload)
 

@@ -22,10 +22,10 @@ from agent.core.commands import (
 )
 from agent.core.events import Event, JournalFailed, JournalRecovered
 from agent.core.values import (
+    ConnectorMeasured,
     DecisionRecord,
-    MeterValues,
     StopReason,
-    StopTransaction,
+    TransactionEnded,
     Verdict,
 )
 from agent.platform.errors import StoreFull
@@ -178,7 +178,7 @@ async def test_a_failed_commit_is_not_overtaken_by_an_order_without_rows():
 
 
 def meter_values(number: int) -> QueueMessage:
-    return QueueMessage(number, 1, MeterValues(1, NOON, ()))
+    return QueueMessage(number, 1, ConnectorMeasured(1, NOON, ()))
 
 
 def a_reason(number: int = 0) -> RecordDecision:
@@ -188,7 +188,7 @@ def a_reason(number: int = 0) -> RecordDecision:
 
 
 def a_stop(number: int) -> QueueMessage:
-    return QueueMessage(number, 1, StopTransaction(0, NOON, StopReason.LOCAL))
+    return QueueMessage(number, 1, TransactionEnded(0, NOON, StopReason.LOCAL))
 
 
 @pytest.mark.parametrize("make_row", [meter_values, a_reason])

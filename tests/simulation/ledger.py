@@ -17,7 +17,12 @@ from agent.core.commands import (
     Row,
     SaveTransaction,
 )
-from agent.core.values import MeterValues, StartTransaction, StopTransaction, TransactionMessage
+from agent.core.values import (
+    ConnectorMeasured,
+    TransactionBegan,
+    TransactionEnded,
+    TransactionMessage,
+)
 
 REGISTER = "Energy.Active.Import.Register"
 
@@ -35,17 +40,23 @@ class Message:
     @property
     def action(self) -> str:
         """As OCPP names it."""
-        return type(self.message).__name__
+        match self.message:
+            case TransactionBegan():
+                return "StartTransaction"
+            case ConnectorMeasured():
+                return "MeterValues"
+            case TransactionEnded():
+                return "StopTransaction"
 
     @property
     def register_wh(self) -> int | None:
         """The register that it reports."""
         match self.message:
-            case StartTransaction(meter_start_wh=register_wh):
+            case TransactionBegan(meter_start_wh=register_wh):
                 return register_wh
-            case StopTransaction(meter_stop_wh=register_wh):
+            case TransactionEnded(meter_stop_wh=register_wh):
                 return register_wh
-            case MeterValues(values=values):
+            case ConnectorMeasured(values=values):
                 found = [v.value for v in values if v.measurand == REGISTER]
                 return int(found[0]) if found else None
 
@@ -178,9 +189,9 @@ class Ledger:
         self.by_unique_id[message.unique_id] = message
         session = self.sessions[row.transaction_ref]
         lists = [session.messages]
-        if isinstance(row.message, StartTransaction):
+        if isinstance(row.message, TransactionBegan):
             lists.append(session.starts)
-        elif isinstance(row.message, StopTransaction):
+        elif isinstance(row.message, TransactionEnded):
             lists.append(session.stops)
         for one in lists:
             one.append(message)

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 from agent.core.commands import ActivateList
 from agent.core.values import (
     AuthorizationStatus,
+    ConnectorMeasured,
     DecisionRecord,
     IdTagInfo,
     ListEntry,
-    MeterValues,
     SampledValue,
-    StartTransaction,
     StopReason,
-    StopTransaction,
     Transaction,
+    TransactionBegan,
+    TransactionEnded,
     Verdict,
 )
 from agent.store import Store
@@ -31,8 +31,8 @@ BLOCKED = IdTagInfo(AuthorizationStatus.BLOCKED)
 INVALID = IdTagInfo(AuthorizationStatus.INVALID)
 CONCURRENT = IdTagInfo(AuthorizationStatus.CONCURRENT_TX)
 
-START = StartTransaction(1, TAG, 1000, NOON)
-STOP = StopTransaction(2500, NOON + timedelta(hours=1), StopReason.LOCAL, TAG)
+START = TransactionBegan(1, TAG, 1000, NOON)
+STOP = TransactionEnded(2500, NOON + timedelta(hours=1), StopReason.LOCAL, TAG)
 
 
 def minutes_later(minutes: int) -> datetime:
@@ -46,10 +46,10 @@ def numbered_ids() -> Callable[[], str]:
     return lambda: f"id-{next(numbers)}"
 
 
-def meter_values(register_wh: int) -> MeterValues:
+def meter_values(register_wh: int) -> ConnectorMeasured:
     """Return a sample of connector 1."""
     value = SampledValue(str(register_wh), "Energy.Active.Import.Register", "Wh")
-    return MeterValues(1, NOON, (value,))
+    return ConnectorMeasured(1, NOON, (value,))
 
 
 def transaction(ref: int, transaction_id: int | None = None) -> Transaction:

@@ -17,13 +17,13 @@ from agent.core.commands import (
 )
 from agent.core.values import (
     Boot,
+    ConnectorMeasured,
     Instant,
-    MeterValues,
     SampledValue,
-    StartTransaction,
     StopReason,
-    StopTransaction,
     Transaction,
+    TransactionBegan,
+    TransactionEnded,
 )
 from agent.store import Store
 from tests.store.builders import NOON, TAG, numbered_ids
@@ -106,16 +106,16 @@ def numbers(store: Store) -> list[int]:
 # --- correcting ----------------------------------------------------------------------------------
 
 
-def start(at: datetime) -> StartTransaction:
-    return StartTransaction(1, TAG, 1000, at)
+def start(at: datetime) -> TransactionBegan:
+    return TransactionBegan(1, TAG, 1000, at)
 
 
-def sample(at: datetime) -> MeterValues:
-    return MeterValues(1, at, VALUE)
+def sample(at: datetime) -> ConnectorMeasured:
+    return ConnectorMeasured(1, at, VALUE)
 
 
-def stop(at: datetime) -> StopTransaction:
-    return StopTransaction(2000, at, StopReason.LOCAL)
+def stop(at: datetime) -> TransactionEnded:
+    return TransactionEnded(2000, at, StopReason.LOCAL)
 
 
 def times(store: Store) -> list[datetime]:
@@ -123,9 +123,9 @@ def times(store: Store) -> list[datetime]:
     found = []
     while (row := store.head()) is not None:
         match row.message:
-            case StartTransaction(begun_at=at) | StopTransaction(ended_at=at):
+            case TransactionBegan(begun_at=at) | TransactionEnded(ended_at=at):
                 found.append(at)
-            case MeterValues(sampled_at=at):
+            case ConnectorMeasured(sampled_at=at):
                 found.append(at)
         store.commit([RemoveMessage(row.sequence)], NOON)
     return found

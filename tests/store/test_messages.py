@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.values import (
-    MeterValues,
+    ConnectorMeasured,
     SampledValue,
-    StartTransaction,
     StopReason,
-    StopTransaction,
+    TransactionBegan,
+    TransactionEnded,
 )
 from agent.store.messages import action_of, decode_message, encode_message
 from tests.store.builders import NOON, START, STOP, meter_values
@@ -22,9 +22,9 @@ TEXT = st.text(st.characters(exclude_categories=()), max_size=30)  # half surrog
 MAYBE_TEXT = st.none() | TEXT
 SAMPLED = st.builds(SampledValue, TEXT, TEXT, unit=MAYBE_TEXT, phase=MAYBE_TEXT, context=TEXT)
 MESSAGES = st.one_of(
-    st.builds(StartTransaction, WHOLE, TEXT, WHOLE, INSTANTS, st.none() | WHOLE),
-    st.builds(MeterValues, WHOLE, INSTANTS, st.lists(SAMPLED, max_size=4).map(tuple)),
-    st.builds(StopTransaction, WHOLE, INSTANTS, st.sampled_from(StopReason), MAYBE_TEXT),
+    st.builds(TransactionBegan, WHOLE, TEXT, WHOLE, INSTANTS, st.none() | WHOLE),
+    st.builds(ConnectorMeasured, WHOLE, INSTANTS, st.lists(SAMPLED, max_size=4).map(tuple)),
+    st.builds(TransactionEnded, WHOLE, INSTANTS, st.sampled_from(StopReason), MAYBE_TEXT),
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from agent.core.commands import Command, QueueMessage, Row
 from agent.core.events import Event
 from agent.core.state import ChargePoint
-from agent.core.values import StartTransaction, StopTransaction
+from agent.core.values import TransactionBegan, TransactionEnded
 from tests.simulation.account import Receipt
 from tests.simulation.clocks import true_time
 from tests.simulation.invariants.base import Invariant
@@ -37,11 +37,11 @@ class TimesAreTrue(Invariant):
         for command in commands:
             if not isinstance(command, QueueMessage):
                 continue
-            if isinstance(command.message, StartTransaction):
+            if isinstance(command.message, TransactionBegan):
                 self._begun[command.transaction_ref] = self.world.machine.starts
             is_found = self._begun.get(command.transaction_ref) != self.world.machine.starts
             # A session that was found open ends when its last sample was taken.
-            if not is_found or not isinstance(command.message, StopTransaction):
+            if not is_found or not isinstance(command.message, TransactionEnded):
                 self._decided[command.sequence] = (true_time(), self.world.clocks.boots)
 
     def committed(self, rows: Sequence[Row]) -> None:

@@ -169,7 +169,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "        self._is_delivering = True\n        await self._perform(",
                 "        self._is_delivering = True\n"
                 "        self._post(confirmations.MessageAnswered("
-                "row.sequence, row.transaction_ref, action))\n"
+                "row.sequence, row.transaction_ref))\n"
                 "        await self._perform(",
             ),
         ),
