@@ -101,7 +101,7 @@ class CentralSystemLink:
         of_file = ConnectionProfiles(ConnectionProfile(settings.url, settings.security_profile))
         self._attempts = ConnectionAttempts(approaches or (lambda: of_file))
         self._registered_at = ""  # whose answer to BootNotification counts
-        self._around = SessionContext(
+        self._context = SessionContext(
             charge_point=identity_of,
             inbox=inbox,
             configuration=configuration,
@@ -126,7 +126,7 @@ class CentralSystemLink:
 
         ``handlers`` answer calls of the central system beyond the core profile.
         """
-        self._around = replace(self._around, handlers={**self._around.handlers, **handlers})
+        self._context = replace(self._context, handlers={**self._context.handlers, **handlers})
         if not self._settings.url:
             self._note_problem("no central system is configured", is_news=True)
             await asyncio.Event().wait()
@@ -177,7 +177,7 @@ class CentralSystemLink:
 
     def may_register(self) -> bool:
         """True unless the central system has accepted this charge point."""
-        return not self._around.registration.is_accepted
+        return not self._context.registration.is_accepted
 
     def register_now(self) -> None:
         """Send BootNotification before the interval is over."""
@@ -187,7 +187,7 @@ class CentralSystemLink:
     def snapshot(self) -> LinkSnapshot:
         """How the link is doing now."""
         sender = self._session.sender if self._session is not None else None
-        pong = self._session.last_pong if self._session is not None else None
+        pong = self._session.connection.last_pong if self._session is not None else None
         wait_s = None
         if self._next_try_at_s is not None:
             wait_s = max(self._next_try_at_s - asyncio.get_running_loop().time(), 0.0)
@@ -195,7 +195,7 @@ class CentralSystemLink:
             url=self._shown_url(),
             connected_since=self._connected_since,
             is_accepted=sender is not None and sender.accepted_at_s is not None,
-            registration=self._around.registration.status,
+            registration=self._context.registration.status,
             last_problem=self._last_problem,
             next_try_in_s=wait_s,
             in_flight=sender.in_flight if sender is not None else None,
@@ -289,13 +289,13 @@ class CentralSystemLink:
         self._approach = approach
         logger.info("Connected to %s", self._shown(approach))
         if not is_same_place(self._registered_at, approach.url):
-            self._around.registration.begin_anew()  # another one does not know this box yet
+            self._context.registration.begin_anew()  # another one does not know this box yet
             self._registered_at = approach.url
-        self._around.registration.is_on_trial = self._attempts.leads_elsewhere(approach)
+        self._context.registration.is_on_trial = self._attempts.leads_elsewhere(approach)
         self._attempts.worked(approach)
         self._inbox.post(LinkOpened(approach, failed))
         self._connected_since = self._clock.now().utc
-        self._session = Session(wire, self._around)
+        self._session = Session(wire, self._context)
         return self._session
 
     def _change_way(self) -> None:

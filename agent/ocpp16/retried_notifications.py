@@ -13,8 +13,8 @@ from typing import Any
 
 from agent.core.commands import Command
 from agent.core.events import Event, LinkAccepted
-from agent.ocpp16.send_queue import wait_at_most
 from agent.ocppj.pending_call import CallErrorReceived
+from agent.ocppj.send_queue import wait_at_most
 from agent.platform.errors import CallFailed
 
 WAITING_MAX = 50

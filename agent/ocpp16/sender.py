@@ -22,7 +22,10 @@ from agent.core.events import (
 from agent.core.tag_sources import Source
 from agent.core.values import ConnectorMeasured
 from agent.ocpp16 import confirmations, plug_and_charge, requests
-from agent.ocpp16.send_queue import (
+from agent.ocpp16.session_context import SessionContext
+from agent.ocppj.frames import Payload
+from agent.ocppj.pending_call import CallErrorReceived, OutgoingCall, PendingCall
+from agent.ocppj.send_queue import (
     Due,
     Waiting,
     WaitingAuthorize,
@@ -32,9 +35,6 @@ from agent.ocpp16.send_queue import (
     WaitingTriggered,
     wait_at_most,
 )
-from agent.ocpp16.session_context import SessionContext
-from agent.ocppj.frames import Payload
-from agent.ocppj.pending_call import CallErrorReceived, OutgoingCall, PendingCall
 from agent.platform.errors import AgentError, CallFailed
 
 _DAY_S = 86_400.0
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 class Sender:
-    """Sends our own calls and tells the core what came of each."""
+    """Sends our own calls and lets the core know what came of each."""
 
     def __init__(self, context: SessionContext, send: Callable[[str], Awaitable[None]]) -> None:
         """``send`` writes one frame, or raises LinkError."""
@@ -55,8 +55,6 @@ class Sender:
         self._write = send
         self._loop = asyncio.get_running_loop()
         self._waiting = WaitingCalls()
-        self._timers: dict[WaitingAuthorize, asyncio.TimerHandle] = {}
-        self._outbox_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._under_way: object = None  # subject of the call that is being sent or in flight
         self._is_delivering = False
@@ -87,7 +85,7 @@ class Sender:
         if not self._waiting.add_authorize(waiting):
             self._post(AuthorizeFailed(command.id_tag, "too many cards are being asked about"))
             return
-        self._timers[waiting] = self._loop.call_at(waiting.deadline_s, self._give_up, waiting)
+        self._loop.call_at(waiting.deadline_s, self._give_up, waiting)
         self._wake.set()
 
     def _is_station_asked_about(self) -> bool:
@@ -104,6 +102,9 @@ class Sender:
     def deliver(self, order: DeliverNext) -> None:
         """Send the oldest outbox row. While one is under way its outcome tells the core instead."""
         self._delivery = order
+        self._want_delivery()
+
+    def _want_delivery(self) -> None:
         if self.accepted_at_s is not None and not self._is_delivering:
             self._waiting.want_delivery()
             self._wake.set()
@@ -160,9 +161,7 @@ class Sender:
                 await self._register()
 
     def end(self, problem: str) -> None:
-        """Tell the core what the end of the connection interrupts."""
-        if self._outbox_timer is not None:
-            self._outbox_timer.cancel()
+        """Let the core know what the end of the connection interrupts."""
         self._post(confirmations.interrupted(self._under_way, problem))
         self._under_way = None
         self._not_accepted(problem)
@@ -179,7 +178,6 @@ class Sender:
             self.has_worked = self.pending_call.answered > self._answered_before
             self.accepted_at_s = None
         for waiting in self._waiting.clear():
-            self._cancel_timer(waiting)
             self._post(AuthorizeFailed(waiting.command.id_tag, problem))
 
     # --- what goes out ---------------------------------------------------------------------------
@@ -195,7 +193,7 @@ class Sender:
             case WaitingOperatorCall() as waiting:
                 await self._send_operator_call(waiting)
             case Due.DELIVERY:
-                await self._send_row()
+                await self._deliver()
             case Due.HEARTBEAT:
                 await self._send_heartbeat()
 
@@ -247,7 +245,6 @@ class Sender:
             self._post(LinkPending(answer.status))
 
     async def _send_authorize(self, waiting: WaitingAuthorize) -> None:
-        self._cancel_timer(waiting)
         command = waiting.command
         try:
             action, payload = plug_and_charge.question(command)
@@ -281,19 +278,21 @@ class Sender:
         finally:
             waiting.fail("the link was lost before it was answered")
 
-    async def _send_row(self) -> None:
+    async def _deliver(self) -> None:
         self._is_delivering = True
+        try:
+            await self._send_row()
+        finally:
+            self._is_delivering = False
+
+    async def _send_row(self) -> None:
         order = self._delivery
         try:
             row = await self._context.next_message(order.passed_over)
         except AgentError as problem:
             logger.warning("The outbox cannot be read, it is tried again soon: %s", problem)
-            self._outbox_timer = self._loop.call_later(
-                _OUTBOX_RETRY_S, self.deliver, self._delivery
-            )
+            self._loop.call_later(_OUTBOX_RETRY_S, self._want_delivery)
             return
-        finally:
-            self._is_delivering = False
         if row is None:
             self._post(OutboxWasEmpty(order.up_to))
             return
@@ -307,7 +306,6 @@ class Sender:
             sentence = f"the row cannot be sent: {problem}"
             self._post(MessageFailed(row.sequence, sentence, row.attempts))
             return
-        self._is_delivering = True
         await self._perform(
             OutgoingCall(row.unique_id, action, payload, self._message_timeout_s(), row)
         )
@@ -320,7 +318,7 @@ class Sender:
             self._context.clock.learn(current_time)
 
     async def _perform(self, call: OutgoingCall) -> Any:
-        """Send the call and tell the core what came of it; returns the answer, None if none."""
+        """Send the call, post what came of it, and return the answer; None if there is none."""
         self._under_way = call.subject
         payload, is_forgotten = None, False
         try:
@@ -331,7 +329,6 @@ class Sender:
             event = confirmations.failed(call.subject, problem)
             is_forgotten = isinstance(problem, CallErrorReceived) and problem.code == _FORGOTTEN
         self._under_way = None
-        self._is_delivering = False
         self._post(event)
         if is_forgotten:
             self._register_anew()
@@ -345,15 +342,9 @@ class Sender:
         self._post(LinkLost(sentence))
 
     def _give_up(self, waiting: WaitingAuthorize) -> None:
-        self._timers.pop(waiting, None)
         if self._waiting.drop_authorize(waiting):
             problem = "another message was not answered in time, so this was not even asked"
             self._post(AuthorizeFailed(waiting.command.id_tag, problem))
-
-    def _cancel_timer(self, waiting: WaitingAuthorize) -> None:
-        timer = self._timers.pop(waiting, None)
-        if timer is not None:
-            timer.cancel()
 
     def _take_late_answer(self, call: OutgoingCall, payload: Any) -> None:
         if call.action in ("BootNotification", "Heartbeat"):

@@ -12,10 +12,10 @@ from agent.core.commands import Authorize
 from agent.core.state import ChargePoint, Connector, Rules
 from agent.core.values import Reading
 from agent.ocpp16.operator_messages import check_action, proxied_call
-from agent.ocpp16.send_queue import OPERATOR_CALLS_MAX
 from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocppj.frame_log import FRAMES_KEPT, FrameLog
 from agent.ocppj.pending_call import CallErrorReceived
+from agent.ocppj.send_queue import OPERATOR_CALLS_MAX
 from agent.platform.errors import CallFailed, LinkError
 from tests.emulators.central_system import Answer, Error, FakeCentralSystem, Late, Silence
 from tests.emulators.virtual_clock import NOON, VirtualClock

@@ -166,11 +166,10 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/ocpp16/sender.py",
-                "        self._is_delivering = True\n        await self._perform(",
-                "        self._is_delivering = True\n"
+                "        await self._perform(\n            OutgoingCall(row.unique_id,",
                 "        self._post(confirmations.MessageAnswered("
                 "row.sequence, row.transaction_ref))\n"
-                "        await self._perform(",
+                "        await self._perform(\n            OutgoingCall(row.unique_id,",
             ),
         ),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.core.commands import Authorize
 from agent.core.tag_sources import Source
 from agent.core.values import Status, StatusReport
-from agent.ocpp16.send_queue import (
+from agent.ocppj.send_queue import (
     AUTHORIZES_MAX,
     Due,
     WaitingAuthorize,
