@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.app.environment import Environment
@@ -33,11 +34,13 @@ from agent.core.state import ChargePoint
 from agent.core.values import TagRecord
 from agent.maintenance.self_test_actions import SelfTestActions
 from agent.ocpp16.dispatch import Handler
+from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
 from agent.ocpp16.handlers.reservation import reservation_handlers
 from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
 from agent.ocpp16.link import CentralSystemLink
+from agent.ocpp16.session_context import SessionContext
 from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocpp16.version import connect_websocket
 from agent.ocppj.frame_log import FrameLog
@@ -47,7 +50,7 @@ from agent.runtime.devices import Devices
 from agent.runtime.event_queue import EventQueue
 from agent.runtime.executors import Threads
 from agent.runtime.local_list_updates import ListUpdates
-from agent.runtime.next_message import OutgoingMessages
+from agent.runtime.next_message import next_message
 from agent.runtime.runtime import Perform, Runtime
 from agent.runtime.supervision import SupervisionThread, Supervisor
 from agent.runtime.supervision_loop import Supervision, SupervisionTimer
@@ -276,17 +279,20 @@ class Application:
         connect = environment.connect or connect_websocket
         network = None if board.simulation is None else NetworkSwitch(connect)
         frame_log = FrameLog(self._utc)
-        link = CentralSystemLink(
-            self.settings.central_system,
-            self.settings.charge_point,
+        context = SessionContext(
+            charge_point=self.settings.charge_point,
             inbox=runtime,
             configuration=lambda: runtime.state.configuration,
-            next_message=OutgoingMessages(store, runtime.journal, threads.read).next,
+            next_message=partial(next_message, runtime.journal, partial(threads.read, store.head)),
             clock=self._clock,
             random=environment.random,
-            connect=network or connect,
             off_loop=threads.check,
             frame_log=frame_log,
+        )
+        link = CentralSystemLink(
+            self.settings.central_system,
+            context,
+            connect=network or connect,
             approaches=lambda: runtime.state.approaches,
         )
         return Services(
@@ -306,10 +312,11 @@ class Application:
         )
 
     def _make_handlers(self, services: Services, messages: TriggeredMessages) -> dict[str, Handler]:
-        """Who answers which call of the central system, beyond the core profile."""
+        """Who answers which call of the central system."""
         runtime, check = services.runtime, services.threads.check
         state, now = runtime.current_state, self._clock.now
         return {
+            **core_handlers(runtime, lambda: runtime.state.configuration),
             **local_auth_handlers(services.lists, state, check),
             **remote_trigger_handlers(services.link, messages, state),
             **smart_charging_handlers(runtime, state, now, check),

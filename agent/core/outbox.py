@@ -31,6 +31,7 @@ from agent.core.events import (
     RetryRequested,
 )
 from agent.core.replace import replace
+from agent.core.state import Outbox
 from agent.core.turn import Turn
 from agent.core.values import TransactionMessage
 
@@ -45,12 +46,12 @@ def queue(
 ) -> None:
     """Append a message, durably, in this turn's commit.
 
-    ``boot`` says whose untrusted clock gave its times; None: the clock of now.
+    ``boot`` says whose untrusted clock gave its times; None: the clock as it is.
     """
     outbox = turn.state.outbox
     mark = turn.time_mark if boot is None else boot
     turn.emit(QueueMessage(outbox.next_sequence, transaction_ref, message, mark))
-    turn.state = replace(turn.state, outbox=replace(outbox, next_sequence=outbox.next_sequence + 1))
+    _put(turn, replace(outbox, next_sequence=outbox.next_sequence + 1))
     if mark:
         turn.state = replace(turn.state, owes_correction=True)
 
@@ -64,7 +65,7 @@ def update(turn: Turn) -> None:
         return
     if outbox.not_before_s is not None and turn.now.monotonic_s < outbox.not_before_s:
         return
-    turn.state = replace(turn.state, outbox=replace(outbox, in_flight=True, not_before_s=None))
+    _put(turn, replace(outbox, in_flight=True, not_before_s=None))
     turn.emit(DeliverNext(outbox.next_sequence - 1, outbox.answered))
 
 
@@ -83,7 +84,7 @@ def remove_answered(turn: Turn) -> None:
     """Remove the samples that were answered, in this turn's commit."""
     outbox = turn.state.outbox
     turn.emit(*(RemoveMessage(sequence) for sequence in outbox.answered))
-    turn.state = replace(turn.state, outbox=replace(outbox, answered=(), remove_by_s=None))
+    _put(turn, replace(outbox, answered=(), remove_by_s=None))
 
 
 def answered(turn: Turn, event: MessageAnswered) -> None:
@@ -115,15 +116,8 @@ def failed(turn: Turn, event: MessageFailed) -> None:
         return
     interval_s = turn.state.configuration.integer("TransactionMessageRetryInterval")
     turn.emit(RecordAttempt(event.sequence, attempts))
-    turn.state = replace(
-        turn.state,
-        outbox=replace(
-            outbox,
-            in_flight=False,
-            attempts=attempts,
-            not_before_s=turn.now.monotonic_s + interval_s * attempts,
-        ),
-    )
+    again_s = turn.now.monotonic_s + interval_s * attempts
+    _put(turn, replace(outbox, in_flight=False, attempts=attempts, not_before_s=again_s))
 
 
 def retry(turn: Turn, event: RetryRequested) -> None:
@@ -135,9 +129,7 @@ def retry(turn: Turn, event: RetryRequested) -> None:
     outbox = turn.state.outbox
     turn.emit(*(RequeueMessage(sequence, event.by) for sequence in event.sequences))
     retried = tuple(sorted({*outbox.retried, *event.sequences}))
-    turn.state = replace(
-        turn.state, outbox=replace(outbox, retried=retried, attempts=0, not_before_s=None)
-    )
+    _put(turn, replace(outbox, retried=retried, attempts=0, not_before_s=None))
     turn.emit(Reply(event.request_id, "applied"))
 
 
@@ -148,9 +140,7 @@ def discard(turn: Turn, event: DiscardRequested) -> None:
 
 def interrupted(turn: Turn) -> None:
     """The link went away with a row in flight: not an attempt (section 3.7 speaks of failures)."""
-    turn.state = replace(
-        turn.state, outbox=replace(turn.state.outbox, in_flight=False, not_before_s=None)
-    )
+    _put(turn, replace(turn.state.outbox, in_flight=False, not_before_s=None))
 
 
 def was_empty(turn: Turn, event: OutboxWasEmpty) -> None:
@@ -164,9 +154,7 @@ def was_empty(turn: Turn, event: OutboxWasEmpty) -> None:
     else:
         interrupted(turn)
     retried = tuple(sequence for sequence in outbox.retried if sequence not in outbox.doubted)
-    turn.state = replace(
-        turn.state, outbox=replace(turn.state.outbox, retried=retried, doubted=retried)
-    )
+    _put(turn, replace(turn.state.outbox, retried=retried, doubted=retried))
 
 
 def is_waiting(turn: Turn, sequence: int) -> bool:
@@ -177,27 +165,17 @@ def is_waiting(turn: Turn, sequence: int) -> bool:
 
 def _remove_later(turn: Turn, sequence: int) -> None:
     outbox = turn.state.outbox
-    by_s = outbox.remove_by_s
-    turn.state = replace(
-        turn.state,
-        outbox=replace(
-            outbox,
-            answered=(*outbox.answered, sequence),
-            remove_by_s=turn.now.monotonic_s + REMOVE_WITHIN_S if by_s is None else by_s,
-        ),
-    )
+    by_s = outbox.remove_by_s or turn.now.monotonic_s + REMOVE_WITHIN_S
+    _put(turn, replace(outbox, answered=(*outbox.answered, sequence), remove_by_s=by_s))
 
 
 def _advance(turn: Turn, sequence: int) -> None:
     outbox = turn.state.outbox
-    turn.state = replace(
-        turn.state,
-        outbox=replace(
-            outbox,
-            done=max(outbox.done, sequence),
-            in_flight=False,
-            attempts=0,
-            not_before_s=None,
-            retried=tuple(other for other in outbox.retried if other != sequence),
-        ),
-    )
+    retried = tuple(other for other in outbox.retried if other != sequence)
+    done = max(outbox.done, sequence)
+    outbox = replace(outbox, done=done, in_flight=False, attempts=0, retried=retried)
+    _put(turn, replace(outbox, not_before_s=None))
+
+
+def _put(turn: Turn, outbox: Outbox) -> None:
+    turn.state = replace(turn.state, outbox=outbox)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from random import Random
 from typing import Any
 
-from agent.config.settings import CentralSystemSettings, ChargePointSettings
+from agent.config.settings import CentralSystemSettings
 from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, NotifyStatus
-from agent.core.configuration import Configuration
 from agent.core.connection_profile import (
     APPROACH_KEYS,
     ConnectionProfile,
@@ -21,26 +19,17 @@ from agent.core.connection_profile import (
     is_same_place,
 )
 from agent.core.events import AuthorizeFailed, LinkLost
-from agent.core.ports import Clock, Inbox
 from agent.ocpp16.dispatch import Handler
-from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session import Session
-from agent.ocpp16.session_context import NextMessage, SessionContext
+from agent.ocpp16.session_context import SessionContext
 from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
 from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
 from agent.ocppj.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
 from agent.ocppj.connection_attempts import ConnectionAttempts
-from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.frames import Payload
-from agent.ocppj.pending_call import SentCalls
-from agent.ocppj.websocket import (
-    OffLoop,
-    OpenWebSocket,
-    WebSocket,
-    at_once,
-)
+from agent.ocppj.websocket import OpenWebSocket, WebSocket
 from agent.platform.errors import CallFailed, LinkError
 from agent.platform.redaction import shown_url
 
@@ -75,45 +64,22 @@ class CentralSystemLink:
     def __init__(
         self,
         settings: CentralSystemSettings,
-        identity_of: ChargePointSettings,
-        *,
-        inbox: Inbox,
-        configuration: Callable[[], Configuration],
-        next_message: NextMessage,
-        clock: Clock,
-        random: Random,
+        context: SessionContext,
         connect: OpenWebSocket = connect_websocket,
-        off_loop: OffLoop = at_once,
-        frame_log: FrameLog | None = None,
         approaches: Callable[[], ConnectionProfiles] | None = None,
     ) -> None:
-        """``next_message`` gives the oldest row of the outbox, passing over some; or None.
-
-        ``approaches`` tells how the central system is reached; None: as the settings say.
-        ``off_loop`` runs what is slow; ``frame_log`` keeps what was said.
-        """
+        """``approaches``: how the central system is reached; None: as the settings say."""
         self._settings = settings
-        self._charge_point = identity_of
-        self._inbox = inbox
-        self._clock = clock
+        self._context = context
+        self._charge_point = context.charge_point
+        self._inbox = context.inbox
         self._connect = connect
-        self._backoff = Backoff(random)
+        self._backoff = Backoff(context.random)
+        self._registration = Registration(context.random)
+        self._handlers: Mapping[str, Handler] = {}
         of_file = ConnectionProfiles(ConnectionProfile(settings.url, settings.security_profile))
         self._attempts = ConnectionAttempts(approaches or (lambda: of_file))
         self._registered_at = ""  # whose answer to BootNotification counts
-        self._context = SessionContext(
-            charge_point=identity_of,
-            inbox=inbox,
-            configuration=configuration,
-            next_message=next_message,
-            clock=clock,
-            random=random,
-            handlers=core_handlers(inbox, configuration),
-            registration=Registration(random),
-            sent=SentCalls(),
-            off_loop=off_loop,
-            frame_log=frame_log,
-        )
         self._session: Session | None = None
         self._approach = ConnectionProfile()  # of the session
         self._connected_since: datetime | None = None
@@ -124,9 +90,9 @@ class CentralSystemLink:
     async def run(self, handlers: Mapping[str, Handler]) -> None:
         """Connect and talk for ever; ends only by being cancelled.
 
-        ``handlers`` answer calls of the central system beyond the core profile.
+        ``handlers`` answer the calls of the central system.
         """
-        self._context = replace(self._context, handlers={**self._context.handlers, **handlers})
+        self._handlers = handlers
         if not self._settings.url:
             self._note_problem("no central system is configured", is_news=True)
             await asyncio.Event().wait()
@@ -177,7 +143,7 @@ class CentralSystemLink:
 
     def may_register(self) -> bool:
         """True unless the central system has accepted this charge point."""
-        return not self._context.registration.is_accepted
+        return not self._registration.is_accepted
 
     def register_now(self) -> None:
         """Send BootNotification before the interval is over."""
@@ -195,7 +161,7 @@ class CentralSystemLink:
             url=self._shown_url(),
             connected_since=self._connected_since,
             is_accepted=sender is not None and sender.accepted_at_s is not None,
-            registration=self._context.registration.status,
+            registration=self._registration.status,
             last_problem=self._last_problem,
             next_try_in_s=wait_s,
             in_flight=sender.in_flight if sender is not None else None,
@@ -235,8 +201,8 @@ class CentralSystemLink:
     ) -> Session | None:
         """Talk by this way until that ends; None when no session came about. Raises nothing."""
         try:
-            wire = await self._open(approach)
-            return await self._talk(wire, approach, failed)
+            websocket = await self._open(approach)
+            return await self._talk(websocket, approach, failed)
         except LinkError as problem:
             sentence = self._named(str(problem), approach)
         except Exception:
@@ -247,10 +213,10 @@ class CentralSystemLink:
         return None
 
     async def _talk(
-        self, wire: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
+        self, websocket: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
     ) -> Session:
         """Talk until that ends."""
-        session = self._begin(wire, approach, failed)
+        session = self._begin(websocket, approach, failed)
         doubt = asyncio.get_running_loop().call_later(ACCEPTED_WITHIN_S, self._doubt, session)
         try:
             await session.run()
@@ -263,7 +229,7 @@ class CentralSystemLink:
             doubt.cancel()
             self._session = None
             self._connected_since = None
-            await _close(wire)
+            await _close(websocket)
         return session
 
     async def _open(self, approach: ConnectionProfile) -> WebSocket:
@@ -272,30 +238,31 @@ class CentralSystemLink:
             access = prepare_access(self._settings, self._charge_point, approach)
             url = access.url
             async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # a backstop: nothing waits for ever
-                wire = await self._connect(
+                websocket = await self._connect(
                     url, headers=access.headers, ssl=access.tls, open_timeout_s=_OPEN_TIMEOUT_S
                 )
         except CONNECT_PROBLEMS as problem:
-            raise LinkError(explain(problem, url, self._clock.now().utc, VERSION)) from problem
-        if wire.subprotocol != SUBPROTOCOL:
+            now = self._context.clock.now().utc
+            raise LinkError(explain(problem, url, now, VERSION)) from problem
+        if websocket.subprotocol != SUBPROTOCOL:
             # OCPP-J 1.6, 3.2: a server that chose no subprotocol does not speak OCPP 1.6.
-            await _close(wire)
+            await _close(websocket)
             raise LinkError("the server does not speak OCPP 1.6 (it chose no subprotocol ocpp1.6)")
-        return wire
+        return websocket
 
     def _begin(
-        self, wire: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
+        self, websocket: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
     ) -> Session:
         self._approach = approach
         logger.info("Connected to %s", self._shown(approach))
         if not is_same_place(self._registered_at, approach.url):
-            self._context.registration.begin_anew()  # another one does not know this box yet
+            self._registration.begin_anew()  # another one does not know this box yet
             self._registered_at = approach.url
-        self._context.registration.is_on_trial = self._attempts.leads_elsewhere(approach)
+        self._registration.is_on_trial = self._attempts.leads_elsewhere(approach)
         self._attempts.worked(approach)
         self._inbox.post(LinkOpened(approach, failed))
-        self._connected_since = self._clock.now().utc
-        self._session = Session(wire, self._context)
+        self._connected_since = self._context.clock.now().utc
+        self._session = Session(websocket, self._context, self._registration, self._handlers)
         return self._session
 
     def _change_way(self) -> None:
@@ -336,9 +303,9 @@ class CentralSystemLink:
         return shown_url(connection_url(approach.url, self._charge_point.identity))
 
 
-async def _close(wire: WebSocket) -> None:
+async def _close(websocket: WebSocket) -> None:
     try:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            await wire.close()
+            await websocket.close()
     except TimeoutError:
         logger.info("The old connection did not close in time; it is left behind")

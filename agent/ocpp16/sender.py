@@ -22,6 +22,7 @@ from agent.core.events import (
 from agent.core.tag_sources import Source
 from agent.core.values import ConnectorMeasured
 from agent.ocpp16 import confirmations, plug_and_charge, requests
+from agent.ocpp16.registration import Registration
 from agent.ocpp16.session_context import SessionContext
 from agent.ocppj.frames import Payload
 from agent.ocppj.pending_call import CallErrorReceived, OutgoingCall, PendingCall
@@ -48,10 +49,15 @@ logger = logging.getLogger(__name__)
 class Sender:
     """Sends our own calls and lets the core know what came of each."""
 
-    def __init__(self, context: SessionContext, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        context: SessionContext,
+        registration: Registration,
+        send: Callable[[str], Awaitable[None]],
+    ) -> None:
         """``send`` writes one frame, or raises LinkError."""
         self._context = context
-        self._registration = context.registration
+        self._registration = registration
         self._write = send
         self._loop = asyncio.get_running_loop()
         self._waiting = WaitingCalls()

@@ -6,10 +6,11 @@ One reads, one sends our calls, one pings, and one waits for the order to leave.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from agent.ocpp16.dispatch import Dispatch
+from agent.ocpp16.dispatch import Dispatch, Handler
+from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session_context import SessionContext
 from agent.ocpp16.version import parse
@@ -25,7 +26,13 @@ _GOODBYE_S = 0.5
 class Session:
     """The conversation over one connection. Opening and closing the WebSocket is the caller's."""
 
-    def __init__(self, websocket: WebSocket, context: SessionContext) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        context: SessionContext,
+        registration: Registration,
+        handlers: Mapping[str, Handler],
+    ) -> None:
         self.connection = Connection(
             websocket,
             parse,
@@ -34,10 +41,10 @@ class Session:
             lambda: context.configuration().integer("WebSocketPingInterval"),
             context.clock,
         )
-        self.sender = Sender(context, self.connection.send)
+        self.sender = Sender(context, registration, self.connection.send)
         dispatch = Dispatch(
-            context.handlers,
-            context.registration,
+            handlers,
+            registration,
             context.off_loop,
             lambda: context.configuration().profiles,
         )

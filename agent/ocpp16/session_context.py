@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from random import Random
 
 from agent.config.settings import ChargePointSettings
 from agent.core.configuration import Configuration
 from agent.core.ports import Clock, Inbox
 from agent.core.values import QueuedMessage
-from agent.ocpp16.dispatch import Handler
-from agent.ocpp16.registration import Registration
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.pending_call import SentCalls
 from agent.ocppj.websocket import OffLoop, at_once
@@ -26,11 +24,9 @@ class SessionContext:
     charge_point: ChargePointSettings
     inbox: Inbox
     configuration: Callable[[], Configuration]
-    next_message: NextMessage
+    next_message: NextMessage  # the oldest row of the outbox but these; None: there is none
     clock: Clock
     random: Random
-    handlers: Mapping[str, Handler]
-    registration: Registration
-    sent: SentCalls
-    off_loop: OffLoop = at_once
-    frame_log: FrameLog | None = None
+    off_loop: OffLoop = at_once  # runs what is slow
+    frame_log: FrameLog | None = None  # keeps what was said
+    sent: SentCalls = field(default_factory=SentCalls)

@@ -25,7 +25,9 @@ from agent.core.values import (
     TransactionMessage,
 )
 from agent.ocpp16.dispatch import Handler
+from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.link import CentralSystemLink
+from agent.ocpp16.session_context import SessionContext
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.websocket import OpenWebSocket
 from agent.platform.errors import AgentError
@@ -129,14 +131,16 @@ class Rig:
     def make_link(self, connect: OpenWebSocket) -> CentralSystemLink:
         return CentralSystemLink(
             self.settings,
-            self.charge_point,
-            inbox=self.inbox,
-            configuration=lambda: self.keys,
-            next_message=self.next_message,
-            clock=self.clock,
-            random=random.Random(self.seed),
+            SessionContext(
+                charge_point=self.charge_point,
+                inbox=self.inbox,
+                configuration=lambda: self.keys,
+                next_message=self.next_message,
+                clock=self.clock,
+                random=random.Random(self.seed),
+                frame_log=self.frame_log,
+            ),
             connect=connect,
-            frame_log=self.frame_log,
             approaches=None if self.known is None else self._ways,
         )
 
@@ -163,7 +167,9 @@ class Rig:
 @contextlib.asynccontextmanager
 async def running(rig: Rig) -> AsyncIterator[Rig]:
     """The link runs while the block does."""
-    task = asyncio.ensure_future(rig.link.run(rig.handlers))
+    task = asyncio.ensure_future(
+        rig.link.run({**core_handlers(rig.inbox, lambda: rig.keys), **rig.handlers})
+    )
     try:
         yield rig
     finally:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent.core.commands import QueueMessage, RemoveMessage, SaveTransaction, SetTransactionId
+from agent.core.values import QueuedMessage
 from agent.platform.errors import StoreError, StoreFull
 from agent.runtime.journal import Journal
-from agent.runtime.next_message import OutgoingMessages
+from agent.runtime.next_message import next_message
 from agent.store import Store
 from tests.emulators.inline_executor import InlineExecutor
 from tests.store.builders import NOON, STOP, meter_values, numbered_ids, transaction
-
-
-async def read(function: Any, *arguments: Any) -> Any:
-    return function(*arguments)
 
 
 class Bench:
@@ -35,7 +31,12 @@ class Bench:
         self.journal = Journal(
             lambda rows: self.store.commit(rows, NOON), self.executor, print, print
         )
-        self.outgoing = OutgoingMessages(self.store, self.journal, read)
+
+    async def next(self, passed_over: Collection[int] = ()) -> QueuedMessage | None:
+        return await next_message(self.journal, self._head, passed_over)
+
+    async def _head(self, passed_over: Collection[int]) -> QueuedMessage | None:
+        return self.store.head(passed_over)
 
     def stored(self) -> int:
         return self.store.outbox_summary().queued_count
@@ -55,7 +56,7 @@ async def a_desk(directory: Path) -> AsyncIterator[Bench]:
 
 async def test_a_sample_goes_before_the_removal_of_the_one_before_is_written(tmp_path):
     async with a_desk(tmp_path) as bench:
-        row = await bench.outgoing.next(passed_over=(1,))
+        row = await bench.next(passed_over=(1,))
         assert row is not None
         assert (row.sequence, bench.stored()) == (2, 3)
 
@@ -65,9 +66,9 @@ async def test_what_was_decided_before_is_written_before_the_next_message_is_loo
         bench.executor.problem = StoreFull("no room")
         bench.journal.submit([RemoveMessage(1), RemoveMessage(2)], [])
         with pytest.raises(StoreError, match="not written yet"):
-            await bench.outgoing.next()
+            await bench.next()
         bench.executor.problem = None
-        row = await bench.outgoing.next()
+        row = await bench.next()
         assert row is not None
         assert (row.sequence, bench.stored()) == (3, 1)
 
@@ -75,7 +76,7 @@ async def test_what_was_decided_before_is_written_before_the_next_message_is_loo
 async def test_when_nothing_waits_there_is_nothing_to_send_and_nothing_to_wait_for(tmp_path):
     async with a_desk(tmp_path) as bench:
         bench.store.commit([RemoveMessage(2), RemoveMessage(3)], NOON)
-        assert await bench.outgoing.next(passed_over=(1,)) is None
+        assert await bench.next(passed_over=(1,)) is None
         assert bench.stored() == 1
 
 
@@ -86,7 +87,7 @@ async def test_the_number_of_a_session_that_has_just_been_learned_is_sent_along(
         bench.store.commit([SaveTransaction(transaction(2)), QueueMessage(4, 2, after)], NOON)
         bench.executor.is_stuck = True
         bench.journal.submit([RemoveMessage(3), SetTransactionId(2, 4711)], [])
-        next_one = asyncio.ensure_future(bench.outgoing.next())
+        next_one = asyncio.ensure_future(bench.next())
         await asyncio.sleep(1)
         bench.executor.release()  # the disk was slow
         row = await next_one
