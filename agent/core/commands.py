@@ -103,7 +103,7 @@ class ApplyConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Everything is stopped: leave the process. ``again`` False: it was told to end."""
+    """Everything is stopped: leave the process. ``again`` False: it was asked to end."""
 
     again: bool
 
@@ -206,7 +206,7 @@ class Authorize:
 class NotifyStatus:
     """Report a status to the central system; lost when the link is lost, by design.
 
-    ``changed_at`` None: now, since it has been told before.
+    ``changed_at`` None: now, since it has been sent before.
     """
 
     report: StatusReport

@@ -50,7 +50,7 @@ class RecordAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ParkMessage:
-    """This row has used all its attempts: set it aside, visible, out of the queue."""
+    """This row has used all its attempts: take it out of the queue, visible."""
 
     sequence: int
     problem: str
@@ -216,7 +216,7 @@ class NoteEnding:
 class CorrectTimes:
     """It is known now when this boot began: correct what waits with believed times.
 
-    Rows of this boot move with it. Rows of earlier boots, whose clock nobody will ever know, keep
+    Rows of this boot move with it. Rows of earlier boots, whose clock will never be known, keep
     their times unless these cannot be: then they move to just before this boot.
     """
 

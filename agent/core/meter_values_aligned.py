@@ -2,7 +2,7 @@
 
 The boundary is a time of day; what is waited for is a monotonic time. Both are compared in every
 turn, so that a clock that becomes known, or jumps, gives another deadline and no false sample.
-While nobody knows what time it is nothing can be aligned, and nothing is.
+While the time is unknown nothing can be aligned, and nothing is.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class BootAnswer:
 
 
 def answered(subject: object, payload: Any) -> Event | None:
-    """The event that an answer to this call means, in time or late; None: nobody needs to know.
+    """The event that an answer to this call means, in time or late; None: there is none.
 
     Raises AnswerUnusable when the answer lacks what cannot be done without.
     """
@@ -63,8 +63,8 @@ def answered(subject: object, payload: Any) -> Event | None:
         case Authorize(id_tag=id_tag, contract=None):
             return AuthorizeAnswered(id_tag, _authorize_info(fields, id_tag))
         case Authorize(id_tag=id_tag):
-            told, certificate_status = plug_and_charge.read_answer(fields)
-            info = _authorize_info({"idTagInfo": told}, id_tag)
+            id_tag_info, certificate_status = plug_and_charge.read_answer(fields)
+            info = _authorize_info({"idTagInfo": id_tag_info}, id_tag)
             return AuthorizeAnswered(id_tag, info, certificate_status=certificate_status)
         case QueuedMessage():
             return _message_answered(subject, fields)
@@ -128,7 +128,7 @@ def _message_answered(row: QueuedMessage, fields: dict[str, Any]) -> MessageAnsw
         case ConnectorMeasured():
             return MessageAnswered(row.sequence, row.transaction_ref, is_sample=True)
         case TransactionEnded(id_tag=stop_tag):
-            # Without idTag in the request there is nobody the information could be about.
+            # Without idTag in the request the information is about no one.
             info = read_id_tag_info(fields.get("idTagInfo"), stop_tag) if stop_tag else None
             return MessageAnswered(
                 sequence=row.sequence,
@@ -217,11 +217,11 @@ def read_current_time(payload: Any) -> datetime | None:
     value = payload.get("currentTime") if isinstance(payload, dict) else None
     if value is None:
         return None
-    told = read_time(value)
-    if told is None or not 2024 <= told.year <= 2099:
+    time = read_time(value)
+    if time is None or not 2024 <= time.year <= 2099:
         logger.warning("The central system's currentTime makes no sense and is ignored")
         return None
-    return told
+    return time
 
 
 def read_time(value: Any) -> datetime | None:

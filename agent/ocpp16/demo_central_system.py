@@ -110,8 +110,8 @@ class _Talk(ChargePoint):
         self._demo = demo
 
     @on("BootNotification")
-    def on_boot_notification(self, **told: Any) -> Any:
-        vendor, model = told["charge_point_vendor"], told["charge_point_model"]
+    def on_boot_notification(self, **fields: Any) -> Any:
+        vendor, model = fields["charge_point_vendor"], fields["charge_point_model"]
         self._demo.say(f"{self.id} has started ({vendor} {model}): accepted")
         return call_result.BootNotification(self._demo.now_text(), _HEARTBEAT_S, "Accepted")
 
@@ -121,8 +121,8 @@ class _Talk(ChargePoint):
         return call_result.Heartbeat(self._demo.now_text())
 
     @on("StatusNotification")
-    def on_status_notification(self, connector_id: int, status: str, **told: Any) -> Any:
-        error = told["error_code"]
+    def on_status_notification(self, connector_id: int, status: str, **fields: Any) -> Any:
+        error = fields["error_code"]
         problem = "" if error == "NoError" else f" ({error})"
         self._demo.say(f"{self.id}: connector {connector_id} is {status}{problem}")
         return call_result.StatusNotification()
@@ -135,17 +135,17 @@ class _Talk(ChargePoint):
 
     @on("StartTransaction")
     def on_start_transaction(
-        self, id_tag: str, connector_id: int, call_unique_id: str, **told: Any
+        self, id_tag: str, connector_id: int, call_unique_id: str, **fields: Any
     ) -> Any:
         number, info = self._demo.transaction_id(call_unique_id), _card(id_tag)
         self._demo.say(
             f"{self.id}: transaction {number} begins at connector {connector_id} with card "
-            f"{mask(id_tag)} at {told['meter_start']} Wh: {info['status']}"
+            f"{mask(id_tag)} at {fields['meter_start']} Wh: {info['status']}"
         )
         return call_result.StartTransaction(number, info)
 
     @on("MeterValues")
-    def on_meter_values(self, connector_id: int, meter_value: list[Any], **told: Any) -> Any:
+    def on_meter_values(self, connector_id: int, meter_value: list[Any], **fields: Any) -> Any:
         shown = ", ".join(
             f"{value['value']} {value.get('unit', '')}".strip()
             for sample in meter_value
@@ -155,12 +155,12 @@ class _Talk(ChargePoint):
         return call_result.MeterValues()
 
     @on("StopTransaction")
-    def on_stop_transaction(self, transaction_id: int, meter_stop: int, **told: Any) -> Any:
-        reason = told.get("reason", "Local")
+    def on_stop_transaction(self, transaction_id: int, meter_stop: int, **fields: Any) -> Any:
+        reason = fields.get("reason", "Local")
         self._demo.say(
             f"{self.id}: transaction {transaction_id} ends at {meter_stop} Wh ({reason})"
         )
-        tag = told.get("id_tag")
+        tag = fields.get("id_tag")
         return call_result.StopTransaction(_card(tag) if tag else None)
 
 

@@ -66,16 +66,16 @@ def read_answer(fields: dict[str, Any]) -> tuple[dict[str, Any], str]:
     if fields.get("status") != ACCEPTED:
         raise AnswerUnusable("the answer about a contract has no usable status")
     content = _content(fields.get("data"))
-    told = content.get("idTokenInfo")
-    told = told if isinstance(told, dict) else {}
-    group = told.get("groupIdToken")
+    token_info = content.get("idTokenInfo")
+    token_info = token_info if isinstance(token_info, dict) else {}
+    group = token_info.get("groupIdToken")
     certificate_status = content.get("certificateStatus")
-    status = told.get("status")
+    status = token_info.get("status")
     is_refused = certificate_status is not None and certificate_status != ACCEPTED
     is_other_word = isinstance(status, str) and status not in ("", *_STATUSES_OF_16)
     info = {
         "status": "Invalid" if is_refused or is_other_word else status,
-        "expiryDate": told.get("cacheExpiryDateTime"),
+        "expiryDate": token_info.get("cacheExpiryDateTime"),
         "parentIdTag": group.get("idToken") if isinstance(group, dict) else None,
     }
     is_known = certificate_status in CERTIFICATE_STATUSES

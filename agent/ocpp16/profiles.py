@@ -26,7 +26,7 @@ def read_profile(fields: Mapping[str, Any], where: str) -> ChargingProfile:
     """Read a profile that fits its schema; ``where`` is its name in the payload.
 
     What belongs to another kind or purpose than its own is passed over (errata 3.56). Raises
-    CallRefused for a time or a number that nobody can use.
+    CallRefused for a time or a number that is of no use.
     """
     kind = ProfileKind(fields["chargingProfileKind"])
     purpose = ProfilePurpose(fields["chargingProfilePurpose"])

@@ -70,5 +70,5 @@ class Registration:
         self.ask_not_before_s = float("-inf")
 
     def _jittered(self, wait_s: float) -> float:
-        # The interval is a minimum; boxes that were told the same must not return in step.
+        # The interval is a minimum; boxes that got the same must not return in step.
         return wait_s + self._random.uniform(0, min(_JITTER_S, wait_s / 10))

@@ -143,7 +143,7 @@ def _transaction_data(samples: Sequence[MeterSample]) -> list[Payload] | None:
 
 
 def meter_values_now(message: ConnectorMeasured, transaction_id: int | None) -> Payload:
-    """MeterValues.req that nobody stores; without transaction if there is none, or no id of it."""
+    """MeterValues.req that is not stored; without transaction if there is none, or no id of it."""
     return _meter_values(message, transaction_id)
 
 

@@ -69,7 +69,7 @@ class Notices:
             try:
                 await self._call(action, {"status": status})
             except CallFailed as problem:
-                logger.info("%s %s is not told yet: %s", action, status, problem)
+                logger.info("%s %s has not arrived yet: %s", action, status, problem)
                 if isinstance(problem, CallErrorReceived) and problem.code in _WANTS_NONE:
                     break
                 attempts += self._is_online()  # that the link was lost does not count
@@ -79,6 +79,6 @@ class Notices:
                     arrived(status)
                 break
         else:
-            logger.warning("%s %s could not be told; it is given up", action, status)
+            logger.warning("%s %s could not be delivered; it is given up", action, status)
         if self._waiting and self._waiting[0] is notice:  # else it was pushed out meanwhile
             self._waiting.popleft()

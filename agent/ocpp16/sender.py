@@ -364,7 +364,7 @@ class Sender:
             logger.warning("A late answer cannot be used: %s", problem)
 
     def _learn_late(self, payload: Any) -> None:
-        """A time that comes late is wrong by seconds: better than a clock that nobody has set."""
+        """A time that comes late is wrong by seconds: better than a clock that is not set."""
         current_time = confirmations.read_current_time(payload)
         status = payload.get("status") if isinstance(payload, dict) else None
         if not self._registration.may_tell_time(status or self._registration.status):

@@ -1,4 +1,4 @@
-"""What the charge point has to say about itself now, when somebody asks for it."""
+"""What the charge point says about itself when it is asked to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent.core.values import ConnectorMeasured, Instant
 from agent.ocpp16.requests import boot_notification, meter_values_now, status_notification
 from agent.ocppj.frames import Payload
 
-TRIGGERED = "Trigger"  # the context of values that somebody asked for (OCPP 1.6, 7.35)
+TRIGGERED = "Trigger"  # the context of values that were asked for (OCPP 1.6, 7.35)
 
 
 def idle() -> str:

@@ -1,4 +1,4 @@
-"""What makes the wire that of OCPP 1.6: the subprotocol, and how the version is called."""
+"""What makes it OCPP 1.6: the subprotocol, the name of the version, and its longest call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last frames of the conversation, redacted, for whoever asks what was said."""
+"""The last frames of the conversation, redacted, to be read later."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAIRS_KEPT = 100  # calls whose answer has not come yet
 
 @dataclass(frozen=True, slots=True)
 class LoggedFrame:
-    """One frame as it may be shown: idTags masked, secrets gone, at most 2000 characters."""
+    """One frame as it may be shown: idTags masked, secrets removed, at most 2000 characters."""
 
     sent_by_us: bool
-    action: str  # of an answer: that of its call; empty when it cannot be told
+    action: str  # of an answer: that of its call; empty when that is unknown
     message: str
     at: datetime
 

@@ -1,4 +1,4 @@
-"""Calls of the central system: each is a bounded task, so that a slow one holds up nobody."""
+"""Calls of the central system: each is a bounded task, so that a slow one holds up no other."""
 
 from __future__ import annotations
 

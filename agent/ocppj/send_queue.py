@@ -19,7 +19,7 @@ AUTHORIZES_MAX = 8  # of each source
 OPERATOR_CALLS_MAX = 8
 TRIGGERED_MAX = 40
 _OTHERS_BEFORE_A_ROW = 10
-# That energy flows is told after the StartTransaction that was ready to go before it.
+# That energy flows is sent after the start that was ready to go before it.
 _OF_A_SESSION = (Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE)
 
 
@@ -74,7 +74,7 @@ Waiting = WaitingAuthorize | WaitingStatus | WaitingOperatorCall | WaitingTrigge
 class WaitingCalls:
     """Cards before statuses before the transaction queue, which still goes after ten others.
 
-    Of the cards those of the charger's own reader go first: somebody stands there.
+    Of the cards those of the charger's own reader go first: a person waits there.
     A status that says that a session charges does not overtake a row that was ready before it.
     """
 
@@ -171,7 +171,7 @@ class WaitingCalls:
         return self._delivery() if self._delivery_wanted else None
 
     def clear(self) -> list[WaitingAuthorize]:
-        """Forget everything; return the cards that waited, because somebody stands there."""
+        """Forget everything; return the cards that waited, because a person waits."""
         authorizes = list(self._authorizes)
         self._authorizes.clear()
         self._statuses.clear()

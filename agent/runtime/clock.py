@@ -3,7 +3,7 @@
 A Raspberry Pi has no battery clock: after power-on its wall clock may be years off. So waiting uses
 the monotonic clock, and the wall clock is a belief until the central system says what time it is,
 or the kernel's clock is synchronized. The wall clock is read once: however it jumps afterwards,
-time goes on as the monotonic clock does, until somebody knows better.
+time goes on as the monotonic clock does, until the true time is known.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class SystemClock:
         self._is_synchronized = is_synchronized
         self._asked_at_s = -math.inf
         self._was_synchronized = False
-        # UTC when the monotonic clock stood at 0, and whether somebody knows.
+        # UTC when the monotonic clock stood at 0, and whether that is known.
         self._booted_at: datetime | None = None
         self._is_known = False
 

@@ -40,7 +40,7 @@ class Devices:
     """Performs orders on the board, and turns what its reader and meters say into events.
 
     ``look_now`` is called after every order, so that its effect is noticed without delay.
-    ``is_watched`` says whether somebody looks at the inputs; without that nothing is kept closed.
+    ``is_watched`` says whether the inputs are watched; without that nothing is kept closed.
     ``reason_to_stay_open`` says what the last look saw that speaks against closing a connector.
     """
 

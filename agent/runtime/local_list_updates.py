@@ -74,9 +74,9 @@ def owner_of(settings: Settings, *, is_simulated: bool) -> ListOwner:
     owner = settings.authorization.local_list_owner
     if owner != "auto":
         return ListOwner(owner)
-    is_on_a_desk = is_simulated or settings.reader.driver == "simulated"
+    is_demonstration = is_simulated or settings.reader.driver == "simulated"
     has_central_system = bool(settings.central_system.url)
-    return ListOwner.CSMS if has_central_system and not is_on_a_desk else ListOwner.SHARED
+    return ListOwner.CSMS if has_central_system and not is_demonstration else ListOwner.SHARED
 
 
 class ListUpdates:
@@ -195,7 +195,9 @@ class ListUpdates:
                 decision = ListDecision(ListStatus.FAILED, str(problem))
             now = self.now  # before the next update has its turn
         if decision.status is not ListStatus.ACCEPTED:
-            is_remote = origin is ListOrigin.CENTRAL_SYSTEM  # others are told, and see it at once
+            is_remote = (
+                origin is ListOrigin.CENTRAL_SYSTEM
+            )  # others get an answer, and see it at once
             logger.log(
                 logging.WARNING if is_remote else logging.INFO,
                 "local list: an update from %s was not taken: %s, %s",

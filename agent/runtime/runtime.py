@@ -127,7 +127,7 @@ class Runtime:
         """Let ``present(request_id)`` present a tag, and return what becomes of it.
 
         None: it was dropped, its time is over, or the runtime ends before it is decided on; or
-        ``present`` raises TimeoutError, since nobody sees the tag.
+        ``present`` raises TimeoutError, since it is not handed in.
         ``turned`` is set when the core has seen the tag, or never will.
         """
         try:

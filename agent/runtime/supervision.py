@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 PERIOD_BUSY_S = 0.02  # while a contactor is closed
 PERIOD_IDLE_S = 0.1
 BLIND_S = 2.0  # not looked for so long: the thread hangs, nothing may rely on it
-UNREADABLE = "unreadable_input"  # told like a contact that tripped
+UNREADABLE = "unreadable_input"  # reported like a contact that tripped
 
 
 @dataclass(slots=True)
@@ -69,7 +69,9 @@ class Supervisor:
         self._tripped: frozenset[str] = frozenset()
         self._reasons: dict[int, str] = {}  # as of the last look: who must not be closed, and why
         self._is_blind = False  # the last look failed
-        self._held_trips: dict[int, ev.ContactorTripped] = {}  # told when their cause is certain
+        self._held_trips: dict[
+            int, ev.ContactorTripped
+        ] = {}  # reported when their cause is certain
         self._failing: set[tuple[int, str]] = set()  # parts that were logged in this blindness
         self._tested: frozenset[int] = frozenset()
 
@@ -84,7 +86,7 @@ class Supervisor:
                 state = LockState[parts.lock.state.name]
                 self._post(ev.LockChanged(parts.connector_id, state))
             if parts.contactor.is_closed:
-                # Nobody has ordered it: welded, or switched on by somebody else.
+                # Not ordered by us: welded, or switched on by someone else.
                 self._post(ev.ContactorClosed(parts.connector_id))
                 parts.contactor.trip(Trip.WELDED)
         self.step(now_s)
@@ -93,7 +95,7 @@ class Supervisor:
         """Look, open what must be open, report what has changed.
 
         Whatever a part raises, SystemExit too, opens everything and goes no further. What this
-        raises itself, for nobody can be told any more, it raises with everything open.
+        raises itself, when nothing can be posted any more, it raises with everything open.
         """
         try:
             self._step(now_s)
@@ -142,7 +144,7 @@ class Supervisor:
         if new:
             for name in sorted(new):
                 self._post(ev.SafetyInputTripped(name))
-            self._tripped |= new  # told once, also when a part below raises at every look
+            self._tripped |= new  # posted once, also when a part below raises at every look
         for parts, reading in zip(self._board.connectors, readings, strict=True):
             self._watch(parts, reading, bool(new), now_s)
         for name in sorted(self._tripped - tripped):
@@ -164,7 +166,7 @@ class Supervisor:
         self._post(ev.SafetyInputCleared(UNREADABLE))
 
     def _tell_held_trip(self, parts: ConnectorParts) -> None:
-        """Its cause is known now; a later trip may have been told already."""
+        """Its cause is known now; a later trip may have been reported already."""
         trip = self._held_trips.pop(parts.connector_id, None)
         if trip is not None and trip.trip_count == parts.contactor.trip_count:
             self._post(trip)
@@ -187,7 +189,7 @@ class Supervisor:
     def _open_unseen(self, parts: ConnectorParts, now_s: float) -> None:
         """Open, and latch: what cannot be seen is not closed over, whatever the core orders.
 
-        The trip is told when the inputs can be read again; until then the core knows that the
+        The trip is reported when the inputs can be read again; until then the core knows that the
         contactor is open and waits.
         """
         connector_id, contactor = parts.connector_id, parts.contactor
@@ -199,13 +201,13 @@ class Supervisor:
             contactor.open()
         happened = contactor.step(now_s)
         for one in happened:
-            told = _translated(connector_id, one)
-            if not isinstance(told, ev.ContactorTripped):
-                self._post(told)
-            elif told.reason == Trip.REFLEX.value:
-                self._held_trips[connector_id] = told
-            else:  # welded: told at once, and latched beyond what was told
-                self._post(told)
+            event = _translated(connector_id, one)
+            if not isinstance(event, ev.ContactorTripped):
+                self._post(event)
+            elif event.reason == Trip.REFLEX.value:
+                self._held_trips[connector_id] = event
+            else:  # welded: reported at once, and latched beyond that
+                self._post(event)
                 contactor.trip(Trip.REFLEX)
         if is_new and ContactorOpened() not in happened and not contactor.is_closed:
             self._post(ev.ContactorOpened(connector_id))
@@ -239,7 +241,7 @@ class Supervisor:
         elif is_new_trip or self._has_new_fault(parts.connector_id):
             # Also while it is open: an order to close that does not know of this must not win.
             parts.contactor.trip(Trip.REFLEX)
-        # The causes are told before the trip, so that the core does not close over them.
+        # The causes are reported before the trip, so that the core does not close over them.
         connector_id = parts.connector_id
         self._report(parts, readings, now_s)
         for happened in (*lock_events, *parts.contactor.step(now_s)):
@@ -249,7 +251,7 @@ class Supervisor:
         self._report_mended(parts)
 
     def _tell(self, connector_id: int, event: Event) -> None:
-        """A reflex that a plug contact may have caused is told when the contact has rested.
+        """A reflex that a plug contact may have caused is reported when the contact has rested.
 
         Until then the core knows that the contactor is open, and waits: it neither ends the
         session nor closes over a contact that still moves.
@@ -385,7 +387,7 @@ class SupervisionThread:
                 if self._look_now.wait(self._rest_s()):
                     self._look_now.clear()
         finally:
-            if not self._must_end:  # nobody looks any more: nothing closes, systemd starts anew
+            if not self._must_end:  # no more looks: nothing closes, systemd starts anew
                 self._looked_at_s = -math.inf
                 self._supervisor.open_unseen(self._monotonic())
 

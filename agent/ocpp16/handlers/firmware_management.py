@@ -98,7 +98,7 @@ def _count(payload: Mapping[str, Any], name: str) -> int | None:
 
 def _time(payload: Mapping[str, Any], name: str) -> datetime | None:
     value = payload.get(name)
-    told = read_time(value)
-    if value is not None and told is None:
+    time = read_time(value)
+    if value is not None and time is None:
         raise CallRefused("PropertyConstraintViolation", f"{name} is no date with a time")
-    return told
+    return time
