@@ -1,8 +1,8 @@
 """Meter values that are kept for the StopTransaction of their session (OCPP 1.6 section 3.16.5).
 
 They are kept in the transaction and, one by one, in the store. There are never more of them than
-StopTransactionMaxMeterValues: one between two that are close together is dropped, so that what stays
-is spread over the whole session; the first and the last one are never dropped (errata 3.91).
+StopTransactionMaxMeterValues: one between two that are close together is dropped, so that what
+stays is spread over the whole session; the first and the last one are not (errata 3.91).
 """
 
 from __future__ import annotations

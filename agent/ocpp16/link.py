@@ -75,7 +75,7 @@ class CentralSystemLink:
         self._inbox = context.inbox
         self._connect = connect
         self._backoff = Backoff(context.random)
-        self._registration = Registration(context.random)
+        self._registration = Registration(context.random, context.clock)
         self._handlers: Mapping[str, Handler] = {}
         of_file = ConnectionProfiles(ConnectionProfile(settings.url, settings.security_profile))
         self._attempts = ConnectionAttempts(approaches or (lambda: of_file))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from random import Random
 
+from agent.core.ports import Clock
 from agent.ocpp16.confirmations import BootAnswer
 
 _OWN_RETRY_S = 60.0
@@ -15,8 +17,9 @@ _WAIT_MAX_S = 86_400.0
 class Registration:
     """Status after BootNotification, and when the next one may go. Times are the loop's."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, clock: Clock) -> None:
         self._random = random
+        self._clock = clock
         self._asked_at_s: float | None = None
         self.status = ""  # Accepted, Pending, Rejected; empty: not answered yet
         self.is_on_trial = False  # the central system counts only once it has accepted us
@@ -32,9 +35,15 @@ class Registration:
         """Calls of the central system are answered (OCPP 1.6, 4.2)."""
         return self.status in ("Accepted", "Pending")
 
-    def may_tell_time(self, status: str) -> bool:
-        """False for a central system on trial that answers this: anybody's server has a time."""
-        return status == "Accepted" or not self.is_on_trial
+    def learn_time(self, time: datetime | None, status: str = "", is_late: bool = False) -> None:
+        """Set the clock by an answer; ``status`` is what that says about the registration.
+
+        A central system on trial counts only once it accepts: any server has a time. A time that
+        comes late is wrong by seconds, and only better than a clock that is not set.
+        """
+        counts = not self.is_on_trial or (status or self.status) == "Accepted"
+        if time is not None and counts and not (is_late and self._clock.now().is_trusted):
+            self._clock.learn(time)
 
     def asked(self, now_s: float) -> None:
         """A BootNotification goes out now."""

@@ -120,9 +120,9 @@ class Sender:
         answer: asyncio.Future[Any] = self._loop.create_future()
         waiting = WaitingOperatorCall(action, payload, answer)
         if self.accepted_at_s is None:
-            waiting.fail("the link is not accepted yet")
+            waiting.fail(CallFailed("the link is not accepted yet"))
         elif not self._waiting.add_operator_call(waiting):
-            waiting.fail("too many messages wait already")
+            waiting.fail(CallFailed("too many messages wait already"))
         self._wake.set()
         return answer
 
@@ -234,9 +234,7 @@ class Sender:
             logger.warning("BootNotification was not answered as it should be: %s", problem)
             self._registration.not_answered(self._loop.time())
             return
-        may_tell = self._registration.may_tell_time(answer.status)
-        if answer.current_time is not None and may_tell:
-            self._context.clock.learn(answer.current_time)
+        self._registration.learn_time(answer.current_time, answer.status)
         self._boot_answered(answer)
 
     def _boot_answered(self, answer: confirmations.BootAnswer) -> None:
@@ -275,14 +273,12 @@ class Sender:
     async def _send_operator_call(self, waiting: WaitingOperatorCall) -> None:
         try:
             payload = await self.pending_call.perform(self._call(waiting.action, waiting.payload))
-        except CallFailed as problem:
-            if not waiting.answer.done():
-                waiting.answer.set_exception(problem)
-        else:
             if not waiting.answer.done():
                 waiting.answer.set_result(payload)
+        except CallFailed as problem:
+            waiting.fail(problem)
         finally:
-            waiting.fail("the link was lost before it was answered")
+            waiting.fail(CallFailed("the link was lost before it was answered"))
 
     async def _deliver(self) -> None:
         self._is_delivering = True
@@ -319,9 +315,7 @@ class Sender:
     async def _send_heartbeat(self) -> None:
         self._last_asked_time_s = self._loop.time()
         payload = await self._perform(self._call("Heartbeat", {}))
-        current_time = confirmations.read_current_time(payload)
-        if current_time is not None and self._registration.may_tell_time(self._registration.status):
-            self._context.clock.learn(current_time)
+        self._registration.learn_time(confirmations.read_current_time(payload))
 
     async def _perform(self, call: OutgoingCall) -> Any:
         """Send the call, post what came of it, and return the answer; None if there is none."""
@@ -354,7 +348,9 @@ class Sender:
 
     def _take_late_answer(self, call: OutgoingCall, payload: Any) -> None:
         if call.action in ("BootNotification", "Heartbeat"):
-            self._learn_late(payload)
+            status = payload.get("status") if isinstance(payload, dict) else None
+            time = confirmations.read_current_time(payload)
+            self._registration.learn_time(time, status or "", is_late=True)
         try:
             if call.action == "BootNotification":
                 self._boot_answered(confirmations.read_boot(payload))
@@ -362,15 +358,6 @@ class Sender:
                 self._post(confirmations.answered(call.subject, payload))
         except CallFailed as problem:
             logger.warning("A late answer cannot be used: %s", problem)
-
-    def _learn_late(self, payload: Any) -> None:
-        """A time that comes late is wrong by seconds: better than a clock that is not set."""
-        current_time = confirmations.read_current_time(payload)
-        status = payload.get("status") if isinstance(payload, dict) else None
-        if not self._registration.may_tell_time(status or self._registration.status):
-            return
-        if current_time is not None and not self._context.clock.now().is_trusted:
-            self._context.clock.learn(current_time)
 
     async def send(self, text: str) -> None:
         """Write a frame, an answer too: whatever we say puts the heartbeat off."""

@@ -47,10 +47,10 @@ class WaitingOperatorCall:
     payload: Mapping[str, Any]
     answer: asyncio.Future[Any]
 
-    def fail(self, problem: str) -> None:
+    def fail(self, problem: CallFailed) -> None:
         """It will not be answered any more. No effect when it has been."""
         if not self.answer.done():
-            self.answer.set_exception(CallFailed(problem))
+            self.answer.set_exception(problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,8 @@ class WaitingCalls:
         self._after_row.clear()
         self._triggered.clear()
         while self._operator_calls:
-            self._operator_calls.popleft().fail("the link was lost before it could be sent")
+            problem = CallFailed("the link was lost before it could be sent")
+            self._operator_calls.popleft().fail(problem)
         self._delivery_wanted = False
         return authorizes
 
