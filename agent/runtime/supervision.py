@@ -69,9 +69,7 @@ class Supervisor:
         self._tripped: frozenset[str] = frozenset()
         self._reasons: dict[int, str] = {}  # as of the last look: who must not be closed, and why
         self._is_blind = False  # the last look failed
-        self._held_trips: dict[
-            int, ev.ContactorTripped
-        ] = {}  # reported when their cause is certain
+        self._held_trips: dict[int, ev.ContactorTripped] = {}  # until their cause is certain
         self._failing: set[tuple[int, str]] = set()  # parts that were logged in this blindness
         self._tested: frozenset[int] = frozenset()
 
