@@ -15,7 +15,6 @@ from agent.api.errors import Invalid, Refused, unavailable
 from agent.api.idempotency import Answer
 from agent.api.middleware import answer_json, refused
 from agent.api.routes_commands import add_command_routes, add_queue_routes
-from agent.api.routes_evcharger import add_evcharger_routes
 from agent.api.routes_read import add_read_routes
 from agent.api.service import ControlService, too_busy
 from agent.ocpp16.requests import package_version
@@ -66,7 +65,6 @@ def build_app(service: ControlService) -> FastAPI:
     )
     app.router.route_class = StrictRoute
     add_command_routes(app, service)
-    add_evcharger_routes(app, service)
     add_queue_routes(app, service)
     add_read_routes(app, service)
     app.add_exception_handler(Refused, _refused)

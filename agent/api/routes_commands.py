@@ -1,22 +1,31 @@
-"""The command routes: one function each, so that each can be found by its name."""
+"""The command routes: a row for each, so that each can be found by its name, in two families.
+
+Below /ocpp as the documents of the OCPPLab Gateway have them; below /evcharger as the vendor's
+client sends them since 0.3: other names of the fields, and one form of receipt for all.
+"""
 
 # No postponed annotations: the framework reads them.
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Path
 from fastapi.security import HTTPBearer
+from pydantic import create_model
 
 from agent.api import response_models, schemas
 from agent.api.commands_configuration import ConfigurationCommands, ProxyCommand
 from agent.api.commands_sessions import SessionCommands
 from agent.api.commands_simulation import SimulationCommands
-from agent.api.errors import not_found
-from agent.api.middleware import COMMANDS
-from agent.api.service import ControlService
+from agent.api.errors import Invalid, not_found
+from agent.api.middleware import COMMANDS, EVCHARGER_COMMANDS
+from agent.api.service import PURPOSES, ControlService
 from agent.control.parked_messages import NotParked
 
 Receipt = response_models.LocationCommandResponse
-ConnectorRequest = schemas.UnifiedConnectorRequest
+Taken = response_models.QueuedCommandResponse
+Body = type[schemas.Model]
 
 bearer = HTTPBearer(auto_error=False, description="A token of the charge point.")
 _TOLD = {
@@ -49,168 +58,216 @@ _DONE: dict[str, Any] = {
 _QUEUED: dict[str, Any] = {**_DONE, "response_model_exclude_none": False, "status_code": 202}
 
 
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One command. ``work`` gets the event: it prepares what is queued, or does it at once."""
+
+    name: str
+    request: Body  # below /ocpp
+    work: Callable[[Any], Awaitable[Any]]
+    words: str
+    answer: Body = Receipt  # below /ocpp; another one: it is done at once
+    path: str = ""  # where it is not the name
+    payload: Body | None = None  # below /evcharger, where it is not the event
+    is_older: bool = False  # the newer client has no call for it
+
+    @property
+    def place(self) -> str:
+        """Where it is served, below its family."""
+        return self.path or self.name.replace("_", "-")
+
+
 def add_command_routes(app: FastAPI, service: ControlService) -> None:
-    """Every POST below /ocpp/commands/."""
+    """Every POST below /ocpp/commands/ and /evcharger/commands/."""
     simulation = SimulationCommands(service)
-    _add_single_routes(app, service)
-    _add_fault_routes(app, service, simulation)
-    _add_simulation_routes(app, service, simulation)
-    _add_session_routes(app, service, SessionCommands(service, simulation))
+    sessions = SessionCommands(service, simulation)
+    commands = (
+        *_single_commands(ConfigurationCommands(service), ProxyCommand(service)),
+        *_simulation_commands(simulation),
+        *_session_commands(sessions),
+    )
+    for command in commands:
+        _add_route(app, service, command)
+    for command in commands:
+        if not command.is_older:
+            _add_evcharger_route(app, service, command)
 
 
-def _add_single_routes(app: FastAPI, service: ControlService) -> None:
-    configuration = ConfigurationCommands(service)
-    proxy = ProxyCommand(service)
+def _single_commands(
+    configuration: ConfigurationCommands, proxy: ProxyCommand
+) -> tuple[_Command, ...]:
+    return (
+        _Command(
+            "proxy_message",
+            schemas.TargetedProxyMessageRequest,
+            proxy.send,
+            "Send one message from the charger to the central system.",
+            answer=Taken,
+            payload=schemas.ProxyMessagePayload,
+        ),
+        _Command(
+            "set_configuration",
+            schemas.TargetedConfigurationUpdateRequest,
+            configuration.change,
+            "Change OCPP configuration keys, as the central system would.",
+            answer=response_models.ConfigurationChangeResponse,
+            path="configuration",
+            payload=schemas.ConfigurationChangePayload,
+        ),
+        _Command(
+            "reset_cache",
+            schemas.TargetedEmptyRequest,
+            lambda event: configuration.reset_cache(),
+            "Clear the authorization cache; the local list stays.",
+            answer=response_models.CacheResetResponse,
+            path="cache/reset",
+        ),
+        _Command(
+            "send_local_list",
+            schemas.TargetedLocalAuthListUpdateRequest,
+            configuration.send_list,
+            "Replace the local authorization list; list_version must increase.",
+            answer=response_models.LocalListMutationResponse,
+            path="local-auth-list",
+            payload=schemas.LocalAuthListPayload,
+        ),
+        _Command(
+            "clear_local_list",
+            schemas.TargetedEmptyRequest,
+            lambda event: configuration.clear_list(),
+            "Remove all entries; the list version becomes 0.",
+            answer=response_models.LocalListMutationResponse,
+            path="clear-local-auth-list",
+        ),
+    )
 
-    @app.post(COMMANDS + "proxy-message", **_QUEUED)
-    async def proxy_message(
-        request: schemas.TargetedProxyMessageRequest,
-    ) -> response_models.QueuedCommandResponse:
-        """Send one message from the charger to the central system."""
+
+def _simulation_commands(simulation: SimulationCommands) -> tuple[_Command, ...]:
+    connector = schemas.UnifiedConnectorRequest
+    fault = response_models.FaultOperationResponse
+    ask, ask_no_more = simulation.request_energy, simulation.stop_energy
+    return (
+        _Command(
+            "inject_fault",
+            schemas.TargetedInjectFaultRequest,
+            simulation.inject,
+            "Let a simulated connector report a fault.",
+            answer=fault,
+        ),
+        _Command(
+            "clear_fault",
+            schemas.TargetedClearFaultRequest,
+            simulation.clear,
+            "Mend a simulated connector.",
+            answer=fault,
+        ),
+        _Command("plug_connector", connector, simulation.plug, "Plug the simulated car in."),
+        _Command("unplug_connector", connector, simulation.unplug, "Unplug the simulated car."),
+        _Command("ev_requests_energy", connector, ask, "Let the simulated car ask for energy."),
+        _Command("ev_stops_energy", connector, ask_no_more, "Let the simulated car ask no more."),
+        _Command(
+            "power_update",
+            schemas.UnifiedPowerUpdateRequest,
+            simulation.power,
+            "Set what the simulated car draws.",
+        ),
+        _Command(
+            "present_card",
+            schemas.UnifiedPresentCardRequest,
+            simulation.present_card,
+            "Hold a card to the simulated reader.",
+            is_older=True,
+        ),
+    )
+
+
+def _session_commands(sessions: SessionCommands) -> tuple[_Command, ...]:
+    return (
+        _Command(
+            "unlock_connector",
+            schemas.UnifiedConnectorRequest,
+            sessions.unlock,
+            "End the session and release the cable.",
+            is_older=True,
+        ),
+        _Command(
+            "start_transaction",
+            schemas.UnifiedStartTransactionRequest,
+            sessions.start_transaction,
+            "Start a transaction on a cable that is in.",
+            is_older=True,
+        ),
+        _Command(
+            "stop_transaction",
+            schemas.UnifiedStopTransactionRequest,
+            sessions.stop_transaction,
+            "Stop a transaction; the cable stays.",
+            is_older=True,
+        ),
+        _Command(
+            "start_session",
+            schemas.UnifiedStartSessionRequest,
+            sessions.start_session,
+            "Plug in, authorize and start; the session may end by itself.",
+        ),
+        _Command(
+            "stop_session",
+            schemas.UnifiedStopSessionRequest,
+            sessions.stop_session,
+            "Stop the transaction and unplug.",
+        ),
+        _Command(
+            "authorize_id_tag",
+            schemas.UnifiedAuthorizeIdTagRequest,
+            sessions.authorize,
+            "Ask the central system about a tag.",
+        ),
+    )
+
+
+def _add_route(app: FastAPI, service: ControlService, command: _Command) -> None:
+    async def serve(request: Any) -> Any:
+        if command.answer is Receipt:
+            return await service.unified(command.name, request, command.work)
         service.require_target(request.target)
-        return await proxy.send(request.event)
+        return await command.work(request.event)
 
-    @app.post(COMMANDS + "configuration", **_DONE)
-    async def set_configuration(
-        request: schemas.TargetedConfigurationUpdateRequest,
-    ) -> response_models.ConfigurationChangeResponse:
-        """Change OCPP configuration keys, as the central system would."""
-        service.require_target(request.target)
-        return await configuration.change(request.event)
-
-    @app.post(COMMANDS + "cache/reset", **_DONE)
-    async def reset_cache(
-        request: schemas.TargetedEmptyRequest,
-    ) -> response_models.CacheResetResponse:
-        """Clear the authorization cache; the local list stays."""
-        service.require_target(request.target)
-        return await configuration.reset_cache()
-
-    @app.post(COMMANDS + "local-auth-list", **_DONE)
-    async def send_local_list(
-        request: schemas.TargetedLocalAuthListUpdateRequest,
-    ) -> response_models.LocalListMutationResponse:
-        """Replace the local authorization list; list_version must increase."""
-        service.require_target(request.target)
-        return await configuration.send_list(request.event)
-
-    @app.post(COMMANDS + "clear-local-auth-list", **_DONE)
-    async def clear_local_list(
-        request: schemas.TargetedEmptyRequest,
-    ) -> response_models.LocalListMutationResponse:
-        """Remove all entries; the list version becomes 0."""
-        service.require_target(request.target)
-        return await configuration.clear_list()
+    serve.__annotations__ |= {"request": command.request, "return": command.answer}
+    kind = _QUEUED if command.answer in (Receipt, Taken) else _DONE
+    place = COMMANDS + command.place
+    app.post(place, name=command.name, description=command.words, **kind)(serve)
 
 
-def _add_fault_routes(
-    app: FastAPI, service: ControlService, simulation: SimulationCommands
-) -> None:
-    @app.post(COMMANDS + "inject-fault", **_DONE)
-    async def inject_fault(
-        request: schemas.TargetedInjectFaultRequest,
-    ) -> response_models.FaultOperationResponse:
-        """Let a simulated connector report a fault."""
-        service.require_target(request.target)
-        return await simulation.inject(request.event)
+def _add_evcharger_route(app: FastAPI, service: ControlService, command: _Command) -> None:
+    take: Callable[[Any], Awaitable[Taken]]
+    if command.answer is Receipt:
+        purpose = PURPOSES[command.name]
+        take = partial(service.submit, command.name, prepare=command.work, purpose=purpose)
+    elif command.answer is Taken:
+        take = command.work
+    else:
+        take = partial(service.perform, command.name, command.work)
 
-    @app.post(COMMANDS + "clear-fault", **_DONE)
-    async def clear_fault(
-        request: schemas.TargetedClearFaultRequest,
-    ) -> response_models.FaultOperationResponse:
-        """Mend a simulated connector."""
-        service.require_target(request.target)
-        return await simulation.clear(request.event)
+    async def serve(request: Any) -> Receipt:
+        given = request.payload if command.payload is None else request.payload.as_event()
+        try:
+            target = request.target.as_command_target()
+            return await service.for_target(target, lambda: take(given))
+        except Invalid as problem:
+            where = tuple("payload" if part == "event" else part for part in problem.where)
+            raise Invalid(problem.detail, where, problem.kind) from None
 
-
-def _add_simulation_routes(
-    app: FastAPI, service: ControlService, simulation: SimulationCommands
-) -> None:
-    @app.post(COMMANDS + "plug-connector", **_QUEUED)
-    async def plug_connector(
-        request: ConnectorRequest,
-    ) -> Receipt:
-        """Plug the simulated car in."""
-        return await service.unified("plug_connector", request, simulation.plug)
-
-    @app.post(COMMANDS + "unplug-connector", **_QUEUED)
-    async def unplug_connector(
-        request: ConnectorRequest,
-    ) -> Receipt:
-        """Unplug the simulated car."""
-        return await service.unified("unplug_connector", request, simulation.unplug)
-
-    @app.post(COMMANDS + "ev-requests-energy", **_QUEUED)
-    async def ev_requests_energy(
-        request: ConnectorRequest,
-    ) -> Receipt:
-        """Let the simulated car ask for energy."""
-        return await service.unified("ev_requests_energy", request, simulation.request_energy)
-
-    @app.post(COMMANDS + "ev-stops-energy", **_QUEUED)
-    async def ev_stops_energy(
-        request: ConnectorRequest,
-    ) -> Receipt:
-        """Let the simulated car ask no more."""
-        return await service.unified("ev_stops_energy", request, simulation.stop_energy)
-
-    @app.post(COMMANDS + "power-update", **_QUEUED)
-    async def power_update(
-        request: schemas.UnifiedPowerUpdateRequest,
-    ) -> Receipt:
-        """Set what the simulated car draws."""
-        return await service.unified("power_update", request, simulation.power)
-
-    @app.post(COMMANDS + "present-card", **_QUEUED)
-    async def present_card(
-        request: schemas.UnifiedPresentCardRequest,
-    ) -> Receipt:
-        """Hold a card to the simulated reader."""
-        return await service.unified("present_card", request, simulation.present_card)
-
-
-def _add_session_routes(app: FastAPI, service: ControlService, sessions: SessionCommands) -> None:
-    @app.post(COMMANDS + "unlock-connector", **_QUEUED)
-    async def unlock_connector(
-        request: ConnectorRequest,
-    ) -> Receipt:
-        """End the session and release the cable."""
-        return await service.unified("unlock_connector", request, sessions.unlock)
-
-    @app.post(COMMANDS + "start-transaction", **_QUEUED)
-    async def start_transaction(
-        request: schemas.UnifiedStartTransactionRequest,
-    ) -> Receipt:
-        """Start a transaction on a cable that is in."""
-        return await service.unified("start_transaction", request, sessions.start_transaction)
-
-    @app.post(COMMANDS + "stop-transaction", **_QUEUED)
-    async def stop_transaction(
-        request: schemas.UnifiedStopTransactionRequest,
-    ) -> Receipt:
-        """Stop a transaction; the cable stays."""
-        return await service.unified("stop_transaction", request, sessions.stop_transaction)
-
-    @app.post(COMMANDS + "start-session", **_QUEUED)
-    async def start_session(
-        request: schemas.UnifiedStartSessionRequest,
-    ) -> Receipt:
-        """Plug in, authorize and start; the session may end by itself."""
-        return await service.unified("start_session", request, sessions.start_session)
-
-    @app.post(COMMANDS + "stop-session", **_QUEUED)
-    async def stop_session(
-        request: schemas.UnifiedStopSessionRequest,
-    ) -> Receipt:
-        """Stop the transaction and unplug."""
-        return await service.unified("stop_session", request, sessions.stop_session)
-
-    @app.post(COMMANDS + "authorize-id-tag", **_QUEUED)
-    async def authorize_id_tag(
-        request: schemas.UnifiedAuthorizeIdTagRequest,
-    ) -> Receipt:
-        """Ask the central system about a tag."""
-        return await service.unified("authorize_id_tag", request, sessions.authorize)
+    event = command.request.model_fields["event"]
+    payload: Any = command.payload or event.annotation
+    serve.__annotations__["request"] = create_model(
+        f"{command.name.title().replace('_', '')}PayloadRequest",
+        __base__=schemas.Model,
+        __doc__=f"Request for {command.place} below /evcharger.",
+        target=(schemas.PayloadTarget, ...),
+        payload=(payload, ... if event.is_required() else event.default),
+    )
+    place = EVCHARGER_COMMANDS + command.place
+    app.post(place, name=command.name, description=command.words, **_QUEUED)(serve)
 
 
 _QUEUE: dict[str, Any] = {"responses": ERRORS, "dependencies": [Depends(bearer)], "tags": ["queue"]}

@@ -271,6 +271,10 @@ class LocalAuthListPayload(LocalAuthListEvent):
         list[LocalAuthListEntry], FailFast(), BeforeValidator(lambda given: given or [])
     ] = Field(default_factory=list)
 
+    def as_event(self) -> LocalAuthListEvent:
+        """The same update as the older route has it."""
+        return self
+
 
 # --- requests ------------------------------------------------------------------------------------
 

@@ -98,11 +98,14 @@ def test_the_client_of_today_drives_the_agent(tmp_path: Path):
     assert told["not configured"] == "rejected"
     assert (told["fault"], told["mended"]) == ("Faulted", "Available")
     ended = told["ended"]
-    assert (ended.pop("local_auth_list"), ended.pop("configuration")) == ("rejected", "rejected")
+    assert (ended.pop("send_local_list"), ended.pop("set_configuration")) == (
+        "rejected",
+        "rejected",
+    )
     assert ended == dict.fromkeys(
         (
-            "clear_local_auth_list",
-            "cache_reset",
+            "clear_local_list",
+            "reset_cache",
             "inject_fault",
             "clear_fault",
             "plug_connector",
