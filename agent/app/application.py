@@ -293,7 +293,7 @@ class Application:
             self.settings.central_system,
             context,
             connect=network or connect,
-            approaches=lambda: runtime.state.approaches,
+            profiles=lambda: runtime.state.approaches,
         )
         return Services(
             settings=self.settings,

@@ -116,26 +116,18 @@ def _authorize_info(fields: dict[str, Any], id_tag: str) -> IdTagInfo:
 
 
 def _message_answered(row: QueuedMessage, fields: dict[str, Any]) -> MessageAnswered:
+    info = fields.get("idTagInfo")
     match row.message:
         case TransactionBegan(id_tag=id_tag):
-            return MessageAnswered(
-                sequence=row.sequence,
-                transaction_ref=row.transaction_ref,
-                transaction_id=_transaction_id(fields.get("transactionId")),
-                info=read_id_tag_info(fields.get("idTagInfo"), id_tag),
-                id_tag=id_tag,
-            )
+            number = _transaction_id(fields.get("transactionId"))
+            found = read_id_tag_info(info, id_tag)
+            return MessageAnswered(row.sequence, row.transaction_ref, number, found, id_tag)
         case ConnectorMeasured():
             return MessageAnswered(row.sequence, row.transaction_ref, is_sample=True)
         case TransactionEnded(id_tag=stop_tag):
             # Without idTag in the request the information is about no one.
-            info = read_id_tag_info(fields.get("idTagInfo"), stop_tag) if stop_tag else None
-            return MessageAnswered(
-                sequence=row.sequence,
-                transaction_ref=row.transaction_ref,
-                info=info,
-                id_tag=stop_tag,
-            )
+            found = read_id_tag_info(info, stop_tag) if stop_tag else None
+            return MessageAnswered(row.sequence, row.transaction_ref, None, found, stop_tag)
 
 
 def _transaction_id(value: Any) -> int:

@@ -66,9 +66,9 @@ class CentralSystemLink:
         settings: CentralSystemSettings,
         context: SessionContext,
         connect: OpenWebSocket = connect_websocket,
-        approaches: Callable[[], ConnectionProfiles] | None = None,
+        profiles: Callable[[], ConnectionProfiles] | None = None,
     ) -> None:
-        """``approaches``: how the central system is reached; None: as the settings say."""
+        """``profiles``: how the central system is reached; None: as the settings say."""
         self._settings = settings
         self._context = context
         self._charge_point = context.charge_point
@@ -78,10 +78,10 @@ class CentralSystemLink:
         self._registration = Registration(context.random, context.clock)
         self._handlers: Mapping[str, Handler] = {}
         of_file = ConnectionProfiles(ConnectionProfile(settings.url, settings.security_profile))
-        self._attempts = ConnectionAttempts(approaches or (lambda: of_file))
+        self._attempts = ConnectionAttempts(profiles or (lambda: of_file))
         self._registered_at = ""  # whose answer to BootNotification counts
         self._session: Session | None = None
-        self._approach = ConnectionProfile()  # of the session
+        self._profile = ConnectionProfile()  # of the session
         self._connected_since: datetime | None = None
         self._last_problem = ""
         self._next_try_at_s: float | None = None
@@ -183,45 +183,45 @@ class CentralSystemLink:
         """Connect and talk until that ends; None when it did not come to that."""
         failed: ConnectionProfile | None = None
         self._has_left = False
-        for approach in self._attempts.to_try():
-            session = await self._try(approach, failed)
+        for profile in self._attempts.to_try():
+            session = await self._try(profile, failed)
             if session is None:
-                self._attempts.failed(approach)
-                failed = approach
+                self._attempts.failed(profile)
+                failed = profile
                 continue
-            if session.has_left or not self._attempts.leads_elsewhere(approach):
+            if session.has_left or not self._attempts.leads_elsewhere(profile):
                 self._has_left = session.has_left
                 return session.sender
-            self._attempts.failed(approach)  # it took the connection, but not this box
-            failed = approach
+            self._attempts.failed(profile)  # it took the connection, but not this box
+            failed = profile
         return None
 
     async def _try(
-        self, approach: ConnectionProfile, failed: ConnectionProfile | None
+        self, profile: ConnectionProfile, failed: ConnectionProfile | None
     ) -> Session | None:
         """Talk by this way until that ends; None when no session came about. Raises nothing."""
         try:
-            websocket = await self._open(approach)
-            return await self._talk(websocket, approach, failed)
+            websocket = await self._open(profile)
+            return await self._talk(websocket, profile, failed)
         except LinkError as problem:
-            sentence = self._named(str(problem), approach)
+            sentence = self._named(str(problem), profile)
         except Exception:
             # It may lie in the address, and that comes from outside: the old way must stay open.
             logger.exception("The attempt to reach the central system failed")
-            sentence = self._named("it failed inside the agent, see its log", approach)
+            sentence = self._named("it failed inside the agent, see its log", profile)
         self._note_problem(sentence, is_news=sentence != self._last_problem)
         return None
 
     async def _talk(
-        self, websocket: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
+        self, websocket: WebSocket, profile: ConnectionProfile, failed: ConnectionProfile | None
     ) -> Session:
         """Talk until that ends."""
-        session = self._begin(websocket, approach, failed)
+        session = self._begin(websocket, profile, failed)
         doubt = asyncio.get_running_loop().call_later(ACCEPTED_WITHIN_S, self._doubt, session)
         try:
             await session.run()
         except LinkError as problem:
-            self._note_problem(self._named(str(problem), approach), is_news=True)
+            self._note_problem(self._named(str(problem), profile), is_news=True)
         except Exception:
             logger.exception("The session with the central system failed")
             self._note_problem("the session failed inside the agent, see its log", is_news=True)
@@ -232,10 +232,10 @@ class CentralSystemLink:
             await _close(websocket)
         return session
 
-    async def _open(self, approach: ConnectionProfile) -> WebSocket:
-        url = approach.url
+    async def _open(self, profile: ConnectionProfile) -> WebSocket:
+        url = profile.url
         try:
-            access = prepare_access(self._settings, self._charge_point, approach)
+            access = prepare_access(self._settings, self._charge_point, profile)
             url = access.url
             async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # a backstop: nothing waits for ever
                 websocket = await self._connect(
@@ -251,37 +251,37 @@ class CentralSystemLink:
         return websocket
 
     def _begin(
-        self, websocket: WebSocket, approach: ConnectionProfile, failed: ConnectionProfile | None
+        self, websocket: WebSocket, profile: ConnectionProfile, failed: ConnectionProfile | None
     ) -> Session:
-        self._approach = approach
-        logger.info("Connected to %s", self._shown(approach))
-        if not is_same_place(self._registered_at, approach.url):
+        self._profile = profile
+        logger.info("Connected to %s", self._shown(profile))
+        if not is_same_place(self._registered_at, profile.url):
             self._registration.begin_anew()  # another one does not know this box yet
-            self._registered_at = approach.url
-        self._registration.is_on_trial = self._attempts.leads_elsewhere(approach)
-        self._attempts.worked(approach)
-        self._inbox.post(LinkOpened(approach, failed))
+            self._registered_at = profile.url
+        self._registration.is_on_trial = self._attempts.leads_elsewhere(profile)
+        self._attempts.worked(profile)
+        self._inbox.post(LinkOpened(profile, failed))
         self._connected_since = self._context.clock.now().utc
         self._session = Session(websocket, self._context, self._registration, self._handlers)
         return self._session
 
     def _change_way(self) -> None:
         """Leave for the way that is wanted now, once the answer to that wish is out."""
-        is_other = self._attempts.wanted.as_used != self._approach.as_used
+        is_other = self._attempts.wanted.as_used != self._profile.as_used
         if self._session is not None and is_other:
             self._session.leave("the connection is made anew by another way")
 
     def _doubt(self, session: Session) -> None:
         """A central system on trial has to accept this box within some time."""
         is_accepted = session.sender.accepted_at_s is not None
-        if self._attempts.leads_elsewhere(self._approach) and not is_accepted:
+        if self._attempts.leads_elsewhere(self._profile) and not is_accepted:
             session.drop(f"it did not accept this box within {ACCEPTED_WITHIN_S:.0f} s")
 
-    def _named(self, problem: str, approach: ConnectionProfile) -> str:
+    def _named(self, problem: str, profile: ConnectionProfile) -> str:
         """With the address, where that is not the one which is shown beside it."""
-        if not self._attempts.is_trial(approach):
+        if not self._attempts.is_trial(profile):
             return problem
-        return f"{problem} (the new way, {approach.url})"
+        return f"{problem} (the new way, {profile.url})"
 
     def _note_problem(self, problem: str, *, is_news: bool) -> None:
         logger.warning("No link to the central system: %s", problem)
@@ -297,10 +297,10 @@ class CentralSystemLink:
     def _shown_url(self) -> str:
         if not self._settings.url:
             return ""
-        return self._shown(self._approach if self._session is not None else self._attempts.wanted)
+        return self._shown(self._profile if self._session is not None else self._attempts.wanted)
 
-    def _shown(self, approach: ConnectionProfile) -> str:
-        return shown_url(connection_url(approach.url, self._charge_point.identity))
+    def _shown(self, profile: ConnectionProfile) -> str:
+        return shown_url(connection_url(profile.url, self._charge_point.identity))
 
 
 async def _close(websocket: WebSocket) -> None:

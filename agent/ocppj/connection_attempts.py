@@ -37,22 +37,22 @@ class ConnectionAttempts:
         self._has_begun = True
         return ways(known, self._trial_failures, self._settled_failures)
 
-    def leads_elsewhere(self, approach: ConnectionProfile) -> bool:
+    def leads_elsewhere(self, profile: ConnectionProfile) -> bool:
         """True for a trial that counts only once that central system has accepted this box."""
-        return self._known().leads_elsewhere and self.is_trial(approach)
+        return self._known().leads_elsewhere and self.is_trial(profile)
 
-    def is_trial(self, approach: ConnectionProfile) -> bool:
+    def is_trial(self, profile: ConnectionProfile) -> bool:
         """True for the profile that has not worked yet."""
-        return approach == self._known().trial
+        return profile == self._known().trial
 
-    def failed(self, approach: ConnectionProfile) -> None:
+    def failed(self, profile: ConnectionProfile) -> None:
         """It did not work."""
-        if approach == self._trial:
+        if profile == self._trial:
             self._trial_failures += 1
         else:
             self._settled_failures += 1
 
-    def worked(self, approach: ConnectionProfile) -> None:
+    def worked(self, profile: ConnectionProfile) -> None:
         """A connection is open. Whether a trial has worked is for the core to say."""
-        if approach != self._trial:
+        if profile != self._trial:
             self._settled_failures = 0

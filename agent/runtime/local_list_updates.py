@@ -195,9 +195,8 @@ class ListUpdates:
                 decision = ListDecision(ListStatus.FAILED, str(problem))
             now = self.now  # before the next update has its turn
         if decision.status is not ListStatus.ACCEPTED:
-            is_remote = (
-                origin is ListOrigin.CENTRAL_SYSTEM
-            )  # others get an answer, and see it at once
+            # Others than the central system are people, who see the answer.
+            is_remote = origin is ListOrigin.CENTRAL_SYSTEM
             logger.log(
                 logging.WARNING if is_remote else logging.INFO,
                 "local list: an update from %s was not taken: %s, %s",

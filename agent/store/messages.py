@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import singledispatch
 from typing import Any
 
 from agent.core.id_tag import mask
@@ -92,44 +91,35 @@ def _shift(fields: dict[str, Any], shift: timedelta) -> None:
             fields[name] = instant_text(instant_of(fields[name]) + shift)
 
 
-@singledispatch
 def _fields(message: object) -> dict[str, Any]:
-    raise TypeError(f"not an outbox message: {message!r}")
-
-
-@_fields.register
-def _(message: TransactionBegan) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "connector_id": message.connector_id,
-        "id_tag": message.id_tag,
-        "meter_start_wh": message.meter_start_wh,
-        "begun_at": instant_text(message.begun_at),
-    }
-    if message.reservation_id is not None:
-        fields["reservation_id"] = message.reservation_id
-    return fields
-
-
-@_fields.register
-def _(message: ConnectorMeasured) -> dict[str, Any]:
-    return {
-        "connector_id": message.connector_id,
-        "sampled_at": instant_text(message.sampled_at),
-        "values": [_sampled_fields(sampled) for sampled in message.values],
-    }
-
-
-@_fields.register
-def _(message: TransactionEnded) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "meter_stop_wh": message.meter_stop_wh,
-        "ended_at": instant_text(message.ended_at),
-        "reason": message.reason.value,
-    }
-    if message.id_tag is not None:
-        fields["id_tag"] = message.id_tag
-    if message.samples:
-        fields["samples"] = [sample_fields(sample) for sample in message.samples]
+    match message:
+        case TransactionBegan():
+            fields: dict[str, Any] = {
+                "connector_id": message.connector_id,
+                "id_tag": message.id_tag,
+                "meter_start_wh": message.meter_start_wh,
+                "begun_at": instant_text(message.begun_at),
+            }
+            if message.reservation_id is not None:
+                fields["reservation_id"] = message.reservation_id
+        case ConnectorMeasured():
+            fields = {
+                "connector_id": message.connector_id,
+                "sampled_at": instant_text(message.sampled_at),
+                "values": [_sampled_fields(sampled) for sampled in message.values],
+            }
+        case TransactionEnded():
+            fields = {
+                "meter_stop_wh": message.meter_stop_wh,
+                "ended_at": instant_text(message.ended_at),
+                "reason": message.reason.value,
+            }
+            if message.id_tag is not None:
+                fields["id_tag"] = message.id_tag
+            if message.samples:
+                fields["samples"] = [sample_fields(sample) for sample in message.samples]
+        case _:
+            raise TypeError(f"not an outbox message: {message!r}")
     return fields
 
 

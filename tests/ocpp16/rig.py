@@ -141,7 +141,7 @@ class Rig:
                 frame_log=self.frame_log,
             ),
             connect=connect,
-            approaches=None if self.known is None else self._ways,
+            profiles=None if self.known is None else self._ways,
         )
 
     def _ways(self) -> ConnectionProfiles:
