@@ -202,7 +202,7 @@ async def a_box(directory: Path) -> AsyncIterator[Box]:
         await box.charge()
         await asyncio.sleep(5)
     assert closings, "no energy has flowed: nothing was tried"
-    assert len(system.of("StartTransaction")) == len(closings), "energy that nobody was told of"
+    assert len(system.of("StartTransaction")) == len(closings), "energy that was never reported"
     link: dict[str, Any] = (await box.do("status"))["link"]
     assert link["is_accepted"]
     await box.die()

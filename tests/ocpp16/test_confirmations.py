@@ -229,7 +229,7 @@ def test_a_boot_answer_without_status_is_a_failure(payload: Any):
 
 
 @pytest.mark.parametrize(
-    ("told", "warns"),
+    ("time", "warns"),
     [
         (None, False),
         ("1970-01-01T00:00:00Z", True),
@@ -240,7 +240,7 @@ def test_a_boot_answer_without_status_is_a_failure(payload: Any):
     ],
 )
 def test_a_time_that_makes_no_sense_is_ignored_with_a_warning(
-    told: Any, warns: bool, caplog: pytest.LogCaptureFixture
+    time: Any, warns: bool, caplog: pytest.LogCaptureFixture
 ):
-    assert read_current_time({"currentTime": told}) is None
+    assert read_current_time({"currentTime": time}) is None
     assert bool(caplog.records) is warns

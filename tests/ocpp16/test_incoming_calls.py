@@ -87,14 +87,14 @@ async def test_data_of_a_vendor_is_unknown():
 async def test_all_keys_are_told_when_none_is_named(payload: Any):
     async with accepted() as rig:
         answer = await rig.system.send_call("GetConfiguration", payload)
-        told = {entry["key"]: entry for entry in answer[2]["configurationKey"]}
-        assert set(told) == {key.name for key in KEYS if not key.is_writeonly}
-        assert told["HeartbeatInterval"] == {
+        found = {entry["key"]: entry for entry in answer[2]["configurationKey"]}
+        assert set(found) == {key.name for key in KEYS if not key.is_writeonly}
+        assert found["HeartbeatInterval"] == {
             "key": "HeartbeatInterval",
             "readonly": False,
             "value": "300",
         }
-        assert told["NumberOfConnectors"]["readonly"] is True
+        assert found["NumberOfConnectors"]["readonly"] is True
         assert "unknownKey" not in answer[2]
 
 
@@ -288,9 +288,9 @@ async def test_calls_that_come_before_the_acceptance_are_not_told_one_by_one(
         for number in range(22):
             await system.send_raw(f'[2,"id-{number}","ClearCache",{{}}]')
             await asyncio.sleep(1)
-    told = [record for record in caplog.records if "is not answered" in record.message]
-    assert len(told) == 22
-    assert written(told) == AT_ONCE_OTHERS
+    lines = [record for record in caplog.records if "is not answered" in record.message]
+    assert len(lines) == 22
+    assert written(lines) == AT_ONCE_OTHERS
 
 
 # --- nonsense ------------------------------------------------------------------------------------

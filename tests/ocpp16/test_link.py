@@ -101,7 +101,7 @@ async def test_whatever_refuses_the_link_never_gives_up_and_never_storms(
         assert min(gaps(rig)) >= 3
         assert max(gaps(rig)) <= 300
         assert len(set(gaps(rig))) == len(gaps(rig))  # jitter on every one of them
-        # The same problem is told to the core once.
+        # The same problem reaches the core once.
         assert [words in lost.problem for lost in rig.inbox.of(LinkLost)] == [True]
         system.refuse_always = None
         await rig.inbox.posted(LinkAccepted)
@@ -240,11 +240,11 @@ async def test_the_last_pong_is_told_with_its_time_as_long_as_the_connection_las
         assert rig.link.snapshot().last_pong_at is None
         rig.system.wires[0].pong_after_s = 0.25
         await asyncio.sleep(95)
-        told = rig.link.snapshot()
-        assert told.last_pong_took_s == 0.25
+        snapshot = rig.link.snapshot()
+        assert snapshot.last_pong_took_s == 0.25
         pinged_s = rig.system.wires[0].pings[-1]
-        assert told.last_pong_at is not None
-        assert (told.last_pong_at - NOON).total_seconds() == pytest.approx(
+        assert snapshot.last_pong_at is not None
+        assert (snapshot.last_pong_at - NOON).total_seconds() == pytest.approx(
             pinged_s + 0.25, abs=0.01
         )
         rig.system.half_open()

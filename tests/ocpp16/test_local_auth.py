@@ -346,10 +346,10 @@ async def test_a_list_that_is_kept_on_site_is_not_the_central_systems_business(t
     assert await version_of(box) == -1
     assert await listed(box) == ["MINE"]
     asked = {"key": ["SupportedFeatureProfiles", "LocalAuthListEnabled"]}
-    _, _, told = await box.central_system.send_call("GetConfiguration", asked)
-    (profiles,) = told["configurationKey"]
+    _, _, answer = await box.central_system.send_call("GetConfiguration", asked)
+    (profiles,) = answer["configurationKey"]
     assert "LocalAuthListManagement" not in profiles["value"]
-    assert told["unknownKey"] == ["LocalAuthListEnabled"]
+    assert answer["unknownKey"] == ["LocalAuthListEnabled"]
     await box.die()
 
 
@@ -375,8 +375,8 @@ async def test_the_list_and_its_version_survive_a_restart(tmp_path):
 async def test_the_profile_and_its_limits_are_told(tmp_path):
     async with running_box(tmp_path) as box:
         names = ["SupportedFeatureProfiles", "LocalAuthListMaxLength", "SendLocalListMaxLength"]
-        _, _, told = await box.central_system.send_call("GetConfiguration", {"key": names})
-        values = {one["key"]: (one["value"], one["readonly"]) for one in told["configurationKey"]}
+        _, _, answer = await box.central_system.send_call("GetConfiguration", {"key": names})
+        values = {one["key"]: (one["value"], one["readonly"]) for one in answer["configurationKey"]}
         profiles, is_readonly = values.pop("SupportedFeatureProfiles")
         assert "LocalAuthListManagement" in profiles.split(",")
         assert is_readonly

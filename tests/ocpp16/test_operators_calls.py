@@ -100,8 +100,8 @@ async def test_a_question_and_its_answer_have_the_same_action():
     log.note("received", frame(4, "unknown", "X", "", {}))
     log.note("received", b"\xff")
     log.note("received", "7")
-    told = [(found.sent_by_us, found.action) for found in log.frames()]
-    assert told == [
+    logged = [(found.sent_by_us, found.action) for found in log.frames()]
+    assert logged == [
         (True, "Authorize"),
         (False, "Authorize"),
         (False, ""),
@@ -130,8 +130,8 @@ async def test_a_link_with_a_frame_log_keeps_what_is_said():
     rig.frame_log = log
     rig.link = rig.make_link(rig.system.connect)
     async with accepted(rig):
-        told = [(found.sent_by_us, found.action) for found in log.frames()]
-        assert told == [(True, "BootNotification"), (False, "BootNotification")]
+        logged = [(found.sent_by_us, found.action) for found in log.frames()]
+        assert logged == [(True, "BootNotification"), (False, "BootNotification")]
 
 
 # --- what may be sent ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Our calls: one in flight, in order of urgency, and every outcome is told."""
+"""Our calls: one in flight, in order of urgency, and every outcome is posted."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ async def test_every_outcome_of_a_row_is_told_once(reaction: Reaction, event: ty
     async with accepted() as rig:
         rig.system.next("StartTransaction", reaction)
         rig.deliver(row(3, START))
-        told = await rig.inbox.posted(event)
-        assert getattr(told, "sequence", None) == 3
+        posted = await rig.inbox.posted(event)
+        assert getattr(posted, "sequence", None) == 3
         await asyncio.sleep(60)
         about_rows = (MessageAnswered, MessageFailed, DeliveryInterrupted)
         assert sum(isinstance(event, about_rows) for event in rig.inbox.events) == 1

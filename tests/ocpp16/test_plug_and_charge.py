@@ -27,8 +27,8 @@ SCHEMA = Path(ocpp.__file__).parent / "v201/schemas/AuthorizeRequest.json"
 
 
 def conf(status: str = "Accepted", **content: Any) -> dict[str, Any]:
-    told = {"idTokenInfo": {"status": "Accepted"}, **content}
-    return {"status": status, "data": json.dumps(told)}
+    token_info = {"idTokenInfo": {"status": "Accepted"}, **content}
+    return {"status": status, "data": json.dumps(token_info)}
 
 
 def info_of(payload: dict[str, Any]) -> IdTagInfo:
@@ -69,12 +69,12 @@ def test_an_id_that_is_no_id_tag_is_not_sent():
 
 
 def test_an_acceptance_is_read_with_group_expiry_and_the_word_on_the_certificate():
-    told = {
+    token_info = {
         "status": "Accepted",
         "groupIdToken": {"idToken": "FLEET", "type": "Central"},
         "cacheExpiryDateTime": "2026-05-01T00:00:00Z",
     }
-    found = answered(ASKED, conf(idTokenInfo=told, certificateStatus="Accepted"))
+    found = answered(ASKED, conf(idTokenInfo=token_info, certificateStatus="Accepted"))
     expires_at = datetime(2026, 5, 1, tzinfo=UTC)
     info = IdTagInfo(AuthorizationStatus.ACCEPTED, expires_at, "FLEET")
     assert found == AuthorizeAnswered(E_MAID, info, certificate_status="Accepted")
@@ -125,10 +125,10 @@ def test_an_answer_that_is_nonsense_is_one_all_the_same(payload):
     assert failed(ASKED, problem.value) == AuthorizeFailed(E_MAID, str(problem.value), True)
 
 
-@pytest.mark.parametrize("told", [None, {}, {"status": {}}, {"status": ""}])
-def test_an_answer_without_a_word_on_the_id_says_nothing(told):
+@pytest.mark.parametrize("token_info", [None, {}, {"status": {}}, {"status": ""}])
+def test_an_answer_without_a_word_on_the_id_says_nothing(token_info):
     with pytest.raises(AnswerUnusable, match="status"):
-        answered(ASKED, conf(idTokenInfo=told))
+        answered(ASKED, conf(idTokenInfo=token_info))
 
 
 def test_a_certificate_that_is_not_accepted_is_a_word_on_the_id_too():
@@ -139,8 +139,8 @@ def test_a_certificate_that_is_not_accepted_is_a_word_on_the_id_too():
 def test_the_contract_stands_in_no_log():
     _, payload = question(ASKED)
     assert E_MAID not in redact_frame(json.dumps([2, "1", "DataTransfer", payload]))
-    told = conf(idTokenInfo={"status": "Accepted", "groupIdToken": {"idToken": "FLEET-0815"}})
-    assert "FLEET-0815" not in redact_frame(json.dumps([3, "1", told]))
+    token_info = conf(idTokenInfo={"status": "Accepted", "groupIdToken": {"idToken": "FLEET-0815"}})
+    assert "FLEET-0815" not in redact_frame(json.dumps([3, "1", token_info]))
     other = [2, "1", "DataTransfer", {"vendorId": "x", "data": "ws://a:b@c 17"}]
     assert redact_frame(json.dumps(other)).endswith('"data":"ws://***@c 17"}]')
     assert redact_frame(json.dumps([3, "1", {"data": "17"}])) == '[3,"1",{"data":"17"}]'

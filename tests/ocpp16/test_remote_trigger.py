@@ -57,17 +57,17 @@ async def test_statuses_are_told_of_one_connector_or_of_all(connector_id: int | 
         wanted = [0, 1, 2] if connector_id is None else [connector_id]
         assert await ask(rig, "StatusNotification", **fields) == "Accepted"
         await rig.system.received("StatusNotification", len(wanted))
-        told = rig.system.of("StatusNotification")
-        assert [call.payload["connectorId"] for call in told] == wanted
+        sent = rig.system.of("StatusNotification")
+        assert [call.payload["connectorId"] for call in sent] == wanted
 
 
 async def test_meter_values_are_those_of_the_configured_measurands_in_the_context_trigger():
     charging = {"phase": Charging(a_transaction(transaction_id=77))}
     async with accepted(a_rig(a_state(READ, **charging))) as rig:
         assert await ask(rig, "MeterValues", connectorId=1) == "Accepted"
-        told = (await rig.system.received("MeterValues")).payload
-        assert told["transactionId"] == 77
-        (value,) = told["meterValue"]
+        sent = (await rig.system.received("MeterValues")).payload
+        assert sent["transactionId"] == 77
+        (value,) = sent["meterValue"]
         assert [
             (each["measurand"], each["value"], each["context"]) for each in value["sampledValue"]
         ] == [
@@ -80,8 +80,8 @@ async def test_a_connector_whose_meter_was_never_read_is_left_out_and_alone_it_i
     async with accepted(a_rig(a_state(None, READ))) as rig:
         assert await ask(rig, "MeterValues", connectorId=1) == "Rejected"
         assert await ask(rig, "MeterValues") == "Accepted"
-        told = await rig.system.received("MeterValues")
-        assert (told.payload["connectorId"], "transactionId" in told.payload) == (2, False)
+        sent = await rig.system.received("MeterValues")
+        assert (sent.payload["connectorId"], "transactionId" in sent.payload) == (2, False)
 
 
 async def test_measurands_that_the_meter_does_not_have_are_rejected():
@@ -154,8 +154,8 @@ async def test_while_pending_nothing_is_sent_but_what_is_asked_for():
         assert await ask(rig, "StatusNotification", connectorId=1) == "Accepted"
         assert await ask(rig, "MeterValues") == "Accepted"
         await rig.system.received("MeterValues")
-        told = [call.action for call in rig.system.calls]
-        assert told == ["BootNotification", "StatusNotification", "MeterValues"]
+        sent = [call.action for call in rig.system.calls]
+        assert sent == ["BootNotification", "StatusNotification", "MeterValues"]
 
 
 async def test_who_asks_too_much_at_once_loses_the_rest():

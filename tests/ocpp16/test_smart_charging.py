@@ -69,9 +69,11 @@ PROFILE = ChargingProfile(
 
 def a_rig(state: ChargePoint | None = None, seconds: float = 0.0) -> Rig:
     rig = Rig(FakeCentralSystem())
-    told = state or a_charge_point(connectors=2)
+    charge_point = state or a_charge_point(connectors=2)
     now = Instant(1000.0 + seconds, NOON + timedelta(seconds=seconds))
-    rig.handlers.update(smart_charging_handlers(rig.inbox, lambda: told, lambda: now, at_once))
+    rig.handlers.update(
+        smart_charging_handlers(rig.inbox, lambda: charge_point, lambda: now, at_once)
+    )
     return rig
 
 

@@ -140,8 +140,8 @@ async def test_a_central_system_on_trial_sets_the_clock_only_once_it_has_accepte
 
 async def test_a_central_system_that_wants_a_boot_every_second_gets_one_in_ten():
     rig = a_rig()
-    told = {"status": "Pending", "currentTime": "2026-03-01T12:00:00Z", "interval": 1}
-    rig.system.always("BootNotification", Answer(told))
+    answer = {"status": "Pending", "currentTime": "2026-03-01T12:00:00Z", "interval": 1}
+    rig.system.always("BootNotification", Answer(answer))
     async with running(rig):
         await rig.inbox.posted(LinkPending)
         await asyncio.sleep(109)

@@ -153,8 +153,8 @@ def test_the_first_of_two_close_frames_says_who_closed_and_why(
     received, sent, is_theirs_first, words
 ):
     frames = [None if code is None else Close(code, "why") for code in (received, sent)]
-    told = _why_closed(ConnectionClosedError(*frames, is_theirs_first))
-    assert told.startswith(words)
+    reason = _why_closed(ConnectionClosedError(*frames, is_theirs_first))
+    assert reason.startswith(words)
 
 
 async def test_a_message_in_pieces_is_put_together_and_too_many_of_them_end_the_connection():

@@ -67,11 +67,11 @@ def test_a_time_service_may_correct_the_clock_by_a_step():
     assert machine.clock.now().utc == TRUE_TIME + timedelta(minutes=2, seconds=0.1)
 
 
-@pytest.mark.parametrize("told", [TRUE_TIME, BOOT + timedelta(seconds=1)], ids=["far", "near"])
+@pytest.mark.parametrize("time", [TRUE_TIME, BOOT + timedelta(seconds=1)], ids=["far", "near"])
 @pytest.mark.parametrize("jump", [timedelta(days=-700), timedelta(days=700)])
-def test_a_jump_of_the_wall_clock_does_not_matter_after_learning(told, jump):
+def test_a_jump_of_the_wall_clock_does_not_matter_after_learning(time, jump):
     machine = Machine()
-    machine.clock.learn(told)
+    machine.clock.learn(time)
     before = machine.clock.now().utc
     machine.wall += jump
     machine.pass_time(5)
@@ -90,9 +90,9 @@ def test_drift_is_corrected_when_it_has_grown():
     machine = Machine()
     machine.clock.learn(TRUE_TIME)
     machine.pass_time(86_400)
-    told = TRUE_TIME + timedelta(days=1, seconds=5)
-    machine.clock.learn(told)
-    assert machine.clock.now().utc == told
+    time = TRUE_TIME + timedelta(days=1, seconds=5)
+    machine.clock.learn(time)
+    assert machine.clock.now().utc == time
 
 
 def test_a_synchronized_system_clock_wins():

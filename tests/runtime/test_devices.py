@@ -348,7 +348,7 @@ async def test_every_value_of_the_meter_reaches_the_core(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("happened", "told"),
+    ("happened", "events"),
     [
         (CardArrived(UID), [ev.TagPresented("044943121F1A80", (1,))]),
         (CardArrived(UID[:4]), [ev.TagPresented("04494312", (1,))]),
@@ -361,10 +361,10 @@ async def test_every_value_of_the_meter_reaches_the_core(tmp_path):
         (ReaderRecovered(), [ev.ReaderRecovered()]),
     ],
 )
-async def test_what_the_reader_says_becomes_an_event(tmp_path, happened, told):
+async def test_what_the_reader_says_becomes_an_event(tmp_path, happened, events):
     bench = Bench(tmp_path)
     bench.devices.reader_says(happened)
-    assert bench.posted == told
+    assert bench.posted == events
 
 
 @pytest.mark.parametrize("happened", [CardArrived(UID), CodeArrived("TAG-RFID-001")])
@@ -410,8 +410,8 @@ async def test_a_code_that_is_no_id_tag_is_not_taken_and_not_repeated(tmp_path, 
     assert bench.posted == [ev.CardNotTaken("the code has more than 20 or unprintable characters")]
 
 
-@pytest.mark.parametrize(("served", "told"), [((), (1, 2)), ((2,), (2,))])
-async def test_a_card_is_for_the_connectors_that_the_reader_serves(tmp_path, served, told):
+@pytest.mark.parametrize(("served", "connectors"), [((), (1, 2)), ((2,), (2,))])
+async def test_a_card_is_for_the_connectors_that_the_reader_serves(tmp_path, served, connectors):
     bench = Bench(tmp_path, ReaderSettings(driver="simulated", connectors=served), connectors=2)
     bench.devices.reader_says(CardArrived(UID))
-    assert bench.posted == [ev.TagPresented("044943121F1A80", told)]
+    assert bench.posted == [ev.TagPresented("044943121F1A80", connectors)]

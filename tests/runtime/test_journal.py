@@ -64,7 +64,7 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def a_desk() -> AsyncIterator[Bench]:
+async def a_bench() -> AsyncIterator[Bench]:
     bench = Bench()
     run = asyncio.create_task(bench.journal.run())
     try:
@@ -76,14 +76,14 @@ async def a_desk() -> AsyncIterator[Bench]:
 
 
 async def test_an_order_without_rows_is_performed_at_once():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.journal.submit([], [CLOSE])
         assert bench.performed == [CLOSE]
         assert bench.committed == []
 
 
 async def test_an_order_waits_until_its_rows_are_committed():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.executor.is_stuck = True
         bench.journal.submit([row(1)], [CLOSE, REPLY])
         await asyncio.sleep(3600)
@@ -95,7 +95,7 @@ async def test_an_order_waits_until_its_rows_are_committed():
 
 
 async def test_an_order_without_rows_waits_behind_the_rows_before_it():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.executor.is_stuck = True
         bench.journal.submit([row(1)], [])
         await asyncio.sleep(1)
@@ -109,7 +109,7 @@ async def test_an_order_without_rows_waits_behind_the_rows_before_it():
 
 
 async def test_what_piles_up_goes_into_the_next_commit_together_and_in_order():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.executor.is_stuck = True
         bench.journal.submit([row(1)], [])
         await asyncio.sleep(1)  # under way
@@ -122,7 +122,7 @@ async def test_what_piles_up_goes_into_the_next_commit_together_and_in_order():
 
 
 async def test_a_commit_that_fails_is_tried_again_and_told_once():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.executor.problem = StoreFull("no room on the disk")
         bench.journal.submit([row(1)], [CLOSE])
         await asyncio.sleep(10 * RETRY_S)
@@ -139,7 +139,7 @@ async def test_a_commit_that_fails_is_tried_again_and_told_once():
 
 
 async def test_rows_stay_in_their_order_through_one_failure_after_the_other():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.executor.is_stuck = True
         bench.journal.submit([row(1)], [CLOSE])
         await asyncio.sleep(1)  # under way
@@ -157,7 +157,7 @@ async def test_rows_stay_in_their_order_through_one_failure_after_the_other():
 
 
 async def test_a_second_failure_is_told_again():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         for number in (1, 2):
             bench.executor.problem = StoreFull("no room on the disk")
             bench.journal.submit([row(number)], [])
@@ -169,7 +169,7 @@ async def test_a_second_failure_is_told_again():
 
 
 async def test_a_failed_commit_is_not_overtaken_by_an_order_without_rows():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.executor.problem = StoreFull("no room on the disk")
         bench.journal.submit([row(1)], [])
         await asyncio.sleep(0.01)
@@ -197,7 +197,7 @@ async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
     monkeypatch, caplog, disk, make_row
 ):
     monkeypatch.setattr(agent.runtime.journal, "ROWS_MAX", 10)
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         if disk == "fails":
             bench.executor.problem = StoreFull("no room on the disk")
         else:
@@ -221,7 +221,7 @@ async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
 
 
 async def test_quiet_means_that_everything_is_committed():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         assert await bench.journal.wait_until_quiet(1)
         bench.executor.is_stuck = True
         bench.journal.submit([row(1)], [])
@@ -245,7 +245,7 @@ async def test_a_mistake_in_the_program_ends_the_journal():
 
 
 async def test_a_reason_is_written_together_with_the_session_that_follows_at_once():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
         await asyncio.sleep(GATHER_S / 2)
         assert bench.committed == []
@@ -256,14 +256,14 @@ async def test_a_reason_is_written_together_with_the_session_that_follows_at_onc
 
 
 async def test_a_reason_alone_is_written_after_a_moment():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
         await asyncio.sleep(GATHER_S + 0.001)
         assert bench.committed == [[a_reason()]]
 
 
 async def test_an_order_is_not_held_up_by_a_reason_that_waits():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
         bench.journal.submit([], [REPLY])
         await asyncio.sleep(0.001)
@@ -271,7 +271,7 @@ async def test_an_order_is_not_held_up_by_a_reason_that_waits():
 
 
 async def test_reasons_are_written_at_once_when_the_process_ends():
-    async with a_desk() as bench:
+    async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
         assert await bench.journal.wait_until_quiet(GATHER_S / 2)
         assert bench.committed == [[a_reason()]]

@@ -43,7 +43,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def a_desk(directory: Path) -> AsyncIterator[Bench]:
+async def a_bench(directory: Path) -> AsyncIterator[Bench]:
     bench = Bench(directory)
     run = asyncio.create_task(bench.journal.run())
     try:
@@ -55,14 +55,14 @@ async def a_desk(directory: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_sample_goes_before_the_removal_of_the_one_before_is_written(tmp_path):
-    async with a_desk(tmp_path) as bench:
+    async with a_bench(tmp_path) as bench:
         row = await bench.next(passed_over=(1,))
         assert row is not None
         assert (row.sequence, bench.stored()) == (2, 3)
 
 
 async def test_what_was_decided_before_is_written_before_the_next_message_is_looked_for(tmp_path):
-    async with a_desk(tmp_path) as bench:
+    async with a_bench(tmp_path) as bench:
         bench.executor.problem = StoreFull("no room")
         bench.journal.submit([RemoveMessage(1), RemoveMessage(2)], [])
         with pytest.raises(StoreError, match="not written yet"):
@@ -74,7 +74,7 @@ async def test_what_was_decided_before_is_written_before_the_next_message_is_loo
 
 
 async def test_when_nothing_waits_there_is_nothing_to_send_and_nothing_to_wait_for(tmp_path):
-    async with a_desk(tmp_path) as bench:
+    async with a_bench(tmp_path) as bench:
         bench.store.commit([RemoveMessage(2), RemoveMessage(3)], NOON)
         assert await bench.next(passed_over=(1,)) is None
         assert bench.stored() == 1
@@ -82,7 +82,7 @@ async def test_when_nothing_waits_there_is_nothing_to_send_and_nothing_to_wait_f
 
 @pytest.mark.parametrize("after", [meter_values(9), STOP], ids=["a sample", "a stop"])
 async def test_the_number_of_a_session_that_has_just_been_learned_is_sent_along(tmp_path, after):
-    async with a_desk(tmp_path) as bench:
+    async with a_bench(tmp_path) as bench:
         bench.store.commit([RemoveMessage(number) for number in (1, 2, 3)], NOON)
         bench.store.commit([SaveTransaction(transaction(2)), QueueMessage(4, 2, after)], NOON)
         bench.executor.is_stuck = True

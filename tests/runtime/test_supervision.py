@@ -53,23 +53,23 @@ CAUSES: list[tuple[Callable[[Bench], None], Event]] = [
     (release_lock, ev.LockChanged(1, LockState.UNLOCKED)),
     *((trip(name), ev.SafetyInputTripped(name)) for name in INPUTS),
 ]
-by_name = pytest.mark.parametrize(("cause", "told"), CAUSES, ids=[c.__name__ for c, _ in CAUSES])
+by_name = pytest.mark.parametrize(("cause", "event"), CAUSES, ids=[c.__name__ for c, _ in CAUSES])
 
 
 @by_name
-def test_every_cause_opens_in_the_same_look_and_is_told_before_the_trip(cause, told):
+def test_every_cause_opens_in_the_same_look_and_is_told_before_the_trip(cause, event):
     bench = Bench().charge()
     cause(bench)
     happened = bench.step()
     assert not bench.contactor.is_closed
     tripped = ev.ContactorTripped(1, "reflex", 1)
-    assert told in happened
-    assert happened.index(told) < happened.index(tripped)
+    assert event in happened
+    assert happened.index(event) < happened.index(tripped)
     assert ev.ContactorOpened(1) in happened
 
 
 @by_name
-def test_every_cause_wins_over_a_contactor_that_is_still_closing(cause, told):
+def test_every_cause_wins_over_a_contactor_that_is_still_closing(cause, event):
     bench = Bench()
     bench.lock.lock()
     bench.step(1.0)
@@ -87,7 +87,7 @@ def test_every_cause_wins_over_a_contactor_that_is_still_closing(cause, told):
 
 
 @by_name
-def test_a_cause_that_stands_never_lets_it_close(cause, told):
+def test_a_cause_that_stands_never_lets_it_close(cause, event):
     bench = Bench().charge()
     cause(bench)
     bench.step()
@@ -148,9 +148,9 @@ def test_an_input_that_cannot_be_read_opens_and_latches_until_it_can(part, caplo
             bench.contactor.arm(0)
     assert caplog.text.count("an input cannot be read: everything is opened") == 1
     broken.problem = None
-    told = bench.step()
-    assert ev.ContactorTripped(1, "reflex", 1) in told
-    assert told[-1] == ev.SafetyInputCleared("unreadable_input")
+    event = bench.step()
+    assert ev.ContactorTripped(1, "reflex", 1) in event
+    assert event[-1] == ev.SafetyInputCleared("unreadable_input")
     bench.contactor.arm(1)
     bench.contactor.close(5.0)
     bench.step()

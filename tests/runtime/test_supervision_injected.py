@@ -1,4 +1,4 @@
-"""Faults that a simulated connector reports: opened first, told with their own words."""
+"""Faults that a simulated connector reports: opened first, reported with their own words."""
 
 from __future__ import annotations
 

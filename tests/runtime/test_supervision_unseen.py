@@ -92,26 +92,26 @@ def test_an_output_that_fails_while_nothing_can_be_read_is_tried_again_at_every_
     box = TwoConnectors(has_feedback)
     coil = box.coils[1]
     coil.is_lost, box.plug.problem = True, OSError("the pin is gone")
-    told = box.step()
+    events = box.step()
     assert not box.coils[0].is_on
-    assert ev.ContactorOpened(1) in told
-    assert ev.ContactorOpened(2) not in told  # nobody knows that it is
+    assert ev.ContactorOpened(1) in events
+    assert ev.ContactorOpened(2) not in events  # nobody knows that it is
     for _ in range(20):
         tries = coil.tries
-        told += box.step()
+        events += box.step()
         assert coil.tries > tries
-    assert tripped(told) == [("welded", 2)], "told, although nothing can be read"
+    assert tripped(events) == [("welded", 2)], "reported, although nothing can be read"
     coil.is_lost = False
     assert ev.ContactorOpened(2) in box.step()
     assert not coil.is_on
-    for _ in range(3):  # latched beyond what was told
+    for _ in range(3):  # latched beyond what was reported
         with pytest.raises(ContactorRefused):
             box.second.arm(2)
         assert box.step() == []
     box.plug.problem = None
-    told = box.step()
-    assert tripped(told) == [("reflex", 1), ("reflex", 3)]
-    assert told[-1] == ev.SafetyInputCleared("unreadable_input")
+    events = box.step()
+    assert tripped(events) == [("reflex", 1), ("reflex", 3)]
+    assert events[-1] == ev.SafetyInputCleared("unreadable_input")
     box.second.arm(3)
 
 
@@ -206,9 +206,9 @@ ANY = [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), BaseException("odd")
 def test_an_exception_of_any_kind_opens_everything_and_the_looking_goes_on(problem):
     box = TwoConnectors()
     box.plug.problem = problem
-    told = box.step()
+    events = box.step()
     assert [coil.is_on for coil in box.coils] == [False, False]
-    assert told[0] == ev.SafetyInputTripped(UNREADABLE)
+    assert events[0] == ev.SafetyInputTripped(UNREADABLE)
     box.plug.problem = None
     assert ev.SafetyInputCleared(UNREADABLE) in box.step()
 
