@@ -22,6 +22,7 @@ from agent.__main__ import main
 from agent.config.config_file import read_config
 from agent.config.pins import pin_table, pin_uses
 from agent.config.settings import Settings
+from agent.core.faults import Fault
 from hw.line_pins import LinePins
 from hw.lines import GET_VALUES, Chips
 from tests.api.harness import Charger, running_charger
@@ -172,7 +173,9 @@ def wired(directory: Path, described: Described, settings: Settings) -> WiredChi
 
 
 @contextlib.contextmanager
-def running(directory: Path, described: Described, config: Path) -> Iterator[tuple[Any, Any]]:
+def running(
+    directory: Path, described: Described, config: Path
+) -> Iterator[tuple[Charger, WiredChips, EvseWbOnPty]]:
     """The agent with real drivers for every part of the page."""
     reader, reader_end = os.openpty()
     with SdmOnPty("sdm630") as meter, EvseWbOnPty() as pilot:
@@ -191,7 +194,8 @@ def running(directory: Path, described: Described, config: Path) -> Iterator[tup
         with running_charger(
             settings, simulate=False, is_tokenless=True, world={"pin_factory": pins}
         ) as charger:
-            yield charger, kernel
+            charger.until(lambda: is_ready(charger))
+            yield charger, kernel, pilot
         pins.close()
     os.close(reader)
     os.close(reader_end)
@@ -207,23 +211,22 @@ def is_ready(charger: Charger) -> bool:
     )
 
 
+def self_test(charger: Charger, **request: str) -> Any:
+    assert charger.application is not None
+    return charger.run(charger.application.actions["self_test"](request))
+
+
 def test_the_self_test_passes_and_moves_what_the_table_says(
     described, config, tmp_path, monkeypatch
 ):
     install_fake_spidev(monkeypatch, ChipInRealTime())
-    with running(tmp_path, described, config) as (charger, kernel):
-        charger.until(lambda: is_ready(charger))
-
-        def ask(**request: str) -> Any:
-            assert charger.application is not None
-            return charger.run(charger.application.actions["self_test"](request))
-
-        steps = [step["name"] for step in ask(what="steps") if not step["wants"]]
+    with running(tmp_path, described, config) as (charger, kernel, _):
+        steps = [step["name"] for step in self_test(charger, what="steps") if not step["wants"]]
         assert {"emergency_stop", "residual_current", "pilot-1", "meter-1", "lock-1"} < set(steps)
         assert {"reader", "contactor-1"} < set(steps)
         kernel.log.clear()
         for step in steps:
-            finding = ask(what="try", step=step)
+            finding = self_test(charger, what="try", step=step)
             assert finding["verdict"] in ("pass", "note"), finding
         moved = {key: int(pin.rpartition(":")[2]) for key, (pin, _) in described.rows.items()}
         for part in ("contactor", "lock"):
@@ -233,3 +236,14 @@ def test_the_self_test_passes_and_moves_what_the_table_says(
                     if level != before] == [True, False]  # fmt: skip
         beats = [n for n, _ in kernel.log if n == moved["connectors.contactor.heartbeat_pin"]]
         assert len(beats) > 10
+
+
+@pytest.mark.parametrize("described", BOXES[1:], indirect=True, ids=lambda box: box.picture)
+def test_the_contactor_does_not_close_while_the_pilot_controller_is_silent(
+    described, config, tmp_path
+):
+    with running(tmp_path, described, config) as (charger, kernel, pilot):
+        pilot.mood = "silent"
+        charger.until(lambda: Fault.PILOT_SILENT in charger.state.connectors[0].faults)
+        assert self_test(charger, what="try", step="contactor-1")["verdict"] == "fail"
+        assert not kernel.outputs["gpiochip1", 81]
