@@ -206,7 +206,7 @@ class GpioInput:
         self._has_failed = False
         return is_active
 
-    def close(self) -> None:
+    def shut_down(self) -> None:
         """Release the pin. Never raises, safe to repeat."""
         _close(self._part, self._device)
 
@@ -241,7 +241,7 @@ def open_contactor(
                 pin_factory,
                 pull="up",
             )
-            opened.callback(feedback.close)
+            opened.callback(feedback.shut_down)
         beat = None
         if settings.heartbeat_pin is not None:
             heart = claim(Output(HEARTBEAT, settings.heartbeat_pin, False, f"{part} heartbeat"))
@@ -284,7 +284,7 @@ def open_lock(
         assert settings.feedback_pin is not None
         level = settings.feedback_locked_level
         feedback = GpioInput(f"{part} feedback", settings.feedback_pin, level, pin_factory)
-        opened.callback(feedback.close)
+        opened.callback(feedback.shut_down)
 
         def read_locked() -> bool:
             return feedback.is_active
@@ -308,40 +308,31 @@ def call_later(delay_s: float, function: Callable[[], None]) -> Callable[[], Non
     return timer.cancel
 
 
-class GpioPlugSensor:
+class GpioPlugSensor(GpioInput):
     """The contact that tells whether a plug is in; a broken wire means no plug."""
 
     def __init__(self, connector_id: int, settings: PlugSettings, pin_factory: Any) -> None:
         """Claim the pin; BoardError names it."""
         assert settings.pin is not None
-        self._input = GpioInput(
-            f"connector {connector_id} plug", settings.pin, settings.present_level, pin_factory
-        )
+        part = f"connector {connector_id} plug"
+        super().__init__(part, settings.pin, settings.present_level, pin_factory)
 
     @property
     def is_present(self) -> bool:
         """True while a plug is in; False when the contact cannot be read."""
-        return self._input.is_active_or(if_unreadable=False)
-
-    def shut_down(self) -> None:
-        """Release the pin. Safe to repeat."""
-        self._input.close()
+        return self.is_active_or(if_unreadable=False)
 
 
-class GpioSafetyInput:
+class GpioSafetyInput(GpioInput):
     """A contact to ground that means "open now"; a normally closed one trips on a broken wire."""
 
     def __init__(self, name: str, settings: SafetyInputSettings, pin_factory: Any) -> None:
         """Claim the pin; BoardError names it."""
         assert settings.pin is not None
         tripped_level = "high" if settings.normally_closed else "low"
-        self._input = GpioInput(f"input {name}", settings.pin, tripped_level, pin_factory, "up")
+        super().__init__(f"input {name}", settings.pin, tripped_level, pin_factory, "up")
 
     @property
     def is_tripped(self) -> bool:
         """True while the contact asks to open, or cannot be read."""
-        return self._input.is_active_or(if_unreadable=True)
-
-    def shut_down(self) -> None:
-        """Release the pin. Safe to repeat."""
-        self._input.close()
+        return self.is_active_or(if_unreadable=True)

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from hw.gpio import named_part, pins_with_pwm
 from hw.light_patterns import Colour, LightFrame, Pattern, Player, parse
-from hw.lines import Pin
 from hw.ports import BoardError, Signal
 from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
 
@@ -116,11 +115,12 @@ class GpioLamp:
         self._settings = settings
         self._pin_factory = pin_factory
         with ExitStack() as opened:
+            is_pwm, active_high = settings.dimmable, settings.active_high
             self._leds = tuple(
-                self._open_led(name, opened)
+                self._open(name, is_pwm, active_high, opened)
                 for name in ("led_pin", "red_pin", "green_pin", "blue_pin")
             )
-            self._buzzer = self._open_buzzer(opened)
+            self._buzzer = self._open("buzzer_pin", settings.buzzer == "tonal", True, opened)
             self._release = opened.pop_all().close
 
     def set(self, frame: LightFrame) -> None:
@@ -145,22 +145,6 @@ class GpioLamp:
             self._buzzer.frequency = frame.hertz
         self._buzzer.value = 0.5 if frame.is_sounding else 0.0
 
-    def _open_led(self, name: str, opened: ExitStack) -> Any:
-        pin = getattr(self._settings, name)
-        if pin is None:
-            return None
-        return self._open(
-            f"indicator {name}", pin, self._settings.dimmable, self._settings.active_high, opened
-        )
-
-    def _open_buzzer(self, opened: ExitStack) -> Any:
-        pin = self._settings.buzzer_pin
-        if pin is None:
-            return None
-        return self._open(
-            "indicator buzzer_pin", pin, self._settings.buzzer == "tonal", True, opened
-        )
-
     def _pins_with_tones(self, part: str) -> Any:
         try:
             return pins_with_pwm(self._pin_factory)
@@ -168,7 +152,10 @@ class GpioLamp:
             logger.warning("%s: only switched on and off: %s", part, problem)
             return None
 
-    def _open(self, part: str, pin: Pin, is_pwm: bool, active_high: bool, opened: ExitStack) -> Any:
+    def _open(self, name: str, is_pwm: bool, active_high: bool, opened: ExitStack) -> Any:
+        part, pin = f"indicator {name}", getattr(self._settings, name)
+        if pin is None:
+            return None
         pins_with_tones = self._pins_with_tones(part) if is_pwm else None
         with named_part(f"{part}, pin {pin}"):
             from gpiozero import DigitalOutputDevice, PWMOutputDevice

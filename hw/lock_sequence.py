@@ -187,12 +187,12 @@ class FeedbackLock(ABC):
                 self._report(LockChanged(wanted))
             return
         self._stop_drive(now_s)
-        self._begin_order(wanted, now_s)
+        self._begin(wanted, now_s)
+        self._run(now_s)
 
-    def _begin_order(self, wanted: LockState, now_s: float) -> None:
+    def _begin(self, wanted: LockState, now_s: float) -> None:
         self._wanted, self._tries, self._has_jammed = wanted, 0, False
         self._wait(max(now_s, self._rest_until))
-        self._run(now_s)
 
     def _run(self, now_s: float) -> None:
         for _ in range(2 * len(_LockPhase)):
@@ -281,8 +281,7 @@ class FeedbackLock(ABC):
     def _begin_queued_lock(self, now_s: float) -> None:
         if self._is_lock_queued:
             self._is_lock_queued = False
-            self._wanted, self._tries, self._has_jammed = LockState.LOCKED, 0, False
-            self._wait(max(now_s, self._rest_until))
+            self._begin(LockState.LOCKED, now_s)
 
     def _wait(self, until_s: float) -> None:
         self._phase, self._until = _LockPhase.WAITING, until_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hw.iso14443 import CardAnswer, CardFrame, ExchangeResult
 from hw.ports import BoardError, HardwareError
@@ -73,39 +73,9 @@ def gain_bits(gain_db: int) -> int:
 
 
 class _RightExchange:
-    # From the package:
-    spi: Any
-    Read_MFRC522: Callable[[int], int]
-    Write_MFRC522: Callable[[int, int], None]
-    SetBitMask: Callable[[int, int], None]
-    ClearBitMask: Callable[[int, int], None]
-    MFRC522_Reset: Callable[[], None]
-    AntennaOn: Callable[[], None]
-    CommandReg: int
-    CommIrqReg: int
-    ErrorReg: int
-    Status2Reg: int
-    FIFODataReg: int
-    FIFOLevelReg: int
-    ControlReg: int
-    BitFramingReg: int
-    ModeReg: int
-    TxModeReg: int
-    RxModeReg: int
-    TxControlReg: int
-    TxAutoReg: int
-    ModWidthReg: int
-    RFCfgReg: int
-    TModeReg: int
-    TPrescalerReg: int
-    TReloadRegH: int
-    TReloadRegL: int
-    VersionReg: int
-    PCD_IDLE: int
-    PCD_TRANSCEIVE: int
-    MI_OK: int
-    MI_NOTAGERR: int
-    MI_ERR: int
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # registers and methods of the package
 
     # From the factory below:
     _settings: ReaderSettings
@@ -219,7 +189,7 @@ class _RightExchange:
                 )
 
     def _read_version(self) -> int:
-        version = self.Read_MFRC522(self.VersionReg)
+        version: int = self.Read_MFRC522(self.VersionReg)
         if version in ABSENT_VERSIONS:
             raise ChipFailure(
                 f"The card reader's chip does not answer (version {version:02X}). "

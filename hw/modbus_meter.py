@@ -86,10 +86,6 @@ class _PortSettings:
     parity: str
     timeout_s: float
 
-    @classmethod
-    def of(cls, settings: MeterSettings) -> _PortSettings:
-        return cls(settings.baud, settings.parity, settings.timeout_s)
-
     def __str__(self) -> str:
         return f"{self.baud} baud, parity {self.parity}, timeout {self.timeout_s} s"
 
@@ -109,7 +105,7 @@ _buses_lock = threading.Lock()
 
 def _join_bus(settings: MeterSettings, clock: Clock, sleep: Sleep) -> _Bus:
     key = os.path.realpath(settings.port)
-    line = _PortSettings.of(settings)
+    line = _PortSettings(settings.baud, settings.parity, settings.timeout_s)
     with _buses_lock:
         bus = _buses.get(key)
         if bus is None:

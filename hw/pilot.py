@@ -250,7 +250,7 @@ class PolledPilot:
         if self._taken_a > wanted_a:
             # Its own minimum is higher: it can only pause, until this process ends.
             logger.error(
-                "pilot controller %s: told to offer %d A it offers %g A: it is paused; "
+                "pilot controller %s: ordered to offer %d A it offers %g A: it is paused; "
                 "set its smallest current to 6 A, or update its firmware",
                 self._dialogue.name,
                 wanted_a,

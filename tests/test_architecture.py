@@ -118,7 +118,7 @@ SOURCES_OF_TIME_AND_CHANCE = {
     "uuid.uuid4": ("agent.app.environment", "agent.cli.local_list_offline"),
     "os.urandom": ("agent.cli.local_list",),
     "random.SystemRandom": ("agent.app.environment",),
-    "secrets.token_urlsafe": ("agent.api.page.setup", "agent.app.demo", "agent.cli.api_token"),
+    "secrets.token_urlsafe": ("agent.api.page.site", "agent.app.demo", "agent.cli.api_token"),
 }
 # A generator and a number are handed in; these only name their types.
 HARMLESS = {"random.Random", "uuid.UUID"}

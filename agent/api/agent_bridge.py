@@ -7,26 +7,31 @@ loop and awaited from ours.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.api.counters import Counters
 from agent.control.actions import present_card
 from agent.control.services import Services
 from agent.control.snapshot import outbox_now
-from agent.core.commands import Command, Reply
+from agent.core.commands import Command, ParkMessage, QueueMessage, RecordDecision, Reply
 from agent.core.events import Event, RequestNotTaken
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
-from agent.core.values import DecisionRecord, Instant, StatusReport, TagRecord
+from agent.core.values import (
+    DecisionRecord,
+    Instant,
+    StatusReport,
+    TransactionBegan,
+    TransactionEnded,
+)
 from agent.ocpp16.link import LinkSnapshot
 from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocppj.frames import Payload
 from agent.platform.errors import AgentError
 from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates
-from agent.store import CachedTag
-from hw.ports import ConnectorParts
+from agent.store import OutboxSummary
 
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
@@ -53,6 +58,7 @@ class AgentBridge:
         self._is_gone = False
         self.settings = services.settings
         self.lists = services.lists
+        self.store = services.store
         self.frame_log = services.frame_log
         self.make_id = services.make_id
         self.counters = Counters()
@@ -92,7 +98,7 @@ class AgentBridge:
         return {
             name: "simulated" if name in simulated else "real"
             for name in PARTS
-            if _fitted(self._parts[connector_id], name)
+            if getattr(self._parts[connector_id], name) is not None
         }
 
     def is_simulated(self, connector_id: int) -> bool:
@@ -150,14 +156,10 @@ class AgentBridge:
 
     async def pull(self, lever: Callable[[SimulationControls], None]) -> None:
         """Pull a lever of the simulated world. Raises ValueError as the lever does."""
-
-        async def pull() -> None:
-            simulation = self._services.board.simulation
-            if simulation is None:
-                raise ValueError("nothing on this charge point is simulated")
-            lever(simulation)
-
-        await self._there(pull())
+        simulation = self._services.board.simulation
+        if simulation is None:
+            raise ValueError("nothing on this charge point is simulated")
+        await self._call(lever, simulation)
 
     async def until(self, claim: Callable[[ChargePoint], bool], within_s: float) -> bool:
         """Wait until the claim holds after some turn; False when it does not in time."""
@@ -173,10 +175,6 @@ class AgentBridge:
         """Send a message to the central system. Raises CallFailed."""
         return await self._there(self._services.link.call(action, payload))
 
-    async def facts(self, id_tag: str) -> TagRecord:
-        """What list and cache know about a tag. Raises StoreError."""
-        return await self.read(self._services.store.facts, id_tag)
-
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
         await self._there(self._services.runtime.journal.wait_until_quiet(FRESH_S))
@@ -184,25 +182,10 @@ class AgentBridge:
 
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
-
-        async def switch() -> None:
-            network = self._services.network
-            if network is None:
-                raise ValueError("the network is a real one")
-            if is_cut:
-                network.cut()
-            else:
-                network.mend()
-
-        await self._there(switch())
-
-    async def cache_page(self, limit: int) -> list[CachedTag]:
-        """The tags that the cache has heard of last. Raises StoreError."""
-        return await self.read(self._services.store.cache_page, limit)
-
-    async def cache_count(self) -> int:
-        """How many tags the authorization cache holds. Raises StoreError."""
-        return await self.read(self._services.store.cache_count)
+        network = self._services.network
+        if network is None:
+            raise ValueError("the network is a real one")
+        await self._call(network.cut if is_cut else network.mend)
 
     async def retry(self, ref: int) -> int:
         """Send a parked message once more. Raises NotParked, StoreError."""
@@ -212,7 +195,7 @@ class AgentBridge:
         """Discard a parked message. Raises NotParked, StoreError."""
         await self._there(self._services.parked.discard(ref, "the control API"))
 
-    async def outbox(self) -> Any:
+    async def outbox(self) -> OutboxSummary:
         """The outbox at a glance. Raises StoreError."""
         summary = await self.read(self._services.store.outbox_summary)
         return outbox_now(summary, self._services.runtime.state)
@@ -223,32 +206,26 @@ class AgentBridge:
 
     async def link(self) -> LinkSnapshot:
         """How the link is doing."""
-
-        async def look() -> LinkSnapshot:
-            return self._services.link.snapshot()
-
-        return await self._there(look())
+        return await self._call(self._services.link.snapshot)
 
     async def is_alive(self) -> bool:
         """True when the agent's loop answers within two seconds."""
-
-        async def answer() -> bool:
-            return True
-
         try:
             async with asyncio.timeout(ALIVE_S):
-                return await self._there(answer())
+                return await self._call(lambda: True)
         except (TimeoutError, AgentIsGone):
             return False
 
     async def read(self, function: Callable[..., T], *arguments: Any) -> T:
         """Read from the store, on its thread. Raises StoreError."""
+        found: T = await self._there(self._services.threads.read(function, *arguments))
+        return found
 
-        async def read() -> T:
-            found: T = await self._services.threads.read(function, *arguments)
-            return found
+    async def _call(self, function: Callable[..., T], *arguments: Any) -> T:
+        async def call() -> T:
+            return function(*arguments)
 
-        return await self._there(read())
+        return await self._there(call())
 
     async def _there(self, work: Coroutine[Any, Any, T]) -> T:
         if self._is_gone:
@@ -260,11 +237,7 @@ class AgentBridge:
 
     async def _until(self, claim: Callable[[ChargePoint], bool], within_s: float) -> bool:
         turned = asyncio.Event()
-
-        def observe(event: Event, commands: Sequence[Command]) -> None:
-            turned.set()
-
-        self._services.observers.append(observe)
+        forget = self.on_turn(turned.set)
         try:
             async with asyncio.timeout(within_s):
                 while not claim(self.state):
@@ -274,8 +247,27 @@ class AgentBridge:
         except TimeoutError:
             return False
         finally:
-            self._services.observers.remove(observe)
+            forget()
 
 
-def _fitted(parts: ConnectorParts, name: str) -> bool:
-    return getattr(parts, name) is not None
+class Counters:
+    """Counters since the start of the process; read from any thread."""
+
+    def __init__(self) -> None:
+        self.decisions: Counter[tuple[str, str]] = Counter()  # by verdict and source
+        self.begun = 0
+        self.ended: Counter[str] = Counter()  # by reason
+        self.parked = 0
+
+    def observe(self, event: Event, commands: Sequence[Command]) -> None:
+        """Count what one turn has ordered."""
+        for command in commands:
+            match command:
+                case RecordDecision(record):
+                    self.decisions[record.verdict.value, record.source] += 1
+                case QueueMessage(message=TransactionBegan()):
+                    self.begun += 1
+                case QueueMessage(message=TransactionEnded(reason=reason)):
+                    self.ended[reason.value] += 1
+                case ParkMessage():
+                    self.parked += 1

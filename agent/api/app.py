@@ -16,12 +16,12 @@ from agent.api.idempotency import Answer
 from agent.api.middleware import answer_json, refused
 from agent.api.routes_commands import add_command_routes, add_queue_routes
 from agent.api.routes_read import add_read_routes
-from agent.api.service import ControlService, too_busy
+from agent.api.service import ControlService
 from agent.ocpp16.requests import package_version
 from agent.platform.bounded_json import NotJson, read_json
 from agent.platform.errors import AgentError
 
-ERRORS_TOLD_MAX = 20
+ERRORS_SHOWN_MAX = 20
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -91,7 +91,8 @@ async def _agent_error(request: Request, problem: Exception) -> Response:
 
 
 async def _timed_out(request: Request, problem: Exception) -> Response:
-    return _response(refused(too_busy(problem)))
+    message = f"The charge point did not decide in time: {problem}"
+    return _response(refused(unavailable("not_decided_in_time", message)))
 
 
 async def _invalid(request: Request, problem: Exception) -> Response:
@@ -99,7 +100,7 @@ async def _invalid(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RequestValidationError)
     found = [
         {"loc": list(error["loc"]), "msg": str(error["msg"]), "type": str(error["type"])}
-        for error in problem.errors()[:ERRORS_TOLD_MAX]
+        for error in problem.errors()[:ERRORS_SHOWN_MAX]
     ]
     return JSONResponse({"detail": found}, 422)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
-from agent.api.errors import Refused, bad_data, conflict
+from agent.api.errors import bad_data, conflict
 from agent.api.queue import ANYWHERE
 from agent.api.response_models import (
     CacheResetResponse,
@@ -16,11 +17,12 @@ from agent.api.response_models import (
 from agent.api.results import CommandOutcome, applied, failed, rejected
 from agent.api.schemas import (
     ConfigurationUpdateEvent,
+    EmptyEvent,
     LocalAuthListEvent,
     ProxyMessageEvent,
     read_date_time,
 )
-from agent.api.service import ControlService, PreparedCommand, too_busy
+from agent.api.service import ControlService, PreparedCommand
 from agent.core.events import CacheClearRequested, ConfigurationChangeRequested
 from agent.core.id_tag import about_others
 from agent.core.values import (
@@ -57,7 +59,8 @@ class ConfigurationCommands:
         _check_configuration(event.configuration)
         verdicts: dict[str, str] = {}
         for key, value in event.configuration.items():
-            verdicts[key] = await self._change_one(key, value)
+            change = partial(ConfigurationChangeRequested, key=key, value=value)
+            verdicts[key] = (await self._agent.ask(change)).status
         configured = [key for key, verdict in verdicts.items() if verdict in _TOOK_EFFECT]
         return ConfigurationChangeResponse(
             status=min(verdicts.values(), key=_WORST_FIRST.index),
@@ -66,32 +69,21 @@ class ConfigurationCommands:
             results=verdicts,
         )
 
-    async def _change_one(self, key: str, value: str) -> str:
-        try:
-            reply = await self._agent.ask(
-                lambda request_id: ConfigurationChangeRequested(request_id, key, value)
-            )
-        except TimeoutError as problem:
-            raise too_busy(problem) from None
-        return reply.status
-
     # --- cache -----------------------------------------------------------------------------------
 
-    async def reset_cache(self) -> CacheResetResponse:
-        """As ClearCache, also while the cache is switched off."""
-        count = await self._agent.cache_count()
-        try:
-            await self._agent.ask(
-                lambda request_id: CacheClearRequested(request_id, by_operator=True)
-            )
-        except TimeoutError as problem:
-            raise too_busy(problem) from None
+    async def reset_cache(self, event: EmptyEvent) -> CacheResetResponse:
+        """As ClearCache, also while the cache is switched off; the local list stays."""
+        count = await self._agent.read(self._agent.store.cache_count)
+        await self._agent.ask(partial(CacheClearRequested, by_operator=True))
         return CacheResetResponse(msg="Authorization cache cleared", cleared_entries=count)
 
     # --- local list ------------------------------------------------------------------------------
 
     async def send_list(self, event: LocalAuthListEvent) -> LocalListMutationResponse:
-        """Replace the list, or change entries of it: all of the update, or nothing."""
+        """Replace the list, or change entries of it: all of the update, or nothing.
+
+        The version must increase.
+        """
         kind = ListUpdateKind(event.update_type)
         entries = [
             ListEntry(entry.id_tag, _accepted(entry.expiry_date, entry.parent_id_tag))
@@ -110,7 +102,7 @@ class ConfigurationCommands:
             msg=outcome.detail or about_others(tags, reader.driver, reader.uid_format) or None,
         )
 
-    async def clear_list(self) -> LocalListMutationResponse:
+    async def clear_list(self, event: EmptyEvent) -> LocalListMutationResponse:
         """Remove every entry; the version becomes 0."""
         outcome = await self._agent.list_do(lambda lists: lists.clear(ListOrigin.CONTROL_API))
         _raise_if_refused(outcome)
@@ -128,21 +120,13 @@ def _accepted(expiry_date: str | None, parent_id_tag: str | None) -> IdTagInfo:
 
 
 def _raise_if_refused(outcome: local_list_updates.Outcome) -> None:
-    refusal = _refusal(outcome)
-    if refusal is not None:
-        raise refusal
-
-
-def _refusal(outcome: local_list_updates.Outcome) -> Refused | None:
     match outcome.status:
         case ListStatus.INVALID:
-            return bad_data("invalid_local_list", f"The list is not taken: {outcome.detail}.")
+            raise bad_data("invalid_local_list", f"The list is not taken: {outcome.detail}.")
         case ListStatus.MANAGED:
-            return conflict("local_auth_list_managed", f"Not here: {outcome.detail}.")
+            raise conflict("local_auth_list_managed", f"Not here: {outcome.detail}.")
         case ListStatus.NOT_SUPPORTED:
-            return conflict("local_auth_list_disabled", f"Not now: {outcome.detail}.")
-        case _:
-            return None
+            raise conflict("local_auth_list_disabled", f"Not now: {outcome.detail}.")
 
 
 def _check_configuration(configuration: dict[str, str]) -> None:

@@ -91,7 +91,7 @@ class SessionCommands:
         The core decides again when its turn comes; there is one rule for both.
         """
         try:
-            facts = await self._agent.facts(asked.id_tag)
+            facts = await self._agent.read(self._agent.store.facts, asked.id_tag)
         except StoreError as problem:
             message = f"The charge point cannot look the tag up: {problem}"
             raise unavailable("not_available", message, rule=Rule.LOOK_UP_FAILED) from problem

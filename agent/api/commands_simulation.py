@@ -28,7 +28,7 @@ from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault,
 from hw.ports import InjectedFault
 
 if TYPE_CHECKING:
-    from hw.ports import SimulationControls
+    pass
 
 CAR = ("pilot", "plug")  # what a simulated car needs
 CURRENT_A_MIN = 6  # IEC 61851-1: less cannot be offered
@@ -47,7 +47,7 @@ _FAULT_TYPES = {code.lower(): code for code in ERROR_CODES} | {
 
 
 def fault_of(fault_type: str) -> InjectedFault:
-    """The OCPP error code of a fault type, in any case; what is unknown is told in its own text."""
+    """The OCPP error code of a fault type, in any case; else OtherError with its text."""
     name = fault_type.lower()
     code = _FAULT_TYPES.get(name)
     if code is None:
@@ -113,9 +113,11 @@ class SimulationCommands:
         if isinstance(session, Charging) and session.vehicle_seen and is_held:
             await self._agent.pull(lambda simulation: simulation.drive_off(connector_id))
             if not await self._is_free_to_go(connector_id):
-                return await self._confirmed(connector_id, is_off_car, "that the car is gone")
+                return await self._confirmed(
+                    connector_id, lambda c: c.is_disconnected, "that the car has left"
+                )
         await self._agent.pull(lambda simulation: simulation.unplug(connector_id, by_force=True))
-        return await self._confirmed(connector_id, lambda c: not is_connected(c), "that it is gone")
+        return await self._confirmed(connector_id, lambda c: not is_connected(c), "that it is out")
 
     async def _is_free_to_go(self, connector_id: int) -> bool:
 
@@ -123,7 +125,7 @@ class SimulationCommands:
             there = state.connector(connector_id)
             is_kept = isinstance(there.phase, Charging) or there.held_for is not None
             is_free = isinstance(there.phase, Finished) and there.lock is LockState.UNLOCKED
-            return (is_kept and is_off_car(there)) or is_free
+            return (is_kept and there.is_disconnected) or is_free
 
         await self._service.seen(is_settled)
         return self._agent.connector(connector_id).lock is LockState.UNLOCKED
@@ -208,10 +210,8 @@ class SimulationCommands:
         await self._service.in_turn(connector_id)
         fault = fault_of(event.fault_type)
         expected = PartFault(fault.code, fault.text, fault.is_emergency_stop)
-        await self._pull_and_see(
-            lambda simulation: simulation.inject(connector_id, fault),
-            lambda state: state.connector(connector_id).part_fault == expected,
-        )
+        await self._agent.pull(lambda simulation: simulation.inject(connector_id, fault))
+        await self._service.seen(lambda state: state.connector(connector_id).part_fault == expected)
         return self._message(connector_id, f"Fault injected: {fault.code}", event.fault_type, event)
 
     async def clear(self, event: ClearFaultEvent) -> FaultOperationResponse:
@@ -222,19 +222,9 @@ class SimulationCommands:
         if not self._agent.is_broken(connector_id):
             message = f"No fault is injected at connector {connector_id}."
             raise conflict("no_fault_injected", message)
-        await self._pull_and_see(
-            lambda simulation: simulation.clear(connector_id),
-            lambda state: state.connector(connector_id).part_fault is None,
-        )
+        await self._agent.pull(lambda simulation: simulation.clear(connector_id))
+        await self._service.seen(lambda state: state.connector(connector_id).part_fault is None)
         return self._message(connector_id, "Fault cleared", None, event)
-
-    async def _pull_and_see(
-        self,
-        lever: Callable[[SimulationControls], None],
-        claim: Callable[[ChargePoint], bool],
-    ) -> None:
-        await self._agent.pull(lever)
-        await self._service.seen(claim)
 
     def _message(
         self, connector_id: int, msg: str, fault_type: str | None, event: ConnectorCommandEvent
@@ -282,11 +272,6 @@ class SimulationCommands:
                 pilot=connector.pilot.value, status=self._agent.report(connector_id).status.value
             )
         return failed(f"The charge point did not see {what} within {SEEN_S:g} s.")
-
-
-def is_off_car(connector: Connector) -> bool:
-    """The cable was pulled off the car, and the agent knows."""
-    return connector.is_disconnected
 
 
 def _asks(connector: Connector) -> bool:

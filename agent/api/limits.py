@@ -49,7 +49,7 @@ Kept = TypeVar("Kept")
 def one_to_give_up(held: Iterable[tuple[Kept, Hashable]]) -> Kept:
     """Who goes when there is no room: the first one of the owner who holds most.
 
-    ``held``: what is held, longest first, and whose it is. So nobody pushes others out by holding
+    ``held``: what is held, longest first, and whose it is. So no owner pushes others out by holding
     much.
     """
     pairs = list(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,25 +17,17 @@ from agent.core import faults
 from agent.core.values import Status
 from agent.ocpp16.requests import package_version
 from agent.platform.errors import StoreError
+from agent.store import OutboxSummary
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "chargepoint_"
 
 
-@dataclass(frozen=True, slots=True)
-class _Queue:
-    queued: int
-    parked: int
-
-
 async def exposition(service: ControlService) -> bytes:
     """Everything that is measured, in the text format of Prometheus."""
     queue = None
-    try:
-        summary = await service.agent.outbox()
-        queue = _Queue(summary.queued_count, summary.parked_count)
-    except StoreError:
-        pass  # the figure is missing, the others are not
+    with suppress(StoreError):  # the figure is missing, the others are not
+        queue = await service.agent.outbox()
     link = await service.agent.link()
     registry = CollectorRegistry()
     registry.register(_Snapshot(service, queue, link.connected_since is not None))
@@ -43,14 +35,17 @@ async def exposition(service: ControlService) -> bytes:
 
 
 class _Snapshot(Collector):
-    def __init__(self, service: ControlService, queue: _Queue | None, is_connected: bool) -> None:
+    def __init__(
+        self, service: ControlService, queue: OutboxSummary | None, is_connected: bool
+    ) -> None:
         self._service = service
         self._agent = service.agent
         self._queue = queue
         self._is_connected = is_connected
 
     def collect(self) -> Iterable[Metric]:
-        yield _info()
+        about = {"version": package_version() or "unknown"}
+        yield InfoMetricFamily(f"{_PREFIX}agent", "This program", value=about)
         yield from self._link_and_queue()
         yield from self._sessions()
         yield from self._connectors()
@@ -61,7 +56,8 @@ class _Snapshot(Collector):
         yield _gauge("link_connected", "There is a connection", self._is_connected)
         yield _gauge("link_accepted", "The central system has accepted this box", state.online)
         if self._queue is not None:
-            counts = {("queued",): self._queue.queued, ("parked",): self._queue.parked}
+            queue = self._queue
+            counts = {("queued",): queue.queued_count, ("parked",): queue.parked_count}
             yield _gauges("outbox_messages", "Messages that wait", ["state"], counts)
         now = state.local_list
         yield _gauge("local_list_entries", "Entries of the local list", now.entries)
@@ -111,12 +107,6 @@ class _Snapshot(Collector):
         finished = dict(self._service.results.finished)
         yield _counter("commands", "Commands ended", ["event_type", "status"], finished)
         yield _gauge("commands_unfinished", "Commands under way", self._service.queue.unfinished)
-
-
-def _info() -> Metric:
-    return InfoMetricFamily(
-        f"{_PREFIX}agent", "This program", value={"version": package_version() or "unknown"}
-    )
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

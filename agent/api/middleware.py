@@ -104,7 +104,7 @@ class AccessMiddleware:
         request = _request(scope)
         if request.path == LIVENESS:
             return await self._pass_on(scope, b"")
-        # Who has no token takes nobody's place inside, however long the answer waits.
+        # A client without a token takes no place inside, however long its answer waits.
         token = await self._authenticator.admit(request.headers, client_address(scope))
         if self._inside >= self._limits.clients:
             raise unavailable("too_many_clients", "Too many requests at once.", 1)

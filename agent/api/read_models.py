@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
 from agent.api.errors import Invalid
 from agent.api.response_models import (
@@ -22,11 +23,8 @@ from agent.api.response_models import (
 from agent.api.results import QueuedCommand
 from agent.api.schemas import read_date_time
 from agent.api.service import ControlService
+from agent.control.actions import decision_as_data
 from agent.control.snapshot import charge_point_snapshot
-from agent.core.authorization_reasons import Rule
-from agent.core.id_tag import mask
-from agent.core.state import Connector
-from agent.core.values import DecisionRecord
 from agent.ocpp16.operator_messages import VERSION
 from agent.ocpp16.requests import package_version
 from agent.ocppj.frame_log import LoggedFrame
@@ -54,7 +52,6 @@ class ReadModels:
         box = settings.charge_point
         state = self._agent.state
         snapshot = charge_point_snapshot(state, self._agent.now())
-        words = {found["id"]: found["in_words"] for found in snapshot["connectors"]}
         evse_ids = {connector.id: connector.evse_id for connector in settings.connectors}
         return ChargerResponse(
             id=self._service.charger_id,
@@ -72,8 +69,7 @@ class ReadModels:
             link=await self._link(),
             time_is_known=snapshot["time_is_known"],
             connectors=[
-                self._connector(found, words[found.connector_id], evse_ids[found.connector_id])
-                for found in state.connectors
+                self._connector(found, evse_ids[found["id"]]) for found in snapshot["connectors"]
             ],
         )
 
@@ -88,27 +84,22 @@ class ReadModels:
             messages_waiting=self._agent.state.outbox.waiting,
         )
 
-    def _connector(self, connector: Connector, words: str, evse_id: str) -> ConnectorResponse:
-        report = self._agent.report(connector.connector_id)
-        running, reading = connector.transaction, connector.reading
-        energy_wh = None
-        if running is not None:
-            register_wh = max(running.last_wh, 0 if reading is None else reading.import_wh)
-            energy_wh = register_wh - running.meter_start_wh
+    def _connector(self, shown: Mapping[str, Any], evse_id: str) -> ConnectorResponse:
+        session, meter = shown["session"] or {}, shown["meter"] or {}
         return ConnectorResponse(
-            connector_id=connector.connector_id,
+            connector_id=shown["id"],
             evse_id=evse_id,
-            status=report.status.value,
-            error_code=report.error_code,
-            in_words=words,
-            plugged=connector.plugged if connector.traits.has_plug else None,
-            transaction_id=None if running is None else running.transaction_id,
-            transaction_ref=None if running is None else running.ref,
-            id_tag=None if running is None else mask(running.id_tag),
-            power_w=None if reading is None else reading.power_w,
-            energy_wh=None if reading is None else reading.import_wh,
-            session_energy_wh=energy_wh,
-            hardware=self._agent.hardware(connector.connector_id),
+            status=shown["status"],
+            error_code=shown["error_code"],
+            in_words=shown["in_words"],
+            plugged=shown["plugged"],
+            transaction_id=session.get("transaction_id"),
+            transaction_ref=session.get("ref"),
+            id_tag=session.get("id_tag"),
+            power_w=meter.get("power_w"),
+            energy_wh=meter.get("import_wh"),
+            session_energy_wh=session.get("energy_wh"),
+            hardware=self._agent.hardware(shown["id"]),
         )
 
     # --- frames ----------------------------------------------------------------------------------
@@ -123,7 +114,7 @@ class ReadModels:
             for frame in reversed(self._agent.frame_log.frames())
             if (begin_at is None or frame.at >= begin_at)
             and (end_at is None or frame.at <= end_at)
-            and (action is None or _is_action(frame.action, action))
+            and (action is None or frame.action.lower() == action.replace("_", "").lower())
         ]
         page = found[offset : offset + limit]
         return ChargerLogListResponse(
@@ -171,7 +162,12 @@ class ReadModels:
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionResponse]:
         """The last decisions about cards, newest first."""
-        return [_decision(record) for record in await self._agent.decisions(id_tag, limit)]
+        return [
+            DecisionResponse(
+                **decision_as_data(record) | {"decided_at": text_of(record.decided_at)}
+            )
+            for record in await self._agent.decisions(id_tag, limit)
+        ]
 
     # --- results ---------------------------------------------------------------------------------
 
@@ -192,16 +188,12 @@ class ReadModels:
 
 
 def _log_entry(frame: LoggedFrame) -> ChargerLogEntry:
-    direction: Literal["cp_to_csms", "csms_to_cp"] = (
-        "cp_to_csms" if frame.sent_by_us else "csms_to_cp"
-    )
     return ChargerLogEntry(
-        direction=direction, action=frame.action, message=frame.message, timestamp=text_of(frame.at)
+        direction="cp_to_csms" if frame.sent_by_us else "csms_to_cp",
+        action=frame.action,
+        message=frame.message,
+        timestamp=text_of(frame.at),
     )
-
-
-def _is_action(name: str, asked: str) -> bool:
-    return name.lower() == asked.replace("_", "").lower()
 
 
 def _instant(text: str | None, name: str) -> datetime | None:
@@ -212,22 +204,3 @@ def _instant(text: str | None, name: str) -> datetime | None:
         return read_date_time(text if text[10:11] == " " else text.replace(" ", "+"))
     except ValueError as problem:
         raise Invalid(str(problem), ("query", name)) from None
-
-
-def _decision(record: DecisionRecord) -> DecisionResponse:
-    rule = Rule[record.rule]
-    return DecisionResponse(
-        decided_at=text_of(record.decided_at),
-        purpose=record.purpose,
-        connector_id=record.connector_id,
-        id_tag=mask(record.id_tag),
-        verdict=record.verdict.value,
-        rule=record.rule,
-        source=record.source,
-        status=record.status,
-        list_version=record.list_version,
-        cache_age_s=record.cache_age_s,
-        detail=record.detail,
-        reason=rule.says,
-        next=rule.then,
-    )

@@ -8,11 +8,10 @@ client sends them since 0.3: other names of the fields, and one form of receipt 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from fastapi import Depends, FastAPI, Path
 from fastapi.security import HTTPBearer
-from pydantic import create_model
 
 from agent.api import response_models, schemas
 from agent.api.commands_configuration import ConfigurationCommands, ProxyCommand
@@ -20,7 +19,7 @@ from agent.api.commands_sessions import SessionCommands
 from agent.api.commands_simulation import SimulationCommands
 from agent.api.errors import Invalid, not_found
 from agent.api.middleware import COMMANDS, EVCHARGER_COMMANDS
-from agent.api.service import PURPOSES, ControlService
+from agent.api.service import PURPOSES, ControlService, PreparedCommand
 from agent.control.parked_messages import NotParked
 
 Receipt = response_models.LocationCommandResponse
@@ -28,7 +27,7 @@ Taken = response_models.QueuedCommandResponse
 Body = type[schemas.Model]
 
 bearer = HTTPBearer(auto_error=False, description="A token of the charge point.")
-_TOLD = {
+_MEANINGS = {
     400: "Invalid data",
     401: "Missing or invalid bearer token",
     403: "Scope missing",
@@ -44,7 +43,7 @@ _TOLD = {
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": response_models.HttpErrorResponse, "description": message}
-    for status, message in _TOLD.items()
+    for status, message in _MEANINGS.items()
 }
 READ_ERRORS: dict[int | str, dict[str, Any]] = {
     status: ERRORS[status] for status in (401, 403, 404, 405, 500, 503)
@@ -63,29 +62,46 @@ class _Command:
     """One command. ``work`` gets the event: it prepares what is queued, or does it at once."""
 
     name: str
-    request: Body  # below /ocpp
+    event: Body
     work: Callable[[Any], Awaitable[Any]]
     words: str
-    answer: Body = Receipt  # below /ocpp; another one: it is done at once
     path: str = ""  # where it is not the name
     payload: Body | None = None  # below /evcharger, where it is not the event
     is_older: bool = False  # the newer client has no call for it
+    body: str = ""  # the name of the body below /ocpp, where it is not that of the event
 
     @property
     def place(self) -> str:
         """Where it is served, below its family."""
         return self.path or self.name.replace("_", "-")
 
+    @property
+    def answer(self) -> Body:
+        """What it answers below /ocpp; Receipt: it is queued."""
+        made: Any = get_type_hints(self.work)["return"]
+        answer: Body = Receipt if made is PreparedCommand else made
+        return answer
+
+    @property
+    def request(self) -> Body:
+        """Its body below /ocpp."""
+        is_queued = self.answer is Receipt
+        target = schemas.CommandTarget if is_queued else schemas.ChargerCommandTarget
+        called = self.event.__name__.removesuffix("Event").removesuffix("Command")
+        body = self.body or f"{'Unified' if is_queued else 'Targeted'}{called}Request"
+        return schemas.request_body(body, target, self.event)
+
 
 def add_command_routes(app: FastAPI, service: ControlService) -> None:
     """Every POST below /ocpp/commands/ and /evcharger/commands/."""
     simulation = SimulationCommands(service)
     sessions = SessionCommands(service, simulation)
-    commands = (
-        *_single_commands(ConfigurationCommands(service), ProxyCommand(service)),
+    configuration, proxy = ConfigurationCommands(service), ProxyCommand(service)
+    commands = [
+        *_single_commands(configuration, proxy),
         *_simulation_commands(simulation),
         *_session_commands(sessions),
-    )
+    ]
     for command in commands:
         _add_route(app, service, command)
     for command in commands:
@@ -93,136 +109,111 @@ def add_command_routes(app: FastAPI, service: ControlService) -> None:
             _add_evcharger_route(app, service, command)
 
 
-def _single_commands(
-    configuration: ConfigurationCommands, proxy: ProxyCommand
-) -> tuple[_Command, ...]:
-    return (
+def _single_commands(configuration: ConfigurationCommands, proxy: ProxyCommand) -> list[_Command]:
+    return [
         _Command(
             "proxy_message",
-            schemas.TargetedProxyMessageRequest,
+            schemas.ProxyMessageEvent,
             proxy.send,
             "Send one message from the charger to the central system.",
-            answer=Taken,
             payload=schemas.ProxyMessagePayload,
         ),
         _Command(
             "set_configuration",
-            schemas.TargetedConfigurationUpdateRequest,
+            schemas.ConfigurationUpdateEvent,
             configuration.change,
             "Change OCPP configuration keys, as the central system would.",
-            answer=response_models.ConfigurationChangeResponse,
             path="configuration",
             payload=schemas.ConfigurationChangePayload,
         ),
         _Command(
             "reset_cache",
-            schemas.TargetedEmptyRequest,
-            lambda event: configuration.reset_cache(),
+            schemas.EmptyEvent,
+            configuration.reset_cache,
             "Clear the authorization cache; the local list stays.",
-            answer=response_models.CacheResetResponse,
             path="cache/reset",
         ),
         _Command(
             "send_local_list",
-            schemas.TargetedLocalAuthListUpdateRequest,
+            schemas.LocalAuthListEvent,
             configuration.send_list,
             "Replace the local authorization list; list_version must increase.",
-            answer=response_models.LocalListMutationResponse,
             path="local-auth-list",
             payload=schemas.LocalAuthListPayload,
+            body="TargetedLocalAuthListUpdateRequest",
         ),
         _Command(
             "clear_local_list",
-            schemas.TargetedEmptyRequest,
-            lambda event: configuration.clear_list(),
+            schemas.EmptyEvent,
+            configuration.clear_list,
             "Remove all entries; the list version becomes 0.",
-            answer=response_models.LocalListMutationResponse,
             path="clear-local-auth-list",
         ),
-    )
+    ]
 
 
-def _simulation_commands(simulation: SimulationCommands) -> tuple[_Command, ...]:
-    connector = schemas.UnifiedConnectorRequest
-    fault = response_models.FaultOperationResponse
-    ask, ask_no_more = simulation.request_energy, simulation.stop_energy
-    return (
+def _simulation_commands(simulation: SimulationCommands) -> list[_Command]:
+    connector, power = schemas.ConnectorCommandEvent, schemas.PowerUpdateCommandEvent
+    broken, mended = schemas.InjectFaultEvent, schemas.ClearFaultEvent
+    ask, cease = simulation.request_energy, simulation.stop_energy
+    card, show = schemas.PresentCardCommandEvent, simulation.present_card
+    of_reader = "Hold a card to the simulated reader."
+    return [
         _Command(
-            "inject_fault",
-            schemas.TargetedInjectFaultRequest,
-            simulation.inject,
-            "Let a simulated connector report a fault.",
-            answer=fault,
+            "inject_fault", broken, simulation.inject, "Let a simulated connector report a fault."
         ),
-        _Command(
-            "clear_fault",
-            schemas.TargetedClearFaultRequest,
-            simulation.clear,
-            "Mend a simulated connector.",
-            answer=fault,
-        ),
+        _Command("clear_fault", mended, simulation.clear, "Mend a simulated connector."),
         _Command("plug_connector", connector, simulation.plug, "Plug the simulated car in."),
         _Command("unplug_connector", connector, simulation.unplug, "Unplug the simulated car."),
         _Command("ev_requests_energy", connector, ask, "Let the simulated car ask for energy."),
-        _Command("ev_stops_energy", connector, ask_no_more, "Let the simulated car ask no more."),
-        _Command(
-            "power_update",
-            schemas.UnifiedPowerUpdateRequest,
-            simulation.power,
-            "Set what the simulated car draws.",
-        ),
-        _Command(
-            "present_card",
-            schemas.UnifiedPresentCardRequest,
-            simulation.present_card,
-            "Hold a card to the simulated reader.",
-            is_older=True,
-        ),
-    )
+        _Command("ev_stops_energy", connector, cease, "Let the simulated car ask no more."),
+        _Command("power_update", power, simulation.power, "Set what the simulated car draws."),
+        _Command("present_card", card, show, of_reader, is_older=True),
+    ]
 
 
-def _session_commands(sessions: SessionCommands) -> tuple[_Command, ...]:
-    return (
+def _session_commands(sessions: SessionCommands) -> list[_Command]:
+    return [
         _Command(
             "unlock_connector",
-            schemas.UnifiedConnectorRequest,
+            schemas.ConnectorCommandEvent,
             sessions.unlock,
             "End the session and release the cable.",
             is_older=True,
         ),
         _Command(
             "start_transaction",
-            schemas.UnifiedStartTransactionRequest,
+            schemas.StartTransactionCommandEvent,
             sessions.start_transaction,
             "Start a transaction on a cable that is in.",
             is_older=True,
         ),
         _Command(
             "stop_transaction",
-            schemas.UnifiedStopTransactionRequest,
+            schemas.StopTransactionCommandEvent,
             sessions.stop_transaction,
             "Stop a transaction; the cable stays.",
             is_older=True,
         ),
         _Command(
             "start_session",
-            schemas.UnifiedStartSessionRequest,
+            schemas.StartSessionCommandEvent,
             sessions.start_session,
             "Plug in, authorize and start; the session may end by itself.",
         ),
         _Command(
             "stop_session",
-            schemas.UnifiedStopSessionRequest,
+            schemas.StopSessionCommandEvent,
             sessions.stop_session,
             "Stop the transaction and unplug.",
         ),
         _Command(
             "authorize_id_tag",
-            schemas.UnifiedAuthorizeIdTagRequest,
+            schemas.AuthorizeIdTagCommandEvent,
             sessions.authorize,
             "Ask the central system about a tag.",
         ),
-    )
+    ]
 
 
 def _add_route(app: FastAPI, service: ControlService, command: _Command) -> None:
@@ -257,15 +248,10 @@ def _add_evcharger_route(app: FastAPI, service: ControlService, command: _Comman
             where = tuple("payload" if part == "event" else part for part in problem.where)
             raise Invalid(problem.detail, where, problem.kind) from None
 
-    event = command.request.model_fields["event"]
-    payload: Any = command.payload or event.annotation
-    serve.__annotations__["request"] = create_model(
-        f"{command.name.title().replace('_', '')}PayloadRequest",
-        __base__=schemas.Model,
-        __doc__=f"Request for {command.place} below /evcharger.",
-        target=(schemas.PayloadTarget, ...),
-        payload=(payload, ... if event.is_required() else event.default),
-    )
+    named = f"{command.name.title().replace('_', '')}PayloadRequest"
+    payload = command.payload or command.event
+    body = schemas.request_body(named, schemas.PayloadTarget, payload, "payload")
+    serve.__annotations__["request"] = body
     place = EVCHARGER_COMMANDS + command.place
     app.post(place, name=command.name, description=command.words, **_QUEUED)(serve)
 

@@ -6,7 +6,9 @@ Types are strict: a text is no number. Unknown members are ignored.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,6 +18,8 @@ from pydantic import (
     ConfigDict,
     FailFast,
     Field,
+    ValidationError,
+    create_model,
     model_validator,
 )
 
@@ -169,7 +173,7 @@ class LocalAuthListEvent(Model):
     """Command payload for local authorization list upload."""
 
     list_version: int
-    entries: Annotated[list[LocalAuthListEntry], FailFast()]  # 30,000 errors help nobody
+    entries: Annotated[list[LocalAuthListEntry], FailFast()]  # the first error is enough
     update_type: Literal["Full", "Differential"] = "Full"
 
 
@@ -279,99 +283,13 @@ class LocalAuthListPayload(LocalAuthListEvent):
 # --- requests ------------------------------------------------------------------------------------
 
 
-class TargetedProxyMessageRequest(Model):
-    """Request for proxy-message."""
-
-    target: ChargerCommandTarget
-    event: ProxyMessageEvent
-
-
-class TargetedConfigurationUpdateRequest(Model):
-    """Request for configuration."""
-
-    target: ChargerCommandTarget
-    event: ConfigurationUpdateEvent
-
-
-class TargetedEmptyRequest(Model):
-    """Request for commands that only need a target; event may be missing."""
-
-    target: ChargerCommandTarget
-    event: EmptyEvent = EmptyEvent()
-
-
-class TargetedLocalAuthListUpdateRequest(Model):
-    """Request for local authorization list upload command."""
-
-    target: ChargerCommandTarget
-    event: LocalAuthListEvent
-
-
-class TargetedInjectFaultRequest(Model):
-    """Request for inject-fault."""
-
-    target: ChargerCommandTarget
-    event: InjectFaultEvent
-
-
-class TargetedClearFaultRequest(Model):
-    """Request for clear-fault."""
-
-    target: ChargerCommandTarget
-    event: ClearFaultEvent = ClearFaultEvent()
-
-
-class UnifiedConnectorRequest(Model):
-    """Request for commands about a connector."""
-
-    target: CommandTarget
-    event: ConnectorCommandEvent = ConnectorCommandEvent()
-
-
-class UnifiedStartTransactionRequest(Model):
-    """Request for start-transaction."""
-
-    target: CommandTarget
-    event: StartTransactionCommandEvent
-
-
-class UnifiedStopTransactionRequest(Model):
-    """Request for stop-transaction."""
-
-    target: CommandTarget
-    event: StopTransactionCommandEvent = StopTransactionCommandEvent()
-
-
-class UnifiedStartSessionRequest(Model):
-    """Request for start-session."""
-
-    target: CommandTarget
-    event: StartSessionCommandEvent
-
-
-class UnifiedStopSessionRequest(Model):
-    """Request for stop-session."""
-
-    target: CommandTarget
-    event: StopSessionCommandEvent = StopSessionCommandEvent()
-
-
-class UnifiedAuthorizeIdTagRequest(Model):
-    """Request for authorize-id-tag."""
-
-    target: CommandTarget
-    event: AuthorizeIdTagCommandEvent
-
-
-class UnifiedPowerUpdateRequest(Model):
-    """Request for power-update."""
-
-    target: CommandTarget
-    event: PowerUpdateCommandEvent
-
-
-class UnifiedPresentCardRequest(Model):
-    """Request for present-card."""
-
-    target: CommandTarget
-    event: PresentCardCommandEvent
+@cache
+def request_body(
+    name: str, target: type[Model], content: type[Model], member: str = "event"
+) -> type[Model]:
+    """The body of a request: whom it is for, and what; that may be missing if its members may."""
+    default: Any = ...
+    with suppress(ValidationError):
+        default = content()
+    fields: dict[str, Any] = {"target": (target, ...), member: (content, default)}
+    return create_model(name, __base__=Model, __doc__="The body of a request.", **fields)

@@ -1,4 +1,4 @@
-"""The API's own thread: it imports the framework, listens, and ends when it is told to.
+"""The API's own thread: it imports the framework, listens, and ends when it is closed.
 
 Nothing in this module needs the framework before the thread runs.
 """
@@ -40,7 +40,7 @@ class ApiServer:
         self.address: tuple[str, int] | None = None  # while it listens
 
     def start(self) -> None:
-        """Begin; a problem is told in the log, and tried again."""
+        """Begin; a problem is logged, and the start is tried again."""
         self._thread.start()
 
     async def close(self) -> None:

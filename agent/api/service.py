@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from agent.api.agent_bridge import PARTS, AgentBridge
-from agent.api.errors import Invalid, Refused, conflict, not_connected, not_found, unavailable
+from agent.api.errors import Invalid, Refused, conflict, not_connected, not_found
 from agent.api.queue import CommandQueue, Run
 from agent.api.response_models import (
     LocationCommandFailure,
@@ -273,8 +273,3 @@ def _taken(command: QueuedCommand, event: BaseModel) -> QueuedCommandResponse:
         ocpp_version=VERSION,
         payload=event.model_dump(mode="json", exclude_unset=True),
     )
-
-
-def too_busy(problem: Exception) -> Refused:
-    """The agent cannot say in time; nothing is known to have happened."""
-    return unavailable("not_decided_in_time", f"The charge point did not decide in time: {problem}")

@@ -33,7 +33,9 @@ def make_server(
     app: App = middleware
     closers: list[Callable[[], Awaitable[None]]] = [service.queue.close]
     if agent.settings.api.page:
-        app, close_page = _with_page(middleware, service, known_tokens, authenticator, limits)
+        from agent.api.page.site import open_page  # jinja2 is not needed when it is off
+
+        app, close_page = open_page(middleware, service, known_tokens, authenticator, limits)
         closers.insert(0, close_page)
 
     async def close() -> None:
@@ -56,19 +58,6 @@ def make_server(
         h11_max_incomplete_event_size=HEADERS_MAX,
     )
     return uvicorn.Server(config), close
-
-
-def _with_page(
-    middleware: AccessMiddleware,
-    service: ControlService,
-    known_tokens: KnownTokens,
-    authenticator: Authenticator,
-    limits: RequestLimits,
-) -> tuple[App, Callable[[], Awaitable[None]]]:
-    # Imported here: not needed when it is off.
-    from agent.api.page.setup import open_page
-
-    return open_page(middleware, service, known_tokens, authenticator, limits)
 
 
 def _closing_after_two_lengths(app: App) -> App:
@@ -142,7 +131,7 @@ class LingeringTransport:
 
     What arrives meanwhile is for the protocol to drop. A socket that is closed with unread bytes in
     it resets the connection, and a client that was still sending would lose the answer that says
-    why nobody reads it (RFC 9112, 9.6).
+    why it is not read (RFC 9112, 9.6).
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:

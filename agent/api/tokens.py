@@ -110,20 +110,17 @@ class TokenFile:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Two commands at once must not lose each other's token."""
-        with rights_of_owner(self.path.parent), self._locked():
-            yield
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as problem:
-            raise ApiError(in_words(problem, "use", self.path.parent)) from None
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(directory)
+        folder = self.path.parent
+        with rights_of_owner(folder):
+            try:
+                directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError as problem:
+                raise ApiError(in_words(problem, "use", folder)) from None
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(directory)
 
     def _write(self, tokens: list[ApiToken]) -> None:
         entries = [
@@ -224,7 +221,7 @@ class KnownTokens:
 
 
 class Authenticator:
-    """Authenticates whoever shows the text of a token, to the API and to the page."""
+    """Finds the token whose text a request or a login shows."""
 
     def __init__(
         self, known_tokens: KnownTokens, limits: RequestLimits, now_s: Callable[[], float]

@@ -9,7 +9,6 @@ import argparse
 import json
 import secrets
 import sys
-from pathlib import Path
 from typing import Any
 
 from agent.cli import paths
@@ -47,7 +46,7 @@ def run_token_command(options: argparse.Namespace) -> int:
     # Imported here: other commands do not need it.
     from agent.api.tokens import TokenFile
 
-    file = TokenFile(state_directory(options.config))
+    file = TokenFile(paths.find_storage(options.config).parent)  # beside the database
     match options.what:
         case "new":
             _new(file, options)
@@ -57,11 +56,6 @@ def run_token_command(options: argparse.Namespace) -> int:
             file.revoke(options.name)
             _tell(options, {"revoked": options.name}, f"{options.name} is revoked")
     return 0
-
-
-def state_directory(config: Path | None) -> Path:
-    """Where the agent keeps its state: beside its database."""
-    return paths.find_storage(config).parent
 
 
 def _new(file: Any, options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent.cli import paths
 from agent.cli.console import Console, as_json
 from agent.cli.status_view import finding_line
+from agent.maintenance.findings import Finding, failed, is_healthy, noted, passed, skipped
 from agent.platform.errors import ConfigError, ControlError, NoAgent
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from agent.config.settings import Settings
     from agent.core.connection_profile import ConnectionProfiles
     from agent.maintenance.agent_user import User
-    from agent.maintenance.findings import Finding
 
-Ask = Callable[[str], Any]
+Ask = Callable[..., Any]
 
 
 def add_doctor_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -33,7 +33,6 @@ def add_doctor_command(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def run_doctor_command(options: argparse.Namespace) -> int:
     """Tell every finding as it is made; 1 when something does not work."""
-    from agent.maintenance.findings import is_healthy
 
     console = Console(sys.stdout)
     findings = []
@@ -57,7 +56,6 @@ def _walk(config: Path | None) -> Iterator[Finding]:
         look_at_disk,
         look_at_secrets,
     )
-    from agent.maintenance.findings import failed, skipped
     from agent.runtime.clock import SystemClock, is_kernel_clock_synchronized
 
     now = SystemClock().now().utc
@@ -67,7 +65,7 @@ def _walk(config: Path | None) -> Iterator[Finding]:
     for mistake in mistakes:
         yield failed("configuration", mistake, f"sudo nano {path}")
     try:
-        ask, storage = _asker(config), paths.find_storage(config)
+        ask, storage = paths.asker(config), paths.find_storage(config)
     except ConfigError:
         return  # reported above; and it is not known where to look further
     status, about_agent = _ask_the_agent(ask)
@@ -98,20 +96,13 @@ def _settings(path: Path | None) -> tuple[Settings | None, list[str]]:
         return None, error.mistakes
 
 
-def _asker(config: Path | None) -> Ask:
-    from agent.control.server import ask
-
-    path = paths.find_socket(config)
-    return lambda what: ask(path, {"do": what})
-
-
 def _settings_of_the_demonstration(ask: Ask) -> Settings:
     """It has no file: it tells its settings itself; those that it begins with while none runs."""
     from agent.config.config_file import settings_from_data
     from agent.config.demo_settings import demo_settings
 
     try:
-        return settings_from_data(ask("settings"))
+        return settings_from_data(ask(do="settings"))
     except (ControlError, ConfigError):  # no agent, or one of another version: reported below
         return demo_settings(paths.demo_directory(), "")
 
@@ -119,7 +110,6 @@ def _settings_of_the_demonstration(ask: Ask) -> Settings:
 def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Finding]:
     from agent.maintenance.check_box import look_at_devices
     from agent.maintenance.check_pins import look_at_frozen_outputs
-    from agent.maintenance.findings import skipped
 
     if status is not None and status["simulated"]:
         yield skipped("devices", "the running agent simulates them all")
@@ -130,7 +120,6 @@ def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Fi
 
 def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Finding]:
     from agent.maintenance.check_link import look_at_link
-    from agent.maintenance.findings import noted
 
     profiles, problem = _connection_profiles(settings)
     if problem:
@@ -140,7 +129,6 @@ def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Fi
 
 def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Finding]:
     from agent.config.advice import warnings_for
-    from agent.maintenance.findings import noted, passed
 
     if path is None:
         yield passed("configuration", "that of the demonstration, which has no file")
@@ -167,10 +155,9 @@ def _connection_profiles(settings: Settings) -> tuple[ConnectionProfiles | None,
 
 
 def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:
-    from agent.maintenance.findings import failed, noted, passed
 
     try:
-        status = ask("status")
+        status = ask(do="status")
     except NoAgent as problem:
         then = "systemctl status chargepoint-agent"
         return None, noted("agent", str(problem), then)
@@ -182,7 +169,6 @@ def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:
 
 
 def _faults(status: Any) -> Iterator[Finding]:
-    from agent.maintenance.findings import failed
 
     if status is None:
         return

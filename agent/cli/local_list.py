@@ -22,7 +22,7 @@ from agent.platform.whole_file import write_private
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
-    from agent.core.values import IdTagInfo, ListEntry
+    from agent.core.values import IdTagInfo
 
 Ask = Callable[..., Any]
 
@@ -79,7 +79,7 @@ def _show(options: argparse.Namespace, ask: Ask) -> None:
         if len(shown) >= options.limit or len(page["shown"]) < limit:
             break
     if options.json:
-        _print_json({**page, "shown": shown})
+        print(as_json({**page, "shown": shown}))
         return
     state = "" if page["is_enabled"] else ", switched off (LocalAuthListEnabled is false)"
     console = Console(sys.stdout)
@@ -142,21 +142,14 @@ def _import(options: argparse.Namespace, ask: Ask) -> None:
     token = os.urandom(8).hex()
     with Console(sys.stderr).progress("handing over", len(entries)) as bar:
         for start in range(0, max(1, len(entries)), PIECE_MAX):
-            piece = [_as_data(entry, entry_as_data) for entry in entries[start : start + PIECE_MAX]]
+            piece = [entry_as_data(*entry) for entry in entries[start : start + PIECE_MAX]]
             ask("upload", token=token, is_first=start == 0, entries=piece)
             bar.at(start + len(piece))
         result = ask("import", token=token, replace=options.replace)
         while not result["is_done"]:
             result = ask("import", token=token)
-    _tell_of_others([entry.id_tag for entry in entries], now)
+    _tell_of_others([id_tag for id_tag, _ in entries], now)
     _tell(options, result, f"imported {_entries(result['received'])}")
-
-
-def _as_data(
-    entry: ListEntry, as_data: Callable[[str, IdTagInfo], dict[str, Any]]
-) -> dict[str, Any]:
-    assert entry.info is not None
-    return as_data(entry.id_tag, entry.info)
 
 
 def _export(options: argparse.Namespace, ask: Ask) -> None:
@@ -169,7 +162,7 @@ def _export(options: argparse.Namespace, ask: Ask) -> None:
         return
     write_private(Path(options.file), text.encode("ascii"))
     if options.json:
-        _print_json({"exported": len(entries)})
+        print(as_json({"exported": len(entries)}))
     else:
         print(f"exported {_entries(len(entries))} to {options.file}")
 
@@ -185,9 +178,7 @@ def _every_entry(ask: Ask) -> Iterator[tuple[str, IdTagInfo]]:
         if version != first:
             raise AgentError("the list was changed while it was read: try again")
         for data in page["shown"]:
-            entry = entry_of(data)
-            assert entry.info is not None
-            yield entry.id_tag, entry.info
+            yield entry_of(data)
         if len(page["shown"]) < PAGE_MAX:
             return
         after = page["shown"][-1]["id_tag"]
@@ -205,7 +196,7 @@ _ACTIONS: Mapping[str, Callable[[argparse.Namespace, Ask], None]] = {
 
 def _tell(options: argparse.Namespace, result: Mapping[str, Any], done: str) -> None:
     if options.json:
-        _print_json({key: value for key, value in result.items() if key != "is_done"})
+        print(as_json({key: value for key, value in result.items() if key != "is_done"}))
     else:
         words = f"the list has version {result['version']} and {_entries(result['entries'])}"
         Console(sys.stdout).tell([f"{done}; {words}"])
@@ -213,10 +204,6 @@ def _tell(options: argparse.Namespace, result: Mapping[str, Any], done: str) -> 
 
 def _entries(count: int) -> str:
     return "1 entry" if count == 1 else f"{count} entries"
-
-
-def _print_json(data: Any) -> None:
-    print(as_json(data))
 
 
 def _count(text: str) -> int:
@@ -245,12 +232,10 @@ def _content_of(name: str) -> bytes:
 
 @contextmanager
 def _access(options: argparse.Namespace) -> Iterator[Ask]:
-    from agent.control.server import ask
-
-    path = paths.find_socket(options.config)
+    ask = paths.asker(options.config)
 
     def ask_agent(what: str, **request: Any) -> Any:
-        return ask(path, {"do": "list", "what": what, **request})
+        return ask(do="list", what=what, **request)
 
     try:
         ask_agent("show", limit=1)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from agent.control.local_list import entry_as_data, expiry_of
 from agent.core.id_tag import is_valid_id_tag, tag_as_told
-from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
+from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.platform.edited_files import decoded
 from agent.platform.errors import EditedFileError, ListFileError
 
@@ -46,11 +46,14 @@ def list_as_csv(entries: Iterable[tuple[str, IdTagInfo]], form: str = "hex") -> 
     writer.writerow(COLUMNS)
     for id_tag, info in entries:
         data = entry_as_data(id_tag, info)
-        writer.writerow([_guarded(data.get(column, ""), form) for column in COLUMNS])
+        cells = (data.get(column, "") for column in COLUMNS)
+        writer.writerow([f"'{cell}" if _needs_guard(cell, form) else cell for cell in cells])
     return text.getvalue()
 
 
-def read_list_csv(content: bytes, entries_max: int, form: str = "hex") -> list[ListEntry]:
+def read_list_csv(
+    content: bytes, entries_max: int, form: str = "hex"
+) -> list[tuple[str, IdTagInfo]]:
     """Read a list. Raises ListFileError naming every line that is wrong (the first 20 of them).
 
     ``form``: the reader.uid_format of the box, in which UIDs are kept that are written otherwise.
@@ -78,7 +81,7 @@ class _CsvReader:
         self._mistakes: list[str] = []
         self._lines: dict[str, int] = {}  # where each idTag stands
 
-    def entries(self) -> list[ListEntry]:
+    def entries(self) -> list[tuple[str, IdTagInfo]]:
         try:
             columns = self._columns()
             entries = [entry for row in self._rows if (entry := self._entry(columns, row))]
@@ -103,7 +106,7 @@ class _CsvReader:
                 )
         return columns
 
-    def _entry(self, columns: Sequence[str], row: Sequence[str]) -> ListEntry | None:
+    def _entry(self, columns: Sequence[str], row: Sequence[str]) -> tuple[str, IdTagInfo] | None:
         cells = [_read_cell(cell, self._form) for cell in row]
         if not any(text for text, _ in cells):
             return None  # an empty line
@@ -124,7 +127,7 @@ class _CsvReader:
             self._wrong(str(problem))
             return None
 
-    def _checked(self, named: dict[str, str]) -> ListEntry:
+    def _checked(self, named: dict[str, str]) -> tuple[str, IdTagInfo]:
         id_tag = _tag(named.get("id_tag", ""), "id_tag")
         parent = named.get("parent_id_tag", "")
         status = _STATUSES.get((named.get("status") or "accepted").lower())
@@ -140,7 +143,7 @@ class _CsvReader:
             expiry_of(until) if until else None,
             _tag(parent, "parent_id_tag") if parent else None,
         )
-        return ListEntry(id_tag, info)
+        return id_tag, info
 
     def _wrong(self, claim: str) -> None:
         self._mistakes.append(f"line {self._rows.line_num}: {claim}")
@@ -194,10 +197,6 @@ def _read_as(column: str, text: str, form: str) -> str:
         if column != "id_tag":  # a group need not come from a reader
             return text
         raise ValueError(f"{column} {text[:30]} {problem}") from None
-
-
-def _guarded(cell: str, form: str) -> str:
-    return f"'{cell}" if _needs_guard(cell, form) else cell
 
 
 def _needs_guard(cell: str, form: str) -> bool:

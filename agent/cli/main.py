@@ -158,13 +158,13 @@ def _check_config(options: argparse.Namespace) -> int:
             raise ConfigError(missing)
     except ConfigError as error:
         if options.json:
-            _print_json({"ok": False, "mistakes": error.mistakes})
+            print(as_json({"ok": False, "mistakes": error.mistakes}))
             return 78
         raise
     pins = pin_table(settings)
     warnings = warnings_for(settings)
     if options.json:
-        _print_json({"ok": True, "warnings": warnings, "pins": dict(pins)})
+        print(as_json({"ok": True, "warnings": warnings, "pins": dict(pins)}))
         return 0
     console = Console(sys.stdout)
     console.tell(map(note, warnings))
@@ -178,25 +178,20 @@ def _check_config(options: argparse.Namespace) -> int:
 # --- talking to the running agent ----------------------------------------------------------------
 
 
-def _ask(options: argparse.Namespace, **request: Any) -> Any:
-    from agent.control.server import ask
-
-    return ask(paths.find_socket(options.config), request)
-
-
 def _status(options: argparse.Namespace) -> int:
-    status = _ask(options, do="status")
+    status = paths.asker(options.config)(do="status")
     if options.json:
-        _print_json(status)
+        print(as_json(status))
     else:
         Console(sys.stdout).tell(status_view.status_lines(status))
     return 0
 
 
 def _why(options: argparse.Namespace) -> int:
-    decisions = _ask(options, do="why", id_tag=options.id_tag, limit=options.limit)
+    ask = paths.asker(options.config)
+    decisions = ask(do="why", id_tag=options.id_tag, limit=options.limit)
     if options.json:
-        _print_json(decisions)
+        print(as_json(decisions))
     elif not decisions:
         print("no card has been decided on yet" if options.id_tag is None else "never seen here")
     else:
@@ -210,9 +205,9 @@ def _queue(options: argparse.Namespace) -> int:
     if (options.ref is None) != (options.order == "show"):
         print("retry and discard need the NUMBER of a message, show needs none", file=sys.stderr)
         return 2
-    answer = _ask(options, do="queue", order=options.order, ref=options.ref)
+    answer = paths.asker(options.config)(do="queue", order=options.order, ref=options.ref)
     if options.json:
-        _print_json(answer)
+        print(as_json(answer))
     elif options.order == "show":
         Console(sys.stdout).tell(status_view.queue_lines(answer))
     elif options.order == "retry":
@@ -233,11 +228,10 @@ def _sim(options: argparse.Namespace) -> int:
             request["wanted"] = options.wanted == "on"
         case "fault":
             request["name"] = options.name
-    answer = _ask(options, do="sim", **request)
+    answer = paths.asker(options.config)(do="sim", **request)
     if options.json:
-        _print_json(answer)
-        return 0
-    if options.lever == "tap":
+        print(as_json(answer))
+    elif options.lever == "tap":
         decision = answer.get("decision")
         if decision is None:
             raise ControlError("nothing was decided about the card; see chargepoint-agent status")
@@ -245,10 +239,6 @@ def _sim(options: argparse.Namespace) -> int:
     else:
         print("done; see: chargepoint-agent status")
     return 0
-
-
-def _print_json(data: Any) -> None:
-    print(as_json(data))
 
 
 # --- the parser ----------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 DEFAULT_CONFIG = Path("/etc/chargepoint-agent/config.toml")
 SERVICE_SOCKET = Path("/run/chargepoint-agent/control.sock")
@@ -29,13 +30,21 @@ def find_socket(config: Path | None) -> Path:
     return socket_path(find_storage(config), {})
 
 
+def asker(config: Path | None) -> Callable[..., Any]:
+    """What asks the running agent; see ``agent.control.server.ask``. Raises ConfigError."""
+    from agent.control.server import ask
+
+    path = find_socket(config)
+    return lambda **request: ask(path, request)
+
+
 def find_storage(config: Path | None) -> Path:
     """The database of the same agent: everything that it keeps lies beside it.
 
     Mistakes elsewhere in the file do not matter: a token must be revocable while there is one.
     Raises ConfigError where the file cannot be read, or does not tell.
     """
-    from agent.config.storage_path import storage_path_in
+    from agent.config.toml_text import storage_path_in
 
     found = config or config_in_use()
     return demo_directory() / "agent.db" if found is None else storage_path_in(found)

@@ -7,15 +7,19 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from agent.cli import paths
 from agent.cli.console import Console, as_json
 from agent.cli.status_view import finding_line
+from agent.maintenance.findings import (
+    Finding,
+    FindingVerdict,
+    failed,
+    is_healthy,
+    skipped,
+)
 from agent.platform.errors import AgentError, ControlError, NoAgent
-
-if TYPE_CHECKING:
-    from agent.maintenance.findings import Finding
 
 Ask = Callable[..., Any]
 Step = Mapping[str, str]
@@ -50,7 +54,6 @@ def run_acknowledge_command(options: argparse.Namespace) -> int:
 
 def run_self_test_command(options: argparse.Namespace) -> int:
     """Walk through the steps; 1 when one failed. Raises AgentError when it cannot be done now."""
-    from agent.maintenance.findings import is_healthy
 
     ask = _asker(options)
     if options.last:
@@ -77,7 +80,6 @@ def run_self_test_command(options: argparse.Namespace) -> int:
 
 
 def _walk(steps: list[Step], ask: Ask, person: Person | None) -> Iterator[Finding]:
-    from agent.maintenance.findings import Finding, FindingVerdict, failed, skipped
 
     for step in steps:
         name = step["name"]
@@ -88,8 +90,7 @@ def _walk(steps: list[Step], ask: Ask, person: Person | None) -> Iterator[Findin
             yield skipped(name, "left out")
             continue
         try:
-            data = ask(do="self_test", what="try", step=name)
-            finding = Finding(**{**data, "verdict": FindingVerdict(data["verdict"])})
+            finding = Finding.of(ask(do="self_test", what="try", step=name))
         except ControlError as problem:
             finding = failed(name, str(problem), "then try again")
         if finding.verdict is FindingVerdict.PASS and step["confirm"]:
@@ -98,10 +99,9 @@ def _walk(steps: list[Step], ask: Ask, person: Person | None) -> Iterator[Findin
 
 
 def _confirmed(finding: Finding, question: str, person: Person | None) -> Finding:
-    from agent.maintenance.findings import FindingVerdict
 
     if person is None:
-        words = f"{finding.words}; nobody was asked: {question}"
+        words = f"{finding.words}; no one was asked: {question}"
         return replace(finding, verdict=FindingVerdict.NOTE, words=words)
     if person.agrees(question):
         return replace(finding, words=f"{finding.words}, and a person has noticed")
@@ -117,7 +117,7 @@ class Person:
         self._questions = questions
 
     def agrees(self, question: str) -> bool:
-        """Ask; only a clear yes is one. ControlError when the keyboard is gone."""
+        """Ask; only a clear yes is one. ControlError at the end of the input."""
         self._questions.write(f"{question} [y/N] ")
         self._questions.flush()
         line = self._answers.readline()
@@ -154,16 +154,12 @@ def _show_steps(options: argparse.Namespace, steps: list[Step]) -> int:
 
 
 def _show_last(options: argparse.Namespace, ask: Ask) -> int:
-    from agent.maintenance.findings import Finding, FindingVerdict
 
     record = ask(do="self_test", what="last")
     if options.json:
         print(as_json(record))
     else:
-        findings = [
-            Finding(**{**data, "verdict": FindingVerdict(data["verdict"])})
-            for data in record["findings"]
-        ]
+        findings = [Finding.of(data) for data in record["findings"]]
         console = Console(sys.stdout)
         console.tell(map(finding_line, findings))
         console.tell(["", f"{_summary(findings)}; done at {record['time']}"])
@@ -171,20 +167,17 @@ def _show_last(options: argparse.Namespace, ask: Ask) -> int:
 
 
 def _summary(findings: list[Finding]) -> str:
-    from agent.maintenance.findings import FindingVerdict
 
     counts = {v: sum(finding.verdict is v for finding in findings) for v in FindingVerdict}
     return ", ".join(f"{count} {v.value}" for v, count in counts.items() if count) or "nothing"
 
 
 def _asker(options: argparse.Namespace) -> Ask:
-    from agent.control.server import ask
-
-    path = paths.find_socket(options.config)
+    ask = paths.asker(options.config)
 
     def ask_agent(**request: Any) -> Any:
         try:
-            return ask(path, request)
+            return ask(**request)
         except NoAgent as problem:
             raise NoAgent(f"{problem}; the running agent does this: start it first") from None
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
-
-if TYPE_CHECKING:
-    from agent.maintenance.findings import Finding
+from agent.maintenance.findings import Finding
 
 _STATUS_COLOURS = {
     "Available": GREEN,

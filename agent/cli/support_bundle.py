@@ -10,6 +10,8 @@ import argparse
 import base64
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +73,7 @@ def _from_the_agent(options: argparse.Namespace, console: Console) -> tuple[list
     from agent.maintenance.support_bundle import unpack
 
     try:
-        packed = _asked(paths.find_socket(options.config), console)
-        return unpack(packed), ""
+        return unpack(_asked(paths.asker(options.config), console)), ""
     except ConfigError:
         missing = "the configuration does not tell where an agent would answer"
     except NoAgent:
@@ -83,23 +84,19 @@ def _from_the_agent(options: argparse.Namespace, console: Console) -> tuple[list
     return [], missing
 
 
-def _asked(path: Path, console: Console) -> bytes:
-    from agent.control.server import ask
-
-    def order(what: str, **more: Any) -> Any:
-        return ask(path, {"do": "bundle", "order": what, **more})
-
-    order("begin")
+def _asked(ask: Callable[..., Any], console: Console) -> bytes:
+    order = partial(ask, do="bundle")
+    order(order="begin")
     size = None
     with console.progress("the agent collects", 100) as bar:
         while size is None:
-            seen = order("look")
+            seen = order(order="look")
             size = seen["size"]
             bar.at(100 * seen["done"] // max(1, seen["total"]))
     packed = b""
     with console.progress("fetching", size) as bar:
         while len(packed) < size:
-            packed += base64.b64decode(order("read", offset=len(packed))["piece"])
+            packed += base64.b64decode(order(order="read", offset=len(packed))["piece"])
             bar.at(len(packed))
     return packed
 

@@ -32,6 +32,11 @@ class Mistakes:
         self.add_sentence(f"{self.name(path)} {claim}", path)
         self._unsound.add(path)
 
+    def check(self, path: KeyPath, value: object, is_right: object, wanted: str) -> None:
+        """Note what a key must be, unless it is right, or something was wrong with it before."""
+        if not is_right and self.is_sound(path):
+            self.add(path, f"{wanted}, got {shown(value)}")
+
     def add_sentence(self, sentence: str, *paths: KeyPath) -> None:
         """Note a mistake between several keys, as a whole sentence without its full stop."""
         self._found.append((paths, sentence))

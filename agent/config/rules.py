@@ -35,7 +35,9 @@ def check_rules(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
     _check_charge_point(settings.charge_point, mistakes)
     _check_supply(settings.charge_point, mistakes)
     _check_central_system(settings, mistakes)
-    _check_storage(settings, mistakes)
+    path = settings.storage.path
+    is_file = path and not path.endswith("/")
+    mistakes.check(("storage", "path"), path, is_file, "must name a file")
     _check_connector_ids(settings, mistakes)
     _check_reader(settings, mistakes)
     _check_simulation(settings, mistakes)
@@ -117,12 +119,6 @@ def _url_problem(url: str) -> str | None:
     if "?" in url or "#" in url:
         return f'must not have "?" or "#" in it: the identity is appended, got {shown(url)}'
     return None
-
-
-def _check_storage(settings: Settings, mistakes: Mistakes) -> None:
-    path: KeyPath = ("storage", "path")
-    if mistakes.is_sound(path) and (not settings.storage.path or settings.storage.path[-1] == "/"):
-        mistakes.add(path, f"must name a file, got {shown(settings.storage.path)}")
 
 
 def _check_connector_ids(settings: Settings, mistakes: Mistakes) -> None:

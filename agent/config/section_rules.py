@@ -17,27 +17,23 @@ TOKEN_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 def check_api(api: ApiSettings, mistakes: Mistakes) -> None:
     """Note what is wrong with the address, and with tokens beside each other."""
-    if mistakes.is_sound(("api", "listen")) and listen_address(api.listen) is None:
-        wanted = 'must be an address and a port, as "127.0.0.1:8080" or "[::1]:8080"'
-        mistakes.add(("api", "listen"), f"{wanted}, got {shown(api.listen)}")
+    wanted = 'must be an address and a port, as "127.0.0.1:8080" or "[::1]:8080"'
+    mistakes.check(("api", "listen"), api.listen, listen_address(api.listen), wanted)
     for index, host in enumerate(api.hosts):
-        here: KeyPath = ("api", "hosts", index)
-        if mistakes.is_sound(here) and not HOST_NAME.fullmatch(host):
-            wanted = 'must be a name alone, as "charger.example.com"'
-            mistakes.add(here, f"{wanted}, got {shown(host)}")
+        wanted = 'must be a name alone, as "charger.example.com"'
+        mistakes.check(("api", "hosts", index), host, HOST_NAME.fullmatch(host), wanted)
     names: dict[str, KeyPath] = {}
     for index, token in enumerate(api.tokens):
         path: KeyPath = ("api", "tokens", index)
         for key in ("secret_file", "scopes"):
             if mistakes.is_sound((*path, key)) and not getattr(token, key):
                 mistakes.add((*path, key), "must not be empty")
-        here = (*path, "name")
+        here: KeyPath = (*path, "name")
+        wanted = "must have 1 to 40 letters, digits, dots, dashes or underscores"
+        mistakes.check(here, token.name, TOKEN_NAME.fullmatch(token.name), wanted)
         if not mistakes.is_sound(here):
             continue
-        if not TOKEN_NAME.fullmatch(token.name):
-            wanted = "must have 1 to 40 letters, digits, dots, dashes or underscores"
-            mistakes.add(here, f"{wanted}, got {shown(token.name)}")
-        elif token.name in names:
+        if token.name in names:
             other = mistakes.name(names[token.name])
             mistakes.add_sentence(f"{other} and {mistakes.name(here)} are the same", here)
         names.setdefault(token.name, here)
@@ -71,12 +67,20 @@ _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 def check_bus(settings: Settings, mistakes: Mistakes) -> None:
     """Note what is wrong with the broker, the topics, the prefixes and the EVSE ids."""
     _check_prefixes(settings, mistakes)
-    _check_free_tag(settings.authorization.free_charging_id_tag, mistakes)
+    id_tag = settings.authorization.free_charging_id_tag
+    path: KeyPath = ("authorization", "free_charging_id_tag")
+    wanted = f"must be at most {ID_TAG_MAX} plain characters"
+    mistakes.check(path, id_tag, not id_tag or is_valid_id_tag(id_tag), wanted)
     mqtt = settings.mqtt
-    if mistakes.is_sound(("mqtt", "host")) and not _HOST.fullmatch(mqtt.host):
-        wanted = "must be the name or the address of a machine"
-        mistakes.add(("mqtt", "host"), f"{wanted}, got {shown(mqtt.host)}")
-    _check_topic_prefix(mqtt.topic_prefix, mistakes)
+    wanted = "must be the name or the address of a machine"
+    mistakes.check(("mqtt", "host"), mqtt.host, _HOST.fullmatch(mqtt.host), wanted)
+    prefix = mqtt.topic_prefix
+    is_plain = prefix.isascii() and prefix.isprintable() and not set("+# ").intersection(prefix)
+    is_right = is_plain and prefix.endswith("/") and len(prefix) <= _TOPIC_PREFIX_MAX
+    wanted = f"must be at most {_TOPIC_PREFIX_MAX} plain characters without + and #, and end"
+    mistakes.check(
+        ("mqtt", "topic_prefix"), prefix, not prefix or is_right, f"{wanted} with a slash"
+    )
     if mqtt.password_file and not mqtt.username and mistakes.is_sound(("mqtt", "username")):
         here: KeyPath = ("mqtt", "password_file")
         mistakes.add(here, "needs mqtt.username")
@@ -90,29 +94,9 @@ def _check_prefixes(settings: Settings, mistakes: Mistakes) -> None:
         ("mac_prefix", authorization.mac_prefix, True),
         ("key_code_prefix", authorization.key_code_prefix, False),
     ):
-        path: KeyPath = ("authorization", name)
-        if not mistakes.is_sound(path) or (may_be_empty and not prefix):
-            continue
-        if not TAG_PREFIX.fullmatch(prefix):
-            wanted = "must be 3 to 5 letters or digits and a colon"
-            mistakes.add(path, f"{wanted}, got {shown(prefix)}")
-
-
-def _check_free_tag(id_tag: str, mistakes: Mistakes) -> None:
-    path: KeyPath = ("authorization", "free_charging_id_tag")
-    if id_tag and mistakes.is_sound(path) and not is_valid_id_tag(id_tag):
-        wanted = f"must be at most {ID_TAG_MAX} plain characters"
-        mistakes.add(path, f"{wanted}, got {shown(id_tag)}")
-
-
-def _check_topic_prefix(prefix: str, mistakes: Mistakes) -> None:
-    path: KeyPath = ("mqtt", "topic_prefix")
-    if not mistakes.is_sound(path) or not prefix:
-        return
-    is_plain = prefix.isascii() and prefix.isprintable() and not set("+# ").intersection(prefix)
-    if not is_plain or not prefix.endswith("/") or len(prefix) > _TOPIC_PREFIX_MAX:
-        wanted = f"must be at most {_TOPIC_PREFIX_MAX} plain characters without + and #, and end"
-        mistakes.add(path, f"{wanted} with a slash, got {shown(prefix)}")
+        is_right = TAG_PREFIX.fullmatch(prefix) or (may_be_empty and not prefix)
+        wanted = "must be 3 to 5 letters or digits and a colon"
+        mistakes.check(("authorization", name), prefix, is_right, wanted)
 
 
 def _check_evse_ids(settings: Settings, mistakes: Mistakes) -> None:

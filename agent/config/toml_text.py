@@ -1,16 +1,21 @@
-"""The text of the configuration file, and what TOML makes of it."""
+"""The text of the configuration file, what TOML makes of it, and where the database is by it."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from agent.config.settings import StorageSettings
 from agent.platform.edited_files import read_text
 from agent.platform.errors import ConfigError, EditedFileError
 
 FILE_MAX_BYTES = 1024 * 1024
 DOTS_MAX = 100
+_HEADER = re.compile(r"\s*\[\[?\s*([^\]]*?)\s*\]")
+_SAYS_PATH = re.compile(r"\s*path\s*=")
+_SAYS_STORAGE = re.compile(r"\s*storage\s*[.=]")
 
 
 def content_of(path: Path) -> str:
@@ -37,3 +42,40 @@ def parsed(text: str) -> dict[str, Any]:
         raise ConfigError(["The file is not usable: its brackets are nested too deeply"]) from None
     except ValueError:  # Python reads no more than 4300 digits
         raise ConfigError(["The file is not usable: a number has too many digits"]) from None
+
+
+def storage_path_in(path: Path) -> Path:
+    """The database file that this configuration names, or the default.
+
+    The rest of it may have mistakes: to ask the running agent, or to revoke a token, nothing else
+    is needed. Raises ConfigError when the file cannot be read, or what it says about this cannot.
+    """
+    text = content_of(path)
+    try:
+        data = parsed(text)
+    except ConfigError as problem:
+        data = _salvaged(text, problem)
+    storage = data.get("storage", {})
+    given = storage.get("path", StorageSettings().path) if isinstance(storage, dict) else None
+    if not isinstance(given, str) or not given:
+        raise ConfigError(["storage.path must name a file: it is not known where the database is"])
+    return Path(given)
+
+
+def _salvaged(text: str, problem: ConfigError) -> dict[str, Any]:
+    """What single lines say about ``storage.path`` in a text that is not TOML as a whole.
+
+    Raises ``problem`` when one of these lines is the mistake.
+    """
+    section, lines = "", []
+    for line in text.split("\n"):
+        if header := _HEADER.match(line):
+            section = header[1]
+        elif section == "storage" and _SAYS_PATH.match(line):
+            lines.append(f"storage.{line.strip()}")
+        elif not section and _SAYS_STORAGE.match(line):
+            lines.append(line)
+    try:
+        return tomllib.loads("\n".join(lines))
+    except ValueError:
+        raise problem from None

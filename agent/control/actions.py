@@ -96,18 +96,11 @@ class ControlActions:
             case "clear":
                 simulation.clear(connector_id)
             case "network":
-                self._switch_network(bool(request.get("wanted")))
+                if (network := self._services.network) is None:
+                    raise ControlError("the network of this box is not simulated")
+                (network.mend if request.get("wanted") else network.cut)()
             case other:
                 raise ControlError(f"there is no lever {other!r}")
-
-    def _switch_network(self, wanted: bool) -> None:
-        network = self._services.network
-        if network is None:
-            raise ControlError("the network of this box is not simulated")
-        if wanted:
-            network.mend()
-        else:
-            network.cut()
 
     async def _tap(self, request: Mapping[str, Any]) -> dict[str, Any]:
         card = str(request.get("card", ""))

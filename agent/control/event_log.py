@@ -108,7 +108,7 @@ def _about_event(event: Event) -> Iterator[str]:
         case ev.MeterFailed(connector_id, problem):
             yield WarningLine(f"connector {connector_id}: meter: {problem}")
         case ev.ContactorTripped(connector_id, reason) if reason != "reflex":
-            # What the reflex saw (plug out, pilot, emergency stop ...) is told by its own event.
+            # What the reflex saw (plug out, pilot, emergency stop ...) has an event of its own.
             yield WarningLine(f"connector {connector_id}: contactor opened by itself: {reason}")
         case ev.LockJammed(connector_id, wanted):
             yield WarningLine(f"connector {connector_id}: the lock did not become {wanted.value}")
@@ -173,9 +173,9 @@ def _about_reservations(before: ChargePoint, after: ChargePoint) -> Iterator[str
                 f" (reservation {made.reservation_id})"
             )
     left = {kept.reservation_id for kept in after.reservations}
-    for gone in before.reservations:
-        if gone.reservation_id not in left:
-            yield f"reservation {gone.reservation_id} is over"
+    for ended in before.reservations:
+        if ended.reservation_id not in left:
+            yield f"reservation {ended.reservation_id} is over"
 
 
 def _about_command(before: ChargePoint, after: ChargePoint, command: Command) -> Iterator[str]:

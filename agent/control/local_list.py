@@ -1,4 +1,4 @@
-"""The local list on the control socket: whole idTags are told here, for that is what it is for.
+"""The local list on the control socket: with whole idTags, for that is its purpose.
 
 A list is longer than a line of the socket: a file comes in pieces (``upload``), and counts when the
 last of them says so (``import``). One file at a time; the next one takes its place.
@@ -99,20 +99,22 @@ class ListActions:
     # --- changing ----------------------------------------------------------------------------
 
     async def _add(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        entry = entry_of(request)
-        assert entry.info is not None
-        return _told(await self._lists.add(entry.id_tag, entry.info, _ORIGIN))
+        id_tag, info = entry_of(request)
+        return _result(await self._lists.add(id_tag, info, _ORIGIN))
 
     async def _remove(self, request: Mapping[str, Any]) -> dict[str, Any]:
         id_tag = _text(request, "id_tag") or ""
         if not await self._lists.is_listed(id_tag):
-            id_tag = _as_told(id_tag, self._reader["form"])  # in the form in which "add" keeps it
+            try:  # in the form in which "add" keeps it
+                id_tag = tag_as_told(id_tag, self._reader["form"])
+            except ValueError as problem:
+                raise ControlError(f"{id_tag[:30]} {problem}") from None
         if not await self._lists.is_listed(id_tag):
             raise ControlError("this idTag is not on the list")
-        return _told(await self._lists.remove(id_tag, _ORIGIN))
+        return _result(await self._lists.remove(id_tag, _ORIGIN))
 
     async def _clear(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return _told(await self._lists.clear(_ORIGIN))
+        return _result(await self._lists.clear(_ORIGIN))
 
     async def _take_piece(self, request: Mapping[str, Any]) -> dict[str, Any]:
         upload = self._upload_of(request, begins=True)
@@ -122,7 +124,7 @@ class ListActions:
         limit = self._state().configuration.integer("LocalAuthListMaxLength")
         if len(upload.entries) + len(piece) > limit:
             raise ControlError(f"more entries than LocalAuthListMaxLength ({limit})")
-        upload.entries += [entry_of(data) for data in piece]
+        upload.entries += [ListEntry(*entry_of(data)) for data in piece]
         return {"received": len(upload.entries)}
 
     async def _import(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +139,7 @@ class ListActions:
             return {"is_done": False}
         if self._upload is upload:
             self._upload = None
-        return {"is_done": True, **_told(upload.work.result())}
+        return {"is_done": True, **_result(upload.work.result())}
 
     def _upload_of(self, request: Mapping[str, Any], *, begins: bool) -> _Upload:
         token = _text(request, "token") or ""
@@ -151,7 +153,7 @@ class ListActions:
         return self._upload
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
+def _result(outcome: Outcome) -> dict[str, Any]:
     if not outcome.is_accepted:
         raise ControlError(f"the list was not changed: {outcome.detail}")
     return {
@@ -172,8 +174,8 @@ def entry_as_data(id_tag: str, info: IdTagInfo) -> dict[str, Any]:
     return data
 
 
-def entry_of(data: object) -> ListEntry:
-    """An entry from plain data. Raises ControlError."""
+def entry_of(data: object) -> tuple[str, IdTagInfo]:
+    """An idTag and what is said about it, from plain data. Raises ControlError."""
     if not isinstance(data, Mapping):
         raise ControlError("an entry must be an object")
     status = _text(data, "status") or AuthorizationStatus.ACCEPTED.value
@@ -186,7 +188,7 @@ def entry_of(data: object) -> ListEntry:
         )
     except ValueError as problem:
         raise ControlError(str(problem)) from None
-    return ListEntry(_text(data, "id_tag") or "", info)
+    return _text(data, "id_tag") or "", info
 
 
 def expiry_of(text: str) -> datetime:
@@ -206,13 +208,6 @@ def expiry_of(text: str) -> datetime:
         return read_end(date)
     except ValueError:
         raise ValueError(f"{text[:40]!r} is no date: {wanted}") from None
-
-
-def _as_told(id_tag: str, form: str) -> str:
-    try:
-        return tag_as_told(id_tag, form)
-    except ValueError as problem:
-        raise ControlError(f"{id_tag[:30]} {problem}") from None
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

@@ -121,7 +121,7 @@ class ControlServer:
 def ask(path: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_S + 5) -> Any:
     """Send one request to the running agent and return its result.
 
-    Raises NoAgent when nobody listens there, ControlError with a sentence when it refuses.
+    Raises NoAgent when no process listens there, ControlError with a sentence when it refuses.
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:

@@ -228,7 +228,7 @@ def _words_while_charging(
 
 
 def _words_about_limit(state: ChargePoint, connector: Connector, now: Instant) -> str:
-    """The limit as somebody has set it: who is served by a share has 0 A where it is too low."""
+    """The limit that was set; a connector whose share is too low to charge has 0 A."""
     limit_a = charging_profiles_applied.allowed_a(state, connector, now)
     if limit_a < CURRENT_MIN_A:
         return f"{limit_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"

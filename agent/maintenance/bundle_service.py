@@ -22,7 +22,6 @@ PIECE_BYTES = 96 * 1024
 _LOOK_AGAIN_S = 0.3
 
 Work = Callable[..., Awaitable[Any]]
-Secrets = Callable[[], tuple[str, ...]]
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +40,8 @@ class BundleService:
         frames: FrameLog,
         work: Work,
         settle: Callable[[], Awaitable[None]],
-        secrets: Secrets = tuple,
     ) -> None:
-        """``work`` runs a slow function elsewhere; ``secrets`` are those that stand in no file.
-
-        ``settle`` lets the journal be written up to now.
-        """
+        """``work`` runs a slow function elsewhere; ``settle`` writes the journal up to now."""
         self._settings = settings
         self._clock = clock
         self._status = status
@@ -55,7 +50,6 @@ class BundleService:
         self._frames = frames
         self._work = work
         self._settle = settle
-        self._secrets = secrets
         self._one_bundle = asyncio.Lock()
         self._making: asyncio.Task[bytes] | None = None
         self._step = ("waiting", 0, 1)
@@ -98,7 +92,6 @@ class BundleService:
                 frames,
             ),
             window=window,
-            secrets=self._secrets(),
             journal=journal_excerpt,
             must_stop=lambda: self._clock.now().monotonic_s >= give_up_s,
         )

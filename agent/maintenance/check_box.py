@@ -100,10 +100,10 @@ def look_at_disk(storage: Path, user: User) -> Iterator[Finding]:
     usage = shutil.disk_usage(folder)
     kind = file_system_of(folder)
     if kind in _FORGETFUL:
-        words = f"{folder} is on a {kind}: sessions and cards are gone after a power cut"
+        words = f"{folder} is on a {kind}: sessions and cards are lost in a power cut"
         yield failed("disk", words, "set storage.path to a disk that stays")
     elif kind == "overlay":
-        words = f"{folder} is on an overlay: what is written may be gone after a power cut"
+        words = f"{folder} is on an overlay: what is written may be lost in a power cut"
         yield noted("disk", words, "keep storage.path on a partition of its own")
     free_mb = usage.free // 1_000_000
     words = f"{free_mb} MB free on {kind or 'the disk'} under {folder}"

@@ -31,13 +31,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticsRequest:
-    """GetDiagnostics.req, its times read."""
+    """GetDiagnostics.req, as it was read, and the name of the file that answers it."""
 
-    location: str
-    retries: int | None = None
-    retry_interval_s: float | None = None
-    begin: datetime | None = None
-    end: datetime | None = None
+    location: Location
+    name: str
+    window: Window
+    retries: int | None
+    retry_interval_s: float | None
 
 
 class DiagnosticsUploads:
@@ -75,52 +75,46 @@ class DiagnosticsUploads:
         end: datetime | None = None,
     ) -> tuple[str, Callable[[], None]] | None:
         """The name of the file, and what begins the upload; None when none can be made."""
-        request = DiagnosticsRequest(location, retries, retry_interval_s, begin, end)
-        return self._prepare(request)
-
-    def _prepare(self, request: DiagnosticsRequest) -> tuple[str, Callable[[], None]] | None:
         try:
-            location = location_of(request.location)
-            if location.scheme not in self._protocols():
-                raise TransferError(f"{location.scheme} is switched off here")
-            if request.begin and request.end and request.begin > request.end:
+            place = location_of(location)
+            if place.scheme not in self._protocols():
+                raise TransferError(f"{place.scheme} is switched off here")
+            if begin and end and begin > end:
                 raise TransferError("startTime is after stopTime")
         except TransferError as problem:
             logger.warning("No diagnostics can be sent: %s", problem)
             return None
         name = file_name(self._identity, self._clock.now().utc)
-        return name, lambda: self._begin(location, name, request)
+        request = DiagnosticsRequest(place, name, Window(begin, end), retries, retry_interval_s)
+        return name, lambda: self._begin(request)
 
     def close(self) -> None:
         """No upload goes on."""
         if self._upload is not None:
             self._upload.cancel()
 
-    def _begin(self, location: Location, name: str, request: DiagnosticsRequest) -> None:
+    def _begin(self, request: DiagnosticsRequest) -> None:
         if self._upload is not None and not self._upload.done():
             logger.warning("The diagnostics upload is called off: another one is wanted")
             self._upload.cancel()
-        work = self._run(location, name, request)
-        self._upload = asyncio.create_task(work, name="diagnostics upload")
+        self._upload = asyncio.create_task(self._run(request), name="diagnostics upload")
 
-    async def _run(self, location: Location, name: str, request: DiagnosticsRequest) -> None:
+    async def _run(self, request: DiagnosticsRequest) -> None:
         self._notices.send(ACTION, "Uploading")
         try:
-            packed = await self._bundles.make(Window(request.begin, request.end))
-            await self._try(location, name, packed, request)
+            packed = await self._bundles.make(request.window)
+            await self._try(packed, request)
         except AgentError as problem:
-            logger.warning("The diagnostics were not sent to %s: %s", location, problem)
+            logger.warning("The diagnostics were not sent to %s: %s", request.location, problem)
             self._notices.send(ACTION, "UploadFailed")
         except Exception:
             logger.exception("The diagnostics could not be made")
             self._notices.send(ACTION, "UploadFailed")
         else:
-            logger.info("The diagnostics were sent to %s as %s", location, name)
+            logger.info("The diagnostics were sent to %s as %s", request.location, request.name)
             self._notices.send(ACTION, "Uploaded")
 
-    async def _try(
-        self, location: Location, name: str, packed: bytes, request: DiagnosticsRequest
-    ) -> None:
+    async def _try(self, packed: bytes, request: DiagnosticsRequest) -> None:
         """Raises TransferError when the last attempt has failed too."""
         retries = RETRIES if request.retries is None else request.retries
         left = max(0, min(retries, RETRIES_MAX))  # errata 3.50: after the first attempt
@@ -128,14 +122,14 @@ class DiagnosticsUploads:
         wait_s = INTERVAL_S if given_s is None else max(0.0, min(given_s, INTERVAL_MAX_S))
         while True:
             try:
-                await self._transfers.upload(location, name, packed, ATTEMPT_S)
+                await self._transfers.upload(request.location, request.name, packed, ATTEMPT_S)
                 return
             except TransferError as problem:
                 if left == 0:
                     raise
                 logger.warning(
                     "The diagnostics could not be sent to %s: %s; next try in %.0f s (%d left)",
-                    location,
+                    request.location,
                     problem,
                     wait_s,
                     left,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
@@ -27,6 +27,11 @@ class Finding:
     verdict: FindingVerdict
     words: str
     then: str = ""
+
+    @classmethod
+    def of(cls, data: Mapping[str, str]) -> Finding:
+        """What ``as_data`` made plain."""
+        return cls(**{**data, "verdict": FindingVerdict(data["verdict"])})  # type: ignore[arg-type]
 
     def line(self) -> str:
         """As a person reads it."""

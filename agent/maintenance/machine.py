@@ -51,8 +51,9 @@ _DEVICES = (
     "serial/by-id/*",
 )
 _READ_MAX = 4096
+BOARD = "/proc/device-tree/model"
 _TEXTS = {
-    "board": "/proc/device-tree/model",
+    "board": BOARD,
     "boot_id": "/proc/sys/kernel/random/boot_id",
     "uptime_s": "/proc/uptime",
     "load": "/proc/loadavg",
@@ -70,13 +71,13 @@ def versions() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "sqlite": SQLITE_VERSION,
         "openssl": ssl.OPENSSL_VERSION,
-        "libraries": {name: _version_of(name) for name in LIBRARIES},
+        "libraries": {name: version_of(name) for name in LIBRARIES},
     }
 
 
 def own_version() -> str:
     """The version of this package; "unknown" when it is not installed."""
-    return _version_of("chargepoint-agent") or "unknown"
+    return version_of("chargepoint-agent") or "unknown"
 
 
 def system_facts(storage: Path) -> dict[str, Any]:
@@ -85,11 +86,11 @@ def system_facts(storage: Path) -> dict[str, Any]:
     return {
         "kernel": f"{uname.system} {uname.release} {uname.machine}",
         "os": _lines_with("/etc/os-release", _OS_KEYS, "="),
-        **{name: _text(path) for name, path in _TEXTS.items()},
+        **{name: first_text(path) for name, path in _TEXTS.items()},
         "memory": _lines_with("/proc/meminfo", _MEMORY_KEYS, ":"),
         "process": _lines_with("/proc/self/status", _PROCESS_KEYS, ":"),
         "disk": disk_facts(storage),
-        "devices": _devices(),
+        "devices": sorted(str(p) for kind in _DEVICES for p in Path("/dev").glob(kind))[:100],
         "time_is_synchronized": Path("/run/systemd/timesync/synchronized").exists(),
     }
 
@@ -128,14 +129,16 @@ def file_system_of(place: Path, mounts: str | None = None) -> str:
     return found
 
 
-def _version_of(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """The version of an installed package; None when there is none."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _text(path: str) -> str:
+def first_text(path: str) -> str:
+    """The beginning of a file of the kernel, 4 KiB at most; empty where it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(_READ_MAX).decode("utf-8", "replace").strip("\0 \n")
@@ -144,13 +147,9 @@ def _text(path: str) -> str:
 
 
 def _lines_with(path: str, keys: Iterable[str], mark: str) -> dict[str, str]:
-    pairs = (line.partition(mark) for line in _text(path).splitlines())
+    pairs = (line.partition(mark) for line in first_text(path).splitlines())
     values = {name.strip(): value.strip().strip('"') for name, _, value in pairs}
     return {key: values[key] for key in keys if key in values}
-
-
-def _devices() -> list[str]:
-    return sorted(str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern))[:100]
 
 
 LINES_KEPT = 2000

@@ -194,9 +194,9 @@ def _quoted(found: re.Match[str]) -> str:
     return f"{quotation}{GONE}{quotation}" if quotation in "\"'" else GONE
 
 
-def scrubber_for(settings: Settings | None, look: Look, more: tuple[str, ...] = ()) -> Scrubber:
-    """One that knows everything that can be known; ``more`` are further secrets."""
-    secrets = [*more, *look.passwords]
+def scrubber_for(settings: Settings | None, look: Look) -> Scrubber:
+    """One that knows everything that can be known."""
+    secrets = list(look.passwords)
     tags = list(look.tags)
     if settings is not None:
         files = secret_files(settings)

@@ -7,8 +7,8 @@ step that moves a part keeps cards out meanwhile, and the core refuses it during
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -89,8 +89,20 @@ class SelfTest:
         async with self._alone():
             return await step.attempt()
 
-    def _alone(self) -> _Alone:
-        return _Alone(self._services, self._at_work)
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """No session begins meanwhile. ControlError when one runs."""
+        if self._at_work.locked():
+            raise ControlError("another self-test is at work")
+        runtime = self._services.runtime
+        async with self._at_work:
+            reply = await runtime.ask(ev.SelfTestBegan)
+            if reply.status != "Accepted":
+                raise ControlError(f"no self-test now: {reply.detail}")
+            try:
+                yield
+            finally:
+                runtime.post(ev.SelfTestEnded())
 
     # --- the steps -----------------------------------------------------------------------------
 
@@ -303,30 +315,6 @@ class SelfTest:
             yield events
         finally:
             self._services.observers.remove(events.observe)
-
-
-class _Alone:
-    """``async with``: no session begins meanwhile. ControlError when one runs."""
-
-    def __init__(self, services: Services, at_work: asyncio.Lock) -> None:
-        self._runtime = services.runtime
-        self._at_work = at_work
-
-    async def __aenter__(self) -> None:
-        if self._at_work.locked():
-            raise ControlError("another self-test is at work")
-        await self._at_work.acquire()
-        try:
-            reply = await self._runtime.ask(ev.SelfTestBegan)
-            if reply.status != "Accepted":
-                raise ControlError(f"no self-test now: {reply.detail}")
-        except BaseException:
-            self._at_work.release()
-            raise
-
-    async def __aexit__(self, *problem: object) -> None:
-        self._runtime.post(ev.SelfTestEnded())
-        self._at_work.release()
 
 
 class _PartEvents:

@@ -21,7 +21,7 @@ from agent.runtime.supervision import Supervisor
 from agent.runtime.supervision_loop import Supervision
 
 FINDINGS_MAX = 200
-TOLD_MAX = 500  # characters of one text of a finding
+WORDS_MAX = 500  # characters of one text of a finding
 TEXT_MAX = 1000  # and with what the command adds
 
 
@@ -78,7 +78,7 @@ class SelfTestActions:
                 return {}
             case "try":
                 finding = await self._self_test.try_step(str(request.get("step", "")))
-                return {key: text[:TOLD_MAX] for key, text in finding.as_data().items()}
+                return {key: text[:WORDS_MAX] for key, text in finding.as_data().items()}
             case "store":
                 return await self._store(_checked(request.get("findings")))
             case "last":

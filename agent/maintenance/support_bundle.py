@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -89,7 +89,6 @@ class Sources:
     live: LiveSources | None = None
     config_text: str | None = None
     window: Window = ALWAYS
-    secrets: tuple[str, ...] = ()  # further ones
     notes: tuple[str, ...] = ()  # what the reader should know
     journal: Callable[[datetime | None, datetime | None], str] | None = None
     must_stop: Callable[[], bool] = field(default=lambda: False)
@@ -98,17 +97,15 @@ class Sources:
 Progress = Callable[[str, int, int], None]
 
 
-def _nobody_looks(what: str, done: int, total: int) -> None:
-    pass
-
-
-def collect(sources: Sources, progress: Progress = _nobody_looks) -> list[BundlePart]:
+def collect(
+    sources: Sources, progress: Progress = lambda what, done, total: None
+) -> list[BundlePart]:
     """Make every part, masked and scrubbed. Slow: seconds on a small board.
 
     ``progress`` hears what is being done, and how much of it is done.
     """
     look = look_at(sources.storage, sources.must_stop)
-    scrubber = scrubber_for(sources.settings, look, sources.secrets)
+    scrubber = scrubber_for(sources.settings, look)
     makers = _makers(sources, look)
     parts = []
     for number, (name, make) in enumerate(makers.items()):
@@ -173,18 +170,11 @@ def _lines(lines: Sequence[Line], window: Window) -> str:
 def _decisions(look: Look, window: Window) -> list[dict[str, Any]]:
     return [
         {
+            **dataclasses.asdict(record),
             "decided_at": record.decided_at.isoformat(timespec="seconds"),
             "id_tag": mask(record.id_tag),
             "verdict": record.verdict.value,
-            "connector_id": record.connector_id,
-            "purpose": record.purpose,
-            "rule": record.rule,
             "reason": Rule[record.rule].says if record.rule in Rule.__members__ else "",
-            "source": record.source,
-            "status": record.status,
-            "list_version": record.list_version,
-            "cache_age_s": record.cache_age_s,
-            "detail": record.detail,
         }
         for record in look.decisions
         if window.has(record.decided_at)
@@ -234,7 +224,7 @@ def readme(
         f"made {sources.made_at.isoformat(timespec='seconds')} by {sources.made_by},",
         f"chargepoint-agent {own_version()}",
         "",
-        *_window_lines(sources.window),
+        *([] if sources.window == ALWAYS else [_about(sources.window), ""]),
         "Cards are shown by their first two and last two characters. Passwords, tokens and keys",
         "are not in here: what looks like one, or is known to be one, was replaced by ***.",
         "",
@@ -246,13 +236,10 @@ def readme(
     return BundlePart("README.txt", "\n".join(lines) + "\n")
 
 
-def _window_lines(window: Window) -> Iterator[str]:
-    if window == ALWAYS:
-        return
+def _about(window: Window) -> str:
     begin = "the beginning" if window.begin is None else window.begin.isoformat(timespec="seconds")
     end = "the end" if window.end is None else window.end.isoformat(timespec="seconds")
-    yield f"Log, messages and decisions from {begin} to {end}."
-    yield ""
+    return f"Log, messages and decisions from {begin} to {end}."
 
 
 # --- the archive ---------------------------------------------------------------------------------

@@ -10,22 +10,17 @@ from typing import Any
 from agent.control.services import Services
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import TagReply
-from agent.core.events import (
-    RequestNotTaken,
-    TagPresented,
-)
+from agent.core.events import RequestNotTaken, TagPresented
 from agent.core.id_tag import same_tag
 from agent.core.state import ChargePoint, Purpose
 from agent.core.tag_sources import Source
-from agent.core.values import CertificateHash, Contract, DecisionRecord, TokenKind, Verdict
+from agent.core.values import CertificateHash, Contract, TokenKind, Verdict
 from agent.mqtt.evses import Evses
 from agent.mqtt.limits import LimitedWarnings
 from agent.mqtt.tokens import BAD_TAG, BadToken, StationToken, read_token
 
 ACCEPTED, REJECTED, DEAUTHORIZED = "accepted", "rejected", "deauthorized"
 TURN_S = 5.0  # the runtime takes up an event within this time, or the token was dropped
-# A token that is on its way or in its session already, shown again too soon to mean anything.
-_STANDS = (Rule.TOO_SOON.name,)
 _CERTIFICATE_WORDS = {
     "Accepted": "accepted",
     "SignatureError": "signature_error",
@@ -58,7 +53,7 @@ class PresentedToken:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationResult:
-    """The verdict on a token, and on the certificate of a contract where somebody gave one."""
+    """The verdict on a token, and on the certificate of its contract, if there is one."""
 
     status: str
     certificate_status: str = ""
@@ -189,17 +184,15 @@ async def _result(reply: Awaitable[TagReply | None]) -> AuthorizationResult:
     found = await reply
     if found is None:
         return AuthorizationResult(REJECTED)
-    status = ACCEPTED if found.is_accepted else REJECTED
-    if found.decision is not None:
-        status = _status_of(found.decision)
+    decision = found.decision
+    is_accepted = found.is_accepted if decision is None else decision.verdict is Verdict.ACCEPTED
+    status = ACCEPTED if is_accepted else REJECTED
+    if decision is not None:
+        # Shown again too soon to mean anything: it is on its way, or in its session, already.
+        status = {Rule.TOO_SOON.name: ACCEPTED, Rule.CANCELLED.name: DEAUTHORIZED}.get(
+            decision.rule, status
+        )
     return AuthorizationResult(status, _CERTIFICATE_WORDS.get(found.certificate_status, ""))
-
-
-def _status_of(record: DecisionRecord) -> str:
-    if record.rule == Rule.CANCELLED.name:
-        return DEAUTHORIZED  # the same token again: the driver has changed his mind
-    is_accepted = record.verdict is Verdict.ACCEPTED or record.rule in _STANDS
-    return ACCEPTED if is_accepted else REJECTED
 
 
 def _contract(token_data: dict[str, Any]) -> Contract:

@@ -102,8 +102,8 @@ class _Incoming(asyncio.Queue[aiomqtt.Message]):
     def put_nowait(self, item: aiomqtt.Message) -> None:
         size = _size(item)
         if item.retain:
-            # Kept by the broker for whoever comes: nobody has said it now. A card that was shown
-            # once would begin a session at every start, and end it when the broker restarts.
+            # Retained by the broker, not sent now. A card that was shown once would begin a session
+            # at every start of the agent, and end it at every start of the broker.
             self._dropped("messages that the broker had kept")
         elif size > BYTES_MAX:
             self._dropped("messages of more than 64 KiB")

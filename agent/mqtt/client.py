@@ -136,10 +136,12 @@ class MqttClient:
         """Talk until the connection breaks; True when it had been stable."""
         begun_s = self._now_s()
         where = self._settings.topic_prefix + "josev/cs"
+        data = self._info.service_status("error")
+        error = Message(self._make_id(), "service_status", "update", data)
         config = ClientConfig(
             identifier=self._services.settings.charge_point.identity,
             topics=self.subscriptions,
-            last_will=(where, self._service_status("error").text()),
+            last_will=(where, error.text()),
             dropped=self._warnings.drop,
         )
         try:
@@ -196,10 +198,6 @@ class MqttClient:
                 await self._outgoing.drain(connection.publish)
         except (BrokerError, TimeoutError):
             logger.info("the broker did not hear that the station bus ends")
-
-    def _service_status(self, status: str) -> Message:
-        data = self._info.service_status(status)
-        return Message(self._make_id(), "service_status", "update", data)
 
     def _note(self, problem: str) -> None:
         if problem != self._problem:
@@ -273,7 +271,7 @@ class MqttClient:
                 self._respond(topic, message, self._info.service_status())
         elif topic == "josev/cs" and message.name in self._info.of_station:
             self._respond(topic, message, self._info.of_station[message.name](message.data))
-        # All others are for somebody else.
+        # All others are for other services.
 
     def _take_authorization(self, topic: str, message: Message) -> None:
         if not self._recent.is_new(message.id):

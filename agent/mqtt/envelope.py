@@ -73,7 +73,7 @@ def read(payload: bytes) -> Message:
     if not isinstance(data, dict):
         if kind != "request":
             raise BadMessage("its data is not an object")
-        data = {}  # whoever asks is answered, be it with a refusal
+        data = {}  # a request is answered in any case, if only with a refusal
     return Message(_id(content.get("id")), name, kind, data)
 
 

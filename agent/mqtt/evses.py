@@ -31,7 +31,7 @@ class Evses:
 
         Without an EVSE: every connector for a tag whose session runs there, or whose plug is left
         of it: the core knows which is meant. Else the one that is plugged and waits; every
-        connector while none waits; nobody knows which while several do.
+        connector while none waits; none while several do.
         """
         if evse_id is not None:
             connector_id = self._connectors.get(evse_id)

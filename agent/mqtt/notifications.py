@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.config.settings import AuthorizationSettings
-from agent.core import availability, faults
+from agent.core import availability
 from agent.core.commands import Command, RecordDecision
 from agent.core.events import AuthorizeAnswered, Event
 from agent.core.id_tag import same_tag
@@ -180,7 +180,7 @@ class Notifier:
             yield self._progress(was, "ended")
         if now_is is not None and (was is None or was.ref != now_is.ref):
             yield self._progress(now_is, "started")
-        elif was is not None and now_is is not None and _is_known_now(was, now_is):
+        elif was and now_is and was.transaction_id is None and now_is.transaction_id is not None:
             yield self._progress(now_is, "in_progress")
         if old.stop is None and new.stop is not None and _asks_others_to_stop(new):
             evse_id = self._evses.evse_id(new.connector_id)
@@ -209,7 +209,8 @@ class Notifier:
             data = self._info.contactor_status(new)
             yield Notification(AS_STATION, "cs_contactor_status", "update", data)
         for fault in sorted(
-            vocabulary.faulted(after, new) - vocabulary.faulted(before, old), key=_by_name
+            vocabulary.faulted(after, new) - vocabulary.faulted(before, old),
+            key=lambda fault: fault.name,
         ):
             data = {
                 "evse_id": evse_id,
@@ -271,16 +272,8 @@ def _is_refused(connector: Connector) -> bool:
     return connector.transaction is not None and connector.transaction.deauthorized
 
 
-def _is_known_now(was: Transaction, now_is: Transaction) -> bool:
-    return was.transaction_id is None and now_is.transaction_id is not None
-
-
 def _asks_others_to_stop(connector: Connector) -> bool:
     assert connector.stop is not None
     reason = connector.stop.reason
     is_by_token = reason is StopReason.LOCAL and connector.stop.id_tag is not None
     return reason is StopReason.REMOTE or is_by_token
-
-
-def _by_name(fault: faults.Fault) -> str:
-    return fault.name

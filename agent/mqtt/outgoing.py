@@ -55,7 +55,7 @@ class PublishQueue:
         return ids
 
     def answer(self, topic: str, message: Message) -> None:
-        """Queue an answer; it survives the end of a connection while somebody may wait for it."""
+        """Queue an answer; it survives the end of a connection while it may still be waited for."""
         self._put(topic, message, self._now_s() + ANSWER_S)
 
     def disconnected(self) -> None:
@@ -81,7 +81,7 @@ class PublishQueue:
 
     def _put(self, topic: str, message: Message, until_s: float | None) -> None:
         problem = envelope.problem_of(message)
-        if problem:  # a mistake of ours: rather silence than a message that nobody expects
+        if problem:  # our own mistake: no message is better than an invalid one
             logger.error("a message of ours is not sent: %s: %s", message.name, problem)
             return
         if len(self._waiting) >= OUTGOING_MAX:

@@ -40,7 +40,7 @@ def read_token(
 ) -> StationToken:
     """Check a token and find its idTag. Raises BadToken."""
     if token_type == "no_authorization":
-        # An id_token that comes with it is somebody's mistake, and nobody's card.
+        # An id_token that comes with it is a mistake of the sender, and no card.
         return StationToken(
             token_type, None, settings.free_charging_id_tag or NO_TAG, TokenKind.FREE
         )

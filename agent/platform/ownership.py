@@ -90,7 +90,7 @@ def require_own_folder(folder: Path) -> None:
     try:
         found = os.stat(folder)
     except OSError:
-        return  # whoever needs the folder reports that
+        return  # the caller that needs the folder reports that
     is_shared = found.st_mode & stat.S_IWGRP and found.st_gid != ROOT
     if is_shared or found.st_mode & stat.S_IWOTH:
         raise AgentError(

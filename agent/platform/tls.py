@@ -19,7 +19,7 @@ _VERIFY_FLAGS = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
 # X509_V_ERR_... of OpenSSL, in words that say what to do. {ca_key}: the configuration key.
 _BY_ITSELF = "it is signed by itself: is it the right one? then name it in {ca_key}"
 _UNKNOWN_AUTHORITY = (
-    "it is signed by nobody whom this box trusts: name the certificate of its authority in {ca_key}"
+    "this box does not trust its signer: name the certificate of that authority in {ca_key}"
 )
 _OTHER_NAME = "it is for another name than the address has: one of the two must be changed"
 _TOO_WEAK = "its key or signature is too weak: it must be renewed there"

@@ -88,11 +88,10 @@ def look_at(path: Path, must_stop: Callable[[], bool]) -> Look:
     return look
 
 
-def quick_check(path: Path, must_stop: Callable[[], bool] = lambda: False) -> str:
+def quick_check(path: Path) -> str:
     """What SQLite's quick_check says: "ok", or what is wrong. Raises StoreError."""
     look = Look()
     with _opened(path, look) as reader:
-        reader.set_progress_handler(lambda: int(must_stop()), _STEPS_BETWEEN_LOOKS)
         _try(_check, "The check of the file", reader, look)
     if look.problems:
         raise StoreError(look.problems[0])

@@ -106,7 +106,7 @@ HEAD = """
 SELECT o.sequence, o.unique_id, o.transaction_ref, o.action, o.payload, o.attempts,
     t.transaction_id
 FROM outbox o LEFT JOIN transactions t ON t.ref = o.transaction_ref
-WHERE o.parked_at IS NULL AND o.sequence NOT IN ({gone}) ORDER BY o.sequence LIMIT 1
+WHERE o.parked_at IS NULL AND o.sequence NOT IN ({passed_over}) ORDER BY o.sequence LIMIT 1
 """
 
 
@@ -123,9 +123,15 @@ def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagRecord:
     )
 
 
-def read_head(reader: sqlite3.Connection, gone: Collection[int]) -> QueuedMessage | None:
-    """Read the oldest message that waits, but those. Raises StoreError when it is unreadable."""
-    row = reader.execute(HEAD.format(gone=",".join("?" * len(gone))), tuple(gone)).fetchone()
+def read_head(
+    reader: sqlite3.Connection, passed_over: Collection[int] = ()
+) -> QueuedMessage | None:
+    """Read the oldest message that waits and is not parked, but for those; None: there is none.
+
+    Raises StoreError, naming the row, when it was written by something else than we are.
+    """
+    places = ",".join("?" * len(passed_over))
+    row = reader.execute(HEAD.format(passed_over=places), tuple(passed_over)).fetchone()
     if row is None:
         return None
     sequence, unique_id, ref, action, payload, attempts, transaction_id = row

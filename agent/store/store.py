@@ -13,23 +13,18 @@ One writer, one reader, each used by one thread at a time:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from agent.core.commands import Row
 from agent.core.values import (
-    Boot,
-    DecisionRecord,
-    IdTagInfo,
-    Instant,
     ListEntry,
-    LocalList,
-    QueuedMessage,
-    StopReason,
-    TagRecord,
 )
 from agent.platform.errors import StoreError
 from agent.store import local_list as lists
@@ -38,8 +33,6 @@ from agent.store.database_file import DatabaseFile, as_store_errors, close_datab
 from agent.store.local_list import ListHead, ListStaging
 from agent.store.quota import QUEUE_BYTES_MAX, Quota, bytes_used, thin, thinned
 from agent.store.reading import (
-    CachedTag,
-    Durable,
     OutboxSummary,
     read_cache_count,
     read_cache_page,
@@ -56,6 +49,20 @@ from agent.store.rows import Writing, write_row
 logger = logging.getLogger(__name__)
 
 _WRITING_LIST = "Cannot write the local list"
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+# A method of the store: ``read`` on the connection of the reader.
+def _read(
+    doing: str, read: Callable[Concatenate[sqlite3.Connection, P], T]
+) -> Callable[Concatenate[Store, P], T]:
+    @wraps(read)
+    def method(self: Store, /, *arguments: P.args, **named: P.kwargs) -> T:
+        with as_store_errors(doing):
+            return read(self._database.reader, *arguments, **named)
+
+    return method
 
 
 class Store:
@@ -189,50 +196,20 @@ class Store:
                 behind = lists.remove_dead_behind(self._database.writer, head, behind)
             yield
 
-    def local_list(self) -> LocalList:
-        """Return version, number of entries and generation of the local list."""
-        with as_store_errors("Cannot read the local list"):
-            return lists.read_local_list(self._database.reader)
+    # --- reading: each raises StoreError ---
 
-    def list_page(self, after: str, offset: int, limit: int) -> list[tuple[str, IdTagInfo]]:
-        """Return entries of the local list in the order of their idTags, those behind ``after``."""
-        with as_store_errors("Cannot read the local list"):
-            return lists.read_list_page(self._database.reader, after, offset, limit)
-
-    # --- reading ---
-
-    def facts(self, id_tag: str) -> TagRecord:
-        """Tell what list and cache know about an idTag, compared without regard to case."""
-        with as_store_errors("Cannot look up an idTag"):
-            return read_facts(self._database.reader, id_tag)
-
-    def head(self, passed_over: Collection[int] = ()) -> QueuedMessage | None:
-        """Return the oldest message that waits and is not parked; None when there is none.
-
-        Raises StoreError, naming the row, when it was written by something else than we are.
-        """
-        with as_store_errors("Cannot read the outbox"):
-            return read_head(self._database.reader, passed_over)
-
-    def load(self) -> Durable:
-        """Return what the core needs to go on where the last process ended."""
-        with as_store_errors("Cannot read the journal"):
-            return read_durable(self._database.reader)
-
-    def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
-        """Return the last card decisions, of one idTag or of all; newest first."""
-        with as_store_errors("Cannot read the decisions"):
-            return read_decisions(self._database.reader, id_tag, limit)
-
-    def cache_count(self) -> int:
-        """Return how many idTags the authorization cache holds."""
-        with as_store_errors("Cannot read the authorization cache"):
-            return read_cache_count(self._database.reader)
-
-    def cache_page(self, limit: int) -> list[CachedTag]:
-        """Return the idTags that the cache has heard of last; newest first."""
-        with as_store_errors("Cannot read the authorization cache"):
-            return read_cache_page(self._database.reader, limit)
+    local_list = _read("Cannot read the local list", lists.read_local_list)
+    list_page = _read("Cannot read the local list", lists.read_list_page)
+    facts = _read("Cannot look up an idTag", read_facts)
+    head = _read("Cannot read the outbox", read_head)
+    load = _read("Cannot read the journal", read_durable)
+    decisions = _read("Cannot read the decisions", read_decisions)
+    cache_count = _read("Cannot read the authorization cache", read_cache_count)
+    cache_page = _read("Cannot read the authorization cache", read_cache_page)
+    deeds = _read("Cannot read the record of deeds", read_deeds)
+    this_boot = _read("Cannot read the boots", read_this_boot)
+    ending = _read("Cannot read the boots", read_ending)
+    parked_with = _read("Cannot read the outbox", read_parked_with)
 
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""
@@ -240,34 +217,11 @@ class Store:
             summary = read_outbox_summary(self._database.reader)
         return replace(summary, thinned_count=self._quota.thinned_in_all)
 
-    def deeds(self, limit: int) -> list[tuple[datetime, str]]:
-        """Return what people did about parked messages; newest first."""
-        with as_store_errors("Cannot read the record of deeds"):
-            return read_deeds(self._database.reader, limit)
-
-    def this_boot(self, boot_id: str, now: Instant) -> Boot:
-        """Return what is known about this boot of the machine; see ``agent.store.boots``."""
-        with as_store_errors("Cannot read the boots"):
-            return read_this_boot(self._database.reader, boot_id, now)
-
-    def ending(self, boot_id: str) -> StopReason:
-        """Return why the last process ended, as a reason for the sessions that it left open."""
-        with as_store_errors("Cannot read the boots"):
-            return read_ending(self._database.reader, boot_id)
-
     def take_thinned(self) -> int:
         """Return how many samples were dropped for want of space since the last call."""
         count = self._quota.thinned
         self._quota = replace(self._quota, thinned=0)
         return count
-
-    def parked_with(self, sequence: int) -> list[int]:
-        """Return the sequences of all parked messages of the session of one of them, oldest first.
-
-        Empty when that one is not parked (any more).
-        """
-        with as_store_errors("Cannot read the outbox"):
-            return read_parked_with(self._database.reader, sequence)
 
     def close(self) -> None:
         """Bring the log home, close the file and let others have it. Safe to repeat."""

@@ -12,7 +12,7 @@ CURRENT_A_MAX = 80.0
 
 
 class SimulatedVehicle(SimulatedPart):
-    """A car that can be plugged in, and that asks for energy unless told not to."""
+    """A car that can be plugged in, and that asks for energy unless ``want_energy`` says no."""
 
     def __init__(self, clock: Callable[[], float], power_w: float) -> None:
         super().__init__(clock)

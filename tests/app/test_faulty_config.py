@@ -11,7 +11,7 @@ import pytest
 from agent.__main__ import main
 from agent.app.application import Application
 from agent.config.config_file import read_config, settings_as_data, settings_from_data
-from agent.config.storage_path import storage_path_in
+from agent.config.toml_text import storage_path_in
 from agent.platform.errors import ConfigError
 from tests.agent_process import LIMIT_S
 from tests.app.box import CARD, put_on_list

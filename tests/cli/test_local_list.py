@@ -14,7 +14,7 @@ from agent.app.application import Application
 from agent.app.environment import Environment
 from agent.control.local_list import PAGE_MAX, PIECE_MAX, entry_as_data, entry_of
 from agent.control.server import LINE_MAX
-from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
+from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.platform.errors import ControlError
 from agent.store import Store
 from tests.app.box import NOON, box_settings, running_box
@@ -330,7 +330,7 @@ def test_the_largest_piece_fits_into_a_line_of_the_socket():
 
 def test_an_entry_comes_back_from_its_plain_data():
     info = IdTagInfo(AuthorizationStatus.BLOCKED, NOON, "P")
-    assert entry_of(entry_as_data("A", info)) == ListEntry("A", info)
+    assert entry_of(entry_as_data("A", info)) == ("A", info)
 
 
 async def test_a_list_that_cannot_be_read_is_told(tmp_path):

@@ -84,7 +84,7 @@ def test_a_line_of_any_chip_is_a_pin(kernel, pins):
 def test_an_input_reads_its_level(kernel, pins):
     contact = GpioInput("contact", 22, "low", pins)
     assert contact.is_active
-    contact.close()
+    contact.shut_down()
     assert not kernel.is_held(22)
 
 

@@ -149,8 +149,6 @@ def test_a_look_that_takes_too_long_is_ended(path: Path):
     replace_list(store, 1, [(f"TAG-{n}", ACCEPTED) for n in range(20_000)])
     look = look_at(path, lambda: True)
     assert any("interrupted" in problem for problem in look.problems)
-    with pytest.raises(StoreError, match="interrupted"):
-        quick_check(path, lambda: True)
     assert quick_check(path) == "ok"
     store.close()
 

@@ -174,8 +174,8 @@ def a_disk(monkeypatch: pytest.MonkeyPatch, kind: str, free_mb: int) -> None:
         ("", 5000, ["pass"], "free on the disk"),
         ("ext4", 100, ["note"], "100 MB free"),
         ("ext4", 10, ["fail"], "10 MB free"),
-        ("tmpfs", 5000, ["fail", "pass"], "gone after a power cut"),
-        ("overlay", 5000, ["note", "pass"], "may be gone after a power cut"),
+        ("tmpfs", 5000, ["fail", "pass"], "lost in a power cut"),
+        ("overlay", 5000, ["note", "pass"], "may be lost in a power cut"),
     ],
 )
 def test_the_disk_is_judged_by_its_kind_and_room(

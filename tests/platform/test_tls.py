@@ -79,7 +79,7 @@ def test_what_is_not_trusted_is_refused(open_door: OpenDoor, tmp_path: Path):
     other = certificate_for("other", tmp_path)
     trusting = open_door(str(authority.path))
     stranger = problem_of(trusting, other.signs(NAME).server_context())
-    assert "signed by nobody whom this box trusts" in stranger
+    assert "this box does not trust its signer" in stranger
     assert "section.ca_file" in stranger
     old = problem_of(trusting, authority.signs(NAME, is_expired=True).server_context())
     assert "it has expired, and must be renewed there" in old

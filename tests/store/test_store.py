@@ -202,7 +202,7 @@ def test_a_new_list_replaces_the_old_one_and_takes_its_tags_out_of_the_cache(sto
 
 
 @pytest.mark.parametrize(
-    ("sql", "parameters"), [(TAG_FACTS, {"id_tag": TAG}), (HEAD.format(gone="?,?"), (1, 2))]
+    ("sql", "parameters"), [(TAG_FACTS, {"id_tag": TAG}), (HEAD.format(passed_over="?,?"), (1, 2))]
 )
 def test_the_hot_look_ups_use_an_index(store, sql, parameters):
     plan = store._database.reader.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()

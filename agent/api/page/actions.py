@@ -22,7 +22,7 @@ from agent.runtime.local_list_updates import Outcome
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
 
-WAIT_S = 5.0  # for the end of a command; what takes longer is told as begun
+WAIT_S = 5.0  # for the end of a command; what takes longer is reported as begun
 
 Fields = Mapping[str, str]
 CallApi = Callable[[ApiToken, str, str, dict[str, Any] | None], Awaitable[Answer]]
@@ -98,8 +98,7 @@ class PageActions:
 
     async def _queue(self, token: ApiToken, fields: Fields) -> str:
         ref = _number(fields, "ref")
-        order = "retry" if fields["do"] == "retry" else "discard"
-        answer = await self._call_api(token, "POST", f"/ocpp/queue/{ref}/{order}", None)
+        answer = await self._call_api(token, "POST", f"/ocpp/queue/{ref}/{fields['do']}", None)
         message = json.loads(answer.body)
         return f"{message['msg']}." if answer.status == 200 else f"Refused: {_detail(message)}"
 

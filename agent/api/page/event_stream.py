@@ -1,7 +1,7 @@
 """Newer parts of the page for those who have it open: rendered once for all of them.
 
-At most one rendering a second, and none while nobody looks. Who reads slowly misses parts that have
-become old meanwhile, and nothing else: each listener keeps the newest of each part.
+At most one rendering a second, and none without a listener. A slow reader misses parts that a newer
+one has replaced, and nothing else: each listener keeps the newest of each part.
 """
 
 from __future__ import annotations
@@ -90,7 +90,13 @@ class EventStream:
             asyncio.create_task(self._render_for_ever(), name="page"),
             asyncio.create_task(self._sample_for_ever(), name="page power"),
         ]
-        self._forget = agent.on_turn(self._tell_of_a_turn(asyncio.get_running_loop()))
+        loop = asyncio.get_running_loop()
+
+        def turned() -> None:  # on the agent's loop
+            if self._listeners and not self._changed.is_set():
+                loop.call_soon_threadsafe(self._changed.set)
+
+        self._forget = agent.on_turn(turned)
 
     async def close(self) -> None:
         """End every stream."""
@@ -100,13 +106,6 @@ class EventStream:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _tell_of_a_turn(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        def tell() -> None:  # on the agent's loop
-            if self._listeners and not self._changed.is_set():
-                loop.call_soon_threadsafe(self._changed.set)
-
-        return tell
 
     # --- listening -------------------------------------------------------------------------------
 

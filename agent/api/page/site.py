@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import Any
@@ -19,14 +21,16 @@ from starlette.routing import Route
 
 from agent.api.errors import Refused
 from agent.api.limits import Receive, RequestLimits, read_body
-from agent.api.middleware import Send, client_address
+from agent.api.middleware import AccessMiddleware, App, Send, client_address
 from agent.api.page.actions import PageActions
 from agent.api.page.event_stream import EventStream, Watched
 from agent.api.page.host_names import OwnNames, came_over_https
 from agent.api.page.logins import COOKIE, Login, Logins
+from agent.api.page.power import PowerHistory
 from agent.api.page.rendering import render
 from agent.api.page.views import Views
-from agent.api.tokens import ApiToken, Authenticator
+from agent.api.service import ControlService
+from agent.api.tokens import ApiToken, Authenticator, KnownTokens
 from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)
@@ -270,8 +274,11 @@ def _secured(answer: Response) -> Response:
 
 
 def _set_cookie(answer: Response, request: Request, text: str) -> None:
-    is_https = came_over_https(request.headers)
-    answer.headers["Set-Cookie"] = _cookie_header(COOKIE, text, is_https=is_https)
+    # Scripts cannot read it, and other sites cannot make a browser send it.
+    ends = "" if text else "; Max-Age=0"
+    secure = "; Secure" if came_over_https(request.headers) else ""
+    cookie = f"{COOKIE}={text}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}"
+    answer.headers["Set-Cookie"] = cookie
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:
@@ -306,8 +313,25 @@ def _comes_from_here(headers: Mapping[str, str]) -> bool:
     return bool(host) and urlsplit(origin).netloc == host
 
 
-def _cookie_header(name: str, text: str, *, is_https: bool) -> str:
-    """A cookie that scripts cannot read and that other sites cannot make a browser send."""
-    ends = "; Max-Age=0" if not text else ""
-    secure = "; Secure" if is_https else ""
-    return f"{name}={text}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}"
+def open_page(
+    middleware: AccessMiddleware,
+    service: ControlService,
+    known_tokens: KnownTokens,
+    authenticator: Authenticator,
+    limits: RequestLimits,
+) -> tuple[App, Callable[[], Awaitable[None]]]:
+    """The application that serves page and API, and what to await at its end."""
+    agent, history = service.agent, PowerHistory()
+    views = Views(agent, history)
+    stream = EventStream(agent, views, history)
+    now_s = asyncio.get_running_loop().time
+    logins = Logins(known_tokens.with_digest, secrets.token_urlsafe, now_s)
+    names = OwnNames.of_this_machine(agent.settings.api.hosts)
+    actions = PageActions(service, middleware.call)
+    site = Site(logins, authenticator, names, views, stream, actions, limits)
+
+    async def front(scope: Any, receive: Receive, send: Send) -> None:
+        is_for_page = scope["type"] == "http" and is_of_page(scope["path"])
+        await (site if is_for_page else middleware)(scope, receive, send)
+
+    return front, stream.close

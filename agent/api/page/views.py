@@ -184,8 +184,8 @@ class Views:
             "owner": agent.state.rules.list_owner.value,
             "may_change": "configure" in scopes and self.may_change_list,
             "may_clear_cache": "configure" in scopes,
-            "cached": await agent.cache_page(ROWS_A_PAGE),
-            "cache_count": await agent.cache_count(),
+            "cached": await agent.read(agent.store.cache_page, ROWS_A_PAGE),
+            "cache_count": await agent.read(agent.store.cache_count),
             "now": agent.now().utc,
         }
 

@@ -58,7 +58,7 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
     from agent.runtime.clock import SystemClock
 
     clock = SystemClock()
-    ask = _asker(options)
+    ask = paths.asker(options.config)
     status = ask(do="status")
     is_automatic = bool(status["simulated"]) and not options.by_hand
     if options.simulated and not status["simulated"]:
@@ -76,13 +76,6 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
     else:
         prompter.tell("", f"Acceptance test: {evidence.result}")
     return 1 if evidence.result == "failed" else 0
-
-
-def _asker(options: argparse.Namespace) -> Callable[..., Any]:
-    from agent.control.server import ask
-
-    path = paths.find_socket(options.config)
-    return lambda **request: ask(path, request)
 
 
 def _chosen_steps(options: argparse.Namespace) -> tuple[Any, ...]:
@@ -184,7 +177,7 @@ class TerminalPrompter:
         if not readable:
             return ""
         line = self._keyboard.readline()
-        if not line:  # the keyboard has gone away
+        if not line:  # the end of the input
             self._keyboard = None
         return line.strip().lower()[:1]
 

@@ -6,7 +6,6 @@ Both are written anew whenever something was seen. Card numbers are masked; no p
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import platform
 import textwrap
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.maintenance.machine import BOARD, first_text, own_version, version_of
 from agent.platform.errors import AgentError
 from agent.platform.file_problems import in_words
 from agent.platform.ownership import rights_of_owner
@@ -116,21 +116,16 @@ def load(path: Path) -> Evidence:
     try:
         with rights_of_owner(path.absolute().parent), open(path, encoding="utf-8") as file:
             data = json.loads(file.read(_FILE_BYTES_MAX))
-        return _evidence_of(data)
+        if data["format"] != FORMAT or not isinstance(data["about"], dict):
+            raise ValueError
+        steps = [StepRecord(**step) for step in data["steps"]]
+        return Evidence(data["about"], str(data["began_at"]), steps)
     except OSError as problem:
         raise AgentError(in_words(problem, "read", path)) from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise AgentError(f"{path} is no evidence file of an acceptance test") from None
 
 
-def _evidence_of(data: Mapping[str, Any]) -> Evidence:
-    if data["format"] != FORMAT or not isinstance(data["about"], dict):
-        raise ValueError
-    steps = [StepRecord(**step) for step in data["steps"]]
-    return Evidence(data["about"], str(data["began_at"]), steps)
-
-
-_MODEL = Path("/proc/device-tree/model")
 _DEMO = "DEMO-1"
 
 
@@ -138,43 +133,20 @@ def about_this_box(
     config: Path | None, connector_id: int, status: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Plain data; ``config`` None: the demonstration. Raises ConfigError."""
+    from agent.config.config_file import read_config
+
+    digest = "" if config is None else hashlib.sha256(config.read_bytes()).hexdigest()
     return {
-        "identity": _identity(config),
+        "identity": _DEMO if config is None else read_config(config).charge_point.identity,
         "connector": connector_id,
         "hardware": "simulated" if status["simulated"] else "real",
         "central_system": status["link"]["url"] or "none",
-        "agent": _version("chargepoint-agent"),
-        "ocpp_library": _version("ocpp"),
+        "agent": own_version(),
+        "ocpp_library": version_of("ocpp") or "unknown",
         "python": platform.python_version(),
         "system": platform.platform(),
-        "machine": _machine(),
+        "machine": first_text(BOARD) or platform.machine(),
         "boot_id": this_boot_id(),
         "configuration": "the demonstration" if config is None else str(config),
-        "configuration_sha256": "" if config is None else _fingerprint(config),
+        "configuration_sha256": digest,
     }
-
-
-def _identity(config: Path | None) -> str:
-    if config is None:
-        return _DEMO
-    from agent.config.config_file import read_config
-
-    return read_config(config).charge_point.identity
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _machine() -> str:
-    try:
-        return _MODEL.read_text("utf-8").strip("\0\n ")
-    except (OSError, UnicodeDecodeError):
-        return platform.machine()
-
-
-def _fingerprint(config: Path) -> str:
-    return hashlib.sha256(config.read_bytes()).hexdigest()

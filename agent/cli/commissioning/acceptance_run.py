@@ -196,7 +196,7 @@ def run_steps(
 ) -> None:
     """Run every step that has no result yet, and keep what was seen.
 
-    ``may_go_on``: a step that was running when the power went is gone on with.
+    ``may_go_on``: a step that was running when the power was cut is resumed.
     """
     for step in steps:
         record = evidence.step(step.name)

@@ -240,7 +240,7 @@ def _wait_until_gone(run: AcceptanceRun) -> None:
         if left_s <= 0:
             raise StepFailed("the agent answers all the time: the power was not cut")
         run.look_at_key(run.context.prompter.wait(0.05, "the end of the power", left_s))
-    run.fact("the agent is gone")
+    run.fact("the agent has stopped answering")
 
 
 def _after_power_cut(run: AcceptanceRun) -> None:

@@ -44,12 +44,13 @@ def file_values(
 
     ``storage`` is the database, ``password_file`` where the password will stand.
     """
+    supply = answers.get("supply_current_a")
     values: dict[tuple[str, ...], dict[str, Any]] = {
         ("charge_point",): {
             "identity": answers["identity"],
             "max_current_a": float(answers["max_current_a"]),
             "phases": int(answers["phases"]),
-            **_supply(answers),
+            **({} if supply is None else {"supply_current_a": float(supply)}),
         },
         ("central_system",): _central_system(answers, password_file),
         ("storage",): {"path": storage},
@@ -71,11 +72,6 @@ def file_values(
             values["inputs", name] = {"driver": SIMULATED}
     count = int(answers["connectors"])
     return values, [_connector(answers, number) for number in range(1, count + 1)]
-
-
-def _supply(answers: Answers) -> dict[str, Any]:
-    given = answers.get("supply_current_a")
-    return {} if given is None else {"supply_current_a": float(given)}
 
 
 def security_profile(url: str, has_password: bool) -> int:

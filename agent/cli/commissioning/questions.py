@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from agent.cli.commissioning.config_text import toml_value
 from agent.cli.commissioning.config_values import (
@@ -39,10 +40,6 @@ def _always(answers: Answers) -> bool:
     return True
 
 
-def _fine(answer: str, answers: Answers) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """One thing to know. ``default`` None: there is none, it must be said."""
@@ -52,7 +49,7 @@ class Question:
     default: Callable[[Answers], str | None] = lambda answers: None
     choices: Callable[[Answers], tuple[str, ...]] = lambda answers: ()
     is_asked: Callable[[Answers], bool] = _always
-    problem_with: Callable[[str, Answers], str] = field(default=_fine)
+    problem_with: Callable[[str, Answers], str] = lambda answer, answers: ""
     is_secret: bool = False
 
     @property
@@ -82,16 +79,8 @@ def _pilots(answers: Answers) -> tuple[str, ...]:
     return ("none", *others)
 
 
-def _plugs(answers: Answers) -> tuple[str, ...]:
-    return (CONTACT, PILOT, "none") if _has_pilot(answers) else (CONTACT, "none")
-
-
 def _has_pilot(answers: Answers) -> bool:
     return answers.get("pilot", "none") != "none"
-
-
-def _meters(answers: Answers) -> tuple[str, ...]:
-    return tuple(name for name in _drivers("connectors", "meter") if name != SIMULATED)
 
 
 def _drivers(*section: str) -> tuple[str, ...]:
@@ -101,14 +90,6 @@ def _drivers(*section: str) -> tuple[str, ...]:
     raise LookupError(section)
 
 
-def _has_bus_meter(answers: Answers) -> bool:
-    return answers.get("meter", "none").startswith("modbus_")
-
-
-def _connector_counts(answers: Answers) -> tuple[str, ...]:
-    return tuple(str(n) for n in range(1, CONNECTORS_MAX[answers["board"]] + 1))
-
-
 # The check of the file itself decides.
 
 
@@ -116,18 +97,10 @@ def _identity_problem(answer: str, answers: Answers) -> str:
     return _first_mistake({"identity": toml_value(answer)}, {}, "charge_point.identity ")
 
 
-def _current_problem(answer: str, answers: Answers) -> str:
+def _current_problem(answer: str, answers: Answers, key: str = "max_current_a") -> str:
     number = answer if _NUMBER.fullmatch(answer) else toml_value(answer)
-    given = {"identity": '"CP"', "max_current_a": number}
-    return _first_mistake(given, {}, "charge_point.max_current_a ")
-
-
-def _supply_problem(answer: str, answers: Answers) -> str:
-    number = answer if _NUMBER.fullmatch(answer) else toml_value(answer)
-    given = {"identity": '"CP"', "max_current_a": answers["max_current_a"]}
-    return _first_mistake(
-        {**given, "supply_current_a": number}, {}, "charge_point.supply_current_a "
-    )
+    given = {"identity": '"CP"', "max_current_a": answers.get("max_current_a", "16"), key: number}
+    return _first_mistake(given, {}, f"charge_point.{key} ")
 
 
 def _url_problem(answer: str, answers: Answers) -> str:
@@ -155,19 +128,18 @@ def _password_problem(answer: str, answers: Answers) -> str:
     return "must be 32 to 40 hex digits, or 16 to 20 plain characters without blanks"
 
 
-def _port_problem(answer: str, answers: Answers) -> str:
-    return "" if answer.startswith("/dev/") else "must be a device file: /dev/..."
-
-
 def _port_question(
     name: str, words: str, default: str, is_asked: Callable[[Answers], bool]
 ) -> Question:
+    def problem(answer: str, answers: Answers) -> str:
+        return "" if answer.startswith("/dev/") else "must be a device file: /dev/..."
+
     return Question(
         name,
         words,
         default=lambda answers: default,
         is_asked=is_asked,
-        problem_with=_port_problem,
+        problem_with=problem,
     )
 
 
@@ -209,7 +181,7 @@ QUESTIONS: tuple[Question, ...] = (
         "connectors",
         "How many sockets or cables",
         default=lambda answers: "1",
-        choices=_connector_counts,
+        choices=lambda answers: tuple(map(str, range(1, CONNECTORS_MAX[answers["board"]] + 1))),
     ),
     Question(
         "lock",
@@ -241,21 +213,21 @@ QUESTIONS: tuple[Question, ...] = (
         "plug",
         "What tells whether a plug is in",
         default=lambda answers: CONTACT,
-        choices=_plugs,
+        choices=lambda answers: (CONTACT, *([PILOT] if _has_pilot(answers) else []), "none"),
         is_asked=is_on_pins,
     ),
     Question(
         "meter",
         "Energy meter",
         default=lambda answers: "none",
-        choices=_meters,
+        choices=lambda answers: tuple(d for d in _drivers("connectors", "meter") if d != SIMULATED),
         is_asked=is_on_pins,
     ),
     _port_question(
         "meter_port",
         "Serial port of the meter",
         "/dev/serial/by-id/usb-rs485-adapter-if00-port0",
-        is_asked=_has_bus_meter,
+        is_asked=lambda answers: answers.get("meter", "none").startswith("modbus_"),
     ),
     _yes_or_no(
         "emergency_stop",
@@ -276,7 +248,7 @@ QUESTIONS: tuple[Question, ...] = (
         "What feeds the box carries for all sockets together, ampere per phase",
         default=lambda answers: answers["max_current_a"],
         is_asked=lambda answers: answers["connectors"] != "1",
-        problem_with=_supply_problem,
+        problem_with=partial(_current_problem, key="supply_current_a"),
     ),
     Question(
         "phases",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from agent.cli.manual.tree import COMMON, Argument, CliCommand, commands_of
+from agent.cli.manual.tree import COMMON, Argument, CliCommand, commands_of, common_arguments
 
 NAME = "chargepoint-agent"
 _EXIT = (
@@ -43,7 +43,7 @@ def man_page(parser: argparse.ArgumentParser) -> str:
         ".SH DESCRIPTION",
         "One daemon per charging station, and the commands that speak to it. All but",
         "\\fBcompletion\\fR and \\fBmanual\\fR take these, after their name:",
-        *_entries(_common(commands)),
+        *_entries(common_arguments(commands)),
         ".SH COMMANDS",
     ]
     for command in commands:
@@ -55,11 +55,6 @@ def man_page(parser: argparse.ArgumentParser) -> str:
     ):
         lines += [f".SH {heading}", *_rows(rows)]
     return "\n".join(lines) + "\n"
-
-
-def _common(commands: list[CliCommand]) -> list[Argument]:
-    found = {a.flags[0]: a for command in commands for a in command.arguments if a.flags}
-    return [found[flag] for flag in COMMON if flag in found]
 
 
 def _command(command: CliCommand) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from agent.cli.manual.tree import COMMON, Argument, CliCommand, commands_of
+from agent.cli.manual.tree import COMMON, Argument, CliCommand, commands_of, common_arguments
 
 INTRODUCTION = """\
 # Commands
@@ -28,14 +28,7 @@ gets them whole.
 def markdown(parser: argparse.ArgumentParser) -> str:
     """The whole document."""
     commands = [command for command in commands_of(parser) if command.words]
-    common = {
-        argument.flags[0]: argument
-        for command in commands
-        for argument in command.arguments
-        if argument.flags and argument.flags[0] in COMMON
-    }
-    lines = [*_table([common[flag] for flag in COMMON if flag in common])]
-    text = INTRODUCTION + "\n".join(lines) + "\n" + AFTER_COMMON
+    text = INTRODUCTION + "\n".join(_table(common_arguments(commands))) + "\n" + AFTER_COMMON
     return text + "".join(_section(command) for command in commands)
 
 

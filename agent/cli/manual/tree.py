@@ -66,6 +66,12 @@ def commands_of(parser: argparse.ArgumentParser) -> list[CliCommand]:
     return list(_below(parser, (), parser.description or ""))
 
 
+def common_arguments(commands: Sequence[CliCommand]) -> list[Argument]:
+    """The options that every command takes."""
+    found = {a.flags[0]: a for command in commands for a in command.arguments if a.flags}
+    return [found[flag] for flag in COMMON if flag in found]
+
+
 def _below(
     parser: argparse.ArgumentParser, words: tuple[str, ...], help: str
 ) -> Iterator[CliCommand]:

@@ -444,7 +444,7 @@ def test_the_evidence_says_incomplete_while_nothing_failed_and_not_all_passed():
 @pytest.fixture
 def small_box(monkeypatch: Any) -> SmallBox:
     box = SmallBox()
-    monkeypatch.setattr(acceptance, "_asker", lambda options: box.ask)
+    monkeypatch.setattr(acceptance.paths, "asker", lambda config: box.ask)
     monkeypatch.setattr(TerminalPrompter, "wait", lambda self, for_s, words, left_s: "")
     return box
 
@@ -488,7 +488,7 @@ def test_real_hardware_is_not_taken_for_simulated(small_box, tmp_path, capsys, m
     def real(**request: Any) -> Any:
         return {**small_box._status(), "simulated": False}
 
-    monkeypatch.setattr(acceptance, "_asker", lambda options: real)
+    monkeypatch.setattr(acceptance.paths, "asker", lambda config: real)
     assert run(tmp_path, "--simulated") == 1
     assert "real hardware" in capsys.readouterr().err
 

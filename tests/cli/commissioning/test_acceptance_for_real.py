@@ -98,7 +98,7 @@ async def test_every_step_is_walked_and_leaves_its_evidence(tmp_path: Path, caps
     assert re.fullmatch(r"[0-9a-f]{64}", told["about"]["configuration_sha256"])
     facts = {step["name"]: " ".join(step["facts"]) for step in told["steps"]}
     assert "messages wait on the disk" in facts["offline"]
-    assert "the agent is gone" in facts["power-cut"]
+    assert "the agent has stopped answering" in facts["power-cut"]
     assert "was closed" in facts["power-cut"]
 
     # What the central system has heard is what the evidence says.
