@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from hw.iso14443 import CardAnswer, CardFrame, ExchangeResult
 from hw.ports import BoardError, HardwareError
@@ -48,31 +48,17 @@ class ChipFailure(HardwareError):
     """The chip does not answer, or not as it should; the text is a sentence for a person."""
 
 
-class Chip(Protocol):
-    """What the driver needs of an opened chip. Every method raises ChipFailure or OSError."""
-
-    def exchange(self, frame: CardFrame) -> CardAnswer:
-        """Send one frame to the cards and return what came back."""
-
-    def start_up(self) -> None:
-        """Soft reset, registers, field on, all verified."""
-
-    def pulse_reset(self) -> None:
-        """Pull RST low for 10 ms: every register falls back."""
-
-    def check_registers(self) -> None:
-        """Raise ChipFailure when the chip has lost what ``start_up`` wrote."""
-
-    def close(self) -> None:
-        """Close the SPI device; leaves every pin alone. Safe to repeat, never raises."""
-
-
 def gain_bits(gain_db: int) -> int:
     """RFCfgReg bits of the highest receiver gain the chip offers up to ``gain_db``."""
     return GAIN_BITS[max((step for step in GAIN_BITS if step <= gain_db), default=18)]
 
 
-class _RightExchange:
+class Chip:
+    """What the driver needs; stands before the package's class in the method order.
+
+    Every method raises ChipFailure or OSError.
+    """
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...  # registers and methods of the package
@@ -84,6 +70,7 @@ class _RightExchange:
     _version: int | None = None
 
     def exchange(self, frame: CardFrame) -> CardAnswer:
+        """Send one frame to the cards and return what came back."""
         self.Write_MFRC522(self.BitFramingReg, frame.last_bits)
         status, payload, bits = self.MFRC522_ToCard(self.PCD_TRANSCEIVE, list(frame.payload))
         outcome = {
@@ -142,6 +129,7 @@ class _RightExchange:
         self.start_up()
 
     def start_up(self) -> None:
+        """Soft reset, registers, field on, all verified."""
         self._wait_until_ready()
         self.MFRC522_Reset()
         self._wait_until_ready()
@@ -169,6 +157,7 @@ class _RightExchange:
         )
 
     def check_registers(self) -> None:
+        """Raise ChipFailure when the chip has lost what ``start_up`` wrote."""
         version = self._read_version()
         if version != self._version:
             raise ChipFailure(f"The card reader's chip changed its version to {version:02X}.")
@@ -214,6 +203,7 @@ class _RightExchange:
             self._sleep(LOOK_S)
 
     def pulse_reset(self) -> None:
+        """Pull RST low for 10 ms: every register falls back."""
         self._gpio.output(self._settings.reset_pin, 0)
         self._sleep(RESET_LOW_S)
         self._gpio.output(self._settings.reset_pin, 1)
@@ -227,6 +217,7 @@ class _RightExchange:
         )
 
     def close(self) -> None:
+        """Close the SPI device; leaves every pin alone. Safe to repeat, never raises."""
         spi = getattr(self, "spi", None)
         if spi is None:
             return
@@ -264,7 +255,7 @@ def open_chip(
     """Open the SPI device and start the chip; raises ChipFailure or OSError, and leaks nothing."""
     chip_class: Any = type(
         "Mfrc522Chip",
-        (_RightExchange, package_class),
+        (Chip, package_class),
         {"_settings": settings, "_gpio": gpio, "_sleep": staticmethod(sleep)},
     )
     package_logger = logging.getLogger("mfrc522Logger")

@@ -70,7 +70,9 @@ class ModbusPort:
         """
         from pymodbus.exceptions import ConnectionException, ModbusIOException
 
-        self._wait_until_free()
+        left_s = self._free_at_s - self._clock()
+        if left_s > 0:
+            self._sleep(left_s)
         self._open()
         rest_s = self._quiet_s
         try:
@@ -92,11 +94,6 @@ class ModbusPort:
     def close(self) -> None:
         """Close the port; the next request opens it again. Safe to repeat."""
         self._client.close()  # type: ignore[no-untyped-call]  # pymodbus left it without types
-
-    def _wait_until_free(self) -> None:
-        left_s = self._free_at_s - self._clock()
-        if left_s > 0:
-            self._sleep(left_s)
 
     def _open(self) -> None:
         if not self._client.connect():

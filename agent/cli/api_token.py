@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from agent.cli import paths
-from agent.cli.console import Console
+from agent.cli.console import Console, add_actions
 
 SECRET_BYTES = 32
 
@@ -20,14 +20,7 @@ SECRET_BYTES = 32
 def add_token_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``token`` with what it can do."""
     words = "make, list and revoke tokens of the control API"
-    main = commands.add_parser("token", help=words, description=words)
-    main.set_defaults(command=run_token_command)
-    actions = main.add_subparsers(title="actions", required=True, dest="what", metavar="ACTION")
-
-    def add(name: str, help: str) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = actions.add_parser(name, help=help, parents=[common])
-        return sub
-
+    add = add_actions(commands, common, "token", words, run_token_command)
     new = add("new", "make a token; it is shown once")
     new.add_argument("name", metavar="NAME", help="whose it is; stands in the log")
     new.add_argument(

@@ -5,14 +5,16 @@ A pipe gets the same lines unfolded and without colour, so that scripts find one
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from agent.core.visible import visible
+from agent.platform.errors import AgentError
 
 COLUMNS = 80
 COLUMNS_MIN = 40
@@ -35,6 +37,50 @@ class StyledLine(str):
         line = super().__new__(cls, text)
         line.words, line.colour = words, colour
         return line
+
+
+def add_command(
+    commands: Any,
+    common: argparse.ArgumentParser,
+    name: str,
+    words: str,
+    run: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """Add a command that takes the ``common`` options; ``words`` are its help."""
+    sub: argparse.ArgumentParser = commands.add_parser(
+        name, help=words, description=words, parents=[common]
+    )
+    sub.set_defaults(command=run)
+    return sub
+
+
+def add_actions(
+    commands: Any,
+    common: argparse.ArgumentParser,
+    name: str,
+    words: str,
+    run: Callable[[argparse.Namespace], int],
+) -> Callable[[str, str], argparse.ArgumentParser]:
+    """Add a command of several actions; what is returned adds one of them, by name and help."""
+    main = commands.add_parser(name, help=words, description=words)
+    main.set_defaults(command=run)
+    actions = main.add_subparsers(title="actions", required=True, dest="what", metavar="ACTION")
+
+    def add(action: str, help: str) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = actions.add_parser(action, help=help, parents=[common])
+        return sub
+
+    return add
+
+
+def chosen(known: Sequence[str], only: str, skip: str = "") -> list[str]:
+    """The steps that are named in ``only``, or all, but those in ``skip``. Raises AgentError."""
+    wanted, left_out = (
+        {name.strip() for name in names.split(",") if name.strip()} for names in (only, skip)
+    )
+    if unknown := sorted((wanted | left_out).difference(known)):
+        raise AgentError(f"there is no step {unknown[0]!r}; the steps are {', '.join(known)}")
+    return [name for name in known if name not in left_out and (not wanted or name in wanted)]
 
 
 def error(text: str) -> StyledLine:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import paths
-from agent.cli.console import Console, as_json
+from agent.cli.console import Console, add_command, as_json
 from agent.cli.status_view import finding_line
 from agent.maintenance.findings import Finding, failed, is_healthy, noted, passed, skipped
 from agent.platform.errors import ConfigError, ControlError, NoAgent
@@ -27,8 +27,7 @@ Ask = Callable[..., Any]
 def add_doctor_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``doctor``."""
     words = "walk what this box needs to work; name what breaks and what to do"
-    command = commands.add_parser("doctor", help=words, description=words, parents=[common])
-    command.set_defaults(command=run_doctor_command)
+    add_command(commands, common, "doctor", words, run_doctor_command)
 
 
 def run_doctor_command(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import paths
-from agent.cli.console import Console, as_json, note
+from agent.cli.console import Console, add_actions, as_json, note
 from agent.platform.errors import AgentError, ConfigError, NoAgent
 from agent.platform.file_problems import in_words
 from agent.platform.whole_file import write_private
@@ -32,14 +32,7 @@ _SHOWN = 50
 def add_list_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``list`` with what it can do."""
     words = "show and change the local authorization list"
-    main = commands.add_parser("list", help=words, description=words)
-    main.set_defaults(command=run_list_command)
-    actions = main.add_subparsers(title="actions", required=True, dest="what", metavar="ACTION")
-
-    def add(name: str, help: str) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = actions.add_parser(name, help=help, parents=[common])
-        return sub
-
+    add = add_actions(commands, common, "list", words, run_list_command)
     show = add("show", "show version and entries")
     show.add_argument(
         "--limit", type=_count, default=_SHOWN, metavar="N", help=f"how many ({_SHOWN})"

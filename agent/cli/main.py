@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from agent.cli import paths, status_view
 from agent.cli.api_token import add_token_command
 from agent.cli.commissioning.acceptance import add_acceptance_command
 from agent.cli.commissioning.init import add_init_command
-from agent.cli.console import GREEN, Console, StyledLine, as_json, note
+from agent.cli.console import GREEN, Console, StyledLine, add_command, as_json, note
 from agent.cli.doctor import add_doctor_command
 from agent.cli.local_list import add_list_command
 from agent.cli.manual.command import add_manual_commands
@@ -41,13 +42,7 @@ def parser() -> argparse.ArgumentParser:
     common = _common_options()
     commands = main.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def add(
-        name: str, help: str, command: Callable[[argparse.Namespace], int]
-    ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=help, description=help, parents=[common])
-        sub.set_defaults(command=command)
-        return sub
-
+    add = partial(add_command, commands, common)
     run = add("run", "run the daemon", _run)
     run.add_argument("--simulate", action="store_true", help="replace every driver by a simulation")
     add("demo", "run a simulated charger with a small demonstration central system", _demo)
@@ -261,10 +256,7 @@ class _CommandLine(argparse.ArgumentParser):
 
 
 class _ShowVersion(argparse.Action):
-    """``--version``: found out only when it is asked for."""
-
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Print it and end."""
         from agent.maintenance.machine import own_version
 
         print(f"{parser.prog} {own_version()}")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from agent.cli import paths
-from agent.cli.console import Console, as_json
+from agent.cli.console import Console, add_command, as_json, chosen
 from agent.cli.status_view import finding_line
 from agent.maintenance.findings import (
     Finding,
@@ -29,15 +29,13 @@ WORDS = "try each device without a car; ask before anything moves"
 
 def add_self_test_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``self-test`` and ``acknowledge``."""
-    test = commands.add_parser("self-test", help=WORDS, description=WORDS, parents=[common])
-    test.set_defaults(command=run_self_test_command)
+    test = add_command(commands, common, "self-test", WORDS, run_self_test_command)
     test.add_argument("--yes", action="store_true", help="move parts without asking anybody")
     test.add_argument("--only", default="", metavar="STEP,...", help="these steps (see --list)")
     test.add_argument("--list", action="store_true", help="name the steps, try nothing")
     test.add_argument("--last", action="store_true", help="show what the last one found")
     words = "say that a contactor with a fault has been mended, so that sessions may begin again"
-    mended = commands.add_parser("acknowledge", help=words, description=words, parents=[common])
-    mended.set_defaults(command=run_acknowledge_command)
+    mended = add_command(commands, common, "acknowledge", words, run_acknowledge_command)
     mended.add_argument("--connector", type=int, default=1, metavar="N", help="connector (1)")
 
 
@@ -58,7 +56,9 @@ def run_self_test_command(options: argparse.Namespace) -> int:
     ask = _asker(options)
     if options.last:
         return _show_last(options, ask)
-    steps = _chosen(ask(do="self_test", what="steps"), options.only)
+    steps = ask(do="self_test", what="steps")
+    names = chosen([step["name"] for step in steps], options.only)
+    steps = [step for step in steps if step["name"] in names]
     if options.list:
         return _show_steps(options, steps)
     ask(do="self_test", what="begin")
@@ -133,14 +133,6 @@ def _person(options: argparse.Namespace) -> Person | None:
     if not sys.stdin.isatty():
         raise AgentError("parts will move, and no one can be asked here: use --yes or a terminal")
     return Person(sys.stdin, sys.stderr)
-
-
-def _chosen(steps: list[Step], only: str) -> list[Step]:
-    wanted = {name.strip() for name in only.split(",") if name.strip()}
-    known = [step["name"] for step in steps]
-    if unknown := sorted(wanted.difference(known)):
-        raise AgentError(f"there is no step {unknown[0]!r}; the steps are {', '.join(known)}")
-    return [step for step in steps if not wanted or step["name"] in wanted]
 
 
 def _show_steps(options: argparse.Namespace, steps: list[Step]) -> int:

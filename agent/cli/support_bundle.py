@@ -11,12 +11,13 @@ import base64
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import paths
-from agent.cli.console import Console, note
+from agent.cli.console import Console, add_command, note
 from agent.platform.errors import ConfigError, ControlError, NoAgent
 from agent.platform.file_problems import why
 from agent.platform.ownership import rights_of_owner
@@ -33,8 +34,7 @@ _NOWHERE = Path("/var/lib/chargepoint-agent/agent.db")
 def add_support_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``support-bundle``."""
     words = "one archive for the help desk, without secrets and whole card numbers"
-    command = commands.add_parser("support-bundle", help=words, description=words, parents=[common])
-    command.set_defaults(command=run_support_command)
+    command = add_command(commands, common, "support-bundle", words, run_support_command)
     command.add_argument(
         "file", nargs="?", metavar="FILE", help='where to; "-" for standard output (a name is made)'
     )
@@ -111,23 +111,19 @@ def _sources(options: argparse.Namespace, missing: str, now: Any) -> Sources:
 
     config = options.config or paths.config_in_use()
     settings, mistakes = _settings_of(config)
+    storage = _NOWHERE
+    with suppress(ConfigError):  # reported as a mistake
+        storage = paths.find_storage(options.config)
     unread = () if settings is None else tuple(unreadable_secrets(settings))
     return Sources(
         settings=settings,
-        storage=_storage(options.config),
+        storage=storage,
         made_at=now,
         made_by="the command support-bundle" + (" alone" if missing else " and the running agent"),
         config_text=None if config is None else _text_of(config),
         notes=tuple(text for text in (missing, *mistakes, *unread) if text),
         journal=journal_excerpt,
     )
-
-
-def _storage(config: Path | None) -> Path:
-    try:
-        return paths.find_storage(config)
-    except ConfigError:  # reported as a mistake
-        return _NOWHERE
 
 
 def _settings_of(config: Path | None) -> tuple[Settings | None, tuple[str, ...]]:

@@ -81,12 +81,9 @@ def key_name(path: KeyPath, connector_ids: Sequence[object] = ()) -> str:
             unique = given is not None and list(ids).count(given) == 1
             name += f"[id={given}]" if unique else f"[{part + 1}]"
         else:
-            name += ("." if name else "") + _key_text(part)
+            is_bare = _BARE_KEY.match(part) and len(part) <= SHOWN_MAX
+            name += ("." if name else "") + (part if is_bare else shown(part))
     return name
-
-
-def _key_text(part: str) -> str:
-    return part if _BARE_KEY.match(part) and len(part) <= SHOWN_MAX else shown(part)
 
 
 def shown(value: object) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from itertools import takewhile
 
 from agent.config.mistakes import shown
 
@@ -31,7 +30,7 @@ def in_words(text: str, problem: tomllib.TOMLDecodeError) -> str:
     if place and place[2]:
         number, column = int(place[2]), int(place[3])
     else:  # the end: it is about what stands last
-        number = max(len(lines) - len(list(takewhile(_is_empty, reversed(lines)))), 1)
+        number = text.rstrip().count("\n") + 1
         column = len(lines[number - 1]) + 1
     number, claim = _Mistake(lines, number, column).in_words(message)
     return f"line {number}, {_line_shown(lines[number - 1])}: {claim}"
@@ -129,7 +128,7 @@ class _Mistake:
             return "between key and value stands =, not :"
         if re.fullmatch(r"\s*[\w.-]+\]+\s*", self._line):
             return "[ is missing at the beginning of the section's name"
-        if not _before_equals(self._line).isascii():
+        if not self._line.partition("=")[0].isascii():
             return "a key has the letters a to z, digits and _ only"
         if "=" in self._line:
             return "a key is one word, without blanks"
@@ -208,14 +207,6 @@ class _Mistake:
                     section = f"{section} {count}"
             elif key := _KEY.match(line):
                 yield number, section, key[1]
-
-
-def _is_empty(line: str) -> bool:
-    return not line.strip()
-
-
-def _before_equals(line: str) -> str:
-    return line.partition("=")[0]
 
 
 def _outside_of_texts(line: str) -> str:

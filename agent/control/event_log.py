@@ -24,6 +24,7 @@ from agent.core.commands import (
 )
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.core.events import Event
+from agent.core.faults import Fault
 from agent.core.id_tag import mask
 from agent.core.state import ChargePoint, Charging, Connector, Purpose
 from agent.core.values import (
@@ -55,7 +56,7 @@ def sentences(
         *_about_event(event),
         *_about_link(before, after),
         *_about_approaches(before.approaches, after.approaches),
-        *_about_faults(before, after),
+        *_about_faults("", before.faults, after.faults),
         *_about_reservations(before, after),
         *(
             line
@@ -156,11 +157,11 @@ def _way(before: ConnectionProfile, approach: ConnectionProfile) -> str:
     return f"{approach.url}, security profile {approach.profile}{password}"
 
 
-def _about_faults(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
-    for fault in sorted(after.faults - before.faults, key=lambda f: f.value):
-        yield WarningLine(f"fault: {faults.RULES[fault].words}")
-    for fault in sorted(before.faults - after.faults, key=lambda f: f.value):
-        yield f"fault cleared: {faults.RULES[fault].words}"
+def _about_faults(where: str, before: frozenset[Fault], after: frozenset[Fault]) -> Iterator[str]:
+    for fault in sorted(after - before, key=lambda f: f.value):
+        yield WarningLine(f"{where}fault: {faults.RULES[fault].words}")
+    for fault in sorted(before - after, key=lambda f: f.value):
+        yield f"{where}fault cleared: {faults.RULES[fault].words}"
 
 
 def _about_reservations(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
@@ -276,7 +277,4 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: {before_wh} Wh were drawn through the weld; they belong to no session"
     if new.held_for is not None and old.held_for is None:
         yield f"{name}: the cable stays locked until the card that started is shown again"
-    for fault in sorted(new.faults - old.faults, key=lambda f: f.value):
-        yield WarningLine(f"{name}: fault: {faults.RULES[fault].words}")
-    for fault in sorted(old.faults - new.faults, key=lambda f: f.value):
-        yield f"{name}: fault cleared: {faults.RULES[fault].words}"
+    yield from _about_faults(f"{name}: ", old.faults, new.faults)

@@ -178,7 +178,8 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
         return f"out of service: {why}"
     match connector.phase:
         case Starting():
-            return _words_while_starting(connector)
+            waits_for = "the meter" if connector.is_locked else "the lock"
+            return f"card accepted; waiting for {waits_for}"
         case Charging(transaction):
             return _words_while_charging(state, connector, transaction, now)
         case Stopping():
@@ -191,12 +192,6 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
             return "session over; the cable can be taken out"
         case Idle():
             return _words_while_idle(state, connector, now)
-
-
-def _words_while_starting(connector: Connector) -> str:
-    if not connector.is_locked:
-        return "card accepted; waiting for the lock"
-    return "card accepted; waiting for the meter"
 
 
 def _words_while_charging(

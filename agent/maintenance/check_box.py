@@ -157,7 +157,10 @@ def look_at_devices(
         try:
             can_be_used = user.may_read(path) and user.may_write(path)
         except FileNotFoundError:
-            yield failed("devices", f"{key}: there is no {path}", _how_to_get(path))
+            then = "is it plugged in? ls /dev/serial/by-id/"
+            if path.name.startswith("spidev"):
+                then = "switch SPI on: raspi-config nonint do_spi 0, then reboot"
+            yield failed("devices", f"{key}: there is no {path}", then)
             continue
         if can_be_used:
             yield passed("devices", f"{key}: {path}")
@@ -190,12 +193,6 @@ def _parts(settings: Any, name: str) -> Iterator[tuple[str, Any]]:
             for item in value:
                 if is_dataclass(item):
                     yield from _parts(item, f"{here}[id={getattr(item, 'id', '?')}]")
-
-
-def _how_to_get(path: Path) -> str:
-    if path.name.startswith("spidev"):
-        return "switch SPI on: raspi-config nonint do_spi 0, then reboot"
-    return "is it plugged in? ls /dev/serial/by-id/"
 
 
 # --- time ----------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class StationInfo:
             "evse_id": self._evses.evse_id(connector.connector_id),
             "status_code": vocabulary.evse_status(state, connector),
             "ac": {
-                "max_current": _by_phase(connector.current_a, phases),
+                "max_current": _phases(tuple(connector.current_a * (n < phases) for n in range(3))),
                 "nominal_voltage": self._settings.charge_point.nominal_voltage_v,
                 "rcd_error": vocabulary.has_ground_fault(state, connector),
             },
@@ -143,10 +143,6 @@ class StationInfo:
         state = self._state()
         is_there = connector_id is not None and state.has_connector(connector_id)
         return state.connector(connector_id) if is_there and connector_id is not None else None
-
-
-def _by_phase(value: float, phases: int) -> Data:
-    return {f"l{number + 1}": value if number < phases else 0.0 for number in range(3)}
 
 
 def _phases(values: tuple[float, ...]) -> Data:

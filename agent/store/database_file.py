@@ -266,6 +266,8 @@ def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[sqlite3.Conne
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# SHMSIZE: the shared memory file of the write-ahead log could not grow, for want of space.
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _PRIMARY_CODE = 0xFF  # the low byte of an extended result code
 
 
@@ -287,7 +289,8 @@ def store_error(problem: Exception, doing: str) -> StoreError:
     code = getattr(problem, "sqlite_errorcode", 0)
     if code & _PRIMARY_CODE in _BUSY:
         return StoreBusy(f"{doing}: another process holds the database ({problem})")
-    if _is_disk_full(problem, code):
+    is_full = isinstance(problem, OSError) and problem.errno in _DISK_FULL
+    if is_full or code & _PRIMARY_CODE in _FULL or code in _FULL:
         return StoreFull(f"{doing}: no room on the disk ({problem})")
     return StoreError(f"{doing}: {why(problem) if isinstance(problem, OSError) else problem}")
 
@@ -295,10 +298,3 @@ def store_error(problem: Exception, doing: str) -> StoreError:
 def means_damage(problem: sqlite3.Error) -> bool:
     """Tell whether the file itself is damaged, not merely locked, unreadable or read-only."""
     return getattr(problem, "sqlite_errorcode", 0) & _PRIMARY_CODE in _DAMAGED
-
-
-def _is_disk_full(problem: Exception, code: int) -> bool:
-    if isinstance(problem, OSError):
-        return problem.errno in _DISK_FULL
-    # SHMSIZE: the shared memory file of the write-ahead log could not grow, for want of space.
-    return code & _PRIMARY_CODE == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE

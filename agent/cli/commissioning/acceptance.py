@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.cli import paths
-from agent.cli.console import Console, as_json
+from agent.cli.console import Console, add_command, as_json, chosen
 from agent.platform.errors import AgentError
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ _CUT_S = 60.0
 
 def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``acceptance``."""
-    sub = commands.add_parser("acceptance", help=WORDS, description=WORDS, parents=[common])
-    sub.set_defaults(command=run_acceptance_command)
-    add = sub.add_argument
+    add = add_command(commands, common, "acceptance", WORDS, run_acceptance_command).add_argument
     add("--connector", type=int, default=1, metavar="N", help="connector under test (1)")
     add("--only", default="", metavar="STEP,...", help="these steps (an unknown one lists all)")
     add("--skip", default="", metavar="STEP,...", help="all but these")
@@ -81,17 +79,8 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
 def _chosen_steps(options: argparse.Namespace) -> tuple[Any, ...]:
     from agent.cli.commissioning.acceptance_steps import STEPS
 
-    only, skip = _names(options.only), _names(options.skip)
-    known = [step.name for step in STEPS]
-    if unknown := sorted((only | skip).difference(known)):
-        raise AgentError(f"there is no step {unknown[0]!r}; the steps are {', '.join(known)}")
-    return tuple(
-        step for step in STEPS if step.name not in skip and (not only or step.name in only)
-    )
-
-
-def _names(text: str) -> set[str]:
-    return {name.strip() for name in text.split(",") if name.strip()}
+    names = chosen([step.name for step in STEPS], options.only, options.skip)
+    return tuple(step for step in STEPS if step.name in names)
 
 
 def _evidence(options: argparse.Namespace, clock: Clock, status: Any) -> tuple[Evidence, Path]:

@@ -7,13 +7,13 @@ import getpass
 import os
 import pwd
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.cli import paths
-from agent.cli.console import GREEN, Console, StyledLine, as_json, error, note
+from agent.cli.console import GREEN, Console, StyledLine, add_command, as_json, error, note
 from agent.platform.edited_files import SECRET_BYTES_MAX, decoded, one_line, read_secret
 from agent.platform.errors import AgentError, EditedFileError
 from agent.platform.file_problems import in_words
@@ -28,9 +28,7 @@ USAGE = 2
 
 def add_init_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``init`` with an option for each of its questions."""
-    init = commands.add_parser("init", help=WORDS, description=WORDS, parents=[common])
-    init.set_defaults(command=run_init_command)
-    add = init.add_argument
+    add = add_command(commands, common, "init", WORDS, run_init_command).add_argument
     add("--yes", action="store_true", help="ask nothing: defaults for what no option says")
     add("--force", action="store_true", help="replace files that exist; they are kept as .old")
     add("--identity", metavar="NAME", help="name of this box at the central system")
@@ -157,22 +155,17 @@ class _Interview:
         """One answer, without blanks around it. Raises AgentError at the end of the input."""
         shown = f" [{default}]" if default else ""
         self._console.tell([f"{words}{shown}"])
-        if is_secret and sys.stdin.isatty():
-            typed = _without_echo(lambda: getpass.getpass("  (not shown) > ", self._stream))
-        else:
-            self._stream.write("  > ")
-            self._stream.flush()
-            typed = sys.stdin.readline()
-            if not typed:
-                raise AgentError("the answers have ended: nothing was written")
+        try:
+            if is_secret and sys.stdin.isatty():
+                typed = getpass.getpass("  (not shown) > ", self._stream)
+            else:
+                self._stream.write("  > ")
+                self._stream.flush()
+                if not (typed := sys.stdin.readline()):
+                    raise EOFError
+        except EOFError:
+            raise AgentError("the answers have ended: nothing was written") from None
         return typed.strip() or (default or "")
-
-
-def _without_echo(read: Callable[[], str]) -> str:
-    try:
-        return read()
-    except EOFError:
-        raise AgentError("the answers have ended: nothing was written") from None
 
 
 def _listed(choices: tuple[str, ...]) -> str:

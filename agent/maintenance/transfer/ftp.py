@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
-from agent.maintenance.transfer.errors import explained
 from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import Location
-from agent.maintenance.transfer.network import Network
+from agent.maintenance.transfer.network import Network, explained
 from agent.platform.errors import TransferError
 
 BLOCK = 64 * 1024

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import BinaryIO
 from urllib.parse import urljoin
 
-from agent.maintenance.transfer.errors import explained
 from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import Location, location_of
-from agent.maintenance.transfer.network import Network
+from agent.maintenance.transfer.network import Network, explained
 from agent.platform.errors import TransferError
 
 BLOCK = 64 * 1024

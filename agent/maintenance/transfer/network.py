@@ -1,14 +1,18 @@
-"""The way to the servers that a central system names: which of them may be reached, and TLS."""
+"""The way to the servers that a central system names: which of them, TLS, and why it failed."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+from agent.maintenance.transfer.location import Location
 from agent.platform.errors import CertificateFileError, TransferError
-from agent.platform.tls import client_context
+from agent.platform.tls import client_context, explain_tls
 
 Address = IPv4Address | IPv6Address
 
@@ -98,3 +102,30 @@ def _is_own(address: Address) -> bool:
             return ip_address(probe.getsockname()[0]) == address
     except OSError:
         return False  # no way there: then none for the file
+
+
+@contextmanager
+def explained(location: Location) -> Iterator[None]:
+    """Turn what the network raises into TransferError: a sentence without secrets."""
+    host = location.host
+    try:
+        yield
+    except TransferError:
+        raise
+    except socket.gaierror:
+        raise TransferError(f"the name {host} cannot be resolved (DNS)") from None
+    except ssl.SSLError as problem:
+        raise TransferError(explain_tls(problem, host, CA_KEY)) from None
+    except ConnectionRefusedError:
+        raise TransferError(f"{host} refuses the connection on port {location.port}") from None
+    except TimeoutError:
+        raise TransferError(f"{host} did not answer in time") from None
+    except EOFError:
+        raise TransferError(f"{host} cut the connection") from None
+    except (HTTPException, ValueError, ArithmeticError, LookupError, AttributeError) as problem:
+        # Names, numbers, letters that are none. The libraries check few of them.
+        kind = type(problem).__name__
+        raise TransferError(f"{host} cannot be used, or answers nonsense ({kind})") from None
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise TransferError(f"the connection with {host} failed: {reason}") from None
