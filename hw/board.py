@@ -249,10 +249,19 @@ class _Assembly:
         self, settings: MeterSettings, connector_id: int, outlet: SimulatedOutlet
     ) -> EnergyMeter | None:
         """Every meter is watched: its register never runs backwards, nonsense is an error."""
-        meter = self._meter(settings, connector_id, outlet)
-        outlet.meter = meter
-        if meter is None:
+        if self._is_simulated(settings):
+            meter: EnergyMeter = self._simulated(outlet.make_meter())
+        elif settings.driver == "none":
             return None
+        else:
+
+            def open_meter() -> EnergyMeter:
+                from hw.modbus_meter import ModbusMeter
+
+                return ModbusMeter(settings)
+
+            meter = self._real(_opened(f"connector {connector_id} meter", open_meter))
+        outlet.meter = meter
         box = self._settings
         max_power_w = box.max_current_a * box.phases * box.nominal_voltage_v
         name = f"connector {connector_id} meter"
@@ -261,21 +270,6 @@ class _Assembly:
             # Where it begins is known: a first answer of 0 needs no second one.
             watch.resume(self._settings.simulation.meter_start_wh, 0.0)
         return WatchedMeter(name, meter, watch, self._clock)
-
-    def _meter(
-        self, settings: MeterSettings, connector_id: int, outlet: SimulatedOutlet
-    ) -> EnergyMeter | None:
-        if self._is_simulated(settings):
-            return self._simulated(outlet.make_meter())
-        if settings.driver == "none":
-            return None
-
-        def open_meter() -> EnergyMeter:
-            from hw.modbus_meter import ModbusMeter
-
-            return ModbusMeter(settings)
-
-        return self._real(_opened(f"connector {connector_id} meter", open_meter))
 
     def _reader(self) -> CardReader | None:
         settings = self._settings.reader

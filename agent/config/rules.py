@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import combinations
 from posixpath import normpath
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
@@ -197,43 +198,30 @@ def _check_pins(settings: Settings, mistakes: Mistakes) -> None:
 
 
 def _check_serial_ports(settings: Settings, mistakes: Mistakes) -> None:
-    meters: dict[str, list[tuple[KeyPath, MeterSettings]]] = defaultdict(list)
-    for index, connector in enumerate(settings.connectors):
-        path: KeyPath = ("connectors", index, "meter")
-        meter = connector.meter
-        if meter.driver.startswith("modbus_") and meter.port and mistakes.is_sound((*path, "port")):
-            meters[normpath(meter.port)].append((path, meter))
-    alone = list(_ports_of_their_own(settings, mistakes))
-    for number, (path, port, what) in enumerate(alone):
-        for other_path, _meter in meters.get(port, ()):
-            _note_shared_port(path, (*other_path, "port"), port, f"{what} and a meter", mistakes)
-        for other_path, other_port, other_what in alone[number + 1 :]:
-            if other_port == port:
-                pair = f"{what} and {other_what}"
-                _note_shared_port(path, other_path, port, pair, mistakes)
-    for port, sharing in meters.items():
-        for first, second in combinations(sharing, 2):
-            _check_shared_bus(port, first, second, mistakes)
-
-
-def _ports_of_their_own(
-    settings: Settings, mistakes: Mistakes
-) -> Iterator[tuple[KeyPath, str, str]]:
-    reader = settings.reader
-    if reader.driver == "serial" and reader.port and mistakes.is_sound(("reader", "port")):
-        yield ("reader", "port"), normpath(reader.port), "a card reader"
-    for index, connector in enumerate(settings.connectors):
-        path: KeyPath = ("connectors", index, "pilot", "port")
-        pilot = connector.pilot
-        if pilot.driver in ("evse_wb", "openevse") and pilot.port and mistakes.is_sound(path):
-            yield path, normpath(pilot.port), "a pilot controller"
-
-
-def _note_shared_port(
-    one: KeyPath, other: KeyPath, port: str, pair: str, mistakes: Mistakes
-) -> None:
-    sentence = f"{mistakes.name(one)} and {mistakes.name(other)} are both {shown(port)}"
-    mistakes.add_sentence(f"{sentence}; {pair} cannot share a port", one, other)
+    users: list[tuple[KeyPath, str, str, Any]] = []
+    if settings.reader.driver == "serial":
+        users.append((("reader",), settings.reader.port, "a card reader", settings.reader))
+    for name, what, drivers in (
+        ("pilot", "a pilot controller", ("evse_wb", "openevse")),
+        ("meter", "a meter", ("modbus_sdm120", "modbus_sdm230", "modbus_sdm630")),
+    ):
+        for index, connector in enumerate(settings.connectors):
+            part = getattr(connector, name)
+            if part.driver in drivers:
+                users.append((("connectors", index, name), part.port, what, part))
+    users = [user for user in users if user[1] and mistakes.is_sound((*user[0], "port"))]
+    for (one, port, what, part), (other, other_port, other_what, other_part) in combinations(
+        users, 2
+    ):
+        if normpath(port) != normpath(other_port):
+            continue
+        if what == other_what == "a meter":  # those share a bus
+            _check_shared_bus(normpath(port), (one, part), (other, other_part), mistakes)
+            continue
+        paths: tuple[KeyPath, KeyPath] = ((*one, "port"), (*other, "port"))
+        names = " and ".join(map(mistakes.name, paths))
+        sentence = f"{names} are both {shown(normpath(port))}; {what} and {other_what}"
+        mistakes.add_sentence(f"{sentence} cannot share a port", *paths)
 
 
 def _check_shared_bus(

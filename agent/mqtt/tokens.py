@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from string import hexdigits
 
@@ -17,6 +16,7 @@ _SEPARATORS = str.maketrans("", "", ":- .")
 _UID_DIGITS = (8, 14, 20)  # ISO 14443-3: 4, 7 or 10 bytes
 _CODE_CHARACTERS = (4, 16)
 _E_MAID = re.compile(r"[A-Z0-9]{14,15}")
+_CLAIMS = {"mac_address": TokenKind.AUTOCHARGE, "e_maid": TokenKind.CONTRACT}
 _PROVIDER = re.compile(r"[A-Z]{2}[A-Z0-9]{3}C[A-Z0-9]{8,9}")  # ISO 15118: country, provider, C
 
 
@@ -46,52 +46,45 @@ def read_token(
         )
     if id_token is None:
         raise BadToken(f"{token_type} needs an id_token")
-    id_tag, claim, is_random = _READERS[token_type](id_token, settings)
+    id_tag = _id_tag_of(token_type, id_token, settings)
     if not is_valid_id_tag(id_tag):
         raise BadToken(f"{token_type} gives no idTag of 1 to {ID_TAG_MAX} plain characters")
+    is_random = token_type == "ISO14443" and is_random_uid(bytes.fromhex(id_tag))
+    claim = _CLAIMS.get(token_type, TokenKind.CARD)
     return StationToken(token_type, id_token, id_tag, claim, is_random)
 
 
-_Read = Callable[[str, AuthorizationSettings], tuple[str, TokenKind, bool]]
-
-
-def _iso14443(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
-    uid = _hex("ISO14443", text)
-    if len(uid) not in _UID_DIGITS:
-        raise BadToken("ISO14443 has 8, 14 or 20 hex digits")
-    return uid, TokenKind.CARD, is_random_uid(bytes.fromhex(uid))
-
-
-def _iso15693(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
-    uid = _hex("ISO15693", text)
-    if len(uid) != 16 or not uid.startswith("E0"):
-        raise BadToken("ISO15693 has 16 hex digits, E0 first")
-    return uid, TokenKind.CARD, False
-
-
-def _key_code(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
-    low, high = _CODE_CHARACTERS
-    if not low <= len(text) <= high or not text.isascii() or not text.isalnum():
-        raise BadToken(f"key_code has {low} to {high} digits or letters")
-    return settings.key_code_prefix + text, TokenKind.CARD, False
-
-
-def _local(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
-    return text, TokenKind.CARD, False
-
-
-def _mac_address(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
-    address = _hex("mac_address", text)
-    if len(address) != 12:
-        raise BadToken("mac_address has 12 hex digits")
-    return settings.mac_prefix + address, TokenKind.AUTOCHARGE, False
-
-
-def _e_maid(text: str, settings: AuthorizationSettings) -> tuple[str, TokenKind, bool]:
-    contract = text.upper().replace("-", "").replace("*", "")
-    if not _E_MAID.fullmatch(contract):
-        raise BadToken("e_maid has 14 or 15 letters and digits")
-    return contract, TokenKind.CONTRACT, False
+def _id_tag_of(token_type: str, text: str, settings: AuthorizationSettings) -> str:
+    match token_type:
+        case "ISO14443":
+            uid = _hex(token_type, text)
+            if len(uid) not in _UID_DIGITS:
+                raise BadToken("ISO14443 has 8, 14 or 20 hex digits")
+            return uid
+        case "ISO15693":
+            uid = _hex(token_type, text)
+            if len(uid) != 16 or not uid.startswith("E0"):
+                raise BadToken("ISO15693 has 16 hex digits, E0 first")
+            return uid
+        case "key_code":
+            low, high = _CODE_CHARACTERS
+            if not low <= len(text) <= high or not text.isascii() or not text.isalnum():
+                raise BadToken(f"key_code has {low} to {high} digits or letters")
+            return settings.key_code_prefix + text
+        case "mac_address":
+            address = _hex(token_type, text)
+            if len(address) != 12:
+                raise BadToken("mac_address has 12 hex digits")
+            return settings.mac_prefix + address
+        case "e_maid":
+            contract = text.upper().replace("-", "").replace("*", "")
+            if not _E_MAID.fullmatch(contract):
+                raise BadToken("e_maid has 14 or 15 letters and digits")
+            return contract
+        case "local" | "central":
+            return text
+        case _:
+            raise BadToken("its type is not known here")
 
 
 def _hex(token_type: str, text: str) -> str:
@@ -99,17 +92,6 @@ def _hex(token_type: str, text: str) -> str:
     if not digits or any(character not in hexdigits for character in digits):
         raise BadToken(f"{token_type} has hex digits")
     return digits
-
-
-_READERS: dict[str, _Read] = {
-    "ISO14443": _iso14443,
-    "ISO15693": _iso15693,
-    "key_code": _key_code,
-    "local": _local,
-    "central": _local,
-    "mac_address": _mac_address,
-    "e_maid": _e_maid,
-}
 
 
 def token_of(id_tag: str, settings: AuthorizationSettings) -> tuple[str, str | None]:
