@@ -178,8 +178,9 @@ def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
         return f"out of service: {why}"
     match connector.phase:
         case Starting():
-            waits_for = "the meter" if connector.is_locked else "the lock"
-            return f"card accepted; waiting for {waits_for}"
+            if not connector.is_locked:
+                return "card accepted; waiting for the lock"
+            return "card accepted; waiting for the meter"
         case Charging(transaction):
             return _words_while_charging(state, connector, transaction, now)
         case Stopping():
