@@ -89,7 +89,7 @@ class Application:
         self._simulate = simulate
         self._environment = world or Environment()
         self._clock = self._environment.clock
-        self._service = service or ServiceManager(self._monotonic_s)
+        self._service = service or ServiceManager(self._clock.monotonic_s)
         self._observers: list[Observer] = []
         self._must_end: asyncio.Future[bool] | None = None
         # Known while it runs.
@@ -162,7 +162,7 @@ class Application:
         }
         handlers = {**self._make_handlers(services, messages), **maintenance.handlers}
 
-        supervisor.first_look(self._monotonic_s())
+        supervisor.first_look(self._clock.monotonic_s())
         runtime.post(ev.Started(tuple(durable.open_transactions), store.quarantined, ending))
         await open_control_socket(self.actions, settings, environment, stack)
         tasks = [
@@ -182,7 +182,7 @@ class Application:
     def _open_board(self) -> Board:
         return open_board(
             self.settings.board,
-            self._monotonic_s,
+            self._clock.monotonic_s,
             pin_factory=self._environment.pin_factory,
             simulate=self._simulate,
         )
@@ -199,9 +199,9 @@ class Application:
 
     def _make_supervision(self, board: Board, supervisor: Supervisor) -> Supervision:
         if board.is_polled:
-            return SupervisionThread(supervisor, self._monotonic_s)
+            return SupervisionThread(supervisor, self._clock.monotonic_s)
         assert board.simulation is not None
-        timer = SupervisionTimer(supervisor, self._monotonic_s)
+        timer = SupervisionTimer(supervisor, self._clock.monotonic_s)
         board.simulation.subscribe(timer.look_now)
         return timer
 
@@ -366,9 +366,6 @@ class Application:
             event_logger.log(logging.WARNING if is_warning else logging.INFO, "%s", line)
         for observer in tuple(self._observers):
             observer(event, commands)
-
-    def _monotonic_s(self) -> float:
-        return self._clock.now().monotonic_s
 
     def _utc(self) -> datetime:
         return self._clock.now().utc

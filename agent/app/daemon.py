@@ -67,8 +67,7 @@ def set_up_logging(level: int = logging.INFO) -> None:
 
 def write_to(handler: logging.Handler, level: int = logging.INFO) -> None:
     """Let the log of this process go there, within bounds (``agent.platform.log_lines``)."""
-    clock = SystemClock()
-    outlet = RepetitionHandler(handler, lambda: clock.now().monotonic_s)
+    outlet = RepetitionHandler(handler, SystemClock().monotonic_s)
     logging.basicConfig(level=level, handlers=[outlet])
     thread = threading.Thread(target=_tell_what_is_due, args=(outlet,), name="log", daemon=True)
     thread.start()
@@ -105,7 +104,7 @@ def run_daemon(settings: Settings, config: Path, simulate: bool = False) -> int:
     with ExitStack() as last:
         last.callback(lambda: tell(open_recorded(database=database)))
         tell(open_recorded(database=database) if simulate else open_everything(str(config)))
-        board = open_board(settings.board, lambda: clock.now().monotonic_s, simulate=simulate)
+        board = open_board(settings.board, clock.monotonic_s, simulate=simulate)
         last.callback(board.shut_down)
         if not simulate:
             for problem in write_down(asdict(settings.board), database=database):

@@ -34,11 +34,11 @@ class Maintenance:
         """``status`` is part of a support bundle; ``stack`` ends what begins here."""
         self._services = services
         settings, runtime = services.settings, services.runtime
-        log = LogRing(self._utc, self._monotonic_s)
+        log = LogRing(self._utc, services.clock.monotonic_s)
         stack.enter_context(log.listening())
         central_system = settings.central_system
         transfers = environment.transfers or NetworkTransfers(
-            self._monotonic_s, Network(central_system.file_hosts, central_system.ca_file)
+            services.clock.monotonic_s, Network(central_system.file_hosts, central_system.ca_file)
         )
         notices = Notices(services.link.call, self._is_online)
         services.observers.append(notices.observe)
@@ -93,6 +93,3 @@ class Maintenance:
 
     def _utc(self) -> datetime:
         return self._services.clock.now().utc
-
-    def _monotonic_s(self) -> float:
-        return self._services.clock.now().monotonic_s

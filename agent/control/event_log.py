@@ -54,15 +54,7 @@ def sentences(
     """Tell what happened, in order: the event, the decisions, what follows."""
     return [
         *_about_event(event),
-        *_about_link(before, after),
-        *_about_approaches(before.approaches, after.approaches),
-        *_about_faults("", before.faults, after.faults),
-        *_about_reservations(before, after),
-        *(
-            line
-            for old, new in zip(before.connectors, after.connectors, strict=True)
-            for line in _about_connector(old, new)
-        ),
+        *(() if after is before else _about_state(before, after)),
         *(line for command in commands for line in _about_command(before, after, command)),
     ]
 
@@ -125,6 +117,18 @@ def _about_event(event: Event) -> Iterator[str]:
                     f"connector {transaction.connector_id}: session {transaction.ref} was open "
                     "when the last process ended"
                 )
+
+
+def _about_state(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    yield from _about_link(before, after)
+    if after.approaches is not before.approaches:
+        yield from _about_approaches(before.approaches, after.approaches)
+    yield from _about_faults("", before.faults, after.faults)
+    if after.reservations is not before.reservations:
+        yield from _about_reservations(before, after)
+    for old, new in zip(before.connectors, after.connectors, strict=True):
+        if new is not old:
+            yield from _about_connector(old, new)
 
 
 def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:

@@ -253,12 +253,8 @@ def _decided_stop(
 
 
 def _running(turn: Turn, connector_ids: tuple[int, ...]) -> list[Transaction]:
-    found = []
-    for connector_id in connector_ids:
-        candidate = turn.connector(connector_id)
-        if isinstance(candidate.phase, Charging) and candidate.transaction is not None:
-            found.append(candidate.transaction)
-    return found
+    phases = [turn.connector(connector_id).phase for connector_id in connector_ids]
+    return [phase.transaction for phase in phases if isinstance(phase, Charging)]
 
 
 def _answered_question(turn: Turn, attempt: AuthorizationAttempt, event: AuthorizeAnswered) -> None:

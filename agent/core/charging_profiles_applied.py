@@ -55,7 +55,8 @@ def update(turn: Turn) -> bool:
     """
     if not turn.state.is_begun:
         return False  # it is not known yet which sessions are open
-    _forget_ended(turn)
+    if turn.state.charging_profiles:
+        _forget_ended(turn)
     running = [c for c in turn.state.connectors if _may_draw(c)]
     limits: dict[int, float] = {}
     changes_s = math.inf
@@ -238,10 +239,10 @@ def _mistake_in_place(turn: Turn, connector_id: int, profile: ChargingProfile) -
         return ""
     if is_whole:
         return "a TxProfile belongs to one connector"
-    connector = turn.connector(connector_id)
-    if not isinstance(connector.phase, Charging) or connector.transaction is None:
+    phase = turn.connector(connector_id).phase
+    if not isinstance(phase, Charging):
         return "a TxProfile needs a running transaction"
-    if profile.transaction_id not in (None, connector.transaction.transaction_id):
+    if profile.transaction_id not in (None, phase.transaction.transaction_id):
         return "the TxProfile is for another transaction"
     return ""
 

@@ -13,7 +13,7 @@ from agent.core.faults import RULES, Fault
 from agent.core.replace import replace
 from agent.core.state import Connector
 from agent.core.turn import Turn
-from agent.core.values import NO_TRANSACTION, ConnectorMeasured
+from agent.core.values import NO_TRANSACTION, ConnectorMeasured, Reading
 
 RHYTHM_S = 60  # where sessions have no samples
 LOCKS_OUT = frozenset({Fault.CONTACTOR_WELDED, Fault.CONTACTOR_FAILED})
@@ -26,7 +26,7 @@ def mended(turn: Turn, event: ContactorMended) -> None:
     is_stuck = Fault.CONTACTOR_WELDED in connector.faults and connector.contactor_closed
     left = connector.faults if is_stuck else connector.faults - _OF_CONTACTOR
     if not is_stuck:
-        turn.put(replace(turn.connector(event.connector_id), faults=left))
+        turn.put(replace(connector, faults=left))
     if event.request_id is None:
         return
     if is_stuck:
@@ -53,22 +53,21 @@ def welded_wh(connector: Connector) -> int:
     return max(0, connector.reading.import_wh - connector.ended_wh)
 
 
-def meter_read(turn: Turn, connector_id: int) -> None:
+def meter_read(turn: Turn, connector_id: int, reading: Reading) -> None:
     """Tell the central system what flows through a weld: meter values of no session.
 
     In the rhythm of the samples of a session, and only while the register moves.
     """
     connector, now_s = turn.connector(connector_id), turn.now.monotonic_s
-    reading, keys = connector.reading, turn.state.configuration
-    assert reading is not None
+    keys = turn.state.configuration
     if connector.ended_wh is None:  # there was no session yet: counted from here
-        connector = turn.put(replace(turn.connector(connector_id), ended_wh=reading.import_wh))
+        connector = turn.put(replace(connector, ended_wh=reading.import_wh))
     drawn_wh = welded_wh(connector)
     rhythm_s = keys.integer("MeterValueSampleInterval") or RHYTHM_S
     is_due = connector.weld_told_wh == 0 or now_s >= connector.weld_told_s + rhythm_s
     if not is_due or drawn_wh == connector.weld_told_wh:
         return
-    turn.put(replace(turn.connector(connector_id), weld_told_wh=drawn_wh, weld_told_s=now_s))
+    turn.put(replace(connector, weld_told_wh=drawn_wh, weld_told_s=now_s))
     values = meter_values.sampled_values(reading, keys.measurands("MeterValuesSampledData"))
     outbox.queue(turn, NO_TRANSACTION, ConnectorMeasured(connector_id, reading.read_at, values))
 
@@ -83,16 +82,9 @@ def update(turn: Turn) -> None:
             connector.transaction is None and connector.operations != connector.operations_kept
         )
         if has_counted or is_locked_out(connector) != is_locked_out(was):
-            turn.emit(
-                SaveContactor(
-                    connector.connector_id, connector.operations, is_locked_out(connector)
-                )
-            )
-            turn.put(
-                replace(
-                    turn.connector(connector.connector_id), operations_kept=connector.operations
-                )
-            )
+            is_out, operations = is_locked_out(connector), connector.operations
+            turn.emit(SaveContactor(connector.connector_id, operations, is_out))
+            turn.put(replace(connector, operations_kept=operations))
 
 
 def is_locked_out(connector: Connector) -> bool:

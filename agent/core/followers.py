@@ -45,7 +45,7 @@ class Follower:
     """One rule: what it does, and the monotonic times at which it wants a TimePassed."""
 
     update: Callable[[Turn], None]
-    deadlines_s: Callable[[ChargePoint, Instant], Deadlines]
+    deadlines_s: Callable[[ChargePoint, Instant], Deadlines] | None = None
 
 
 def follow(turn: Turn) -> None:
@@ -57,15 +57,11 @@ def follow(turn: Turn) -> None:
 def next_deadline_s(state: ChargePoint, now: Instant) -> float | None:
     """Monotonic time at which the core wants a TimePassed; None: it waits for nothing."""
     found = math.inf
-    for follower in FOLLOWERS:
-        for time_s in follower.deadlines_s(state, now):
+    for deadlines_s in _DEADLINES:
+        for time_s in deadlines_s(state, now):
             if time_s is not None and time_s < found:
                 found = time_s
     return None if found == math.inf else found
-
-
-def _none(state: ChargePoint, now: Instant) -> Deadlines:
-    return iter(())
 
 
 # --- tags ----------------------------------------------------------------------------------------
@@ -185,7 +181,7 @@ FOLLOWERS: tuple[Follower, ...] = (
     # After the connectors: they install, go out of service and are given up when they are at rest.
     Follower(firmware_update.update, _firmware_deadlines),
     # After the firmware, which takes connectors out of service.
-    Follower(availability.update, _none),
+    Follower(availability.update),
     # After the availability: a connector out of service is kept for no one.
     Follower(reservation_requests.update, _reservation_deadlines),
     # After the reservations: a plug on a connector that is kept waits for its tag.
@@ -193,14 +189,15 @@ FOLLOWERS: tuple[Follower, ...] = (
     Follower(_answer_late_unlocks, _unlock_deadlines),
     # Before anything is delivered: what waits gets its right times first. And after the connectors:
     # answered samples are removed together with what these have written.
-    Follower(clock_trust.correct_rows, _none),
-    Follower(_notice_room, _none),
+    Follower(clock_trust.correct_rows),
+    Follower(_notice_room),
     Follower(outbox.update, _outbox_deadlines),
     # After the outbox: a restart waits for what is still to be delivered.
     Follower(from_process.update, _restart_deadlines),
     # Last, when nothing changes any more: what others see of it, and what is kept of it.
     Follower(status_notification.update, _report_deadlines),
-    Follower(contactors.update, _none),
-    Follower(connection_profile_change.update, _none),
-    Follower(signals.update, _none),
+    Follower(contactors.update),
+    Follower(connection_profile_change.update),
+    Follower(signals.update),
 )
+_DEADLINES = tuple(f.deadlines_s for f in FOLLOWERS if f.deadlines_s is not None)

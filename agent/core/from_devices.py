@@ -173,24 +173,20 @@ def _part_fault_changed(turn: Turn, event: ev.PartFaultChanged) -> None:
 
 def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
     connector = turn.connector(event.connector_id)
-    offset_kept_wh = connector.offset_kept_wh
     reading = _with_offer(connector, event.reading)
-    connector = turn.put(
+    turn.put(
         replace(
-            turn.connector(event.connector_id),
+            connector,
             reading=reading,
             faults=connector.faults - {Fault.METER},
-            offset_kept_wh=event.reading.offset_wh,
+            offset_kept_wh=reading.offset_wh,
         )
     )
-    if event.reading.offset_wh != offset_kept_wh:
-        turn.emit(
-            SaveRegister(event.connector_id, event.reading.import_wh, event.reading.offset_wh)
-        )
-    contactors.meter_read(turn, event.connector_id)
+    if reading.offset_wh != connector.offset_kept_wh:
+        turn.emit(SaveRegister(event.connector_id, reading.import_wh, reading.offset_wh))
+    contactors.meter_read(turn, event.connector_id, reading)
     meter_values_aligned.meter_read(turn, event.connector_id, reading)
-    if isinstance(connector.phase, Charging) and connector.phase.sample_asked:
-        transaction.sample(turn, connector.connector_id, reading)
+    transaction.sample(turn, event.connector_id, reading)
     _meter_answered(turn, event.connector_id)
 
 

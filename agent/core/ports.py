@@ -16,6 +16,9 @@ class Clock(Protocol):
     def now(self) -> Instant:
         """Both clocks, read together."""
 
+    def monotonic_s(self) -> float:
+        """The clock to wait by, alone."""
+
     def learn(self, utc: datetime) -> None:
         """Somebody trustworthy says what time it is now."""
 

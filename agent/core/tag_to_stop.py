@@ -131,33 +131,27 @@ def _releases_cable(
 
 def ends_other_session(turn: Turn, attempt: AuthorizationAttempt, served: list[Connector]) -> bool:
     """Another card: a group member may end the session (OCPP 1.6 section 3.10)."""
-    running = [c for c in served if isinstance(c.phase, Charging) and c.transaction is not None]
+    running = [c.phase.transaction for c in served if isinstance(c.phase, Charging)]
     if not running:
         return False
     policy = authorization_rules.policy_of(turn.state.configuration)
-    decision: Decision | None = None
-    for candidate in running:
-        assert candidate.transaction is not None
+    ids = tuple(session.connector_id for session in running)
+    refused: list[Decision] = []
+    for session in running:
         decision = authorization_rules.decide_stop(
-            candidate.transaction,
-            attempt.id_tag,
-            attempt.facts,
-            policy,
-            turn.state.online,
-            turn.now.utc,
+            session, attempt.id_tag, attempt.facts, policy, turn.state.online, turn.now.utc
         )
         if decision is None:
-            ids = tuple(c.connector_id for c in running)
             authorization_request.ask(
                 turn, replace(attempt, purpose=Purpose.STOP, connectors=ids, contract=None)
             )
             return True
         if decision.verdict is Verdict.ACCEPTED:
-            authorization_outcome.stop_session(turn, attempt, candidate.transaction, decision)
+            authorization_outcome.stop_session(turn, attempt, session, decision)
             return True
-    assert decision is not None
-    asked = replace(attempt, purpose=Purpose.STOP, connectors=(running[0].connector_id,))
-    authorization_outcome.refuse_with(turn, asked, decision)
+        refused.append(decision)
+    asked = replace(attempt, purpose=Purpose.STOP, connectors=ids[:1])
+    authorization_outcome.refuse_with(turn, asked, refused[-1])
     return True
 
 

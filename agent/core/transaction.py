@@ -114,9 +114,10 @@ def first_sample_s(turn: Turn, connector: Connector) -> float | None:
 
 
 def sample(turn: Turn, connector_id: int, reading: Reading) -> None:
-    """Queue the sample that was due: what MeterValues carry, and what StopTransaction will."""
+    """Queue the sample that was asked for, and keep what StopTransaction will carry of it."""
     charging = turn.connector(connector_id).phase
-    assert isinstance(charging, Charging)
+    if not isinstance(charging, Charging) or not charging.sample_asked:
+        return
     keys = turn.state.configuration
     sampled_at = clock_trust.not_before_last(turn, charging.transaction, reading.read_at)
     keep_values(

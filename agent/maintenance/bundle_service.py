@@ -93,7 +93,7 @@ class BundleService:
             ),
             window=window,
             journal=journal_excerpt,
-            must_stop=lambda: self._clock.now().monotonic_s >= give_up_s,
+            must_stop=lambda: self._clock.monotonic_s() >= give_up_s,
         )
 
     def _make(self, sources: Sources) -> bytes:

@@ -205,7 +205,7 @@ class MqttClient:
         self._problem = problem
 
     def _now_s(self) -> float:
-        return self._services.clock.now().monotonic_s
+        return self._services.clock.monotonic_s()
 
     # --- out -------------------------------------------------------------------------------------
 

@@ -72,6 +72,10 @@ class SystemClock:
         self._booted_at: datetime | None = None
         self._is_known = False
 
+    def monotonic_s(self) -> float:
+        """The clock to wait by, alone."""
+        return self._monotonic()
+
     def now(self) -> Instant:
         """Both clocks, read together."""
         monotonic_s = self._monotonic()

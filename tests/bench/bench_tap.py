@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.app.application import Application
+from agent.app.daemon import write_to
 from agent.app.environment import Environment
 from agent.config.config_file import parse_config
 from agent.core import charge_point
@@ -150,14 +151,12 @@ def _diary_to_nowhere() -> Iterator[None]:
     root = logging.getLogger()
     level = root.level
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        handler = logging.StreamHandler(nowhere)
-        root.addHandler(handler)
-        root.setLevel(logging.INFO)
+        write_to(logging.StreamHandler(nowhere))
         try:
             yield
         finally:
             root.setLevel(level)
-            root.removeHandler(handler)
+            root.handlers.clear()
 
 
 # --- the box ---------------------------------------------------------------------------------

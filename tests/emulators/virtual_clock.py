@@ -19,8 +19,11 @@ class VirtualClock:
         self.is_trusted = True
         self._loop = asyncio.get_running_loop()
 
+    def monotonic_s(self) -> float:
+        return self._loop.time()
+
     def now(self) -> Instant:
-        elapsed_s = self._loop.time()
+        elapsed_s = self.monotonic_s()
         return Instant(elapsed_s, self.start + timedelta(seconds=elapsed_s), self.is_trusted)
 
     def believe(self, booted_at: datetime, is_known: bool) -> None:
