@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance.findings import Finding, failed, noted, passed, skipped
+from agent.maintenance.transfer.file_transfer import in_daemon_thread
 from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
 from agent.ocppj.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
 from agent.platform.errors import LinkError
@@ -24,8 +25,6 @@ EXPIRES_SOON_DAYS = 21
 _STEPS = ("address", "DNS", "TCP", "TLS", "websocket", "boot")
 _IS_TRUSTED = "is the clock right? is central_system.ca_file the right one?"
 _TRY_AGAIN = "ask the operator of the central system"
-
-T = TypeVar("T")
 
 
 class Broken(Exception):
@@ -111,7 +110,9 @@ def _access(
 
 def _resolve(host: str, port: int, access: Access, now: datetime) -> list[str]:
     try:
-        found = _within(STEP_S, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        # The system's resolver has no time limit of its own.
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = in_daemon_thread(look_up, "resolver").result(STEP_S)
     except OSError as problem:
         then = "is there a network? ip address; resolvectl query NAME"
         raise Broken(failed("DNS", explain(problem, access.url, now, VERSION), then)) from None
@@ -192,24 +193,3 @@ def _upgrade(access: Access, now: datetime) -> Finding:
         words = "the server chose no subprotocol ocpp1.6: it does not speak OCPP 1.6"
         raise Broken(failed("websocket", words, _TRY_AGAIN))
     return passed("websocket", "connected, the subprotocol is ocpp1.6")
-
-
-def _within(limit_s: float, work: Callable[[], T]) -> T:
-    """The result of something that has no time limit of its own. Raises TimeoutError."""
-    outcome: list[T] = []
-    problem: list[Exception] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except (OSError, UnicodeError) as raised:
-            problem.append(raised)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(limit_s)
-    if problem:
-        raise problem[0]
-    if not outcome:
-        raise TimeoutError
-    return outcome[0]

@@ -113,8 +113,6 @@ async def test_a_resolver_that_does_not_answer_is_given_up(monkeypatch: pytest.M
 
     monkeypatch.setattr(check_link, "STEP_S", 0.05)
     monkeypatch.setattr(check_link.socket, "getaddrinfo", hang)
-    with pytest.raises(TimeoutError):
-        await asyncio.to_thread(check_link._within, 0.05, hang)
     central = CentralSystemSettings(url="ws://a.example/ocpp")
     findings = list(look_at_link(central, BOX, None, NOW))
     released.set()

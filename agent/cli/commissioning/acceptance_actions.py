@@ -73,7 +73,12 @@ def refusal_after(run: AcceptanceRun) -> Callable[[], str]:
 
 def charges(run: AcceptanceRun) -> Mapping[str, Any]:
     """Energy flows for a while; returns the session as it was seen last."""
-    status = run.wait(_energy_flows(run), "energy")
+
+    def energy_flows(status: Status) -> bool:
+        one = run.connector(status)
+        return bool(one["contactor"] == "closed" and one["status"] == "Charging")
+
+    status = run.wait(energy_flows, "energy")
     run.fact(_in_detail(run.connector(status)))
 
     def has_charged(status: Status) -> bool:
@@ -85,14 +90,6 @@ def charges(run: AcceptanceRun) -> Mapping[str, Any]:
     status = run.wait(has_charged, "some energy", run.context.charge_s + run.context.limit_s)
     session: Mapping[str, Any] = run.connector(status)["session"]
     return session
-
-
-def _energy_flows(run: AcceptanceRun) -> Claim:
-    def claim(status: Status) -> bool:
-        one = run.connector(status)
-        return bool(one["contactor"] == "closed" and one["status"] == "Charging")
-
-    return claim
 
 
 def _in_detail(connector: Mapping[str, Any]) -> str:

@@ -210,7 +210,10 @@ def run_steps(
         _run_step(step, AcceptanceRun(context, record), is_second_half)
         record.ended_at, record.to_do = _now(context), ""
         context.save()
-        context.prompter.tell(*(f"    {fact}" for fact in record.facts), _ending(record))
+        mark = MARKS[record.result]
+        line = f"{mark}  {record.problem}" if record.problem else mark
+        ending = StyledLine(line, mark, _COLOURS[record.result])
+        context.prompter.tell(*(f"    {fact}" for fact in record.facts), ending)
 
 
 def _run_step(step: AcceptanceStep, run: AcceptanceRun, is_second_half: bool) -> None:
@@ -226,12 +229,6 @@ def _run_step(step: AcceptanceStep, run: AcceptanceRun, is_second_half: bool) ->
         record.result, record.problem = FAILED, str(problem)
     else:
         record.result = PASSED
-
-
-def _ending(record: StepRecord) -> str:
-    mark = MARKS[record.result]
-    line = f"{mark}  {record.problem}" if record.problem else mark
-    return StyledLine(line, mark, _COLOURS[record.result])
 
 
 def _now(context: AcceptanceContext) -> str:

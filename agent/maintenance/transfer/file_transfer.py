@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -52,7 +53,7 @@ class NetworkTransfers:
     def __init__(self, monotonic: Callable[[], float], network: Network) -> None:
         self._monotonic = monotonic
         self._network = network
-        self._running: set[threading.Thread] = set()
+        self._running: set[Future[Any]] = set()
 
     async def upload(self, folder: Location, name: str, content: bytes, within_s: float) -> None:
         """Put a file into a folder. Raises TransferError."""
@@ -75,50 +76,35 @@ class NetworkTransfers:
     async def _elsewhere(
         self, attempt: TransferAttempt, within_s: float, work: Callable[[], T]
     ) -> T:
-        """Run it in a thread that does not keep the process from ending."""
-        self._running = {thread for thread in self._running if thread.is_alive()}
+        self._running = {outcome for outcome in self._running if not outcome.done()}
         if len(self._running) >= _AT_ONCE_MAX:
             raise TransferError("too many transfers hang in servers that do not answer")
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[T] = loop.create_future()
-        arguments = (loop, outcome, work)
-        thread = threading.Thread(target=_run, args=arguments, name="transfer", daemon=True)
-        self._running.add(thread)
-        thread.start()
+        outcome = in_daemon_thread(work, "transfer")
+        self._running.add(outcome)
         try:
             async with asyncio.timeout(within_s + SILENCE_S):  # a server that drips
-                return await outcome
+                return await asyncio.wrap_future(outcome)
         except TimeoutError:
             raise TransferError("the server did not come to an end") from None
         finally:
             attempt.call_off()
 
 
-def _run(
-    loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[T], work: Callable[[], T]
-) -> None:
+def in_daemon_thread(work: Callable[[], T], name: str) -> Future[T]:
+    """Run it in a thread that does not keep the process from ending."""
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()
+    threading.Thread(target=_run, args=(outcome, work), name=name, daemon=True).start()
+    return outcome
+
+
+def _run(outcome: Future[T], work: Callable[[], T]) -> None:
     try:
         result = work()
     except BaseException as problem:  # noqa: BLE001 - it is raised where it is waited for
-        _tell(loop, outcome, outcome.set_exception, problem)
+        outcome.set_exception(problem)
     else:
-        _tell(loop, outcome, outcome.set_result, result)
-
-
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    outcome: asyncio.Future[Any],
-    settle: Callable[[Any], None],
-    value: Any,
-) -> None:
-    def settle_if_awaited() -> None:
-        if not outcome.done():
-            settle(value)
-
-    with contextlib.suppress(
-        RuntimeError
-    ):  # the loop is closed: the result is not awaited any more
-        loop.call_soon_threadsafe(settle_if_awaited)
+        outcome.set_result(result)
 
 
 def fetch(location: Location, path: Path, attempt: TransferAttempt, network: Network) -> Fetched:

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections import namedtuple
+from concurrent import futures
 from pathlib import Path
 from urllib.parse import quote
 
@@ -489,12 +490,12 @@ async def test_a_server_that_talks_without_an_end_is_cut_off_when_it_is_given_up
         there = location_of(f"{scheme}://127.0.0.1:{port}/x")
         task = asyncio.create_task(one.download(there, tmp_path / "image", 1_000_000, 60.0))
         assert await asyncio.to_thread(server.is_talking.wait, 5)
-        (thread,) = one._running
+        (outcome,) = one._running
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(thread.join, 3)
-        assert not thread.is_alive()
+        await asyncio.to_thread(futures.wait, [outcome], 3)
+        assert outcome.done()
         assert await asyncio.to_thread(server.is_cut.wait, 3)
     assert names_in(tmp_path) == []
 
