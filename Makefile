@@ -35,7 +35,7 @@ help:
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
 	@echo "make debian-test  (root) make test as an ordinary user of a plain Debian (DEBIAN=bookworm, DEBIAN=trixie)"
-	@echo "make vm-test    (root) the service on a kernel's own pins and serial devices, in an emulated computer"
+	@echo "make vm-test    (root) the service on a kernel's own pins and serial devices, in an emulated computer (VM=short, DEBIAN=trixie)"
 	@echo "make lock       resolve pyproject.toml into packaging/lock (UPGRADE=--upgrade takes newer versions)"
 	@echo "make sbom       the bill of materials of what is installed: dist/sbom.cdx.json (CycloneDX)"
 	@echo "make deb        one file to install from: dist/chargepoint-agent_VERSION_ARCHITECTURE.deb (ARCHITECTURES)"
@@ -99,8 +99,9 @@ debian-test:
 
 # Needs debootstrap, systemd-container, qemu-system-x86, qemu-utils and e2fsprogs. The first run makes a
 # Debian with a kernel (five minutes); a run takes a quarter of an hour without KVM, which is not used.
+vm-test: DEBIAN = bookworm
 vm-test: $(VENV)/.ready-to-test
-	$(VENV)/bin/python -m pytest -m vm tests/vm
+	VM_DEBIAN=$(DEBIAN) $(VENV)/bin/python -m pytest -m $(if $(filter short,$(VM)),vm_short,vm) tests/vm
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(dir $(STRICT))

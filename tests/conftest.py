@@ -23,6 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "system: needs a machine of its own (make system-test)")
     config.addinivalue_line("markers", "vm: needs a kernel of its own, emulated (make vm-test)")
+    config.addinivalue_line(
+        "markers", "vm_short: those of them that CI runs (make vm-test VM=short)"
+    )
     config.addinivalue_line("markers", "crash: takes minutes of real time (make crash)")
     config.addinivalue_line("markers", "long: takes many seconds of a core (make long, make check)")
     # A shell lets what it starts in its background ignore Ctrl-C, and nohup lets it ignore the end

@@ -49,6 +49,10 @@ class SystemTestError(Exception):
     """The machine under test did not do what it was told."""
 
 
+class NotToBeHadError(SystemTestError):
+    """Something that a test needs cannot be fetched from here; the text names it."""
+
+
 def why_not() -> str | None:
     """What is missing for such a machine; None when everything is there."""
     if os.geteuid() != 0:
@@ -89,7 +93,10 @@ def base_system(
             unfinished = cache / f"{root.name}-unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             include = f"--include={','.join(packages)}"
-            run_here("debootstrap", "--variant=minbase", include, suite, str(unfinished))
+            try:
+                run_here("debootstrap", "--variant=minbase", include, suite, str(unfinished))
+            except SystemTestError as problem:
+                raise NotToBeHadError(f"Debian {suite}: {problem}") from problem
             prepare(unfinished)
             unfinished.rename(root)
     return root

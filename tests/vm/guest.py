@@ -20,6 +20,7 @@ from tests.system.machine import SystemTestError, run_here
 BOOT_S = 600.0
 ANSWER_S = 120.0
 MEMORY_MB = 1024
+THIS_MACHINE = "10.0.2.2"  # its loopback, as the guest sees it
 NEEDED = ("qemu-system-x86_64", "qemu-img", "mke2fs")
 
 
@@ -83,7 +84,7 @@ class Guest:
     _agent: Channel | None = None
     _monitor: Channel | None = None
 
-    def boot(self) -> None:
+    def boot(self, is_cable_in: bool = True) -> None:
         """Switch on; returns when systemd has started what it starts."""
         for name in ("agent.sock", "monitor.sock"):
             (self.folder / name).unlink(missing_ok=True)
@@ -93,6 +94,7 @@ class Guest:
         self.wait(lambda: (self.folder / "monitor.sock").exists(), "QEMU starts")
         self._monitor = Channel(self.folder / "monitor.sock")
         self._monitor.call("qmp_capabilities")
+        self.cable(is_cable_in)  # the kernel comes to its network card only seconds later
         self._meet_agent()
         self.wait(self._has_booted, "systemd has started everything")
 
@@ -169,12 +171,11 @@ class Guest:
         assert self._monitor is not None
         self._monitor.call("set_link", name="card", up=is_in)
 
-    def reboot(self) -> None:
-        """An orderly reboot, from the guest's own command to the end of its next start."""
+    def shut_down(self) -> None:
+        """Switch off in order, as ``poweroff`` does, and as ``reboot`` does before it starts."""
         assert self._agent is not None
         self._agent.send("guest-shutdown", mode="powerdown")
         self._ended()
-        self.boot()
 
     def cut_power(self) -> None:
         """Off at once: what the guest has not flushed is lost."""

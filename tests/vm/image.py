@@ -16,7 +16,7 @@ from tests.system.machine import (
     environment,
     run_here,
 )
-from tests.vm.kernel_modules import build_modules
+from tests.vm.kernel_modules import build_gpio_sim, build_spi_bus
 
 PACKAGES = (
     "ca-certificates",
@@ -27,6 +27,7 @@ PACKAGES = (
     "linux-image-amd64",
     "make",
     "python3",
+    "python3-spidev",
     "python3-venv",
     "qemu-guest-agent",
     "systemd",
@@ -50,7 +51,7 @@ echo 1 > $bank/../live
 echo pull-down > /sys/devices/platform/gpio-sim.0/gpiochip0/sim_gpio5/pull
 echo pull-up > /sys/devices/platform/gpio-sim.0/gpiochip0/sim_gpio24/pull
 """
-UNIT = """[Unit]
+PINS_UNIT = """[Unit]
 Description=The pins of this box
 DefaultDependencies=no
 After=systemd-modules-load.service sys-kernel-config.mount systemd-udevd.service
@@ -66,26 +67,57 @@ ExecStartPost=/usr/bin/udevadm settle
 [Install]
 WantedBy=multi-user.target
 """
+CARD_CHIP_UNIT = f"""[Unit]
+Description=The chip of this box's card reader, on the SPI bus
+DefaultDependencies=no
+After=local-fs.target
+Before=chargepoint-agent.service
+
+[Service]
+WorkingDirectory=/{PROJECT}
+ExecStartPre=/sbin/modprobe spi_bus
+ExecStart=/opt/chargepoint-agent/bin/python -m tests.vm.card_chip
+
+[Install]
+WantedBy=multi-user.target
+"""
+# No DHCP: nothing to wait for.
+NETWORK = """[Match]
+Name=e*
+
+[Network]
+Address=10.0.2.15/24
+Gateway=10.0.2.2
+"""
 
 
 def base(suite: str) -> Path:
     """A Debian with its kernel, the module for pins and nothing of ours; made the first time."""
-    return base_system(CACHE, suite, PACKAGES, "vm-1", prepare=build_modules)
+    return base_system(CACHE, suite, PACKAGES, "vm-2", prepare=_prepare)
+
+
+def _prepare(root: Path) -> None:
+    build_gpio_sim(root)
+    run_here("chroot", str(root), "apt-get", "clean")  # 250 MB that each image would carry
+    shutil.rmtree(root / "var/lib/apt/lists")
 
 
 @contextmanager
 def image(suite: str, config: str, folder: Path) -> Iterator[tuple[Path, tuple[Path, Path]]]:
     """Give the disk's image, and kernel and initial ramdisk, with the agent installed by ``make``.
 
-    Raises SystemTestError when something of it cannot be had.
+    Raises NotToBeHadError when Debian or its kernel's source cannot be fetched.
     """
     with copy_of(base(suite), folder) as root:
         copy_project(root / PROJECT)
         _write(root / "usr/local/sbin/pins", PINS, 0o755)
-        _write(root / "etc/systemd/system/pins.service", UNIT)
+        _write(root / "etc/systemd/system/pins.service", PINS_UNIT)
+        _write(root / "etc/systemd/system/card-chip.service", CARD_CHIP_UNIT)
+        _write(root / "etc/systemd/network/card.network", NETWORK)
+        build_spi_bus(root, Path(PROJECT) / "tests/vm")
         _inside(root, f"cd /{PROJECT}; make install")
         _write(root / "etc/chargepoint-agent/config.toml", config)
-        _inside(root, "systemctl enable pins chargepoint-agent")
+        _inside(root, "systemctl enable pins card-chip systemd-networkd chargepoint-agent")
         disk = folder / "disk.img"
         with disk.open("wb") as file:
             file.truncate(DISK_BYTES)
