@@ -1,6 +1,6 @@
-"""The diary: what one turn means, in sentences for the person at the box. Pure.
+"""What one turn means, in sentences for the person at the box. Pure.
 
-No full idTag appears here: the diary is a log.
+No full idTag appears here: these lines are logged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PRESENTED = (Purpose.START.value, Purpose.STOP.value, Purpose.AUTHORIZE_ONLY.va
 
 
 class WarningLine(str):
-    """A sentence that wants a look: a warning, where the others are the diary of a charging day."""
+    """A sentence that wants a look: a warning; the others are information."""
 
     __slots__ = ()
 

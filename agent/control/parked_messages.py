@@ -19,7 +19,7 @@ from agent.store import Store
 
 Read = Callable[..., Awaitable[Any]]
 
-DEEDS_SHOWN_MAX = 20
+ACTIONS_SHOWN_MAX = 20
 _HERE = "the command line"
 
 
@@ -63,10 +63,10 @@ class ParkedMessages:
     async def _show(self) -> dict[str, Any]:
         await self._runtime.journal.wait_until_quiet(FRESH_S)
         summary = await self._read(self._store.outbox_summary)
-        deeds = await self._read(self._store.deeds, DEEDS_SHOWN_MAX)
+        actions = await self._read(self._store.operator_actions, ACTIONS_SHOWN_MAX)
         return {
             "outbox": outbox_as_data(summary, self._runtime.state),
-            "deeds": [{"done_at": _seconds(done_at), "deed": deed} for done_at, deed in deeds],
+            "deeds": [{"done_at": _seconds(done_at), "deed": what} for done_at, what in actions],
         }
 
     async def _do(self, request: Mapping[str, Any]) -> dict[str, Any]:

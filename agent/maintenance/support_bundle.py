@@ -184,7 +184,9 @@ def _decisions(look: Look, window: Window) -> list[dict[str, Any]]:
 def _queue(look: Look) -> dict[str, Any]:
     return {
         "outbox": None if look.outbox is None else dataclasses.asdict(look.outbox),
-        "deeds": [f"{at.isoformat(timespec='seconds')} {deed}" for at, deed in look.deeds],
+        "deeds": [
+            f"{at.isoformat(timespec='seconds')} {what}" for at, what in look.operator_actions
+        ],
     }
 
 

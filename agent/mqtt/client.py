@@ -151,7 +151,7 @@ class MqttClient:
                 await self._talk(connection)
         except BrokerError as problem:
             self._note(str(problem))
-        except Exception:  # charging must not end because a neighbour is odd
+        except Exception:  # charging must not end because another service is odd
             logger.exception("the station bus has failed; it is begun anew")
             self._note("a mistake in the program: see the log")
         was_connected, self._is_connected = self._is_connected, False

@@ -23,11 +23,16 @@ from agent.platform.ownership import rights_of_owner
 from agent.store.database_file import as_store_errors, store_error
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
-from agent.store.reading import OutboxSummary, read_decisions, read_deeds, read_outbox_summary
+from agent.store.reading import (
+    OutboxSummary,
+    read_decisions,
+    read_operator_actions,
+    read_outbox_summary,
+)
 
 SQLITE_VERSION = sqlite3.sqlite_version
 DECISIONS_SHOWN = 200
-DEEDS_SHOWN = 100
+ACTIONS_SHOWN = 100
 TAGS_MAX = 250_000
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's own machine; some milliseconds
 
@@ -61,7 +66,7 @@ class Look:
 
     quick_check: str = ""  # "ok", or what is wrong; empty: not known
     decisions: list[DecisionRecord] = field(default_factory=list)  # newest first
-    deeds: list[tuple[datetime, str]] = field(default_factory=list)
+    operator_actions: list[tuple[datetime, str]] = field(default_factory=list)
     outbox: OutboxSummary | None = None
     configuration: dict[str, str] = field(default_factory=dict)  # keys that were changed
     tags: list[str] = field(default_factory=list)  # every idTag that it holds: to look for them
@@ -183,7 +188,7 @@ def _passwords(reader: sqlite3.Connection, look: Look) -> None:
 
 def _memories(reader: sqlite3.Connection, look: Look) -> None:
     look.decisions = read_decisions(reader, None, DECISIONS_SHOWN)
-    look.deeds = read_deeds(reader, DEEDS_SHOWN)
+    look.operator_actions = read_operator_actions(reader, ACTIONS_SHOWN)
 
 
 def _outbox(reader: sqlite3.Connection, look: Look) -> None:

@@ -263,12 +263,12 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
     )
 
 
-def read_deeds(reader: sqlite3.Connection, limit: int) -> list[tuple[datetime, str]]:
+def read_operator_actions(reader: sqlite3.Connection, limit: int) -> list[tuple[datetime, str]]:
     """Read what people did about parked messages; newest first."""
     rows = reader.execute(
         "SELECT done_at, deed FROM deeds ORDER BY number DESC LIMIT ?", (max(0, limit),)
     )
-    return [(instant_of(done_at), deed) for done_at, deed in rows.fetchall()]
+    return [(instant_of(done_at), what) for done_at, what in rows.fetchall()]
 
 
 def read_parked_with(reader: sqlite3.Connection, sequence: int) -> list[int]:

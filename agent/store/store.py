@@ -37,10 +37,10 @@ from agent.store.reading import (
     read_cache_count,
     read_cache_page,
     read_decisions,
-    read_deeds,
     read_durable,
     read_facts,
     read_head,
+    read_operator_actions,
     read_outbox_summary,
     read_parked_with,
 )
@@ -206,7 +206,7 @@ class Store:
     decisions = _read("Cannot read the decisions", read_decisions)
     cache_count = _read("Cannot read the authorization cache", read_cache_count)
     cache_page = _read("Cannot read the authorization cache", read_cache_page)
-    deeds = _read("Cannot read the record of deeds", read_deeds)
+    operator_actions = _read("Cannot read what operators did", read_operator_actions)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
     parked_with = _read("Cannot read the outbox", read_parked_with)

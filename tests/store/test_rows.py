@@ -187,7 +187,7 @@ def test_what_people_did_about_messages_is_kept_in_words_without_whole_tags(stor
     store.commit([QueueMessage(n, 5, START) for n in (1, 2)], NOON)
     store.commit([ParkMessage(n, "no") for n in (1, 2)], NOON)
     store.commit([RequeueMessage(1, "the page"), DiscardMessage(2, "the command line")], NOON)
-    (_, discarded), (done_at, requeued) = store.deeds(10)
+    (_, discarded), (done_at, requeued) = store.operator_actions(10)
     assert done_at == NOON
     assert requeued == (
         "message 1, StartTransaction of session 5: to be sent once more, says the page"
@@ -200,13 +200,13 @@ def test_what_people_did_about_messages_is_kept_in_words_without_whole_tags(stor
     assert [record.getMessage() for record in caplog.records] == [requeued, discarded]
 
 
-def test_only_the_newest_deeds_are_kept(store):
+def test_only_the_newest_operator_actions_are_kept(store):
     for number in range(1, OPERATOR_ACTIONS_MAX + 6):
         rows = [QueueMessage(number, 5, STOP), ParkMessage(number, ""), DiscardMessage(number)]
         store.commit(rows, NOON)
-    deeds = store.deeds(OPERATOR_ACTIONS_MAX * 2)
-    assert len(deeds) == OPERATOR_ACTIONS_MAX
-    assert deeds[0][1].startswith(f"message {OPERATOR_ACTIONS_MAX + 5},")
+    actions = store.operator_actions(OPERATOR_ACTIONS_MAX * 2)
+    assert len(actions) == OPERATOR_ACTIONS_MAX
+    assert actions[0][1].startswith(f"message {OPERATOR_ACTIONS_MAX + 5},")
 
 
 def test_all_parked_messages_of_a_session_are_found_by_one_of_them(store):
@@ -222,14 +222,14 @@ def test_only_what_is_parked_can_be_discarded(store):
     store.commit([DiscardMessage(1), DiscardMessage(2), DiscardMessage(3)], NOON)
     assert store.head().sequence == 1
     assert store.outbox_summary().parked_count == 0
-    assert len(store.deeds(10)) == 1
+    assert len(store.operator_actions(10)) == 1
 
 
 def test_a_message_in_the_queue_is_not_put_back_a_second_time(store):
     store.commit([QueueMessage(1, 5, START), RecordAttempt(1, 2)], NOON)
     store.commit([RequeueMessage(1)], NOON)
     assert (store.head().sequence, store.head().attempts) == (1, 2)
-    assert store.deeds(10) == []
+    assert store.operator_actions(10) == []
 
 
 # --- transactions --------------------------------------------------------------------------------
