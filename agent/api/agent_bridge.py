@@ -177,7 +177,7 @@ class AgentBridge:
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
-        await self._there(self._services.runtime.journal.wait_until_quiet(FRESH_S))
+        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
         return await self.read(self._services.store.decisions, id_tag, limit)
 
     async def cut_network(self, is_cut: bool) -> None:

@@ -337,7 +337,7 @@ class Application:
                     board.make_safe()
                     task.result()  # a mistake in the program: raise it
             board.make_safe()
-            await runtime.journal.wait_until_quiet(GOODBYE_S)
+            await runtime.journal.wait_until_written(GOODBYE_S)
             return self._must_end.result()
         finally:
             self._service.ending(again=self._must_end.done() and self._must_end.result())

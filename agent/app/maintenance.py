@@ -79,7 +79,7 @@ class Maintenance:
         self.run = notices.run
 
     async def _settle(self) -> None:
-        await self._services.runtime.journal.wait_until_quiet(FRESH_S)
+        await self._services.runtime.journal.wait_until_written(FRESH_S)
 
     def _configuration(self) -> Configuration:
         return self._services.runtime.state.configuration

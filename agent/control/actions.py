@@ -66,7 +66,7 @@ class ControlActions:
             raise ControlError("id_tag must be a text")
         if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
-        await self._runtime.journal.wait_until_quiet(FRESH_S)
+        await self._runtime.journal.wait_until_written(FRESH_S)
         services = self._services
         records = await services.threads.read(services.store.decisions, id_tag, limit)
         return [decision_as_data(record) for record in records]

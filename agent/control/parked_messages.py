@@ -54,14 +54,14 @@ class ParkedMessages:
         await self._runtime.ask(lambda request_id: DiscardRequested(request_id, ref, by))
 
     async def _with(self, ref: int) -> list[int]:
-        await self._runtime.journal.wait_until_quiet(FRESH_S)
+        await self._runtime.journal.wait_until_written(FRESH_S)
         found: list[int] = await self._read(self._store.parked_with, ref)
         if not found:
             raise NotParked(f"no message {ref} is parked")
         return found
 
     async def _show(self) -> dict[str, Any]:
-        await self._runtime.journal.wait_until_quiet(FRESH_S)
+        await self._runtime.journal.wait_until_written(FRESH_S)
         summary = await self._read(self._store.outbox_summary)
         actions = await self._read(self._store.operator_actions, ACTIONS_SHOWN_MAX)
         return {

@@ -52,8 +52,8 @@ class Journal:
         self._is_committing = False
         self._has_failed = False
         self._is_due = asyncio.Event()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._commits = 0  # that have succeeded
+        self._has_committed = asyncio.Event()
 
     def submit(self, rows: Sequence[Row], orders: Sequence[AfterCommit]) -> None:
         """Hand in what one turn decided. With no rows and nothing waiting, it acts at once."""
@@ -63,7 +63,6 @@ class Journal:
         elif rows or orders:
             self._waiting.append(_Batch(tuple(rows), tuple(orders)))
             self._make_room()  # the commit before may hang, not only fail
-            self._quiet.clear()
             if orders or not all(isinstance(row, RecordDecision) for row in rows):
                 self._is_due.set()
             else:
@@ -77,14 +76,17 @@ class Journal:
             while self._waiting:
                 if not await self._commit_waiting():
                     await asyncio.sleep(RETRY_S)
-            self._quiet.set()
 
-    async def wait_until_quiet(self, timeout_s: float) -> bool:
-        """Wait until everything handed in is committed; False when that took too long."""
+    async def wait_until_written(self, timeout_s: float) -> bool:
+        """Wait until everything handed in so far is committed; False when that took too long."""
         self._is_due.set()
+        last = self._commits + self._is_committing + bool(self._waiting)
         try:
             async with asyncio.timeout(timeout_s):
-                await self._quiet.wait()
+                # One that fails goes together with the next: then the last one does not come.
+                while self._commits < last and (self._is_committing or self._waiting):
+                    self._has_committed.clear()
+                    await self._has_committed.wait()
         except TimeoutError:
             return False
         return True
@@ -110,6 +112,8 @@ class Journal:
         for batch in batches:
             for order in batch.orders:
                 self._perform(order)
+        self._commits += 1
+        self._has_committed.set()
         return True
 
     def _keep(self, batches: list[_Batch], error: StoreError) -> None:

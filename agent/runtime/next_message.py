@@ -20,6 +20,6 @@ async def next_message(
 
     Raises StoreError when the journal is not written in time.
     """
-    if not await journal.wait_until_quiet(WRITTEN_WITHIN_S):
+    if not await journal.wait_until_written(WRITTEN_WITHIN_S):
         raise StoreError("what was decided before is not written yet")
     return await head(passed_over)

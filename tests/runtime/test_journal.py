@@ -220,14 +220,52 @@ async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
         assert "meter values and reasons that waited for it are dropped" in caplog.text
 
 
-async def test_quiet_means_that_everything_is_committed():
+async def test_rows_that_keep_coming_do_not_hold_up_the_wait_for_those_before_them():
     async with a_bench() as bench:
-        assert await bench.journal.wait_until_quiet(1)
         bench.executor.is_stuck = True
         bench.journal.submit([row(1)], [])
-        assert not await bench.journal.wait_until_quiet(1)
+        await asyncio.sleep(1)  # under way
+        bench.journal.submit([row(2)], [])
+        wait = asyncio.ensure_future(bench.journal.wait_until_written(60))
+        await asyncio.sleep(1)
+        for number in (3, 4, 5):  # before the disk has written those before
+            bench.journal.submit([row(number)], [])
+            bench.executor.release()
+            bench.executor.is_stuck = True
+            await asyncio.sleep(1)
+        assert wait.done()
+        assert wait.result()
+        assert row(2) in bench.rows
+        assert row(5) not in bench.rows
+
+
+async def test_the_wait_ends_when_a_commit_that_failed_is_written_with_the_next():
+    async with a_bench() as bench:
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [])
+        await asyncio.sleep(1)  # under way
+        bench.journal.submit([row(2)], [])
+        wait = asyncio.ensure_future(bench.journal.wait_until_written(60))
+        await asyncio.sleep(1)
+        bench.executor.problem = StoreFull("no room on the disk")
         bench.executor.release()
-        assert await bench.journal.wait_until_quiet(1)
+        await asyncio.sleep(RETRY_S / 2)
+        assert not wait.done()
+        bench.executor.problem = None
+        await asyncio.sleep(RETRY_S)
+        assert bench.committed == [[row(1), row(2)]]
+        assert wait.done()
+        assert wait.result()
+
+
+async def test_the_wait_lasts_until_everything_is_committed():
+    async with a_bench() as bench:
+        assert await bench.journal.wait_until_written(1)
+        bench.executor.is_stuck = True
+        bench.journal.submit([row(1)], [])
+        assert not await bench.journal.wait_until_written(1)
+        bench.executor.release()
+        assert await bench.journal.wait_until_written(1)
         assert bench.rows == [row(1)]
 
 
@@ -273,5 +311,5 @@ async def test_an_order_is_not_held_up_by_a_reason_that_waits():
 async def test_reasons_are_written_at_once_when_the_process_ends():
     async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
-        assert await bench.journal.wait_until_quiet(GATHER_S / 2)
+        assert await bench.journal.wait_until_written(GATHER_S / 2)
         assert bench.committed == [[a_reason()]]
