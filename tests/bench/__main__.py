@@ -25,6 +25,7 @@ from tests.bench import (
     bench_local_list,
     bench_opening,
     bench_page,
+    bench_present,
     bench_profiles,
     bench_reader,
     bench_start,
@@ -40,6 +41,7 @@ def main() -> None:
     options = _parser().parse_args()
     benches: dict[str, Callable[[], Rows]] = {
         "tap": bench_tap.run,
+        "present": bench_present.run,
         "chip": bench_chip.run,
         "opening": bench_opening.run,
         "holds": bench_holds.run,

@@ -232,25 +232,27 @@ def _hold_to(reader: SimulatedReader, uid: str) -> tuple[float, float]:
 async def _taps(directory: Path, parts: Table, count: int) -> tuple[list[Tap], list[Tap]]:
     """Tap listed cards, and cards that the central system is asked about."""
     (directory / "agent.db").unlink(missing_ok=True)
-    _fill_list(directory / "agent.db")
+    fill_list(directory / "agent.db")
     async with quick_central_system() as url:
         config = config_text(directory, url, [parts])
         async with _running(config) as bench:
             for number in range(WARM_UP):
-                await bench.tap(_listed_uid(number))
-            listed = [await bench.tap(_listed_uid(number % LISTED)) for number in range(count)]
+                await bench.tap(listed_uid(number))
+            listed = [await bench.tap(listed_uid(number % LISTED)) for number in range(count)]
             asked = [await bench.tap(f"05{number:012X}") for number in range(count)]
     return listed, asked
 
 
-def _listed_uid(number: int) -> str:
+def listed_uid(number: int) -> str:
+    """The UID of one of the listed cards."""
     return f"04{number:012X}"
 
 
-def _fill_list(path: Path) -> None:
+def fill_list(path: Path) -> None:
+    """Make a database whose local list accepts the listed cards."""
     store = Store.open(path, now=datetime(2026, 3, 1, tzinfo=UTC), make_id=str)
     accepted = IdTagInfo(AuthorizationStatus.ACCEPTED)
-    replace_list(store, 1, ((_listed_uid(number), accepted) for number in range(LISTED)))
+    replace_list(store, 1, ((listed_uid(number), accepted) for number in range(LISTED)))
     store.close()
 
 

@@ -7,7 +7,14 @@ import sys
 
 import pytest
 
-from tests.bench import bench_delivery, bench_load, bench_page, bench_profiles, bench_tap
+from tests.bench import (
+    bench_delivery,
+    bench_load,
+    bench_page,
+    bench_present,
+    bench_profiles,
+    bench_tap,
+)
 
 LIMIT_S = 120
 
@@ -33,6 +40,12 @@ def test_a_tap_is_timed_from_the_reader_to_the_coil_with_the_share_of_each_part(
         ]
         assert len(shares_ms) == 4
         assert min(shares_ms) > 0
+
+
+def test_a_card_presented_over_http_is_timed_up_to_its_start_transaction():
+    figures = dict(bench_present.run(cards=2))
+    assert len(figures) == 3
+    assert min(float(figure.split()[0]) for figure in figures.values()) > 0
 
 
 def test_what_waited_is_delivered_and_set_against_the_bare_library():
