@@ -98,7 +98,7 @@ debian-test:
 	$(PYTHON) -m tests.system.plain $(DEBIAN)
 
 # Needs debootstrap, systemd-container, qemu-system-x86, qemu-utils and e2fsprogs. The first run makes a
-# Debian with a kernel (five minutes); a run takes a quarter of an hour without KVM, which is not used.
+# Debian with a kernel (four minutes); without KVM, which is not used, all takes 20 minutes, VM=short three.
 vm-test: DEBIAN = bookworm
 vm-test: $(VENV)/.ready-to-test
 	VM_DEBIAN=$(DEBIAN) $(VENV)/bin/python -m pytest -m $(if $(filter short,$(VM)),vm_short,vm) tests/vm
