@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from agent.api.errors import Invalid, Refused, unavailable
 from agent.api.idempotency import Answer
-from agent.api.middleware import answer_json, refused
+from agent.api.middleware import answer_json, command_of, refused
 from agent.api.routes_commands import add_command_routes, add_queue_routes
 from agent.api.routes_read import add_read_routes
 from agent.api.service import ControlService
@@ -67,12 +67,26 @@ def build_app(service: ControlService) -> FastAPI:
     add_command_routes(app, service)
     add_queue_routes(app, service)
     add_read_routes(app, service)
+    require_scopes(app)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(AgentError, _agent_error)
     app.add_exception_handler(TimeoutError, _timed_out)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     return app
+
+
+def require_scopes(app: FastAPI) -> None:
+    """Raise RuntimeError when a route that changes something has no scope of its own.
+
+    The access checks let every token with the scope ``read`` through to a path that names no
+    command, without rate limit: a route that was forgotten in their table would be open to it.
+    """
+    for route in app.routes:
+        methods = getattr(route, "methods", None) or set()
+        path = getattr(route, "path", "")
+        if methods - {"GET", "HEAD"} and command_of(path) is None:
+            raise RuntimeError(f"{path} changes something and has no scope: see SCOPE_OF_COMMAND")
 
 
 def _response(answer: Answer) -> Response:

@@ -156,7 +156,7 @@ class AccessMiddleware:
 
     async def call(self, token: ApiToken, method: str, path: str, content: Any) -> Answer:
         """A request from inside, with the rights and the rate of that token. Raises Refused."""
-        command = _command_of(path)
+        command = command_of(path)
         assert command is not None, path
         require_scope(token, SCOPE_OF_COMMAND[command])
         self._rate.take(token.name)
@@ -194,7 +194,7 @@ def _request(scope: Scope) -> _Request:
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name, value)
-    return _Request(scope["method"], path, headers, _command_of(path))
+    return _Request(scope["method"], path, headers, command_of(path))
 
 
 def client_address(scope: Scope) -> str:
@@ -203,7 +203,8 @@ def client_address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def _command_of(path: str) -> str | None:
+def command_of(path: str) -> str | None:
+    """The command that a path names, as the table of scopes has it; None: it names none."""
     if _QUEUE.fullmatch(path):
         return "queue"
     for prefix in (COMMANDS, EVCHARGER_COMMANDS):

@@ -6,7 +6,9 @@ import json
 import stat
 
 import pytest
+from fastapi import FastAPI
 
+from agent.api.app import require_scopes
 from agent.api.errors import ApiError
 from agent.api.tokens import KnownTokens, TokenFile, token_from_file
 from agent.config.settings import ApiSettings, ApiTokenSettings
@@ -63,6 +65,17 @@ class TestEveryCommand:
 
 def test_the_tables_of_the_tests_name_all_nineteen_commands():
     assert len(ALL_COMMANDS) == len(SCOPES) == 19
+
+
+@pytest.mark.parametrize("path", ["/ocpp/commands/cache/forget", "/ocpp/decisions", "/forget"])
+def test_a_route_that_changes_something_and_has_no_scope_is_never_served(path: str):
+    app = FastAPI()
+    app.add_api_route("/ocpp/queue/{ref}/discard", dict, methods=["POST"])
+    app.add_api_route("/ocpp/decisions", dict, methods=["GET"])
+    require_scopes(app)
+    app.add_api_route(path, dict, methods=["DELETE"])
+    with pytest.raises(RuntimeError, match=f"{path} changes something and has no scope"):
+        require_scopes(app)
 
 
 def test_the_token_is_asked_for_before_anything_else_is_looked_at(charger: Charger):
