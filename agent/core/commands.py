@@ -1,10 +1,10 @@
-"""What should be done: everything the core can order. Imperative, frozen, units in the names.
+"""What should be done: all commands of the core. Imperative, frozen, units in the names.
 
 Three families, by when they may happen:
 
 * ``Row``: written to the journal; all rows of one turn are committed in one transaction.
-* ``PatientOrder``: performed only after every row decided before it is committed. Closing is one.
-* ``PromptOrder``: performed at once, whatever the disk does. Opening is one.
+* ``AfterCommit``: carried out only after every row decided before it is committed. Closing is one.
+* ``Immediate``: carried out at once, whatever the disk does. Opening is one.
 """
 
 from __future__ import annotations
