@@ -94,15 +94,18 @@ def packed(text: str) -> bytes:
 def put_files(tree: Path, version: str, when: str) -> None:
     """Everything but the wheels, where Debian has it."""
     systemd, debian, lib = ROOT / "systemd", ROOT / "packaging" / "debian", tree / "usr/lib"
-    for unit in systemd.glob("*.service"):
+    for unit in [*systemd.glob("*.service"), *debian.glob("*.service"), *debian.glob("*.path")]:
         put(lib / "systemd/system" / unit.name, unit.read_text())
     put(lib / f"sysusers.d/{NAME}.conf", (systemd / f"{NAME}.sysusers").read_text())
     put(lib / f"tmpfiles.d/{NAME}.conf", (systemd / f"{NAME}.tmpfiles").read_text())
     put(lib / f"udev/rules.d/99-{NAME}.rules", (systemd / f"99-{NAME}.rules").read_text())
-    for script in ("environment", "may-restart"):
+    for script in ("environment", "may-restart", "hand-over-firmware"):
         put(lib / NAME / script, (debian / script).read_text(), 0o755)
-    put(tree / f"etc/{NAME}/config.toml", (ROOT / "config.example.toml").read_text())
-    share = tree / "usr/share"
+    installer = (ROOT / "packaging/install_firmware.py").read_text()
+    put(lib / NAME / "install-firmware", installer, 0o755)
+    share, example = tree / "usr/share", (ROOT / "config.example.toml").read_text()
+    put(tree / f"etc/{NAME}/config.toml", example)
+    put(lib / NAME / "config.example.toml", example)
     agent = (sys.executable, "-B", "-m", "agent")
     put(share / f"man/man1/{NAME}.1.gz", packed(run(*agent, "manual", "man")))
     completions = {

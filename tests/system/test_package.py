@@ -15,16 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.emulators.file_servers import Shelf, http_server
 from tests.system.central_system import serving
 from tests.system.conftest import SERVICE, Station
-from tests.system.machine import CACHE, REPOSITORY, machine, wait_until, why_not
-from tests.system.test_service import CARD, CONFIG
+from tests.system.machine import CACHE, REPOSITORY, SystemTestError, machine, wait_until, why_not
+from tests.system.test_service import CARD, CONFIG, block_after
 
 pytestmark = pytest.mark.system
 
 CONFIG_FILE = f"/etc/{SERVICE}/config.toml"
 APT = "DEBIAN_FRONTEND=noninteractive unshare --net apt-get --yes --no-install-recommends"
-OLD, NEW = "0.0.9", "99.1"
+OLD, NEW, NEWER, BROKEN = "0.0.9", "99.1", "99.2", "99.3"
 
 
 def build(version: str, folder: Path, *architectures: str) -> Path:
@@ -40,7 +41,20 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """The version before and this one, for this machine's architecture."""
     done = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True)
     here, folder = done.stdout.strip(), tmp_path_factory.mktemp("debs")
-    return build(OLD, folder, here), build(NEW, folder, here)
+    made = [build(version, folder, here) for version in (OLD, NEW, NEWER, BROKEN)]
+    return (*made[:3], broken(made[3], folder))
+
+
+def broken(package: Path, folder: Path) -> Path:
+    """The same package, whose program lacks a part once it is installed."""
+    tree, target = folder / "tree", folder / "broken.deb"
+    subprocess.run(["dpkg-deb", "--raw-extract", str(package), str(tree)], check=True)
+    script = tree / "usr/lib" / SERVICE / "environment"
+    sabotage = 'rm -r "$new"/lib/python*/site-packages/agent/app\n'
+    script.write_text(script.read_text().replace("trap - EXIT\n", f"trap - EXIT\n{sabotage}"))
+    assert sabotage in script.read_text()
+    subprocess.run(["dpkg-deb", "-Znone", "--build", str(tree), str(target)], check=True)
+    return target
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
@@ -70,18 +84,28 @@ def charge(box: Station) -> None:
     wait_until(lambda: "contactor closed" in box.machine.run(f"{SERVICE} status"), 20, "energy")
 
 
-def test_one_file_without_a_network_installs_it(box: Station) -> None:
+def test_the_two_lines_of_the_readme_install_it_without_a_network(box: Station) -> None:
+    install, init = block_after("README.md", "## Install on a Raspberry Pi")
+    words = install.split()
+    assert words[:3] == ["sudo", "apt", "install"]
+    assert words[3].startswith(f"./{SERVICE}_")
+    assert len(words) == 4
     begin = time.monotonic()
     box.machine.run(f"{APT} install ./old.deb")
     installed_s = time.monotonic() - begin
-    box.machine.write(CONFIG_FILE, CONFIG.format(url=box.url))
-    box.machine.run(f"{SERVICE} check-config; systemctl enable --now {SERVICE}")
+    assert init == f"sudo {SERVICE} init"
+    answers = "--yes --board simulated --identity CP-1"
+    box.machine.run(f"{init.removeprefix('sudo ')} {answers} --url {box.url}")
+    box.machine.run(f"{SERVICE} check-config")
+    box.machine.run(f"systemctl enable --now {SERVICE}")
     box.wait_until_up()
     ready_s = time.monotonic() - begin
     print(f"installed after {installed_s:.1f} s, ready after {ready_s:.1f} s")
     wait_until(lambda: bool(box.central_system.of("BootNotification")), 30, "a boot")
     sent = box.central_system.of("BootNotification")[0].payload
     assert sent["firmwareVersion"] == OLD
+    box.machine.write(CONFIG_FILE, CONFIG.format(url=box.url))
+    box.machine.run(f"systemctl restart {SERVICE}")
 
 
 def test_an_upgrade_is_refused_while_a_session_runs(box: Station) -> None:
@@ -126,6 +150,121 @@ def test_an_upgrade_keeps_configuration_data_and_queue(box: Station) -> None:
         lambda: len(box.central_system.of("StartTransaction")) > starts, 30, "the queue is sent"
     )
     assert box.central_system.of("BootNotification")[-1].payload["firmwareVersion"] == NEW
+
+
+def test_a_session_that_begins_during_an_upgrade_runs_to_its_end(box: Station) -> None:
+    box.machine.run("dpkg --unpack new.deb")
+    charge(box)
+    pid = box.main_pid()
+    said = box.machine.run("dpkg --configure --pending")
+    assert "starts when the session has ended" in said
+    assert box.main_pid() == pid
+    assert "contactor closed" in box.machine.run(f"{SERVICE} status")
+    box.sim("tap", CARD)
+    box.sim("unplug")
+    box.wait_until_up(other_than=pid, within_s=60)
+
+
+INSTALL_COMMAND = block_after("docs/firmware.md", "## With the package")
+
+
+class Signer:
+    """Signs packages by the commands of the guide."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        *make_keys, self._sign, self._join = block_after("docs/firmware.md", "To make the keys")
+        self._run(*make_keys)
+        self.public_key = (folder / "firmware.pem").read_text()
+
+    def _run(self, *commands: str) -> None:
+        for command in commands:
+            subprocess.run(command, shell=True, cwd=self._folder, check=True)
+
+    def __call__(self, package: Path) -> bytes:
+        shutil.copy(package, self._folder / "new.deb")
+        self._run(self._sign, self._join)
+        return (self._folder / "new.firmware").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def sign(tmp_path_factory: pytest.TempPathFactory) -> Signer:
+    return Signer(tmp_path_factory.mktemp("keys"))
+
+
+def update(box: Station, content: bytes) -> list[str]:
+    """Let the central system send that file; returns the statuses of its update."""
+    told = box.central_system.of
+    before = len(told("FirmwareStatusNotification"))
+    with http_server(Shelf({"/image": content})) as files:
+        wanted = {"location": f"{files}/image", "retrieveDate": "2020-01-01T00:00:00Z"}
+        assert box.central_system.ask("UpdateFirmware", wanted) == {}
+
+        def statuses() -> list[str]:
+            calls = told("FirmwareStatusNotification")[before:]
+            return list(dict.fromkeys(call.payload["status"] for call in calls))
+
+        try:
+            wait_until(
+                lambda: statuses()[-1:] in (["Installed"], ["InstallationFailed"]), 120, "end"
+            )
+        except SystemTestError:
+            print(box.machine.run(f"journalctl --lines=200 --unit='{SERVICE}*' --no-pager"))
+            raise
+    state = f"systemctl show --value --property=ActiveState {SERVICE}-firmware.service"
+    wait_until(
+        lambda: box.machine.run(state).strip() in ("inactive", "failed"), 90, "the installer ends"
+    )
+    assert not list((box.machine.root / "var/lib" / f"{SERVICE}-firmware").iterdir())
+    return statuses()
+
+
+def installed(box: Station) -> str:
+    return box.machine.run(f"dpkg-query --show --showformat='${{Version}} ${{Status}}' {SERVICE}")
+
+
+def test_firmware_is_installed_and_told(
+    box: Station, packages: tuple[Path, ...], sign: Signer
+) -> None:
+    box.machine.write(f"/etc/{SERVICE}/firmware.pem", sign.public_key)
+    box.machine.write(CONFIG_FILE, CONFIG.format(url=box.url) + "\n".join(INSTALL_COMMAND))
+    box.machine.run(f"systemctl restart {SERVICE}")
+    wanted = ["Downloading", "Downloaded", "Installing", "Installed"]
+    assert update(box, sign(packages[2])) == wanted
+    assert box.central_system.of("BootNotification")[-1].payload["firmwareVersion"] == NEWER
+    assert installed(box) == f"{NEWER} install ok installed"
+    assert box.is_up()
+
+
+def test_firmware_that_does_not_come_up_is_rolled_back(
+    box: Station, packages: tuple[Path, ...], sign: Signer
+) -> None:
+    config = (box.machine.root / CONFIG_FILE.lstrip("/")).read_text()
+    assert update(box, sign(packages[3])) == [
+        *("Downloading", "Downloaded", "Installing", "InstallationFailed")
+    ]
+    assert box.central_system.of("BootNotification")[-1].payload["firmwareVersion"] == NEWER
+    box.wait_until_up()
+    assert installed(box) == f"{NEWER} install ok installed"
+    assert (
+        not box.machine.run(f"dpkg --verify {SERVICE}")
+        .replace(f"??5?????? c {CONFIG_FILE}", "")
+        .strip()
+    )
+    assert (box.machine.root / CONFIG_FILE.lstrip("/")).read_text() == config
+
+
+def test_firmware_without_the_right_signature_is_refused_and_nothing_restarts(
+    box: Station, packages: tuple[Path, ...], sign: Signer
+) -> None:
+    mark, pid = box.mark(), box.main_pid()
+    forged = bytearray(sign(packages[2]))
+    forged[1000] ^= 1
+    assert update(box, bytes(forged))[-1] == "InstallationFailed"
+    assert "the signature is not that of firmware.pem" in box.journal(mark)
+    assert update(box, sign(packages[1]))[-1] == "InstallationFailed"
+    assert f"{NEW} is not newer than {NEWER}" in box.journal(mark)
+    assert box.main_pid() == pid
 
 
 def test_files_are_where_debian_has_them(box: Station) -> None:

@@ -21,8 +21,6 @@ pytestmark = pytest.mark.system
 
 CARD = "044943121F1A80"
 API = "http://127.0.0.1:18080"
-# Commands of the guide that need a Raspberry Pi or a person.
-BOARD_ONLY = ("raspi-config", "nano", f"{SERVICE} init", f"{SERVICE} acceptance")
 CONFIG = """
 [charge_point]
 identity = "CP-1"
@@ -85,14 +83,12 @@ systemctl restart {SERVICE}
 """
 
 
-def guide_commands() -> list[str]:
-    """The commands of the README's chapter about installing, those of a Raspberry Pi left out."""
-    readme = (REPOSITORY / "README.md").read_text()
-    chapter = readme.split("## Install on a Raspberry Pi")[1]
-    block = re.search(r"```sh\n(.*?)```", chapter, re.S)
+def block_after(path: str, heading: str) -> list[str]:
+    """The lines of the first block after these words of a document."""
+    text = (REPOSITORY / path).read_text().split(heading)[1]
+    block = re.search(r"```\w*\n(.*?)```", text, re.S)
     assert block is not None
-    lines = [line for line in block.group(1).splitlines() if line.strip()]
-    return [line for line in lines if not any(word in line for word in BOARD_ONLY)]
+    return [line for line in block.group(1).splitlines() if line.strip()]
 
 
 def api_answers() -> bool:
@@ -107,20 +103,17 @@ def api_answers() -> bool:
 def test_the_commands_of_the_guide_install_it(station: Station) -> None:
     station.machine.write("/usr/local/bin/sudo", '#!/bin/sh\nexec "$@"\n')
     (station.machine.root / "usr/local/bin/sudo").chmod(0o755)
-    commands = guide_commands()
-    apt = [one.partition("#")[0].split() for one in commands if one.startswith("sudo apt install")]
-    install, *check_and_start = commands[len(apt) :]
+    apt, install, start = block_after("docs/installation.md", "## From the source")
     assert install == "sudo make install"
-    wanted = {name for words in apt for name in words[3:]}
-    wanted -= {"python3-lgpio", "python3-spidev"}  # only Raspberry Pi OS has them
+    assert apt.startswith("sudo apt install ")
+    wanted = set(apt.split()[3:]) - {"python3-spidev"}  # only Raspberry Pi OS has it
     known = station.machine.run("dpkg-query --show --showformat='${Package}\\n'").split()
     assert wanted <= set(known), "the base system of this test lacks what the guide installs"
     station.machine.run(f"cd {SERVICE}; {install}")
     config = f"/etc/{SERVICE}/config.toml"
     assert (station.machine.root / config.lstrip("/")).exists()
     station.machine.write(config, CONFIG.format(url=station.url))
-    for command in check_and_start:
-        station.machine.run(command)
+    station.machine.run(f"{SERVICE} check-config; {start}")
     assert station.is_up()
 
 

@@ -23,6 +23,8 @@ from agent.platform.whole_file import written_beside
 WORDS = "ask a few questions and write a configuration that check-config accepts"
 PASSWORD_FILE = "secrets/authorization_key"
 INSTALLED_STORAGE = "/var/lib/chargepoint-agent/agent.db"
+# What the Debian package puts in the place of a configuration.
+SHIPPED_EXAMPLE = Path("/usr/lib/chargepoint-agent/config.example.toml")
 USAGE = 2
 
 
@@ -69,7 +71,7 @@ def run_init_command(options: argparse.Namespace) -> int:
     place = _place(options)
     given = _given(options)
     errors = Console(sys.stderr)
-    may_replace = options.force
+    may_replace = options.force or _is_example(place.config)
     if not options.yes:
         may_replace = _may_replace(place.config, may_replace, _Interview(sys.stderr))
         given = _Interview(sys.stderr).answers(given)
@@ -78,6 +80,13 @@ def run_init_command(options: argparse.Namespace) -> int:
         return USAGE
     _write(options, place, completed(given), may_replace)
     return 0
+
+
+def _is_example(config: Path) -> bool:
+    try:
+        return config.read_bytes() == SHIPPED_EXAMPLE.read_bytes()
+    except OSError:
+        return False
 
 
 def _place(options: argparse.Namespace) -> InitPaths:

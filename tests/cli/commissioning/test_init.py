@@ -228,6 +228,17 @@ def test_a_file_that_is_there_stays_untouched(tmp_path, capsys):
     assert "--force replaces it" in capsys.readouterr().err
 
 
+def test_the_example_of_the_package_is_replaced_without_a_question(tmp_path, monkeypatch):
+    example, config = tmp_path / "example.toml", tmp_path / "config.toml"
+    monkeypatch.setattr(init_command, "SHIPPED_EXAMPLE", example)
+    example.write_text("shipped")
+    config.write_text("shipped, and edited")
+    assert init(tmp_path, "--identity", "C") == 1
+    config.write_text("shipped")
+    assert init(tmp_path, "--identity", "C") == 0
+    assert read_config(config).charge_point.identity == "C"
+
+
 def test_a_password_that_is_there_stays_untouched_and_so_does_everything_else(tmp_path, capsys):
     (tmp_path / "secrets").mkdir()
     secret = tmp_path / "secrets/authorization_key"
