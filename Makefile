@@ -20,7 +20,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet
 # The second central system of the tests (tests/strict).
 STRICT = tests/strict/node_modules/.package-lock.json
 
-.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test debian-test vm-test clean install uninstall lock sbom deb
+.PHONY: help run test long lint check bench sim soak mutants coverage crash pictures system-test arm64-test debian-test vm-test clean install uninstall lock sbom deb
 
 help:
 	@echo "make run        start the agent with a simulated charger and a demonstration central system"
@@ -34,6 +34,7 @@ help:
 	@echo "make coverage   what the tests of the core run of it, lines and branches; must stay at 99.9 %"
 	@echo "make crash      the real process killed 50 times, and a network that fails silently (CRASH_KILLS, CRASH_SEED)"
 	@echo "make system-test  (root) the service under a real systemd, in a Debian of its own"
+	@echo "make arm64-test  (root) the package for arm64 imported, and the core tested, on emulated arm64 code"
 	@echo "make debian-test  (root) make test as an ordinary user of a plain Debian (DEBIAN=bookworm, DEBIAN=trixie)"
 	@echo "make vm-test    (root) the service on a kernel's own pins and serial devices, in an emulated computer (VM=short, DEBIAN=trixie)"
 	@echo "make lock       resolve pyproject.toml into packaging/lock (UPGRADE=--upgrade takes newer versions)"
@@ -90,6 +91,10 @@ pictures: $(VENV)/.ready-to-test
 # Needs debootstrap and systemd-container. The first run fetches a Debian (two minutes).
 system-test: $(VENV)/.ready-to-test
 	$(VENV)/bin/python -m pytest -m system tests/system
+
+# Part of system-test. Needs debootstrap, systemd-container and qemu-user-static.
+arm64-test: $(VENV)/.ready-to-test
+	$(VENV)/bin/python -m pytest -m system tests/system/test_arm64.py
 
 # Needs debootstrap and systemd-container. The first run of each fetches a Debian.
 DEBIAN ?= trixie

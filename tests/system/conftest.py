@@ -61,12 +61,15 @@ class Station:
         return self.machine.run(f"{SERVICE} sim {' '.join(words)}")
 
 
-@pytest.fixture(scope="session")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def station(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Station]:
     """A fresh Debian with the project's files in /root, and nothing installed yet."""
     reason = why_not()
     if reason is not None:
         pytest.skip(f"a machine with systemd of its own: {reason}")
-    with serving() as (central_system, url), machine(CACHE, tmp_path_factory.mktemp("m")) as new:
+    scratch = tmp_path_factory.mktemp(request.param)
+    with serving() as (central_system, url), machine(CACHE, scratch, request.param) as new:
         copy_project(new.root / "root" / SERVICE)
         yield Station(new, central_system, url)

@@ -22,7 +22,6 @@ REPOSITORY = Path(__file__).parents[2]
 CACHE = (
     Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chargepoint-agent-tests"
 )
-SUITE = "bookworm"
 PACKAGES = (
     "systemd",
     "systemd-sysv",
@@ -79,11 +78,13 @@ def base_system(
     packages: tuple[str, ...],
     name: str,
     prepare: Callable[[Path], None] = lambda root: None,
+    foreign: str = "",
 ) -> Path:
     """A folder with a minimal Debian; made by debootstrap the first time (one or two minutes).
 
     Nobody may change it: who needs one takes a copy. ``name`` tells it from others of that suite;
-    ``prepare`` adds to it once what Debian does not have.
+    ``prepare`` adds to it once what Debian does not have. ``foreign`` is another architecture,
+    whose code does not run here: its packages are fetched, and only the base is unpacked.
     """
     root = cache / f"{suite}-{name}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -93,8 +94,10 @@ def base_system(
             unfinished = cache / f"{root.name}-unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             include = f"--include={','.join(packages)}"
+            other = [f"--arch={foreign}", "--foreign"] if foreign else []
+            command = ("debootstrap", "--variant=minbase", *other, include, suite, str(unfinished))
             try:
-                run_here("debootstrap", "--variant=minbase", include, suite, str(unfinished))
+                run_here(*command)
             except SystemTestError as problem:
                 raise NotToBeHadError(f"Debian {suite}: {problem}") from problem
             prepare(unfinished)
@@ -242,7 +245,7 @@ def environment(home: str = "/root") -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def machine(cache: Path, scratch: Path, suite: str = SUITE) -> Iterator[Machine]:
+def machine(cache: Path, scratch: Path, suite: str) -> Iterator[Machine]:
     """A booted copy of the base system; gone at the end."""
     with copy_of(base_system(cache, suite, PACKAGES, "1"), scratch) as root:
         computer = Machine(root)
