@@ -88,7 +88,7 @@ def _api(directory: Path) -> ApiSettings:
 
 
 def _free_port() -> int:
-    """The usual port, or any other while somebody has that."""
+    """The usual port, or any other while that one is in use."""
     for port in (API_PORT, 0):
         try:
             with socket.create_server(("127.0.0.1", port)) as probe:

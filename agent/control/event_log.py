@@ -38,7 +38,7 @@ from agent.core.values import (
     Verdict,
 )
 
-# Somebody stands at the box with a tag, or asks about one.
+# A person stands at the box with a tag, or asks about one.
 _PRESENTED = (Purpose.START.value, Purpose.STOP.value, Purpose.AUTHORIZE_ONLY.value)
 
 

@@ -202,7 +202,7 @@ def _refused_offline(known: _Known) -> Rule:
 
 
 def _look_up(facts: TagRecord, policy: Policy, utc: datetime) -> _Known | None:
-    """The list has priority over the cache (section 3.5.3). The status found is that of now."""
+    """The list has priority over the cache (section 3.5.3). The status is the present one."""
     if policy.use_list and facts.list_entry is not None:
         return _Known(_now(facts.list_entry, utc), _LIST, list_version=facts.list_version)
     if policy.use_cache and facts.cache_entry is not None:

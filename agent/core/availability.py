@@ -1,8 +1,9 @@
 """Which connectors are in service: ChangeAvailability (OCPP 1.6 sections 4.9 and 5.2).
 
 What the central system wants is stored, and outlives every restart. What is in force follows from
-it: a connector stays in service until its session is over, or whoever was let in has given up. A
-plug alone keeps nothing in service. So a change that is scheduled needs no memory of its own.
+it: a connector stays in service until its session is over, or the accepted tag was not followed
+by a plug. A plug alone keeps nothing in service. So a change that is scheduled needs no memory of
+its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What all charging profiles together allow over time: GetCompositeSchedule (OCPP 1.6, 5.7).
 
-Pure: the same rules as for the limit of now, asked from change to change.
+Pure: the same rules as for the present limit, asked from change to change.
 """
 
 from __future__ import annotations

@@ -118,8 +118,8 @@ def _stack(
 def allowance(plan: Plan, utc_s: float, memory: Memory | None = None) -> Allowance:
     """What the profiles allow at an instant, and until when that cannot change.
 
-    Whoever asks about one plan at times that only grow may keep a ``memory`` for it: profiles are
-    then looked into only when what they define can have changed.
+    A caller that asks about one plan at times that only grow may keep a ``memory`` for it: then
+    profiles are looked into only when what they define can have changed.
     """
     known: Memory = {} if memory is None else memory
     until_s = math.inf

@@ -45,7 +45,7 @@ RECHECK_S = 60.0  # a clock that is corrected is noticed by then, should nothing
 # A deadline is met a moment late rather than early: two clocks round differently.
 _EDGE_S = 0.001
 
-# --- the limit of now ----------------------------------------------------------------------------
+# --- the present limit ----------------------------------------------------------------------------
 
 
 def update(turn: Turn) -> bool:

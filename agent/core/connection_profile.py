@@ -62,7 +62,7 @@ class ConnectionProfiles:
     )  # what the configuration file said; its password is a digest
     # Of this process only:
     has_password_file: bool = False
-    is_held: bool = False  # the trial waits until the central system of now has been told all
+    is_held: bool = False  # the trial waits until everything has reached the present central system
     in_use: ConnectionProfile | None = None  # the way of the last connection
     is_saved: bool = True
 

@@ -31,7 +31,7 @@ def is_about(key: str) -> bool:
 
 
 def change_requested(turn: Turn, event: ConfigurationChangeRequested) -> None:
-    """Answer, and let the link leave the way of now. The answer goes out before it does."""
+    """Answer first; then the link leaves its present central system."""
     known = turn.state.approaches
     name = _BY_NAME[event.key.lower()]
     after = after_change(known, name, event.value)
@@ -61,7 +61,7 @@ def accepted(turn: Turn) -> None:
 
 
 def update(turn: Turn) -> None:
-    """Hold a trial that leads elsewhere while the central system of now must be told something.
+    """Hold a trial that leads elsewhere while messages for the present central system wait.
 
     What has begun there must end there: another one knows neither the transaction nor its number.
     """

@@ -52,7 +52,7 @@ def _shows_preparing(state: ChargePoint, connector: Connector) -> bool:
 
 
 def _is_meant(state: ChargePoint, connector: Connector) -> bool:
-    """True while somebody has come, and it is not decided yet or cannot begin yet."""
+    """True while a tag is here whose session is not decided yet or cannot begin yet."""
     asked = [c.attempt.connectors for c in state.checking if c.attempt.purpose is not Purpose.STOP]
     places = asked + [grant.connectors for grant in state.waiting]
     return any(connector.connector_id in there for there in places)

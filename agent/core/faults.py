@@ -249,7 +249,7 @@ RULES: dict[Fault, FaultRule] = {
         clears=_BY_PERSON,
         stop_reason=_STOPS,
     ),
-    # A dip of the mains does this: no reason to send for somebody. The next closing will show.
+    # A dip of the mains does this: no reason to send a technician. The next closing will show.
     Fault.CONTACTOR_DROPPED: FaultRule(
         "PowerSwitchFailure",
         "contactor has opened by itself",
@@ -297,10 +297,10 @@ RULES: dict[Fault, FaultRule] = {
     ),
     Fault.QUARANTINED: FaultRule(
         "InternalError",
-        "database was corrupt, set aside, begun anew",
+        "database was corrupt: moved aside, a new one begun",
         Reflex.NONE,
         0,
-        check="the memory card; keep the file that was set aside for support",
+        check="the memory card; keep the file that was moved aside for support",
         clears="at the next start",
         forbids_start=False,
         shows_faulted=False,

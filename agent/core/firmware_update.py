@@ -170,7 +170,7 @@ def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
         _fail(turn, update, f"{why}: rolled back, or the same version")
     elif firmware.restarts_itself:
         _fail(turn, update, "the agent was ended while it was being installed")
-    else:  # whoever installs it may still be at it
+    else:  # the installer may still be at work
         give_up_s = turn.now.monotonic_s + firmware.wait_s
         _keep_in_mind(turn, replace(update, give_up_s=give_up_s))
     return _found(turn)

@@ -74,7 +74,7 @@ class Firmware:
 
     version: str = ""
     can_install: bool = False  # there is a command that installs
-    restarts_itself: bool = True  # after that command; False: somebody else restarts the agent
+    restarts_itself: bool = True  # after that command; False: another program restarts the agent
     wait_s: float = 900.0  # for the new version to come up
     update: FirmwareUpdate | None = None
 

@@ -20,7 +20,7 @@ class Clock(Protocol):
         """The clock to wait by, alone."""
 
     def learn(self, utc: datetime) -> None:
-        """Somebody trustworthy says what time it is now."""
+        """A trusted source says what time it is now."""
 
     def believe(self, booted_at: datetime, is_known: bool) -> None:
         """Go on with what is known or believed about the beginning of this boot.

@@ -1,7 +1,7 @@
 """Sessions that were open when the last process ended (OCPP 1.6 section 4.6).
 
-They are closed with the register of now and the time of the last stored sample, or go on where the
-configuration says so. Energy that somebody else may have drawn is not put on their bill.
+They are closed with the present register and the time of the last stored sample, or go on where the
+configuration says so. Energy that may have been drawn outside a session is not billed to it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def resumes(turn: Turn, connector: Connector, ending: Stopping) -> bool:
 def resume(turn: Turn, connector: Connector, found: Transaction) -> None:
     """Let a session that was found open go on as if nothing had happened.
 
-    The register of now is written down: what is plausible is counted anew from here, however often
+    The present register is written down: what is plausible is counted anew from here, however often
     the process ends before the next sample.
     """
     if connector.reading is not None:
@@ -99,7 +99,7 @@ def register_wh(turn: Turn, connector: Connector, ending: Stopping) -> int:
     """The register that closes the session: never below the last stored sample.
 
     For a session that was found open also never above what can have flowed since that sample:
-    what is above has been drawn by somebody else, or by nobody who was asked.
+    what is above was drawn outside of this session.
     """
     found = ending.transaction
     reading = connector.reading

@@ -113,7 +113,7 @@ def _why_not(turn: Turn, state: ChargePoint, wanted: Reservation) -> tuple[str, 
 
 
 def _send_elsewhere(turn: Turn, made: Reservation) -> None:
-    """Whoever may plug in at several connectors, this one among them, has the others left."""
+    """A tag that may plug in at several connectors, this one among them, keeps the others."""
     kept = []
     for grant in turn.state.waiting:
         is_his = reservations.is_for(made, grant.id_tag, grant.parent_id_tag)

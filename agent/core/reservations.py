@@ -1,7 +1,7 @@
 """Who a connector is kept for, until when, and when that is over (OCPP 1.6 section 5.13).
 
 A reservation names its end as a time of day. It is compared with the clock that the core is handed,
-which runs as the monotonic one: when somebody learns what time it is, the end moves with it.
+which runs as the monotonic one: when the true time becomes known, the end moves with it.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Rules:
     autocharge: bool = False  # a vehicle may show its address in the place of a card
     asks_station: bool = False  # about each accepted tag (process_authorized_token)
     supply_a: float | None = None  # what feeds all connectors; None: enough for all
-    free_charging_id_tag: str = ""  # not empty: whoever plugs in charges, under this tag
+    free_charging_id_tag: str = ""  # not empty: every plug-in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False
     lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long

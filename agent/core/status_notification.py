@@ -170,7 +170,7 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
     if _is_promised(state, connector):
         return Status.PREPARING
     if connector_choice.is_kept(state, connector):
-        return Status.RESERVED  # whoever plugs in: there is no way from there to Preparing for him
+        return Status.RESERVED  # whoever plugs in: no transition leads from there to Preparing
     return Status.PREPARING if connector.plugged else Status.AVAILABLE
 
 

@@ -23,7 +23,7 @@ class Instant:
 class TokenKind(KeyEnum):
     """What a presented token says about itself."""
 
-    CARD = "card"  # somebody has it: a card, a code
+    CARD = "card"  # a person has it: a card, a code
     FREE = "free"  # nobody has to have anything
     AUTOCHARGE = "autocharge"  # the vehicle shows its address
     CONTRACT = "contract"  # the vehicle shows its contract
@@ -32,7 +32,7 @@ class TokenKind(KeyEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateHash:
-    """Names one certificate of a contract to whoever can say whether it is still good (OCSP)."""
+    """Names one certificate of a contract to the service that knows whether it is good (OCSP)."""
 
     algorithm: str  # SHA256, SHA384, SHA512
     issuer_name_hash: str
@@ -71,7 +71,7 @@ class AuthorizationStatus(KeyEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdTagInfo:
-    """What somebody said about an idTag (OCPP 1.6 section 7.27). No expiry = no end."""
+    """What is said about an idTag (OCPP 1.6 section 7.27). No expiry = no end."""
 
     status: AuthorizationStatus
     expires_at: datetime | None = None

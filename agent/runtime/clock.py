@@ -108,7 +108,7 @@ class SystemClock:
         self._is_known = True
 
     def _has_jumped(self, booted_at: datetime) -> bool:
-        """Somebody has set the clock: who does that by hand takes it from the time service."""
+        """The clock was set: doing that by hand takes it from the time service."""
         return self._booted_at is not None and abs(booted_at - self._booted_at) > _NOISE
 
     def _is_kept(self, monotonic_s: float, ask_now: bool = False) -> bool:

@@ -1,6 +1,6 @@
 """Updates of the local authorization list: one at a time, checked and staged off the loop.
 
-Whoever changes the list comes through here: SendLocalList, the control socket, the command line.
+Every change of the list goes through here: SendLocalList, the control socket, the command line.
 The entries go into the store piece by piece, beside the list that is in use; then the core is asked
 whether they count (``ListStaged``), and from then on all of them do, or none ever.
 """

@@ -282,9 +282,9 @@ async def test_a_corrupt_database_is_set_aside_and_the_box_goes_on(tmp_path):
     await box.start()
     report = await box.central_system.received("StatusNotification")
     assert (report.payload["connectorId"], report.payload["errorCode"]) == (0, "InternalError")
-    assert report.payload["info"] == "database was corrupt, set aside, begun anew"
+    assert report.payload["info"] == "database was corrupt: moved aside, a new one begun"
     status = await box.do("status")
-    assert status["faults"] == ["database was corrupt, set aside, begun anew"]
+    assert status["faults"] == ["database was corrupt: moved aside, a new one begun"]
     assert [one.name for one in tmp_path.glob("agent.db.corrupt-*")] != []
     await box.charge()
     await box.die()

@@ -162,7 +162,11 @@ def sampling() -> ChargePoint:
                 "session 1 ends (PowerLoss) at 1000 Wh",
             ],
         ),
-        (free, ev.Started((), "set aside"), ["fault: database was corrupt, set aside, begun anew"]),
+        (
+            free,
+            ev.Started((), "set aside"),
+            ["fault: database was corrupt: moved aside, a new one begun"],
+        ),
         (
             free,
             ev.ShutdownRequested(),
