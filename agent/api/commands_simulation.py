@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import floor
-from typing import TYPE_CHECKING
 
 from agent.api.errors import conflict
 from agent.api.queue import Progress
@@ -26,9 +25,6 @@ from agent.core.id_tag import mask
 from agent.core.state import ChargePoint, Charging, Connector, Finished
 from agent.core.values import ERROR_CODES, DecisionRecord, LockState, PartFault, PilotState, Verdict
 from hw.ports import InjectedFault
-
-if TYPE_CHECKING:
-    pass
 
 CAR = ("pilot", "plug")  # what a simulated car needs
 CURRENT_A_MIN = 6  # IEC 61851-1: less cannot be offered

@@ -31,7 +31,7 @@ class Finding:
     @classmethod
     def of(cls, data: Mapping[str, str]) -> Finding:
         """What ``as_data`` made plain."""
-        return cls(**{**data, "verdict": FindingVerdict(data["verdict"])})  # type: ignore[arg-type]
+        return cls(data["step"], FindingVerdict(data["verdict"]), data["words"], data["then"])
 
     def line(self) -> str:
         """As a person reads it."""

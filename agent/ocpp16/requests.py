@@ -15,6 +15,7 @@ from typing import Any
 from agent.config.settings import ChargePointSettings
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
 from agent.core.values import (
+    ERROR_CODES,
     NO_TRANSACTION,
     ConnectorMeasured,
     MeterSample,
@@ -28,27 +29,8 @@ from agent.ocppj.connect import CLOCK_TRUSTED_FROM_YEAR
 from agent.ocppj.frames import Payload
 
 NO_TRANSACTION_ID = -1
+REPORTED_CODES = frozenset({*ERROR_CODES, "NoError"})  # OCPP 1.6, 7.6
 _DECIMAL_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-ERROR_CODES = frozenset(  # OCPP 1.6, 7.6
-    {
-        "ConnectorLockFailure",
-        "EVCommunicationError",
-        "GroundFailure",
-        "HighTemperature",
-        "InternalError",
-        "LocalListConflict",
-        "NoError",
-        "OtherError",
-        "OverCurrentFailure",
-        "OverVoltage",
-        "PowerMeterFailure",
-        "PowerSwitchFailure",
-        "ReaderFailure",
-        "ResetFailure",
-        "UnderVoltage",
-        "WeakSignal",
-    }
-)
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +57,7 @@ def package_version() -> str:
 
 def status_notification(report: StatusReport, changed_at: datetime) -> Payload:
     """StatusNotification.req. The time is left out while the clock of the box is not set."""
-    code = report.error_code if report.error_code in ERROR_CODES else "OtherError"
+    code = report.error_code if report.error_code in REPORTED_CODES else "OtherError"
     clock_is_set = changed_at.year >= CLOCK_TRUSTED_FROM_YEAR
     return _payload(
         connectorId=report.connector_id,

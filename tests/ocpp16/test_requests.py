@@ -279,4 +279,4 @@ def test_times_are_utc_with_z_and_milliseconds():
 
 
 def test_the_error_codes_are_those_of_the_ocpp_package():
-    assert {code.value for code in ChargePointErrorCode} == requests.ERROR_CODES
+    assert {code.value for code in ChargePointErrorCode} == requests.REPORTED_CODES
