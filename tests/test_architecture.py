@@ -58,6 +58,7 @@ LIBRARY_OWNERS = {
     "uvicorn": ("agent.api",),
     "prometheus_client": ("agent.api",),
     "jinja2": ("agent.api.page.rendering",),
+    "markupsafe": ("agent.api.page.rendering",),  # comes with jinja2
     "aiomqtt": ("agent.mqtt.broker",),
     "jsonschema": ("agent.mqtt.envelope",),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from agent.api.page.power import PowerHistory, plot
@@ -110,6 +112,30 @@ def test_the_frame_log_is_live_and_filtered(open_page, charger):
     assert visit.page.get_by_text("BootNotification").count() == 0
 
 
+def test_times_are_those_of_the_reader_with_the_utc_beside(open_page):
+    visit = open_page("/frames", timezone_id="Asia/Kolkata", locale="en-GB")
+    shown = visit.page.locator("time").first
+    utc = shown.get_attribute("datetime")
+    assert shown.locator("small").inner_text().endswith(f"{utc[11:19]} UTC)")
+    hour = int(utc[11:13]) + 5 + (int(utc[14:16]) >= 30)
+    assert f"{hour % 24:02d}:{(int(utc[14:16]) + 30) % 60:02d}:" in shown.inner_text()
+
+
+def test_the_keyboard_goes_past_the_navigation_with_one_key(open_page):
+    visit = open_page()
+    visit.page.keyboard.press("Tab")
+    assert visit.page.get_by_text("Skip to the content").bounding_box()["x"] >= 0
+    visit.page.keyboard.press("Enter")
+    assert visit.page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_navigation_is_one_row(open_page, width):
+    visit = open_page()
+    visit.page.set_viewport_size({"width": width, "height": 800})
+    assert visit.page.locator("nav").bounding_box()["height"] < 60
+
+
 def test_with_scripts_blocked_everything_can_be_read_and_done(chromium, charger):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -120,6 +146,7 @@ def test_with_scripts_blocked_everything_can_be_read_and_done(chromium, charger)
     page.get_by_text("The car is plugged in.").wait_for()
     page.reload()
     page.get_by_text("plugged in; waiting for a card").wait_for()
+    assert re.search(r"\d\d UTC$", page.locator("#part-link time").first.inner_text())
     for path in PAGES:
         page.goto(charger.url + path)
         assert page.get_by_role("heading", level=1).count() == 1
@@ -171,7 +198,7 @@ def test_a_link_of_a_stranger_changes_nobodys_name(open_page, charger):
     visit.page.wait_for_selector("text=logged in as all. Log out first")
     visit.complaints.clear()  # the browser notes the status 409
     visit.go("/")
-    assert visit.page.locator("button[title='logged in as all']").count() == 1
+    visit.sees("Logged in as all")
 
 
 def test_all_that_can_be_shown_at_once_hinders_nobody_on_a_narrow_screen_by_day_and_night(

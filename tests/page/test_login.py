@@ -58,11 +58,11 @@ def test_another_token_does_not_take_the_place_of_a_login_without_a_word(charger
     assert answer.status_code == 409
     assert "logged in as read. Log out first" in answer.text
     assert "set-cookie" not in answer.headers
-    assert 'title="logged in as read"' in visitor.get("/").text
+    assert "Logged in as read" in visitor.get("/").text
     assert "Log out read" in visitor.get("/login").text
     visitor.send("/logout")
     assert visitor.log_in(SECRET).status_code == 200
-    assert 'title="logged in as all"' in visitor.get("/").text
+    assert "Logged in as all" in visitor.get("/").text
 
 
 def test_the_same_token_again_is_one_login(charger, visitor):

@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 NOTHING = "\N{EN DASH}"
+_TIME = Markup('<time datetime="{at}"{title}>{words}</time>')
 
 
 @cache
@@ -48,12 +50,26 @@ def duration(seconds: float) -> str:
 
 
 def clock(at: datetime | None) -> str:
-    """An instant in UTC."""
-    return NOTHING if at is None else at.strftime("%Y-%m-%d %H:%M:%S")
+    """An instant in UTC; the page's script writes it in the reader's zone."""
+    return NOTHING if at is None else _TIME.format(at=_iso(at), title="", words=_utc(at))
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """How long something is over, roughly."""
+    """How long something is over, roughly; the instant itself as its title."""
+    return _TIME.format(
+        at=_iso(at), title=Markup(' title="{}"').format(_utc(at)), words=_rough_age(at, now)
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _utc(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _rough_age(at: datetime, now: datetime) -> str:
     seconds = (now - at).total_seconds()
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:

@@ -12,6 +12,26 @@ function tell(sentence) {
   told.replaceChildren(line);
 }
 
+// Every <time> that gives an instant in UTC says it in the reader's zone, the UTC beside it.
+const asTime = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const asDate = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+function showLocalTimes(place) {
+  for (const one of place.querySelectorAll("time[datetime]")) {
+    const at = new Date(one.dateTime);
+    const utc = one.title || one.textContent;
+    const isToday = asDate.format(at) === asDate.format(new Date());
+    const local = (isToday ? "" : asDate.format(at) + ", ") + asTime.format(at);
+    if (one.title) {
+      one.title = `${local} (${utc})`; // its words say how long ago
+    } else {
+      const beside = document.createElement("small");
+      beside.textContent = `(${one.dateTime.slice(isToday ? 11 : 5, 19).replace("T", " ")} UTC)`;
+      one.replaceChildren(local, " ", beside);
+    }
+  }
+}
+
 // What a person is typing or choosing must not be taken away by a newer part. While a button is
 // down nothing changes at all: a part above that grows would move it away before the release.
 const PRESS_MS = 3000; // for a release that is never reported
@@ -36,15 +56,16 @@ function release() {
   });
 }
 
-function keepFocus(place, change) {
+// What is open stays open, by its id; a button keeps the focus, by its words.
+function keepPlace(place, change) {
   const active = document.activeElement;
-  const isButton = place.contains(active) && active.tagName === "BUTTON";
-  const label = isButton ? active.textContent : "";
-  const open = [...place.querySelectorAll("details")].map((one) => one.open);
+  const isPressed = place.contains(active) && /^(BUTTON|SUMMARY)$/.test(active.tagName);
+  const label = isPressed ? active.textContent : "";
+  const open = [...place.querySelectorAll("details[open]")].map((one) => one.id);
   change();
-  place.querySelectorAll("details").forEach((one, index) => { one.open = open[index] || false; });
-  if (isButton) {
-    const again = [...place.querySelectorAll("button")].find((one) => one.textContent === label);
+  for (const one of place.querySelectorAll("details")) one.open = open.includes(one.id);
+  if (isPressed) {
+    const again = [...place.querySelectorAll("button, summary")].find((one) => one.textContent === label);
     if (again) again.focus();
   }
 }
@@ -60,7 +81,8 @@ function putHeld() {
     if (place && isInUse(place)) continue;
     held.delete(part);
     // Made by the server, with everything in it escaped.
-    if (place) keepFocus(place, () => { place.innerHTML = html; });
+    if (place) keepPlace(place, () => { place.innerHTML = html; });
+    if (place) showLocalTimes(place);
   }
 }
 
@@ -91,6 +113,7 @@ async function send(form, button) {
     });
     if (answer.status === 401) { location.assign("/login"); return; }
     tell(answer.ok ? (await answer.json()).told : await answer.text());
+    form.closest("details.ask")?.removeAttribute("open");
     if (answer.ok && !document.body.dataset.live) location.reload();
   } catch {
     tell("The charge point does not answer.");
@@ -121,6 +144,7 @@ function logInWithLink() {
   form.submit();
 }
 
+showLocalTimes(document);
 logInWithLink();
 // The link pasted where the login is open already loads nothing anew.
 window.addEventListener("hashchange", logInWithLink);
