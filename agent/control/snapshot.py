@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from agent.core import charging_profiles_applied, connector_choice, contactors, faults, reservations
 from agent.core import connector as connectors
-from agent.core.charging_limits import CURRENT_MIN_A
+from agent.core import faults
+from agent.core.connector_situation import situation
 from agent.core.firmware_values import Firmware, FirmwareStep
 from agent.core.id_tag import mask
-from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, Starting, Stopping
-from agent.core.status_notification import reports, status_of
-from agent.core.values import Instant, LockState, PilotState, Reading, Status, Transaction
+from agent.core.state import ChargePoint, Connector
+from agent.core.status_notification import reports
+from agent.core.values import Instant, Reading
 from agent.store import OutboxSummary
 
 _UPDATE_WORDS = {
@@ -100,12 +100,14 @@ def _connector(
     offered_a: Callable[[int], float] | None,
 ) -> dict[str, Any]:
     report = next(r for r in reports(state, now) if r.connector_id == connector.connector_id)
+    now_there = situation(state, connector, now)
     return {
         "id": connector.connector_id,
         "status": report.status.value,
         "error_code": report.error_code,
         "info": report.info,
-        "in_words": _in_words(state, connector, now),
+        "in_words": now_there.words,
+        "missing": None if now_there.part is None else now_there.part.value,
         "look_at": _look_at(state, connector),
         "availability": _availability(state, connector),
         "plugged": connector.plugged if connector.traits.has_plug else None,
@@ -160,90 +162,3 @@ def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
 def _look_at(state: ChargePoint, connector: Connector) -> str:
     fault = faults.worst(connectors.all_faults(state, connector))
     return "" if fault is None else faults.RULES[fault].check
-
-
-def _in_words(state: ChargePoint, connector: Connector, now: Instant) -> str:
-    fault = faults.worst(
-        frozenset(
-            f for f in connectors.all_faults(state, connector) if faults.RULES[f].shows_faulted
-        )
-    )
-    if fault is not None and not isinstance(connector.phase, Charging):
-        drawn_wh = contactors.welded_wh(connector)
-        drawn = f"; {drawn_wh} Wh drawn since the last session" if drawn_wh else ""
-        return f"out of order: {faults.RULES[fault].words}{drawn}"
-    if connector.out_of_service and connector.held_for is None:
-        is_updated = state.firmware.holds_connectors
-        why = "firmware is being updated" if is_updated else "the central system wants it so"
-        return f"out of service: {why}"
-    match connector.phase:
-        case Starting():
-            if not connector.is_locked:
-                return "card accepted; waiting for the lock"
-            return "card accepted; waiting for the meter"
-        case Charging(transaction):
-            return _words_while_charging(state, connector, transaction, now)
-        case Stopping():
-            return "the session is being ended"
-        case Finished(held_for, is_unclaimed):
-            if held_for is not None:
-                return "session over; the cable is held until the card is shown again"
-            if is_unclaimed:
-                return "plugged in, and no card came in time; tap, or plug in once more"
-            return "session over; the cable can be taken out"
-        case Idle():
-            return _words_while_idle(state, connector, now)
-
-
-def _words_while_charging(
-    state: ChargePoint, connector: Connector, transaction: Transaction, now: Instant
-) -> str:
-    status = status_of(state, connector, now)
-    if status is Status.CHARGING:
-        return "charging"
-    if transaction.deauthorized:
-        return "no energy: the central system does not accept this card"
-    complaint = faults.worst(
-        frozenset(
-            fault
-            for fault in connectors.all_faults(state, connector)
-            if fault in faults.PILOT.values() or faults.RULES[fault].pauses
-        )
-    )
-    if complaint is not None:
-        return f"no energy: {faults.RULES[complaint].words}"
-    if connector.pilot in (PilotState.E, PilotState.F):
-        return f"no energy: the control pilot is in state {connector.pilot.value}"
-    if connector.traits.has_lock and connector.lock is not LockState.LOCKED:
-        return "no energy: the lock is not confirmed"
-    if connector.current_a < CURRENT_MIN_A:
-        return f"no energy: {_words_about_limit(state, connector, now)}"
-    if not connector.asks_for_energy:
-        return "waiting for the car: it does not ask for energy"
-    return "waiting for the contactor"
-
-
-def _words_about_limit(state: ChargePoint, connector: Connector, now: Instant) -> str:
-    """The limit that was set; a connector whose share is too low to charge has 0 A."""
-    limit_a = charging_profiles_applied.allowed_a(state, connector, now)
-    if limit_a < CURRENT_MIN_A:
-        return f"{limit_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
-    return "too little is left of what the box may draw"
-
-
-def _words_while_idle(state: ChargePoint, connector: Connector, now: Instant) -> str:
-    for grant in state.waiting:
-        if connector.connector_id in grant.connectors:
-            left_s = None if grant.until_s is None else grant.until_s - now.monotonic_s
-            return "card accepted; waiting for the plug" + (
-                "" if left_s is None else f", {max(0, round(left_s))} s left"
-            )
-    if state.checking:
-        return "a card is being checked"
-    kept = reservations.at(state, connector.connector_id)
-    if kept is None and connector_choice.is_kept(state, connector):
-        kept = reservations.at(state, reservations.ANY_CONNECTOR)
-    if kept is not None:
-        until = kept.expires_at.isoformat(timespec="minutes")
-        return f"reserved for card {mask(kept.id_tag)} until {until}"
-    return "plugged in; waiting for a card" if connector.plugged else "free"

@@ -66,7 +66,7 @@ async def test_the_energy_stops_and_comes_back_by_the_schedule_alone(tmp_path):
         assert (box.contactor.is_closed, box.pilot.offered_a) == (True, 16)
         await asyncio.sleep(80)
         assert (box.contactor.is_closed, box.pilot.offered_a) == (False, 0)
-        assert (await box.status())["in_words"].startswith("no energy: 0 A are allowed")
+        assert (await box.status())["in_words"].startswith("paused by a limit: 0 A are allowed")
         await asyncio.sleep(120)
         assert (box.contactor.is_closed, box.pilot.offered_a) == (True, 8)
         told = [call.payload for call in box.central_system.of("StatusNotification")]

@@ -13,9 +13,8 @@ from agent.control.snapshot import charge_point_snapshot, outbox_as_data
 from agent.core import events as ev
 from agent.core.firmware_values import Firmware, FirmwareStep, FirmwareUpdate
 from agent.core.state import Outbox
-from agent.core.values import AuthorizationStatus, IdTagInfo, LockState, PilotState
+from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.store import OutboxSummary
-from tests.core.charging import MAX, a_profile
 from tests.core.story import (
     BARE,
     CARD,
@@ -23,13 +22,12 @@ from tests.core.story import (
     OTHER_CARD,
     Story,
     a_charge_point,
-    a_started_story,
     charging,
-    finish,
     listed,
     reading,
     tap,
 )
+from tests.core.test_connector_situation import SITUATIONS, faulty_pilot, too_hot
 
 INVALID = IdTagInfo(AuthorizationStatus.INVALID)
 LINK = {
@@ -45,136 +43,7 @@ LINK = {
 OUTBOX = {"queued_count": 0, "oldest_queued_at": None, "parked_count": 0, "parked": []}
 
 
-def free() -> Story:
-    return Story(a_charge_point())
-
-
-def plugged() -> Story:
-    story = free()
-    story.tell(ev.CablePluggedIn(1))
-    return story
-
-
-def being_checked() -> Story:
-    story = free()
-    story.tell(tap())
-    return story
-
-
-def waiting_for_plug() -> Story:
-    story = free()
-    story.tell(tap(facts=listed()))
-    story.wait(20)
-    return story
-
-
-def waiting_for_plug_for_ever() -> Story:
-    story = Story(a_charge_point(ConnectionTimeOut="0"))
-    story.tell(tap(facts=listed()))
-    return story
-
-
-def waiting_for_meter() -> Story:
-    story = a_started_story()
-    story.tell(ev.LockChanged(1, LockState.LOCKED))
-    return story
-
-
-def bored_vehicle() -> Story:
-    story = charging()
-    story.tell(ev.PilotChanged(1, PilotState.B), ev.ContactorOpened(1))
-    return story
-
-
-def faulty_pilot() -> Story:
-    story = charging()
-    story.tell(ev.PilotChanged(1, PilotState.E), ev.ContactorOpened(1))
-    return story
-
-
-def too_hot() -> Story:
-    story = charging()
-    story.tell(ev.SafetyInputTripped("temperature"), ev.ContactorOpened(1))
-    return story
-
-
-def lock_lost() -> Story:
-    story = charging()
-    story.tell(ev.LockChanged(1, LockState.UNLOCKED), ev.ContactorOpened(1))
-    return story
-
-
-def contactor_awaited() -> Story:
-    story = charging()
-    story.tell(ev.ContactorTripped(1, "lease expired", 1), ev.ContactorOpened(1))
-    return story
-
-
-def not_accepted_after_all() -> Story:
-    story = charging(StopTransactionOnInvalidId="false")
-    story.tell(ev.MessageAnswered(1, 1, 77, INVALID, CARD))
-    story.tell(ev.ContactorOpened(1))
-    return story
-
-
-def being_ended() -> Story:
-    story = charging()
-    story.tell(tap())
-    return story
-
-
-def over() -> Story:
-    story = being_ended()
-    finish(story)
-    return story
-
-
-def held() -> Story:
-    story = charging()
-    story.tell(ev.MessageAnswered(1, 1, 77, INVALID, CARD))
-    finish(story)
-    return story
-
-
-def limited() -> Story:
-    story = charging()
-    story.tell(ev.SetProfileRequested("p", 1, a_profile(1, 5.9)))
-    return story
-
-
-def limited_as_a_box() -> Story:
-    story = charging()
-    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 5.9, purpose=MAX)))
-    return story
-
-
-def limited_by_the_operator() -> Story:
-    story = limited_as_a_box()
-    story.tell(ev.LimitRequested("l", 1, 3.5))
-    return story
-
-
-def limited_by_its_own_profile_in_a_box_with_a_limit() -> Story:
-    story = charging()
-    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 20, purpose=MAX)))
-    story.tell(ev.SetProfileRequested("p", 1, a_profile(2, 5.5)))
-    return story
-
-
-def one_too_many() -> Story:
-    story = charging()
-    story.tell(ev.SetProfileRequested("p", 0, a_profile(1, 10, purpose=MAX)))
-    story.tell(ev.SetProfileRequested("p", 1, a_profile(2, 16, least=12.0)))
-    return story
-
-
-def out_of_order() -> Story:
-    story = free()
-    story.tell(ev.SafetyInputTripped("emergency_stop"))
-    return story
-
-
-def being_updated(step: FirmwareStep = FirmwareStep.INSTALLING) -> Story:
+def being_updated(step: FirmwareStep) -> Story:
     update = FirmwareUpdate("http://me:geheim@files.example.com", NOON, 0, 0, step)
     story = Story(replace(a_charge_point(), firmware=Firmware(update=update)))
     story.tell(ev.TimePassed())
@@ -183,35 +52,7 @@ def being_updated(step: FirmwareStep = FirmwareStep.INSTALLING) -> Story:
 
 @pytest.mark.parametrize(
     ("story", "words"),
-    [
-        (being_updated, "out of service: firmware is being updated"),
-        (free, "free"),
-        (plugged, "plugged in; waiting for a card"),
-        (being_checked, "a card is being checked"),
-        (waiting_for_plug, "card accepted; waiting for the plug, 40 s left"),
-        (waiting_for_plug_for_ever, "card accepted; waiting for the plug"),
-        (a_started_story, "card accepted; waiting for the lock"),
-        (waiting_for_meter, "card accepted; waiting for the meter"),
-        (charging, "charging"),
-        (bored_vehicle, "waiting for the car: it does not ask for energy"),
-        (faulty_pilot, "no energy: the control pilot is in state E"),
-        (too_hot, "no energy: too hot, or its sensor is silent"),
-        (lock_lost, "no energy: the lock is not confirmed"),
-        (contactor_awaited, "waiting for the contactor"),
-        (limited, "no energy: 5.9 A are allowed, a car needs 6 A"),
-        (limited_as_a_box, "no energy: 5.9 A are allowed, a car needs 6 A"),
-        (limited_by_the_operator, "no energy: 3.5 A are allowed, a car needs 6 A"),
-        (
-            limited_by_its_own_profile_in_a_box_with_a_limit,
-            "no energy: 5.5 A are allowed, a car needs 6 A",
-        ),
-        (one_too_many, "no energy: too little is left of what the box may draw"),
-        (not_accepted_after_all, "no energy: the central system does not accept this card"),
-        (being_ended, "the session is being ended"),
-        (over, "session over; the cable can be taken out"),
-        (held, "session over; the cable is held until the card is shown again"),
-        (out_of_order, "out of order: emergency stop pressed"),
-    ],
+    [(story, words) for story, _, words in SITUATIONS],
     ids=lambda value: value.__name__ if callable(value) else None,
 )
 def test_every_situation_has_its_words_and_its_lines(story, words):
