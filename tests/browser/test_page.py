@@ -48,6 +48,18 @@ def test_a_refused_card_shows_its_reason_and_is_added_to_the_list(open_page, cha
     charger.until(lambda: charger.state.local_list.entries == 0)
 
 
+def test_remembered_answers_are_forgotten_only_when_asked_once_more(open_page, charger):
+    visit = open_page()
+    visit.press("A blocked card")
+    visit.told("refused")
+    visit.go("/cards")
+    assert not visit.page.get_by_role("button", name="Yes, forget all answers").is_visible()
+    visit.page.get_by_text("Forget them all").click()
+    visit.press("Yes, forget all answers")
+    visit.sees("cleared")
+    visit.sees("0 cards about which the central system was asked")
+
+
 def test_another_open_page_sees_what_happens_without_being_loaded_anew(open_page):
     one, other = open_page(), open_page()
     one.press("Plug the car in")

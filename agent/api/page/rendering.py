@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from agent.core.values import AuthorizationStatus
+
 NOTHING = "\N{EN DASH}"
+_WORDS: Mapping[AuthorizationStatus, str] = {
+    AuthorizationStatus.ACCEPTED: "may charge",
+    AuthorizationStatus.BLOCKED: "blocked",
+    AuthorizationStatus.EXPIRED: "expired",
+    AuthorizationStatus.INVALID: "unknown",
+    AuthorizationStatus.CONCURRENT_TX: "charges elsewhere",
+}
 _TIME = Markup('<time datetime="{at}"{title}>{words}</time>')
 
 
@@ -22,7 +32,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(kwh=kwh, kw=kw, duration=duration, clock=clock, ago=ago)
+    environment.filters.update(
+        kwh=kwh, kw=kw, duration=duration, clock=clock, ago=ago, in_words=in_words
+    )
     return environment
 
 
@@ -59,6 +71,11 @@ def ago(at: datetime, now: datetime) -> str:
     return _TIME.format(
         at=_iso(at), title=Markup(' title="{}"').format(_utc(at)), words=_rough_age(at, now)
     )
+
+
+def in_words(status: AuthorizationStatus) -> str:
+    """What an answer about a card means."""
+    return _WORDS[status]
 
 
 def _iso(at: datetime) -> str:
