@@ -99,6 +99,9 @@ class ReadModels:
             power_w=meter.get("power_w"),
             energy_wh=meter.get("import_wh"),
             session_energy_wh=session.get("energy_wh"),
+            limit_a=shown["limit"]["current_a"],
+            limit_source=shown["limit"]["source"],
+            limit_in_words=shown["limit"]["words"],
             hardware=self._agent.hardware(shown["id"]),
         )
 

@@ -135,6 +135,9 @@ class ConnectorResponse(Model):
     power_w: float | None
     energy_wh: int | None
     session_energy_wh: int | None
+    limit_a: float
+    limit_source: str
+    limit_in_words: str
     hardware: dict[str, str]
 
 

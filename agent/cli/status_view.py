@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from textwrap import wrap
 from typing import Any
 
 from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
@@ -103,6 +104,9 @@ def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
     yield "             " + ", ".join(part for part in parts if part)
     session = connector["session"]
     if session is not None:
+        limit = connector["limit"]
+        if limit["source"] != "wiring":
+            yield from (f"             {part}" for part in wrap(f"limited to {limit['words']}", 80))
         number = session["transaction_id"]
         known_as = "no number yet" if number is None else f"number {number}"
         minutes, seconds = divmod(session["duration_s"], 60)

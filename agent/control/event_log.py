@@ -26,6 +26,7 @@ from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.core.events import Event
 from agent.core.faults import Fault
 from agent.core.id_tag import mask
+from agent.core.limit_sources import EXTERNAL_WORDS
 from agent.core.state import ChargePoint, Charging, Connector, Purpose
 from agent.core.values import (
     ConnectorMeasured,
@@ -126,9 +127,30 @@ def _about_state(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
     yield from _about_faults("", before.faults, after.faults)
     if after.reservations is not before.reservations:
         yield from _about_reservations(before, after)
+    if after.external_limits is not before.external_limits:
+        yield from _about_external_limits(before, after)
     for old, new in zip(before.connectors, after.connectors, strict=True):
         if new is not old:
             yield from _about_connector(old, new)
+
+
+def _about_external_limits(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
+    """A limit that only lasts longer is not told again: the house sends its own every minute."""
+    old, new = _external_limits(before), _external_limits(after)
+    for place, limit in new.items():
+        if old.get(place) != limit:
+            yield f"{place} to {limit}"
+    for place in old.keys() - new.keys():
+        yield f"{place} no longer"
+
+
+def _external_limits(state: ChargePoint) -> dict[str, str]:
+    limits = {}
+    for limit in state.external_limits:
+        place = f"connector {limit.connector_id}" if limit.connector_id else "all connectors"
+        words = f"{EXTERNAL_WORDS[limit.source]} limits {place}"
+        limits[words] = f"{limit.limit:g} {limit.unit.value}"
+    return limits
 
 
 def _about_link(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
@@ -262,9 +284,9 @@ def _about_connector(old: Connector, new: Connector) -> Iterator[str]:
         yield f"{name}: contactor open, no energy"
     if old.stop is not None and old.stop.is_found and isinstance(new.phase, Charging):
         yield f"{name}: the session goes on"
-    if new.transaction is not None and new.profile_a != old.profile_a:
-        is_limited = new.profile_a is not None
-        limit = f"it may draw {new.profile_a:g} A" if is_limited else "it is no longer limited"
+    if new.transaction is not None and new.allowed_a != old.allowed_a:
+        is_limited = new.allowed_a is not None
+        limit = f"it may draw {new.allowed_a:g} A" if is_limited else "it is no longer limited"
         yield f"{name}: {limit}"
     if new.offset_kept_wh != old.offset_kept_wh:
         yield WarningLine(

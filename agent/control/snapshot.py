@@ -14,6 +14,7 @@ from agent.core import faults
 from agent.core.connector_situation import situation
 from agent.core.firmware_values import Firmware, FirmwareStep
 from agent.core.id_tag import mask
+from agent.core.limit_sources import prevailing_limit
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
 from agent.core.values import Instant, Reading
@@ -101,6 +102,7 @@ def _connector(
 ) -> dict[str, Any]:
     report = next(r for r in reports(state, now) if r.connector_id == connector.connector_id)
     now_there = situation(state, connector, now)
+    limit = prevailing_limit(state, connector, now)
     return {
         "id": connector.connector_id,
         "status": report.status.value,
@@ -118,6 +120,11 @@ def _connector(
         "offered_current_a": (
             offered_a(connector.connector_id) if offered_a else connector.offered_a or 0.0
         ),
+        "limit": {
+            "current_a": limit.current_a,
+            "source": limit.source.value,
+            "words": limit.words,
+        },
         "meter": _meter(connector.reading),
         "session": _session(connector, now),
     }

@@ -57,6 +57,7 @@ _ANSWERED_FOR_ANY_CONNECTOR = (
     ev.AvailabilityChangeRequested,
     ev.UnlockRequested,
     ev.LimitRequested,
+    ev.ExternalLimitSet,
     ev.SetProfileRequested,
 )
 

@@ -5,9 +5,9 @@ Pure: the same rules as for the present limit, asked from change to change.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from agent.core.charging_limits import (
     Allowance,
@@ -23,7 +23,6 @@ from agent.core.charging_limits import (
     wired_rate,
 )
 from agent.core.charging_profiles import InstalledProfile, Period, RateUnit, Schedule
-from agent.core.replace import replace
 
 PERIODS_MAX = 1000  # of one answer; a longer schedule ends where they end
 CHANGES_MAX = 20_000  # that are looked at for one answer
@@ -36,14 +35,21 @@ class Place:
 
     session: Session
     wiring: Wiring
+    caps: tuple[Allowance, ...] = ()  # what else holds there, and until when
 
 
 def connector_schedule(
-    installed: Sequence[InstalledProfile], place: Place, unit: RateUnit, now_s: int, duration_s: int
+    installed: Sequence[InstalledProfile],
+    place: Place,
+    unit: RateUnit,
+    now_s: int,
+    duration_s: int,
+    caps: Sequence[Allowance] = (),
 ) -> Schedule:
     """What one connector may draw: its session's profiles, the whole box's, and its wiring.
 
-    The limit of the box stands in it whole: how it is shared depends on who else will charge.
+    The limits of the box, its profile and ``caps``, stand in it whole: how they are shared
+    depends on who else will charge.
     """
     wired = wired_rate(place.wiring)
     plans: list[tuple[Plan, Memory]] = [
@@ -53,6 +59,7 @@ def connector_schedule(
 
     def lowest(utc_s: float) -> tuple[Rate, float]:
         allowances = [allowance(plan, utc_s, known) for plan, known in plans]
+        allowances += _holding((*place.caps, *caps), utc_s)
         return _lowest_of(wired, allowances, unit), _soonest(allowances)
 
     return _schedule(lowest, unit, now_s, duration_s)
@@ -64,29 +71,32 @@ def charge_point_schedule(
     unit: RateUnit,
     now_s: int,
     duration_s: int,
-    supply_a: float | None = None,
+    caps: Sequence[Allowance] = (),
 ) -> Schedule:
     """What the box may take from the grid: the sum of its connectors, or its own limit if lower.
 
-    ``supply_a``: what feeds it can carry, if that may be less than the sum.
+    ``caps``: what limits all of it besides profiles, and until when.
     """
-    wiring = places[0].wiring
-    supply = math.inf if supply_a is None else supply_a
-    fed = wired_rate(replace(wiring, max_current_a=supply))
     wired = [wired_rate(place.wiring) for place in places]
     plans: list[tuple[Plan, Memory]] = [
         (session_plan(installed, place.session, place.wiring), {}) for place in places
     ]
-    box_plan, box_known = charge_point_plan(installed, wiring), Memory()
+    box_plan, box_known = charge_point_plan(installed, places[0].wiring), Memory()
 
     def lowest(utc_s: float) -> tuple[Rate, float]:
-        allowances = [allowance(plan, utc_s, known) for plan, known in plans]
-        drawn = [_lowest_of(most, [own], unit) for most, own in zip(wired, allowances, strict=True)]
-        of_box = allowance(box_plan, utc_s, box_known)
-        sum_drawn = _lowest_of(_sum(drawn), [(fed, math.inf)], unit)
-        return _lowest_of(sum_drawn, [of_box], unit), _soonest([*allowances, of_box])
+        own = [
+            [allowance(plan, utc_s, known), *_holding(place.caps, utc_s)]
+            for (plan, known), place in zip(plans, places, strict=True)
+        ]
+        drawn = [_lowest_of(most, limits, unit) for most, limits in zip(wired, own, strict=True)]
+        of_box = [allowance(box_plan, utc_s, box_known), *_holding(caps, utc_s)]
+        return _lowest_of(_sum(drawn), of_box, unit), _soonest(chain(of_box, *own))
 
     return _schedule(lowest, unit, now_s, duration_s)
+
+
+def _holding(caps: Iterable[Allowance], utc_s: float) -> list[Allowance]:
+    return [(rate, until_s) for rate, until_s in caps if utc_s < until_s]
 
 
 def _sum(rates: Sequence[Rate]) -> Rate:

@@ -20,7 +20,6 @@ from agent.core.charging_profiles import (
     ProfilePurpose,
     RateUnit,
     Recurrency,
-    Schedule,
 )
 
 CURRENT_MIN_A = 6.0  # IEC 61851-1: nothing between 0 and 6 A can be offered; below means pause
@@ -121,6 +120,14 @@ def allowance(plan: Plan, utc_s: float, memory: Memory | None = None) -> Allowan
     A caller that asks about one plan at times that only grow may keep a ``memory`` for it: then
     profiles are looked into only when what they define can have changed.
     """
+    _, rate, until_s = prevailing(plan, utc_s, memory)
+    return rate, until_s
+
+
+def prevailing(
+    plan: Plan, utc_s: float, memory: Memory | None = None
+) -> tuple[ChargingProfile | None, Rate | None, float]:
+    """As ``allowance``, with the profile that says so."""
     known: Memory = {} if memory is None else memory
     until_s = math.inf
     for stack in plan.stacks:
@@ -132,14 +139,16 @@ def allowance(plan: Plan, utc_s: float, memory: Memory | None = None) -> Allowan
             if changes_s < until_s:
                 until_s = changes_s
             if rate is not None:
-                return rate, until_s
-    return None, until_s
+                return profile, rate, until_s
+    return None, None, until_s
 
 
 def _allowed_by(profile: ChargingProfile, utc_s: float, plan: Plan) -> Allowance:
     period, until_s = defined_at(profile, utc_s, plan.begun_s)
-    rate = None if period is None else _rate_of(period, profile.schedule, plan.wiring)
-    return rate, until_s
+    if period is None:
+        return None, until_s
+    schedule = profile.schedule
+    return rate_of(period.limit, schedule.unit, plan.wiring, schedule.least or 0.0), until_s
 
 
 def defined_at(
@@ -198,7 +207,7 @@ def _started(profile: ChargingProfile, utc_s: float, begun_s: float) -> tuple[fl
     return start_s, start_s + recurs_s
 
 
-def _rate_of(period: Period, schedule: Schedule, wiring: Wiring) -> Rate:
+def rate_of(limit: float, unit: RateUnit, wiring: Wiring, least: float = 0.0) -> Rate:
     """A limit in both units, by the phases that are wired, whatever numberPhases says.
 
     A vehicle draws what it is offered on every phase that it has, and none is switched off for it
@@ -207,10 +216,9 @@ def _rate_of(period: Period, schedule: Schedule, wiring: Wiring) -> Rate:
     """
     phases = wiring.phases
     watts_per_ampere = wiring.nominal_voltage_v * phases
-    least = schedule.least or 0.0
-    if schedule.unit is RateUnit.AMPERE:
-        return Rate(period.limit, period.limit * watts_per_ampere, phases, least)
-    return Rate(period.limit / watts_per_ampere, period.limit, phases, least / watts_per_ampere)
+    if unit is RateUnit.AMPERE:
+        return Rate(limit, limit * watts_per_ampere, phases, least)
+    return Rate(limit / watts_per_ampere, limit, phases, least / watts_per_ampere)
 
 
 def rounded_down(limit: float) -> float:

@@ -1,7 +1,8 @@
 """Charging profiles at work: installed, cleared, and felt at the connector (OCPP 1.6, 3.13).
 
 The limits are worked out anew in every turn, so that no rule announces a change. Absolute
-and recurring profiles go by the time that is believed in, relative ones by the monotonic clock.
+and recurring profiles go by the time that is believed in, relative ones by the monotonic clock;
+so do the limits that come from outside (``external_limits``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from agent.core.authorization_reasons import Rule
 from agent.core.charging_composite_schedule import Place, charge_point_schedule, connector_schedule
 from agent.core.charging_limits import (
     CURRENT_MIN_A,
+    Allowance,
     Demand,
     Session,
     Wiring,
@@ -23,6 +25,7 @@ from agent.core.charging_limits import (
     rounded_down,
     session_plan,
     share,
+    wired_rate,
 )
 from agent.core.charging_profiles import (
     CHARGE_POINT,
@@ -35,7 +38,12 @@ from agent.core.charging_profiles import (
     replaced_by,
 )
 from agent.core.commands import RemoveChargingProfile, Reply, SaveChargingProfile
-from agent.core.events_requests import ClearProfilesRequested, SetProfileRequested
+from agent.core.events_requests import (
+    ClearProfilesRequested,
+    ExternalLimitSet,
+    SetProfileRequested,
+)
+from agent.core.external_limits import ExternalLimit
 from agent.core.replace import replace
 from agent.core.state import Asked, ChargePoint, Charging, Connector, Purpose
 from agent.core.turn import Turn
@@ -49,10 +57,11 @@ _EDGE_S = 0.001
 
 
 def update(turn: Turn) -> bool:
-    """Let each session feel the profiles as they are now; True if that changed a limit.
+    """Let each session feel the limits as they are now; True if that changed one.
 
-    TxProfiles of sessions that have ended go for good.
+    TxProfiles of sessions that have ended, and external limits that have run out, go for good.
     """
+    _forget_run_out(turn)
     if not turn.state.is_begun:
         return False  # it is not known yet which sessions are open
     if turn.state.charging_profiles:
@@ -60,16 +69,21 @@ def update(turn: Turn) -> bool:
     running = [c for c in turn.state.connectors if _may_draw(c)]
     limits: dict[int, float] = {}
     changes_s = math.inf
-    if running and (turn.state.charging_profiles or turn.state.rules.supply_a is not None):
+    if running and _has_limits(turn.state):
         limits, changes_s = _limits(turn, running)
     _note_next_change(turn, changes_s)
     has_changed = False
     for connector in turn.state.connectors:
         limit_a = limits.get(connector.connector_id)
-        if connector.profile_a != limit_a:
-            turn.put(replace(turn.connector(connector.connector_id), profile_a=limit_a))
+        if connector.allowed_a != limit_a:
+            turn.put(replace(turn.connector(connector.connector_id), allowed_a=limit_a))
             has_changed = True
     return has_changed
+
+
+def _has_limits(state: ChargePoint) -> bool:
+    is_fed_thinly = state.rules.supply_a is not None
+    return bool(state.charging_profiles or state.external_limits or is_fed_thinly)
 
 
 def _may_draw(connector: Connector) -> bool:
@@ -81,7 +95,7 @@ def _may_draw(connector: Connector) -> bool:
 def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float], float]:
     """What each connector is limited to, if it is, and when that changes (seconds since 1970)."""
     installed = turn.state.charging_profiles
-    utc_s = turn.now.utc.timestamp() + _EDGE_S
+    utc_s = utc_s_of(turn.now)
     limits: dict[int, float] = {}
     demands = []
     whole, until_s = allowance(charge_point_plan(installed, wiring_of(running[0])), utc_s)
@@ -89,14 +103,16 @@ def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float],
         plan = session_plan(installed, session_of(connector, turn.now), wiring_of(connector))
         session_rate, session_until_s = allowance(plan, utc_s)
         until_s = min(until_s, session_until_s)
-        if session_rate is not None:
-            limits[connector.connector_id] = rounded_down(session_rate.current_a)
-        most_a = min(_operator_limit_a(connector), limits.get(connector.connector_id, math.inf))
+        own_a = [] if session_rate is None else [rounded_down(session_rate.current_a)]
+        own_a += [limit_a for _, limit_a in external_limits_a(turn.state, connector)]
+        if own_a:
+            limits[connector.connector_id] = min(own_a)
+        most_a = min([operator_limit_a(connector), *own_a])
         least_a = max(
             CURRENT_MIN_A, min(most_a, 0.0 if session_rate is None else session_rate.least_a)
         )
         demands.append(Demand(connector.connector_id, least_a, most_a))
-    supplied = _within_supply(turn.state.rules.supply_a, running, demands)
+    supplied = _within_supply(_supply_a(turn.state, running[0]), running, demands)
     shares = zip(demands, supplied, strict=True)
     limits |= {new.connector_id: new.most_a for old, new in shares if new.most_a < old.most_a}
     if whole is not None:
@@ -104,14 +120,46 @@ def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float],
     return limits, until_s
 
 
-def _within_supply(
-    supply_a: float | None, running: Sequence[Connector], demands: Sequence[Demand]
-) -> Sequence[Demand]:
-    """The demands, reduced to what feeds the box; None: it feeds all at once.
+def external_limits_a(
+    state: ChargePoint, connector: Connector
+) -> list[tuple[ExternalLimit, float]]:
+    """What external limits leave this connector by itself, in amperes per phase.
 
     A vehicle that is offered nothing (no pilot) draws what it wants: all or nothing.
     """
-    if supply_a is None:
+    found = []
+    for limit in state.external_limits:
+        if limit.connector_id == connector.connector_id:
+            limit_a = rounded_down(limit.rate(wiring_of(connector)).current_a)
+            is_kept = connector.traits.has_pilot or limit_a >= connector.traits.max_current_a
+            found.append((limit, limit_a if is_kept else 0.0))
+    return found
+
+
+def whole_limits_a(state: ChargePoint, connector: Connector) -> list[tuple[ExternalLimit, float]]:
+    """What external limits leave all connectors together, in amperes of this connector's phases."""
+    wiring = wiring_of(connector)
+    return [
+        (limit, limit.rate(wiring).current_a)
+        for limit in state.external_limits
+        if limit.connector_id == CHARGE_POINT
+    ]
+
+
+def _supply_a(state: ChargePoint, connector: Connector) -> float:
+    """What may be taken from the grid, whatever a vehicle wants; infinite: enough for all."""
+    wired_a = math.inf if state.rules.supply_a is None else state.rules.supply_a
+    return min([wired_a, *(limit_a for _, limit_a in whole_limits_a(state, connector))])
+
+
+def _within_supply(
+    supply_a: float, running: Sequence[Connector], demands: Sequence[Demand]
+) -> Sequence[Demand]:
+    """The demands, reduced to what may be taken from the grid.
+
+    A vehicle that is offered nothing (no pilot) draws what it wants: all or nothing.
+    """
+    if supply_a == math.inf:
         return demands
     offers = {c.connector_id for c in running if c.traits.has_pilot}
     firm = [
@@ -124,13 +172,14 @@ def _within_supply(
 
 def _note_next_change(turn: Turn, changes_s: float) -> None:
     """When to look again, by the clock that does not jump; None: nothing limits a session."""
-    due_s = None
+    due_s = min((limit.until_s for limit in turn.state.external_limits), default=math.inf)
     is_limited = any(c.transaction is not None for c in turn.state.connectors)
     if is_limited and turn.state.charging_profiles:
         wait_s = changes_s - turn.now.utc.timestamp()
-        due_s = turn.now.monotonic_s + min(wait_s, RECHECK_S)
-    if turn.state.limits_change_s != due_s:
-        turn.state = replace(turn.state, limits_change_s=due_s)
+        due_s = min(due_s, turn.now.monotonic_s + min(wait_s, RECHECK_S))
+    changes_at_s = None if due_s == math.inf else due_s
+    if turn.state.limits_change_s != changes_at_s:
+        turn.state = replace(turn.state, limits_change_s=changes_at_s)
 
 
 def _session_ref(connector: Connector) -> int:
@@ -138,9 +187,15 @@ def _session_ref(connector: Connector) -> int:
     return connector.transaction.ref
 
 
-def _operator_limit_a(connector: Connector) -> float:
+def operator_limit_a(connector: Connector) -> float:
+    """What the operator and the wiring leave a session."""
     wired_a = connector.traits.max_current_a
     return wired_a if connector.limit_a is None else min(wired_a, connector.limit_a)
+
+
+def utc_s_of(now: Instant) -> float:
+    """The time that profiles are asked for."""
+    return now.utc.timestamp() + _EDGE_S
 
 
 def wiring_of(connector: Connector) -> Wiring:
@@ -255,19 +310,31 @@ def _mistake_in_count(state: ChargePoint, new: InstalledProfile) -> str:
     return ""
 
 
-def allowed_a(state: ChargePoint, connector: Connector, now: Instant) -> float:
-    """What a session may draw while no other takes its share: for people who ask why it waits."""
-    utc_s = now.utc.timestamp() + _EDGE_S
-    wiring = wiring_of(connector)
-    plans = (
-        session_plan(state.charging_profiles, session_of(connector, now), wiring),
-        charge_point_plan(state.charging_profiles, wiring),
+# --- limits from outside -------------------------------------------------------------------------
+
+
+def external_limit_set(turn: Turn, event: ExternalLimitSet) -> None:
+    """A limit takes the place of the one that its source had there; None takes it back."""
+    place = event.connector_id
+    if place != CHARGE_POINT and not turn.state.has_connector(place):
+        return
+    others = tuple(
+        one
+        for one in turn.state.external_limits
+        if (one.source, one.connector_id) != (event.source, place)
     )
-    rates = [allowance(plan, utc_s)[0] for plan in plans]
-    limits = [rounded_down(rate.current_a) for rate in rates if rate is not None]
-    others = (connector.cable_a, state.rules.supply_a)
-    limits += [limit_a for limit_a in others if limit_a is not None]
-    return min([_operator_limit_a(connector), *limits])
+    if event.limit is not None:
+        valid_for_s = math.inf if event.valid_for_s is None else event.valid_for_s
+        until_s = turn.now.monotonic_s + valid_for_s
+        others = (*others, ExternalLimit(event.source, place, event.limit, event.unit, until_s))
+    turn.state = replace(turn.state, external_limits=others)
+
+
+def _forget_run_out(turn: Turn) -> None:
+    limits = turn.state.external_limits
+    kept = tuple(one for one in limits if turn.now.monotonic_s < one.until_s)
+    if kept != limits:
+        turn.state = replace(turn.state, external_limits=kept)
 
 
 # --- asked for -----------------------------------------------------------------------------------
@@ -282,25 +349,40 @@ def composite_schedule(
     """
     connectors = state.connectors
     now_s = math.floor(now.utc.timestamp())
-    places = [_place(connector, now) for connector in connectors]
+    places = [_place(state, connector, now) for connector in connectors]
+    caps = _caps(state, CHARGE_POINT, wiring_of(connectors[0]), now)
     if connector_id == CHARGE_POINT:
-        supply_a = state.rules.supply_a
-        return charge_point_schedule(
-            state.charging_profiles, places, unit, now_s, duration_s, supply_a=supply_a
-        )
+        return charge_point_schedule(state.charging_profiles, places, unit, now_s, duration_s, caps)
     (place,) = (place for place in places if place.session.connector_id == connector_id)
-    return connector_schedule(state.charging_profiles, place, unit, now_s, duration_s)
+    return connector_schedule(state.charging_profiles, place, unit, now_s, duration_s, caps)
 
 
-def _place(connector: Connector, now: Instant) -> Place:
+def _place(state: ChargePoint, connector: Connector, now: Instant) -> Place:
     session = session_of(connector, now)
     whole = Session(session.connector_id, session.ref, math.floor(session.begun_s))
     traits = connector.traits
-    wiring = Wiring(_operator_limit_a(connector), traits.phases, traits.nominal_voltage_v)
-    return Place(whole, wiring)
+    wiring = Wiring(operator_limit_a(connector), traits.phases, traits.nominal_voltage_v)
+    return Place(whole, wiring, _caps(state, connector.connector_id, wiring, now))
+
+
+def _caps(
+    state: ChargePoint, connector_id: int, wiring: Wiring, now: Instant
+) -> tuple[Allowance, ...]:
+    """What holds there besides profiles, each until the whole second in which it has run out."""
+    caps: list[Allowance] = []
+    if connector_id == CHARGE_POINT and state.rules.supply_a is not None:
+        supply = replace(wiring, max_current_a=state.rules.supply_a)
+        caps.append((wired_rate(supply), math.inf))
+    for limit in state.external_limits:
+        if limit.connector_id == connector_id:
+            left_s = limit.until_s - now.monotonic_s
+            ends_s = left_s if left_s == math.inf else math.ceil(now.utc.timestamp() + left_s)
+            caps.append((limit.rate(wiring), ends_s))
+    return tuple(caps)
 
 
 ROUTES: dict[type[Any], Callable[[Turn, Any], None]] = {
     SetProfileRequested: set_requested,
     ClearProfilesRequested: clear_requested,
+    ExternalLimitSet: external_limit_set,
 }

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.core import charging_profiles_applied, connector_choice, contactors, faults, reservations
+from agent.core import connector_choice, contactors, faults, reservations
 from agent.core import connector as connectors
 from agent.core.authorization_attempt import GrantedAuthorization, PendingAuthorization
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.faults import Fault
 from agent.core.id_tag import mask
 from agent.core.key_enum import KeyEnum
+from agent.core.limit_sources import prevailing_limit
 from agent.core.state import (
     ChargePoint,
     Charging,
@@ -182,11 +183,8 @@ def _lock_is_lost(look: Look) -> bool:
 
 
 def _limit(look: Look) -> str:
-    """The limit that was set; a connector whose share is too low to charge has 0 A."""
-    limit_a = charging_profiles_applied.allowed_a(look.state, look.connector, look.now)
-    if limit_a < CURRENT_MIN_A:
-        return f"paused by a limit: {limit_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
-    return "paused by a limit: too little is left of what the box may draw"
+    limit_a = prevailing_limit(look.state, look.connector, look.now).current_a
+    return f"paused by a limit: {limit_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
 
 
 def _time_left(look: Look) -> str:

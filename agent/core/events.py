@@ -32,6 +32,7 @@ from agent.core.events_requests import CacheClearRequested as CacheClearRequeste
 from agent.core.events_requests import ClearProfilesRequested as ClearProfilesRequested
 from agent.core.events_requests import ConfigurationChangeRequested as ConfigurationChangeRequested
 from agent.core.events_requests import DiscardRequested as DiscardRequested
+from agent.core.events_requests import ExternalLimitSet as ExternalLimitSet
 from agent.core.events_requests import LimitRequested as LimitRequested
 from agent.core.events_requests import ListStaged as ListStaged
 from agent.core.events_requests import RemoteStartRequested as RemoteStartRequested
@@ -312,6 +313,7 @@ _Other = (
     | ClearProfilesRequested
     | StopRequested
     | LimitRequested
+    | ExternalLimitSet
     | RetryRequested
     | DiscardRequested
     | ListStaged

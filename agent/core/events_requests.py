@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.core.charging_profiles import ChargingProfile, Criteria
+from agent.core.charging_profiles import ChargingProfile, Criteria, RateUnit
+from agent.core.external_limits import ExternalSource
 from agent.core.values import ListUpdate, Reservation
 
 # --- asked by the central system; each is answered with Reply(request_id, ...) -------------------
@@ -204,3 +205,21 @@ class LimitRequested:
     request_id: str
     connector_id: int
     current_a: float | None
+
+
+# --- said from outside; not answered --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalLimitSet:
+    """The house or the grid operator's contact limits a connector, or (0) all of them together.
+
+    It takes the place of what this source has set there before, and ends no session: below 6 A
+    (per phase) a session pauses. ``limit`` None takes the limit back.
+    """
+
+    source: ExternalSource
+    connector_id: int
+    limit: float | None  # not below 0
+    unit: RateUnit = RateUnit.AMPERE
+    valid_for_s: float | None = None  # from now, whatever the wall clock does; None: no end

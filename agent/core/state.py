@@ -27,6 +27,7 @@ from agent.core.connector_phases import Session as Session
 from agent.core.connector_phases import Starting as Starting
 from agent.core.connector_phases import StopOrder as StopOrder
 from agent.core.connector_phases import Stopping as Stopping
+from agent.core.external_limits import ExternalLimit
 from agent.core.faults import Fault
 from agent.core.firmware_values import NO_FIRMWARE, Firmware
 from agent.core.values import (
@@ -144,7 +145,7 @@ class Connector:
     lock_ordered: LockState | None = None  # MOVING is never ordered
     # what is going on
     phase: Phase = IDLE
-    profile_a: float | None = None  # what charging profiles allow a session now; None: no limit
+    allowed_a: float | None = None  # what profiles, external limits and shares leave a session
     aligned_asked: AlignedAsk | None = None
     used_by: str | None = None  # the tag of the last session here, while its plug may be in
     ended_by: str | None = None  # the tag that ended the last session, if a tag did
@@ -190,7 +191,7 @@ class Connector:
     @property
     def current_a(self) -> float:
         """What may be offered now: the box's own limit, or less."""
-        limits = (self.traits.max_current_a, self.cable_a, self.limit_a, self.profile_a)
+        limits = (self.traits.max_current_a, self.cable_a, self.limit_a, self.allowed_a)
         return min(limit for limit in limits if limit is not None)
 
     @property
@@ -303,7 +304,8 @@ class ChargePoint:
     owes_correction: bool = False  # rows with believed times may wait
     inoperative: frozenset[int] = frozenset()  # what ChangeAvailability wants; 0: all of it
     charging_profiles: tuple[InstalledProfile, ...] = ()
-    limits_change_s: float | None = None  # monotonic: charging profiles may allow something else
+    external_limits: tuple[ExternalLimit, ...] = ()  # those that have not run out
+    limits_change_s: float | None = None  # monotonic: something else may be allowed then
     reservations: tuple[Reservation, ...] = ()
     firmware: Firmware = NO_FIRMWARE
     approaches: ConnectionProfiles = NO_CONNECTION_PROFILES

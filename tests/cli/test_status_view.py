@@ -40,6 +40,7 @@ CONNECTOR: dict[str, Any] = {
     "pilot": "C",
     "contactor": "closed",
     "offered_current_a": 16.0,
+    "limit": {"current_a": 16.0, "source": "wiring", "words": "16 A: the wiring"},
     "meter": {"import_wh": 1500, "power_w": 7360.4},
     "session": {
         "ref": 3,
@@ -74,6 +75,14 @@ def test_a_box_that_charges_is_told_in_a_few_lines():
         "             meter 1500 Wh, 7360 W",
         "queue        empty",
     ]
+
+
+def test_a_session_that_is_limited_is_told_by_whom_in_80_columns():
+    words = "6 A: a share of 12 A for all connectors: charging profile 3 (" + "long " * 9 + ")"
+    limited = {**CONNECTOR, "limit": {"current_a": 6, "source": "charging_profile", "words": words}}
+    found = lines(connectors=[limited])[4:6]
+    assert all(line.startswith(" " * 13) and len(line) <= 93 for line in found)
+    assert " ".join(line.strip() for line in found) == f"limited to {words}"
 
 
 @pytest.mark.parametrize(

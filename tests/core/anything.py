@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ from agent.core.commands import (
     UnlockConnector,
 )
 from agent.core.events import Event
+from agent.core.external_limits import ExternalSource
 from agent.core.state import ChargePoint, Charging
 from agent.core.values import (
     ConnectorMeasured,
@@ -50,6 +52,7 @@ class Anything:
         self.asked_up_to = 0
         self.register_wh = 1000
         self.requests = 0
+        self.external: dict[tuple[ExternalSource, int], tuple[float, float]] = {}
         self.limited_since_s: dict[int, float] = {}
 
     def tell(self, event: Event | ev.LookedUp) -> None:
@@ -60,6 +63,7 @@ class Anything:
         self.witness.watch(plain, self.state, commands)
         self._is_in_time()
         self._pauses_in_time()
+        self._keeps_external_limits(plain)
         self.orders.extend(commands)
         for command in commands:
             self._write(command)
@@ -105,6 +109,18 @@ class Anything:
                 continue
             since_s = self.limited_since_s.setdefault(connector.connector_id, now_s)
             assert now_s - since_s < self.state.rules.graceful_open_s, "closed below its limit"
+
+    def _keeps_external_limits(self, event: Event) -> None:
+        now_s = BOOT_S + self.seconds
+        if isinstance(event, ev.ExternalLimitSet):
+            limit_a = math.inf if event.limit is None else event.limit
+            valid_for_s = math.inf if event.valid_for_s is None else event.valid_for_s
+            self.external[event.source, event.connector_id] = (limit_a, now_s + valid_for_s)
+        offered = self.witness.offered
+        for (_, place), (limit_a, until_s) in self.external.items():
+            offered_a = offered.get(place, 0.0) if place else sum(offered.values())
+            is_kept = now_s >= until_s or offered_a <= limit_a + 1e-6
+            assert is_kept, "more offered than a limit from outside allows"
 
     def _senses(self, event: ev.CablePluggedIn | ev.CableUnplugged) -> bool:
         connectors = self.state.connectors

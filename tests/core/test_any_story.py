@@ -11,9 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.core import events as ev
-from agent.core.charging_profiles import Criteria, ProfileKind, ProfilePurpose, Recurrency
+from agent.core.charging_profiles import (
+    Criteria,
+    ProfileKind,
+    ProfilePurpose,
+    RateUnit,
+    Recurrency,
+)
 from agent.core.configuration import KEYS
 from agent.core.events import Event
+from agent.core.external_limits import ExternalSource
 from agent.core.faults import SAFETY_INPUTS
 from agent.core.state import ChargePoint, Rules, Traits
 from agent.core.tag_sources import Source
@@ -180,6 +187,14 @@ FROM_CENTRAL_SYSTEM = st.one_of(
     asked(ev.ReservationRequested, reservations),
     asked(ev.ReservationCancelRequested, st.integers(1, 3)),
 )
+external_limits = st.builds(
+    ev.ExternalLimitSet,
+    st.sampled_from(ExternalSource),
+    st.integers(0, 3),
+    st.sampled_from([None, 0.0, 5.9, 6.0, 13.0, 99.0]),
+    st.just(RateUnit.AMPERE),
+    st.sampled_from([None, 0.0, 10.0, 100.0]),
+)
 FROM_OPERATOR = st.one_of(
     asked_of_a_tag(
         ev.StartRequested,
@@ -195,6 +210,8 @@ FROM_OPERATOR = st.one_of(
     st.just(lambda story: story.retry()),
     asked(ev.RetryRequested, st.tuples(st.integers(1, 9))),  # perhaps parked, perhaps not
     asked(ev.DiscardRequested, st.integers(1, 9)),
+    told(external_limits),
+    told(external_limits),
     asked(ev.LimitRequested, st.integers(0, 3), st.sampled_from([None, 0.0, 5.9, 6.0, 16.0, 99.0])),
 )
 TIME = st.sampled_from([0.5, 1.0, 3.0, 6.0, 60.0, 400.0]).map(

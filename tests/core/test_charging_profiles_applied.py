@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.charging_profiles import ChargingProfile, Criteria, InstalledProfile, Recurrency
-from agent.core.charging_profiles_applied import RECHECK_S, allowed_a, composite_schedule
+from agent.core.charging_profiles_applied import RECHECK_S, composite_schedule
 from agent.core.commands import (
     CloseContactor,
     Command,
@@ -460,23 +460,6 @@ def test_cars_on_all_wired_phases_never_draw_more_than_any_watts_that_count(
         assert drawn <= schedule.periods[0].limit + 0.1
 
 
-def test_whoever_asks_why_a_session_waits_is_told_the_lowest_limit_and_not_its_share():
-    story = charging()
-
-    def allowed() -> float:
-        return allowed_a(story.state, story.connector, story.now)
-
-    assert allowed() == 32.0
-    send(story, a_profile(1, 5.9, purpose=MAX), 0)
-    assert (story.connector.profile_a, allowed()) == (0.0, 5.9)
-    send(story, a_profile(2, 5.5))
-    assert allowed() == 5.5
-    story.tell(ev.CableMeasured(1, 5.0))
-    assert allowed() == 5.0
-    story.tell(ev.LimitRequested("l", 1, 4.0))
-    assert allowed() == 4.0
-
-
 def test_the_limit_of_the_operator_and_the_wiring_hold_beside_that_of_the_profiles():
     story = charging()
     send(story, a_profile(1, 40))
@@ -493,7 +476,7 @@ def test_a_profile_on_a_free_connector_wakes_nobody():
     story = Story(a_charge_point())
     send(story, a_profile(1, 10, (60, 16)))
     assert followers.next_deadline_s(story.state, story.now) is None
-    assert story.connector.profile_a is None
+    assert story.connector.allowed_a is None
 
 
 def test_a_clock_that_is_corrected_is_noticed_within_a_minute():

@@ -251,7 +251,7 @@ SITUATIONS: list[tuple[Callable[[], Story], Part | None, str]] = [
         Part.PILOT,
         "paused by a limit: 5.5 A are allowed, a car needs 6 A",
     ),
-    (one_too_many, Part.PILOT, "paused by a limit: too little is left of what the box may draw"),
+    (one_too_many, Part.PILOT, "paused by a limit: 0 A are allowed, a car needs 6 A"),
     (
         not_accepted_after_all,
         Part.CENTRAL_SYSTEM,

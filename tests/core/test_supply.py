@@ -22,7 +22,7 @@ def fed_with(supply_a: float, traits: Traits = ALL_PARTS) -> Story:
 def test_who_is_alone_has_all_of_it_and_is_not_limited():
     story = fed_with(32)
     assert offered(story, 1) == 32
-    assert story.connector.profile_a is None
+    assert story.connector.allowed_a is None
 
 
 def test_two_share_it_and_who_stays_has_all_of_it_again():
@@ -33,7 +33,7 @@ def test_two_share_it_and_who_stays_has_all_of_it_again():
     assert offered(story, 2) == 20  # until the contactor of the other one is open
     finish(story)
     assert offered(story, 2) == 32
-    assert story.state.connector(2).profile_a is None
+    assert story.state.connector(2).allowed_a is None
 
 
 def test_what_is_too_little_for_two_goes_to_the_one_who_came_first():

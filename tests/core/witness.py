@@ -309,7 +309,7 @@ class Witness:
         assert connector.transaction is not None
         if isinstance(connector.phase, Charging):
             assert not self._is_refused(connector)
-            for limit_a in (connector.limit_a, connector.profile_a):
+            for limit_a in (connector.limit_a, connector.allowed_a):
                 is_usable = limit_a is None or limit_a >= 6
                 assert is_usable or self._is_pausing(connector), "below what can be offered"
         else:
