@@ -54,7 +54,7 @@ from agent.runtime.next_message import next_message
 from agent.runtime.runtime import Perform, Runtime
 from agent.runtime.supervision import SupervisionThread, Supervisor
 from agent.runtime.supervision_loop import Supervision, SupervisionTimer
-from agent.store import Durable, Store
+from agent.store import Durable, LogLimits, Store
 from hw.board import open_board
 from hw.ports import Board
 
@@ -188,11 +188,13 @@ class Application:
         )
 
     def _open_store(self, threads: Threads, stack: AsyncExitStack) -> Store:
+        storage = self.settings.storage
         store = Store.open(
             self.settings.storage_path,
             now=self._clock.now().utc,
             make_id=self._environment.make_id,
-            queue_bytes_max=self.settings.storage.queue_max_mb * 1_000_000,
+            queue_bytes_max=storage.queue_max_mb * 1_000_000,
+            log_limits=LogLimits(storage.sessions_max, storage.sessions_months),
         )
         stack.push_async_callback(threads.close_store, store.close)
         return store

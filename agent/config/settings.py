@@ -78,6 +78,12 @@ class StorageSettings:
         low=1,
         high=10_000,
     )
+    sessions_max: int = setting(
+        10_000, "sessions that the charge log keeps at most; 0: it keeps none", low=0, high=100_000
+    )
+    sessions_months: int = setting(
+        12, "whole months that the charge log keeps besides the present one", low=1, high=120
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from agent.core.authorization_rules import Decision
 from agent.core.charging_profiles import ChargingProfile
+from agent.core.contract import Contract
 from agent.core.id_tag import same_tag
 from agent.core.key_enum import KeyEnum
 from agent.core.tag_sources import Source
-from agent.core.values import Contract, IdTagInfo, TagRecord
+from agent.core.values import IdTagInfo, TagRecord
 
 
 class Purpose(KeyEnum):
@@ -50,6 +51,7 @@ class GrantedAuthorization:
     granted_at_s: float
     until_s: float | None  # ConnectionTimeOut; None: for ever
     rule: str  # name of the rule that granted it
+    source: str = ""  # who knew it, as in a Decision
     purpose: Purpose = Purpose.START
     request_id: str | None = None  # of the operator who waits for the outcome
     limits: SessionLimits = NO_LIMITS

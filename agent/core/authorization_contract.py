@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
+from agent.core.contract import Contract
 from agent.core.state import AuthorizationAttempt, ChargePoint
-from agent.core.values import Contract, Verdict
+from agent.core.values import Verdict
 
 
 def to_ask_about(state: ChargePoint, attempt: AuthorizationAttempt) -> Contract | None:

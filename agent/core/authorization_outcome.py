@@ -98,6 +98,7 @@ def wait_for_plug(turn: Turn, attempt: AuthorizationAttempt, decision: Decision)
         granted_at_s=now_s,
         until_s=now_s + timeout_s if timeout_s > 0 else None,
         rule=decision.rule.name,
+        source=decision.source,
         purpose=attempt.purpose,
         request_id=attempt.request_id,
         limits=attempt.limits,

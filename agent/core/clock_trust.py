@@ -51,9 +51,10 @@ def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> 
     if not isinstance(session, Session) or session.transaction.boot != boot.number:
         return
     transaction = session.transaction
+    if transaction.begun_boot == boot.number:  # else it began in a boot before this one
+        transaction = replace(transaction, begun_at=transaction.begun_at + shift, begun_boot=0)
     transaction = replace(
         transaction,
-        begun_at=transaction.begun_at + shift,
         last_at=transaction.last_at + shift,
         boot=0,
         samples=tuple(_shifted(sample, boot, shift) for sample in transaction.samples),

@@ -20,6 +20,7 @@ from agent.core.commands_rows import DiscardMessage as DiscardMessage
 from agent.core.commands_rows import DropSample as DropSample
 from agent.core.commands_rows import EndTransaction as EndTransaction
 from agent.core.commands_rows import KeepSample as KeepSample
+from agent.core.commands_rows import LogSession as LogSession
 from agent.core.commands_rows import NoteBoot as NoteBoot
 from agent.core.commands_rows import NoteEnding as NoteEnding
 from agent.core.commands_rows import ParkMessage as ParkMessage
@@ -38,11 +39,11 @@ from agent.core.commands_rows import SaveRegister as SaveRegister
 from agent.core.commands_rows import SaveReservations as SaveReservations
 from agent.core.commands_rows import SaveTransaction as SaveTransaction
 from agent.core.commands_rows import SetTransactionId as SetTransactionId
+from agent.core.contract import Contract
 from agent.core.firmware_values import FirmwareOrder
 from agent.core.key_enum import KeyEnum
 from agent.core.tag_sources import Source
 from agent.core.values import (
-    Contract,
     DecisionRecord,
     IdTagInfo,
     StatusReport,

@@ -16,6 +16,7 @@ from agent.core.values import (
     Reservation,
     StopReason,
     Transaction,
+    TransactionEnded,
     TransactionMessage,
 )
 
@@ -108,6 +109,19 @@ class EndTransaction:
 
     ref: int
     register_wh: int = 0  # it closed with; one that is below its last sample changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class LogSession:
+    """Keep the record of a session that is over in the charge log, for people.
+
+    ``boot`` is the number of the boot whose untrusted clock gave the time of its end; 0: it is
+    true.
+    """
+
+    transaction: Transaction
+    ended: TransactionEnded
+    boot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +256,7 @@ Row = (
     | KeepSample
     | DropSample
     | EndTransaction
+    | LogSession
     | SetTransactionId
     | CacheTag
     | ClearCache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agent.core.authorization_attempt import Purpose
 from agent.core.authorization_reasons import Rule
 from agent.core.connection_profile import LinkOpened as LinkOpened
+from agent.core.contract import Contract
 from agent.core.events_devices import CableMeasured as CableMeasured
 from agent.core.events_devices import CablePluggedIn as CablePluggedIn
 from agent.core.events_devices import CableUnplugged as CableUnplugged
@@ -48,7 +49,6 @@ from agent.core.events_requests import UnlockRequested as UnlockRequested
 from agent.core.firmware_values import FirmwareEvent
 from agent.core.tag_sources import Source
 from agent.core.values import (
-    Contract,
     IdTagInfo,
     StopReason,
     TagRecord,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from agent.core import (
     authorization_request,
     availability,
+    charge_log,
     charging_profiles_applied,
     clock_trust,
     connection_profile_change,
@@ -177,6 +178,8 @@ FOLLOWERS: tuple[Follower, ...] = (
     Follower(_give_up_grants, _grant_deadlines),
     # Before the connectors: a sample of the boundary belongs to the session that ran over it.
     Follower(meter_values_aligned.update, _aligned_deadlines),
+    # Before the connectors: what a session was like until now is part of its record.
+    Follower(charge_log.update),
     Follower(_settle, _connector_deadlines),
     # After the connectors: they install, go out of service and are given up when they are at rest.
     Follower(firmware_update.update, _firmware_deadlines),

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.core import (
     authorization_outcome,
+    charge_log,
     contactors,
     meter_values_aligned,
     replies,
@@ -185,6 +186,7 @@ def _meter_read(turn: Turn, event: ev.MeterRead) -> None:
     if reading.offset_wh != connector.offset_kept_wh:
         turn.emit(SaveRegister(event.connector_id, reading.import_wh, reading.offset_wh))
     contactors.meter_read(turn, event.connector_id, reading)
+    charge_log.metered(turn, event.connector_id, reading)
     meter_values_aligned.meter_read(turn, event.connector_id, reading)
     transaction.sample(turn, event.connector_id, reading)
     _meter_answered(turn, event.connector_id)

@@ -80,7 +80,7 @@ def at_end(
     if not _has_begin(samples):
         first = _register(transaction.meter_start_wh, transaction.begun_at)
         begins = meter_values.values_of(first, wanted, BEGIN)
-        begin = MeterSample(transaction.begun_at, begins, boot=transaction.boot)
+        begin = MeterSample(transaction.begun_at, begins, boot=transaction.begun_boot)
         samples = (begin, *samples) if begins else samples
     return (*samples, MeterSample(ended_at, ends, boot=boot)) if ends else samples
 

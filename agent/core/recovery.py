@@ -76,6 +76,7 @@ def resume(turn: Turn, connector: Connector, found: Transaction) -> None:
     The present register is written down: what is plausible is counted anew from here, however often
     the process ends before the next sample.
     """
+    found = _pausing(turn, found)
     if connector.reading is not None:
         found = replace(
             found,
@@ -93,6 +94,14 @@ def resume(turn: Turn, connector: Connector, found: Transaction) -> None:
         ),
     )
     _give_up_promises(turn, connector.connector_id)
+
+
+def _pausing(turn: Turn, found: Transaction) -> Transaction:
+    """The session with the pause that began when it was last seen, if that is known."""
+    passed_s = (turn.now.utc - found.last_at).total_seconds()
+    is_same_clock = found.boot == turn.time_mark
+    since_s = turn.now.monotonic_s - (max(0.0, passed_s) if is_same_clock else 0.0)
+    return replace(found, figures=replace(found.figures, open_since_s=since_s))
 
 
 def register_wh(turn: Turn, connector: Connector, ending: Stopping) -> int:

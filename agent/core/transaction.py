@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from agent.core import (
+    charge_log,
     charging_profiles_applied,
     clock_trust,
     meter_values,
@@ -19,6 +20,7 @@ from agent.core.charging_profiles import InstalledProfile
 from agent.core.commands import EndTransaction, SaveTransaction
 from agent.core.configuration import UNLOCKS
 from agent.core.faults import Fault
+from agent.core.figures import Figures
 from agent.core.id_tag import same_tag
 from agent.core.replace import replace
 from agent.core.state import (
@@ -67,6 +69,8 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
         parent_id_tag=grant.parent_id_tag,
         boot=turn.time_mark,
         is_limited=grant.limits != NO_LIMITS,
+        figures=Figures(grant.rule, grant.source, open_since_s=turn.now.monotonic_s),
+        begun_boot=turn.time_mark,
     )
     transaction = meter_values_stop.begun(turn, transaction, connector.reading)
     start_sequence = turn.state.outbox.next_sequence
@@ -150,6 +154,7 @@ def keep_values(
         last_wh=max(transaction.last_wh, reading.import_wh),
         last_at=clock_trust.not_before_last(turn, transaction, turn.now.utc),
         boot=turn.time_mark,
+        figures=transaction.figures.until(turn.now.monotonic_s),
     )
     turn.emit(SaveTransaction(transaction))
     transaction = meter_values_stop.keep(turn, transaction, sample.sampled_at, for_stop)
@@ -259,22 +264,19 @@ def queue_stop(
     if not is_time_of_record:
         ended_at = clock_trust.not_before_last(turn, transaction, ended_at)
     register_wh = max(transaction.meter_start_wh, register_wh)
-    turn.emit(EndTransaction(transaction.ref, register_wh))
     samples: tuple[MeterSample, ...] = ()
     if has_meter:
         samples = meter_values_stop.at_end(turn, transaction, register_wh, ended_at, reading, mark)
-    outbox.queue(
-        turn,
-        transaction.ref,
-        TransactionEnded(
-            meter_stop_wh=register_wh,
-            ended_at=ended_at,
-            reason=stop.reason,
-            id_tag=stop.id_tag,
-            samples=samples,
-        ),
-        boot=mark,
+    ended = TransactionEnded(
+        meter_stop_wh=register_wh,
+        ended_at=ended_at,
+        reason=stop.reason,
+        id_tag=stop.id_tag,
+        samples=samples,
     )
+    charge_log.log(turn, transaction, ended, mark)
+    turn.emit(EndTransaction(transaction.ref, register_wh))
+    outbox.queue(turn, transaction.ref, ended, boot=mark)
 
 
 def start_answered(turn: Turn, ref: int, transaction_id: int, info: IdTagInfo | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.figures import NO_FIGURES, Figures
 from agent.core.key_enum import KeyEnum
 
 
@@ -28,25 +29,6 @@ class TokenKind(KeyEnum):
     AUTOCHARGE = "autocharge"  # the vehicle shows its address
     CONTRACT = "contract"  # the vehicle shows its contract
     STATION = "station"  # another part of the station has decided already
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateHash:
-    """Names one certificate of a contract to the service that knows whether it is good (OCSP)."""
-
-    algorithm: str  # SHA256, SHA384, SHA512
-    issuer_name_hash: str
-    issuer_key_hash: str
-    serial_number: str
-    responder_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """What an ISO 15118 vehicle shows with its contract (Plug & Charge)."""
-
-    hashes: tuple[CertificateHash, ...]
-    certificate_chain: str = ""  # PEM; not empty: nobody in the station could check it
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +339,8 @@ class Transaction:
     boot: int = 0  # whose untrusted clock gave ``last_at``; 0: it is true
     is_limited: bool = False  # by the operator, for this process: not to be resumed by another
     samples: tuple[MeterSample, ...] = ()  # for its StopTransaction; stored one by one
+    figures: Figures = NO_FIGURES  # for the charge log
+    begun_boot: int = 0  # whose untrusted clock gave ``begun_at``; 0: it is true
 
 
 @dataclass(frozen=True, slots=True)

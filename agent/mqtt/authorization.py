@@ -10,11 +10,12 @@ from typing import Any
 from agent.control.services import Services
 from agent.core.authorization_reasons import Rule
 from agent.core.commands import TagReply
+from agent.core.contract import CertificateHash, Contract
 from agent.core.events import RequestNotTaken, TagPresented
 from agent.core.id_tag import same_tag
 from agent.core.state import ChargePoint, Purpose
 from agent.core.tag_sources import Source
-from agent.core.values import CertificateHash, Contract, TokenKind, Verdict
+from agent.core.values import TokenKind, Verdict
 from agent.mqtt.evses import Evses
 from agent.mqtt.limits import LimitedWarnings
 from agent.mqtt.tokens import BAD_TAG, BadToken, StationToken, read_token

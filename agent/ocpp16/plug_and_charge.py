@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from agent.core.commands import Authorize
-from agent.core.values import CertificateHash, Contract
+from agent.core.contract import CertificateHash, Contract
 from agent.ocpp16 import requests
 from agent.ocppj.frames import Payload
 from agent.platform.bounded_json import NotJson, read_json

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from agent.core.commands import CorrectTimes, NoteBoot, NoteEnding
 from agent.core.values import Boot, Instant, StopReason
+from agent.store import charge_log
 from agent.store.instants import instant_of, instant_text
 from agent.store.messages import shifted, time_of
 
@@ -98,9 +99,10 @@ def correct_times(connection: sqlite3.Connection, row: CorrectTimes) -> None:
         "UPDATE boots SET booted_at = ?, is_time_known = 1 WHERE number = ?",
         (instant_text(row.booted_at), row.boot),
     )
-    marks = connection.execute("SELECT DISTINCT boot FROM outbox WHERE boot > 0 ORDER BY boot DESC")
+    waiting = connection.execute("SELECT DISTINCT boot FROM outbox WHERE boot > 0").fetchall()
+    marks = {mark for (mark,) in waiting} | charge_log.marks(connection)
     bound = row.booted_at
-    for (mark,) in marks.fetchall():
+    for mark in sorted(marks, reverse=True):
         first, last = _span(connection, mark)
         shift = row.booted_at - believed_at if mark == row.boot else _shift_before(bound, last)
         _move(connection, mark, shift)
@@ -115,14 +117,10 @@ def _shift_before(bound: datetime, last: datetime | None) -> timedelta:
 
 
 def _span(connection: sqlite3.Connection, mark: int) -> tuple[datetime | None, datetime | None]:
-    first: datetime | None = None
-    last: datetime | None = None
-    for (payload,) in connection.execute("SELECT payload FROM outbox WHERE boot = ?", (mark,)):
-        at = time_of(payload)
-        if at is not None:
-            first = at if first is None else min(first, at)
-            last = at if last is None else max(last, at)
-    return first, last
+    rows = connection.execute("SELECT payload FROM outbox WHERE boot = ?", (mark,))
+    times = [time_of(payload) for (payload,) in rows] + charge_log.times_of(connection, mark)
+    known = [at for at in times if at is not None]
+    return min(known, default=None), max(known, default=None)
 
 
 def _move(connection: sqlite3.Connection, mark: int, shift: timedelta) -> None:
@@ -139,3 +137,8 @@ def _move(connection: sqlite3.Connection, mark: int, shift: timedelta) -> None:
         " boot = 0 WHERE boot = ?",
         (mark,),
     )
+    for time, boot in charge_log.TIMES:
+        connection.execute(
+            f"UPDATE charge_log SET {time} = moved_instant({time}), {boot} = 0 WHERE {boot} = ?",
+            (mark,),
+        )

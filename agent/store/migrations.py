@@ -30,6 +30,7 @@ STEPS = (
     "create_firmware",
     "create_approaches",
     "create_registers",
+    "create_charge_log",
 )
 
 

@@ -42,12 +42,14 @@ _TAGS = (
     ("local_list", "parent_id_tag"),
     ("authorization_cache", "id_tag"),
     ("authorization_cache", "parent_id_tag"),
+    ("charge_log", "id_tag"),
     ("transactions", "id_tag"),
     ("transactions", "parent_id_tag"),
     ("decisions", "id_tag"),
 )
 _COUNTED = (
     "authorization_cache",
+    "charge_log",
     "configuration_keys",
     "decisions",
     "deeds",

@@ -10,6 +10,7 @@ from typing import Any
 
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.connection_profile import ConnectionProfiles
+from agent.core.figures import Figures
 from agent.core.firmware_values import FirmwareUpdate
 from agent.core.values import (
     NO_LIST,
@@ -146,7 +147,8 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
     """Read everything that the core keeps in mind from one process to the next."""
     open_transactions = reader.execute(
         "SELECT ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at,"
-        " parent_id_tag, transaction_id, deauthorized, boot, is_limited"
+        " parent_id_tag, transaction_id, deauthorized, boot, is_limited, begun_boot,"
+        " rule, source, highest_w, longest_pause_s"
         " FROM transactions WHERE ended_at IS NULL ORDER BY ref"
     ).fetchall()
     queued_count, parked_count = _counts(reader)
@@ -245,7 +247,7 @@ def read_outbox_summary(reader: sqlite3.Connection) -> OutboxSummary:
 
 def _transaction(row: tuple[Any, ...]) -> Transaction:
     ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at, *rest = row
-    parent_id_tag, transaction_id, deauthorized, boot, is_limited = rest
+    parent_id_tag, transaction_id, deauthorized, boot, is_limited, begun_boot, *figures = rest
     return Transaction(
         ref=ref,
         connector_id=connector_id,
@@ -260,6 +262,8 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
         deauthorized=bool(deauthorized),
         boot=boot,
         is_limited=bool(is_limited),
+        figures=Figures(*figures),
+        begun_boot=begun_boot,
     )
 
 

@@ -21,6 +21,7 @@ from agent.core.commands import (
     DropSample,
     EndTransaction,
     KeepSample,
+    LogSession,
     NoteBoot,
     NoteEnding,
     ParkMessage,
@@ -43,9 +44,10 @@ from agent.core.commands import (
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
 from agent.core.visible import visible
-from agent.store import boots, device_state, profiles, samples
+from agent.store import boots, charge_log, device_state, profiles, samples, transactions
 from agent.store.cache import CACHE_ENTRIES_MAX as CACHE_ENTRIES_MAX
 from agent.store.cache import cache_tag
+from agent.store.charge_log import LogLimits
 from agent.store.instants import instant_text
 from agent.store.local_list import listed_status
 from agent.store.messages import action_of, encode_message, in_words
@@ -53,7 +55,6 @@ from agent.store.quota import ROW_BYTES
 
 DECISIONS_MAX = 1000
 OPERATOR_ACTIONS_MAX = 1000
-ENDED_TRANSACTIONS_MAX = 200
 PARKED_MESSAGES_MAX = 1000
 TEXT_LENGTH_MAX = 500
 
@@ -65,6 +66,7 @@ class Writing:
     connection: sqlite3.Connection
     now: datetime
     make_id: Callable[[], str]
+    log_limits: LogLimits
     growth: int = 0  # of the outbox, in bytes
     warnings: list[str] = field(default_factory=list)
 
@@ -85,16 +87,10 @@ def write_row(row: Row, writing: Writing) -> None:
             _requeue_message(row, writing)
         case DiscardMessage():
             _discard_message(row, writing)
-        case SaveTransaction():
-            _save_transaction(row, writing)
-        case KeepSample():
-            samples.keep(connection, row)
-        case DropSample():
-            samples.drop(connection, row)
-        case EndTransaction():
-            _end_transaction(row, writing)
-        case SetTransactionId():
-            _set_transaction_id(row, writing)
+        case SaveTransaction() | KeepSample() | DropSample() | EndTransaction():
+            _write_session(row, writing)
+        case LogSession() | SetTransactionId():
+            _write_session(row, writing)
         case CacheTag():
             cache_tag(connection, row, writing.now)
         case ClearCache():
@@ -127,6 +123,28 @@ def write_row(row: Row, writing: Writing) -> None:
             device_state.save_firmware(connection, row)
         case SaveConnectionProfiles():
             device_state.save_connection_profiles(connection, row)
+        case _:
+            assert_never(row)
+
+
+def _write_session(
+    row: SaveTransaction | KeepSample | DropSample | EndTransaction | LogSession | SetTransactionId,
+    writing: Writing,
+) -> None:
+    connection = writing.connection
+    match row:
+        case SaveTransaction():
+            transactions.save_transaction(connection, row)
+        case KeepSample():
+            samples.keep(connection, row)
+        case DropSample():
+            samples.drop(connection, row)
+        case EndTransaction():
+            transactions.end_transaction(connection, row, writing.now)
+        case LogSession():
+            charge_log.log_session(connection, row, writing.log_limits)
+        case SetTransactionId():
+            transactions.set_transaction_id(connection, row)
         case _:
             assert_never(row)
 
@@ -201,6 +219,8 @@ def _discard_message(row: DiscardMessage, writing: Writing) -> None:
     if found is not None:
         action, ref, payload = found
         writing.growth -= len(payload) + ROW_BYTES
+        if action != "MeterValues":
+            transactions.note_discarded(writing.connection, ref)
         # A discarded message may be money: its content is kept as text.
         what = f"discarded by {row.by}: {in_words(payload)}"
         _note_operator_action(writing, row.sequence, action, ref, what)
@@ -239,72 +259,6 @@ def _drop_parked_beyond_limit(writing: Writing) -> None:
             f"More than {PARKED_MESSAGES_MAX} parked messages: "
             f"dropped MeterValues (sequence {sequence}, transaction {ref})"
         )
-
-
-# --- transactions --------------------------------------------------------------------------------
-
-# A transactionId once known is never forgotten, and an ended transaction stays ended.
-_SAVE_TRANSACTION = """
-INSERT INTO transactions (
-    ref, connector_id, id_tag, begun_at, meter_start_wh, last_wh, last_at,
-    parent_id_tag, transaction_id, deauthorized, boot, is_limited, last_sequence
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(sequence), 0) FROM outbox))
-ON CONFLICT (ref) DO UPDATE SET
-    connector_id = excluded.connector_id,
-    id_tag = excluded.id_tag,
-    begun_at = excluded.begun_at,
-    meter_start_wh = excluded.meter_start_wh,
-    last_wh = excluded.last_wh,
-    last_at = excluded.last_at,
-    parent_id_tag = excluded.parent_id_tag,
-    transaction_id = coalesce(excluded.transaction_id, transaction_id),
-    deauthorized = excluded.deauthorized,
-    boot = excluded.boot
-"""
-
-
-def _save_transaction(row: SaveTransaction, writing: Writing) -> None:
-    transaction = row.transaction
-    writing.connection.execute(
-        _SAVE_TRANSACTION,
-        (
-            transaction.ref,
-            transaction.connector_id,
-            transaction.id_tag,
-            instant_text(transaction.begun_at),
-            transaction.meter_start_wh,
-            transaction.last_wh,
-            instant_text(transaction.last_at),
-            transaction.parent_id_tag,
-            transaction.transaction_id,
-            int(transaction.deauthorized),
-            transaction.boot,
-            int(transaction.is_limited),
-        ),
-    )
-
-
-def _end_transaction(row: EndTransaction, writing: Writing) -> None:
-    writing.connection.execute(
-        "UPDATE transactions SET ended_at = ?, last_wh = max(last_wh, ?)"
-        " WHERE ref = ? AND ended_at IS NULL",
-        (instant_text(writing.now), row.register_wh, row.ref),
-    )
-    samples.forget(writing.connection, row.ref)
-    # The outbox still needs the transactionId of those whose messages wait or are parked.
-    writing.connection.execute(
-        "DELETE FROM transactions WHERE ended_at IS NOT NULL AND ref <= ("
-        " SELECT ref FROM transactions WHERE ended_at IS NOT NULL"
-        " ORDER BY ref DESC LIMIT 1 OFFSET ?"
-        ") AND ref NOT IN (SELECT transaction_ref FROM outbox)",
-        (ENDED_TRANSACTIONS_MAX,),
-    )
-
-
-def _set_transaction_id(row: SetTransactionId, writing: Writing) -> None:
-    writing.connection.execute(
-        "UPDATE transactions SET transaction_id = ? WHERE ref = ?", (row.transaction_id, row.ref)
-    )
 
 
 # --- what is known about idTags ------------------------------------------------------------------

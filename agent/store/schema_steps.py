@@ -295,3 +295,43 @@ def create_registers(database: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def create_charge_log(database: Database) -> None:
+    """Create the charge log, and let a session that is open keep what its record will need.
+
+    No index besides its key: it is read by people, and written in every session's last commit.
+    """
+    database.execute(
+        """
+        CREATE TABLE charge_log (
+            ref INTEGER PRIMARY KEY,
+            connector_id INTEGER NOT NULL,
+            id_tag TEXT NOT NULL COLLATE NOCASE,
+            begun_at TEXT NOT NULL,
+            ended_at TEXT NOT NULL,
+            begun_boot INTEGER NOT NULL,
+            ended_boot INTEGER NOT NULL,
+            meter_start_wh INTEGER NOT NULL,
+            meter_stop_wh INTEGER NOT NULL,
+            highest_w INTEGER,
+            longest_pause_s INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            rule TEXT NOT NULL,
+            source TEXT NOT NULL,
+            transaction_id INTEGER,
+            is_discarded INTEGER NOT NULL
+        ) STRICT
+        """
+    )
+    for column in (
+        "begun_boot INTEGER NOT NULL DEFAULT 0",
+        "rule TEXT NOT NULL DEFAULT ''",
+        "source TEXT NOT NULL DEFAULT ''",
+        "highest_w INTEGER",
+        "longest_pause_s INTEGER NOT NULL DEFAULT 0",
+        "is_discarded INTEGER NOT NULL DEFAULT 0",
+    ):
+        database.execute(f"ALTER TABLE transactions ADD COLUMN {column}")
+    database.execute("UPDATE transactions SET begun_boot = boot")

@@ -29,6 +29,7 @@ from agent.core.values import (
 from agent.platform.errors import StoreError
 from agent.store import local_list as lists
 from agent.store.boots import read_ending, read_this_boot
+from agent.store.charge_log import USUAL_LIMITS, LogLimits, read_session_sums, read_sessions
 from agent.store.database_file import DatabaseFile, as_store_errors, close_database, open_database
 from agent.store.local_list import ListHead, ListStaging
 from agent.store.quota import QUEUE_BYTES_MAX, Quota, bytes_used, thin, thinned
@@ -69,9 +70,14 @@ class Store:
     """The journal and everything else that survives. Get one with ``Store.open``."""
 
     def __init__(
-        self, database: DatabaseFile, make_id: Callable[[], str], queue_bytes_max: int
+        self,
+        database: DatabaseFile,
+        make_id: Callable[[], str],
+        queue_bytes_max: int,
+        log_limits: LogLimits,
     ) -> None:
         self._database = database
+        self._log_limits = log_limits
         self._make_id = make_id
         used = bytes_used(database.writer)  # counted once: each commit says how it changes
         self._quota = Quota(queue_bytes_max, used, thin_above=queue_bytes_max)
@@ -85,17 +91,19 @@ class Store:
         now: datetime,
         make_id: Callable[[], str],
         queue_bytes_max: int = QUEUE_BYTES_MAX,
+        log_limits: LogLimits = USUAL_LIMITS,
     ) -> Store:
         """Open the database file, alone; ``make_id`` gives each queued message its unique id.
 
-        Messages that wait are thinned when they take more than ``queue_bytes_max``. A damaged file
+        Messages that wait are thinned when they take more than ``queue_bytes_max``;
+        ``log_limits`` says how many sessions the charge log keeps. A damaged file
         is moved aside (see ``quarantined``). Raises StoreBusy when another process
         has it, StoreFull when the disk is full, StoreError for everything else that prevents it.
         """
         database = open_database(path, now)
         try:
             with as_store_errors("Cannot read the outbox"):
-                store = cls(database, make_id, queue_bytes_max)
+                store = cls(database, make_id, queue_bytes_max, log_limits)
         except BaseException:
             close_database(database)
             raise
@@ -119,7 +127,7 @@ class Store:
         """
         if not rows:
             return
-        writing = Writing(self._database.writer, now, self._make_id)
+        writing = Writing(self._database.writer, now, self._make_id, self._log_limits)
         with self._transaction("Cannot write the journal"):
             for row in rows:
                 write_row(row, writing)
@@ -207,6 +215,8 @@ class Store:
     cache_count = _read("Cannot read the authorization cache", read_cache_count)
     cache_page = _read("Cannot read the authorization cache", read_cache_page)
     operator_actions = _read("Cannot read what operators did", read_operator_actions)
+    sessions = _read("Cannot read the charge log", read_sessions)
+    session_sums = _read("Cannot read the charge log", read_session_sums)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
     parked_with = _read("Cannot read the outbox", read_parked_with)

@@ -8,7 +8,8 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.commands import Authorize
-from agent.core.values import CertificateHash, Contract, TagRecord, TokenKind
+from agent.core.contract import CertificateHash, Contract
+from agent.core.values import TagRecord, TokenKind
 from tests.core.story import (
     ACCEPTED,
     Story,

@@ -11,11 +11,12 @@ from agent.core import events as ev
 from agent.core.authorization_outcome import CHECKS_MAX
 from agent.core.authorization_reasons import STATION_RULES, Rule
 from agent.core.commands import Command
+from agent.core.contract import Contract
 from agent.core.events import Event
 from agent.core.firmware_values import Firmware, FirmwareStep, FirmwareUpdate
 from agent.core.state import GrantedAuthorization, Rules, Traits
 from agent.core.tag_sources import Source
-from agent.core.values import Contract, Reservation, TagRecord, TokenKind, Verdict
+from agent.core.values import Reservation, TagRecord, TokenKind, Verdict
 from tests.core.charging import a_profile
 from tests.core.reservation_builders import reserved
 from tests.core.story import (

@@ -13,6 +13,7 @@ from agent.core.commands import (
     DeliverNext,
     EndTransaction,
     LockConnector,
+    LogSession,
     NotifyStatus,
     OfferCurrent,
     OpenContactor,
@@ -23,6 +24,7 @@ from agent.core.commands import (
     UnlockConnector,
     WithdrawOffer,
 )
+from agent.core.figures import Figures
 from agent.core.followers import next_deadline_s
 from agent.core.state import Idle
 from agent.core.values import (
@@ -37,6 +39,7 @@ from tests.core.story import (
     ALL_PARTS,
     BARE,
     BLOCKED,
+    BOOT_S,
     CARD,
     Story,
     a_charge_point,
@@ -75,7 +78,9 @@ def test_a_session_is_this_list_of_orders_and_no_other():
     story.tell(ev.MeterRead(1, reading(1200)))
     story.tell(ev.LockChanged(1, LockState.UNLOCKED))
     story.tell(ev.CableUnplugged(1))
-    begun = a_transaction()
+    begun = a_transaction(figures=Figures("LISTED_OFFLINE", "local list", open_since_s=BOOT_S))
+    over = replace(begun, figures=replace(begun.figures, open_since_s=None))
+    ended = TransactionEnded(1200, story.now.utc, StopReason.LOCAL, id_tag=CARD)
     assert deeds(story.commands) == [
         LockConnector(1),
         ReadMeter(1),
@@ -86,8 +91,9 @@ def test_a_session_is_this_list_of_orders_and_no_other():
         WithdrawOffer(1),
         OpenContactor(1),
         ReadMeter(1),
+        LogSession(over, ended),
         EndTransaction(1, 1200),
-        QueueMessage(2, 1, TransactionEnded(1200, story.now.utc, StopReason.LOCAL, id_tag=CARD)),
+        QueueMessage(2, 1, ended),
         UnlockConnector(1),
     ]
     assert story.connector == replace(

@@ -12,6 +12,7 @@ from agent.core.commands import (
     CloseContactor,
     DeliverNext,
     EndTransaction,
+    LogSession,
     NotifyStatus,
     OpenContactor,
     QueueMessage,
@@ -59,7 +60,12 @@ def test_a_session_found_open_is_closed_with_the_meter_of_now_and_the_time_of_it
     story = Story(a_charge_point(online=False))
     assert deeds(story.tell(ev.Started((LEFT_OPEN,)))) == [ReadMeter(1)]
     commands = story.tell(ev.MeterRead(1, reading(1900)))
-    assert deeds(commands) == [EndTransaction(4, 1900), QueueMessage(1, 4, power_loss(1900))]
+    (logged,) = of(LogSession, commands)
+    assert deeds(commands) == [
+        logged,
+        EndTransaction(4, 1900),
+        QueueMessage(1, 4, power_loss(1900)),
+    ]
     assert isinstance(story.connector.phase, Idle)
 
 

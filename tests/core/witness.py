@@ -18,6 +18,7 @@ from agent.core.commands import (
     Command,
     DeliverNext,
     EndTransaction,
+    LogSession,
     LowerOffer,
     NotifyStatus,
     OfferCurrent,
@@ -97,6 +98,7 @@ class Witness:
     started: dict[int, TransactionBegan | None] = field(default_factory=dict)
     stopped: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
+    logged: set[int] = field(default_factory=set)
     last_sequence: int = 0
     told: dict[int, Status] = field(default_factory=dict)
     requests: dict[str, Event] = field(default_factory=dict)
@@ -148,6 +150,11 @@ class Witness:
                 case EndTransaction(ref):
                     assert ref not in self.ended, "a session ended twice"
                     self.ended.add(ref)
+                    assert ref in self.logged, "a session ended without a record"
+                case LogSession(session, ended):
+                    assert session.ref not in self.logged, "a session logged twice"
+                    assert ended.meter_stop_wh >= session.meter_start_wh, "logged below its start"
+                    self.logged.add(session.ref)
                 case NotifyStatus(report):
                     assert after.online, "a status told while offline"
                     self._is_legal_change(report.connector_id, report.status)

@@ -12,8 +12,9 @@ import pytest
 from jsonschema import Draft6Validator  # type: ignore[import-untyped]
 
 from agent.core.commands import Authorize
+from agent.core.contract import CertificateHash, Contract
 from agent.core.events import AuthorizeAnswered, AuthorizeFailed
-from agent.core.values import AuthorizationStatus, CertificateHash, Contract, IdTagInfo
+from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.ocpp16.confirmations import answered, failed
 from agent.ocpp16.plug_and_charge import CERTIFICATE_STATUSES, VENDOR_ID, question
 from agent.platform.errors import AnswerUnusable, CallFailed

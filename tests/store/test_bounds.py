@@ -21,10 +21,10 @@ from agent.store import Store
 from agent.store.rows import (
     CACHE_ENTRIES_MAX,
     DECISIONS_MAX,
-    ENDED_TRANSACTIONS_MAX,
     OPERATOR_ACTIONS_MAX,
     PARKED_MESSAGES_MAX,
 )
+from agent.store.transactions import ENDED_TRANSACTIONS_MAX
 from tests.store.builders import ACCEPTED, NOON, STOP, decision, meter_values, transaction
 
 MANY = 3000
@@ -52,7 +52,8 @@ LIVES = {
     "boots": (lambda n: [NoteBoot(Boot(n, f"boot {n}", NOON, is_time_known=True))], 2),
 }
 # Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (three times), by the connectors (as often),
-# by MaxChargingProfilesInstalled, by StopTransactionMaxMeterValues, and by the steps.
+# by MaxChargingProfilesInstalled, by StopTransactionMaxMeterValues, by storage.sessions_max
+# (test_charge_log.py), and by the steps.
 OTHERS = {
     "local_list",
     "local_list_version",
@@ -64,6 +65,7 @@ OTHERS = {
     "firmware",
     "approaches",
     "stop_samples",
+    "charge_log",
     "_sqlite_migrations",
 }
 

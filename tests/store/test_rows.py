@@ -38,16 +38,17 @@ from agent.core.values import (
     Verdict,
 )
 from agent.store import Store
+from agent.store.charge_log import USUAL_LIMITS
 from agent.store.rows import (
     CACHE_ENTRIES_MAX,
     DECISIONS_MAX,
-    ENDED_TRANSACTIONS_MAX,
     OPERATOR_ACTIONS_MAX,
     PARKED_MESSAGES_MAX,
     TEXT_LENGTH_MAX,
     Writing,
     write_row,
 )
+from agent.store.transactions import ENDED_TRANSACTIONS_MAX
 from tests.store.builders import (
     ACCEPTED,
     BLOCKED,
@@ -68,7 +69,7 @@ from tests.store.builders import (
 @pytest.mark.parametrize("kind", get_args(Row))
 def test_every_kind_of_row_can_be_written(kind):
     row = kind.__new__(kind)  # without any field: it is only about who takes it
-    writing = Writing(sqlite3.connect(":memory:"), NOON, lambda: "id")
+    writing = Writing(sqlite3.connect(":memory:"), NOON, lambda: "id", USUAL_LIMITS)
     with closing(writing.connection), suppress(AttributeError, sqlite3.Error):
         write_row(row, writing)  # the end of the match raises AssertionError
 

@@ -12,11 +12,12 @@ from agent.core.state import ChargePoint, Finished, Idle
 from agent.runtime.event_queue import EVENTS_MAX
 from agent.runtime.journal import ROWS_MAX
 from agent.store.cache import CACHE_ENTRIES_MAX
+from agent.store.charge_log import USUAL_LIMITS
 from agent.store.rows import (
     DECISIONS_MAX,
-    ENDED_TRANSACTIONS_MAX,
     PARKED_MESSAGES_MAX,
 )
+from agent.store.transactions import ENDED_TRANSACTIONS_MAX
 from tests.simulation.invariants.base import Invariant
 
 _DISK_BYTES_MAX = 24_000_000
@@ -67,6 +68,7 @@ class NothingGrowsWithoutEnd(Invariant):
                 "ended_at IS NOT NULL AND ref NOT IN (SELECT transaction_ref FROM outbox)",
                 ENDED_TRANSACTIONS_MAX,
             ),
+            ("charge_log", "1", USUAL_LIMITS.sessions),
         ):
             (count,) = reader.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
             if count > most + 1:

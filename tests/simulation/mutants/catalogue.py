@@ -278,7 +278,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (NothingGrowsWithoutEnd,),
         (
             Edit(
-                "agent/store/rows.py",
+                "agent/store/transactions.py",
                 "ENDED_TRANSACTIONS_MAX,),\n",
                 "10**9,),\n",
             ),
