@@ -133,7 +133,11 @@ def changelog(version: str, when: str) -> str:
 
 def control(version: str, architecture: str, size_kib: int) -> str:
     template = (ROOT / "packaging/debian/control").read_text()
-    return template.format(version=version, architecture=architecture, size=size_kib)
+    # Of its cffi there is no wheel for 32-bit ARM (docs/libraries.md).
+    more = ", python3-cryptography" if architecture == "armhf" else ""
+    return template.format(
+        version=version, architecture=architecture, size=size_kib, recommends=more
+    )
 
 
 def build(architecture: str, version: str, output: Path, epoch: int) -> Path:

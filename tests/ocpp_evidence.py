@@ -65,6 +65,9 @@ ClearCache Accepted certification/test_boot_and_configuration.py::test_case_061
 ClearCache Rejected certification/test_field_corners.py::test_the_switches_of_list_and_cache
 ClearChargingProfile Accepted certification/test_smart_charging.py::test_case_067
 ClearChargingProfile Unknown certification/test_smart_charging.py::test_case_067
+DeleteCertificate Accepted app/test_application_certificates.py::test_a_central_system
+DeleteCertificate Failed app/test_application_certificates.py::test_a_central_system
+DeleteCertificate NotFound app/test_application_certificates.py::test_a_central_system
 DataTransfer Accepted never it knows no vendor's extensions
 DataTransfer Rejected never it knows no vendor's extensions
 DataTransfer UnknownMessageId never it knows no vendor's extensions
@@ -73,7 +76,12 @@ GetCompositeSchedule Accepted certification/test_smart_charging.py::test_case_06
 GetCompositeSchedule Rejected ocpp16/test_smart_charging.py::test_a_schedule_that_cannot
 GetConfiguration - certification/test_boot_and_configuration.py::test_case_019
 GetDiagnostics - certification/test_firmware.py::test_case_045
+GetInstalledCertificateIds Accepted app/test_application_certificates.py::test_a_central_system
+GetInstalledCertificateIds NotFound app/test_application_certificates.py::test_a_central_system
 GetLocalListVersion - certification/test_local_list.py::test_case_042_2
+InstallCertificate Accepted app/test_application_certificates.py::test_a_central_system
+InstallCertificate Failed core/test_certificate_requests.py::test_what_cannot_be_written_has_failed
+InstallCertificate Rejected core/test_certificate_requests.py::test_what_can_be_no_root
 RemoteStartTransaction Accepted certification/test_sessions.py::test_case_010
 RemoteStartTransaction Rejected certification/test_sessions.py::test_case_027
 RemoteStopTransaction Accepted certification/test_sessions.py::test_case_005_3
@@ -101,11 +109,10 @@ UnlockConnector Unlocked certification/test_unlock_and_trigger.py::test_case_017
 UpdateFirmware - certification/test_firmware.py::test_case_044_1
 """
 
-# Messages of the security white paper: no profile of OCPP 1.6 has them, and this agent has none.
+# Messages of the security white paper that this agent does not have.
 WHITE_PAPER = """
-CertificateSigned DeleteCertificate ExtendedTriggerMessage GetInstalledCertificateIds GetLog
-InstallCertificate LogStatusNotification SecurityEventNotification SignCertificate
-SignedFirmwareStatusNotification SignedUpdateFirmware
+CertificateSigned ExtendedTriggerMessage GetLog LogStatusNotification SecurityEventNotification
+SignCertificate SignedFirmwareStatusNotification SignedUpdateFirmware
 """
 
 # Keys of the library that this agent does not have, and why.
@@ -113,9 +120,7 @@ KEYS_NOT_HERE = {
     "BlinkRepeat": "optional; it has no lights of its own",
     "LightIntensity": "optional; it has no lights of its own",
     "SupportedFeatureProfilesMaxLength": "need not exist (errata 3.81)",
-    "AdditionalRootCertificateCheck": "security white paper: certificates are not managed",
     "CertificateSignedMaxChainSize": "security white paper: certificates are not managed",
-    "CertificateStoreMaxLength": "security white paper: certificates are not managed",
     "CpoName": "security white paper: certificates are not managed",
     "CertSigningWaitMinimum": "of the application note on ISO 15118",
     "CertSigningRepeatTimes": "of the application note on ISO 15118",
@@ -164,6 +169,8 @@ TypeConstraintViolation strict/test_malformed.py::test_what_is_wrong
 
 # The test that shows what a key does; of a key that is not here, the first test that names it.
 KEYS = """
+AdditionalRootCertificateCheck core/test_certificate_requests.py::test_the_present_root_must
+CertificateStoreMaxLength core/test_certificate_requests.py::test_a_full_store
 Agent.CentralSystemUrl core/test_connection_profile.py::test_a_new_address
 AllowOfflineTxForUnknownId core/test_authorization_rules.py::test_each_switch
 AuthorizationCacheEnabled certification/test_field_corners.py::test_the_switches_of_list_and_cache

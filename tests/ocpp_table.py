@@ -38,7 +38,8 @@ StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNoti
 | answered | ChangeAvailability, TriggerMessage, RemoteStartTransaction, RemoteStopTransaction, \
 UnlockConnector, Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
 GetLocalListVersion, ReserveNow, CancelReservation, SetChargingProfile, ClearChargingProfile, \
-GetCompositeSchedule, GetDiagnostics, UpdateFirmware, DataTransfer (always `UnknownVendorId`) |
+GetCompositeSchedule, GetDiagnostics, UpdateFirmware, InstallCertificate, \
+GetInstalledCertificateIds, DeleteCertificate, DataTransfer (always `UnknownVendorId`) |
 | answered with `NotSupported` | nothing of OCPP 1.6 |
 
 An operator can also have a DataTransfer sent, by the control API.

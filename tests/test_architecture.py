@@ -61,12 +61,14 @@ LIBRARY_OWNERS = {
     "markupsafe": ("agent.api.page.rendering",),  # comes with jinja2
     "aiomqtt": ("agent.mqtt.broker",),
     "jsonschema": ("agent.mqtt.envelope",),
+    "cryptography": ("agent.certificates",),
 }
-LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus"}
+LATE_LIBRARIES = {"gpiozero", "lgpio", "mfrc522", "spidev", "serial", "pymodbus", "cryptography"}
 
 # Answers of the core to requests that are not about charging: settings, list, firmware, messages
 # that were parked, the self-test, the process. ``clear_requested`` refuses nothing.
 ANSWERS_OF_OTHER_KINDS = {
+    "agent.core.certificate_requests:_answer",
     "agent.core.connection_profile_change:change_requested",
     "agent.core.contactors:mended",
     "agent.core.firmware_update:_asked",
@@ -83,7 +85,7 @@ ANSWERS_OF_OTHER_KINDS = {
 # One total order: what stands further left knows nothing of what stands further right; what stands
 # between two bars knows nothing of its neighbour. ``hw`` imports nothing of the agent.
 LAYERS = (
-    "core < platform < store < config < runtime < ocppj < ocpp16 < control "
+    "core < platform < certificates < store < config < runtime < ocppj < ocpp16 < control "
     "< api | mqtt | maintenance < app < cli < __main__"
 )
 

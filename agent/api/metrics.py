@@ -59,6 +59,9 @@ class _Snapshot(Collector):
             queue = self._queue
             counts = {("queued",): queue.queued_count, ("parked",): queue.parked_count}
             yield _gauges("outbox_messages", "Messages that wait", ["state"], counts)
+        watched = [certificate for _, certificate in state.certificates.watched()]
+        ends = {(found.fingerprint[:16],): found.not_after.timestamp() for found in watched}
+        yield _gauges("certificate_ends_seconds", "When it ends (Unix time)", ["fingerprint"], ends)
         now = state.local_list
         yield _gauge("local_list_entries", "Entries of the local list", now.entries)
         yield _gauge("local_list_version", "Version of the local list", now.reported_version)

@@ -28,12 +28,14 @@ from agent.control.server import Action
 from agent.control.services import Observer, Services
 from agent.core import commands as co
 from agent.core import events as ev
+from agent.core.certificates import trusted_roots
 from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.state import ChargePoint
 from agent.core.values import TagRecord
 from agent.maintenance.self_test_actions import SelfTestActions
 from agent.ocpp16.dispatch import Handler
+from agent.ocpp16.handlers.certificates import certificate_handlers
 from agent.ocpp16.handlers.core import core_handlers
 from agent.ocpp16.handlers.local_auth import local_auth_handlers
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
@@ -296,6 +298,9 @@ class Application:
             context,
             connect=network or connect,
             profiles=lambda: runtime.state.approaches,
+            roots=lambda: trusted_roots(
+                runtime.state.certificates, runtime.state.rules.only_installed_roots
+            ),
         )
         return Services(
             settings=self.settings,
@@ -323,6 +328,7 @@ class Application:
             **remote_trigger_handlers(services.link, messages, state),
             **smart_charging_handlers(runtime, state, now, check),
             **reservation_handlers(runtime, state),
+            **certificate_handlers(runtime, state, check, self.settings.central_system.ca_file),
         }
 
     # --- while it runs ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.config.settings import Settings
+from agent.core.certificates import Certificates
 from agent.core.configuration import LIST, SMART, configuration
 from agent.core.connection_profile import at_start
 from agent.core.connection_profile_change import shown
@@ -52,6 +53,7 @@ def initial_state(
             stop_by_second_tap=authorization.stop_by_second_tap,
             remote_start_takes_first=authorization.remote_start_without_connector == "first",
             resume_after_power_loss=authorization.resume_after_power_loss,
+            only_installed_roots=settings.central_system.only_installed_roots,
             list_owner=list_owner,
         ),
         configuration=shown(keys, approaches),
@@ -68,6 +70,7 @@ def initial_state(
         reservations=durable.reservations,
         firmware=_firmware(settings, durable),
         approaches=approaches,
+        certificates=Certificates(durable.certificates),
         next_transaction_ref=durable.next_transaction_ref,
         boot=boot,
         owes_correction=boot is not None,  # an earlier process may have left some

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.config.settings import Settings
+    from agent.core.certificates import TrustedRoots
     from agent.core.connection_profile import ConnectionProfiles
     from agent.maintenance.agent_user import User
 
@@ -120,10 +121,12 @@ def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Fi
 def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Finding]:
     from agent.maintenance.check_link import look_at_link
 
-    profiles, problem = _connection_profiles(settings)
+    profiles, roots, problem = _way(settings)
     if problem:
         yield noted("address", f"{problem}: the walk follows the file", "run this as root")
-    yield from look_at_link(settings.central_system, settings.charge_point, status, now, profiles)
+    yield from look_at_link(
+        settings.central_system, settings.charge_point, status, now, profiles, roots
+    )
 
 
 def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Finding]:
@@ -137,20 +140,26 @@ def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Find
         yield noted("configuration", warning)
 
 
-def _connection_profiles(settings: Settings) -> tuple[ConnectionProfiles | None, str]:
+def _way(
+    settings: Settings,
+) -> tuple[ConnectionProfiles | None, tuple[TrustedRoots, ...], str]:
+    """Address and password, what is trusted, and why what was changed over OCPP is not known."""
+    from agent.core.certificates import Certificates, trusted_roots
     from agent.core.connection_profile import at_start
     from agent.ocppj.connect import approach_of_file
     from agent.platform.errors import StoreError
-    from agent.store.offline_view import stored_connection_profiles
+    from agent.store.offline_view import stored_way
 
-    if not settings.central_system.url or not settings.storage_path.exists():
-        return None, ""
-    try:
-        stored = stored_connection_profiles(settings.storage_path)
-    except StoreError as problem:
-        return None, str(problem)
     of_file = approach_of_file(settings.central_system)
-    return at_start(stored, of_file, has_password_file=bool(of_file.password)), ""
+    only_installed = settings.central_system.only_installed_roots
+    if not settings.central_system.url or not settings.storage_path.exists():
+        return None, trusted_roots(Certificates(), only_installed), ""
+    try:
+        stored, certificates = stored_way(settings.storage_path)
+    except StoreError as problem:
+        return None, trusted_roots(Certificates(), only_installed), str(problem)
+    profiles = at_start(stored, of_file, has_password_file=bool(of_file.password))
+    return profiles, trusted_roots(certificates, only_installed), ""
 
 
 def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from textwrap import wrap
 from typing import Any
@@ -36,6 +36,7 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         lines.append(f"card         {card['id_tag']} is accepted and waits for a plug")
     lines += [f"card         {tag} is being checked" for tag in status["cards_being_checked"]]
     lines += _outbox_lines(status["outbox"])
+    lines += _certificate_lines(status.get("certificates", ()))
     if status.get("firmware"):
         lines.append(f"firmware     {status['firmware']}")
     if status["simulated"]:
@@ -43,6 +44,15 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
     if "bus" in status:
         lines += _bus_lines(status["bus"])
     return lines
+
+
+def _certificate_lines(certificates: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Those near their end; all of them are in the JSON."""
+    for found in certificates:
+        if found["ends_soon"]:
+            at = local_time(found["ends_at"])
+            line = f"certificate  {found['what']} ends {at}: {found['subject']}"
+            yield StyledLine(line, f"ends {at}", YELLOW)
 
 
 def _bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:

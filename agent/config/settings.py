@@ -57,6 +57,11 @@ class CentralSystemSettings:
         "", "file with the password: 32 to 40 hex digits, or text of 16 to 20 bytes"
     )
     ca_file: str = setting("", "PEM file with the certificates to trust for wss://")
+    only_installed_roots: bool = setting(
+        False,
+        "once a root certificate that the central system has installed has led to it, only such "
+        "are trusted: no longer ca_file, nor the authorities of the system",
+    )
     file_hosts: str = setting(
         "network",
         "where GetDiagnostics and UpdateFirmware may aim: public addresses, the whole network but "

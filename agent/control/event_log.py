@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from agent.core import contactors, faults
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
+from agent.core.certificates import InstalledRoot, RemoveRoot, SaveRoot
 from agent.core.commands import (
     Authorize,
     Command,
@@ -226,12 +227,22 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
             yield f"{place}: charging profile {new.profile.profile_id} ({what}) is installed"
         case RemoveChargingProfile(profile_id):
             yield f"charging profile {profile_id} is removed"
-        case Reply(_, "Rejected", detail) if detail:
+        case Reply(_, "Rejected" | "Failed", detail) if detail:
             yield WarningLine(f"a request of the central system is rejected: {detail}")
+        case SaveRoot(root) if root not in before.certificates.installed:
+            yield WarningLine(f"root certificate kept: {_root(root)}")
+        case RemoveRoot(root):
+            yield WarningLine(f"root certificate removed: {_root(root)}")
         case ParkMessage(sequence, problem):
             yield WarningLine(f"message {sequence} is parked after its last attempt: {problem}")
         case Restart(again):
             yield "restarting" if again else "all outputs are open; goodbye"
+
+
+def _root(root: InstalledRoot) -> str:
+    worked = ", it has led to the central system" if root.has_worked else ""
+    fallback = ", as a fallback" if root.is_fallback else ""
+    return f"{root.use.value}, {root.certificate.subject}{worked}{fallback}"
 
 
 def _is_refused_request(record: DecisionRecord) -> bool:

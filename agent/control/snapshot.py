@@ -11,6 +11,7 @@ from typing import Any
 
 from agent.core import connector as connectors
 from agent.core import faults
+from agent.core.certificates import ending
 from agent.core.connector_situation import situation
 from agent.core.firmware_values import Firmware, FirmwareStep
 from agent.core.id_tag import mask
@@ -56,7 +57,21 @@ def charge_point_snapshot(
         "cards_being_checked": [mask(check.attempt.id_tag) for check in state.checking],
         "messages_waiting": state.outbox.waiting,
         "firmware": _firmware(state.firmware),
+        "certificates": _certificates(state, now),
     }
+
+
+def _certificates(state: ChargePoint, now: Instant) -> list[dict[str, Any]]:
+    near_end = {certificate for _, certificate in ending(state.certificates, now)}
+    return [
+        {
+            "what": what,
+            "subject": certificate.subject,
+            "ends_at": certificate.not_after.isoformat(timespec="seconds"),
+            "ends_soon": certificate in near_end,
+        }
+        for what, certificate in state.certificates.watched()
+    ]
 
 
 def _firmware(firmware: Firmware) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.certificates import RemoveRoot, SaveRoot
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
@@ -274,4 +275,6 @@ Row = (
     | RecordDecision
     | SaveFirmware
     | SaveConnectionProfiles
+    | SaveRoot
+    | RemoveRoot
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.core.certificates import INSTALLED_MAX
 from agent.core.connection_profile import APPROACH_KEYS, PASSWORD, PROFILE, PROFILE_MAX, URL
 from agent.core.key_enum import KeyEnum
 from agent.core.replace import replace
@@ -152,11 +153,13 @@ KEYS: tuple[Key, ...] = (
     # These three change the connection: they are checked in agent.core.connection_profile, and
     # start from central_system.
     Key(URL, "", str),
+    Key("AdditionalRootCertificateCheck", "false", _boolean, readonly=True),
     Key("AllowOfflineTxForUnknownId", "false", _boolean),
     Key("AuthorizationCacheEnabled", "true", _boolean),
     Key(PASSWORD, "", str),
     Key("AuthorizeRemoteTxRequests", "false", _boolean),
     Key("CentralContractValidationAllowed", "false", _boolean),
+    Key("CertificateStoreMaxLength", str(INSTALLED_MAX), _integer(1, INSTALLED_MAX), readonly=True),
     Key("ChargeProfileMaxStackLevel", "20", _integer(0, 100), readonly=True, profile=SMART),
     Key(
         "ChargingScheduleAllowedChargingRateUnit",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agent.core.certificates import Certificate
 from agent.core.replace import replace
 
 PASSWORD = "AuthorizationKey"
@@ -45,6 +46,11 @@ class ConnectionProfile:
         """What the connection depends on: profile 0 has no use for a password."""
         return self if self.profile else replace(self, password="")
 
+    @property
+    def has_tls(self) -> bool:
+        """True when what is said by this way is encrypted."""
+        return self.url.startswith("wss://")
+
     def __repr__(self) -> str:
         known = "that of the file" if not self.password else "***"
         return f"ConnectionProfile({self.url!r}, profile={self.profile}, password={known})"
@@ -60,6 +66,7 @@ class ConnectionProfiles:
     file: ConnectionProfile = (
         ConnectionProfile()
     )  # what the configuration file said; its password is a digest
+    has_used_tls: bool = False  # ever: from then on nobody changes certificates without it
     # Of this process only:
     has_password_file: bool = False
     is_held: bool = False  # the trial waits until everything has reached the present central system
@@ -89,10 +96,14 @@ class SaveConnectionProfiles:
 
 @dataclass(frozen=True, slots=True)
 class LinkOpened:
-    """Connected by this way; ``instead_of`` has failed just before."""
+    """Connected by this way; ``instead_of`` has failed just before.
+
+    ``chain``: the certificates that TLS was verified by, the server's own first; none without TLS.
+    """
 
     approach: ConnectionProfile
     instead_of: ConnectionProfile | None = None
+    chain: tuple[Certificate, ...] = ()
 
 
 def at_start(
@@ -106,6 +117,7 @@ def at_start(
         settled=replace(file, password=""),
         file=file,
         has_password_file=has_password_file,
+        has_used_tls=stored is not None and stored.has_used_tls,
         is_saved=stored is None,
     )
 

@@ -47,7 +47,9 @@ def change_requested(turn: Turn, event: ConfigurationChangeRequested) -> None:
 
 def opened(turn: Turn, event: LinkOpened) -> None:
     """The handshake is through: password, profile and address have worked, so far."""
-    known = replace(turn.state.approaches, in_use=event.approach)
+    known = turn.state.approaches
+    has_used_tls = known.has_used_tls or event.approach.has_tls
+    known = replace(known, in_use=event.approach, has_used_tls=has_used_tls)
     if not _must_be_accepted_first(known):
         known = after_success(known, event.approach, event.instead_of)
     _keep(turn, known)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.core import connector_choice, contactors, faults, reservations
 from agent.core import connector as connectors
+from agent.core import connector_choice, contactors, faults, reservations
 from agent.core.authorization_attempt import GrantedAuthorization, PendingAuthorization
 from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.faults import Fault

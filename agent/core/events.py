@@ -32,8 +32,10 @@ from agent.core.events_requests import AvailabilityChangeRequested as Availabili
 from agent.core.events_requests import CacheClearRequested as CacheClearRequested
 from agent.core.events_requests import ClearProfilesRequested as ClearProfilesRequested
 from agent.core.events_requests import ConfigurationChangeRequested as ConfigurationChangeRequested
+from agent.core.events_requests import DeleteRootRequested as DeleteRootRequested
 from agent.core.events_requests import DiscardRequested as DiscardRequested
 from agent.core.events_requests import ExternalLimitSet as ExternalLimitSet
+from agent.core.events_requests import InstallRootRequested as InstallRootRequested
 from agent.core.events_requests import LimitRequested as LimitRequested
 from agent.core.events_requests import ListStaged as ListStaged
 from agent.core.events_requests import RemoteStartRequested as RemoteStartRequested
@@ -309,6 +311,8 @@ _Other = (
     | ReservationRequested
     | ReservationCancelRequested
     | CacheClearRequested
+    | InstallRootRequested
+    | DeleteRootRequested
     | SetProfileRequested
     | ClearProfilesRequested
     | StopRequested

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.certificates import InspectedRoot, RootUse
 from agent.core.charging_profiles import ChargingProfile, Criteria, RateUnit
 from agent.core.external_limits import ExternalSource
 from agent.core.values import ListUpdate, Reservation
@@ -83,6 +84,27 @@ class ConfigurationChangeRequested:
     request_id: str
     key: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRootRequested:
+    """InstallCertificate.req; answered Accepted, Rejected or Failed."""
+
+    request_id: str
+    use: RootUse
+    found: InspectedRoot | None  # None: it cannot be read, and ``problem`` says why
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRootRequested:
+    """DeleteCertificate.req; answered Accepted, NotFound or Failed. An empty fingerprint: unknown.
+
+    One certificate may be installed for both uses: its hash data does not tell which.
+    """
+
+    request_id: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Fault(KeyEnum):
     JOURNAL = "journal"
     QUARANTINED = "quarantined"
     QUEUE_FULL = "queue_full"
+    CERTIFICATE = "certificate"
     RESET_FAILED = "reset_failed"
     SELF_TEST = "self_test"
 
@@ -312,6 +313,16 @@ RULES: dict[Fault, FaultRule] = {
         0,
         check="the link: chargepoint-agent status",
         clears="when everything is delivered",
+        forbids_start=False,
+        shows_faulted=False,
+    ),
+    Fault.CERTIFICATE: FaultRule(
+        "OtherError",
+        "a certificate ends soon, or has ended",
+        Reflex.NONE,
+        0,
+        check="which one: chargepoint-agent status",
+        clears="when it is replaced",
         forbids_start=False,
         shows_faulted=False,
     ),

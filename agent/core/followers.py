@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from agent.core import (
     authorization_request,
     availability,
+    certificate_requests,
+    certificates,
     charge_log,
     charging_profiles_applied,
     clock_trust,
@@ -168,6 +170,10 @@ def _restart_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
     yield from_process.deadline_s(state)
 
 
+def _certificate_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
+    yield certificates.next_warning_s(state.certificates, now)
+
+
 def _report_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
     yield status_notification.next_report_s(state, now)
 
@@ -197,6 +203,7 @@ FOLLOWERS: tuple[Follower, ...] = (
     Follower(outbox.update, _outbox_deadlines),
     # After the outbox: a restart waits for what is still to be delivered.
     Follower(from_process.update, _restart_deadlines),
+    Follower(certificate_requests.update, _certificate_deadlines),
     # Last, when nothing changes any more: what others see of it, and what is kept of it.
     Follower(status_notification.update, _report_deadlines),
     Follower(contactors.update),

@@ -8,6 +8,7 @@ from typing import Any
 from agent.core import (
     authorization_request,
     availability,
+    certificate_requests,
     connection_profile_change,
     local_list,
     outbox,
@@ -40,6 +41,11 @@ from agent.core.state import (
 )
 from agent.core.turn import Turn
 from agent.core.values import LockState, StopReason, TagRecord
+
+
+def _link_opened(turn: Turn, event: ev.LinkOpened) -> None:
+    connection_profile_change.opened(turn, event)
+    certificate_requests.connected(turn, event.chain)
 
 
 def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
@@ -203,7 +209,7 @@ def _cache_clear_requested(turn: Turn, event: ev.CacheClearRequested) -> None:
 
 
 ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
-    ev.LinkOpened: connection_profile_change.opened,
+    ev.LinkOpened: _link_opened,
     ev.LinkAccepted: _link_accepted,
     ev.LinkPending: _link_pending,
     ev.LinkLost: _link_lost,
@@ -217,4 +223,6 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.AvailabilityChangeRequested: availability.change_requested,
     ev.ConfigurationChangeRequested: _configuration_change_requested,
     ev.CacheClearRequested: _cache_clear_requested,
+    ev.InstallRootRequested: certificate_requests.install_requested,
+    ev.DeleteRootRequested: certificate_requests.delete_requested,
 }

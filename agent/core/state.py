@@ -14,6 +14,7 @@ from agent.core.authorization_attempt import PreauthorizedTag as PreauthorizedTa
 from agent.core.authorization_attempt import Purpose as Purpose
 from agent.core.authorization_attempt import SessionLimits as SessionLimits
 from agent.core.authorization_attempt import UnansweredAuthorization as UnansweredAuthorization
+from agent.core.certificates import NO_CERTIFICATES, Certificates
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.configuration import Configuration
 from agent.core.connection_profile import NO_CONNECTION_PROFILES, ConnectionProfiles
@@ -62,6 +63,7 @@ class Rules:
     free_charging_id_tag: str = ""  # not empty: every plug-in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False
+    only_installed_roots: bool = False  # those of the file only until one of these has worked
     lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long
     settling_s: float = 5.0  # a vehicle may take this long to ask for energy before it counts idle
     station_s: float = 5.0  # its own logic answers by then, or agrees by silence
@@ -309,6 +311,7 @@ class ChargePoint:
     reservations: tuple[Reservation, ...] = ()
     firmware: Firmware = NO_FIRMWARE
     approaches: ConnectionProfiles = NO_CONNECTION_PROFILES
+    certificates: Certificates = NO_CERTIFICATES
     is_begun: bool = True  # False until Started has told of the sessions that were open
     aligned_due: AlignedDue | None = None  # None: off, or nobody knows what time it is
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
+from agent.core.certificates import TrustedRoots
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance.findings import Finding, failed, noted, passed, skipped
 from agent.maintenance.transfer.file_transfer import in_daemon_thread
@@ -19,9 +21,9 @@ from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
 from agent.ocppj.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
 from agent.platform.errors import LinkError
 from agent.platform.redaction import shown_url
+from agent.platform.tls import verified_by
 
 STEP_S = 10.0
-EXPIRES_SOON_DAYS = 21
 _STEPS = ("address", "DNS", "TCP", "TLS", "websocket", "boot")
 _IS_TRUSTED = "is the clock right? is central_system.ca_file the right one?"
 _TRY_AGAIN = "ask the operator of the central system"
@@ -41,10 +43,12 @@ def look_at_link(
     status: Any,
     now: datetime,
     profiles: ConnectionProfiles | None = None,
+    roots: Sequence[TrustedRoots] = (TrustedRoots(),),
 ) -> Iterator[Finding]:
     """Walk to the central system as the agent does.
 
-    ``profiles`` takes the place of the file, once the way was changed over OCPP. ``status`` is
+    ``profiles`` takes the place of the file, once the way was changed over OCPP; ``roots`` say what
+    is trusted, the next where the one before refuses the server. ``status`` is
     what the running agent says, None without one. While that is connected, there is no second
     connection under its name: many central systems would throw it out.
     """
@@ -52,7 +56,7 @@ def look_at_link(
         yield skipped("link", "no central system is configured: the box decides by itself")
         return
     try:
-        yield from _steps(settings, charge_point, status, now, profiles)
+        yield from _steps(settings, charge_point, status, now, profiles, roots)
     except Broken as broken:
         yield broken.finding
         for step in _STEPS[_STEPS.index(broken.finding.step) + 1 :]:
@@ -64,10 +68,12 @@ def _steps(
     charge_point: ChargePointSettings,
     status: Any,
     now: datetime,
-    profiles: ConnectionProfiles | None = None,
+    profiles: ConnectionProfiles | None,
+    roots: Sequence[TrustedRoots],
 ) -> Iterator[Finding]:
     way = None if profiles is None else profiles.settled
-    access = _access(settings, charge_point, way)
+    accesses = [_access(settings, charge_point, way, one) for one in roots]
+    access = accesses[0]
     parts = urlsplit(access.url)
     host = parts.hostname or ""
     port = parts.port or (443 if access.tls else 80)
@@ -78,7 +84,8 @@ def _steps(
     yield passed("DNS", f"{host} is {', '.join(addresses[:4])}")
     with _connected(addresses, port, access, now) as line:
         yield passed("TCP", f"port {port} of {line.getpeername()[0]} answers")
-        yield _handshake(line, host, access, now)
+        access, about_tls = _trusting(line, accesses, host, addresses, port, now)
+        yield about_tls
     yield from _talk(access, status, now)
 
 
@@ -101,9 +108,10 @@ def _access(
     settings: CentralSystemSettings,
     charge_point: ChargePointSettings,
     way: ConnectionProfile | None,
+    roots: TrustedRoots,
 ) -> Access:
     try:
-        return prepare_access(settings, charge_point, way)
+        return prepare_access(settings, charge_point, way, roots)
     except LinkError as problem:
         raise Broken(failed("address", str(problem), "chargepoint-agent check-config")) from None
 
@@ -132,6 +140,25 @@ def _connected(addresses: list[str], port: int, access: Access, now: datetime) -
     raise Broken(failed("TCP", explain(last, access.url, now, VERSION), then)) from None
 
 
+def _trusting(
+    line: socket.socket,
+    accesses: Sequence[Access],
+    host: str,
+    addresses: list[str],
+    port: int,
+    now: datetime,
+) -> tuple[Access, Finding]:
+    """The first that trusts the server, and its handshake; of a server none trusts, the first."""
+    first, *others = accesses
+    try:
+        return first, _handshake(line, host, first, now)
+    except Broken as refused:
+        for access in others:
+            with suppress(Broken), _connected(addresses, port, access, now) as another:
+                return access, _handshake(another, host, access, now)
+        raise refused
+
+
 def _handshake(line: socket.socket, host: str, access: Access, now: datetime) -> Finding:
     if access.tls is None:
         return noted("TLS", "none: everybody on the way can read along and change what is said")
@@ -146,12 +173,12 @@ def _handshake(line: socket.socket, host: str, access: Access, now: datetime) ->
 
 def _about_certificate(secure: ssl.SSLSocket, host: str, now: datetime) -> Finding:
     cipher = secure.cipher()
-    certificate = secure.getpeercert() or {}
-    ends_at = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    chain = verified_by(secure)
+    ends_at = chain[0].not_after
     days = (ends_at - now).days
     name = cipher[0] if cipher else "?"
     words = f"{secure.version()}, {name}; the certificate of {host} is good for {days} days"
-    if days < EXPIRES_SOON_DAYS:
+    if chain[0].warned_of_from <= now:
         return noted("TLS", words, f"it must be renewed by {ends_at.date()}: {_TRY_AGAIN}")
     return passed("TLS", words)
 

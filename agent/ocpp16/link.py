@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from agent.config.settings import CentralSystemSettings
+from agent.core.certificates import TrustedRoots
 from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, NotifyStatus
 from agent.core.connection_profile import (
     APPROACH_KEYS,
@@ -67,13 +69,19 @@ class CentralSystemLink:
         context: SessionContext,
         connect: OpenWebSocket = connect_websocket,
         profiles: Callable[[], ConnectionProfiles] | None = None,
+        roots: Callable[[], Sequence[TrustedRoots]] = lambda: (TrustedRoots(),),
     ) -> None:
-        """``profiles``: how the central system is reached; None: as the settings say."""
+        """``profiles``: how the central system is reached; None: as the settings say.
+
+        ``roots``: what to trust; the next where the server's certificate is refused by the one
+        before.
+        """
         self._settings = settings
         self._context = context
         self._charge_point = context.charge_point
         self._inbox = context.inbox
         self._connect = connect
+        self._roots = roots
         self._backoff = Backoff(context.random)
         self._registration = Registration(context.random, context.clock)
         self._handlers: Mapping[str, Handler] = {}
@@ -235,12 +243,8 @@ class CentralSystemLink:
     async def _open(self, profile: ConnectionProfile) -> WebSocket:
         url = profile.url
         try:
-            access = prepare_access(self._settings, self._charge_point, profile)
-            url = access.url
-            async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # a backstop: nothing waits for ever
-                websocket = await self._connect(
-                    url, headers=access.headers, ssl=access.tls, open_timeout_s=_OPEN_TIMEOUT_S
-                )
+            url = connection_url(profile.url, self._charge_point.identity)
+            websocket = await self._open_trusting(profile)
         except CONNECT_PROBLEMS as problem:
             now = self._context.clock.now().utc
             raise LinkError(explain(problem, url, now, VERSION)) from problem
@@ -249,6 +253,23 @@ class CentralSystemLink:
             await _close(websocket)
             raise LinkError("the server does not speak OCPP 1.6 (it chose no subprotocol ocpp1.6)")
         return websocket
+
+    async def _open_trusting(self, profile: ConnectionProfile) -> WebSocket:
+        refused: ssl.SSLCertVerificationError | None = None
+        for roots in self._roots():
+            access = prepare_access(self._settings, self._charge_point, profile, roots)
+            try:
+                async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # nothing waits for ever
+                    return await self._connect(
+                        access.url,
+                        headers=access.headers,
+                        ssl=access.tls,
+                        open_timeout_s=_OPEN_TIMEOUT_S,
+                    )
+            except ssl.SSLCertVerificationError as problem:
+                refused = refused or problem
+        assert refused is not None
+        raise refused
 
     def _begin(
         self, websocket: WebSocket, profile: ConnectionProfile, failed: ConnectionProfile | None
@@ -260,7 +281,7 @@ class CentralSystemLink:
             self._registered_at = profile.url
         self._registration.is_on_trial = self._attempts.leads_elsewhere(profile)
         self._attempts.worked(profile)
-        self._inbox.post(LinkOpened(profile, failed))
+        self._inbox.post(LinkOpened(profile, failed, websocket.verified_by))
         self._connected_since = self._context.clock.now().utc
         self._session = Session(websocket, self._context, self._registration, self._handlers)
         return self._session

@@ -24,6 +24,7 @@ from websockets.exceptions import (
 from websockets.http11 import Response
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
+from agent.core.certificates import TrustedRoots
 from agent.core.connection_profile import ConnectionProfile
 from agent.platform.edited_files import read_secret
 from agent.platform.errors import CertificateFileError, EditedFileError, LinkError
@@ -40,6 +41,7 @@ _CIPHERS = (
 )
 
 
+_OF_FILE = TrustedRoots()
 _CA_KEY = "central_system.ca_file"
 _ABOUT_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED
 
@@ -60,10 +62,12 @@ def prepare_access(
     settings: CentralSystemSettings,
     charge_point: ChargePointSettings,
     approach: ConnectionProfile | None = None,
+    roots: TrustedRoots = _OF_FILE,
 ) -> Access:
     """Address, headers and TLS context of the central system.
 
-    ``approach`` takes the place of address, profile and password of the settings.
+    ``approach`` takes the place of address, profile and password of the settings; ``roots`` are
+    trusted besides what the settings name, or in its place.
     Raises LinkError with a sentence when the settings do not fit together or a file is unusable.
     """
     password = ""
@@ -79,7 +83,7 @@ def prepare_access(
     return Access(
         url=connection_url(settings.url, charge_point.identity),
         headers=headers,
-        tls=tls_context(settings.ca_file) if secure else None,
+        tls=tls_context(settings.ca_file, roots) if secure else None,
     )
 
 
@@ -162,13 +166,13 @@ def approach_of_file(settings: CentralSystemSettings) -> ConnectionProfile:
     return ConnectionProfile(settings.url, settings.security_profile, digest)
 
 
-def tls_context(ca_file: str) -> ssl.SSLContext:
+def tls_context(ca_file: str, roots: TrustedRoots = _OF_FILE) -> ssl.SSLContext:
     """What every connection here asks for, and the suites of OCPP.
 
     Raises LinkError when the file cannot be used.
     """
     try:
-        context = client_context(ca_file)
+        context = client_context(ca_file, roots=roots)
     except CertificateFileError as problem:
         raise LinkError(f"{_CA_KEY}: {problem}") from None
     context.set_ciphers(_CIPHERS)

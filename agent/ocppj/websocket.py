@@ -11,8 +11,10 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.frames import Close, CloseCode
 from websockets.typing import Subprotocol
 
+from agent.core.certificates import Certificate
 from agent.platform.errors import LinkError
 from agent.platform.redaction import one_line
+from agent.platform.tls import verified_by
 
 # A local list of 10,000 entries is about 1.3 MB in one frame.
 _FRAME_BYTES_MAX = 2 * 1024 * 1024
@@ -25,6 +27,10 @@ class WebSocket(Protocol):
     @property
     def subprotocol(self) -> str | None:
         """What the server chose; None when it chose nothing."""
+
+    @property
+    def verified_by(self) -> tuple[Certificate, ...]:
+        """The certificates that TLS was verified by, the server's own first; none without TLS."""
 
     async def send(self, text: str) -> None:
         """Send one message; may wait while the line is jammed."""
@@ -110,6 +116,10 @@ class _LibraryWebSocket:
     @property
     def subprotocol(self) -> str | None:
         return self._connection.subprotocol
+
+    @property
+    def verified_by(self) -> tuple[Certificate, ...]:
+        return verified_by(self._connection.transport.get_extra_info("ssl_object"))
 
     async def send(self, text: str) -> None:
         try:

@@ -11,6 +11,7 @@ AgentError
     ControlError        a command on the local control socket cannot be done
         NoAgent         no agent listens on the control socket
     CertificateFileError    a file with the certificates to trust cannot be used
+    CertificateUnusable     a certificate that somebody sent cannot be read or used
     TransferError       a file could not be sent or fetched; the message holds no secret
     ListFileError       a file with a local list cannot be used as written
     EditedFileError     a file that a person edits is not there, or is no text
@@ -78,6 +79,10 @@ class ListFileError(AgentError, ValueError):
 
 class CertificateFileError(AgentError):
     """A file with the certificates to trust cannot be used; the message names it."""
+
+
+class CertificateUnusable(AgentError):
+    """A certificate that somebody sent cannot be read; the message is a sentence."""
 
 
 class TransferError(AgentError):

@@ -5,9 +5,15 @@ The same for the central system, the station bus's broker and the addresses of f
 
 from __future__ import annotations
 
+import hashlib
 import re
 import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
+from agent.core.certificates import Certificate, TrustedRoots
+from agent.core.visible import visible
 from agent.platform.edited_files import read_certificates
 from agent.platform.errors import CertificateFileError, EditedFileError
 
@@ -15,6 +21,8 @@ from agent.platform.errors import CertificateFileError, EditedFileError
 # authorities that central systems have (no key usage extension, or X.509 version 1), and
 # VERIFY_X509_PARTIAL_CHAIN; 3.11 has neither, and refuses an authority that another one has signed.
 _VERIFY_FLAGS = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+
+_OF_FILE = TrustedRoots()
 
 # X509_V_ERR_... of OpenSSL, in words that say what to do. {ca_key}: the configuration key.
 _BY_ITSELF = "it is signed by itself: is it the right one? then name it in {ca_key}"
@@ -42,20 +50,28 @@ _CERTIFICATE_PROBLEMS = {
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 # Alerts about a certificate are about ours: servers differ in which one they send when none comes.
 _ABOUT_OUR_CERTIFICATE = re.compile(r"ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$")
+_SUBJECT_MAX = 100
 # What OpenSSL puts around its words.
 _FRAME = re.compile(r"^\[[^\]]*\] *| *\(_ssl\.c:\d+\)$")
 
 
-def client_context(ca_file: str, *, system_too: bool = False) -> ssl.SSLContext:
+def client_context(
+    ca_file: str, *, system_too: bool = False, roots: TrustedRoots = _OF_FILE
+) -> ssl.SSLContext:
     """TLS 1.2 or newer, certificate and host name checked. Raises CertificateFileError.
 
     What ``ca_file`` holds is trusted, an authority or the server's own certificate; the system's
-    authorities are where it is empty, or with ``system_too``.
+    authorities are where it is empty, or with ``system_too``. ``roots`` are those installed over
+    OCPP, and whether the file counts beside them.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION
     context.verify_flags = _VERIFY_FLAGS
+    if roots.pem:
+        context.load_verify_locations(cadata=roots.pem)
+    if not roots.with_file:
+        return context
     if not ca_file or system_too:
         context.load_default_certs()
     if ca_file:
@@ -66,6 +82,32 @@ def client_context(ca_file: str, *, system_too: bool = False) -> ssl.SSLContext:
         except EditedFileError as problem:
             raise CertificateFileError(f"cannot use the certificates in {problem}") from None
     return context
+
+
+def verified_by(connection: Any) -> tuple[Certificate, ...]:
+    """The certificates that a TLS connection was verified by, the server's own first.
+
+    Python 3.11 has this in its own ``_sslobj`` only, and 3.13 gives bytes without dates.
+    ``connection``: an ``ssl.SSLObject`` or ``ssl.SSLSocket``; None: there is no TLS.
+    """
+    chain = getattr(getattr(connection, "_sslobj", None), "get_verified_chain", None)
+    return tuple(_certificates(chain() or ())) if chain is not None else ()
+
+
+def _certificates(chain: Any) -> Iterator[Certificate]:
+    for found in chain:
+        facts = found.get_info()
+        names = [f"{kind}={value}" for name in facts["subject"] for kind, value in name]
+        yield Certificate(
+            fingerprint=hashlib.sha256(ssl.PEM_cert_to_DER_cert(found.public_bytes())).hexdigest(),
+            subject=visible(",".join(names))[:_SUBJECT_MAX],
+            not_before=_moment(facts["notBefore"]),
+            not_after=_moment(facts["notAfter"]),
+        )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
 
 
 def explain_tls(problem: ssl.SSLError, host: str, ca_key: str) -> str:

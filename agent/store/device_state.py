@@ -11,7 +11,7 @@ import sqlite3
 from dataclasses import asdict
 from typing import Any
 
-from agent.core.commands import SaveRegister
+from agent.core.commands import SaveContactor, SaveRegister
 from agent.core.connection_profile import (
     ConnectionProfile,
     ConnectionProfiles,
@@ -25,8 +25,23 @@ logger = logging.getLogger(__name__)
 _OF_THIS_PROCESS = ("is_resumed", "not_before_s", "give_up_s")  # fields of FirmwareUpdate
 
 
-def save_firmware(connection: sqlite3.Connection, row: SaveFirmware) -> None:
-    """Keep how far the update is, in place of the last."""
+def write(
+    connection: sqlite3.Connection,
+    row: SaveContactor | SaveRegister | SaveFirmware | SaveConnectionProfiles,
+) -> None:
+    """Write one row of what the box remembers of itself."""
+    match row:
+        case SaveContactor():
+            _save_contactor(connection, row)
+        case SaveRegister():
+            _save_register(connection, row)
+        case SaveFirmware():
+            _save_firmware(connection, row)
+        case SaveConnectionProfiles():
+            _save_connection_profiles(connection, row)
+
+
+def _save_firmware(connection: sqlite3.Connection, row: SaveFirmware) -> None:
     connection.execute(
         "INSERT INTO firmware (only_row, state) VALUES (1, ?)"
         " ON CONFLICT (only_row) DO UPDATE SET state = excluded.state",
@@ -63,8 +78,7 @@ def _decoded_firmware(text: str) -> FirmwareUpdate:
     return FirmwareUpdate(**state, is_resumed=False)
 
 
-def save_connection_profiles(connection: sqlite3.Connection, row: SaveConnectionProfiles) -> None:
-    """Keep them, in place of what was known last."""
+def _save_connection_profiles(connection: sqlite3.Connection, row: SaveConnectionProfiles) -> None:
     connection.execute(
         "INSERT INTO approaches (only_row, state) VALUES (1, ?)"
         " ON CONFLICT (only_row) DO UPDATE SET state = excluded.state",
@@ -92,6 +106,7 @@ def _encoded_profiles(known: ConnectionProfiles) -> str:
             "trial": None if known.trial is None else asdict(known.trial),
             "is_doubted": known.is_doubted,
             "file": asdict(known.file),
+            "has_used_tls": known.has_used_tls,
         }
     )
 
@@ -102,6 +117,7 @@ def _decoded_profiles(data: Any) -> ConnectionProfiles:
         trial=None if data["trial"] is None else _approach(data["trial"]),
         is_doubted=bool(data["is_doubted"]),
         file=_approach(data["file"]),
+        has_used_tls=bool(data.get("has_used_tls")),  # 0.1.0 did not write it
     )
 
 
@@ -109,8 +125,15 @@ def _approach(data: Any) -> ConnectionProfile:
     return ConnectionProfile(str(data["url"]), int(data["profile"]), str(data["password"]))
 
 
-def save_register(connection: sqlite3.Connection, row: SaveRegister) -> None:
-    """Keep the register of a connector's meter, with what is added to it."""
+def _save_contactor(connection: sqlite3.Connection, row: SaveContactor) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO contactors (connector_id, operations, is_locked_out)"
+        " VALUES (?, ?, ?)",
+        (row.connector_id, row.operations, row.is_locked_out),
+    )
+
+
+def _save_register(connection: sqlite3.Connection, row: SaveRegister) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO registers (connector_id, register_wh, offset_wh) VALUES (?, ?, ?)",
         (row.connector_id, row.register_wh, row.offset_wh),

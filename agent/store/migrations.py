@@ -31,6 +31,7 @@ STEPS = (
     "create_approaches",
     "create_registers",
     "create_charge_log",
+    "create_certificates",
 )
 
 

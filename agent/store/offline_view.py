@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from agent.core.certificates import Certificates
 from agent.core.connection_profile import ConnectionProfiles
 from agent.core.values import DecisionRecord
 from agent.platform.errors import AgentError, StoreError
 from agent.platform.ownership import rights_of_owner
+from agent.store.certificates import read_roots
 from agent.store.database_file import as_store_errors, store_error
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
@@ -105,11 +107,14 @@ def quick_check(path: Path) -> str:
     return look.quick_check
 
 
-def stored_connection_profiles(path: Path) -> ConnectionProfiles | None:
-    """How the central system is reached, if that was ever changed. Raises StoreError."""
+def stored_way(path: Path) -> tuple[ConnectionProfiles | None, Certificates]:
+    """How the central system is reached, if that was ever kept, and the roots that it installed.
+
+    Raises StoreError.
+    """
     with _opened(path, Look()) as reader:
         try:
-            return read_connection_profiles(reader)
+            return read_connection_profiles(reader), Certificates(read_roots(reader))
         except sqlite3.Error as problem:
             raise store_error(problem, f"Cannot read the database {path}") from problem
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from agent.core.certificates import InstalledRoot
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.connection_profile import ConnectionProfiles
 from agent.core.figures import Figures
@@ -24,6 +25,7 @@ from agent.core.values import (
     Verdict,
 )
 from agent.platform.errors import StoreError
+from agent.store.certificates import read_roots
 from agent.store.device_state import read_connection_profiles, read_firmware, read_registers
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
@@ -55,6 +57,7 @@ class Durable:
     charging_profiles: tuple[InstalledProfile, ...] = ()
     firmware: FirmwareUpdate | None = None
     approaches: ConnectionProfiles | None = None
+    certificates: tuple[InstalledRoot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,7 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
         reservations=_reservations(reader),
         firmware=read_firmware(reader),
         approaches=read_connection_profiles(reader),
+        certificates=read_roots(reader),
         charging_profiles=read_profiles(reader),
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
+from agent.core.certificates import RemoveRoot, SaveRoot
 from agent.core.commands import (
     ActivateList,
     CacheTag,
@@ -44,7 +45,15 @@ from agent.core.commands import (
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
 from agent.core.visible import visible
-from agent.store import boots, charge_log, device_state, profiles, samples, transactions
+from agent.store import (
+    boots,
+    certificates,
+    charge_log,
+    device_state,
+    profiles,
+    samples,
+    transactions,
+)
 from agent.store.cache import CACHE_ENTRIES_MAX as CACHE_ENTRIES_MAX
 from agent.store.cache import cache_tag
 from agent.store.charge_log import LogLimits
@@ -105,10 +114,6 @@ def write_row(row: Row, writing: Writing) -> None:
             boots.correct_times(connection, row)
         case SaveAvailability():
             _save_availability(row, writing)
-        case SaveContactor():
-            _save_contactor(row, writing)
-        case SaveRegister():
-            device_state.save_register(connection, row)
         case SaveReservations():
             _save_reservations(row, writing)
         case SaveConfigurationKey():
@@ -119,10 +124,10 @@ def write_row(row: Row, writing: Writing) -> None:
             profiles.remove_profile(connection, row)
         case RecordDecision():
             _record_decision(row, writing)
-        case SaveFirmware():
-            device_state.save_firmware(connection, row)
-        case SaveConnectionProfiles():
-            device_state.save_connection_profiles(connection, row)
+        case SaveContactor() | SaveRegister() | SaveFirmware() | SaveConnectionProfiles():
+            device_state.write(connection, row)
+        case SaveRoot() | RemoveRoot():
+            certificates.write(connection, row)
         case _:
             assert_never(row)
 
@@ -283,14 +288,6 @@ def _save_availability(row: SaveAvailability, writing: Writing) -> None:
     writing.connection.executemany(
         "INSERT INTO inoperative (connector_id) VALUES (?)",
         [(connector_id,) for connector_id in sorted(row.inoperative)],
-    )
-
-
-def _save_contactor(row: SaveContactor, writing: Writing) -> None:
-    writing.connection.execute(
-        "INSERT OR REPLACE INTO contactors (connector_id, operations, is_locked_out)"
-        " VALUES (?, ?, ?)",
-        (row.connector_id, row.operations, row.is_locked_out),
     )
 
 

@@ -335,3 +335,27 @@ def create_charge_log(database: Database) -> None:
     ):
         database.execute(f"ALTER TABLE transactions ADD COLUMN {column}")
     database.execute("UPDATE transactions SET begun_boot = boot")
+
+
+@migrations()
+def create_certificates(database: Database) -> None:
+    """Create the root certificates that the central system installed, oldest first."""
+    database.execute(
+        """
+        CREATE TABLE certificates (
+            number INTEGER PRIMARY KEY,
+            certificate_type TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            pem TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            not_before TEXT NOT NULL,
+            not_after TEXT NOT NULL,
+            serial TEXT NOT NULL,
+            issuer_name BLOB NOT NULL,
+            issuer_key BLOB NOT NULL,
+            has_worked INTEGER NOT NULL,
+            is_fallback INTEGER NOT NULL,
+            UNIQUE (certificate_type, fingerprint)
+        ) STRICT
+        """
+    )

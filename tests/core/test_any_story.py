@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.core import events as ev
+from agent.core.certificates import InspectedRoot, RootUse
 from agent.core.charging_profiles import (
     Criteria,
     ProfileKind,
@@ -45,6 +46,7 @@ from tests.core.story import (
     reading,
     tap,
 )
+from tests.core.test_certificates import a_certificate
 
 TAGS = ("ANNA", "anna", "BERT", "CLEO", "08DDDDDD", "", "X" * 21, "\u00c4NNA")
 INFOS = tuple(
@@ -166,6 +168,7 @@ FROM_LINK = st.one_of(
     told(st.just(ev.OutboxWasEmpty(0))),
     told(st.sampled_from([ev.JournalFailed("full"), ev.JournalRecovered()])),
 )
+roots = st.sampled_from([None, *(InspectedRoot(a_certificate(n), "EC", 256, "") for n in "AB")])
 FROM_CENTRAL_SYSTEM = st.one_of(
     asked_of_a_tag(ev.RemoteStartRequested, tags, st.sampled_from([None, 0, 1, 2, 3])),
     asked(ev.RemoteStopRequested, st.sampled_from([101, 102, 103, HOSTILE_ID, -1])),
@@ -176,6 +179,8 @@ FROM_CENTRAL_SYSTEM = st.one_of(
         st.sampled_from(["true", "false", "0", "1", "30", "-1", ""]),
     ),
     asked(ev.CacheClearRequested),
+    asked(ev.InstallRootRequested, st.sampled_from(RootUse), roots),
+    asked(ev.DeleteRootRequested, st.sampled_from(["a", "b", "none"])),
     asked(ev.SetProfileRequested, st.integers(0, 3), profiles),
     asked(ev.SetProfileRequested, st.integers(0, 2), profiles),
     asked(ev.ClearProfilesRequested, st.builds(Criteria, st.none() | st.integers(1, 5))),

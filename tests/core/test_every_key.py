@@ -40,10 +40,12 @@ def rw(default: str, values: tuple[tuple[str, ...], tuple[str, ...]]) -> Wanted:
 
 REGISTER_AND_POWER = "Energy.Active.Import.Register,Power.Active.Import"
 WANTED = {
+    "AdditionalRootCertificateCheck": Wanted("false"),
     "AllowOfflineTxForUnknownId": rw("false", BOOLEAN),
     "AuthorizationCacheEnabled": rw("true", BOOLEAN),
     "AuthorizeRemoteTxRequests": rw("false", BOOLEAN),
     "CentralContractValidationAllowed": rw("false", BOOLEAN),
+    "CertificateStoreMaxLength": Wanted("10"),
     "ChargeProfileMaxStackLevel": Wanted("20"),
     "ChargingScheduleAllowedChargingRateUnit": Wanted("Current,Power"),
     "ChargingScheduleMaxPeriods": Wanted("100"),

@@ -58,6 +58,8 @@ ANSWERS: dict[type[Event], set[str]] = {
     ev.ReservationRequested: {"Accepted", "Faulted", "Occupied", "Rejected", "Unavailable"},
     ev.ReservationCancelRequested: {"Accepted", "Rejected"},
     ev.ConfigurationChangeRequested: {"Accepted", "Rejected", "RebootRequired", "NotSupported"},
+    ev.InstallRootRequested: {"Accepted", "Rejected", "Failed"},
+    ev.DeleteRootRequested: {"Accepted", "NotFound", "Failed"},
     ev.CacheClearRequested: {"Accepted", "Rejected"},
     ev.SetProfileRequested: {"Accepted", "Rejected", "UnknownConnector"},
     ev.ClearProfilesRequested: {"Accepted", "Unknown"},

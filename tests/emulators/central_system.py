@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from agent.core.certificates import Certificate
 from agent.ocppj.websocket import WebSocket
 from agent.platform.errors import LinkError
 
@@ -120,6 +121,7 @@ class MemoryWire:
         self._closed = asyncio.Event()
         self.other: MemoryWire | None = None
         self.subprotocol: str | None = "ocpp1.6"
+        self.verified_by: tuple[Certificate, ...] = ()
         self.is_jammed = False
         self.blocks_sending = False
         self.close_code: int | None = None

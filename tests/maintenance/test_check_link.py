@@ -7,12 +7,14 @@ import socket
 import ssl
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
+from agent.core.certificates import TrustedRoots
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.maintenance import check_link
 from agent.maintenance.check_link import look_at_link
@@ -70,11 +72,25 @@ async def test_over_tls_version_suite_and_days_are_told(tmp_path: Path):
     async with FakeCentralSystem().serve(good.server_context()) as url:
         url = url.replace("127.0.0.1", "localhost")
         found = await walk(url, ca_file=str(good.path), **settings)
-        assert verdicts(found) == ["pass", "pass", "pass", "note", "pass", "skip"]
+        assert verdicts(found) == ["pass", "pass", "pass", "pass", "pass", "skip"]
         assert "TLSv1.3" in found["TLS"].words
-        assert "must be renewed by" in found["TLS"].then  # it is good for a day only
-        earlier = await walk(url, now=NOW - timedelta(days=60), ca_file=str(good.path), **settings)
-        assert earlier["TLS"].verdict is FindingVerdict.PASS
+        later = await walk(url, now=NOW + timedelta(hours=46), ca_file=str(good.path), **settings)
+        assert later["TLS"].verdict is FindingVerdict.NOTE
+        assert "must be renewed by" in later["TLS"].then  # of its two days the last tenth began
+
+
+async def test_what_the_central_system_installed_is_trusted_too(tmp_path: Path):
+    installed = certificate_for("localhost", tmp_path)
+    of_file = certificate_for("other.example", tmp_path)
+    central = CentralSystemSettings(url="wss://localhost", ca_file=str(of_file.path))
+    async with FakeCentralSystem().serve(installed.server_context()) as url:
+        way = ConnectionProfiles(ConnectionProfile(url.replace("127.0.0.1", "localhost")))
+        alone = TrustedRoots(installed.path.read_text(), with_file=False)
+        look = partial(look_at_link, central, BOX, None, NOW, way)
+        found = await asyncio.to_thread(lambda: list(look([TrustedRoots(), alone])))
+        assert "fail" not in [finding.verdict.value for finding in found]
+        refused = await asyncio.to_thread(lambda: list(look([TrustedRoots()])))
+        assert "fail" in [finding.verdict.value for finding in refused]
 
 
 async def test_without_a_central_system_there_is_no_way_to_walk():

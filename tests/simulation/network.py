@@ -15,6 +15,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
+from agent.core.certificates import Certificate
 from agent.platform.errors import LinkError
 
 HEALTHY_LATENCY_S = 0.05
@@ -155,6 +156,7 @@ class Connection:
         self._is_closed = False
         self._server_knows = False
         self.subprotocol: str | None = "ocpp1.6"
+        self.verified_by: tuple[Certificate, ...] = ()
         self.is_jammed = False
         self.belongs_to_ghost = False
 

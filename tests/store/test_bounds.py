@@ -52,8 +52,8 @@ LIVES = {
     "boots": (lambda n: [NoteBoot(Boot(n, f"boot {n}", NOON, is_time_known=True))], 2),
 }
 # Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (three times), by the connectors (as often),
-# by MaxChargingProfilesInstalled, by StopTransactionMaxMeterValues, by storage.sessions_max
-# (test_charge_log.py), and by the steps.
+# by MaxChargingProfilesInstalled, CertificateStoreMaxLength and StopTransactionMaxMeterValues, by
+# storage.sessions_max (test_charge_log.py), and by the steps.
 OTHERS = {
     "local_list",
     "local_list_version",
@@ -61,6 +61,7 @@ OTHERS = {
     "contactors",
     "registers",
     "charging_profiles",
+    "certificates",
     "reservations",
     "firmware",
     "approaches",

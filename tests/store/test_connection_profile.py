@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.certificates import Certificates
 from agent.core.connection_profile import (
     ConnectionProfile,
     ConnectionProfiles,
@@ -17,7 +18,7 @@ from agent.maintenance.scrub import scrubber_for
 from agent.platform.errors import StoreError
 from agent.store import Store
 from agent.store.migrations import APPLICATION_ID
-from agent.store.offline_view import look_at, stored_connection_profiles
+from agent.store.offline_view import look_at, stored_way
 from tests.store.builders import NOON
 from tests.store.conftest import OpenStore
 
@@ -61,9 +62,9 @@ def test_a_state_that_cannot_be_read_leaves_the_file_and_shows_no_password(
 
 
 def test_a_look_from_outside_finds_the_ways_and_every_password_to_hide(store: Store, path: Path):
-    assert stored_connection_profiles(path) is None
+    assert stored_way(path) == (None, Certificates())
     store.commit([SaveConnectionProfiles(TRIED)], NOON)
-    assert stored_connection_profiles(path) == TRIED
+    assert stored_way(path) == (TRIED, Certificates())
     look = look_at(path, lambda: False)
     assert look.passwords == [PASSWORD, "sixteen chars ok"]
     hidden = scrubber_for(None, look).text(f"{PASSWORD} and sixteen chars ok")
@@ -75,4 +76,4 @@ def test_a_database_without_that_table_is_told(path: Path):
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.close()
     with pytest.raises(StoreError, match="Cannot read the database"):
-        stored_connection_profiles(path)
+        stored_way(path)

@@ -1,0 +1,144 @@
+"""Root certificates: what is trusted when, and when somebody is warned of their end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.core.certificates import (
+    Certificate,
+    Certificates,
+    InspectedRoot,
+    InstalledRoot,
+    RootCertificate,
+    RootUse,
+    TrustedRoots,
+    ending,
+    next_warning_s,
+    trusted_roots,
+    unfit,
+)
+from tests.core.story import BOOT_S, NOON, at
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+END = datetime(2036, 1, 1, tzinfo=UTC)
+BELIEVED = replace(at(0), is_trusted=False)
+CENTRAL, MANUFACTURER = RootUse.CENTRAL_SYSTEM, RootUse.MANUFACTURER
+
+
+def a_root(
+    name: str, use: RootUse = CENTRAL, end: datetime = END, *, has_worked: bool = False
+) -> InstalledRoot:
+    """An installed root; its text is its name."""
+    return InstalledRoot(use, a_certificate(name, end), has_worked)
+
+
+def a_certificate(name: str, end: datetime = END) -> RootCertificate:
+    return RootCertificate(name.lower(), name, BEGIN, end, f"{name};", "1", b"issuer", b"key")
+
+
+def found(**fields: object) -> InspectedRoot:
+    return replace(InspectedRoot(a_certificate("A"), "EC", 256, "sha256"), **fields)  # type: ignore[arg-type]
+
+
+A, B = a_root("A"), a_root("B")
+OF_FACTORY = a_root("M", MANUFACTURER)
+
+
+def test_without_installed_ones_the_file_counts_whatever_is_set():
+    for only_installed in (False, True):
+        assert trusted_roots(Certificates(), only_installed) == (TrustedRoots(),)
+        assert trusted_roots(Certificates((OF_FACTORY,)), only_installed) == (TrustedRoots(),)
+
+
+def test_installed_ones_count_besides_the_file_and_each_alone_where_all_together_are_refused():
+    assert trusted_roots(Certificates((A, OF_FACTORY, B)), only_installed=False) == (
+        TrustedRoots("A;B;"),
+        TrustedRoots(),
+        TrustedRoots("A;", with_file=False),
+        TrustedRoots("B;", with_file=False),
+    )
+
+
+def test_only_installed_ones_count_once_one_of_them_has_worked():
+    assert TrustedRoots() in trusted_roots(Certificates((A,)), only_installed=True)
+    worked = replace(A, has_worked=True)
+    alone = TrustedRoots("A;", with_file=False)
+    assert trusted_roots(Certificates((worked,)), only_installed=True) == (alone,)
+    assert trusted_roots(Certificates((worked, B)), only_installed=True) == (
+        TrustedRoots("A;B;", with_file=False),
+        alone,
+        TrustedRoots("B;", with_file=False),
+    )
+
+
+def test_the_one_in_use_is_the_installed_one_nearest_to_the_server():
+    leaf = Certificate("leaf", "cs", BEGIN, END)
+    chain = (leaf, B.certificate, A.certificate)
+    assert Certificates((A, B), chain).in_use == B
+    assert Certificates((A,), chain).in_use == A
+    assert Certificates((OF_FACTORY,), (OF_FACTORY.certificate,)).in_use is None
+    assert Certificates((A,)).in_use is None
+
+
+@pytest.mark.parametrize(("days", "warned_before_days"), [(3650, 30), (300, 30), (90, 9), (1, 0.1)])
+def test_the_end_is_told_30_days_ahead_or_in_the_last_tenth_of_a_short_life(
+    days: int, warned_before_days: float
+):
+    certificate = Certificate("x", "x", NOON, NOON + timedelta(days=days))
+    warned = Certificates(chain=(certificate,))
+    before_s = (days - warned_before_days) * 86_400
+    assert ending(warned, at(before_s - 1)) == ()
+    assert [c for _, c in ending(warned, at(before_s))] == [certificate]
+    assert next_warning_s(warned, at(0)) == BOOT_S + before_s
+    assert next_warning_s(warned, at(before_s)) is None
+    assert [c for _, c in ending(warned, at(days * 86_400 + 1))] == [certificate]
+
+
+def test_a_clock_that_nobody_trusts_warns_of_nothing():
+    over = Certificates((a_root("A", end=NOON),))
+    assert ending(over, at(0)) != ()
+    assert ending(over, BELIEVED) == ()
+    assert next_warning_s(over, replace(BELIEVED, utc=BEGIN)) is None
+
+
+def test_each_certificate_is_watched_once_and_named():
+    leaf = Certificate("leaf", "cs", BEGIN, END)
+    both = InstalledRoot(MANUFACTURER, A.certificate)
+    known = Certificates((A, both, OF_FACTORY), (leaf, A.certificate))
+    assert [(what, c.fingerprint) for what, c in known.watched()] == [
+        ("the central system's own", "leaf"),
+        ("authority of the central system", "a"),
+        ("installed ManufacturerRootCertificate", "m"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("it", "words"),
+    [
+        (found(), ""),
+        (found(key="RSA", key_bits=2048), ""),
+        (found(key="RSA", key_bits=2047), "2047 bits"),
+        (found(key="DSA", key_bits=1024), "1024 bits"),
+        (found(key_bits=224), ""),
+        (found(key_bits=192), "192 bits"),
+        (found(key="Ed25519PublicKey", key_bits=0, signature_hash=""), ""),
+        (found(signature_hash="md5"), "MD5"),
+        (found(signature_hash="sha1"), "SHA1"),
+        (found(says_no_authority=True), "CA:FALSE"),
+        (found(certificate=a_certificate("A", end=NOON - timedelta(seconds=1))), "has expired"),
+        (found(certificate=a_certificate("A", end=NOON)), ""),
+        (found(certificate=replace(a_certificate("A"), not_before=END)), "not valid before"),
+    ],
+)
+def test_what_cannot_be_a_root_is_said_in_words(it: InspectedRoot, words: str):
+    problem = unfit(it, at(0))
+    assert words in problem
+    assert bool(problem) == bool(words)
+
+
+def test_a_clock_that_nobody_trusts_refuses_no_dates():
+    assert unfit(found(certificate=a_certificate("A", end=BEGIN)), BELIEVED) == ""
+    assert unfit(found(certificate=replace(a_certificate("A"), not_before=END)), BELIEVED) == ""

@@ -1,0 +1,125 @@
+"""Certificates of every kind that central systems are seen to have, made without a command."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | dsa.DSAPrivateKey
+
+BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
+END = datetime(2049, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A certificate, its key, and who signed it."""
+
+    certificate: x509.Certificate
+    key: Key
+
+    @property
+    def pem(self) -> str:
+        return ssl.DER_cert_to_PEM_cert(self.der)
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.DER)
+
+    def signs(self, name: str, **how: object) -> Made:
+        """Another one, for this name: see ``made``."""
+        return made(name, signer=self, **how)  # type: ignore[arg-type]
+
+    def version_1(self) -> Made:
+        """The same without version and extensions, signed by itself: a home-made root."""
+        parts = [part for part in elements(self.certificate.tbs_certificate_bytes)]
+        tbs = element(0x30, b"".join(part for part in parts if part[0] not in (0xA0, 0xA3)))
+        signature = self.key.sign(tbs, ec.ECDSA(hashes.SHA256()))  # type: ignore[call-arg, arg-type]
+        algorithm = elements(self.der)[1]
+        whole = element(0x30, tbs + algorithm + element(0x03, b"\0" + signature))
+        return Made(x509.load_der_x509_certificate(whole), self.key)
+
+    def is_shown_by(self, server: ssl.SSLContext, folder: Path, *chain: Made) -> None:
+        """From the next handshake on the server shows this one; the chain goes along with it."""
+        path = folder / "shown.pem"
+        private = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        path.write_text(private.decode() + self.pem + "".join(other.pem for other in chain))
+        server.load_cert_chain(path)
+
+
+def a_key() -> ec.EllipticCurvePrivateKey:
+    """A key that is made quickly."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def made(
+    name: str,
+    *,
+    signer: Made | None = None,
+    key: Key | None = None,
+    begin: datetime = BEGIN,
+    end: datetime = END,
+    serial: int = 1,
+    is_authority: bool | None = True,
+    hash_algorithm: hashes.HashAlgorithm | None = hashes.SHA256(),  # noqa: B008
+) -> Made:
+    """A certificate with this common name; signed by itself without a signer.
+
+    ``is_authority`` None: it says nothing of it. A simple authority numbers all of them 1.
+    """
+    own = key or a_key()
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer = subject if signer is None else signer.certificate.subject
+    builder = x509.CertificateBuilder(
+        issuer, subject, own.public_key(), serial, begin, end
+    ).add_extension(x509.SubjectAlternativeName([_alternative(name)]), False)
+    if is_authority is not None:
+        builder = builder.add_extension(x509.BasicConstraints(is_authority, None), True)
+    signing = own if signer is None else signer.key
+    return Made(builder.sign(signing, hash_algorithm), own)  # type: ignore[arg-type]
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name.replace(" ", "-"))
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """An element of DER."""
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
+def elements(der: bytes) -> list[bytes]:
+    """The elements inside one."""
+    found, rest = [], der[_head(der) :]
+    while rest:
+        whole = _head(rest) + _length(rest)
+        found.append(rest[:whole])
+        rest = rest[whole:]
+    return found
+
+
+def _head(der: bytes) -> int:
+    return 2 if der[1] < 0x80 else 2 + (der[1] & 0x7F)
+
+
+def _length(der: bytes) -> int:
+    return der[1] if der[1] < 0x80 else int.from_bytes(der[2 : _head(der)], "big")
