@@ -262,7 +262,7 @@ async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch)
 
         monkeypatch.setattr(check_link.socket, "getaddrinfo", two_for_one)
         central = CentralSystemSettings(url=f"ws://localhost:{port}")
-        steps = check_link._steps(central, BOX, a_status(), NOW)
+        steps = check_link.look_at_link(central, BOX, a_status(), NOW)
         found = await asyncio.to_thread(lambda: {one.step: one for one in steps})
     assert found["DNS"].words == "localhost is 127.0.0.9, 127.0.0.1"
     assert "of 127.0.0.1 answers" in found["TCP"].words
