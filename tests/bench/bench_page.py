@@ -32,7 +32,13 @@ WATCH_S = 20.0
 LOADS = 30
 CHANGES_PER_S = 10
 CARD = "044943121F1A80"
-FIRST_LOAD = ("/", "/page/static/page.css", "/page/static/page.js", "/page/static/icon.svg")
+FIRST_LOAD = (
+    "/",
+    "/page/static/page.css",
+    "/page/static/connector.css",
+    "/page/static/page.js",
+    "/page/static/icon.svg",
+)
 
 
 def run(watch_s: float = WATCH_S, loads: int = LOADS) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from agent.api.page.power import PowerHistory, plot
+from agent.api.page.power import Point, PowerHistory, Sample, plot
 from tests.api.harness import SECRET
 from tests.browser.conftest import PATIENCE_MS
 from tests.page.test_site import token_for
@@ -24,13 +24,13 @@ def test_the_whole_story_from_plug_to_unplug_on_the_front_panel(open_page):
     visit.press("The usual card")
     visit.told("accepted at connector 1")
     visit.sees("charging")
-    visit.page.get_by_text("closed").wait_for()
-    visit.page.locator(".big").get_by_text("kWh").wait_for()
+    visit.page.locator(".stations").get_by_text("closed").wait_for()
+    visit.page.locator(".figures").get_by_text("kWh").wait_for()
     visit.press("The usual card")
     visit.told("the card that started the session ends it")
     visit.sees("session over; the cable can be taken out")
     visit.press("Pull the plug")
-    visit.page.locator(".words").get_by_text("free", exact=True).wait_for()
+    visit.page.locator(".situation").get_by_text("free", exact=True).wait_for()
 
 
 def test_a_refused_card_shows_its_reason_and_is_added_to_the_list(open_page, charger):
@@ -218,7 +218,9 @@ def test_all_that_can_be_shown_at_once_hinders_nobody_on_a_narrow_screen_by_day_
 ):
     from axe_playwright_python.sync_playwright import Axe
 
-    curve = plot([(0.0, 0.0), (600.0, 7400.0), (1200.0, 3700.0)])  # a real one takes its time
+    kw = ((0.0, False), (7.4, False), (0.0, True), (3.7, False))  # a real one takes its time
+    samples = [Sample(1000 * power, 11_000.0, is_paused) for power, is_paused in kw]
+    curve = plot([Point(600.0 * number, sample) for number, sample in enumerate(samples)])
     monkeypatch.setattr(PowerHistory, "plot", lambda self, connector_id: curve)
     visit = open_page()
     visit.press("Plug the car in")
@@ -229,8 +231,8 @@ def test_all_that_can_be_shown_at_once_hinders_nobody_on_a_narrow_screen_by_day_
     visit.sees("offline")
     visit.press("A blocked card")
     visit.page.locator("#part-faults").get_by_text("pilot controller is silent").wait_for()
-    visit.page.locator("#part-connectors .big").wait_for()
-    visit.page.locator("#part-connectors svg").wait_for()
+    visit.page.locator("#part-connectors .figures").wait_for()
+    visit.page.locator("#part-connectors .curve").wait_for()
     visit.sees("Last problem: ")
     visit.page.set_viewport_size({"width": 320, "height": 640})
     for scheme in ("light", "dark"):

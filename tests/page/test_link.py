@@ -41,7 +41,7 @@ def test_the_link_tells_its_last_ping_and_whether_the_clock_is_known(is_time_kno
     )
     facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", re.sub("</?time[^>]*>", "", shown)))
     assert facts["Connected since"] == "2026-03-01 12:00:00 UTC"
-    assert facts["Boot"] == "Accepted"
+    assert facts["Accepts this box"] == "yes"
     assert facts["Last ping"] == "answered 2 min ago, after 38 ms"
-    assert facts["Asked now"] == "Authorize"
+    assert facts["Waiting for the answer to"] == "Authorize"
     assert words in facts["Clock (UTC)"]

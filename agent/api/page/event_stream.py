@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 
 from agent.api.agent_bridge import AgentBridge
 from agent.api.limits import one_to_give_up
-from agent.api.page.power import PowerHistory
+from agent.api.page.power import PowerHistory, Sample
 from agent.api.page.views import PagePart, Scopes, Views
+from agent.core.charging_limits import CURRENT_MIN_A
+from agent.core.state import Charging, Connector
+from agent.core.values import Reading
 from agent.platform.errors import AgentError
 
 logger = logging.getLogger(__name__)
@@ -174,12 +177,18 @@ class EventStream:
         while True:
             now_s = self._agent.now().monotonic_s
             for connector in self._agent.state.connectors:
-                if connector.reading is not None:
-                    running = connector.transaction
-                    self._history.note(
-                        connector.connector_id,
-                        None if running is None else running.ref,
-                        now_s,
-                        connector.reading.power_w or 0.0,
-                    )
+                running, reading = connector.transaction, connector.reading
+                if reading is not None:
+                    ref = None if running is None else running.ref
+                    sample = sample_of(connector, reading)
+                    self._history.note(connector.connector_id, ref, now_s, sample)
             await asyncio.sleep(SAMPLE_S)
+
+
+def sample_of(connector: Connector, reading: Reading) -> Sample:
+    """What a connector takes now, and what it may; below the least current nothing may be taken."""
+    traits = connector.traits
+    limit_a = connector.current_a if connector.current_a >= CURRENT_MIN_A else 0.0
+    is_paused = isinstance(connector.phase, Charging) and not connector.contactor_closed
+    limit_w = limit_a * traits.nominal_voltage_v * traits.phases
+    return Sample(reading.power_w or 0.0, limit_w, is_paused)

@@ -33,7 +33,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        kwh=kwh, kw=kw, duration=duration, clock=clock, ago=ago, in_words=in_words
+        kwh=kwh,
+        kw=kw,
+        duration=duration,
+        minutes=minutes,
+        clock=clock,
+        ago=ago,
+        in_words=in_words,
     )
     return environment
 
@@ -59,6 +65,13 @@ def duration(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{left:02d} min"
+
+
+def minutes(count: float) -> str:
+    """A span on an axis."""
+    if count < 60:
+        return f"{count:g} min"
+    return f"{count / 60:g} h" if count < 2880 else f"{count / 1440:g} d"
 
 
 def clock(at: datetime | None) -> str:

@@ -41,7 +41,12 @@ FORM_MAX = 16 * 1024
 FIELDS_MAX = 20
 PAGES_MAX = 100_000
 FILTER_MAX = 40
-_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_TYPES = {
+    "page.css": "text/css",
+    "connector.css": "text/css",
+    "page.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 SECURITY_HEADERS: Mapping[str, str] = {
     # Nothing but our own files; no inline script or style, no frame around it.
@@ -172,8 +177,15 @@ class Site:
     # --- looking ---------------------------------------------------------------------------------
 
     async def _overview(self, request: Request, login: Login, token: ApiToken) -> Response:
-        parts = await self._views.overview(token.scopes)
-        return self._shown("overview.html", "Overview", login, token, parts=parts)
+        parts = {part.name: part.html for part in await self._views.overview(token.scopes)}
+        return self._shown(
+            "overview.html",
+            "Overview",
+            login,
+            token,
+            parts=parts,
+            connectors=self._views.connectors,
+        )
 
     async def _cards(self, request: Request, login: Login, token: ApiToken) -> Response:
         number = request.query_params.get("page", "1")

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.api.agent_bridge import AgentBridge
+from agent.api.page.picture import HEIGHT as PICTURE_HEIGHT
+from agent.api.page.picture import WIDTH as PICTURE_WIDTH
+from agent.api.page.picture import picture, pilot_in_words
 from agent.api.page.power import HEIGHT, WIDTH, PowerHistory
 from agent.api.page.rendering import render
 from agent.control.event_log import decision_line
@@ -15,7 +18,16 @@ from agent.core import faults
 from agent.core.authorization_reasons import Rule
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
-from agent.core.values import DecisionRecord, ListOwner, Verdict
+from agent.core.state import Connector
+from agent.core.values import (
+    AuthorizationStatus,
+    DecisionRecord,
+    ListOwner,
+    LockState,
+    Status,
+    Verdict,
+)
+from agent.ocpp16.link import LinkSnapshot
 from agent.ocppj.frame_log import LoggedFrame
 from agent.platform.errors import StoreError
 
@@ -61,45 +73,91 @@ class Views:
     # --- the overview ----------------------------------------------------------------------------
 
     async def overview(self, scopes: Scopes) -> list[PagePart]:
-        """Every part of the first page, in its order."""
+        """Every part of the first page."""
         agent = self._agent
-        state, now = agent.state, agent.now()
-        shown = charge_point_snapshot(state, now)
-        connectors = [
-            {**connector, "plot": self._history.plot(connector["id"])}
-            for connector in shown["connectors"]
-        ]
+        state, link = agent.state, await agent.link()
+        shown = charge_point_snapshot(state, agent.now())
         return [
-            self._part("head", shown=shown, link=await agent.link(), has_clock=True),
             self._part(
-                "connectors",
-                connectors=connectors,
-                plot_width=WIDTH,
-                plot_height=HEIGHT,
+                "head",
+                link=link,
                 waiting=shown["cards_waiting_for_a_plug"],
                 free_tag=state.rules.free_charging_id_tag,
-                may_operate="operate" in scopes,
             ),
             self._part("faults", faults=list(self._faults()), may_operate="operate" in scopes),
+            *(
+                part
+                for pair in zip(state.connectors, shown["connectors"], strict=True)
+                for part in self._connector(*pair, link, scopes)
+            ),
             await self._cards(scopes),
-            await self._link_part(scopes),
+            await self._link_part(link, scopes),
             self._panel(scopes),
         ]
 
-    def _part(self, name: str, **context: Any) -> PagePart:
-        return PagePart(name, render(f"part_{name}.html", **context))
+    @property
+    def connectors(self) -> list[int]:
+        """The numbers of the connectors, each with parts of its own."""
+        return [connector.connector_id for connector in self._agent.state.connectors]
+
+    def _part(self, name: str, number: int | None = None, **context: Any) -> PagePart:
+        html = render(f"part_{name}.html", number=number, **context)
+        return PagePart(name if number is None else f"{name}-{number}", html)
+
+    def _connector(
+        self, connector: Connector, shown: dict[str, Any], link: LinkSnapshot, scopes: Scopes
+    ) -> Iterable[PagePart]:
+        """What changes often and what seldom does, apart: only what has changed is sent."""
+        number, session = connector.connector_id, shown["session"]
+        yield self._part("state", number, connector=shown)
+        drawn = picture(
+            connector,
+            mask(self._card(connector)),
+            shown["missing"],
+            shown["status"] == Status.FAULTED.value,
+            link.is_accepted if link.url else None,
+        )
+        yield self._part("picture", number, drawn=drawn, width=PICTURE_WIDTH, height=PICTURE_HEIGHT)
+        yield self._part(
+            "curve",
+            number,
+            plot=self._history.plot(number),
+            is_over=session is None,
+            width=WIDTH,
+            height=HEIGHT,
+        )
+        yield self._part(
+            "actions",
+            number,
+            session=session,
+            is_locked=connector.lock is LockState.LOCKED and connector.traits.has_lock,
+            may_operate="operate" in scopes,
+        )
+        pilot = pilot_in_words(connector.pilot) if connector.traits.has_pilot else ""
+        yield self._part("facts", number, connector=shown, pilot=pilot)
+
+    def _card(self, connector: Connector) -> str:
+        """The card that may charge at a connector, or for which its cable is held."""
+        waiting = (
+            grant
+            for grant in self._agent.state.waiting
+            if connector.connector_id in grant.connectors
+        )
+        holder = connector.transaction or connector.grant or connector.held_for
+        holder = holder or next(waiting, None)
+        return "" if holder is None else holder.id_tag
 
     def _faults(self) -> Iterable[dict[str, Any]]:
         state = self._agent.state
-        for fault in sorted(state.faults, key=lambda f: f.value):
-            rule = faults.RULES[fault]
-            yield {"where": "charge point", "rule": rule, "to_acknowledge": None}
+        for fault in sorted(state.faults, key=tuple(faults.RULES).index):
+            yield {"where": "", "rule": faults.RULES[fault], "to_acknowledge": None}
         for connector in state.connectors:
-            for fault in sorted(connector.faults, key=lambda f: f.value):
+            for fault in sorted(connector.faults, key=tuple(faults.RULES).index):
+                number = connector.connector_id
                 yield {
-                    "where": f"connector {connector.connector_id}",
+                    "where": f"connector {number}",
                     "rule": faults.rule_of(fault, connector.part_fault),
-                    "to_acknowledge": connector.connector_id if fault in LOCKS_OUT else None,
+                    "to_acknowledge": number if fault in LOCKS_OUT else None,
                 }
 
     async def _cards(self, scopes: Scopes) -> PagePart:
@@ -118,9 +176,7 @@ class Views:
                 "reason": Rule[record.rule].says,
                 "next": Rule[record.rule].then if record.verdict is Verdict.REFUSED else "",
                 "at": record.decided_at,
-                "may_be_added": may_add
-                and record.verdict is Verdict.REFUSED
-                and bool(record.id_tag),
+                "may_be_added": may_add and is_unknown(record),
                 "mark": mark_of(record),
             }
             for record in records
@@ -132,8 +188,7 @@ class Views:
         """Whether the local list belongs to people here at all."""
         return self._agent.state.rules.list_owner is not ListOwner.CSMS
 
-    async def _link_part(self, scopes: Scopes) -> PagePart:
-        link = await self._agent.link()
+    async def _link_part(self, link: LinkSnapshot, scopes: Scopes) -> PagePart:
         problem, outbox, now = "", None, self._agent.now()
         try:
             outbox = await self._agent.outbox()
@@ -199,6 +254,17 @@ class Views:
         newest = reversed(self._agent.frame_log.frames())
         wanted = [frame for frame in newest if is_wanted(frame, action)][:FRAMES_SHOWN]
         return PagePart("frames", render("part_frames.html", frames=wanted))
+
+
+def is_unknown(record: DecisionRecord) -> bool:
+    """Whether a card was refused because nobody knows it.
+
+    One that is blocked, expired, or only came too soon is not helped by the local list.
+    """
+    is_nobodys = record.rule in (Rule.UNKNOWN_REFUSED.name, Rule.CENTRAL_REFUSED.name)
+    is_invalid = record.status in (None, AuthorizationStatus.INVALID.value)
+    is_refused = record.verdict is Verdict.REFUSED
+    return bool(record.id_tag) and is_refused and is_nobodys and is_invalid
 
 
 def is_wanted(frame: LoggedFrame, action: str) -> bool:

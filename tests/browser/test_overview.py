@@ -1,0 +1,184 @@
+"""What the overview shows of a connector in each state, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.harness import Charger
+from tests.browser.conftest import Visit
+from tests.page.test_site import token_for
+
+CARD = "044943121F1A80"
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(autouse=True)
+def mended(charger: Charger) -> Iterator[None]:
+    yield
+    charger.run(mend_network(charger))
+    charger.until(lambda: charger.state.online)
+
+
+async def mend_network(charger: Charger) -> None:
+    assert charger.application is not None
+    network = charger.application.services.network
+    assert network is not None
+    network.mend()
+
+
+def free(visit: Visit) -> str:
+    return "free"
+
+
+def waiting_for_the_bolt(visit: Visit) -> str:
+    visit.charger.board.simulation.fault(1, "lock_jam")
+    visit.press("Plug the car in")
+    visit.press("The usual card")
+    return "card accepted; waiting for the bolt"
+
+
+def charging(visit: Visit) -> str:
+    visit.press("Plug the car in")
+    visit.press("The usual card")
+    visit.page.locator(".flows").wait_for()
+    return "charging"
+
+
+def paused(visit: Visit) -> str:
+    charging(visit)
+    visit.press("Car is full")
+    return "waiting for the car: it does not ask for energy"
+
+
+def faulted(visit: Visit) -> str:
+    visit.charger.board.simulation.fault(1, "does_not_close")
+    visit.press("Plug the car in")
+    visit.press("The usual card")
+    return "out of order: contactor does not close"
+
+
+def offline(visit: Visit) -> str:
+    charging(visit)
+    visit.press("Cut the network")
+    visit.sees("the box carries on by itself")
+    return "charging"
+
+
+STATES = (free, waiting_for_the_bolt, charging, paused, faulted, offline)
+
+
+def is_marked(visit: Visit) -> bool:
+    return bool(visit.page.locator("#part-picture-1 .mark").count())
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_each_state_says_one_sentence_and_stands_in_nobodys_way(open_page, state):
+    from axe_playwright_python.sync_playwright import Axe
+
+    visit = open_page()
+    words = state(visit)
+    visit.page.locator(".situation").get_by_text(words, exact=True).wait_for()
+    assert is_marked(visit) is (words not in ("free", "charging"))
+    for scheme, width in (("light", 320), ("dark", 390)):
+        visit.page.emulate_media(color_scheme=scheme)
+        visit.page.set_viewport_size({"width": width, "height": 844})
+        found = Axe().run(visit.page)
+        assert found.violations_count == 0, found.generate_report()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_fault_stands_above_everything_else_and_one_button_says_that_it_is_mended(open_page):
+    visit = open_page()
+    faulted(visit)
+    visit.page.locator("#part-faults").get_by_text("the coil, its supply").wait_for()
+    fault, connector = (
+        visit.page.locator(place).bounding_box() for place in ("#part-faults", "#part-connectors")
+    )
+    assert fault["y"] + fault["height"] <= connector["y"]
+    assert visit.page.locator("#part-faults button").count() == 1
+    visit.press("Contactor 1 is mended")
+    visit.told("The contactor of connector 1 may close again.")
+    visit.page.locator("#part-faults").get_by_text("the coil, its supply").wait_for(
+        state="detached"
+    )
+
+
+def test_the_overview_with_a_fault_fits_two_screens_of_a_phone(open_page, chromium, charger):
+    faulted(open_page())
+    context = chromium.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{charger.url}/login#{token_for(charger, 'read', 'operate')}")
+    page.wait_for_url("**/")
+    page.get_by_role("heading", name="A fault").wait_for()
+    height = page.evaluate("document.documentElement.scrollHeight")
+    context.close()
+    assert height <= 2 * PHONE["height"]
+
+
+def press_twice(visit: Visit) -> None:
+    visit.page.locator("summary", has_text="Stop the session").click()
+    visit.sees("The car gets no more energy.")
+    assert visit.charger.state.connectors[0].transaction is not None
+    visit.press("Stop it now")
+
+
+def test_what_interrupts_asks_once_more(open_page, charger):
+    visit = open_page()
+    charging(visit)
+    press_twice(visit)
+    visit.told("Applied.")
+    charger.until(lambda: charger.state.connectors[0].transaction is None)
+
+
+def test_with_scripts_blocked_it_asks_once_more_too(open_page, chromium, charger):
+    charging(open_page())
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(charger.url + "/")
+    page.get_by_label("Token").fill("kQ7xV2mN9pL4wR8tZ3bC")
+    page.get_by_role("button", name="Log in").click()
+    press_twice(Visit(page, charger))
+    page.get_by_text("Applied.").wait_for()
+    context.close()
+    assert charger.state.connectors[0].transaction is None
+
+
+def test_a_question_that_is_open_stays_open_while_the_figures_go_on(open_page):
+    visit = open_page()
+    charging(visit)
+    visit.page.locator("summary", has_text="Stop the session").focus()
+    visit.page.keyboard.press("Enter")
+    figure = visit.page.locator(".figures div:last-child dd")
+    before = figure.inner_text()
+    visit.page.wait_for_function(
+        "before => document.querySelector('.figures div:last-child dd').innerText !== before",
+        arg=before,
+    )
+    assert visit.page.get_by_role("button", name="Stop it now").is_visible()
+    assert visit.page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_energy_moves_only_for_those_who_like_it(open_page, motion):
+    visit = open_page(reduced_motion=motion)
+    charging(visit)
+    style: Any = visit.page.evaluate(
+        "getComputedStyle(document.querySelector('.flows .wire')).animationName"
+    )
+    assert (style == "none") is (motion == "reduce")
+
+
+def test_only_a_card_that_nobody_knows_can_be_added_beside_its_refusal(open_page, charger):
+    from tests.emulators.central_system import Answer
+
+    visit = open_page()
+    charger.central_system.next("Authorize", Answer({"idTagInfo": {"status": "Blocked"}}))
+    visit.press("A blocked card")
+    visit.told("refused")
+    visit.page.locator("#part-cards").get_by_text("DE..EF", exact=True).wait_for()
+    assert visit.page.get_by_role("button", name="Add card DE..EF to the list").count() == 0
+    visit.press("Another card")
+    visit.page.get_by_role("button", name="Add card 04..80 to the list").wait_for()
