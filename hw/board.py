@@ -33,7 +33,7 @@ from hw.settings import (
     SafetyInputSettings,
 )
 from hw.simulated.controls import SimulationControls, Subscribers
-from hw.simulated.front_panel import SimulatedIndicator, SimulatedInput
+from hw.simulated.front_panel import SimulatedGridContact, SimulatedIndicator, SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
 from hw.simulated.part import InjectedFault, SimulatedFault
 from hw.simulated.reader import SimulatedReader
@@ -112,16 +112,19 @@ class _Assembly:
         connectors = tuple(self._connector(c, outlets[c.id]) for c in self._settings.connectors)
         reader = self._reader()
         inputs = self._inputs()
+        grid_contact = self._grid_contact()
         is_simulated = self._real_count == 0
         if is_simulated:  # a simulated box has everything that can go wrong
             for name, fault in SAFETY_FAULTS.items():
                 inputs.setdefault(name, SimulatedInput(self._clock, fault))
+            grid_contact = grid_contact or SimulatedGridContact(self._clock)
         return Board(
             connectors=connectors,
             reader=reader,
             safety_inputs=inputs,
             indicator=self._indicator(is_simulated),
-            simulation=self._controls(outlets, reader, inputs),
+            grid_contact=grid_contact,
+            simulation=self._controls(outlets, reader, inputs, grid_contact),
             is_polled=not is_simulated,
         )
 
@@ -165,6 +168,7 @@ class _Assembly:
         outlets: dict[int, SimulatedOutlet],
         reader: CardReader | None,
         inputs: dict[str, SafetyInput],
+        grid_contact: SafetyInput | None,
     ) -> SimulationControls | None:
         if self._simulated_count == 0:
             return None
@@ -174,6 +178,7 @@ class _Assembly:
             {name: part for name, part in inputs.items() if isinstance(part, SimulatedInput)},
             self._subscribers,
             self._settings.simulation.one_reader_each,
+            grid_contact if isinstance(grid_contact, SimulatedGridContact) else None,
         )
         for fault in self._settings.simulation.faults:
             try:
@@ -308,6 +313,16 @@ class _Assembly:
             sensor.start()
             inputs["temperature"] = sensor
         return inputs
+
+    def _grid_contact(self) -> SafetyInput | None:
+        settings = self._settings.inputs.grid_limit
+        if settings is None:
+            return None
+        if self._is_simulated(settings):
+            return self._simulated(SimulatedGridContact(self._clock))
+        from hw.gpio import GpioSafetyInput
+
+        return self._real(GpioSafetyInput("grid_limit", settings, self._pins()))
 
     def _is_simulated(self, settings: Any) -> bool:
         return self._simulate or settings.driver == "simulated"

@@ -199,11 +199,14 @@ class PlugSensor(Protocol):
 
 
 class SafetyInput(Protocol):
-    """One contact that means "open now" while it is tripped (a broken wire trips it too)."""
+    """One contact that means "open now" while it is tripped (a broken wire trips it too).
+
+    That of the grid operator is read in the same way, and means "draw less".
+    """
 
     @property
     def is_tripped(self) -> bool:
-        """True while the contact asks to open."""
+        """True while the contact asks for it, or cannot be read."""
 
     def shut_down(self) -> None:
         """Release the pin. Safe to repeat."""
@@ -299,6 +302,7 @@ class Board:
     reader: CardReader | None
     safety_inputs: dict[str, SafetyInput]  # by name: emergency_stop, residual_current, door
     indicator: Indicator
+    grid_contact: SafetyInput | None = None  # the grid operator's
     simulation: SimulationControls | None = None  # of the simulated parts, if there are any
     is_polled: bool = True  # False: all parts are simulated, and call back when they change
 
@@ -322,4 +326,6 @@ class Board:
                     part.shut_down()
         for safety_input in self.safety_inputs.values():
             safety_input.shut_down()
+        if self.grid_contact is not None:
+            self.grid_contact.shut_down()
         self.indicator.shut_down()

@@ -247,6 +247,14 @@ class SafetyInputSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GridLimitSettings(SafetyInputSettings):
+    """The grid operator's contact: open (or a broken wire) = all connectors are limited."""
+
+    power_w: float = setting(4200, "what they may draw together meanwhile", low=0, high=350_000)
+    current_a: float | None = setting(None, "in the place of power_w: per phase", low=0, high=2000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TemperatureSettings:
     """A DS18B20 sensor on the 1-wire bus: too hot means no energy until it is 10 K cooler."""
 
@@ -263,7 +271,7 @@ class TemperatureSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputsSettings:
-    """Contacts that mean "open now"."""
+    """Contacts that mean "open now", and one that means "draw less"."""
 
     emergency_stop: SafetyInputSettings | None = field(
         default=None, metadata={"help": "emergency stop button"}
@@ -274,6 +282,9 @@ class InputsSettings:
     door: SafetyInputSettings | None = field(default=None, metadata={"help": "cabinet door"})
     temperature: TemperatureSettings | None = field(
         default=None, metadata={"help": "heat in the box or at the socket"}
+    )
+    grid_limit: GridLimitSettings | None = field(
+        default=None, metadata={"help": "the grid operator's contact (in Germany: § 14a EnWG)"}
     )
 
 

@@ -147,7 +147,7 @@ BROAD_EXCEPTS = {
     "agent.control.server:_answer": "one command is answered with an error, the agent goes on",
     "agent.runtime.devices:_read": "a meter that fails oddly counts as failed, polling goes on",
     "agent.runtime.supervision:step": "an input that cannot be read opens everything",
-    "agent.runtime.supervision:_rest_s": "a part that fails must not end the looking",
+    "agent.runtime.supervision_loop:_rest_s": "a part that fails must not end the looking",
     "agent.runtime.supervision:open_unseen": "a part that fails keeps no other from opening",
     "agent.ocpp16.link:_try": "whatever an address does, the old way must stay open",
     "agent.ocpp16.link:_talk": "a mistake in one session must not end the link for ever",

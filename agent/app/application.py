@@ -54,8 +54,8 @@ from agent.runtime.executors import Threads
 from agent.runtime.local_list_updates import ListUpdates
 from agent.runtime.next_message import next_message
 from agent.runtime.runtime import Perform, Runtime
-from agent.runtime.supervision import SupervisionThread, Supervisor
-from agent.runtime.supervision_loop import Supervision, SupervisionTimer
+from agent.runtime.supervision import Supervisor
+from agent.runtime.supervision_loop import Supervision, SupervisionThread, SupervisionTimer
 from agent.store import Durable, LogLimits, Store
 from hw.board import open_board
 from hw.ports import Board

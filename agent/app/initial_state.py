@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from agent.config.settings import Settings
 from agent.core.certificates import Certificates
+from agent.core.charging_profiles import RateUnit
 from agent.core.configuration import LIST, SMART, configuration
 from agent.core.connection_profile import at_start
 from agent.core.connection_profile_change import shown
 from agent.core.faults import Fault
 from agent.core.firmware_values import Firmware
 from agent.core.ports import Clock
-from agent.core.state import ChargePoint, Connector, Outbox, Rules, Traits
+from agent.core.state import GRID_LIMIT_W, ChargePoint, Connector, Outbox, Rules, Traits
 from agent.core.values import Boot, ListOwner, QueuedMessage
 from agent.ocpp16.requests import package_version
 from agent.ocppj.connect import approach_of_file
@@ -30,6 +31,7 @@ def initial_state(
 ) -> ChargePoint:
     """The state before the first event: settings, and what was stored."""
     authorization = settings.authorization
+    grid_limit, grid_limit_unit = _grid_limit(settings)
     list_owner = owner_of(settings, is_simulated=not board.is_polled)
     keys = configuration(
         len(settings.connectors),
@@ -49,6 +51,8 @@ def initial_state(
             asks_station=settings.mqtt.enabled and settings.mqtt.process_authorized_token,
             free_charging_id_tag=authorization.free_charging_id_tag,
             supply_a=settings.charge_point.supply_current_a,
+            grid_limit=grid_limit,
+            grid_limit_unit=grid_limit_unit,
             expects_link=bool(settings.central_system.url),
             stop_by_second_tap=authorization.stop_by_second_tap,
             remote_start_takes_first=authorization.remote_start_without_connector == "first",
@@ -64,6 +68,7 @@ def initial_state(
             attempts=0 if oldest is None else oldest.attempts,
         ),
         local_list=durable.local_list,
+        has_open_grid_limit=durable.has_open_grid_limit,
         inoperative=durable.inoperative,
         # Switched off, nobody could clear them: they wait in the store.
         charging_profiles=durable.charging_profiles if SMART in keys.profiles else (),
@@ -95,6 +100,15 @@ def agree_on_boot(store: Store, clock: Clock, boot_id: str) -> Boot:
     if not now.is_trusted:
         clock.believe(boot.booted_at, boot.is_time_known)
     return boot
+
+
+def _grid_limit(settings: Settings) -> tuple[float, RateUnit]:
+    contact = settings.inputs.grid_limit
+    if contact is None:  # a simulated box has the contact all the same
+        return GRID_LIMIT_W, RateUnit.WATT
+    if contact.current_a is not None:
+        return contact.current_a, RateUnit.AMPERE
+    return contact.power_w, RateUnit.WATT
 
 
 def _firmware(settings: Settings, durable: Durable) -> Firmware:

@@ -15,6 +15,7 @@ from agent.cli.commissioning.acceptance import add_acceptance_command
 from agent.cli.commissioning.init import add_init_command
 from agent.cli.console import GREEN, Console, StyledLine, add_command, as_json, note
 from agent.cli.doctor import add_doctor_command
+from agent.cli.grid_limits import add_grid_limits_command
 from agent.cli.local_list import add_list_command
 from agent.cli.manual.command import add_manual_commands
 from agent.cli.manual.tree import offered
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     why = add("why", "show the last card decisions with their reasons", _why)
     why.add_argument("id_tag", nargs="?", metavar="TAG", help="only of this card")
     why.add_argument("--limit", type=int, default=10, metavar="N", help="how many (10)")
+    add_grid_limits_command(commands, common)
     add_list_command(commands, common)
     add_init_command(commands, common)
     add_acceptance_command(commands, common)
@@ -91,6 +93,8 @@ def _add_levers(sim: _CommandLine, common: _CommandLine) -> None:
     unplug.add_argument("--at-car", action="store_true", help="at the car, which no lock holds")
     network = add("network", "the way to the central system is cut, or mended")
     network.add_argument("wanted", choices=("on", "off"), help="whether it works")
+    grid = add("grid-limit", "the grid operator limits the box by its contact, or no longer")
+    grid.add_argument("wanted", choices=("on", "off"), help="whether it is limited")
     tap = add("tap", "a card is held to the reader")
     tap.add_argument("card", metavar="UID", help="hex of its UID (8, 14 or 20 digits), or a tag")
     energy = add("energy", "the car asks for energy, or ceases to")
@@ -219,7 +223,7 @@ def _sim(options: argparse.Namespace) -> int:
             request["card"] = options.card
         case "unplug":
             request["at_car"] = options.at_car
-        case "energy" | "network":
+        case "energy" | "network" | "grid-limit":
             request["wanted"] = options.wanted == "on"
         case "fault":
             request["name"] = options.name

@@ -116,7 +116,7 @@ def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
     if session is not None:
         limit = connector["limit"]
         if limit["source"] != "wiring":
-            yield from (f"             {part}" for part in wrap(f"limited to {limit['words']}", 80))
+            yield from (f"             {part}" for part in wrap(f"limited to {limit['words']}", 67))
         number = session["transaction_id"]
         known_as = "no number yet" if number is None else f"number {number}"
         minutes, seconds = divmod(session["duration_s"], 60)

@@ -11,6 +11,7 @@ from agent.config.settings import Settings
 from hw.lines import Pin, parse_pin
 from hw.settings import (
     ContactorSettings,
+    GridLimitSettings,
     IndicatorSettings,
     LockSettings,
     PlugSettings,
@@ -27,6 +28,7 @@ PINS_OF_DRIVERS: dict[type[Any], dict[str, tuple[str, ...]]] = {
     },
     PlugSettings: {"gpio": ("pin",)},
     SafetyInputSettings: {"gpio": ("pin",)},
+    GridLimitSettings: {"gpio": ("pin",)},
     IndicatorSettings: {"gpio": ("led_pin", "red_pin", "green_pin", "blue_pin", "buzzer_pin")},
 }
 """The pin keys that each driver really uses; those of other drivers may stay in the file."""
@@ -83,7 +85,7 @@ def pin_uses(settings: Settings) -> Iterator[PinUse]:
     for index, connector in enumerate(settings.connectors):
         for name in ("contactor", "lock", "plug"):
             yield from _pins_of(getattr(connector, name), ("connectors", index, name))
-    for name in ("emergency_stop", "residual_current", "door"):
+    for name in ("emergency_stop", "residual_current", "door", "grid_limit"):
         yield from _pins_of(getattr(settings.inputs, name), ("inputs", name))
     yield from _pins_of(settings.indicator, ("indicator",))
 

@@ -15,6 +15,7 @@ from agent.core.id_tag import mask
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
 from agent.runtime.journal import FRESH_S
+from agent.store.grid_limits import GRID_LIMITS_MAX
 
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
@@ -42,7 +43,12 @@ class ControlActions:
 
     def by_name(self) -> Mapping[str, Action]:
         """Every action under the name that a request uses."""
-        return {"status": self.status, "why": self._why, "sim": self._sim}
+        return {
+            "status": self.status,
+            "why": self._why,
+            "grid-limits": self._grid_limits,
+            "sim": self._sim,
+        }
 
     async def status(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """How this charge point is doing."""
@@ -71,6 +77,15 @@ class ControlActions:
         records = await services.threads.read(services.store.decisions, id_tag, limit)
         return [decision_as_data(record) for record in records]
 
+    async def _grid_limits(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        limit = request.get("limit", GRID_LIMITS_MAX)
+        if not _is_whole_number(limit) or not 1 <= limit <= GRID_LIMITS_MAX:
+            raise ControlError(f"limit must be a whole number from 1 to {GRID_LIMITS_MAX}")
+        await self._runtime.journal.wait_until_written(FRESH_S)
+        services = self._services
+        found = await services.threads.read(services.store.grid_limits, limit)
+        return [as_plain_data(asdict(one)) for one in found]
+
     async def _sim(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if self._simulation is None:
             raise ControlError("this box has real hardware: nothing can be simulated on it")
@@ -95,6 +110,8 @@ class ControlActions:
                 simulation.fault(connector_id, str(request.get("name", "")))
             case "clear":
                 simulation.clear(connector_id)
+            case "grid-limit":
+                simulation.grid_limit(bool(request.get("wanted")))
             case "network":
                 if (network := self._services.network) is None:
                     raise ControlError("the network of this box is not simulated")

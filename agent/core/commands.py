@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent.core.commands_rows import ActivateList as ActivateList
+from agent.core.commands_rows import BeginGridLimit as BeginGridLimit
 from agent.core.commands_rows import CacheTag as CacheTag
 from agent.core.commands_rows import ClearCache as ClearCache
 from agent.core.commands_rows import CorrectTimes as CorrectTimes
 from agent.core.commands_rows import DiscardMessage as DiscardMessage
 from agent.core.commands_rows import DropSample as DropSample
+from agent.core.commands_rows import EndGridLimit as EndGridLimit
 from agent.core.commands_rows import EndTransaction as EndTransaction
 from agent.core.commands_rows import KeepSample as KeepSample
 from agent.core.commands_rows import LogSession as LogSession

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.certificates import RemoveRoot, SaveRoot
-from agent.core.charging_profiles import InstalledProfile
+from agent.core.charging_profiles import InstalledProfile, RateUnit
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
 from agent.core.values import (
@@ -214,6 +214,28 @@ class RemoveChargingProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginGridLimit:
+    """The grid operator's contact limits the box from now on: kept as a proof.
+
+    One that an earlier process left open ended with it.
+    """
+
+    begun_at: datetime
+    limit: float
+    unit: RateUnit
+    boot: int = 0  # whose untrusted clock gave the time; 0: it is true
+
+
+@dataclass(frozen=True, slots=True)
+class EndGridLimit:
+    """The grid operator's contact no longer limits the box."""
+
+    ended_at: datetime
+    boot: int = 0  # as above
+    is_found: bool = False  # left open by an earlier process, and found so at the start
+
+
+@dataclass(frozen=True, slots=True)
 class NoteBoot:
     """Remember that the agent runs in this boot; how an earlier process ended is forgotten."""
 
@@ -269,6 +291,8 @@ Row = (
     | SaveConfigurationKey
     | SaveChargingProfile
     | RemoveChargingProfile
+    | BeginGridLimit
+    | EndGridLimit
     | NoteBoot
     | NoteEnding
     | CorrectTimes

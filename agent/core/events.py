@@ -15,6 +15,7 @@ from agent.core.events_devices import ContactorClosed as ContactorClosed
 from agent.core.events_devices import ContactorMended as ContactorMended
 from agent.core.events_devices import ContactorOpened as ContactorOpened
 from agent.core.events_devices import ContactorTripped as ContactorTripped
+from agent.core.events_devices import GridContactChanged as GridContactChanged
 from agent.core.events_devices import LockChanged as LockChanged
 from agent.core.events_devices import LockJammed as LockJammed
 from agent.core.events_devices import MeterFailed as MeterFailed
@@ -285,6 +286,7 @@ _Other = (
     | SelfTestEnded
     | SafetyInputTripped
     | SafetyInputCleared
+    | GridContactChanged
     | PartFaultChanged
     | MeterRead
     | MeterFailed

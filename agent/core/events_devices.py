@@ -54,6 +54,13 @@ class OfferConfirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class GridContactChanged:
+    """The grid operator's contact limits the box, or no longer; said once at the start, too."""
+
+    is_limited: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LockChanged:
     """The lock reached a state, confirmed by its feedback."""
 

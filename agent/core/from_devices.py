@@ -8,6 +8,7 @@ from typing import Any
 from agent.core import (
     authorization_outcome,
     charge_log,
+    charging_profiles_applied,
     contactors,
     meter_values_aligned,
     replies,
@@ -16,13 +17,24 @@ from agent.core import (
 )
 from agent.core import connector as connectors
 from agent.core import events as ev
-from agent.core.commands import Reply, SaveRegister, ShowSignal, Signal
+from agent.core.charging_profiles import CHARGE_POINT
+from agent.core.commands import (
+    BeginGridLimit,
+    EndGridLimit,
+    Reply,
+    SaveRegister,
+    ShowSignal,
+    Signal,
+)
 from agent.core.events import Event, SelfTestBegan, SelfTestEnded
+from agent.core.external_limits import ExternalSource
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
 from agent.core.replace import replace
 from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, Stopping
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, Reading
+
+_GRID = ExternalSource.GRID_OPERATOR
 
 
 def _card_not_taken(turn: Turn, event: ev.CardNotTaken) -> None:
@@ -165,6 +177,22 @@ def _safety_input_cleared(turn: Turn, event: ev.SafetyInputCleared) -> None:
     turn.state = replace(turn.state, faults=turn.state.faults - {SAFETY_INPUTS[event.name]})
 
 
+def _grid_contact_changed(turn: Turn, event: ev.GridContactChanged) -> None:
+    """It limits all connectors together, and each begin and end is kept (§ 14a EnWG)."""
+    now, rules = turn.now, turn.state.rules
+    was_limited = any(limit.source is _GRID for limit in turn.state.external_limits)
+    left_open = turn.state.has_open_grid_limit
+    turn.state = replace(turn.state, has_open_grid_limit=False)
+    limit = rules.grid_limit if event.is_limited else None
+    charging_profiles_applied.external_limit_set(
+        turn, ev.ExternalLimitSet(_GRID, CHARGE_POINT, limit, rules.grid_limit_unit)
+    )
+    if event.is_limited and not was_limited:
+        turn.emit(BeginGridLimit(now.utc, rules.grid_limit, rules.grid_limit_unit, turn.time_mark))
+    elif not event.is_limited and (was_limited or left_open):
+        turn.emit(EndGridLimit(now.utc, turn.time_mark, is_found=left_open))
+
+
 def _part_fault_changed(turn: Turn, event: ev.PartFaultChanged) -> None:
     faults = turn.connector(event.connector_id).faults - {Fault.PART}
     if event.fault is not None:
@@ -281,6 +309,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     ev.SelfTestEnded: _self_test_ended,
     ev.SafetyInputTripped: _safety_input_tripped,
     ev.SafetyInputCleared: _safety_input_cleared,
+    ev.GridContactChanged: _grid_contact_changed,
     ev.PartFaultChanged: _part_fault_changed,
     ev.MeterRead: _meter_read,
     ev.MeterFailed: _meter_failed,

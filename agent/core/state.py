@@ -15,7 +15,7 @@ from agent.core.authorization_attempt import Purpose as Purpose
 from agent.core.authorization_attempt import SessionLimits as SessionLimits
 from agent.core.authorization_attempt import UnansweredAuthorization as UnansweredAuthorization
 from agent.core.certificates import NO_CERTIFICATES, Certificates
-from agent.core.charging_profiles import InstalledProfile
+from agent.core.charging_profiles import InstalledProfile, RateUnit
 from agent.core.configuration import Configuration
 from agent.core.connection_profile import NO_CONNECTION_PROFILES, ConnectionProfiles
 from agent.core.connector_phases import IDLE
@@ -46,6 +46,8 @@ from agent.core.values import (
     Transaction,
 )
 
+GRID_LIMIT_W = 4200.0  # what § 14a EnWG leaves in any case
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -60,6 +62,8 @@ class Rules:
     autocharge: bool = False  # a vehicle may show its address in the place of a card
     asks_station: bool = False  # about each accepted tag (process_authorized_token)
     supply_a: float | None = None  # what feeds all connectors; None: enough for all
+    grid_limit: float = GRID_LIMIT_W  # of all, while the grid operator's contact limits them
+    grid_limit_unit: RateUnit = RateUnit.WATT
     free_charging_id_tag: str = ""  # not empty: every plug-in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False
@@ -307,6 +311,7 @@ class ChargePoint:
     inoperative: frozenset[int] = frozenset()  # what ChangeAvailability wants; 0: all of it
     charging_profiles: tuple[InstalledProfile, ...] = ()
     external_limits: tuple[ExternalLimit, ...] = ()  # those that have not run out
+    has_open_grid_limit: bool = False  # an earlier process ended while the contact limited it
     limits_change_s: float | None = None  # monotonic: something else may be allowed then
     reservations: tuple[Reservation, ...] = ()
     firmware: Firmware = NO_FIRMWARE

@@ -8,8 +8,6 @@ controller or to the wiring.
 from __future__ import annotations
 
 import logging
-import math
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -37,9 +35,6 @@ from hw.ports import (
 
 logger = logging.getLogger(__name__)
 
-PERIOD_BUSY_S = 0.02  # while a contactor is closed
-PERIOD_IDLE_S = 0.1
-BLIND_S = 2.0  # not looked for so long: the thread hangs, nothing may rely on it
 UNREADABLE = "unreadable_input"  # reported like a contact that tripped
 
 
@@ -72,6 +67,7 @@ class Supervisor:
         self._held_trips: dict[int, ev.ContactorTripped] = {}  # until their cause is certain
         self._failing: set[tuple[int, str]] = set()  # parts that were logged in this blindness
         self._tested: frozenset[int] = frozenset()
+        self._is_grid_limited: bool | None = None  # not looked at yet
 
     def let_test(self, *connector_ids: int) -> None:
         """The self-test closes these contactors over empty sockets; without ids it is over."""
@@ -143,11 +139,21 @@ class Supervisor:
             for name in sorted(new):
                 self._post(ev.SafetyInputTripped(name))
             self._tripped |= new  # posted once, also when a part below raises at every look
+        self._report_grid_contact()
         for parts, reading in zip(self._board.connectors, readings, strict=True):
             self._watch(parts, reading, bool(new), now_s)
         for name in sorted(self._tripped - tripped):
             self._post(ev.SafetyInputCleared(name))
         self._tripped = tripped
+
+    def _report_grid_contact(self) -> None:
+        contact = self._board.grid_contact
+        if contact is None:
+            return
+        is_limited = contact.is_tripped
+        if is_limited is not self._is_grid_limited:
+            self._is_grid_limited = is_limited
+            self._post(ev.GridContactChanged(is_limited))
 
     def _tell_that_it_is_blind(self, error: BaseException) -> None:
         if not self._is_blind:
@@ -341,60 +347,3 @@ def _translated(connector_id: int, happened: ContactorEvent | LockEvent) -> Even
             return ev.LockChanged(connector_id, LockState[state.name])
         case LockJammed(wanted):
             return ev.LockJammed(connector_id, LockState[wanted.name])
-
-
-class SupervisionThread:
-    """Steps a supervisor in a thread of its own: 50 times a second while energy flows, else 10."""
-
-    def __init__(self, supervisor: Supervisor, monotonic: Callable[[], float]) -> None:
-        self._supervisor = supervisor
-        self._monotonic = monotonic
-        self._look_now = threading.Event()
-        self._must_end = False
-        self._looked_at_s: float | None = None
-        self._thread = threading.Thread(target=self._run, name="supervision", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._looked_at_s = self._monotonic()
-        self._thread.start()
-
-    def look_now(self) -> None:
-        """Something was ordered: do not wait for the next round."""
-        self._look_now.set()
-
-    @property
-    def is_looking(self) -> bool:
-        """False when it should have looked and has not: then nothing may be kept closed."""
-        looked_at_s = self._looked_at_s
-        return looked_at_s is None or self._monotonic() - looked_at_s < BLIND_S
-
-    def shut_down(self) -> None:
-        """End the thread, within a second. Safe to repeat."""
-        self._must_end = True
-        self._look_now.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
-
-    def _run(self) -> None:
-        try:
-            while not self._must_end:
-                now_s = self._monotonic()
-                self._supervisor.step(now_s)
-                self._looked_at_s = now_s
-                if self._look_now.wait(self._rest_s()):
-                    self._look_now.clear()
-        finally:
-            if not self._must_end:  # no more looks: nothing closes, systemd starts anew
-                self._looked_at_s = -math.inf
-                self._supervisor.open_unseen(self._monotonic())
-
-    def _rest_s(self) -> float:
-        try:
-            period_s = PERIOD_BUSY_S if self._supervisor.is_busy else PERIOD_IDLE_S
-            due_s = self._supervisor.due_at()
-        except BaseException:  # noqa: BLE001 - the look has told of it; the next one must come
-            return PERIOD_IDLE_S
-        if due_s is None:
-            return period_s
-        return min(period_s, max(0.001, due_s - self._monotonic()))

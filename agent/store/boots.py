@@ -14,12 +14,19 @@ from datetime import datetime, timedelta
 
 from agent.core.commands import CorrectTimes, NoteBoot, NoteEnding
 from agent.core.values import Boot, Instant, StopReason
-from agent.store import charge_log
 from agent.store.instants import instant_of, instant_text
 from agent.store.messages import shifted, time_of
 
 POSSIBLE_FROM_YEAR = 2024
 _MICROSECOND = timedelta(microseconds=1)
+
+# Times besides those of the outbox: table, column, and the column of the boot that gave it.
+_TIMES = (
+    ("charge_log", "begun_at", "begun_boot"),
+    ("charge_log", "ended_at", "ended_boot"),
+    ("grid_limits", "begun_at", "begun_boot"),
+    ("grid_limits", "ended_at", "ended_boot"),
+)
 
 # The last moment that is known for sure.
 _LAST_KNOWN = """
@@ -99,15 +106,24 @@ def correct_times(connection: sqlite3.Connection, row: CorrectTimes) -> None:
         "UPDATE boots SET booted_at = ?, is_time_known = 1 WHERE number = ?",
         (instant_text(row.booted_at), row.boot),
     )
-    waiting = connection.execute("SELECT DISTINCT boot FROM outbox WHERE boot > 0").fetchall()
-    marks = {mark for (mark,) in waiting} | charge_log.marks(connection)
     bound = row.booted_at
-    for mark in sorted(marks, reverse=True):
+    for mark in sorted(_marks(connection), reverse=True):
         first, last = _span(connection, mark)
         shift = row.booted_at - believed_at if mark == row.boot else _shift_before(bound, last)
         _move(connection, mark, shift)
         if mark != row.boot and first is not None:
             bound = min(bound, first + shift)
+
+
+def _marks(connection: sqlite3.Connection) -> set[int]:
+    """The boots whose untrusted clocks gave times that still stand somewhere."""
+    found = {
+        mark
+        for table, _, boot in _TIMES
+        for (mark,) in connection.execute(f"SELECT {boot} FROM {table} WHERE {boot} > 0")
+    }
+    waiting = connection.execute("SELECT DISTINCT boot FROM outbox WHERE boot > 0")
+    return found | {mark for (mark,) in waiting}
 
 
 def _shift_before(bound: datetime, last: datetime | None) -> timedelta:
@@ -118,7 +134,10 @@ def _shift_before(bound: datetime, last: datetime | None) -> timedelta:
 
 def _span(connection: sqlite3.Connection, mark: int) -> tuple[datetime | None, datetime | None]:
     rows = connection.execute("SELECT payload FROM outbox WHERE boot = ?", (mark,))
-    times = [time_of(payload) for (payload,) in rows] + charge_log.times_of(connection, mark)
+    times = [time_of(payload) for (payload,) in rows]
+    for table, time, boot in _TIMES:
+        texts = connection.execute(f"SELECT {time} FROM {table} WHERE {boot} = ?", (mark,))
+        times += [instant_of(text) for (text,) in texts]
     known = [at for at in times if at is not None]
     return min(known, default=None), max(known, default=None)
 
@@ -137,8 +156,8 @@ def _move(connection: sqlite3.Connection, mark: int, shift: timedelta) -> None:
         " boot = 0 WHERE boot = ?",
         (mark,),
     )
-    for time, boot in charge_log.TIMES:
+    for table, time, boot in _TIMES:
         connection.execute(
-            f"UPDATE charge_log SET {time} = moved_instant({time}), {boot} = 0 WHERE {boot} = ?",
+            f"UPDATE {table} SET {time} = moved_instant({time}), {boot} = 0 WHERE {boot} = ?",
             (mark,),
         )

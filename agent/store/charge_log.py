@@ -165,29 +165,6 @@ def _months_before(now: datetime, months: int) -> datetime:
     return first - timedelta(days=1)
 
 
-# --- correcting times: see ``agent.store.boots`` -------------------------------------------------
-
-TIMES = (("begun_at", "begun_boot"), ("ended_at", "ended_boot"))
-
-
-def marks(connection: sqlite3.Connection) -> set[int]:
-    """The boots whose untrusted clocks gave times that still stand here."""
-    found = connection.execute(
-        "SELECT begun_boot FROM charge_log WHERE begun_boot > 0"
-        " UNION SELECT ended_boot FROM charge_log WHERE ended_boot > 0"
-    )
-    return {mark for (mark,) in found}
-
-
-def times_of(connection: sqlite3.Connection, mark: int) -> list[datetime]:
-    """The times that the untrusted clock of this boot gave."""
-    found: list[datetime] = []
-    for time, boot in TIMES:
-        rows = connection.execute(f"SELECT {time} FROM charge_log WHERE {boot} = ?", (mark,))
-        found += [instant_of(text) for (text,) in rows]
-    return found
-
-
 # --- reading -------------------------------------------------------------------------------------
 
 _WANTED = """

@@ -32,6 +32,7 @@ STEPS = (
     "create_registers",
     "create_charge_log",
     "create_certificates",
+    "create_grid_limits",
 )
 
 

@@ -27,6 +27,7 @@ from agent.core.values import (
 from agent.platform.errors import StoreError
 from agent.store.certificates import read_roots
 from agent.store.device_state import read_connection_profiles, read_firmware, read_registers
+from agent.store.grid_limits import has_open
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message
@@ -58,6 +59,7 @@ class Durable:
     firmware: FirmwareUpdate | None = None
     approaches: ConnectionProfiles | None = None
     certificates: tuple[InstalledRoot, ...] = ()
+    has_open_grid_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
         firmware=read_firmware(reader),
         approaches=read_connection_profiles(reader),
         certificates=read_roots(reader),
+        has_open_grid_limit=has_open(reader),
         charging_profiles=read_profiles(reader),
     )
 

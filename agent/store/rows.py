@@ -15,11 +15,13 @@ from typing import assert_never
 from agent.core.certificates import RemoveRoot, SaveRoot
 from agent.core.commands import (
     ActivateList,
+    BeginGridLimit,
     CacheTag,
     ClearCache,
     CorrectTimes,
     DiscardMessage,
     DropSample,
+    EndGridLimit,
     EndTransaction,
     KeepSample,
     LogSession,
@@ -50,6 +52,7 @@ from agent.store import (
     certificates,
     charge_log,
     device_state,
+    grid_limits,
     profiles,
     samples,
     transactions,
@@ -106,6 +109,8 @@ def write_row(row: Row, writing: Writing) -> None:
             connection.execute("DELETE FROM authorization_cache")
         case ActivateList():
             _activate_list(row, writing)
+        case BeginGridLimit() | EndGridLimit():
+            grid_limits.write(connection, row)
         case NoteBoot():
             boots.note_boot(connection, row)
         case NoteEnding():

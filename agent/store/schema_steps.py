@@ -359,3 +359,22 @@ def create_certificates(database: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def create_grid_limits(database: Database) -> None:
+    """Create the proof of when the grid operator's contact limited the box."""
+    database.execute(
+        """
+        CREATE TABLE grid_limits (
+            number INTEGER PRIMARY KEY,
+            begun_at TEXT NOT NULL,
+            ended_at TEXT,
+            limit_value REAL NOT NULL,
+            unit TEXT NOT NULL,
+            is_end_found INTEGER NOT NULL DEFAULT 0,
+            begun_boot INTEGER NOT NULL,
+            ended_boot INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """
+    )

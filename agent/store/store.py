@@ -31,6 +31,7 @@ from agent.store import local_list as lists
 from agent.store.boots import read_ending, read_this_boot
 from agent.store.charge_log import USUAL_LIMITS, LogLimits, read_session_sums, read_sessions
 from agent.store.database_file import DatabaseFile, as_store_errors, close_database, open_database
+from agent.store.grid_limits import read_grid_limits
 from agent.store.local_list import ListHead, ListStaging
 from agent.store.quota import QUEUE_BYTES_MAX, Quota, bytes_used, thin, thinned
 from agent.store.reading import (
@@ -219,6 +220,7 @@ class Store:
     session_sums = _read("Cannot read the charge log", read_session_sums)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
+    grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits)
     parked_with = _read("Cannot read the outbox", read_parked_with)
 
     def outbox_summary(self) -> OutboxSummary:

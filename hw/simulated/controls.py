@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hw.simulated.front_panel import SimulatedInput
+from hw.simulated.front_panel import SimulatedGridContact, SimulatedInput
 from hw.simulated.outlet import SimulatedOutlet
 from hw.simulated.part import FAULT_NAMES, InjectedFault, SimulatedFault, SimulatedPart
 from hw.simulated.reader import SimulatedReader
@@ -47,11 +47,13 @@ class SimulationControls:
         inputs: Mapping[str, SimulatedInput],
         subscribers: Subscribers,
         one_reader_each: bool = False,
+        grid_contact: SimulatedGridContact | None = None,
     ) -> None:
         self._outlets = outlets
         self._one_reader_each = one_reader_each
         self._reader = reader
         self._inputs = inputs
+        self._grid_contact = grid_contact
         self._subscribers = subscribers
         self._times_mended = dict.fromkeys(outlets, 0)
 
@@ -153,6 +155,13 @@ class SimulationControls:
         """Names of the parts that are simulated, the reader of the box among them."""
         names = self._outlet(connector_id).simulated_names()
         return names if self._reader is None else names | {"reader"}
+
+    def grid_limit(self, is_limited: bool) -> None:
+        """Let the grid operator limit the box by its contact, or no longer."""
+        if self._grid_contact is None:
+            raise ValueError("the grid operator's contact is not simulated")
+        self._grid_contact.limit(is_limited)
+        self._subscribers.notify()
 
     def fault(self, connector_id: int, name: str) -> None:
         """Break what this fault breaks, on the connector or on the whole box."""

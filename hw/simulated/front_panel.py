@@ -1,4 +1,4 @@
-"""Simulated safety contacts and indicator."""
+"""Simulated safety contacts, grid operator's contact and indicator."""
 
 from __future__ import annotations
 
@@ -19,6 +19,24 @@ class SimulatedInput(SimulatedPart):
     def is_tripped(self) -> bool:
         """True while the contact asks to open."""
         return bool(self.faults)
+
+    def shut_down(self) -> None:
+        """Nothing to release."""
+        self.note("shut down")
+
+
+class SimulatedGridContact(SimulatedPart):
+    """The grid operator's contact; it is no fault that it limits."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.is_tripped = False
+
+    def limit(self, is_limited: bool) -> None:
+        """Let the grid operator limit the box, or no longer."""
+        if is_limited is not self.is_tripped:
+            self.is_tripped = is_limited
+            self.note("limits" if is_limited else "limits no more")
 
     def shut_down(self) -> None:
         """Nothing to release."""

@@ -53,6 +53,7 @@ WORDS: dict[tuple[str, ...], list[str]] = {
     ("sim", "energy"): ["on"],
     ("sim", "fault"): ["door"],
     ("sim", "network"): ["on"],
+    ("sim", "grid-limit"): ["on"],
     ("init",): ["--yes", "--identity", "CP-1", "--force"],
     ("acceptance",): ["--only", "ready"],
 }

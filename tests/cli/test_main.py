@@ -235,7 +235,16 @@ def test_every_command_and_every_lever_has_its_help(capsys):
     commands = _subcommands(command_line.parser())
     assert {"run", "demo", "check-config", "status", "why", "safe-state", "sim"} <= set(commands)
     levers = _subcommands(commands["sim"])
-    assert set(levers) == {"plug", "unplug", "network", "tap", "energy", "fault", "clear"}
+    assert set(levers) == {
+        "plug",
+        "unplug",
+        "network",
+        "tap",
+        "energy",
+        "fault",
+        "clear",
+        "grid-limit",
+    }
     for words in [[name] for name in commands] + [["sim", name] for name in levers]:
         with pytest.raises(SystemExit) as end:
             main([*words, "--help"])

@@ -81,7 +81,7 @@ def test_a_session_that_is_limited_is_told_by_whom_in_80_columns():
     words = "6 A: a share of 12 A for all connectors: charging profile 3 (" + "long " * 9 + ")"
     limited = {**CONNECTOR, "limit": {"current_a": 6, "source": "charging_profile", "words": words}}
     found = lines(connectors=[limited])[4:6]
-    assert all(line.startswith(" " * 13) and len(line) <= 93 for line in found)
+    assert all(line.startswith(" " * 13) and len(line) <= 80 for line in found)
     assert " ".join(line.strip() for line in found) == f"limited to {words}"
 
 

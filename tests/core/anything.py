@@ -116,6 +116,9 @@ class Anything:
             limit_a = math.inf if event.limit is None else event.limit
             valid_for_s = math.inf if event.valid_for_s is None else event.valid_for_s
             self.external[event.source, event.connector_id] = (limit_a, now_s + valid_for_s)
+        if isinstance(event, ev.GridContactChanged):
+            limit_a = 4200 / 690 if event.is_limited else math.inf
+            self.external[ExternalSource.GRID_OPERATOR, 0] = (limit_a, math.inf)
         offered = self.witness.offered
         for (_, place), (limit_a, until_s) in self.external.items():
             offered_a = offered.get(place, 0.0) if place else sum(offered.values())

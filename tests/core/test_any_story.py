@@ -139,6 +139,7 @@ FROM_PARTS = st.one_of(
     told(st.builds(ev.PartFaultChanged, connector_ids, st.none() | part_faults)),
     told(st.builds(ev.SafetyInputTripped, inputs)),
     told(st.builds(ev.SafetyInputCleared, inputs)),
+    told(st.builds(ev.GridContactChanged, st.booleans())),
     told(st.builds(ev.MeterRead, connector_ids, st.builds(reading, st.integers(0, 5000)))),
     told(st.builds(ev.MeterFailed, connector_ids, st.just("silent"))),
     told(st.sampled_from([ev.ReaderFailed("dead"), ev.ReaderRecovered()])),

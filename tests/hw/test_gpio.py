@@ -17,7 +17,13 @@ from hw.gpio import (
     open_lock,
 )
 from hw.ports import BoardError, ContactorClosed, ContactorTripped, LockChanged, LockState, Trip
-from hw.settings import ContactorSettings, LockSettings, PlugSettings, SafetyInputSettings
+from hw.settings import (
+    ContactorSettings,
+    GridLimitSettings,
+    LockSettings,
+    PlugSettings,
+    SafetyInputSettings,
+)
 
 
 class Clock:
@@ -408,3 +414,12 @@ def test_pins_with_pwm_are_those_of_lgpio_on_the_chip_of_the_header(tmp_path):
         str(tmp_path),
     )
     assert answer == "chip 4 closed True True []\n"
+
+
+@pytest.mark.parametrize("normally_closed", [True, False])
+def test_a_broken_wire_of_the_grid_operators_contact_limits_where_it_is_normally_closed(
+    pins, normally_closed
+):
+    settings = GridLimitSettings(pin=24, normally_closed=normally_closed)
+    contact = GpioSafetyInput("grid_limit", settings, pins)  # nothing is connected
+    assert contact.is_tripped is normally_closed

@@ -493,3 +493,18 @@ def test_shutting_the_box_down_opens_and_lets_go():
     assert not world.one.contactor.contacts.is_closed
     assert world.one.pilot.offered_a == 0
     assert not world.one.lock.bolt.is_locked
+
+
+def test_the_grid_operators_contact_limits_by_its_own_lever_and_is_no_fault():
+    world = World()
+    contact = world.board.grid_contact
+    assert not contact.is_tripped
+    world.controls.grid_limit(True)
+    world.controls.grid_limit(True)
+    assert contact.is_tripped
+    world.controls.clear(1)
+    assert contact.is_tripped
+    world.controls.grid_limit(False)
+    assert not contact.is_tripped
+    world.board.shut_down()
+    assert [what for _, what in contact.history] == ["limits", "limits no more", "shut down"]

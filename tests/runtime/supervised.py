@@ -84,6 +84,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.now_s = BOOT_S
         self.plug, self.pilot = Contact(True), self.make_pilot(self._clock)
+        self.grid_contact = Contact()
         self.inputs = {name: Contact() for name in INPUTS}
         settings = ContactorSettings(driver="simulated", min_off_s=0)
         self.contactor = SimulatedContactor("contactor", settings, self._clock)
@@ -94,6 +95,7 @@ class Bench:
             reader=None,
             safety_inputs=dict(self.inputs),
             indicator=SimulatedIndicator(self._clock),
+            grid_contact=self.grid_contact,
             is_polled=self.is_polled,
         )
         self.supervisor = Supervisor(self.board, self.posted.append)

@@ -327,7 +327,8 @@ def test_every_order_has_somebody_who_performs_it():
     from agent.app.application import LINK_COMMANDS
     from agent.maintenance.firmware_install import FirmwareWorker
     from agent.runtime.devices import Devices
-    from agent.runtime.supervision import SupervisionThread, Supervisor
+    from agent.runtime.supervision import Supervisor
+    from agent.runtime.supervision_loop import SupervisionThread
     from hw.ports import Board
     from hw.settings import ReaderSettings
 

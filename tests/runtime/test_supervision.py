@@ -13,7 +13,8 @@ from agent.core import events as ev
 from agent.core.events import Event
 from agent.core.values import LockState, PilotState
 from agent.runtime.plug_contact import DEBOUNCE_S
-from agent.runtime.supervision import BLIND_S, SupervisionThread, Supervisor
+from agent.runtime.supervision import Supervisor
+from agent.runtime.supervision_loop import BLIND_S, SupervisionThread
 from hw import ports
 from hw.ports import ConnectorParts, ContactorRefused
 from hw.settings import ContactorSettings
@@ -213,11 +214,22 @@ def test_while_it_charges_a_plug_that_goes_opens_at_once_and_is_told_before_the_
 # --- the first look ------------------------------------------------------------------------------
 
 
+def test_the_grid_operators_contact_is_told_when_it_changes_and_opens_nothing():
+    bench = Bench().charge()
+    bench.grid_contact.is_made = True
+    assert bench.step() == [ev.GridContactChanged(True)]
+    assert bench.step() == []
+    bench.grid_contact.is_made = False
+    assert bench.step() == [ev.GridContactChanged(False)]
+    assert bench.contactor.is_closed
+
+
 def test_the_first_look_tells_where_everything_stands():
     bench = Bench()
     bench.supervisor.first_look(bench.now_s)
     assert bench.posted == [
         ev.LockChanged(1, LockState.UNLOCKED),
+        ev.GridContactChanged(False),
         ev.OfferConfirmed(1, 16.0),
         ev.CablePluggedIn(1),
         ev.PilotChanged(1, PilotState.C),
@@ -268,7 +280,7 @@ def test_the_thread_looks_again_and_again_until_it_is_shut_down():
 
 
 def test_the_thread_looks_at_once_when_something_was_ordered(monkeypatch):
-    monkeypatch.setattr("agent.runtime.supervision.PERIOD_IDLE_S", 3600.0)
+    monkeypatch.setattr("agent.runtime.supervision_loop.PERIOD_IDLE_S", 3600.0)
     supervisor = WatchedSupervisor(Bench())
     thread = SupervisionThread(supervisor, lambda: 0.0)
     thread.start()

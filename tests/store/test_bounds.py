@@ -53,7 +53,8 @@ LIVES = {
 }
 # Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (three times), by the connectors (as often),
 # by MaxChargingProfilesInstalled, CertificateStoreMaxLength and StopTransactionMaxMeterValues, by
-# storage.sessions_max (test_charge_log.py), and by the steps.
+# storage.sessions_max (test_charge_log.py), by two years and a number (test_grid_limits.py), and by
+# the steps.
 OTHERS = {
     "local_list",
     "local_list_version",
@@ -67,6 +68,7 @@ OTHERS = {
     "approaches",
     "stop_samples",
     "charge_log",
+    "grid_limits",
     "_sqlite_migrations",
 }
 
