@@ -60,6 +60,7 @@ class AgentBridge:
         self.lists = services.lists
         self.store = services.store
         self.frame_log = services.frame_log
+        self.taps = services.taps
         self.make_id = services.make_id
         self.counters = Counters()
         services.observers.append(self.counters.observe)

@@ -167,7 +167,8 @@ class ReadModels:
         """The last decisions about cards, newest first."""
         return [
             DecisionResponse(
-                **decision_as_data(record) | {"decided_at": text_of(record.decided_at)}
+                **decision_as_data(record, self._agent.taps.steps_to(record))
+                | {"decided_at": text_of(record.decided_at)}
             )
             for record in await self._agent.decisions(id_tag, limit)
         ]

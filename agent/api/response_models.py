@@ -221,6 +221,15 @@ class LocalAuthListResponse(Model):
     list_version: int
 
 
+class StepResponse(Model):
+    """One step on the way of a card at the reader, and how long after its reading it was taken."""
+
+    step: str
+    after_s: float
+    says: str
+    is_refusal: bool
+
+
 class DecisionResponse(Model):
     """Why a tag was accepted or refused; the tag is masked."""
 
@@ -237,6 +246,7 @@ class DecisionResponse(Model):
     detail: str
     reason: str
     next: str
+    steps: list[StepResponse]  # of one of the last taps since the start; of others none
 
 
 class DecisionListResponse(Model):

@@ -26,6 +26,7 @@ from agent.control.local_list import ListActions
 from agent.control.parked_messages import ParkedMessages
 from agent.control.server import Action
 from agent.control.services import Observer, Services
+from agent.control.taps import Taps, Turned
 from agent.core import commands as co
 from agent.core import events as ev
 from agent.core.certificates import trusted_roots
@@ -93,6 +94,7 @@ class Application:
         self._clock = self._environment.clock
         self._service = service or ServiceManager(self._clock.monotonic_s)
         self._observers: list[Observer] = []
+        self._taps = Taps()
         self._must_end: asyncio.Future[bool] | None = None
         # Known while it runs.
         self.board: Board | None = None
@@ -243,6 +245,7 @@ class Application:
             observe=self._observe,
             on_turn=tell_that_we_are_alive,
             turn_at_least_every_s=self._service.period_s,
+            written=lambda rows: self._taps.written(rows, self._clock.monotonic_s()),
         )
 
     def _make_devices(
@@ -315,6 +318,7 @@ class Application:
             network=network,
             frame_log=frame_log,
             parked=ParkedMessages(runtime, store, threads.read),
+            taps=self._taps,
             observers=self._observers,
         )
 
@@ -372,6 +376,7 @@ class Application:
         for line in event_log.sentences(before, event, after, commands):
             is_warning = isinstance(line, event_log.WarningLine)
             event_logger.log(logging.WARNING if is_warning else logging.INFO, "%s", line)
+        self._taps.turned(Turned(before, event, after, commands), self._clock.now())
         for observer in tuple(self._observers):
             observer(event, commands)
 

@@ -195,7 +195,7 @@ def _why(options: argparse.Namespace) -> int:
         print("no card has been decided on yet" if options.id_tag is None else "never seen here")
     else:
         Console(sys.stdout).tell(
-            status_view.decision_line(decision, with_time=True) for decision in decisions
+            line for decision in decisions for line in status_view.decision_lines(decision)
         )
     return 0
 

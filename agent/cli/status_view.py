@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
+from agent.control.taps import way_line
 from agent.maintenance.findings import Finding
 
 _STATUS_COLOURS = {
@@ -168,6 +169,13 @@ def decision_line(decision: Mapping[str, Any], with_time: bool = False) -> Style
     return StyledLine(
         time + decision["line"], f"card {decision['id_tag']} {decision['verdict']}", colour
     )
+
+
+def decision_lines(decision: Mapping[str, Any]) -> Iterator[str]:
+    """What was decided about a card and when; of one of the last taps also its way."""
+    yield decision_line(decision, with_time=True)
+    if decision["steps"]:
+        yield f"  {way_line(decision['steps'])}"
 
 
 def finding_line(finding: Finding) -> StyledLine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ class ControlActions:
         await self._runtime.journal.wait_until_written(FRESH_S)
         services = self._services
         records = await services.threads.read(services.store.decisions, id_tag, limit)
-        return [decision_as_data(record) for record in records]
+        return [decision_as_data(record, services.taps.steps_to(record)) for record in records]
 
     async def _grid_limits(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         limit = request.get("limit", GRID_LIMITS_MAX)
@@ -122,7 +122,9 @@ class ControlActions:
     async def _tap(self, request: Mapping[str, Any]) -> dict[str, Any]:
         card = str(request.get("card", ""))
         record = await present_card(self._services, card, connector_id=_connector_of(request))
-        return {"decision": None if record is None else decision_as_data(record)}
+        if record is None:
+            return {"decision": None}
+        return {"decision": decision_as_data(record, self._services.taps.steps_to(record))}
 
 
 async def present_card(
@@ -157,8 +159,13 @@ def _is_whole_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def decision_as_data(record: DecisionRecord) -> dict[str, Any]:
-    """A decision as plain data, the tag masked, with its reason in words."""
+def decision_as_data(
+    record: DecisionRecord, steps: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """A decision as plain data, the tag masked, with its reason in words.
+
+    ``steps``: of the tap that led to it (``Taps.steps_to``).
+    """
     rule = Rule[record.rule]
     return {
         **as_plain_data(asdict(record)),
@@ -167,4 +174,5 @@ def decision_as_data(record: DecisionRecord) -> dict[str, Any]:
         "reason": rule.says,
         "next": rule.then,
         "line": decision_line(record),
+        "steps": list(steps),
     }

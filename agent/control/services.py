@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from agent.config.settings import Settings
 from agent.control.parked_messages import ParkedMessages
+from agent.control.taps import Taps
 from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.ports import Clock
@@ -38,4 +39,5 @@ class Services:
     network: NetworkSwitch | None  # between a simulated box and its central system
     frame_log: FrameLog
     parked: ParkedMessages
+    taps: Taps
     observers: list[Observer]  # called after every turn

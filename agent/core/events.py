@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.core.authorization_attempt import Purpose
 from agent.core.authorization_reasons import Rule
@@ -73,6 +73,7 @@ class TagPresented:
     contract: Contract | None = None  # of an ISO 15118 vehicle
     source: Source = Source.READER
     request_id: str | None = None  # a TagReply with this id says what became of it
+    read_s: float | None = field(default=None, compare=False)  # monotonic, at the own reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,7 +267,15 @@ class Devices:
             return
         served = self._served if read.connector_id is None else (read.connector_id,)
         request_id = read.request_id
-        self._post(ev.TagPresented(id_tag, served, is_random=is_random, request_id=request_id))
+        self._post(
+            ev.TagPresented(
+                id_tag,
+                served,
+                is_random=is_random,
+                request_id=request_id,
+                read_s=self._clock.monotonic_s(),
+            )
+        )
 
 
 def _reading(reading: MeterReading, read_at: datetime) -> Reading:

@@ -43,11 +43,13 @@ class Journal:
         executor: Executor,
         perform: Callable[[AfterCommit], None],
         post: Callable[[Event], None],
+        written: Callable[[Sequence[Row]], None] = lambda rows: None,
     ) -> None:
         self._commit = commit
         self._executor = executor
         self._perform = perform
         self._post = post
+        self._written = written
         self._waiting: deque[_Batch] = deque()
         self._is_committing = False
         self._has_failed = False
@@ -109,6 +111,7 @@ class Journal:
         finally:
             self._is_committing = False
         self._recovered()
+        self._written(rows)
         for batch in batches:
             for order in batch.orders:
                 self._perform(order)

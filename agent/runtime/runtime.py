@@ -56,7 +56,8 @@ class Runtime:
     """Turns events into state, rows and commands; nothing else changes the state.
 
     ``observe`` is called after every turn with the state before, the event, the state after and the
-    commands. ``turn_at_least_every_s`` makes it turn even when nothing happens, for the watchdog.
+    commands; ``written`` after every commit with its rows. ``turn_at_least_every_s`` makes it turn
+    even when nothing happens, for the watchdog.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Runtime:
         observe: Observe,
         on_turn: Callable[[], None] = lambda: None,
         turn_at_least_every_s: float | None = None,
+        written: Callable[[Sequence[Row]], None] = lambda rows: None,
     ) -> None:
         self.state = state
         self._clock = clock
@@ -84,7 +86,7 @@ class Runtime:
         self._request_ids = itertools.count(1)
         self._has_ended = False
         self._loop = asyncio.get_running_loop()
-        self.journal = Journal(commit, executor, self._perform_patient, self.post)
+        self.journal = Journal(commit, executor, self._perform_patient, self.post, written)
 
     def current_state(self) -> ChargePoint:
         """The state after the last turn."""

@@ -67,6 +67,8 @@ def test_decisions_tell_the_reason_and_no_whole_tag(charger: Charger):
         "SE..34",
     )
     assert told["reason"]
+    assert told["steps"][0] == {"step": "read", "after_s": 0.0, "says": "", "is_refusal": False}
+    assert "decided" in [step["step"] for step in told["steps"]]
     mine = charger.get("/ocpp/decisions", id_tag=TAG.lower()).json()["data"]
     assert {found["id_tag"] for found in mine} == {"SE..34"}
     assert charger.get("/ocpp/decisions", id_tag="X" * 21).status_code == 422

@@ -48,6 +48,20 @@ def test_a_refused_card_shows_its_reason_and_is_added_to_the_list(open_page, cha
     charger.until(lambda: charger.state.local_list.entries == 0)
 
 
+def test_the_way_of_the_last_card_is_drawn_with_its_times_and_its_end(open_page, charger):
+    charger.post("cache/reset")
+    visit = open_page()
+    visit.press("Plug the car in")
+    visit.press("The usual card")
+    way = visit.page.locator(".way li")
+    way.get_by_text("closed", exact=True).wait_for()
+    steps = [words.split("\n")[0] for words in way.locator("strong").all_inner_texts()]
+    assert steps == ["read", "looked up", "asked", "decided", "locked", "on disk", "closed"]
+    visit.press("A blocked card")
+    ended = visit.page.locator(".way .ended")
+    ended.get_by_text("another card is charging").wait_for()
+
+
 def test_remembered_answers_are_forgotten_only_when_asked_once_more(open_page, charger):
     visit = open_page()
     visit.press("A blocked card")

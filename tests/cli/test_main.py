@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -103,7 +104,9 @@ async def test_a_session_played_from_the_command_line(tmp_path, capsys):
         assert await command("why") == 0
         assert "card 04..80 accepted" in capsys.readouterr().out
         assert await command("why", CARD, "--limit", "1") == 0
-        assert len(capsys.readouterr().out.splitlines()) == 1
+        decision, way = capsys.readouterr().out.splitlines()
+        assert "card 04..80 accepted" in decision
+        assert re.fullmatch(r"  read, looked up \+.*, decided \+.*, on disk \+.*, closed \+.*", way)
         assert await command("why", "NEVER") == 0
         assert capsys.readouterr().out == "never seen here\n"
 

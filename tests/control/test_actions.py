@@ -61,6 +61,9 @@ async def test_why_tells_the_newest_first_of_one_card_or_of_all(tmp_path):
         assert refused["reason"] == "the central system refuses this card"
         assert refused["next"].startswith("look the card up")
         assert refused["line"].startswith("card 04..C4 refused")
+        assert [step["step"] for step in refused["steps"]] == [
+            "read", "looked up", "asked", "decided",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("limit", [0, -1, DECISIONS_MAX + 1, "ten", 1.5, None, True])

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from agent.control.taps import after
 from agent.core.values import AuthorizationStatus
 
 NOTHING = "\N{EN DASH}"
@@ -39,6 +40,7 @@ def _environment() -> Environment:
         minutes=minutes,
         clock=clock,
         ago=ago,
+        after=after,
         in_words=in_words,
     )
     return environment

@@ -14,6 +14,7 @@ from agent.api.page.power import HEIGHT, WIDTH, PowerHistory
 from agent.api.page.rendering import render
 from agent.control.event_log import decision_line
 from agent.control.snapshot import charge_point_snapshot
+from agent.control.taps import tap_as_data
 from agent.core import faults
 from agent.core.authorization_reasons import Rule
 from agent.core.contactors import LOCKS_OUT
@@ -90,9 +91,10 @@ class Views:
                 for pair in zip(state.connectors, shown["connectors"], strict=True)
                 for part in self._connector(*pair, link, scopes)
             ),
+            self._panel(scopes),
+            self._tap(),
             await self._cards(scopes),
             await self._link_part(link, scopes),
-            self._panel(scopes),
         ]
 
     @property
@@ -182,6 +184,12 @@ class Views:
             for record in records
         ]
         return self._part("cards", rows=rows, now=now, problem=problem)
+
+    def _tap(self) -> PagePart:
+        taps = self._agent.taps.last
+        return self._part(
+            "tap", tap=tap_as_data(taps[0]) if taps else None, now=self._agent.now().utc
+        )
 
     @property
     def may_change_list(self) -> bool:
