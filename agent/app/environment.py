@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.api.limits import RequestLimits
     from agent.maintenance.firmware_install import RunCommand
     from agent.maintenance.transfer.file_transfer import Transfers
-    from agent.mqtt.client import Connect as ConnectBroker
+    from agent.mqtt.kept_connection import Connect as ConnectBroker
 
 
 def _threads(name: str) -> Executor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from hw.settings import (
     BoardSettings,
@@ -157,21 +158,69 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MqttSettings:
-    """The station bus: authorization messages over MQTT."""
+class BrokerSettings:
+    """How an MQTT broker is reached: the same for the station bus and for the house."""
 
-    enabled: bool = setting(False, "talk to the other services of the station")
-    host: str = setting("127.0.0.1", "where the broker is")
+    SECTION: ClassVar[str]
+
+    enabled: bool
+    host: str
     port: int = setting(1883, "its port; 8883 is usual with TLS", low=1, high=65535)
     username: str = setting("", "user name at the broker; empty = none")
     password_file: str = setting("", "file with the password: one line")
     ca_file: str = setting("", "CA certificate of the broker; not empty = TLS")
+    topic_prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings(BrokerSettings):
+    """The station bus: authorization messages over MQTT."""
+
+    SECTION: ClassVar[str] = "mqtt"
+
+    enabled: bool = setting(False, "talk to the other services of the station")
+    host: str = setting("127.0.0.1", "where the broker is")
     topic_prefix: str = setting("", "stands before every topic, with its slash")
     accept_cs_updates: bool = setting(
         False, "an update on cs/josev may begin and end sessions without the central system"
     )
     process_authorized_token: bool = setting(
         False, "ask the station's own logic about every tag that was accepted"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseSettings(BrokerSettings):
+    """The broker of the house: tells how the box is, and takes limits."""
+
+    SECTION: ClassVar[str] = "house"
+
+    enabled: bool = setting(False, "tell the house how this box is, and take limits from it")
+    host: str = setting("", "where the broker of the house is")
+    topic_prefix: str = setting("chargepoint/", "stands before every topic, with its slash")
+    identity: str = setting(
+        "", "name of this box in topics: letters, digits, - and _; empty = made of its identity"
+    )
+    discovery_prefix: str = setting(
+        "homeassistant", "where Home Assistant looks for devices; empty = it is told of none"
+    )
+    openwb_charge_points: tuple[int, ...] = setting(
+        (),
+        "numbers that openWB gave to the connectors of this box, in their order",
+        low=0,
+        high=999,
+    )
+    measured_every_s: float = setting(
+        10.0,
+        "measurements are told at most this often; a change of state at once",
+        low=1,
+        high=3600,
+    )
+    limit_valid_s: int = setting(
+        900, "a limit that names no end runs out after this time", low=10, high=86_400
+    )
+    limit_valid_max_s: int = setting(
+        86_400, "a limit that names a later end runs out after this time", low=10, high=604_800
     )
 
 
@@ -226,6 +275,9 @@ class Settings:
     )
     api: ApiSettings = field(default=ApiSettings(), metadata={"help": "the control API"})
     mqtt: MqttSettings = field(default=MqttSettings(), metadata={"help": "the station bus"})
+    house: HouseSettings = field(
+        default=HouseSettings(), metadata={"help": "the broker of the house"}
+    )
     firmware: FirmwareSettings = field(
         default=FirmwareSettings(), metadata={"help": "firmware updates"}
     )

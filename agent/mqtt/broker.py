@@ -10,12 +10,11 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import aiomqtt
 
-from agent.config.settings import MqttSettings
-from agent.mqtt.envelope import BYTES_MAX
+from agent.config.settings import BrokerSettings
 from agent.platform.edited_files import read_secret
 from agent.platform.errors import AgentError, CertificateFileError, EditedFileError
 from agent.platform.tls import client_context, cut_off, explain_tls
@@ -25,16 +24,38 @@ PUBLISH_S = 10.0
 KEEPALIVE_S = 20
 INCOMING_MAX = 2000  # messages that may wait for us, and
 INCOMING_BYTES_MAX = 4_000_000  # their bytes; more are dropped
+PACKET_MAX = 1_000_000  # bytes; MQTT allows 256 MB, and the client would take them into memory
 _REFUSED = 128  # from here on a SUBACK says no
 # The client's own time-out (asyncio.wait_for before Python 3.12) may swallow a cancellation that
 # comes together with the broker's answer; the bus would then neither end nor begin anew.
 _OUR_OWN = math.inf
 _QOS = 1
-_CA_KEY = "mqtt.ca_file"
 
 
 class BrokerError(AgentError):
     """There is no broker, it refuses us, or the connection broke."""
+
+
+class Received(NamedTuple):
+    """A message that has come."""
+
+    topic: str
+    payload: bytes
+    is_kept: bool = False  # retained by the broker, not sent now
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message that goes out."""
+
+    topic: str
+    text: str
+    is_kept: bool = False  # the broker retains it for those who come later
+
+
+def takes_all(size: int, is_kept: bool) -> str:
+    """No message is unwanted."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +64,19 @@ class ClientConfig:
 
     identifier: str
     topics: tuple[str, ...]  # to subscribe to
-    last_will: tuple[str, str]  # topic and text; the broker publishes it when we vanish
+    last_will: Publication  # the broker publishes it when we vanish
     dropped: Callable[[str], None]  # called with what there was no room for
+    # What is dropped at once: bytes, and whether the broker had kept it; says what that is called.
+    unwanted: Callable[[int, bool], str] = takes_all
 
 
 class Connection(Protocol):
     """One connection to the broker."""
 
-    def messages(self) -> AsyncIterator[tuple[str, bytes]]:
-        """What comes: topic and payload. Raises BrokerError when the connection breaks."""
+    def messages(self) -> AsyncIterator[Received]:
+        """What comes. Raises BrokerError when the connection breaks."""
 
-    async def publish(self, topic: str, text: str) -> None:
+    async def publish(self, message: Publication) -> None:
         """Send, at least once, and wait until the broker has it. Raises BrokerError."""
 
 
@@ -61,19 +84,20 @@ class _Mqtt:
     def __init__(self, client: aiomqtt.Client) -> None:
         self._client = client
 
-    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+    async def messages(self) -> AsyncIterator[Received]:
         try:
             async for message in self._client.messages:
-                payload = message.payload
-                yield message.topic.value, payload if isinstance(payload, bytes) else b""
+                payload = message.payload if isinstance(message.payload, bytes) else b""
+                yield Received(message.topic.value, payload, message.retain)
         except aiomqtt.MqttError as problem:
             raise BrokerError("the connection broke") from problem
 
-    async def publish(self, topic: str, text: str) -> None:
+    async def publish(self, message: Publication) -> None:
+        payload = message.text.encode()
         try:
             async with asyncio.timeout(PUBLISH_S):
                 await self._client.publish(
-                    topic, text.encode(), qos=_QOS, retain=False, timeout=_OUR_OWN
+                    message.topic, payload, qos=_QOS, retain=message.is_kept, timeout=_OUR_OWN
                 )
         except TimeoutError:
             raise BrokerError(f"a message was not confirmed within {PUBLISH_S:g} s") from None
@@ -94,19 +118,15 @@ class _Mqtt:
 class _Incoming(asyncio.Queue[aiomqtt.Message]):
     """What is said now, bounded by bytes too: thousands of small messages, not of large ones."""
 
-    def __init__(self, dropped: Callable[[str], None]) -> None:
+    def __init__(self, config: ClientConfig) -> None:
         super().__init__(INCOMING_MAX)
-        self._dropped = dropped
+        self._unwanted, self._dropped = config.unwanted, config.dropped
         self._bytes = 0
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         size = _size(item)
-        if item.retain:
-            # Retained by the broker, not sent now. A card that was shown once would begin a session
-            # at every start of the agent, and end it at every start of the broker.
-            self._dropped("messages that the broker had kept")
-        elif size > BYTES_MAX:
-            self._dropped("messages of more than 64 KiB")
+        if unwanted := self._unwanted(size, item.retain):
+            self._dropped(unwanted)
         elif self.full() or self._bytes + size > INCOMING_BYTES_MAX:
             self._dropped("messages that come in")
         else:
@@ -127,7 +147,7 @@ def _incoming_of(config: ClientConfig) -> type[_Incoming]:
 
     class Incoming(_Incoming):
         def __init__(self, maxsize: int = 0) -> None:
-            super().__init__(config.dropped)
+            super().__init__(config)
 
     return Incoming
 
@@ -137,9 +157,9 @@ def _size(item: aiomqtt.Message) -> int:
 
 
 @asynccontextmanager
-async def connected(settings: MqttSettings, config: ClientConfig) -> AsyncIterator[Connection]:
+async def connected(settings: BrokerSettings, config: ClientConfig) -> AsyncIterator[Connection]:
     """Connect and subscribe. Raises BrokerError, now or when the connection breaks."""
-    where, text = config.last_will
+    will = config.last_will
     heard = _Heard()
     client = aiomqtt.Client(
         settings.host,
@@ -147,7 +167,7 @@ async def connected(settings: MqttSettings, config: ClientConfig) -> AsyncIterat
         username=settings.username or None,
         password=_password(settings),
         identifier=config.identifier,
-        will=aiomqtt.Will(where, text.encode(), qos=_QOS, retain=False),
+        will=aiomqtt.Will(will.topic, will.text.encode(), qos=_QOS, retain=will.is_kept),
         tls_context=_tls(settings),
         timeout=OPEN_S,
         keepalive=KEEPALIVE_S,
@@ -157,6 +177,7 @@ async def connected(settings: MqttSettings, config: ClientConfig) -> AsyncIterat
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         logger=heard.logger(),
     )
+    _limit_packets(client)
     try:
         async with client:
             _end_if_cancelled()
@@ -170,6 +191,22 @@ async def connected(settings: MqttSettings, config: ClientConfig) -> AsyncIterat
         raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
 
 
+def _limit_packets(client: aiomqtt.Client) -> None:
+    """No broker makes us hold more than this of one message: the client knows no limit.
+
+    The client reads what is left of a packet in one call, whose size the broker has named.
+    """
+    paho = client._client
+    receive = paho._sock_recv
+
+    def receive_at_most(size: int) -> bytes:
+        if size > PACKET_MAX:
+            raise ConnectionError(f"the broker sends a message of more than {PACKET_MAX} bytes")
+        return receive(size)
+
+    paho._sock_recv = receive_at_most  # type: ignore[assignment]
+
+
 def _end_if_cancelled() -> None:
     """The client connects with a time-out of its own; see ``_OUR_OWN``."""
     task = asyncio.current_task()
@@ -177,35 +214,36 @@ def _end_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-def _password(settings: MqttSettings) -> str | None:
+def _password(settings: BrokerSettings) -> str | None:
     if not settings.password_file:
         return None
     try:
         return read_secret(settings.password_file)
     except EditedFileError as problem:
-        raise BrokerError(f"mqtt.password_file: {problem}") from None
+        raise BrokerError(f"{settings.SECTION}.password_file: {problem}") from None
 
 
-def _tls(settings: MqttSettings) -> ssl.SSLContext | None:
+def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
     if not settings.ca_file:
         return None
     try:
         return client_context(settings.ca_file)
     except CertificateFileError as problem:
-        raise BrokerError(f"{_CA_KEY}: {problem}") from None
+        raise BrokerError(f"{settings.SECTION}.ca_file: {problem}") from None
 
 
-def _in_words(problem: Exception, settings: MqttSettings, heard: _Heard) -> str:
+def _in_words(problem: Exception, settings: BrokerSettings, heard: _Heard) -> str:
     where = f"{settings.host}:{settings.port}"
     # The client passes on only the text of what it met while connecting.
     for cause in (problem.__context__, heard.problem):
         if isinstance(cause, ssl.SSLError):
-            return explain_tls(cause, where, _CA_KEY)
+            return explain_tls(cause, where, f"{settings.SECTION}.ca_file")
         if isinstance(cause, ConnectionResetError) and settings.ca_file:
             return cut_off(where)
     text = str(problem) or type(problem).__name__
     if "Not authorized" in text or "user name or password" in text.lower():
-        return f"{where} refuses us: check mqtt.username and mqtt.password_file"
+        keys = f"{settings.SECTION}.username and {settings.SECTION}.password_file"
+        return f"{where} refuses us: check {keys}"
     return f"{where}: {text}"
 
 

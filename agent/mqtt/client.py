@@ -1,11 +1,10 @@
-"""The MQTT client of the station bus: one connection, what comes in over it, what goes out."""
+"""The MQTT client of the station bus: what comes in over its connection, what goes out."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -17,14 +16,14 @@ from agent.core.state import ChargePoint, PendingAuthorization
 from agent.core.values import Instant
 from agent.mqtt import envelope
 from agent.mqtt.authorization import REJECTED, AuthorizationResult, PresentedToken, TokenAuthorizer
-from agent.mqtt.broker import BrokerError, ClientConfig, Connection, connected
-from agent.mqtt.envelope import BadMessage, Message
+from agent.mqtt.broker import ClientConfig, Publication, Received
+from agent.mqtt.envelope import BYTES_MAX, BadMessage, Message
 from agent.mqtt.evses import Evses
+from agent.mqtt.kept_connection import Connect, KeptConnection, Publish
 from agent.mqtt.limits import FairQueue, LimitedWarnings, RecentRequests
 from agent.mqtt.notifications import Notification, Notifier
 from agent.mqtt.outgoing import ANSWER_S, PublishQueue
 from agent.mqtt.responses import StationInfo
-from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
 from agent.platform.bounds import TokenBucket
 
 # Of each topic, so that a broken reader does not silence the vehicles, nor they the reader.
@@ -33,7 +32,6 @@ REQUESTS_PER_S = 5.0  # for ever
 ASKED_MAX = 32  # questions to the station's own logic that may still be answered
 _DECIDING_S = 8.0  # of the time for an answer, for the decision itself
 _AFTER_S = 0.005
-_STOPPING_S = 0.3
 
 _MIRROR = {"cs/josev": "josev/cs", "iso15118/ocpp": "ocpp/iso15118", "josev/cs": "cs/josev"}
 _AUTHORIZATIONS = {
@@ -42,8 +40,6 @@ _AUTHORIZATIONS = {
     ("iso15118/ocpp", "authorization"),
 }
 _NOT_SET_UP = ("", "Idle", "SupportedAppProtocol", "SessionSetup", "SessionStop")
-
-Connect = Callable[..., AbstractAsyncContextManager[Connection]]
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +74,7 @@ class MqttClient:
         self._services = services
         self._settings = services.settings.mqtt
         self._make_id = make_id
-        self._connect = connect or connected
-        self._backoff = Backoff(random)
-        self._warnings = LimitedWarnings(self._now_s)
+        self._warnings = LimitedWarnings(self._now_s, "on the station bus")
         self._allowances = {
             topic: TokenBucket(REQUESTS_MAX, REQUESTS_PER_S, self._now_s()) for topic in _MIRROR
         }
@@ -98,17 +92,16 @@ class MqttClient:
         self._requests: FairQueue[_Request] = FairQueue(REQUESTS_MAX)
         self._asked: dict[str, str] = {}  # the station's own logic: id of the question, idTag
         self._answering: set[asyncio.Future[None]] = set()
-        self._is_connected = False
-        self._problem = "not connected yet"
+        self._connection = KeptConnection(
+            "the station bus", self._settings, self, self._now_s, random, connect
+        )
         self.subscriptions = tuple(prefix + topic for topic in _MIRROR)
 
     def as_data(self) -> dict[str, Any]:
         """How the bus is, for ``status``."""
         authorization = self._services.settings.authorization
         return {
-            "broker": f"{self._settings.host}:{self._settings.port}",
-            "connected": self._is_connected,
-            "problem": self._problem,
+            **self._connection.as_data(),
             "dropped": dict(self._warnings.dropped),
             "no_authorization": bool(authorization.free_charging_id_tag),
             "autocharge": authorization.autocharge,
@@ -122,46 +115,27 @@ class MqttClient:
         self._services.observers.append(self._observe)
         serving = asyncio.create_task(self._serve(), name="bus requests")
         try:
-            while True:
-                was_stable = await self._one_connection()
-                wait_s = self._backoff.next(was_stable=was_stable)
-                await asyncio.sleep(wait_s)
+            await self._connection.run()
         finally:
             serving.cancel()
             for task in self._answering:
                 task.cancel()
             self._services.observers.remove(self._observe)
 
-    async def _one_connection(self) -> bool:
-        """Talk until the connection breaks; True when it had been stable."""
-        begun_s = self._now_s()
-        where = self._settings.topic_prefix + "josev/cs"
+    def client_config(self) -> ClientConfig:
+        """The last will is that this service has failed."""
         data = self._info.service_status("error")
         error = Message(self._make_id(), "service_status", "update", data)
-        config = ClientConfig(
+        return ClientConfig(
             identifier=self._services.settings.charge_point.identity,
             topics=self.subscriptions,
-            last_will=(where, error.text()),
+            last_will=Publication(self._settings.topic_prefix + "josev/cs", error.text()),
             dropped=self._warnings.drop,
+            unwanted=unwanted,
         )
-        try:
-            async with self._connect(self._settings, config) as connection:
-                begun_s = self._now_s()
-                self._begin()
-                await self._talk(connection)
-        except BrokerError as problem:
-            self._note(str(problem))
-        except Exception:  # charging must not end because another service is odd
-            logger.exception("the station bus has failed; it is begun anew")
-            self._note("a mistake in the program: see the log")
-        was_connected, self._is_connected = self._is_connected, False
-        self._outgoing.disconnected()
-        self._asked.clear()
-        return was_connected and self._now_s() - begun_s >= STABLE_AFTER_S
 
-    def _begin(self) -> None:
-        logger.info("the station bus is connected: %s:%d", self._settings.host, self._settings.port)
-        self._is_connected, self._problem = True, ""
+    def connected(self) -> None:
+        """Tell that this service is ready, and what stands."""
         ready = self._info.service_status("ready")
         state, now = self._services.runtime.state, self._services.clock.now()
         self._outgoing.notify(
@@ -171,38 +145,21 @@ class MqttClient:
             ]
         )
 
-    async def _talk(self, connection: Connection) -> None:
-        sending = asyncio.create_task(self._outgoing.send(connection.publish))
-        reading = asyncio.create_task(self._read(connection))
-        is_over = False
-        try:
-            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
-            is_over = True
-        finally:
-            for task in (sending, reading):
-                task.cancel()
-            ended = await asyncio.gather(sending, reading, return_exceptions=True)
-            if not is_over:  # ending: say so, if the broker takes it soon
-                await self._say_that_we_stop(connection)
-        for result in ended:
-            if isinstance(result, Exception):
-                raise result
-        raise BrokerError("the connection broke")
+    async def send(self, publish: Publish) -> None:
+        """Send what waits and what comes, for ever."""
+        await self._outgoing.send(publish)
 
-    async def _say_that_we_stop(self, connection: Connection) -> None:
+    async def say_goodbye(self, publish: Publish) -> None:
+        """Tell what is still to be told, and that this service stops."""
         self._notify_of_turns(len(self._turns))
         data = self._info.service_status("stopping")
         self._outgoing.notify([Notification(("josev/cs",), "service_status", "update", data)])
-        try:
-            async with asyncio.timeout(_STOPPING_S):
-                await self._outgoing.drain(connection.publish)
-        except (BrokerError, TimeoutError):
-            logger.info("the broker did not hear that the station bus ends")
+        await self._outgoing.drain(publish)
 
-    def _note(self, problem: str) -> None:
-        if problem != self._problem:
-            logger.warning("the station bus is away: %s; charging goes on", problem)
-        self._problem = problem
+    def disconnected(self) -> None:
+        """Forget what was for this connection."""
+        self._outgoing.disconnected()
+        self._asked.clear()
 
     def _now_s(self) -> float:
         return self._services.clock.monotonic_s()
@@ -224,7 +181,7 @@ class MqttClient:
             notifications = self._notifier.changes(
                 turn.before, turn.event, turn.after, turn.commands, turn.now
             )
-            if self._is_connected:
+            if self._connection.is_connected:
                 self._outgoing.notify(notifications)
             known = turn.before.checking
             self._ask_station(check for check in turn.after.checking if check not in known)
@@ -234,7 +191,7 @@ class MqttClient:
         for check in checks:
             if check.accepted is None:
                 continue
-            if not self._is_connected:
+            if not self._connection.is_connected:
                 self._services.runtime.post(StationAnswered(check.attempt.id_tag, is_wanted=True))
                 continue
             (id,) = self._outgoing.notify([self._notifier.question(check)])
@@ -244,15 +201,14 @@ class MqttClient:
 
     # --- in --------------------------------------------------------------------------------------
 
-    async def _read(self, connection: Connection) -> None:
-        prefix = len(self._settings.topic_prefix)
-        async for topic, payload in connection.messages():
-            try:
-                message = envelope.read(payload)
-            except BadMessage as problem:
-                self._warnings.warn("a message on the station bus is dropped", str(problem))
-                continue
-            self._take(topic[prefix:], message)
+    def take(self, message: Received) -> None:
+        """A message of another service, if it is one."""
+        try:
+            content = envelope.read(message.payload)
+        except BadMessage as problem:
+            self._warnings.warn("a message on the station bus is dropped", str(problem))
+            return
+        self._take(message.topic[len(self._settings.topic_prefix) :], content)
 
     def _take(self, topic: str, message: Message) -> None:
         match message.type:
@@ -385,3 +341,14 @@ class MqttClient:
         message = Message(request.id, request.name, "response", data)
         self._recent.answered(_MIRROR[topic], message)
         self._outgoing.answer(_MIRROR[topic], message)
+
+
+def unwanted(size: int, is_kept: bool) -> str:
+    """Retained by the broker means not sent now.
+
+    A card that was shown once would begin a session at every start of the agent, and end it at
+    every start of the broker.
+    """
+    if is_kept:
+        return "messages that the broker had kept"
+    return "messages of more than 64 KiB" if size > BYTES_MAX else ""

@@ -7,9 +7,10 @@ import logging
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from agent.mqtt.envelope import Message
+if TYPE_CHECKING:  # it brings the schemas of the station bus along
+    from agent.mqtt.envelope import Message
 
 SAY_EVERY_S = 60.0
 
@@ -19,8 +20,10 @@ logger = logging.getLogger("agent.mqtt")
 class LimitedWarnings:
     """Warnings about what comes from others: one of a kind a minute, the others are counted."""
 
-    def __init__(self, now_s: Callable[[], float]) -> None:
+    def __init__(self, now_s: Callable[[], float], where: str) -> None:
+        """``where``: for the log, as "on the station bus"."""
         self._now_s = now_s
+        self._where = where
         self._not_before_s: dict[str, float] = {}
         self._unsaid: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -39,7 +42,7 @@ class LimitedWarnings:
     def drop(self, what: str) -> None:
         """Count something that there was no room or no time for, or no sense in; and say so."""
         self.dropped[what] += 1
-        self.warn("on the station bus", f"{what} are dropped")
+        self.warn(self._where, f"{what} are dropped")
 
 
 Waiting = TypeVar("Waiting")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from agent.mqtt import envelope
+from agent.mqtt.broker import Publication
 from agent.mqtt.envelope import Message
+from agent.mqtt.kept_connection import Publish
 from agent.mqtt.limits import LimitedWarnings
 from agent.mqtt.notifications import Notification
 
@@ -21,8 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    topic: str
-    text: str
+    message: Publication
     until_s: float | None  # None: only over this connection
 
 
@@ -64,15 +65,15 @@ class PublishQueue:
         kept = [item for item in self._waiting if item.until_s is not None and item.until_s > now_s]
         self._waiting = deque(kept)
 
-    async def drain(self, publish: Callable[[str, str], Awaitable[None]]) -> None:
+    async def drain(self, publish: Publish) -> None:
         """Send what waits. Nothing leaves the queue before the broker has it."""
         while self._waiting:
             item = self._waiting[0]
-            await publish(item.topic, item.text)
+            await publish(item.message)
             if self._waiting and self._waiting[0] is item:
                 self._waiting.popleft()
 
-    async def send(self, publish: Callable[[str, str], Awaitable[None]]) -> None:
+    async def send(self, publish: Publish) -> None:
         """Send what waits and what comes, for ever."""
         while True:
             await self.drain(publish)
@@ -87,5 +88,6 @@ class PublishQueue:
         if len(self._waiting) >= OUTGOING_MAX:
             self._waiting.popleft()
             self._warnings.drop("messages that wait for the broker")
-        self._waiting.append(_Waiting(self._prefix + topic, message.text(), until_s))
+        going = Publication(self._prefix + topic, message.text())
+        self._waiting.append(_Waiting(going, until_s))
         self._wake.set()

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.config.settings import MqttSettings
-from agent.mqtt.broker import BrokerError, ClientConfig
+from agent.config.settings import BrokerSettings
+from agent.mqtt.broker import BrokerError, ClientConfig, Publication, Received
 
 
 @dataclass
@@ -22,7 +22,7 @@ class FakeBroker:
     refusal: str = ""  # not empty: nobody gets in
     connections: int = 0
     slow_s: float = 0.0  # to take a message
-    last_will: tuple[str, str] = ("", "")  # what it would say were the agent gone
+    last_will: Publication | None = None  # what it would say were the agent gone
     _line: FakeConnection | None = None
 
     def __post_init__(self) -> None:
@@ -30,7 +30,7 @@ class FakeBroker:
 
     @asynccontextmanager
     async def connect(
-        self, settings: MqttSettings, config: ClientConfig
+        self, settings: BrokerSettings, config: ClientConfig
     ) -> AsyncIterator[FakeConnection]:
         if self.refusal:
             raise BrokerError(self.refusal)
@@ -54,7 +54,7 @@ class FakeBroker:
         """Anything at all, by somebody else."""
         assert self._line is not None
         if topic in self._line.topics:
-            self._line.incoming.put_nowait((topic, payload))
+            self._line.incoming.put_nowait(Received(topic, payload))
 
     def say(self, topic: str, name: str, kind: str, data: dict[str, Any], id: str = "") -> str:
         """A message of somebody else; returns its id."""
@@ -93,9 +93,9 @@ class FakeBroker:
             await self._news.wait_for(lambda: len(self.of(name)) >= count)
         return self.of(name)[count - 1]
 
-    async def take(self, topic: str, text: str) -> None:
+    async def take(self, message: Publication) -> None:
         await asyncio.sleep(self.slow_s)
-        self.heard.append((topic, json.loads(text)))
+        self.heard.append((message.topic, json.loads(message.text)))
         async with self._news:
             self._news.notify_all()
 
@@ -104,12 +104,12 @@ class FakeConnection:
     def __init__(self, broker: FakeBroker, topics: tuple[str, ...]) -> None:
         self._broker = broker
         self.topics = topics
-        self.incoming: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        self.incoming: asyncio.Queue[Received | None] = asyncio.Queue()
 
-    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+    async def messages(self) -> AsyncIterator[Received]:
         while (found := await self.incoming.get()) is not None:
             yield found
         raise BrokerError("the connection broke")
 
-    async def publish(self, topic: str, text: str) -> None:
-        await self._broker.take(topic, text)
+    async def publish(self, message: Publication) -> None:
+        await self._broker.take(message)

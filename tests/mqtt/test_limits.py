@@ -34,7 +34,7 @@ def clock() -> Clock:
 
 def test_one_warning_of_a_kind_a_minute_and_the_others_are_counted(clock, caplog):
     caplog.set_level(logging.WARNING)
-    warnings = LimitedWarnings(clock)
+    warnings = LimitedWarnings(clock, "on the station bus")
     for _ in range(1000):
         warnings.warn("a message is dropped", "it is not JSON")
     warnings.warn("a request is rejected", "data")
@@ -48,7 +48,7 @@ def test_one_warning_of_a_kind_a_minute_and_the_others_are_counted(clock, caplog
 
 
 def test_what_is_dropped_is_counted_by_kind(clock):
-    warnings = LimitedWarnings(clock)
+    warnings = LimitedWarnings(clock, "on the station bus")
     for what in ("requests", "messages", "requests"):
         warnings.drop(what)
     assert dict(warnings.dropped) == {"requests": 2, "messages": 1}

@@ -23,8 +23,9 @@ import pytest
 from agent.app import application
 from agent.config.settings import MqttSettings
 from agent.mqtt import broker as bus_broker
-from agent.mqtt import client as mqtt_client
-from agent.mqtt.broker import BrokerError, ClientConfig, connected
+from agent.mqtt import kept_connection
+from agent.mqtt.broker import BrokerError, ClientConfig, Publication, connected
+from agent.mqtt.client import unwanted
 from tests.api.harness import Charger, api_settings
 from tests.app.box import CARD
 from tests.emulators.certificates import Certificate, certificate_for
@@ -294,7 +295,7 @@ async def test_nothing_that_the_broker_has_kept_comes_in_whatever_it_is(keeping)
             async with keeping.client(sender[topic]) as client:
                 await client.publish(topic, b"live", qos=1)
             async with asyncio.timeout(PATIENCE_S):
-                assert await anext(line.messages()) == (topic, b"live")
+                assert await anext(line.messages()) == (topic, b"live", False)
         assert "messages that the broker had kept" in dropped
 
 
@@ -313,7 +314,7 @@ async def test_what_came_for_us_while_we_were_away_does_not_come_later(keeping):
     async with connected(keeping.settings(), registered()) as line:
         await speak(keeping, [b"live"])
         async with asyncio.timeout(PATIENCE_S):
-            assert await anext(line.messages()) == ("cs/josev", b"live")
+            assert await anext(line.messages()) == ("cs/josev", b"live", False)
 
 
 @pytest.mark.long
@@ -369,8 +370,8 @@ def test_the_example_in_the_documentation_does_what_it_says(charger, broker):
 
 
 def registered(dropped: Callable[[str], None] = print, *topics: str) -> ClientConfig:
-    last_words = ("josev/cs", '{"last": "words"}')
-    return ClientConfig("CP-1", topics or ("cs/josev",), last_words, dropped)
+    last_words = Publication("josev/cs", '{"last": "words"}')
+    return ClientConfig("CP-1", topics or ("cs/josev",), last_words, dropped, unwanted)
 
 
 async def problem_with(settings: MqttSettings) -> str:
@@ -466,7 +467,7 @@ async def test_an_end_is_not_lost_when_the_broker_answers_at_that_moment(
 
     async def talk() -> None:
         async with connected(broker.settings(), registered()) as connection:
-            await connection.publish("josev/cs", "{}")
+            await connection.publish(Publication("josev/cs", "{}"))
             await asyncio.Event().wait()
 
     monkeypatch.setattr(aiomqtt.Client, callback, answer_and_end)
@@ -506,7 +507,7 @@ async def test_large_and_many_messages_are_dropped_and_counted(tmp_path, monkeyp
             async with asyncio.timeout(PATIENCE_S):
                 while len(dropped) < 8:
                     await asyncio.sleep(0.01)
-            assert [await anext(messages) for _ in range(5)] == [("cs/josev", b"x")] * 5
+            assert [await anext(messages) for _ in range(5)] == [("cs/josev", b"x", False)] * 5
     finally:
         found.stop()
     assert dropped == ["messages of more than 64 KiB"] + ["messages that come in"] * 7
@@ -530,7 +531,7 @@ async def test_an_agent_that_is_gone_without_a_word_has_left_its_last_words(brok
 async def test_an_agent_that_ends_says_so(charger, broker, monkeypatch):
     # What it takes for that is short; a machine that is busy with other tests may need longer.
     monkeypatch.setattr(application, "GOODBYE_S", PATIENCE_S)
-    monkeypatch.setattr(mqtt_client, "_STOPPING_S", PATIENCE_S)
+    monkeypatch.setattr(kept_connection, "_STOPPING_S", PATIENCE_S)
     async with broker.client("reader", "josev/cs") as client:
         charger.application._must_end.get_loop().call_soon_threadsafe(charger.application.shut_down)
         async with asyncio.timeout(PATIENCE_S):
