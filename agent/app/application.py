@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.app.environment import Environment
 from agent.app.initial_state import agree_on_boot, initial_state, resume_registers
-from agent.app.interfaces import make_bus, open_control_socket, serve_api
+from agent.app.interfaces import make_broker_clients, open_control_socket, serve_api
 from agent.app.maintenance import Maintenance
 from agent.config.settings import Settings
 from agent.control import event_log
@@ -139,8 +139,8 @@ class Application:
         )
         devices = self._make_devices(board, runtime, threads, supervisor, supervision)
         services = self._make_services(board, store, runtime, threads, stack)
-        bus = make_bus(services, environment)
-        more_status = {} if bus is None else {"bus": bus.as_data}
+        brokers = make_broker_clients(services, environment)
+        more_status = {name: client.as_data for name, client in brokers.items()}
         control = ControlActions(services, devices.offered_a, more_status)
         maintenance = Maintenance(services, environment, control.status, stack)
         self_test = SelfTestActions(services, supervisor, supervision)
@@ -174,7 +174,7 @@ class Application:
             asyncio.create_task(services.link.run(handlers), name="link"),
             asyncio.create_task(self._poll_meters(devices, runtime), name="meters"),
             asyncio.create_task(maintenance.run(), name="notices"),
-            *([] if bus is None else [asyncio.create_task(bus.run(), name="bus")]),
+            *(asyncio.create_task(client.run(), name=name) for name, client in brokers.items()),
         ]
         supervision.start()
         stack.callback(supervision.shut_down)

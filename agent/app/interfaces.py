@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.app.environment import Environment
 from agent.config.settings import Settings
@@ -14,7 +14,6 @@ from agent.ocpp16.triggered_messages import TriggeredMessages
 
 if TYPE_CHECKING:
     from agent.api.server import ApiServer
-    from agent.mqtt.client import MqttClient
 
 
 async def open_control_socket(
@@ -30,14 +29,30 @@ async def open_control_socket(
     stack.push_async_callback(control.close)
 
 
-def make_bus(services: Services, environment: Environment) -> MqttClient | None:
-    """The way to the other services of the station, if wanted."""
-    if not services.settings.mqtt.enabled:
-        return None
-    # Imported here: not needed when it is off.
-    from agent.mqtt.client import MqttClient
+class BrokerClient(Protocol):
+    """Speaks with others over an MQTT broker."""
 
-    return MqttClient(services, environment.random, environment.make_id, environment.connect_broker)
+    def as_data(self) -> dict[str, Any]:
+        """How it is, for ``status``."""
+
+    async def run(self) -> None:
+        """Connect and talk, until cancelled."""
+
+
+def make_broker_clients(services: Services, environment: Environment) -> dict[str, BrokerClient]:
+    """The ways to the other services of the station and to the house, those that are wanted."""
+    found: dict[str, BrokerClient] = {}
+    random, connect = environment.random, environment.connect_broker
+    # Imported here: not needed when they are off.
+    if services.settings.mqtt.enabled:
+        from agent.mqtt.client import MqttClient
+
+        found["bus"] = MqttClient(services, random, environment.make_id, connect)
+    if services.settings.house.enabled:
+        from agent.mqtt.house.client import HouseClient
+
+        found["house"] = HouseClient(services, random, connect)
+    return found
 
 
 def serve_api(

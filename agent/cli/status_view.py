@@ -44,6 +44,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         lines.append("hardware     simulated")
     if "bus" in status:
         lines += _bus_lines(status["bus"])
+    if "house" in status:
+        lines += _broker_lines("house", status["house"])
     return lines
 
 
@@ -56,13 +58,17 @@ def _certificate_lines(certificates: Iterable[Mapping[str, Any]]) -> Iterator[st
             yield StyledLine(line, f"ends {at}", YELLOW)
 
 
-def _bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
-    words = "connected to" if bus["connected"] else "no broker at"
-    yield f"station bus  {words} {bus['broker']}"
-    if bus["problem"]:
-        yield f"             {bus['problem']}"
-    for what, count in bus["dropped"].items():
+def _broker_lines(name: str, client: Mapping[str, Any]) -> Iterator[str]:
+    words = "connected to" if client["connected"] else "no broker at"
+    yield f"{name:12} {words} {client['broker']}"
+    if client["problem"]:
+        yield f"             {client['problem']}"
+    for what, count in client["dropped"].items():
         yield f"             dropped: {count} {what}"
+
+
+def _bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
+    yield from _broker_lines("station bus", bus)
     if bus["no_authorization"]:
         yield "             free charging is on: no_authorization is accepted"
     if bus["autocharge"]:

@@ -21,6 +21,7 @@ PULLED_UP_PINS = range(9)
 """BCM 0 to 8 are pulled up from power-on until the agent takes them, 9 to 27 down."""
 HEADER_PINS_MAX = 27
 UART_PINS = (14, 15)
+_HERE = ("localhost", "127.0.0.1", "::1")
 HEADER_UARTS = ("/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0")
 
 
@@ -32,6 +33,7 @@ def warnings_for(settings: Settings) -> list[str]:
         *_files(settings),
         *_api(settings),
         *_bus(settings),
+        *_house(settings),
         *_reader(settings),
         *_pins(settings),
         *(
@@ -85,6 +87,8 @@ def _files(settings: Settings) -> Iterator[str]:
         "central_system.authorization_key_file": settings.central_system.authorization_key_file,
         "mqtt.password_file": settings.mqtt.password_file,
         "mqtt.ca_file": settings.mqtt.ca_file,
+        "house.password_file": settings.house.password_file,
+        "house.ca_file": settings.house.ca_file,
         "central_system.ca_file": settings.central_system.ca_file,
     }
     for index, token in enumerate(settings.api.tokens):
@@ -103,16 +107,18 @@ def missing_files(settings: Settings, read_password: Read = read_secret) -> list
     ``read_password`` reads that of the central system, and raises AgentError where it will not do.
     What this user may not see is left to the doctor.
     """
-    central, mqtt, api = settings.central_system, settings.mqtt, settings.api
+    central, api = settings.central_system, settings.api
     needed: list[tuple[str, str, Read]] = []
     if central.url and central.security_profile:
         key = "central_system.authorization_key_file"
         needed.append((key, central.authorization_key_file, read_password))
     if central.ca_file and central.url.lower().startswith("wss://"):
         needed.append(("central_system.ca_file", central.ca_file, read_certificates))
-    if mqtt.enabled:
-        needed.append(("mqtt.password_file", mqtt.password_file, read_secret))
-        needed.append(("mqtt.ca_file", mqtt.ca_file, read_certificates))
+    for broker in (settings.mqtt, settings.house):
+        if broker.enabled:
+            password_key, ca_key = f"{broker.SECTION}.password_file", f"{broker.SECTION}.ca_file"
+            needed.append((password_key, broker.password_file, read_secret))
+            needed.append((ca_key, broker.ca_file, read_certificates))
     if api.enabled:
         for index, token in enumerate(api.tokens):
             name = key_name(("api", "tokens", index, "secret_file"))
@@ -163,9 +169,17 @@ def _api(settings: Settings) -> Iterator[str]:
         yield "api.tokens are not used: api.enabled is false"
 
 
+def _house(settings: Settings) -> Iterator[str]:
+    house = settings.house
+    if house.enabled and not house.username:
+        yield "house.username is empty: anyone who reaches the broker can limit and pause charging"
+    if house.enabled and house.username and not house.ca_file and house.host not in _HERE:
+        yield f"house.host = {house.host}: the password crosses the network readably; set house.ca_file"
+
+
 def _bus(settings: Settings) -> Iterator[str]:
     mqtt = settings.mqtt
-    is_here = mqtt.host in ("localhost", "127.0.0.1", "::1")
+    is_here = mqtt.host in _HERE
     if mqtt.enabled and not mqtt.username:
         yield "mqtt.username is empty: anyone who reaches the broker can hand out free energy"
     if mqtt.enabled and not mqtt.ca_file and not is_here:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from agent.config.mistakes import KeyPath, Mistakes, nearest, number_text, shown
 from agent.config.pins import PinUse, pin_order, pin_uses
-from agent.config.section_rules import check_api, check_bus, check_firmware
+from agent.config.section_rules import check_api, check_bus, check_firmware, check_house
 from agent.config.settings import ChargePointSettings, Settings
 from agent.core.configuration import KEYS, problems_together, start_values
 from agent.core.values import ERROR_CODES
@@ -46,6 +46,7 @@ def check_rules(settings: Settings, mistakes: Mistakes) -> dict[str, str]:
     _check_serial_ports(settings, mistakes)
     check_api(settings.api, mistakes)
     check_bus(settings, mistakes)
+    check_house(settings, mistakes)
     check_firmware(settings, mistakes)
     return _checked_start_values(settings, mistakes)
 

@@ -1,4 +1,4 @@
-"""The rules of the section [api]."""
+"""The rules of the sections [api], [mqtt], [house] and [firmware]."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from posixpath import isabs
 from urllib.parse import urlsplit
 
 from agent.config.mistakes import KeyPath, Mistakes, shown
-from agent.config.settings import ApiSettings, Settings
+from agent.config.settings import ApiSettings, BrokerSettings, Settings
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
 
 HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -62,6 +62,8 @@ def is_loopback(listen: str) -> bool:
 TAG_PREFIX = re.compile(r"[A-Za-z0-9]{3,5}:")
 _TOPIC_PREFIX_MAX = 200
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
+_TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{0,48}")
+_LEVELS = re.compile(r"[A-Za-z0-9_-]{1,48}(/[A-Za-z0-9_-]{1,48}){0,3}")
 
 
 def check_bus(settings: Settings, mistakes: Mistakes) -> None:
@@ -71,21 +73,43 @@ def check_bus(settings: Settings, mistakes: Mistakes) -> None:
     path: KeyPath = ("authorization", "free_charging_id_tag")
     wanted = f"must be at most {ID_TAG_MAX} plain characters"
     mistakes.check(path, id_tag, not id_tag or is_valid_id_tag(id_tag), wanted)
-    mqtt = settings.mqtt
-    wanted = "must be the name or the address of a machine"
-    mistakes.check(("mqtt", "host"), mqtt.host, _HOST.fullmatch(mqtt.host), wanted)
-    prefix = mqtt.topic_prefix
+    _check_broker(settings.mqtt, mistakes)
+    if settings.mqtt.enabled:
+        _check_evse_ids(settings, mistakes)
+
+
+def check_house(settings: Settings, mistakes: Mistakes) -> None:
+    """Note what is wrong with the broker of the house, the topics, and the numbers of openWB."""
+    house = settings.house
+    _check_broker(house, mistakes)
+    name = "must be letters, digits, - and _, at most 48"
+    mistakes.check(
+        ("house", "identity"), house.identity, _TOPIC_NAME.fullmatch(house.identity), name
+    )
+    prefix = house.discovery_prefix
+    wanted = "must be one to four names of letters, digits, - and _, with / between them"
+    mistakes.check(("house", "discovery_prefix"), prefix, _LEVELS.fullmatch(prefix), wanted)
+    numbers, count = house.openwb_charge_points, len(settings.connectors)
+    is_right = not numbers or len(set(numbers)) == len(numbers) == count
+    here: KeyPath = ("house", "openwb_charge_points")
+    wanted = f"must be as many different numbers as there are connectors ({count})"
+    mistakes.check(here, list(numbers), is_right, wanted)
+
+
+def _check_broker(broker: BrokerSettings, mistakes: Mistakes) -> None:
+    section = broker.SECTION
+    if broker.enabled or broker.host:
+        wanted = "must be the name or the address of a machine"
+        mistakes.check((section, "host"), broker.host, _HOST.fullmatch(broker.host), wanted)
+    prefix = broker.topic_prefix
     is_plain = prefix.isascii() and prefix.isprintable() and not set("+# ").intersection(prefix)
     is_right = is_plain and prefix.endswith("/") and len(prefix) <= _TOPIC_PREFIX_MAX
     wanted = f"must be at most {_TOPIC_PREFIX_MAX} plain characters without + and #, and end"
     mistakes.check(
-        ("mqtt", "topic_prefix"), prefix, not prefix or is_right, f"{wanted} with a slash"
+        (section, "topic_prefix"), prefix, not prefix or is_right, f"{wanted} with a slash"
     )
-    if mqtt.password_file and not mqtt.username and mistakes.is_sound(("mqtt", "username")):
-        here: KeyPath = ("mqtt", "password_file")
-        mistakes.add(here, "needs mqtt.username")
-    if mqtt.enabled:
-        _check_evse_ids(settings, mistakes)
+    if broker.password_file and not broker.username and mistakes.is_sound((section, "username")):
+        mistakes.add((section, "password_file"), f"needs {section}.username")
 
 
 def _check_prefixes(settings: Settings, mistakes: Mistakes) -> None:

@@ -201,9 +201,10 @@ class HouseSettings(BrokerSettings):
     identity: str = setting(
         "", "name of this box in topics: letters, digits, - and _; empty = made of its identity"
     )
-    discovery_prefix: str = setting(
-        "homeassistant", "where Home Assistant looks for devices; empty = it is told of none"
+    discovery: bool = setting(
+        True, "tell Home Assistant of this box, so that it shows it by itself"
     )
+    discovery_prefix: str = setting("homeassistant", "where Home Assistant looks for devices")
     openwb_charge_points: tuple[int, ...] = setting(
         (),
         "numbers that openWB gave to the connectors of this box, in their order",

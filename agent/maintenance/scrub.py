@@ -214,6 +214,7 @@ def secret_files(settings: Settings) -> Mapping[str, str]:
     named = {
         "central_system.authorization_key_file": settings.central_system.authorization_key_file,
         "mqtt.password_file": settings.mqtt.password_file,
+        "house.password_file": settings.house.password_file,
     }
     for token in settings.api.tokens:
         named[f"api.tokens[name={token.name}].secret_file"] = token.secret_file

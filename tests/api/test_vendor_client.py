@@ -9,40 +9,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.api.harness import SECRET, api_settings, running_charger
+from tests.own_environment import python_with
 
-BUILD = Path(__file__).parents[2] / "build"
 PROGRAMS = Path(__file__).parent
-INSTALL_S = 90.0
 RUN_S = 60.0
-
-
-def python_with(version: str) -> str:
-    """A Python that has the vendor's client; made once, below build/."""
-    package, place = f"ocpplab=={version}", BUILD / f"vendor-client-{version}"
-    python, ready = place / "bin" / "python", place / ".ready"
-    if ready.exists() and ready.read_text() == package + sys.version:
-        return str(python)
-    make = [sys.executable, "-m", "venv", "--clear", str(place)]
-    install = ["-m", "pip", "install", "--quiet", "--prefer-binary", "--retries", "0", package]
-    try:
-        for command in (make, [str(python), *install]):
-            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_S)
-    except (subprocess.SubprocessError, OSError) as problem:
-        pytest.skip(f"the vendor's client package cannot be installed here: {problem}")
-    ready.write_text(package + sys.version)
-    return str(python)
 
 
 def what_it_tells(version: str, program: str, directory: Path) -> dict[str, Any]:
     """Run the program with that version of the client against a charger."""
-    python = python_with(version)
+    python = python_with(f"vendor-client-{version}", f"ocpplab=={version}")
     with running_charger(api_settings(directory)) as charger:
         ran = subprocess.run(
             [python, str(PROGRAMS / program), charger.url, SECRET],

@@ -58,6 +58,7 @@ def file_values(
         ("authorization",): {},
         ("api",): {"enabled": True, "page": True} if answers["page"] == YES else {},
         ("mqtt",): {},
+        ("house",): {},
         ("ocpp",): {},
     }
     if answers["board"] == SIMULATED:
