@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.control.actions import present_card
@@ -49,9 +49,18 @@ class AgentIsGone(AgentError):
 class AgentBridge:
     """The charge point, as the API's loop sees it. Made on the agent's loop."""
 
-    def __init__(self, services: Services, own_account: TriggeredMessages) -> None:
-        """``own_account``: what the charge point has to say about itself."""
+    def __init__(
+        self,
+        services: Services,
+        own_account: TriggeredMessages,
+        brokers: Mapping[str, Callable[[], Mapping[str, Any]]],
+    ) -> None:
+        """``own_account``: what the charge point has to say about itself.
+
+        ``brokers``: how each MQTT broker is reached, as ``status`` has it.
+        """
         self._services = services
+        self.brokers = brokers
         self.own_account = own_account
         self._loop = asyncio.get_running_loop()
         self._parts = {parts.connector_id: parts for parts in services.board.connectors}

@@ -55,6 +55,8 @@ class _Snapshot(Collector):
         state = self._agent.state
         yield _gauge("link_connected", "There is a connection", self._is_connected)
         yield _gauge("link_accepted", "The central system has accepted this box", state.online)
+        brokers = {(name,): about()["connected"] for name, about in self._agent.brokers.items()}
+        yield _gauges("broker_connected", "There is a connection to it", ["broker"], brokers)
         if self._queue is not None:
             queue = self._queue
             counts = {("queued",): queue.queued_count, ("parked",): queue.parked_count}

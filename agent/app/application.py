@@ -180,7 +180,7 @@ class Application:
         stack.callback(supervision.shut_down)
         devices.start()
         self._service.ready()
-        self.api = serve_api(services, messages, environment, stack)
+        self.api = serve_api(services, messages, brokers, environment, stack)
         return await self._until_the_end(tasks, runtime, board)
 
     def _open_board(self) -> Board:

@@ -58,6 +58,7 @@ def make_broker_clients(services: Services, environment: Environment) -> dict[st
 def serve_api(
     services: Services,
     messages: TriggeredMessages,
+    brokers: Mapping[str, BrokerClient],
     environment: Environment,
     stack: AsyncExitStack,
 ) -> ApiServer | None:
@@ -68,7 +69,9 @@ def serve_api(
     from agent.api.agent_bridge import AgentBridge
     from agent.api.server import ApiServer
 
-    bridge = AgentBridge(services, messages)
+    bridge = AgentBridge(
+        services, messages, {name: client.as_data for name, client in brokers.items()}
+    )
     stack.callback(bridge.shut_down)
     api = ApiServer(bridge, environment.api_limits)
     api.start()

@@ -17,7 +17,7 @@ from agent.platform.errors import ConfigError, ControlError, NoAgent
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from agent.config.settings import Settings
+    from agent.config.settings import BrokerSettings, Settings
     from agent.core.certificates import TrustedRoots
     from agent.core.connection_profile import ConnectionProfiles
     from agent.maintenance.agent_user import User
@@ -85,6 +85,30 @@ def _walk(config: Path | None) -> Iterator[Finding]:
         yield skipped("link", "the configuration comes first")
     else:
         yield from as_far_as_seen("link", _look_at_link(settings, status, now))
+        for step, name, broker in (
+            ("station bus", "bus", settings.mqtt),
+            ("house", "house", settings.house),
+        ):
+            if broker.enabled:
+                known = {} if status is None else status.get(name, {})
+                yield from as_far_as_seen(step, _look_at_broker(step, broker, settings, known))
+
+
+def _look_at_broker(
+    step: str, broker: BrokerSettings, settings: Settings, known: Any
+) -> Iterator[Finding]:
+    from agent.mqtt.check_broker import problem_with
+
+    where = f"{broker.host}:{broker.port}"
+    problem = "" if known.get("connected") else problem_with(broker, settings.charge_point.identity)
+    if problem:
+        yield failed(
+            step, problem, f"is the broker on, and are the keys of [{broker.SECTION}] right?"
+        )
+    elif known and not known["connected"]:
+        yield noted(step, f"{where} lets us in, but not the agent: {known['problem']}")
+    else:
+        yield passed(step, f"the broker {where} lets us in")
 
 
 def _settings(path: Path | None) -> tuple[Settings | None, list[str]]:

@@ -174,7 +174,8 @@ def _house(settings: Settings) -> Iterator[str]:
     if house.enabled and not house.username:
         yield "house.username is empty: anyone who reaches the broker can limit and pause charging"
     if house.enabled and house.username and not house.ca_file and house.host not in _HERE:
-        yield f"house.host = {house.host}: the password crosses the network readably; set house.ca_file"
+        where = f"house.host = {house.host}"
+        yield f"{where}: the password crosses the network readably; set house.ca_file"
 
 
 def _bus(settings: Settings) -> Iterator[str]:

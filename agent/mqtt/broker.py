@@ -64,7 +64,7 @@ class ClientConfig:
 
     identifier: str
     topics: tuple[str, ...]  # to subscribe to
-    last_will: Publication  # the broker publishes it when we vanish
+    last_will: Publication | None  # the broker publishes it when we vanish
     dropped: Callable[[str], None]  # called with what there was no room for
     # What is dropped at once: bytes, and whether the broker had kept it; says what that is called.
     unwanted: Callable[[int, bool], str] = takes_all
@@ -167,7 +167,7 @@ async def connected(settings: BrokerSettings, config: ClientConfig) -> AsyncIter
         username=settings.username or None,
         password=_password(settings),
         identifier=config.identifier,
-        will=aiomqtt.Will(will.topic, will.text.encode(), qos=_QOS, retain=will.is_kept),
+        will=None if will is None else _as_will(will),
         tls_context=_tls(settings),
         timeout=OPEN_S,
         keepalive=KEEPALIVE_S,
@@ -189,6 +189,10 @@ async def connected(settings: BrokerSettings, config: ClientConfig) -> AsyncIter
         raise BrokerError(_in_words(problem, settings, heard)) from problem
     except (OSError, ValueError) as problem:
         raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
+
+
+def _as_will(message: Publication) -> aiomqtt.Will:
+    return aiomqtt.Will(message.topic, message.text.encode(), qos=_QOS, retain=message.is_kept)
 
 
 def _limit_packets(client: aiomqtt.Client) -> None:

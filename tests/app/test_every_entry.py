@@ -102,6 +102,7 @@ class House:
                 self.services.runtime.current_state,
                 self.services.clock.now,
             ),
+            brokers={},
         )
         self.agent.hardware = lambda connector_id: dict.fromkeys(("pilot", "plug"), "real")  # type: ignore[method-assign]
         self.service = ControlService(self.agent)

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.config.settings import Settings
+from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.state import Connector
 from agent.core.values import Status
 from agent.mqtt.broker import Publication
-from agent.mqtt.house.topics import Topics
+from agent.mqtt.house.topics import WHOLE_BOX, Topics
 from agent.ocpp16.requests import package_version
 
+_DIAGNOSTIC = "diagnostic"
 _WORDS_MAX = 250  # Home Assistant takes no longer state
 
 Data = dict[str, Any]
@@ -37,11 +39,16 @@ def announcements(
     settings: Settings, topics: Topics, connectors: tuple[Connector, ...]
 ) -> list[Publication]:
     """Every message that tells of an entity."""
-    found = [_announced(settings, topics, 0, "Box", entity) for entity in _of_box(settings)]
+    found = [
+        _announced(settings, topics, WHOLE_BOX, "Box", entity)
+        for entity in _of_box(settings, topics, len(connectors))
+    ]
     for connector in connectors:
-        place = "" if len(connectors) == 1 else f"Connector {connector.connector_id}"
-        for entity in _of_connector(connector):
-            found.append(_announced(settings, topics, connector.connector_id, place, entity))
+        number = connector.connector_id
+        place = "" if len(connectors) == 1 else f"Connector {number}"
+        most_a = connector.traits.max_current_a
+        for entity in (*_of_connector(connector), *_controls(topics.limit(number), most_a)):
+            found.append(_announced(settings, topics, number, place, entity))
     return found
 
 
@@ -50,14 +57,35 @@ def every_announcement(settings: Settings, topics: Topics) -> str:
     return f"{settings.house.discovery_prefix}/+/{topics.node}/+/config"
 
 
-def _of_box(settings: Settings) -> Iterator[_Entity]:
+def _of_box(settings: Settings, topics: Topics, connectors: int) -> Iterator[_Entity]:
     if settings.central_system.url:
         yield _is(
             "Central system", "value_json.online", "connectivity", entity_category=_DIAGNOSTIC
         )
+    if connectors > 1:  # with one, the limit of the connector is that of the box
+        box = settings.charge_point
+        most_a = box.supply_current_a or box.max_current_a * connectors
+        yield from _controls(topics.limit(WHOLE_BOX), most_a)
 
 
-_DIAGNOSTIC = "diagnostic"
+def _controls(topic: str, most_a: float) -> Iterator[_Entity]:
+    """A slider and a switch. Both run out, as every limit of the house does."""
+    limit = "value_json.house_limit_a"
+    value = f"{{{{ {most_a:g} if {limit} is none else [{limit}, {most_a:g}] | min }}}}"
+    about = {
+        "command_topic": topic,
+        "device_class": "current",
+        "unit_of_measurement": "A",
+        "min": 0,
+        "max": most_a,
+        "step": 1,
+    }
+    yield _Entity("number", "Limit", value, about)
+    pauses = f"{limit} is not none and {limit} < {CURRENT_MIN_A:g}"
+    value = f"{{{{ 'OFF' if {pauses} else 'ON' }}}}"
+    states = {"state_on": "ON", "state_off": "OFF"}
+    orders = {"payload_on": "null", "payload_off": "0"}
+    yield _Entity("switch", "Charging allowed", value, {"command_topic": topic, **states, **orders})
 
 
 def _of_connector(connector: Connector) -> Iterator[_Entity]:
@@ -82,6 +110,9 @@ def _of_connector(connector: Connector) -> Iterator[_Entity]:
         yield _counted("Energy", "import_wh")
         yield _counted("Session energy", "session_wh")
     yield _measured("Offered current", "offered_current_a", "current", "A")
+    yield _measured("Limit in force", "limit_a", "current", "A")
+    words = f"{{{{ value_json.limit_in_words[:{_WORDS_MAX}] }}}}"
+    yield _Entity("sensor", "Limit set by", words, {"entity_category": _DIAGNOSTIC})
     yield _Entity(
         "sensor",
         "Session begun",

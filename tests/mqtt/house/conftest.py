@@ -31,6 +31,19 @@ class House:
         """How connector 1 is, as the house reads it."""
         return self.broker.state(CONNECTOR)
 
+    async def limit(self, payload: bytes | str, place: str = "connector/1/", **how: Any) -> Any:
+        """Send a limit, and return what is answered."""
+        topic = f"{ROOT}{place}limit/result"
+        before = len(self.broker.told_of(topic))
+        self.broker.send(f"{ROOT}{place}limit/set", payload, **how)
+        await self.box.until(lambda: len(self.broker.told_of(topic)) > before)
+        return self.broker.told_of(topic)[-1]
+
+    @property
+    def offered_a(self) -> float | None:
+        """What the car is offered."""
+        return self.box.state.offered_a
+
     async def until(self, **wanted: Any) -> Any:
         """Wait until the state of connector 1 has these values; returns it."""
         await self.box.until(lambda: wanted.items() <= self.connector.items())

@@ -66,9 +66,8 @@ def about_value(component, content, state):
     template = TemplateEnvironment(None).from_string(content["value_template"])
     value = template.render(value=state, value_json=json.loads(state)).strip()
     is_number = component == "number" or "unit_of_measurement" in content
-    if component == "binary_sensor" and value not in ("ON", "OFF"):
-        yield f"its value is {value!r}"
-    elif component == "switch" and value not in (content["state_on"], content["state_off"]):
+    wanted = {"binary_sensor": ("ON", "OFF"), "switch": ("ON", "OFF")}
+    if value not in wanted.get(component, (value,)):
         yield f"its value is {value!r}"
     elif value == "None" and component == "sensor":
         return  # unknown

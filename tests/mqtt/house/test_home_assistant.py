@@ -71,7 +71,7 @@ async def test_it_takes_every_message_and_every_value(tmp_path, connectors):
 
 
 @pytest.mark.parametrize(
-    "topic, change",
+    ("topic", "change"),
     [
         ("homeassistant/sensor/x/a+b/config", {}),
         ("homeassistant/sensor/x/p/config", {"device_class": "horse_power"}),
