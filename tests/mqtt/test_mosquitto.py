@@ -6,9 +6,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import uuid
@@ -29,85 +26,33 @@ from agent.mqtt.client import unwanted
 from tests.api.harness import Charger, api_settings
 from tests.app.box import CARD
 from tests.emulators.certificates import Certificate, certificate_for
+from tests.emulators.mosquitto import Mosquitto, needs_mosquitto
 from tests.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs/mosquitto"
-MOSQUITTO = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
 EVSE = "DE*ABC*E1"
 USERS = ("agent", "reader", "iso15118")
 PATIENCE_S = 20.0
 
 pytestmark = pytest.mark.real_time
-needs_mosquitto = pytest.mark.skipif(
-    MOSQUITTO is None,
-    reason="mosquitto is not installed (apt install mosquitto)",
-)
 
 
-class Broker:
-    """The process; ``start`` and ``stop`` as often as one likes, on the same port."""
+class Broker(Mosquitto):
+    """With the files of the documentation."""
 
     def __init__(self, directory: Path, lines: str = "") -> None:
-        self.port = free_port()
-        self.directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
-        passwords = directory / "passwords"
-        for number, user in enumerate(USERS):
-            create = ["-c"] if number == 0 else []
-            subprocess.run(
-                ["mosquitto_passwd", "-b", *create, str(passwords), user, f"{user}-secret"],
-                check=True,
-                capture_output=True,
-                timeout=30,
-            )
-            (directory / f"{user}.password").write_text(f"{user}-secret\n")
-        (directory / "access").write_text((DOCS / "access").read_text())
-        for name in ("passwords", "access"):
-            (directory / name).chmod(0o644)
-        text = (DOCS / "mosquitto.conf").read_text()
-        text = text.replace("/etc/mosquitto", str(directory)).replace(
-            "listener 1883", f"listener {self.port}"
-        )
-        (directory / "mosquitto.conf").write_text(f"{text}\nuser root\n{lines}\n")
-
-    def start(self) -> None:
-        assert MOSQUITTO is not None
-        log = (self.directory / "mosquitto.log").open("ab")
-        self._process = subprocess.Popen(
-            [MOSQUITTO, "-c", str(self.directory / "mosquitto.conf")], stdout=log, stderr=log
-        )
-        log.close()
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.05)
-        raise AssertionError((self.directory / "mosquitto.log").read_text())
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            self._process = None
+        config = (DOCS / "mosquitto.conf").read_text()
+        super().__init__(directory, f"{config}\n{lines}", (DOCS / "access").read_text(), USERS)
 
     def settings(self, user: str = "agent", **fields: Any) -> MqttSettings:
         return MqttSettings(
             enabled=True,
             port=self.port,
             username=user,
-            password_file=str(self.directory / f"{user}.password"),
+            password_file=str(self.password_file(user)),
             **fields,
         )
-
-    @contextlib.asynccontextmanager
-    async def client(self, user: str, *topics: str) -> AsyncIterator[aiomqtt.Client]:
-        async with aiomqtt.Client(
-            "127.0.0.1", self.port, username=user, password=f"{user}-secret"
-        ) as client:
-            for topic in topics:
-                await client.subscribe(topic, qos=1)
-            yield client
 
 
 @pytest.fixture
