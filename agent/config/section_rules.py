@@ -73,6 +73,7 @@ def check_bus(settings: Settings, mistakes: Mistakes) -> None:
     path: KeyPath = ("authorization", "free_charging_id_tag")
     wanted = f"must be at most {ID_TAG_MAX} plain characters"
     mistakes.check(path, id_tag, not id_tag or is_valid_id_tag(id_tag), wanted)
+    _check_host(settings.mqtt, mistakes)
     _check_broker(settings.mqtt, mistakes)
     if settings.mqtt.enabled:
         _check_evse_ids(settings, mistakes)
@@ -81,10 +82,12 @@ def check_bus(settings: Settings, mistakes: Mistakes) -> None:
 def check_house(settings: Settings, mistakes: Mistakes) -> None:
     """Note what is wrong with the broker of the house, the topics, and the numbers of openWB."""
     house = settings.house
+    if house.enabled or house.host:
+        _check_host(house, mistakes)
     _check_broker(house, mistakes)
     name = "must be letters, digits, - and _, at most 48"
     mistakes.check(
-        ("house", "identity"), house.identity, _TOPIC_NAME.fullmatch(house.identity), name
+        ("house", "box_name"), house.box_name, _TOPIC_NAME.fullmatch(house.box_name), name
     )
     prefix = house.discovery_prefix
     wanted = "must be one to four names of letters, digits, - and _, with / between them"
@@ -96,11 +99,13 @@ def check_house(settings: Settings, mistakes: Mistakes) -> None:
     mistakes.check(here, list(numbers), is_right, wanted)
 
 
+def _check_host(broker: BrokerSettings, mistakes: Mistakes) -> None:
+    wanted = "must be the name or the address of a machine"
+    mistakes.check((broker.SECTION, "host"), broker.host, _HOST.fullmatch(broker.host), wanted)
+
+
 def _check_broker(broker: BrokerSettings, mistakes: Mistakes) -> None:
     section = broker.SECTION
-    if broker.enabled or broker.host:
-        wanted = "must be the name or the address of a machine"
-        mistakes.check((section, "host"), broker.host, _HOST.fullmatch(broker.host), wanted)
     prefix = broker.topic_prefix
     is_plain = prefix.isascii() and prefix.isprintable() and not set("+# ").intersection(prefix)
     is_right = is_plain and prefix.endswith("/") and len(prefix) <= _TOPIC_PREFIX_MAX

@@ -198,7 +198,7 @@ class HouseSettings(BrokerSettings):
     enabled: bool = setting(False, "tell the house how this box is, and take limits from it")
     host: str = setting("", "where the broker of the house is")
     topic_prefix: str = setting("chargepoint/", "stands before every topic, with its slash")
-    identity: str = setting(
+    box_name: str = setting(
         "", "name of this box in topics: letters, digits, - and _; empty = made of its identity"
     )
     discovery: bool = setting(

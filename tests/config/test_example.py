@@ -104,7 +104,7 @@ def test_a_default_behind_a_number_sign_is_the_default():
     examples |= {"install_command", "unlock_pin", "driver", "pin", "name", "secret_file", "scopes"}
     examples |= {"led_pin", "red_pin", "green_pin", "blue_pin", "buzzer_pin"}
     examples |= {"heartbeat_pin", "sensor", "connector", "error_code", "supply_current_a", "hosts"}
-    examples |= {"current_a"}
+    examples |= {"current_a", "openwb_charge_points"}
     defaults = {(".".join(s), field.name): field.default for s, field, _ in every_setting()}
     section = ""
     for line in LINES:

@@ -35,7 +35,7 @@ def mistakes_in(lines: str) -> list[str]:
         ('enabled = true\nhost = "a b"', "house.host must be the name"),
         ('topic_prefix = "a/#/"', "house.topic_prefix must be at most 200 plain characters"),
         ('topic_prefix = "a"', "and end with a slash"),
-        ('identity = "a/+"', "house.identity must be letters, digits, - and _"),
+        ('box_name = "a/+"', "house.box_name must be letters, digits, - and _"),
         ('discovery_prefix = "a/#"', "house.discovery_prefix must be one to four names"),
         ('discovery_prefix = ""', "house.discovery_prefix must be one to four names"),
         ('password_file = "/x"', "house.password_file needs house.username"),

@@ -22,10 +22,10 @@ class Topics:
     @staticmethod
     def of(settings: Settings) -> Topics:
         """Those of this configuration."""
-        identity = settings.house.identity or _PLAIN.sub("_", settings.charge_point.identity)
+        name = settings.house.box_name or _PLAIN.sub("_", settings.charge_point.identity)
         return Topics(
-            root=f"{settings.house.topic_prefix}{identity}/",
-            node=f"chargepoint_{identity}",
+            root=f"{settings.house.topic_prefix}{name}/",
+            node=f"chargepoint_{name}",
             connectors=tuple(connector.id for connector in settings.connectors),
         )
 

@@ -55,7 +55,7 @@ def settings_of(broker: Mosquitto, **fields: Any) -> HouseSettings:
         port=broker.port,
         username="chargepoint",
         password_file=str(broker.password_file("chargepoint")),
-        identity="BOX",
+        box_name="BOX",
         **fields,
     )
 
