@@ -28,6 +28,7 @@ FirmwareStatusNotification Installed certification/test_firmware.py::test_case_0
 FirmwareStatusNotification Installing certification/test_firmware.py::test_case_044_1
 Heartbeat - ocpp16/test_heartbeat.py::test_a_heartbeat_follows
 MeterValues - certification/test_meter_values.py::test_case_070
+SecurityEventNotification - app/test_application_security.py::test_a_start_is_told
 StartTransaction - certification/test_sessions.py::test_case_010
 StatusNotification Available certification/test_boot_and_configuration.py::test_case_001
 StatusNotification Charging certification/test_sessions.py::test_case_008
@@ -111,8 +112,8 @@ UpdateFirmware - certification/test_firmware.py::test_case_044_1
 
 # Messages of the security white paper that this agent does not have.
 WHITE_PAPER = """
-CertificateSigned ExtendedTriggerMessage GetLog LogStatusNotification SecurityEventNotification
-SignCertificate SignedFirmwareStatusNotification SignedUpdateFirmware
+CertificateSigned ExtendedTriggerMessage GetLog LogStatusNotification SignCertificate
+SignedFirmwareStatusNotification SignedUpdateFirmware
 """
 
 # Keys of the library that this agent does not have, and why.
@@ -130,6 +131,7 @@ KEYS_BESIDES = {
     "MessageTimeout": "errata 3.83",
     "StopTransactionMaxMeterValues": "errata 3.91",
     "SupportedFileTransferProtocols": "errata 3.90",
+    "DisableSecurityEventNotifications": "of EVerest: some central systems want none",
     "Agent.CentralSystemUrl": "our own",
 }
 
@@ -182,6 +184,7 @@ ClockAlignedDataInterval certification/test_meter_values.py::test_case_071
 ConnectionTimeOut certification/test_sessions.py::test_case_004_2
 ConnectorPhaseRotation core/test_every_key.py::test_a_good_value_is_kept
 ConnectorSwitch3to1PhaseSupported core/test_every_key.py::test_a_key_has_its_default
+DisableSecurityEventNotifications app/test_application_security.py::test_the_key_switches
 GetConfigurationMaxKeys certification/test_field_corners.py::test_limits_that_the_file_lowers
 HeartbeatInterval certification/test_boot_and_configuration.py::test_case_001
 ISO15118PnCEnabled core/test_authorization_contract.py::test_offline_and_without_plug_and_charge

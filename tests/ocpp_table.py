@@ -34,7 +34,8 @@ and 2 (password and TLS); password, profile and address can be changed over OCPP
 | direction | actions |
 |---|---|
 | sent | BootNotification, Authorize, StartTransaction, MeterValues, StopTransaction, \
-StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNotification |
+StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNotification, \
+SecurityEventNotification |
 | answered | ChangeAvailability, TriggerMessage, RemoteStartTransaction, RemoteStopTransaction, \
 UnlockConnector, Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
 GetLocalListVersion, ReserveNow, CancelReservation, SetChargingProfile, ClearChargingProfile, \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -26,6 +27,14 @@ def _threads(name: str) -> Executor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
 
+def _free_bytes(folder: Path) -> int | None:
+    """What is free on the disk of this folder; None: it does not say."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
 @dataclass
 class Environment:
     """Clocks, chance, threads, lines and parts; the defaults are the real ones."""
@@ -43,3 +52,4 @@ class Environment:
     connect_broker: ConnectBroker | None = None  # None: MQTT
     transfers: Transfers | None = None  # None: over the network
     run_command: RunCommand | None = None  # None: as a process (firmware)
+    free_bytes: Callable[[Path], int | None] = _free_bytes

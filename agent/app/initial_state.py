@@ -11,6 +11,7 @@ from agent.core.connection_profile_change import shown
 from agent.core.faults import Fault
 from agent.core.firmware_values import Firmware
 from agent.core.ports import Clock
+from agent.core.security_event_values import SecurityEvents
 from agent.core.state import GRID_LIMIT_W, ChargePoint, Connector, Outbox, Rules, Traits
 from agent.core.values import Boot, ListOwner, QueuedMessage
 from agent.ocpp16.requests import package_version
@@ -76,6 +77,7 @@ def initial_state(
         firmware=_firmware(settings, durable),
         approaches=approaches,
         certificates=Certificates(durable.certificates),
+        security=SecurityEvents(queued=1),  # an earlier process may have left some
         next_transaction_ref=durable.next_transaction_ref,
         boot=boot,
         owes_correction=boot is not None,  # an earlier process may have left some

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 
 from agent.app.environment import Environment
+from agent.app.security import Security
 from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.configuration import Configuration
@@ -74,9 +76,16 @@ class Maintenance:
         )
         stack.callback(worker.close)
         self.actions: Mapping[str, Action] = bundles.by_name()
-        self.performers = worker.performers()
+        self._security = Security(services, environment)
+        self.performers = {**worker.performers(), **self._security.performers}
         self.handlers = firmware_management_handlers(runtime, self.uploads.prepare)
-        self.run = notices.run
+        self._notices = notices
+
+    async def run(self) -> None:
+        """Tell what must arrive, and watch over the disk, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._notices.run())
+            tasks.create_task(self._security.run())
 
     async def _settle(self) -> None:
         await self._services.runtime.journal.wait_until_written(FRESH_S)

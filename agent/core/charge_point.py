@@ -21,6 +21,7 @@ from agent.core import (
     local_list,
     remote_start,
     reservation_requests,
+    security_events,
     tag_presented,
 )
 from agent.core import (
@@ -41,6 +42,7 @@ _ROUTES = {
     **reservation_requests.ROUTES,
     **firmware_update.ROUTES,
     **charging_profiles_applied.ROUTES,
+    **security_events.ROUTES,
 }
 # About a tag: they come looked up, and in no other form.
 _PRESENTED: dict[type[Presented], Callable[[Turn, Any, TagRecord], None]] = {

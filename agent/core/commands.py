@@ -44,6 +44,7 @@ from agent.core.commands_rows import SetTransactionId as SetTransactionId
 from agent.core.contract import Contract
 from agent.core.firmware_values import FirmwareOrder
 from agent.core.key_enum import KeyEnum
+from agent.core.security_event_values import TellSecurityEvent
 from agent.core.tag_sources import Source
 from agent.core.values import (
     DecisionRecord,
@@ -119,6 +120,7 @@ AfterCommit = (
     | ApplyConfiguration
     | Restart
     | FirmwareOrder
+    | TellSecurityEvent
 )
 
 # --- prompt orders: at once ----------------------------------------------------------------------

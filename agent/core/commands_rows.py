@@ -9,6 +9,7 @@ from agent.core.certificates import RemoveRoot, SaveRoot
 from agent.core.charging_profiles import InstalledProfile, RateUnit
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
+from agent.core.security_event_values import RecordSecurityEvent, SecurityRow
 from agent.core.values import (
     Boot,
     DecisionRecord,
@@ -301,4 +302,23 @@ Row = (
     | SaveConnectionProfiles
     | SaveRoot
     | RemoveRoot
+    | SecurityRow
 )
+
+DECISION_WAITS_S = 0.5
+EVENT_WAITS_S = 60.0  # about as often as a session writes a sample
+
+
+def may_wait_s(row: Row) -> float:
+    """How long a row may wait for a commit that comes anyway. Seconds.
+
+    The reason of a decision waits for the session that follows from it, a security event that is
+    only logged for whatever is written next.
+    """
+    match row:
+        case RecordDecision():
+            return DECISION_WAITS_S
+        case RecordSecurityEvent(is_queued=False):
+            return EVENT_WAITS_S
+        case _:
+            return 0.0

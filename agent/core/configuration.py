@@ -175,6 +175,7 @@ KEYS: tuple[Key, ...] = (
     Key("ConnectorPhaseRotationMaxLength", "2", _integer(1, CONNECTORS_MAX + 1), readonly=True),
     Key("ConnectorSwitch3to1PhaseSupported", "false", _boolean, readonly=True, profile=SMART),
     Key("ContractValidationOffline", "false", _boolean),
+    Key("DisableSecurityEventNotifications", "false", _boolean),
     Key("GetConfigurationMaxKeys", "100", _integer(1, 1000), readonly=True),
     Key("HeartbeatInterval", "300", _integer(0, 7 * _DAY_S)),
     Key("ISO15118PnCEnabled", "false", _boolean),

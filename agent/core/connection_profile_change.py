@@ -5,6 +5,7 @@ The values and rules stand in ``agent.core.connection_profile``; here they meet 
 
 from __future__ import annotations
 
+from agent.core import security_events
 from agent.core.commands import ApplyConfiguration, Reply
 from agent.core.configuration import ChangeStatus, Configuration
 from agent.core.connection_profile import (
@@ -40,6 +41,7 @@ def change_requested(turn: Turn, event: ConfigurationChangeRequested) -> None:
         return
     if after != known:
         _keep(turn, after)
+        security_events.record_reconfiguration(turn, name)
     turn.emit(Reply(event.request_id, ChangeStatus.ACCEPTED.value))
     if after != known:
         turn.emit(ApplyConfiguration(name, ""))  # no password travels any further

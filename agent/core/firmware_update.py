@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from agent.core import security_events
 from agent.core.commands import Reply
 from agent.core.events import Event
 from agent.core.firmware_values import (
@@ -27,6 +28,7 @@ from agent.core.firmware_values import (
     UpdateAsked,
 )
 from agent.core.replace import replace
+from agent.core.security_event_values import SecurityEventType
 from agent.core.state import ChargePoint, Finished, Idle, RestartOrder
 from agent.core.turn import Turn
 from agent.core.values import Instant
@@ -121,6 +123,7 @@ def _install_ended(turn: Turn, event: InstallEnded) -> None:
         return
     _keep(turn, replace(update, step=FirmwareStep.RESTARTING, give_up_s=give_up_s))
     if turn.state.restart is None:
+        security_events.record(turn, SecurityEventType.RESET_OR_REBOOT, "firmware was installed")
         by_s = turn.now.monotonic_s + rules.reset_s
         turn.state = replace(turn.state, restart=RestartOrder(again=True, by_s=by_s, drain=True))
 
@@ -165,6 +168,7 @@ def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
     if firmware.version != update.version_before:
         why = f"version {firmware.version} runs, it was {update.version_before}"
         _end(turn, update, FirmwareStep.INSTALLED, why)
+        security_events.record(turn, SecurityEventType.FIRMWARE_UPDATED, why)
     elif update.step is FirmwareStep.RESTARTING:
         why = f"the install command was content, but version {firmware.version} still runs"
         _fail(turn, update, f"{why}: rolled back, or the same version")

@@ -27,6 +27,7 @@ from agent.core import (
     outbox,
     reservation_requests,
     reservations,
+    security_events,
     signals,
     status_notification,
     transaction,
@@ -199,6 +200,7 @@ FOLLOWERS: tuple[Follower, ...] = (
     # Before anything is delivered: what waits gets its right times first. And after the connectors:
     # answered samples are removed together with what these have written.
     Follower(clock_trust.correct_rows),
+    Follower(security_events.update, security_events.deadlines_s),
     Follower(_notice_room),
     Follower(outbox.update, _outbox_deadlines),
     # After the outbox: a restart waits for what is still to be delivered.

@@ -13,6 +13,7 @@ from agent.core import (
     local_list,
     outbox,
     replies,
+    security_events,
     transaction,
 )
 from agent.core import connector as connectors
@@ -50,6 +51,7 @@ def _link_opened(turn: Turn, event: ev.LinkOpened) -> None:
 
 def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
     outbox.interrupted(turn)
+    security_events.link_changed(turn)
     # Errata 3.22: after the boot every connector is reported; after a reconnect we do the same.
     turn.state = replace(turn.state, online=True, registration="Accepted", reported=())
     connection_profile_change.accepted(turn)
@@ -68,12 +70,14 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
 def _link_pending(turn: Turn, event: ev.LinkPending) -> None:
     transaction.starts_stored(turn)
     outbox.interrupted(turn)
+    security_events.link_changed(turn)
     turn.state = replace(turn.state, online=False, registration=event.status)
 
 
 def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
     transaction.starts_stored(turn)
     outbox.interrupted(turn)
+    security_events.link_changed(turn)
     turn.state = replace(turn.state, online=False, registration="offline")
 
 
@@ -186,6 +190,8 @@ def _configuration_change_requested(turn: Turn, event: ev.ConfigurationChangeReq
         found = changed.find(event.key)
         assert found is not None
         name = found[0].name
+        if name in security_events.KEYS and changed != turn.state.configuration:
+            security_events.record_reconfiguration(turn, name)
         turn.state = replace(turn.state, configuration=changed)
         turn.emit(SaveConfigurationKey(name, kept), ApplyConfiguration(name, kept))
         if name == "MeterValueSampleInterval":

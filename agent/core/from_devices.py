@@ -12,6 +12,7 @@ from agent.core import (
     contactors,
     meter_values_aligned,
     replies,
+    security_events,
     tag_presented,
     transaction,
 )
@@ -30,6 +31,7 @@ from agent.core.events import Event, SelfTestBegan, SelfTestEnded
 from agent.core.external_limits import ExternalSource
 from agent.core.faults import PILOT, SAFETY_INPUTS, Fault
 from agent.core.replace import replace
+from agent.core.security_event_values import SecurityEventType
 from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, Stopping
 from agent.core.turn import Turn
 from agent.core.values import LockState, PilotState, Reading
@@ -170,7 +172,11 @@ def _contactor_tripped(turn: Turn, event: ev.ContactorTripped) -> None:
 
 
 def _safety_input_tripped(turn: Turn, event: ev.SafetyInputTripped) -> None:
-    turn.state = replace(turn.state, faults=turn.state.faults | {SAFETY_INPUTS[event.name]})
+    fault = SAFETY_INPUTS[event.name]
+    if fault is Fault.DOOR and fault not in turn.state.faults:
+        kind = SecurityEventType.TAMPER_DETECTION_ACTIVATED
+        security_events.record(turn, kind, "the door of the cabinet was opened")
+    turn.state = replace(turn.state, faults=turn.state.faults | {fault})
 
 
 def _safety_input_cleared(turn: Turn, event: ev.SafetyInputCleared) -> None:

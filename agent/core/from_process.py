@@ -9,6 +9,7 @@ from agent.core import (
     authorization_outcome,
     outbox,
     recovery,
+    security_events,
     tag_presented,
     transaction,
 )
@@ -20,6 +21,7 @@ from agent.core.events import Event
 from agent.core.faults import Fault
 from agent.core.replace import replace
 from agent.core.replies import because
+from agent.core.security_event_values import SecurityEventType
 from agent.core.state import ChargePoint, RestartOrder, Stopping
 from agent.core.turn import Turn
 from agent.core.values import StopReason
@@ -31,12 +33,22 @@ def _started(turn: Turn, event: ev.Started) -> None:
         turn.state = replace(turn.state, faults=turn.state.faults | {Fault.QUARANTINED})
     if turn.state.boot is not None:
         turn.emit(NoteBoot(turn.state.boot))
+    _record_start(turn, event)
     turn.state = replace(turn.state, is_begun=True)
     for found in event.open_transactions:
         recovery.recover(turn, found, event.ending)
     for connector in turn.state.connectors:
         if connector.plugged:
             tag_presented.charge_freely(turn, connector.connector_id)
+
+
+def _record_start(turn: Turn, event: ev.Started) -> None:
+    if event.quarantined:
+        security_events.record(
+            turn, SecurityEventType.SECURITY_LOG_WAS_CLEARED, "the database was damaged"
+        )
+    text = f"version {turn.state.firmware.version}; the last process ended: {event.ending.value}"
+    security_events.record(turn, SecurityEventType.STARTUP_OF_THE_DEVICE, text)
 
 
 def _time_passed(turn: Turn, event: ev.TimePassed) -> None:
@@ -56,6 +68,8 @@ def _samples_thinned(turn: Turn, event: ev.SamplesThinned) -> None:
 
 
 def _shutdown_requested(turn: Turn, event: ev.ShutdownRequested) -> None:
+    if turn.state.restart is None or turn.state.restart.again:
+        _record_end(turn, "the agent was told to end")
     by_s = turn.now.monotonic_s + turn.state.rules.shutdown_s
     order = RestartOrder(again=False, by_s=by_s, drain=True)
     _stop_everything(turn, StopReason.REBOOT, order, at_once=True)
@@ -68,11 +82,16 @@ def _reset_requested(turn: Turn, event: ev.ResetRequested) -> None:
     turn.emit(Reply(event.request_id, "Accepted"))
     if turn.state.restart is not None:
         return  # on the way already; being told to end wins over starting again
+    _record_end(turn, f"Reset, {'Hard' if event.hard else 'Soft'}")
     reason = StopReason.HARD_RESET if event.hard else StopReason.SOFT_RESET
     wait_s = turn.state.rules.shutdown_s if event.hard else turn.state.rules.reset_s
     by_s = turn.now.monotonic_s + wait_s
     order = RestartOrder(again=True, by_s=by_s, drain=True)
     _stop_everything(turn, reason, order, at_once=event.hard)
+
+
+def _record_end(turn: Turn, why: str) -> None:
+    security_events.record(turn, SecurityEventType.RESET_OR_REBOOT, why)
 
 
 def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_once: bool) -> None:

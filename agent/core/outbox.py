@@ -9,8 +9,6 @@ same message; but never behind a start or stop that it came before.
 
 from __future__ import annotations
 
-from typing import get_args
-
 from agent.core.commands import (
     DeliverNext,
     DiscardMessage,
@@ -22,7 +20,7 @@ from agent.core.commands import (
     RequeueMessage,
     SetTransactionId,
 )
-from agent.core.commands_rows import RecordDecision, Row
+from agent.core.commands_rows import Row, may_wait_s
 from agent.core.events import (
     DiscardRequested,
     MessageAnswered,
@@ -37,8 +35,6 @@ from agent.core.values import TransactionMessage
 
 REMOVE_WITHIN_S = 75.0  # an answered sample: a little more than until the next sample
 ANSWERED_MAX = 20  # so many samples may be sent twice after a power cut
-# The reason of a decision waits in the journal itself, for the session that follows from it.
-_COMMITTED_NOW = tuple(kind for kind in get_args(Row) if kind is not RecordDecision)
 
 
 def queue(
@@ -76,7 +72,7 @@ def _must_remove(turn: Turn) -> bool:
     return (
         len(outbox.answered) >= ANSWERED_MAX
         or turn.now.monotonic_s >= outbox.remove_by_s
-        or any(isinstance(command, _COMMITTED_NOW) for command in turn.commands)
+        or any(isinstance(command, Row) and not may_wait_s(command) for command in turn.commands)
     )
 
 

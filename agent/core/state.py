@@ -31,6 +31,7 @@ from agent.core.connector_phases import Stopping as Stopping
 from agent.core.external_limits import ExternalLimit
 from agent.core.faults import Fault
 from agent.core.firmware_values import NO_FIRMWARE, Firmware
+from agent.core.security_event_values import NO_SECURITY_EVENTS, SecurityEvents
 from agent.core.values import (
     NO_LIST,
     AuthorizationStatus,
@@ -317,6 +318,7 @@ class ChargePoint:
     firmware: Firmware = NO_FIRMWARE
     approaches: ConnectionProfiles = NO_CONNECTION_PROFILES
     certificates: Certificates = NO_CERTIFICATES
+    security: SecurityEvents = NO_SECURITY_EVENTS
     is_begun: bool = True  # False until Started has told of the sessions that were open
     aligned_due: AlignedDue | None = None  # None: off, or nobody knows what time it is
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.settings import Settings
+from agent.core.security_events import DISK_LOW_BYTES
 from agent.maintenance.agent_user import User
 from agent.maintenance.check_pins import lines_of, look_at_pins
 from agent.maintenance.findings import Finding, failed, noted, passed, skipped
@@ -25,7 +26,7 @@ from agent.store.offline_view import quick_check
 from hw.lines import Chips
 
 FREE_MB_WANTED = 200
-FREE_MB_NEEDED = 20
+FREE_MB_NEEDED = DISK_LOW_BYTES // 1_000_000
 SERVICE_FOLDER = Path("/var/lib/chargepoint-agent")  # StateDirectory= of the unit
 _FORGETFUL = ("tmpfs", "ramfs", "devtmpfs")
 _NOT_REAL = ("none", "simulated", "")

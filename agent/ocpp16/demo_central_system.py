@@ -163,6 +163,11 @@ class _Talk(ChargePoint):
         tag = fields.get("id_tag")
         return call_result.StopTransaction(_card(tag) if tag else None)
 
+    @on("SecurityEventNotification")
+    def on_security_event_notification(self, type: str, **fields: Any) -> Any:
+        self._demo.say(f"{self.id}: security event {type}, {fields.get('tech_info', '')}")
+        return call_result.SecurityEventNotification()
+
 
 def _card(id_tag: str) -> dict[str, str]:
     return CARDS.get(id_tag.upper(), _UNKNOWN_CARD)

@@ -134,14 +134,14 @@ class CentralSystemLink:
             case _:
                 pass  # lost with the link, by design: the core asks again when it is accepted
 
-    async def call(self, action: str, payload: Payload) -> Any:
-        """Send a call of an operator now and return what answers it; it is never stored.
+    async def call(self, action: str, payload: Payload, unique_id: str = "") -> Any:
+        """Send a call now and return what answers it; it is not stored here.
 
         Raises CallFailed when there is no link, on a CALLERROR, and when no answer comes.
         """
         if self._session is None:
             raise CallFailed("there is no link to the central system")
-        return await self._session.sender.proxy(action, payload)
+        return await self._session.sender.proxy(action, payload, unique_id)
 
     def tell(self, calls: Sequence[tuple[str, Payload]]) -> None:
         """Send what the central system asked for; lost with the link."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from agent.config.settings import ChargePointSettings
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
+from agent.core.security_event_values import TECH_INFO_MAX, SecurityEvent
 from agent.core.values import (
     ERROR_CODES,
     NO_TRANSACTION,
@@ -122,6 +123,15 @@ def _transaction_data(samples: Sequence[MeterSample]) -> list[Payload] | None:
             at = timestamp(sample.sampled_at)
             data.append(_payload(timestamp=at, sampledValue=values))
     return data or None
+
+
+def security_event_notification(event: SecurityEvent) -> Payload:
+    """SecurityEventNotification.req."""
+    return _payload(
+        type=event.type.value,
+        timestamp=timestamp(event.at),
+        techInfo=_ci_string(event.tech_info, TECH_INFO_MAX) or None,
+    )
 
 
 def meter_values_now(message: ConnectorMeasured, transaction_id: int | None) -> Payload:

@@ -13,14 +13,13 @@ from typing import Any
 
 from agent.core.commands import Command
 from agent.core.events import Event, LinkAccepted
-from agent.ocppj.pending_call import CallErrorReceived
+from agent.ocppj.pending_call import WANTS_NONE, CallErrorReceived
 from agent.ocppj.send_queue import wait_at_most
 from agent.platform.errors import CallFailed
 
 WAITING_MAX = 50
 ATTEMPTS_MAX = 3  # at an accepted link; a central system that refuses a status cannot be forced
 AGAIN_S = 30.0
-_WANTS_NONE = ("NotImplemented", "NotSupported")
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class Notices:
                 await self._call(action, {"status": status})
             except CallFailed as problem:
                 logger.info("%s %s has not arrived yet: %s", action, status, problem)
-                if isinstance(problem, CallErrorReceived) and problem.code in _WANTS_NONE:
+                if isinstance(problem, CallErrorReceived) and problem.code in WANTS_NONE:
                     break
                 attempts += self._is_online()  # that the link was lost does not count
                 await wait_at_most(self._link_is_back, AGAIN_S)

@@ -115,10 +115,10 @@ class Sender:
             self._waiting.want_delivery()
             self._wake.set()
 
-    def proxy(self, action: str, payload: Payload) -> asyncio.Future[Any]:
-        """Send a call of an operator, never stored; its answer, or CallFailed, comes later."""
+    def proxy(self, action: str, payload: Payload, unique_id: str) -> asyncio.Future[Any]:
+        """Send a call that is not stored here; its answer, or CallFailed, comes later."""
         answer: asyncio.Future[Any] = self._loop.create_future()
-        waiting = WaitingOperatorCall(action, payload, answer)
+        waiting = WaitingOperatorCall(action, payload, answer, unique_id)
         if self.accepted_at_s is None:
             waiting.fail(CallFailed("the link is not accepted yet"))
         elif not self._waiting.add_operator_call(waiting):
@@ -272,7 +272,8 @@ class Sender:
 
     async def _send_operator_call(self, waiting: WaitingOperatorCall) -> None:
         try:
-            payload = await self.pending_call.perform(self._call(waiting.action, waiting.payload))
+            call = self._call(waiting.action, waiting.payload, waiting.unique_id)
+            payload = await self.pending_call.perform(call)
             if not waiting.answer.done():
                 waiting.answer.set_result(payload)
         except CallFailed as problem:
@@ -376,8 +377,9 @@ class Sender:
     def _message_timeout_s(self) -> float:
         return float(self._integer("MessageTimeout"))
 
-    def _call(self, action: str, payload: Payload) -> OutgoingCall:
-        return OutgoingCall(self._new_id(), action, payload, self._message_timeout_s())
+    def _call(self, action: str, payload: Payload, unique_id: str = "") -> OutgoingCall:
+        unique_id = unique_id or self._new_id()
+        return OutgoingCall(unique_id, action, payload, self._message_timeout_s())
 
     def _new_id(self) -> str:
         return str(uuid.UUID(int=self._context.random.getrandbits(128), version=4))

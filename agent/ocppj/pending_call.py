@@ -16,6 +16,7 @@ from agent.platform.redaction import one_line, without_tag
 _REMEMBERED_MAX = 50
 _SILENT_TIMEOUTS_MAX = 3
 _PROBLEM_MAX = 200
+WANTS_NONE = ("NotImplemented", "NotSupported")  # CALLERRORs: such calls are not for this one
 
 logger = logging.getLogger(__name__)
 

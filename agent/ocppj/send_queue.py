@@ -41,11 +41,12 @@ class WaitingStatus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WaitingOperatorCall:
-    """A call of an operator; ``answer`` gets the payload that answers it, or CallFailed."""
+    """A call that is waited for; ``answer`` gets the payload that answers it, or CallFailed."""
 
     action: str
     payload: Mapping[str, Any]
     answer: asyncio.Future[Any]
+    unique_id: str = ""  # empty: a new one
 
     def fail(self, problem: CallFailed) -> None:
         """It will not be answered any more. No effect when it has been."""

@@ -1,10 +1,10 @@
 """The queue of what has happened, in front of the runtime. Bounded, usable from any thread.
 
 What a broken part says again and again is kept once. When the queue is full, what may be repeated
-is dropped: meter readings and cards (the person taps again). The station bus has a share of it that
-it cannot exceed: it keeps no card of the charger's own reader out. What devices and the central
-system say about safety and money is never dropped: it comes in at a rate that the hardware and the
-one call in flight limit.
+is dropped: meter readings, cards (the person taps again), attacks that were seen. The station bus
+has a share of it that it cannot exceed: it keeps no card of the charger's own reader out. What
+devices and the central system say about safety and money is never dropped: it comes in at a rate
+that the hardware and the one call in flight limit.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from agent.core.events import (
     RequestNotTaken,
     TagPresented,
 )
+from agent.core.security_event_values import SecurityEventSeen
 from agent.core.tag_sources import Source
 
 logger = logging.getLogger(__name__)
 
 EVENTS_MAX = 1000
 OF_STATION_MAX = 200  # tokens of the station bus, with those that are refused
-_DROPPABLE = (MeterRead, MeterFailed, TagPresented, CardNotTaken)
+_DROPPABLE = (MeterRead, MeterFailed, TagPresented, CardNotTaken, SecurityEventSeen)
 
 
 class EventQueue:

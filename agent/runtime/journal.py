@@ -14,18 +14,19 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from agent.core.commands import AfterCommit, QueueMessage, RecordDecision, Row
+from agent.core.commands_rows import may_wait_s
 from agent.core.events import Event, JournalFailed, JournalRecovered
+from agent.core.security_event_values import RecordSecurityEvent
 from agent.core.values import ConnectorMeasured
 from agent.platform.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
-# Rows that may wait for a disk that does not write; then meter values and reasons are dropped: what
+# Rows that may wait for a disk that does not write; then what may be lost is dropped: what
 # is refused meanwhile may be asked for again and again.
 ROWS_MAX = 5000
 RETRY_S = 2.0
 FRESH_S = 0.3  # who reads the journal lets it be written up to now, if that takes no longer
-GATHER_S = 0.5  # how long a reason waits for the session that follows from the decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,11 @@ class Journal:
         elif rows or orders:
             self._waiting.append(_Batch(tuple(rows), tuple(orders)))
             self._make_room()  # the commit before may hang, not only fail
-            if orders or not all(isinstance(row, RecordDecision) for row in rows):
-                self._is_due.set()
+            wait_s = 0.0 if orders else min(may_wait_s(row) for row in rows)
+            if wait_s:
+                asyncio.get_running_loop().call_later(wait_s, self._is_due.set)
             else:
-                asyncio.get_running_loop().call_later(GATHER_S, self._is_due.set)
+                self._is_due.set()
 
     async def run(self) -> None:
         """Commit for ever."""
@@ -142,7 +144,8 @@ class Journal:
         )
         if _count(kept) < _count(self._waiting):
             logger.warning(
-                "the disk does not write: meter values and reasons that waited for it are dropped"
+                "the disk does not write: meter values, reasons and what was only for the security"
+                " log, waiting for it, are dropped"
             )
         self._waiting = deque(batch for batch in kept if batch.rows or batch.orders)
 
@@ -152,6 +155,7 @@ def _count(batches: Iterable[_Batch]) -> int:
 
 
 def _may_be_lost(row: Row) -> bool:
-    """No money depends on it: a sample, or the reason of a decision."""
+    """No money depends on it: a sample, the reason of a decision, an event that is only logged."""
     is_sample = isinstance(row, QueueMessage) and isinstance(row.message, ConnectorMeasured)
-    return is_sample or isinstance(row, RecordDecision)
+    is_only_logged = isinstance(row, RecordSecurityEvent) and not row.is_queued
+    return is_sample or is_only_logged or isinstance(row, RecordDecision)

@@ -26,6 +26,7 @@ _TIMES = (
     ("charge_log", "ended_at", "ended_boot"),
     ("grid_limits", "begun_at", "begun_boot"),
     ("grid_limits", "ended_at", "ended_boot"),
+    ("security_queue", "at", "boot"),
 )
 
 # The last moment that is known for sure.
@@ -41,6 +42,7 @@ SELECT max(known) FROM (
 _FORGET_BOOTS = """
 DELETE FROM boots WHERE number < :number
     AND number NOT IN (SELECT boot FROM outbox)
+    AND number NOT IN (SELECT boot FROM security_queue)
     AND number NOT IN (SELECT boot FROM transactions WHERE ended_at IS NULL)
     AND number <> (SELECT coalesce(max(number), 0) FROM boots WHERE is_time_known = 1)
 """
@@ -77,8 +79,21 @@ def read_ending(reader: sqlite3.Connection, boot_id: str) -> StopReason:
     return StopReason.REBOOT if is_same_boot else StopReason.POWER_LOSS
 
 
-def note_boot(connection: sqlite3.Connection, row: NoteBoot) -> None:
-    """Write down that the agent runs in this boot, and forget those that are not needed."""
+def write(connection: sqlite3.Connection, row: NoteBoot | NoteEnding | CorrectTimes) -> None:
+    """Write one row: this boot, why this process ends, or what the true time changes."""
+    match row:
+        case NoteBoot():
+            _note_boot(connection, row)
+        case NoteEnding():
+            connection.execute(
+                "UPDATE boots SET ending = ? WHERE number = (SELECT max(number) FROM boots)",
+                (row.reason.value,),
+            )
+        case CorrectTimes():
+            _correct_times(connection, row)
+
+
+def _note_boot(connection: sqlite3.Connection, row: NoteBoot) -> None:
     boot = row.boot
     connection.execute(
         "INSERT INTO boots (number, boot_id, booted_at, is_time_known) VALUES (?, ?, ?, ?)"
@@ -88,15 +103,7 @@ def note_boot(connection: sqlite3.Connection, row: NoteBoot) -> None:
     connection.execute(_FORGET_BOOTS, {"number": boot.number})
 
 
-def note_ending(connection: sqlite3.Connection, row: NoteEnding) -> None:
-    """Write down why this process ends."""
-    connection.execute(
-        "UPDATE boots SET ending = ? WHERE number = (SELECT max(number) FROM boots)",
-        (row.reason.value,),
-    )
-
-
-def correct_times(connection: sqlite3.Connection, row: CorrectTimes) -> None:
+def _correct_times(connection: sqlite3.Connection, row: CorrectTimes) -> None:
     """Correct the rows of this boot and of earlier ones; none has believed times afterwards."""
     found = connection.execute(
         "SELECT booted_at FROM boots WHERE number = ?", (row.boot,)

@@ -33,6 +33,7 @@ STEPS = (
     "create_charge_log",
     "create_certificates",
     "create_grid_limits",
+    "create_security_log",
 )
 
 

@@ -46,6 +46,11 @@ from agent.core.commands import (
 )
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
+from agent.core.security_event_values import (
+    ClearSecurityLog,
+    RecordSecurityEvent,
+    RemoveSecurityEvents,
+)
 from agent.core.visible import visible
 from agent.store import (
     boots,
@@ -55,6 +60,7 @@ from agent.store import (
     grid_limits,
     profiles,
     samples,
+    security_log,
     transactions,
 )
 from agent.store.cache import CACHE_ENTRIES_MAX as CACHE_ENTRIES_MAX
@@ -111,12 +117,8 @@ def write_row(row: Row, writing: Writing) -> None:
             _activate_list(row, writing)
         case BeginGridLimit() | EndGridLimit():
             grid_limits.write(connection, row)
-        case NoteBoot():
-            boots.note_boot(connection, row)
-        case NoteEnding():
-            boots.note_ending(connection, row)
-        case CorrectTimes():
-            boots.correct_times(connection, row)
+        case NoteBoot() | NoteEnding() | CorrectTimes():
+            boots.write(connection, row)
         case SaveAvailability():
             _save_availability(row, writing)
         case SaveReservations():
@@ -133,6 +135,8 @@ def write_row(row: Row, writing: Writing) -> None:
             device_state.write(connection, row)
         case SaveRoot() | RemoveRoot():
             certificates.write(connection, row)
+        case RecordSecurityEvent() | RemoveSecurityEvents() | ClearSecurityLog():
+            writing.warnings += security_log.write(connection, row, writing.make_id)
         case _:
             assert_never(row)
 

@@ -378,3 +378,18 @@ def create_grid_limits(database: Database) -> None:
         ) STRICT
         """
     )
+
+
+@migrations()
+def create_security_log(database: Database) -> None:
+    """Create the security log, the ends of its chain, and the events that wait to be sent."""
+    event = "type TEXT NOT NULL, at TEXT NOT NULL, tech_info TEXT NOT NULL, boot INTEGER NOT NULL"
+    for table, own in (("security_log", "chain"), ("security_queue", "unique_id")):
+        columns = f"number INTEGER PRIMARY KEY, {event}, {own} TEXT NOT NULL"
+        database.execute(f"CREATE TABLE {table} ({columns}) STRICT")
+    database.execute(
+        "CREATE TABLE security_log_ends (only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
+        " pruned_number INTEGER NOT NULL, pruned_chain TEXT NOT NULL,"
+        " last_number INTEGER NOT NULL, last_chain TEXT NOT NULL) STRICT"
+    )
+    database.execute("INSERT INTO security_log_ends VALUES (1, 0, '', 0, '')")

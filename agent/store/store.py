@@ -47,10 +47,17 @@ from agent.store.reading import (
     read_parked_with,
 )
 from agent.store.rows import Writing, write_row
+from agent.store.security_log import (
+    read_broken_chain,
+    read_queued,
+    read_queued_count,
+    read_security_log,
+)
 
 logger = logging.getLogger(__name__)
 
 _WRITING_LIST = "Cannot write the local list"
+_READING_SECURITY = "Cannot read the security log"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -222,6 +229,10 @@ class Store:
     ending = _read("Cannot read the boots", read_ending)
     grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits)
     parked_with = _read("Cannot read the outbox", read_parked_with)
+    security_log = _read(_READING_SECURITY, read_security_log)
+    security_log_problem = _read(_READING_SECURITY, read_broken_chain)
+    queued_security_event = _read(_READING_SECURITY, read_queued)
+    queued_security_events = _read(_READING_SECURITY, read_queued_count)
 
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""

@@ -64,6 +64,7 @@ class Box:
     broker: FakeBroker | None = None  # of the station bus
     transfers: Transfers | None = None  # None: over the network
     run_command: RunCommand | None = None  # None: as a process
+    free_bytes: Callable[[Path], int | None] = lambda folder: None  # of the disk: not known
     is_plugged_at_start: bool = False  # the plug is in before the process begins
 
     def __post_init__(self) -> None:
@@ -98,6 +99,7 @@ class Box:
             boot_id=f"boot-{self._boots}",
             transfers=self.transfers,
             run_command=self.run_command,
+            free_bytes=self.free_bytes,
             connect_broker=None if self.broker is None else self.broker.connect,
             board=self._plugged_board() if self.is_plugged_at_start else None,
         )

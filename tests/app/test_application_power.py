@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config.settings import AuthorizationSettings
+from agent.config.settings import AuthorizationSettings, OcppSettings
 from agent.core.outbox import ANSWERED_MAX
 from agent.platform.errors import LinkError
 from tests.app.box import CARD, OTHER_CARD, TRANSACTION_ID, Box, box_settings, put_on_list
@@ -160,6 +160,8 @@ async def test_a_central_system_that_never_answers_does_not_block_the_queue_for_
 
 async def test_of_all_that_happened_offline_only_the_present_status_is_reported(tmp_path):
     box = a_box(tmp_path, CARD)
+    patient = OcppSettings(configuration={"ConnectionTimeOut": "600"})
+    box.settings = replace(box.settings, ocpp=patient)
     await box.start()
     await box.central_system.received("StatusNotification", 2)
     box.central_system.refuse_always = LinkError("gone")

@@ -25,6 +25,7 @@ from agent.core.commands import (
 )
 from agent.core.configuration import configuration
 from agent.core.events import Event
+from agent.core.security_event_values import RecordSecurityEvent, TellSecurityEvent
 from agent.core.state import ChargePoint, Connector, Rules, Session, Traits
 from agent.core.values import (
     AuthorizationStatus,
@@ -232,7 +233,15 @@ def finish(story: Story, meter_wh: int = 2000) -> list[Command]:
 
 # --- reading what was ordered --------------------------------------------------------------------
 
-ASIDE = (ShowSignal, RenewContactor, NotifyStatus, RecordDecision, SaveContactor)
+ASIDE = (
+    ShowSignal,
+    RenewContactor,
+    NotifyStatus,
+    RecordDecision,
+    SaveContactor,
+    RecordSecurityEvent,
+    TellSecurityEvent,
+)
 
 
 def of(kind: type[Kind], commands: Iterable[Command]) -> list[Kind]:

@@ -55,6 +55,7 @@ WANTED = {
     "ConnectorPhaseRotationMaxLength": Wanted("2"),
     "ConnectorSwitch3to1PhaseSupported": Wanted("false"),
     "ContractValidationOffline": rw("false", BOOLEAN),
+    "DisableSecurityEventNotifications": rw("false", BOOLEAN),
     "GetConfigurationMaxKeys": Wanted("100"),
     "HeartbeatInterval": rw("300", NUMBER),
     "ISO15118PnCEnabled": rw("false", BOOLEAN),

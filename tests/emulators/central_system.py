@@ -470,6 +470,14 @@ class _Talk(ChargePoint):
     def on_firmware_status(self, **told: Any) -> Any:
         return call_result.FirmwareStatusNotification()
 
+    @on("SecurityEventNotification")
+    def on_security_event(self, **told: Any) -> Any:
+        return call_result.SecurityEventNotification()
+
+    @on("LogStatusNotification")
+    def on_log_status(self, **told: Any) -> Any:
+        return call_result.LogStatusNotification()
+
     def _info(self, id_tag: str) -> dict[str, str]:
         accepted = not self._system.accepted_tags or id_tag in self._system.accepted_tags
         return {"status": "Accepted" if accepted else "Invalid"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -20,7 +20,13 @@ from agent.core.commands import (
     Reply,
     Row,
 )
+from agent.core.commands_rows import DECISION_WAITS_S, EVENT_WAITS_S
 from agent.core.events import Event, JournalFailed, JournalRecovered
+from agent.core.security_event_values import (
+    RecordSecurityEvent,
+    SecurityEvent,
+    SecurityEventType,
+)
 from agent.core.values import (
     ConnectorMeasured,
     DecisionRecord,
@@ -29,7 +35,7 @@ from agent.core.values import (
     Verdict,
 )
 from agent.platform.errors import StoreFull
-from agent.runtime.journal import GATHER_S, RETRY_S, Journal
+from agent.runtime.journal import RETRY_S, Journal
 from tests.emulators.inline_executor import InlineExecutor
 from tests.emulators.virtual_clock import NOON
 
@@ -187,13 +193,18 @@ def a_reason(number: int = 0) -> RecordDecision:
     )
 
 
+def a_login_that_failed(number: int = 0) -> RecordSecurityEvent:
+    event = SecurityEvent(SecurityEventType.MAINTENANCE_LOGIN_FAILED, NOON, str(number))
+    return RecordSecurityEvent(event, is_queued=False)
+
+
 def a_stop(number: int) -> QueueMessage:
     return QueueMessage(number, 1, TransactionEnded(0, NOON, StopReason.LOCAL))
 
 
-@pytest.mark.parametrize("make_row", [meter_values, a_reason])
+@pytest.mark.parametrize("make_row", [meter_values, a_reason, a_login_that_failed])
 @pytest.mark.parametrize("disk", ["fails", "hangs"])
-async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
+async def test_too_many_rows_cost_what_is_no_money_and_not_critical_and_nothing_else(
     monkeypatch, caplog, disk, make_row
 ):
     monkeypatch.setattr(agent.runtime.journal, "ROWS_MAX", 10)
@@ -217,7 +228,7 @@ async def test_too_many_rows_cost_meter_values_and_reasons_and_nothing_else(
         assert bench.rows[0] == row(0)
         assert bench.rows[-1] == EndTransaction(1)
         assert bench.performed == [REPLY]
-        assert "meter values and reasons that waited for it are dropped" in caplog.text
+        assert "meter values, reasons and what was only for the security log" in caplog.text
 
 
 async def test_rows_that_keep_coming_do_not_hold_up_the_wait_for_those_before_them():
@@ -285,7 +296,7 @@ async def test_a_mistake_in_the_program_ends_the_journal():
 async def test_a_reason_is_written_together_with_the_session_that_follows_at_once():
     async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
-        await asyncio.sleep(GATHER_S / 2)
+        await asyncio.sleep(DECISION_WAITS_S / 2)
         assert bench.committed == []
         bench.journal.submit([row(1)], [CLOSE])
         await asyncio.sleep(0.001)
@@ -296,8 +307,33 @@ async def test_a_reason_is_written_together_with_the_session_that_follows_at_onc
 async def test_a_reason_alone_is_written_after_a_moment():
     async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
-        await asyncio.sleep(GATHER_S + 0.001)
+        await asyncio.sleep(DECISION_WAITS_S + 0.001)
         assert bench.committed == [[a_reason()]]
+
+
+async def test_an_event_that_is_only_logged_waits_for_what_is_written_next():
+    async with a_bench() as bench:
+        bench.journal.submit([a_login_that_failed()], [])
+        await asyncio.sleep(EVENT_WAITS_S - 1)
+        assert bench.committed == []
+        bench.journal.submit([row(1)], [])
+        await asyncio.sleep(0.001)
+        assert bench.committed == [[a_login_that_failed(), row(1)]]
+
+
+async def test_an_event_that_is_only_logged_is_written_alone_after_a_minute():
+    async with a_bench() as bench:
+        bench.journal.submit([a_login_that_failed()], [])
+        await asyncio.sleep(EVENT_WAITS_S + 0.001)
+        assert bench.committed == [[a_login_that_failed()]]
+
+
+async def test_a_critical_event_waits_for_nothing():
+    async with a_bench() as bench:
+        critical = replace(a_login_that_failed(), is_queued=True)
+        bench.journal.submit([critical], [])
+        await asyncio.sleep(0.001)
+        assert bench.committed == [[critical]]
 
 
 async def test_an_order_is_not_held_up_by_a_reason_that_waits():
@@ -311,5 +347,5 @@ async def test_an_order_is_not_held_up_by_a_reason_that_waits():
 async def test_reasons_are_written_at_once_when_the_process_ends():
     async with a_bench() as bench:
         bench.journal.submit([a_reason()], [])
-        assert await bench.journal.wait_until_written(GATHER_S / 2)
+        assert await bench.journal.wait_until_written(DECISION_WAITS_S / 2)
         assert bench.committed == [[a_reason()]]

@@ -344,7 +344,14 @@ def test_every_order_has_somebody_who_performs_it():
     )
     ordered = {*get_args(co.Immediate), *get_args(co.AfterCommit)}
     worker = FirmwareWorker(None, Path(), None, None, print, None, frozenset)  # type: ignore[arg-type]
-    elsewhere = {*LINK_COMMANDS, *worker.performers(), co.Restart, co.Reply, co.TagReply}
+    elsewhere = {
+        *LINK_COMMANDS,
+        *worker.performers(),
+        co.Restart,
+        co.Reply,
+        co.TagReply,
+        co.TellSecurityEvent,  # agent.app.security
+    }
     assert ordered == {*devices.performers, *elsewhere}
 
 

@@ -16,6 +16,11 @@ from agent.core.commands import (
     SaveTransaction,
 )
 from agent.core.configuration import KEYS
+from agent.core.security_event_values import (
+    RecordSecurityEvent,
+    SecurityEvent,
+    SecurityEventType,
+)
 from agent.core.values import Boot
 from agent.store import Store
 from agent.store.rows import (
@@ -24,10 +29,18 @@ from agent.store.rows import (
     OPERATOR_ACTIONS_MAX,
     PARKED_MESSAGES_MAX,
 )
+from agent.store.security_log import LINES_MAX, QUEUED_MAX
 from agent.store.transactions import ENDED_TRANSACTIONS_MAX
 from tests.store.builders import ACCEPTED, NOON, STOP, decision, meter_values, transaction
 
 MANY = 3000
+
+
+def security_event(number: int, *, is_queued: bool) -> RecordSecurityEvent:
+    event = SecurityEvent(SecurityEventType.RESET_OR_REBOOT, NOON, str(number))
+    return RecordSecurityEvent(event, is_queued)
+
+
 # One row of each life, many lives; and how many rows may be left. Starts and stops are never
 # dropped: there are two for each session that nobody has taken, and a person is told of them.
 LIVES = {
@@ -49,9 +62,11 @@ LIVES = {
         lambda n: [QueueMessage(n, 1, STOP), ParkMessage(n, "no"), DiscardMessage(n)],
         OPERATOR_ACTIONS_MAX,
     ),
+    "security_log": (lambda n: [security_event(n, is_queued=False)], LINES_MAX),
+    "security_queue": (lambda n: [security_event(n, is_queued=True)], QUEUED_MAX),
     "boots": (lambda n: [NoteBoot(Boot(n, f"boot {n}", NOON, is_time_known=True))], 2),
 }
-# Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (three times), by the connectors (as often),
+# Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (four times), by the connectors (as often),
 # by MaxChargingProfilesInstalled, CertificateStoreMaxLength and StopTransactionMaxMeterValues, by
 # storage.sessions_max (test_charge_log.py), by two years and a number (test_grid_limits.py), and by
 # the steps.
@@ -66,6 +81,7 @@ OTHERS = {
     "reservations",
     "firmware",
     "approaches",
+    "security_log_ends",
     "stop_samples",
     "charge_log",
     "grid_limits",
