@@ -63,7 +63,7 @@ def faulted(visit: Visit) -> str:
 def offline(visit: Visit) -> str:
     charging(visit)
     visit.press("Cut the network")
-    visit.sees("the box carries on by itself")
+    visit.sees("the box carries on by itself; ")
     return "charging"
 
 

@@ -24,7 +24,7 @@ def test_a_contactor_that_failed_is_told_with_what_to_look_at_until_a_person_say
     browser.do("tap", card=CARD)
     charger.until(lambda: Fault.CONTACTOR_FAILED in charger.state.connectors[0].faults)
     page = browser.get("/").text
-    assert "<strong>Look at</strong> the coil, its supply and its driver" in page
+    assert "<strong>Look at:</strong> the coil, its supply and its driver" in page
     assert 'aria-label="Contactor 1 is mended"' in page
     told = browser.do("acknowledge", connector="1")
     assert told == "The contactor of connector 1 may close again."

@@ -43,6 +43,13 @@ def test_a_connector_in_use_is_drawn_closed_locked_and_flowing():
     assert "16 A" in [text.text for text in svg(shown).iter("text")]
 
 
+def test_what_the_car_may_take_stands_at_its_cable_also_when_it_is_too_little():
+    paused = replace(IN_USE, offered_a=None, cable_a=4.0)
+    assert (drawn(IN_USE).offer, drawn(paused, Part.PILOT.value).offer) == ("16 A", "4 A")
+    assert drawn(replace(IN_USE, offered_a=None), Part.PILOT.value).offer == "CP"
+    assert drawn(FREE).offer == ""
+
+
 def test_a_free_connector_has_no_card_no_plug_no_car_and_no_mark():
     shown = drawn(FREE)
     assert (shown.card, shown.contactor, shown.plug) == ("none", "open", "out")

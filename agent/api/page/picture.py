@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.connector_situation import Part
 from agent.core.state import Connector
 from agent.core.values import LockState, PilotState
@@ -50,7 +51,7 @@ class Picture:
     has_lock: bool
     has_car: bool
     is_flowing: bool
-    offered_a: float
+    offer: str  # what the car is told, or may be told at most
     mark: tuple[int, int] | None
     missing: str | None
     is_fault: bool
@@ -74,12 +75,21 @@ def picture(
         has_lock=connector.traits.has_lock,
         has_car=connector.pilot is not PilotState.A if has_pilot else connector.is_plugged,
         is_flowing=connector.contactor_closed and (power_w is None or power_w >= FLOWS_W),
-        offered_a=connector.offered_a or 0.0,
+        offer=_offer_in_words(connector, missing),
         mark=None if missing is None else _MARKS[missing],
         missing=missing,
         is_fault=is_fault,
         is_online=is_online,
     )
+
+
+def _offer_in_words(connector: Connector, missing: str | None) -> str:
+    if connector.offered_a is not None:
+        return f"{connector.offered_a:g} A"
+    if missing != Part.PILOT.value:
+        return ""
+    is_limited = connector.current_a < CURRENT_MIN_A
+    return f"{connector.current_a:g} A" if is_limited else "CP"  # the control pilot
 
 
 def pilot_in_words(pilot: PilotState) -> str:

@@ -19,7 +19,7 @@ from agent.core import faults
 from agent.core.authorization_reasons import Rule
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
-from agent.core.state import Connector
+from agent.core.state import Connector, Finished
 from agent.core.values import (
     AuthorizationStatus,
     DecisionRecord,
@@ -82,6 +82,7 @@ class Views:
             self._part(
                 "head",
                 link=link,
+                queued=shown["messages_waiting"],
                 waiting=shown["cards_waiting_for_a_plug"],
                 free_tag=state.rules.free_charging_id_tag,
             ),
@@ -111,6 +112,7 @@ class Views:
     ) -> Iterable[PagePart]:
         """What changes often and what seldom does, apart: only what has changed is sent."""
         number, session = connector.connector_id, shown["session"]
+        is_shown = session is not None or isinstance(connector.phase, Finished)
         yield self._part("state", number, connector=shown)
         drawn = picture(
             connector,
@@ -123,7 +125,7 @@ class Views:
         yield self._part(
             "curve",
             number,
-            plot=self._history.plot(number),
+            plot=self._history.plot(number) if is_shown else None,
             is_over=session is None,
             width=WIDTH,
             height=HEIGHT,
