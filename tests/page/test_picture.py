@@ -31,7 +31,7 @@ def drawn(connector: Connector, missing: str | None = None, card: str = "") -> P
 
 
 def svg(shown: Picture) -> ElementTree.Element:
-    html = render("part_picture.html", drawn=shown, width=WIDTH, height=HEIGHT)
+    html = render("part_picture.html", drawn=shown)
     return ElementTree.fromstring(html[: html.index("<dl")])
 
 
@@ -48,6 +48,10 @@ def test_what_the_car_may_take_stands_at_its_cable_also_when_it_is_too_little():
     assert (drawn(IN_USE).offer, drawn(paused, Part.PILOT.value).offer) == ("16 A", "4 A")
     assert drawn(replace(IN_USE, offered_a=None), Part.PILOT.value).offer == "CP"
     assert drawn(FREE).offer == ""
+
+
+def test_the_picture_has_the_size_that_the_marks_are_reckoned_in():
+    assert svg(drawn(FREE)).attrib["viewBox"] == f"0 0 {WIDTH} {HEIGHT}"
 
 
 def test_a_free_connector_has_no_card_no_plug_no_car_and_no_mark():

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from agent.api.page.power import HEIGHT, POINTS_MAX, WIDTH, Plot, Point, PowerHistory, Sample, plot
+from agent.api.page.rendering import render
 
 
 def sample(power_w: float, limit_w: float = 11_000.0, is_paused: bool = False) -> Sample:
@@ -127,6 +128,18 @@ def test_the_curve_stays_after_the_session_and_goes_with_the_next():
     assert history.plot(1) is None, "one point is no curve yet"
     history.note(1, 8, 40.0, sample(200.0))
     assert noted(history).most_w == 200
+
+
+def test_a_curve_is_drawn_once_for_each_new_point_and_in_the_box_of_its_template():
+    history = PowerHistory()
+    history.note(1, 7, 0.0, sample(100.0))
+    history.note(1, 7, 10.0, sample(200.0))
+    before = noted(history)
+    assert noted(history) is before
+    history.note(1, 7, 20.0, sample(300.0))
+    assert noted(history).most_w == 300
+    html = render("part_curve.html", plot=before, is_over=False)
+    assert f'viewBox="0 0 {WIDTH} {HEIGHT}"' in html
 
 
 def test_connectors_have_curves_of_their_own():

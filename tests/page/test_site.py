@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+import httpx
 import pytest
 
 from agent.api.page.site import SECURITY_HEADERS
@@ -134,6 +135,20 @@ def test_a_form_that_is_too_large_or_no_form_is_refused(browser):
     many = "&".join(f"a{n}=1" for n in range(50))
     assert browser.client.post("/page/do", content=many, headers=headers).status_code == 400
     assert browser.client.post("/page/do", content=b"\xff", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["page.css", "connector.css", "page.js", "icon.svg"])
+def test_a_file_comes_compressed_to_those_who_take_it_so(browser, name):
+    def get(encoding: str) -> httpx.Response:
+        path = f"/page/static/{name}"
+        return browser.client.get(path, headers={"Accept-Encoding": encoding})
+
+    plain, zipped = get("identity"), get("gzip")
+    assert "content-encoding" not in plain.headers
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.headers["vary"] == "Accept-Encoding"
+    assert plain.content == zipped.content
+    assert zipped.num_bytes_downloaded < plain.num_bytes_downloaded
 
 
 # --- looking -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from agent.core.connector_situation import Part
 from agent.core.state import Connector
 from agent.core.values import LockState, PilotState
 
-WIDTH, HEIGHT = 400, 124
+WIDTH, HEIGHT = 400, 124  # as in part_picture.html
 FLOWS_W = 50.0  # below this a meter may count its own supply
 _MARKS: dict[str, tuple[int, int]] = {  # where each part is drawn, in the box of WIDTH x HEIGHT
     Part.CENTRAL_SYSTEM.value: (276, 24),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 POINTS_MAX = 120
 FIRST_STEP_S = 5.0
-WIDTH, HEIGHT = 600, 100
+WIDTH, HEIGHT = 600, 100  # as in part_curve.html
 _FULL_KW = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 _FULL_MIN = (2, 4, 10, 20, 30, 40, 60, 90, 120, 180, 240, 360, 480, 720, 1440)
 
@@ -38,6 +38,7 @@ class PowerCurve:
     began_s: float
     step_s: float = FIRST_STEP_S
     points: list[Point] = field(default_factory=list)
+    drawn: Plot | None = None  # of these points; None: not drawn yet
 
     def note(self, now_s: float, sample: Sample) -> None:
         """Keep a point, unless the last one is near and nothing has begun or ended since."""
@@ -48,6 +49,7 @@ class PowerCurve:
             if is_alike and at_s - last.at_s < self.step_s:
                 return
         self.points.append(Point(at_s, sample))
+        self.drawn = None
         if len(self.points) > POINTS_MAX:
             # The last one stays as it is: the curve goes up to now.
             pairs = zip(self.points[:-1:2], self.points[1::2], strict=True)
@@ -95,7 +97,9 @@ class PowerHistory:
         curve = self._curves.get(connector_id)
         if curve is None or len(curve.points) < 2:
             return None
-        return plot(curve.points)
+        if curve.drawn is None:
+            curve.drawn = plot(curve.points)
+        return curve.drawn
 
 
 def plot(points: Sequence[Point]) -> Plot:

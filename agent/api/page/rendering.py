@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -49,6 +49,12 @@ def _environment() -> Environment:
 def render(name: str, **context: Any) -> str:
     """The HTML of a template."""
     return _environment().get_template(name).render(**context)
+
+
+@lru_cache(maxsize=64)
+def render_once(name: str, **context: Hashable) -> str:
+    """As ``render``, for what seldom changes: the same context gives the same text again."""
+    return render(name, **context)
 
 
 def kwh(wh: float | None) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -251,18 +253,36 @@ class Site:
         found = self._files.get(name)
         if found is None:
             return _secured(Response("no such file\n", 404, media_type="text/plain"))
-        content, tag = found
-        headers = {**SECURITY_HEADERS, "Cache-Control": "no-cache", "ETag": tag}
-        if request.headers.get("if-none-match") == tag:
+        headers = {
+            **SECURITY_HEADERS,
+            "Cache-Control": "no-cache",
+            "ETag": found.tag,
+            "Vary": "Accept-Encoding",
+        }
+        if request.headers.get("if-none-match") == found.tag:
             return Response(status_code=304, headers=headers)
-        return Response(content, media_type=_TYPES[name], headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(found.zipped, media_type=_TYPES[name], headers=headers)
+        return Response(found.content, media_type=_TYPES[name], headers=headers)
 
 
-def _static_files() -> Mapping[str, tuple[bytes, str]]:
+@dataclass(frozen=True, slots=True)
+class _StaticFile:
+    content: bytes
+    zipped: bytes
+    tag: str
+
+
+def _static_files() -> Mapping[str, _StaticFile]:
     folder = files("agent.api.page") / "static"
     contents = {name: (folder / name).read_bytes() for name in _TYPES}
     return {
-        name: (content, f'"{hashlib.sha256(content).hexdigest()[:16]}"')
+        name: _StaticFile(
+            content,
+            gzip.compress(content, mtime=0),
+            f'"{hashlib.sha256(content).hexdigest()[:16]}"',
+        )
         for name, content in contents.items()
     }
 

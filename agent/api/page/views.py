@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from agent.api.agent_bridge import AgentBridge
-from agent.api.page.picture import HEIGHT as PICTURE_HEIGHT
-from agent.api.page.picture import WIDTH as PICTURE_WIDTH
 from agent.api.page.picture import picture, pilot_in_words
-from agent.api.page.power import HEIGHT, WIDTH, PowerHistory
-from agent.api.page.rendering import render
+from agent.api.page.power import PowerHistory
+from agent.api.page.rendering import render, render_once
 from agent.control.event_log import decision_line
 from agent.control.snapshot import charge_point_snapshot
 from agent.control.taps import tap_as_data
@@ -121,24 +119,23 @@ class Views:
             shown["status"] == Status.FAULTED.value,
             link.is_accepted if link.url else None,
         )
-        yield self._part("picture", number, drawn=drawn, width=PICTURE_WIDTH, height=PICTURE_HEIGHT)
-        yield self._part(
-            "curve",
-            number,
-            plot=self._history.plot(number) if is_shown else None,
-            is_over=session is None,
-            width=WIDTH,
-            height=HEIGHT,
-        )
-        yield self._part(
+        yield self._seldom("picture", number, drawn=drawn)
+        plot = self._history.plot(number) if is_shown else None
+        yield self._seldom("curve", number, plot=plot, is_over=session is None)
+        yield self._seldom(
             "actions",
             number,
-            session=session,
+            connector_id=number,
+            ref=None if session is None else session["ref"],
             is_locked=connector.lock is LockState.LOCKED and connector.traits.has_lock,
             may_operate="operate" in scopes,
         )
         pilot = pilot_in_words(connector.pilot) if connector.traits.has_pilot else ""
         yield self._part("facts", number, connector=shown, pilot=pilot)
+
+    def _seldom(self, name: str, number: int, **context: Hashable) -> PagePart:
+        """A part of a connector that seldom changes."""
+        return PagePart(f"{name}-{number}", render_once(f"part_{name}.html", **context))
 
     def _card(self, connector: Connector) -> str:
         """The card that may charge at a connector, or for which its cable is held."""
