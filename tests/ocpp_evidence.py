@@ -29,6 +29,20 @@ FirmwareStatusNotification Installing certification/test_firmware.py::test_case_
 Heartbeat - ocpp16/test_heartbeat.py::test_a_heartbeat_follows
 MeterValues - certification/test_meter_values.py::test_case_070
 SecurityEventNotification - app/test_application_security.py::test_a_start_is_told
+SignedFirmwareStatusNotification DownloadFailed maintenance/test_signed_firmware.py::test_each_round
+SignedFirmwareStatusNotification DownloadPaused never a download is not interrupted
+SignedFirmwareStatusNotification DownloadScheduled maintenance/test_signed_firmware.py::test_a_download
+SignedFirmwareStatusNotification Downloaded maintenance/test_signed_firmware.py::test_a_signed_update_from
+SignedFirmwareStatusNotification Downloading maintenance/test_signed_firmware.py::test_a_signed_update_from
+SignedFirmwareStatusNotification Idle core/test_signed_firmware.py::test_a_trigger_tells
+SignedFirmwareStatusNotification InstallRebooting maintenance/test_signed_firmware.py::test_a_signed_update_from
+SignedFirmwareStatusNotification InstallScheduled maintenance/test_signed_firmware.py::test_it_is
+SignedFirmwareStatusNotification InstallVerificationFailed maintenance/test_signed_firmware.py::test_a_file_that_has_changed
+SignedFirmwareStatusNotification InstallationFailed maintenance/test_signed_firmware.py::test_a_command_that_fails
+SignedFirmwareStatusNotification Installed maintenance/test_signed_firmware.py::test_a_signed_update_from
+SignedFirmwareStatusNotification Installing maintenance/test_signed_firmware.py::test_a_signed_update_from
+SignedFirmwareStatusNotification InvalidSignature maintenance/test_signed_firmware.py::test_a_wrong_signature
+SignedFirmwareStatusNotification SignatureVerified maintenance/test_signed_firmware.py::test_a_signed_update_from
 StartTransaction - certification/test_sessions.py::test_case_010
 StatusNotification Available certification/test_boot_and_configuration.py::test_case_001
 StatusNotification Charging certification/test_sessions.py::test_case_008
@@ -50,7 +64,7 @@ StopTransaction Reboot certification/test_power_and_offline.py::test_case_032_1
 StopTransaction Remote certification/test_sessions.py::test_case_010
 StopTransaction SoftReset app/test_application.py::test_a_reset_ends_the_session
 StopTransaction UnlockCommand certification/test_unlock_and_trigger.py::test_case_018_1
-"""
+"""  # noqa: E501
 
 FROM_CENTRAL_SYSTEM = """
 CancelReservation Accepted certification/test_reservation.py::test_case_051
@@ -101,6 +115,11 @@ SendLocalList VersionMismatch certification/test_local_list.py::test_case_043_2
 SetChargingProfile Accepted certification/test_smart_charging.py::test_case_066
 SetChargingProfile NotSupported never switched off it is answered with the CALLERROR (errata 3.39)
 SetChargingProfile Rejected certification/test_smart_charging.py::test_case_058_1
+SignedUpdateFirmware Accepted maintenance/test_signed_firmware.py::test_a_signed_update_from
+SignedUpdateFirmware AcceptedCanceled maintenance/test_signed_firmware.py::test_a_second
+SignedUpdateFirmware InvalidCertificate maintenance/test_signed_firmware.py::test_who_was_not_signed
+SignedUpdateFirmware Rejected maintenance/test_signed_firmware.py::test_without_an_install_command
+SignedUpdateFirmware RevokedCertificate never it knows no list of revoked certificates
 TriggerMessage Accepted certification/test_unlock_and_trigger.py::test_case_054
 TriggerMessage NotImplemented ocpp16/test_remote_trigger.py::test_messages_that_nobody_knows
 TriggerMessage Rejected certification/test_unlock_and_trigger.py::test_case_055
@@ -113,7 +132,6 @@ UpdateFirmware - certification/test_firmware.py::test_case_044_1
 # Messages of the security white paper that this agent does not have.
 WHITE_PAPER = """
 CertificateSigned ExtendedTriggerMessage GetLog LogStatusNotification SignCertificate
-SignedFirmwareStatusNotification SignedUpdateFirmware
 """
 
 # Keys of the library that this agent does not have, and why.

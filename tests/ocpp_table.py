@@ -35,11 +35,11 @@ and 2 (password and TLS); password, profile and address can be changed over OCPP
 |---|---|
 | sent | BootNotification, Authorize, StartTransaction, MeterValues, StopTransaction, \
 StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNotification, \
-SecurityEventNotification |
+SignedFirmwareStatusNotification, SecurityEventNotification |
 | answered | ChangeAvailability, TriggerMessage, RemoteStartTransaction, RemoteStopTransaction, \
 UnlockConnector, Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
 GetLocalListVersion, ReserveNow, CancelReservation, SetChargingProfile, ClearChargingProfile, \
-GetCompositeSchedule, GetDiagnostics, UpdateFirmware, InstallCertificate, \
+GetCompositeSchedule, GetDiagnostics, UpdateFirmware, SignedUpdateFirmware, InstallCertificate, \
 GetInstalledCertificateIds, DeleteCertificate, DataTransfer (always `UnknownVendorId`) |
 | answered with `NotSupported` | nothing of OCPP 1.6 |
 
@@ -231,17 +231,19 @@ def _code(line: str) -> str:
 
 
 def _sent(row: Row) -> str:
-    return f"| {row.action} | {_or_none(row.status)} | {evidence_of(row.test)} |"
+    return f"| {row.action} | {_or_none(row.status)} | {_shown(row)} |"
 
 
 def _received(row: Row) -> str:
     if row.action not in answered_actions():
         status, shown = "CALLERROR `NotSupported`", evidence_of(row.test)
-    elif row.test:
-        status, shown = _or_none(row.status), evidence_of(row.test)
     else:
-        status, shown = row.status, f"never: {row.why_never}"
+        status, shown = _or_none(row.status), _shown(row)
     return f"| {row.action} | {PROFILE_OF.get(row.action, 'Core')} | {status} | {shown} |"
+
+
+def _shown(row: Row) -> str:
+    return evidence_of(row.test) if row.test else f"never: {row.why_never}"
 
 
 def _or_none(status: str) -> str:

@@ -140,6 +140,7 @@ BROAD_EXCEPTS = {
     "agent.api.queue:_run": "one command ends as failed, the others go on",
     "agent.maintenance.diagnostics_upload:_run": "an upload that fails oddly has failed",
     "agent.maintenance.firmware_install:_do_fetch": "it has failed, it does not hang",
+    "agent.maintenance.firmware_install:_file_problem": "it is not verified then",
     "agent.maintenance.firmware_install:_do_install": "it has failed, it does not hang",
     "agent.maintenance.transfer.file_transfer:_run": "it is raised to who waits for it",
     "agent.mqtt.kept_connection:_one_connection": "charging goes on whatever a neighbour does",

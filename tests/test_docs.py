@@ -64,6 +64,7 @@ CENTRAL_SYSTEM_ACTIONS = {
     "Reset",
     "SendLocalList",
     "SetChargingProfile",
+    "SignedUpdateFirmware",
     "TriggerMessage",
     "UnlockConnector",
     "UpdateFirmware",
@@ -494,7 +495,9 @@ def sent_actions() -> set[str]:
         (ROOT / "agent" / name).read_text()
         for name in ("maintenance/diagnostics_upload.py", "maintenance/firmware_install.py")
     ]
-    by_notice = [found for text in told for found in re.findall(r'^ACTION = "(\w+)"', text, re.M)]
+    by_notice = [
+        found for text in told for found in re.findall(r'^\w*ACTION = "(\w+)"', text, re.M)
+    ]
     by_builder = re.findall(r'(?:"""([A-Z]\w+)\.req\b|return "([A-Z]\w+)", _)', messages)
     return {name for pair in by_builder for name in pair if name} | {*by_name, *by_notice}
 

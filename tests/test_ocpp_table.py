@@ -13,7 +13,7 @@ from tests import ocpp_table
 
 SENT = ocpp_table.rows(evidence.FROM_CHARGE_POINT)
 RECEIVED = ocpp_table.rows(evidence.FROM_CENTRAL_SYSTEM)
-# Statuses of SignedFirmwareStatusNotification (security white paper).
+# Statuses of SignedFirmwareStatusNotification alone (security white paper).
 SIGNED = {
     *("DownloadPaused", "DownloadScheduled", "InstallRebooting", "InstallScheduled"),
     *("InstallVerificationFailed", "InvalidSignature", "SignatureVerified"),
@@ -26,6 +26,7 @@ STATUSES_SENT = {
     "StopTransaction": enums.Reason,
     "DiagnosticsStatusNotification": enums.DiagnosticsStatus,
     "FirmwareStatusNotification": [s for s in enums.FirmwareStatus if s not in SIGNED],
+    "SignedFirmwareStatusNotification": enums.FirmwareStatus,
 }
 STATUSES_RECEIVED = {
     "CancelReservation": enums.CancelReservationStatus,
@@ -44,6 +45,7 @@ STATUSES_RECEIVED = {
     "Reset": enums.ResetStatus,
     "SendLocalList": enums.UpdateStatus,
     "SetChargingProfile": enums.ChargingProfileStatus,
+    "SignedUpdateFirmware": enums.UpdateFirmwareStatus,
     "TriggerMessage": enums.TriggerMessageStatus,
     "UnlockConnector": enums.UnlockStatus,
 }

@@ -120,6 +120,7 @@ def _firmware(settings: Settings, durable: Durable) -> Firmware:
         # Either of the two may be what an update changes.
         version=f"{told} ({package})" if told else package,
         can_install=bool(settings.firmware.install_command),
+        takes_unsigned={"accept": True, "refuse": False}.get(settings.firmware.unsigned),
         restarts_itself=settings.firmware.after_install == "restart",
         wait_s=float(settings.firmware.install_timeout_s),
         update=durable.firmware,

@@ -78,7 +78,9 @@ class Maintenance:
         self.actions: Mapping[str, Action] = bundles.by_name()
         self._security = Security(services, environment)
         self.performers = {**worker.performers(), **self._security.performers}
-        self.handlers = firmware_management_handlers(runtime, self.uploads.prepare)
+        self.handlers = firmware_management_handlers(
+            runtime, self.uploads.prepare, runtime.current_state, services.threads.check
+        )
         self._notices = notices
 
     async def run(self) -> None:

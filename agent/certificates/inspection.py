@@ -42,9 +42,20 @@ def inspect(
         key_bits=key_bits,
         signature_hash=_signature_hash(certificate),
         says_no_authority=_says_no_authority(certificate),
+        speaks_against_signing=_speaks_against_signing(certificate),
         signed_by=frozenset(signed_by),
         is_signed_by_file=not ca_file or _is_signed_by_file(certificate, ca_file),
     )
+
+
+def inspected(
+    text: str, known: Sequence[RootCertificate], ca_file: str = ""
+) -> tuple[InspectedRoot | None, str]:
+    """What ``inspect`` finds, or why it cannot be read."""
+    try:
+        return inspect(text, known, ca_file), ""
+    except CertificateUnusable as problem:
+        return None, str(problem)
 
 
 def hash_data(certificate: RootCertificate, algorithm: str = "SHA256") -> dict[str, str]:
@@ -167,6 +178,20 @@ def _says_no_authority(certificate: Certificate) -> bool:
         return not certificate.extensions.get_extension_for_class(BasicConstraints).value.ca
     except ExtensionNotFound:
         return False
+
+
+def _speaks_against_signing(certificate: Certificate) -> str:
+    from cryptography.x509 import ExtendedKeyUsage, KeyUsage
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    good = {ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    for extension in certificate.extensions:
+        match extension.value:
+            case KeyUsage(digital_signature=False):
+                return "keyUsage"
+            case ExtendedKeyUsage() as uses if good.isdisjoint(uses):
+                return "extendedKeyUsage"
+    return ""
 
 
 # --- who has signed it ---------------------------------------------------------------------------

@@ -241,6 +241,12 @@ class FirmwareSettings:
         900, "for the command, and for the new version to come up", low=10, high=86_400
     )
     max_mb: int = setting(512, "a larger file is not fetched", low=1, high=100_000)
+    unsigned: str = setting(
+        "auto",
+        "UpdateFirmware, which has no signature; auto: refused once a "
+        "ManufacturerRootCertificate is installed",
+        choices=("auto", "accept", "refuse"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

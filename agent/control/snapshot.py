@@ -13,7 +13,7 @@ from agent.core import connector as connectors
 from agent.core import faults
 from agent.core.certificates import ending
 from agent.core.connector_situation import situation
-from agent.core.firmware_values import Firmware, FirmwareStep
+from agent.core.firmware_values import VERIFIED, Firmware, FirmwareStep
 from agent.core.id_tag import mask
 from agent.core.limit_sources import prevailing_limit
 from agent.core.state import ChargePoint, Connector
@@ -23,10 +23,13 @@ from agent.store import OutboxSummary
 
 _UPDATE_WORDS = {
     FirmwareStep.DOWNLOADING: "an update is being fetched",
-    FirmwareStep.DOWNLOADED: "an update is ready; it waits until no one is charging",
+    FirmwareStep.RETRYING: "an update could not be fetched yet; it is tried again",
+    FirmwareStep.DOWNLOADED: "the signature of an update is being checked",
     FirmwareStep.INSTALLING: "an update is being installed",
     FirmwareStep.RESTARTING: "an update is installed; the agent restarts",
     FirmwareStep.DOWNLOAD_FAILED: "the last update could not be fetched; the log says why",
+    FirmwareStep.INVALID_SIGNATURE: "the signature of the last update was wrong",
+    FirmwareStep.INSTALL_VERIFICATION_FAILED: "the last update failed; the log says why",
     FirmwareStep.INSTALLATION_FAILED: "the last update failed; the log says why",
 }
 
@@ -78,8 +81,12 @@ def _firmware(firmware: Firmware) -> str:
     update = firmware.update
     if update is None or update.step is FirmwareStep.INSTALLED:
         return ""
-    if update.step is FirmwareStep.SCHEDULED:
+    if update.may_be_installed:
+        return "an update is ready; it waits until no one is charging"
+    if update.step in (FirmwareStep.SCHEDULED, FirmwareStep.DOWNLOAD_SCHEDULED):
         return f"an update is to be fetched at {update.retrieve_at.isoformat(timespec='minutes')}"
+    if update.step in VERIFIED and update.install_at is not None:
+        return f"an update is to be installed at {update.install_at.isoformat(timespec='minutes')}"
     return _UPDATE_WORDS[update.step]
 
 

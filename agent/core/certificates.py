@@ -18,6 +18,7 @@ _SOON = timedelta(days=30)
 _SOON_SHARE = 10  # of a short life: its tenth part
 _BITS_MIN = {"RSA": 2048, "DSA": 2048, "EC": 224}
 _BROKEN_HASHES = ("md5", "sha1")
+_SIGNING_KEYS = ("RSA", "EC", "Ed25519PublicKey")
 
 
 class RootUse(KeyEnum):
@@ -61,6 +62,7 @@ class InspectedRoot:
     key_bits: int
     signature_hash: str  # md5, sha1, sha256 ...; empty: its signature needs none
     says_no_authority: bool = False  # version 3, basicConstraints CA:FALSE
+    speaks_against_signing: str = ""  # the extension that does not let it sign firmware
     signed_by: frozenset[str] = frozenset()  # fingerprints of the installed ones that signed it
     is_signed_by_file: bool = False  # by one in central_system.ca_file, or that names none
 
@@ -165,13 +167,34 @@ def unfit(found: InspectedRoot, now: Instant) -> str:
     No basicConstraints are demanded: roots of X.509 version 1 have none, and central systems
     install a server's own certificate.
     """
+    if found.says_no_authority:
+        return "it says that it is no authority (CA:FALSE)"
+    return _too_weak_or_not_in_time(found, now)
+
+
+def unfit_to_sign(found: InspectedRoot, known: Certificates, now: Instant) -> str:
+    """Why nothing that this certificate has signed may be installed, in words; empty: it may.
+
+    White paper, section 8: without intermediates it is signed by a root of the manufacturer. It
+    may be such a root, and what that says of its use does not count then.
+    """
+    roots = {root.certificate.fingerprint for root in known.of(RootUse.MANUFACTURER)}
+    is_root = found.certificate.fingerprint in roots
+    if not is_root and roots.isdisjoint(found.signed_by):
+        return f"no installed {RootUse.MANUFACTURER.value} has signed it"
+    if found.key not in _SIGNING_KEYS:
+        return f"its key ({found.key}) is neither RSA nor EC nor Ed25519"
+    if found.speaks_against_signing and not is_root:
+        return f"it is for another use ({found.speaks_against_signing})"
+    return _too_weak_or_not_in_time(found, now)
+
+
+def _too_weak_or_not_in_time(found: InspectedRoot, now: Instant) -> str:
     certificate = found.certificate
     if now.is_trusted and now.utc > certificate.not_after:
         return f"it has expired on {certificate.not_after.date()}"
     if now.is_trusted and now.utc < certificate.not_before:
         return f"it is not valid before {certificate.not_before.date()}"
-    if found.says_no_authority:
-        return "it says that it is no authority (CA:FALSE)"
     if found.key_bits < _BITS_MIN.get(found.key, 0):
         return f"its key of {found.key_bits} bits is too weak ({found.key})"
     if found.signature_hash in _BROKEN_HASHES:

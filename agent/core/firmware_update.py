@@ -1,19 +1,22 @@
 """Firmware updates: fetched, installed when nobody charges, and reported honestly over the restart.
 
-Sections 4.5 and 5.19, errata 3.48, 3.49, 3.63. The update is stored with every step, and so are the
-statuses that the central system has not taken yet: whatever ends the process, the next one goes on.
+Sections 4.5 and 5.19, errata 3.48, 3.49, 3.63; signed ones: security white paper, L01. The update
+is stored with every step, and so are the statuses that the central system has not taken yet:
+whatever ends the process, the next one goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from agent.core import security_events
+from agent.core.certificates import RootUse, unfit_to_sign
 from agent.core.commands import Reply
 from agent.core.events import Event
 from agent.core.firmware_values import (
-    STATUSES,
+    CheckSignature,
     DropFirmware,
     FetchFirmware,
     FirmwareFetched,
@@ -24,6 +27,7 @@ from agent.core.firmware_values import (
     InstallEnded,
     InstallFirmware,
     SaveFirmware,
+    SignatureChecked,
     TellFirmware,
     UpdateAsked,
 )
@@ -35,6 +39,7 @@ from agent.core.values import Instant
 
 ANSWER_S = 0.2  # UpdateFirmware is answered before anything is told
 UNTOLD_MAX = 50  # a central system that takes no status, but asks again and again, fills no disk
+_CANNOT_INSTALL = "this box has no firmware.install_command"
 
 
 def update(turn: Turn) -> None:
@@ -47,13 +52,16 @@ def update(turn: Turn) -> None:
     match update.step:
         case FirmwareStep.SCHEDULED if _is_due(update, turn.now):
             _begin(turn, update)
-        case FirmwareStep.DOWNLOADING if _is_due(update, turn.now):
-            _keep(turn, replace(update, not_before_s=None))
-            turn.emit(FetchFirmware(update.location))
-        case FirmwareStep.DOWNLOADED if _is_quiet(turn.state):
-            _install(turn, update)
+        case FirmwareStep.DOWNLOAD_SCHEDULED | FirmwareStep.RETRYING | FirmwareStep.DOWNLOADING:
+            if _is_due(update, turn.now):
+                _fetch(turn, update)
+        case FirmwareStep.SIGNATURE_VERIFIED | FirmwareStep.INSTALL_SCHEDULED:
+            _await_time(turn, update)
         case FirmwareStep.INSTALLING | FirmwareStep.RESTARTING if _is_late(update, turn.now):
             _fail(turn, update, f"version {turn.state.firmware.version} still runs")
+    update = _found(turn)
+    if update.may_be_installed and _is_quiet(turn.state):
+        _install(turn, update)
 
 
 def deadline_s(state: ChargePoint, now: Instant) -> float | None:
@@ -61,12 +69,21 @@ def deadline_s(state: ChargePoint, now: Instant) -> float | None:
     update = state.firmware.update
     if update is None:
         return None
-    if update.step is FirmwareStep.SCHEDULED and update.not_before_s is not None:
-        ahead_s = (update.retrieve_at - now.utc).total_seconds()
-        return max(update.not_before_s, now.monotonic_s + ahead_s)
-    if update.step is FirmwareStep.DOWNLOADING:
-        return update.not_before_s
-    return update.give_up_s if update.is_being_installed else None
+    match update.step:
+        case FirmwareStep.SCHEDULED | FirmwareStep.RETRYING | FirmwareStep.DOWNLOADING:
+            return update.not_before_s
+        case FirmwareStep.DOWNLOAD_SCHEDULED if update.not_before_s is not None:
+            return max(update.not_before_s, _monotonic_s(update.retrieve_at, now))
+        case FirmwareStep.SIGNATURE_VERIFIED | FirmwareStep.INSTALL_SCHEDULED:
+            return None if update.install_at is None else _monotonic_s(update.install_at, now)
+        case FirmwareStep.INSTALLING | FirmwareStep.RESTARTING:
+            return update.give_up_s
+        case _:
+            return None
+
+
+def _monotonic_s(time: datetime, now: Instant) -> float:
+    return now.monotonic_s + (time - now.utc).total_seconds()
 
 
 # --- what happens --------------------------------------------------------------------------------
@@ -74,28 +91,64 @@ def deadline_s(state: ChargePoint, now: Instant) -> float | None:
 
 def _asked(turn: Turn, event: UpdateAsked) -> None:
     firmware = turn.state.firmware
-    if firmware.is_being_installed:
-        turn.emit(Reply(event.request_id, "Rejected", "another one is being installed"))
+    status, why = _refusal(turn, event)
+    if status:
+        turn.emit(Reply(event.request_id, status, why))
         return
-    if firmware.update is not None and not firmware.update.is_over:
+    takes_place = firmware.update is not None and not firmware.update.is_over
+    if takes_place:
         turn.emit(DropFirmware())
     update = FirmwareUpdate(
         event.location,
         event.retrieve_at,
         event.retries,
         event.retry_interval_s,
+        install_at=event.install_at,
+        signing=event.signing,
         # What was not told of the one before is told still: each step must be (section 5.19).
         untold=() if firmware.update is None else firmware.update.untold,
         not_before_s=turn.now.monotonic_s + ANSWER_S,
     )
     _keep(turn, update)
-    turn.emit(Reply(event.request_id, "Accepted"))
+    turn.emit(Reply(event.request_id, "AcceptedCanceled" if takes_place else "Accepted"))
+
+
+def _refusal(turn: Turn, event: UpdateAsked) -> tuple[str, str]:
+    """The status and the reason with which this update is refused; empty when it is begun."""
+    firmware = turn.state.firmware
+    if event.signing is None and not _takes_unsigned(turn.state):
+        return "NotSupported", "only signed firmware is installed here"
+    if problem := _signer_problem(turn, event):
+        kind = SecurityEventType.INVALID_FIRMWARE_SIGNING_CERTIFICATE
+        security_events.record(turn, kind, problem, must_be_told=True)  # L01.FR.02
+        return "InvalidCertificate", problem
+    if firmware.is_being_installed:
+        return "Rejected", "another one is being installed"
+    if event.signing is not None and not firmware.can_install:  # a plain one is told it later
+        return "Rejected", _CANNOT_INSTALL
+    return "", ""
+
+
+def _takes_unsigned(state: ChargePoint) -> bool:
+    if state.firmware.takes_unsigned is not None:
+        return state.firmware.takes_unsigned
+    return not state.certificates.of(RootUse.MANUFACTURER)
+
+
+def _signer_problem(turn: Turn, event: UpdateAsked) -> str:
+    """Why nothing that its certificate has signed may be installed, "" when it may."""
+    if event.signing is None:
+        return ""
+    if event.signer is None:
+        return event.problem
+    return unfit_to_sign(event.signer, turn.state.certificates, turn.now)
 
 
 def _fetched(turn: Turn, event: FirmwareFetched) -> None:
     update = _under_way(turn, FirmwareStep.DOWNLOADING)
     if update is not None:
         _step(turn, replace(update, sha256=event.sha256), FirmwareStep.DOWNLOADED)
+        _check_signature(turn, _found(turn))
 
 
 def _not_fetched(turn: Turn, event: FirmwareNotFetched) -> None:
@@ -106,12 +159,28 @@ def _not_fetched(turn: Turn, event: FirmwareNotFetched) -> None:
         _end(turn, update, FirmwareStep.DOWNLOAD_FAILED, event.problem)
         return
     not_before_s = turn.now.monotonic_s + update.retry_interval_s
-    _keep(turn, replace(update, retries_left=update.retries_left - 1, not_before_s=not_before_s))
+    waiting = replace(update, retries_left=update.retries_left - 1, not_before_s=not_before_s)
+    _step(turn, waiting, FirmwareStep.RETRYING, event.problem)
+
+
+def _signature_checked(turn: Turn, event: SignatureChecked) -> None:
+    update = _under_way(turn, FirmwareStep.DOWNLOADED)
+    if update is None or update.sha256 != event.sha256:
+        return
+    if event.problem:
+        _end(turn, update, FirmwareStep.INVALID_SIGNATURE, event.problem)
+        kind = SecurityEventType.INVALID_FIRMWARE_SIGNATURE
+        security_events.record(turn, kind, event.problem, must_be_told=True)  # L01.FR.03
+    else:
+        _step(turn, update, FirmwareStep.SIGNATURE_VERIFIED)
 
 
 def _install_ended(turn: Turn, event: InstallEnded) -> None:
     update = _under_way(turn, FirmwareStep.INSTALLING)
     if update is None:
+        return
+    if not event.is_verified:
+        _end(turn, update, FirmwareStep.INSTALL_VERIFICATION_FAILED, event.problem)
         return
     if event.problem:
         _fail(turn, update, event.problem)
@@ -121,7 +190,7 @@ def _install_ended(turn: Turn, event: InstallEnded) -> None:
     if not turn.state.firmware.restarts_itself:
         _keep(turn, replace(update, give_up_s=give_up_s))
         return
-    _keep(turn, replace(update, step=FirmwareStep.RESTARTING, give_up_s=give_up_s))
+    _step(turn, replace(update, give_up_s=give_up_s), FirmwareStep.RESTARTING)
     if turn.state.restart is None:
         security_events.record(turn, SecurityEventType.RESET_OR_REBOOT, "firmware was installed")
         by_s = turn.now.monotonic_s + rules.reset_s
@@ -130,27 +199,48 @@ def _install_ended(turn: Turn, event: InstallEnded) -> None:
 
 def _told(turn: Turn, event: FirmwareTold) -> None:
     update = turn.state.firmware.update
-    if update is not None and event.status in update.untold:
-        untold = list(update.untold)
-        untold.remove(event.status)
-        _keep(turn, replace(update, untold=tuple(untold)))
+    if update is not None and event.notice in update.untold:
+        # Those before it were given up: told after a restart they would come after this one.
+        place = update.untold.index(event.notice)
+        _keep(turn, replace(update, untold=update.untold[place + 1 :]))
 
 
 # --- its steps -----------------------------------------------------------------------------------
 
 
 def _begin(turn: Turn, update: FirmwareUpdate) -> None:
+    if turn.now.utc < update.retrieve_at:
+        _step(turn, update, FirmwareStep.DOWNLOAD_SCHEDULED)
+    else:
+        _fetch(turn, update)
+
+
+def _fetch(turn: Turn, update: FirmwareUpdate) -> None:
     if not turn.state.firmware.can_install:
-        _fail(turn, update, "this box has no firmware.install_command")
+        _fail(turn, update, _CANNOT_INSTALL)
         return
     _step(turn, replace(update, not_before_s=None), FirmwareStep.DOWNLOADING)
     turn.emit(FetchFirmware(update.location))
 
 
+def _check_signature(turn: Turn, update: FirmwareUpdate) -> None:
+    if update.signing is not None:
+        turn.emit(CheckSignature(update.sha256, update.signing))
+
+
+def _await_time(turn: Turn, update: FirmwareUpdate) -> None:
+    if update.install_at is None:
+        return
+    if turn.now.utc >= update.install_at:  # from now on no session begins
+        _keep(turn, replace(update, install_at=None))
+    elif update.step is FirmwareStep.SIGNATURE_VERIFIED:
+        _step(turn, update, FirmwareStep.INSTALL_SCHEDULED)
+
+
 def _install(turn: Turn, update: FirmwareUpdate) -> None:
     version = turn.state.firmware.version
     _step(turn, replace(update, version_before=version), FirmwareStep.INSTALLING)
-    turn.emit(InstallFirmware(update.sha256))
+    turn.emit(InstallFirmware(update.sha256, update.signing))
 
 
 def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
@@ -158,8 +248,10 @@ def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
     firmware = turn.state.firmware
     update = replace(update, is_resumed=True, not_before_s=turn.now.monotonic_s + ANSWER_S)
     _keep_in_mind(turn, update)
-    for status in update.untold:
-        turn.emit(TellFirmware(status))
+    for notice in update.untold:
+        turn.emit(TellFirmware(notice))
+    if update.step is FirmwareStep.DOWNLOADED:
+        _check_signature(turn, update)
     if not update.is_being_installed:
         if update.step is FirmwareStep.INSTALLED and firmware.version == update.version_before:
             # A loader that goes back by itself does so after the new version has come up once.
@@ -195,11 +287,15 @@ def _end(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str) -> No
     turn.emit(DropFirmware())
 
 
-def _step(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str = "") -> None:
-    status = STATUSES[step]
-    untold = (*update.untold, status)[-UNTOLD_MAX:]
-    _keep(turn, replace(update, step=step, untold=untold))
-    turn.emit(TellFirmware(status, why))
+def _step(turn: Turn, before: FirmwareUpdate, step: FirmwareStep, why: str = "") -> None:
+    """Take it to this step, and tell what is news of it."""
+    update = replace(before, step=step)
+    news = update.notice if update.notice != before.notice else None
+    if news is None:
+        _keep(turn, update)
+        return
+    _keep(turn, replace(update, untold=(*update.untold, news)[-UNTOLD_MAX:]))
+    turn.emit(TellFirmware(news, why))
 
 
 def _keep(turn: Turn, update: FirmwareUpdate) -> None:
@@ -223,7 +319,7 @@ def _under_way(turn: Turn, step: FirmwareStep) -> FirmwareUpdate | None:
 def _is_due(update: FirmwareUpdate, now: Instant) -> bool:
     if update.not_before_s is None or now.monotonic_s < update.not_before_s:
         return False
-    return update.step is not FirmwareStep.SCHEDULED or now.utc >= update.retrieve_at
+    return update.step is not FirmwareStep.DOWNLOAD_SCHEDULED or now.utc >= update.retrieve_at
 
 
 def _is_late(update: FirmwareUpdate, now: Instant) -> bool:
@@ -240,6 +336,7 @@ ROUTES: dict[type[Event], Callable[[Turn, Any], None]] = {
     UpdateAsked: _asked,
     FirmwareFetched: _fetched,
     FirmwareNotFetched: _not_fetched,
+    SignatureChecked: _signature_checked,
     InstallEnded: _install_ended,
     FirmwareTold: _told,
 }

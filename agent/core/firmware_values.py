@@ -1,48 +1,91 @@
-"""A firmware update: its steps, what happens to it, what it orders (OCPP 1.6, 5.19 and 7.25)."""
+"""A firmware update: its steps, what happens to it, what it orders.
+
+OCPP 1.6, 5.19 and 7.25; security white paper, L01: the same update, asked for with a signature.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.certificates import InspectedRoot
 from agent.core.key_enum import KeyEnum
 
 
 class FirmwareStep(KeyEnum):
     """Where an update is. The value is what is stored."""
 
-    SCHEDULED = "scheduled"
+    SCHEDULED = "scheduled"  # asked for; the answer goes first
+    DOWNLOAD_SCHEDULED = "download scheduled"
     DOWNLOADING = "downloading"
-    DOWNLOADED = "downloaded"  # waits for the end of sessions
+    RETRYING = "retrying"  # the next attempt comes after a while
+    DOWNLOADED = "downloaded"  # waits for the check of its signature, or the end of sessions
+    SIGNATURE_VERIFIED = "signature verified"  # waits for its time, then for the end of sessions
+    INSTALL_SCHEDULED = "install scheduled"  # the same, when it has to wait for its time
     INSTALLING = "installing"
     RESTARTING = "restarting"  # installed by its command; the new version has to come up
     INSTALLED = "installed"
     DOWNLOAD_FAILED = "download failed"
+    INVALID_SIGNATURE = "invalid signature"
+    INSTALL_VERIFICATION_FAILED = "install verification failed"
     INSTALLATION_FAILED = "installation failed"
 
 
-STATUSES = {
+PLAIN_STATUSES = {
     FirmwareStep.DOWNLOADING: "Downloading",
+    FirmwareStep.RETRYING: "Downloading",
     FirmwareStep.DOWNLOADED: "Downloaded",
     FirmwareStep.INSTALLING: "Installing",
     FirmwareStep.RESTARTING: "Installing",
     FirmwareStep.INSTALLED: "Installed",
     FirmwareStep.DOWNLOAD_FAILED: "DownloadFailed",
+    FirmwareStep.INSTALL_VERIFICATION_FAILED: "InstallationFailed",
     FirmwareStep.INSTALLATION_FAILED: "InstallationFailed",
 }
-"""What the central system is told of a step."""
+"""What the central system is told of a step (7.25); two with one status are one to it."""
+SIGNED_STATUSES = {
+    **PLAIN_STATUSES,
+    FirmwareStep.DOWNLOAD_SCHEDULED: "DownloadScheduled",
+    FirmwareStep.RETRYING: "DownloadFailed",
+    FirmwareStep.SIGNATURE_VERIFIED: "SignatureVerified",
+    FirmwareStep.INSTALL_SCHEDULED: "InstallScheduled",
+    FirmwareStep.RESTARTING: "InstallRebooting",
+    FirmwareStep.INVALID_SIGNATURE: "InvalidSignature",
+    FirmwareStep.INSTALL_VERIFICATION_FAILED: "InstallVerificationFailed",
+}
+"""The same of a signed update."""
 
 ENDED = (
     FirmwareStep.INSTALLED,
     FirmwareStep.DOWNLOAD_FAILED,
+    FirmwareStep.INVALID_SIGNATURE,
+    FirmwareStep.INSTALL_VERIFICATION_FAILED,
     FirmwareStep.INSTALLATION_FAILED,
 )
 _BEING_INSTALLED = (FirmwareStep.INSTALLING, FirmwareStep.RESTARTING)
+VERIFIED = (FirmwareStep.SIGNATURE_VERIFIED, FirmwareStep.INSTALL_SCHEDULED)
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What a signed update is asked for with, beyond a plain one."""
+
+    request_id: int  # of the central system, told with each status
+    certificate: str  # of who signed, PEM; its root was checked before the answer
+    signature: str  # base64, over the whole file
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareNotice:
+    """A status, as the central system is told it."""
+
+    status: str
+    request_id: int | None = None  # None: of a plain update
 
 
 @dataclass(frozen=True, slots=True)
 class FirmwareUpdate:
-    """One update, from UpdateFirmware.req to its end. It outlives the process."""
+    """One update, from its request to its end. It outlives the process."""
 
     location: str  # may hold a password
     retrieve_at: datetime
@@ -51,11 +94,29 @@ class FirmwareUpdate:
     step: FirmwareStep = FirmwareStep.SCHEDULED
     version_before: str = ""  # what ran when it was installed
     sha256: str = ""  # of the file
-    untold: tuple[str, ...] = ()  # statuses that the central system has not taken yet
+    install_at: datetime | None = None  # None: as soon as nobody charges
+    signing: Signing | None = None  # None: a plain one
+    untold: tuple[FirmwareNotice, ...] = ()  # what the central system has not taken yet
     # Of this process only:
     is_resumed: bool = True  # False: an earlier process has left it here
-    not_before_s: float | None = None  # monotonic: of the (next) download
+    not_before_s: float | None = None  # monotonic: of what comes next
     give_up_s: float | None = None  # monotonic: the new version should have come up by then
+
+    @property
+    def notice(self) -> FirmwareNotice | None:
+        """What the central system is told of its step; None: nothing."""
+        statuses = PLAIN_STATUSES if self.signing is None else SIGNED_STATUSES
+        if self.step not in statuses:
+            return None
+        request_id = None if self.signing is None else self.signing.request_id
+        return FirmwareNotice(statuses[self.step], request_id)
+
+    @property
+    def may_be_installed(self) -> bool:
+        """True while it waits for nothing but the end of sessions."""
+        if self.signing is None:
+            return self.step is FirmwareStep.DOWNLOADED
+        return self.step in VERIFIED and self.install_at is None
 
     @property
     def is_over(self) -> bool:
@@ -74,6 +135,7 @@ class Firmware:
 
     version: str = ""
     can_install: bool = False  # there is a command that installs
+    takes_unsigned: bool | None = None  # None: until a root of the manufacturer is installed
     restarts_itself: bool = True  # after that command; False: another program restarts the agent
     wait_s: float = 900.0  # for the new version to come up
     update: FirmwareUpdate | None = None
@@ -81,8 +143,7 @@ class Firmware:
     @property
     def holds_connectors(self) -> bool:
         """True while no session may begin, because an image waits or is being installed."""
-        update = self.update
-        is_waiting = update is not None and update.step is FirmwareStep.DOWNLOADED
+        is_waiting = self.update is not None and self.update.may_be_installed
         return is_waiting or self.is_being_installed
 
     @property
@@ -91,13 +152,26 @@ class Firmware:
         return self.update is not None and self.update.is_being_installed
 
     @property
-    def status(self) -> str:
-        """What TriggerMessage tells: Idle unless an update is going on."""
-        if self.update is None or self.update.is_over:
-            return "Idle"
-        return STATUSES.get(self.update.step, "Idle")
+    def notice(self) -> FirmwareNotice:
+        """What TriggerMessage tells: Idle unless a plain update is going on."""
+        update = self.update
+        if update is None or update.is_over or update.signing is not None:
+            return IDLE
+        return update.notice or IDLE
+
+    @property
+    def signed_notice(self) -> FirmwareNotice:
+        """What ExtendedTriggerMessage tells: the last status of a signed update.
+
+        Idle after Installed, and when there is none (security white paper, L01.FR.25 to 28).
+        """
+        update = self.update
+        if update is None or update.signing is None or update.step is FirmwareStep.INSTALLED:
+            return IDLE
+        return update.notice or IDLE
 
 
+IDLE = FirmwareNotice("Idle")
 NO_FIRMWARE = Firmware()
 
 # --- what happens --------------------------------------------------------------------------------
@@ -105,9 +179,11 @@ NO_FIRMWARE = Firmware()
 
 @dataclass(frozen=True, slots=True)
 class UpdateAsked:
-    """UpdateFirmware.req; answered Accepted, or Rejected while another one is being installed.
+    """An update is wanted, signed or plain.
 
-    The central system sees neither: UpdateFirmware.conf is empty.
+    Answered Accepted, AcceptedCanceled when it takes the place of another one, Rejected, a signed
+    one InvalidCertificate, a plain one NotSupported. The central system sees of the answer to a
+    plain one only this last.
     """
 
     request_id: str
@@ -115,6 +191,10 @@ class UpdateAsked:
     retrieve_at: datetime
     retries: int
     retry_interval_s: int
+    install_at: datetime | None = None
+    signing: Signing | None = None
+    signer: InspectedRoot | None = None  # its certificate; None: it cannot be read
+    problem: str = ""  # and why not
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +212,39 @@ class FirmwareNotFetched:
 
 
 @dataclass(frozen=True, slots=True)
+class SignatureChecked:
+    """Whether the file is what its signature says; an empty ``problem`` means that it is."""
+
+    sha256: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InstallEnded:
-    """The install command has come to its end; an empty ``problem`` means that all is well."""
+    """The install command has come to its end; an empty ``problem`` means that all is well.
+
+    ``is_verified`` False: it was not begun, because the file is not the one that was verified.
+    """
 
     problem: str = ""
+    is_verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class FirmwareTold:
     """The central system has taken this status."""
 
-    status: str
+    notice: FirmwareNotice
 
 
-FirmwareEvent = UpdateAsked | FirmwareFetched | FirmwareNotFetched | InstallEnded | FirmwareTold
+FirmwareEvent = (
+    UpdateAsked
+    | FirmwareFetched
+    | FirmwareNotFetched
+    | SignatureChecked
+    | InstallEnded
+    | FirmwareTold
+)
 
 # --- what is ordered -----------------------------------------------------------------------------
 
@@ -165,17 +264,29 @@ class FetchFirmware:
 
 
 @dataclass(frozen=True, slots=True)
-class InstallFirmware:
-    """Run the install command on the file that was fetched; InstallEnded follows."""
+class CheckSignature:
+    """Check the signature of the file that was fetched; SignatureChecked follows."""
 
     sha256: str
+    signing: Signing
+
+
+@dataclass(frozen=True, slots=True)
+class InstallFirmware:
+    """Run the install command on the file that was fetched, if it still is what was verified.
+
+    InstallEnded follows.
+    """
+
+    sha256: str
+    signing: Signing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TellFirmware:
     """Let the central system know a status; FirmwareTold follows. ``why`` is for the log."""
 
-    status: str
+    notice: FirmwareNotice
     why: str = ""
 
 
@@ -184,4 +295,4 @@ class DropFirmware:
     """Call off what is being fetched, and remove what was."""
 
 
-FirmwareOrder = FetchFirmware | InstallFirmware | TellFirmware | DropFirmware
+FirmwareOrder = FetchFirmware | CheckSignature | InstallFirmware | TellFirmware | DropFirmware

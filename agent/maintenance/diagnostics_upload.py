@@ -100,19 +100,19 @@ class DiagnosticsUploads:
         self._upload = asyncio.create_task(self._run(request), name="diagnostics upload")
 
     async def _run(self, request: DiagnosticsRequest) -> None:
-        self._notices.send(ACTION, "Uploading")
+        self._notices.send(ACTION, {"status": "Uploading"})
         try:
             packed = await self._bundles.make(request.window)
             await self._try(packed, request)
         except AgentError as problem:
             logger.warning("The diagnostics were not sent to %s: %s", request.location, problem)
-            self._notices.send(ACTION, "UploadFailed")
+            self._notices.send(ACTION, {"status": "UploadFailed"})
         except Exception:
             logger.exception("The diagnostics could not be made")
-            self._notices.send(ACTION, "UploadFailed")
+            self._notices.send(ACTION, {"status": "UploadFailed"})
         else:
             logger.info("The diagnostics were sent to %s as %s", request.location, request.name)
-            self._notices.send(ACTION, "Uploaded")
+            self._notices.send(ACTION, {"status": "Uploaded"})
 
     async def _try(self, packed: bytes, request: DiagnosticsRequest) -> None:
         """Raises TransferError when the last attempt has failed too."""

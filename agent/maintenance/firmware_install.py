@@ -1,4 +1,4 @@
-"""Carries out firmware updates: fetches the file, runs the install command, tells every step.
+"""Carries out firmware updates: fetches the file, checks it, runs the install command, tells.
 
 ``agent.core.firmware_update`` decides. The command is run without a shell; what it may do under
 systemd's rules is in docs/firmware.md.
@@ -7,20 +7,21 @@ systemd's rules is in docs/firmware.md.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent.certificates.firmware_signature import file_problem
 from agent.config.settings import FirmwareSettings
 from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.firmware_values import (
+    CheckSignature,
     DropFirmware,
     FetchFirmware,
     FirmwareFetched,
@@ -28,15 +29,19 @@ from agent.core.firmware_values import (
     FirmwareTold,
     InstallEnded,
     InstallFirmware,
+    SignatureChecked,
+    Signing,
     TellFirmware,
 )
 from agent.maintenance.transfer.file_transfer import Transfers
 from agent.maintenance.transfer.location import location_of
+from agent.ocpp16.requests import firmware_status
 from agent.ocpp16.retried_notifications import Notices
 from agent.platform.errors import AgentError, TransferError
 from agent.platform.redaction import one_line
 
 ACTION = "FirmwareStatusNotification"
+SIGNED_ACTION = "SignedFirmwareStatusNotification"
 FILE = "{file}"
 DOWNLOAD_S = 4 * 3600.0  # for one attempt: large images over bad links
 _LINES_KEPT = 20
@@ -81,7 +86,7 @@ class FirmwareWorker:
         self._work = work
         self._protocols = protocols
         self._run_command = run_command or run_program
-        self._fetching: asyncio.Task[None] | None = None
+        self._preparing: asyncio.Task[None] | None = None  # fetches the file, or checks it
         self._others: set[asyncio.Task[None]] = set()
         self._removals: set[asyncio.Task[None]] = set()
 
@@ -89,6 +94,7 @@ class FirmwareWorker:
         """Who performs which order."""
         return {
             FetchFirmware: self._fetch,
+            CheckSignature: self._check,
             InstallFirmware: self._install,
             TellFirmware: self._tell,
             DropFirmware: self._drop,
@@ -96,28 +102,42 @@ class FirmwareWorker:
 
     def close(self) -> None:
         """The process ends: what is being fetched is called off, what is installed is let go on."""
-        if self._fetching is not None:
-            self._fetching.cancel()
+        if self._preparing is not None:
+            self._preparing.cancel()
 
     # --- the orders ----------------------------------------------------------------------------
 
     def _tell(self, order: TellFirmware) -> None:
-        level = logging.WARNING if order.status.endswith("Failed") else logging.INFO
+        notice = order.notice
+        is_bad = notice.status.endswith("Failed") or notice.status == "InvalidSignature"
         words = f": {order.why}" if order.why else ""
-        logger.log(level, "Firmware update: %s%s", order.status, words)
-        self._notices.send(ACTION, order.status, lambda status: self._post(FirmwareTold(status)))
+        logger.log(
+            logging.WARNING if is_bad else logging.INFO,
+            "Firmware update: %s%s",
+            notice.status,
+            words,
+        )
+        action = ACTION if notice.request_id is None else SIGNED_ACTION
+        told = FirmwareTold(notice)
+        self._notices.send(action, firmware_status(notice), lambda: self._post(told))
 
     def _fetch(self, order: FetchFirmware) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
-        self._fetching = asyncio.create_task(self._do_fetch(order.location), name="firmware")
+        self._prepare(self._do_fetch(order.location))
+
+    def _check(self, order: CheckSignature) -> None:
+        self._prepare(self._do_check(order.sha256, order.signing))
+
+    def _prepare(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._preparing = asyncio.create_task(work, name="firmware")
 
     def _install(self, order: InstallFirmware) -> None:
-        self._keep(self._do_install(order.sha256), self._others)
+        self._keep(self._do_install(order.sha256, order.signing), self._others)
 
     def _drop(self, order: DropFirmware) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
+        if self._preparing is not None:
+            self._preparing.cancel()
         self._keep(self._remove_file(), self._removals)
 
     @staticmethod
@@ -153,7 +173,13 @@ class FirmwareWorker:
         )
         self._post(FirmwareFetched(found.sha256))
 
-    async def _do_install(self, sha256: str) -> None:
+    async def _do_check(self, sha256: str, signing: Signing) -> None:
+        self._post(SignatureChecked(sha256, await self._file_problem(sha256, signing)))
+
+    async def _do_install(self, sha256: str, signing: Signing | None) -> None:
+        if problem := await self._file_problem(sha256, signing):
+            self._post(InstallEnded(problem, is_verified=False))
+            return
         try:
             problem = await self._installed(sha256)
         except Exception as mistake:
@@ -161,15 +187,22 @@ class FirmwareWorker:
             problem = f"a mistake of the agent ({type(mistake).__name__})"
         self._post(InstallEnded(problem))
 
+    async def _file_problem(self, sha256: str, signing: Signing | None) -> str:
+        """Why the file is not the one that was fetched and signed; "" when it is."""
+        signed = () if signing is None else (signing.certificate, signing.signature)
+        try:
+            problem: str = await self._work(file_problem, self._file, sha256, *signed)
+        except Exception as mistake:
+            logger.exception("The firmware could not be verified")
+            return f"a mistake of the agent ({type(mistake).__name__})"
+        return problem
+
     async def _installed(self, sha256: str) -> str:
         """Run the install command on the file; why it did not work, "" when it did."""
         command = [part.replace(FILE, str(self._file)) for part in self._settings.install_command]
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment["FIRMWARE_FILE"] = str(self._file)
         environment["FIRMWARE_SHA256"] = sha256
-        problem: str = await self._work(_problem_with, self._file, sha256)
-        if problem:
-            return problem
         logger.info("Firmware is installed by %s", " ".join(command))
         return await self._run_command(
             command, environment, self._file.parent, self._settings.install_timeout_s
@@ -180,20 +213,6 @@ class FirmwareWorker:
             await self._work(self._file.unlink, True)
         except OSError as problem:
             logger.warning("The firmware file cannot be removed: %s", problem.strerror)
-
-
-def _problem_with(file: Path, sha256: str) -> str:
-    """Why this is not the file that was fetched; "" when it is. Reads it whole."""
-    try:
-        with file.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
-    except FileNotFoundError:
-        return "the file that was fetched is not there any more"
-    except OSError as problem:
-        return f"the file that was fetched cannot be read: {problem.strerror}"
-    if found != sha256:
-        return f"the file is not the one that was fetched: its SHA-256 is {found}, not {sha256}"
-    return ""
 
 
 async def run_program(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.config.settings import ChargePointSettings
+from agent.core.firmware_values import FirmwareNotice
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
 from agent.core.security_event_values import TECH_INFO_MAX, SecurityEvent
 from agent.core.values import (
@@ -46,6 +47,11 @@ def boot_notification(charge_point: ChargePointSettings) -> Payload:
         chargeBoxSerialNumber=serial_number if charge_point.tells_charge_box else None,
         firmwareVersion=_ci_string(charge_point.firmware_version or package_version(), 50) or None,
     )
+
+
+def firmware_status(notice: FirmwareNotice) -> Payload:
+    """FirmwareStatusNotification.req, with a request id SignedFirmwareStatusNotification.req."""
+    return _payload(status=notice.status, requestId=notice.request_id)
 
 
 def package_version() -> str:

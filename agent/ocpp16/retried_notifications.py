@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from agent.core.commands import Command
 from agent.core.events import Event, LinkAccepted
+from agent.ocppj.frames import Payload
 from agent.ocppj.pending_call import WANTS_NONE, CallErrorReceived
 from agent.ocppj.send_queue import wait_at_most
 from agent.platform.errors import CallFailed
@@ -23,8 +24,8 @@ AGAIN_S = 30.0
 
 logger = logging.getLogger(__name__)
 
-Call = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
-Arrived = Callable[[str], None]
+Call = Callable[[str, Payload], Awaitable[Any]]
+Arrived = Callable[[], None]
 
 
 class Notices:
@@ -34,7 +35,7 @@ class Notices:
         """``call`` sends a call now and raises CallFailed when no usable answer comes."""
         self._call = call
         self._is_online = is_online
-        self._waiting: deque[tuple[str, str, Arrived | None]] = deque(maxlen=WAITING_MAX)
+        self._waiting: deque[tuple[str, Payload, Arrived | None]] = deque(maxlen=WAITING_MAX)
         self._something = asyncio.Event()
         self._link_is_back = asyncio.Event()
 
@@ -43,9 +44,9 @@ class Notices:
         if isinstance(event, LinkAccepted):
             self._link_is_back.set()
 
-    def send(self, action: str, status: str, arrived: Arrived | None = None) -> None:
+    def send(self, action: str, payload: Payload, arrived: Arrived | None = None) -> None:
         """Let the central system know this status; ``arrived`` is called when it does."""
-        self._waiting.append((action, status, arrived))
+        self._waiting.append((action, payload, arrived))
         self._something.set()
 
     async def run(self) -> None:
@@ -58,7 +59,8 @@ class Notices:
 
     async def _send_first(self) -> None:
         notice = self._waiting[0]
-        action, status, arrived = notice
+        action, payload, arrived = notice
+        status = payload["status"]
         attempts = 0
         while attempts < ATTEMPTS_MAX:
             self._link_is_back.clear()
@@ -66,7 +68,7 @@ class Notices:
                 await self._link_is_back.wait()
                 continue
             try:
-                await self._call(action, {"status": status})
+                await self._call(action, payload)
             except CallFailed as problem:
                 logger.info("%s %s has not arrived yet: %s", action, status, problem)
                 if isinstance(problem, CallErrorReceived) and problem.code in WANTS_NONE:
@@ -75,7 +77,7 @@ class Notices:
                 await wait_at_most(self._link_is_back, AGAIN_S)
             else:
                 if arrived is not None:
-                    arrived(status)
+                    arrived()
                 break
         else:
             logger.warning("%s %s could not be delivered; it is given up", action, status)

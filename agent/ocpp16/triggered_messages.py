@@ -9,7 +9,12 @@ from agent.core.meter_values import sampled_values
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
 from agent.core.values import ConnectorMeasured, Instant
-from agent.ocpp16.requests import boot_notification, meter_values_now, status_notification
+from agent.ocpp16.requests import (
+    boot_notification,
+    firmware_status,
+    meter_values_now,
+    status_notification,
+)
 from agent.ocppj.frames import Payload
 
 TRIGGERED = "Trigger"  # the context of values that were asked for (OCPP 1.6, 7.35)
@@ -53,7 +58,9 @@ class TriggeredMessages:
             case "DiagnosticsStatusNotification":
                 return [(action, {"status": self._diagnostics()})]
             case "FirmwareStatusNotification":
-                return [(action, {"status": self._state().firmware.status})]
+                return [(action, firmware_status(self._state().firmware.notice))]
+            case "SignedFirmwareStatusNotification":
+                return [(action, firmware_status(self._state().firmware.signed_notice))]
             case _:
                 raise KeyError(action)
 

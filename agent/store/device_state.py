@@ -17,7 +17,13 @@ from agent.core.connection_profile import (
     ConnectionProfiles,
     SaveConnectionProfiles,
 )
-from agent.core.firmware_values import FirmwareStep, FirmwareUpdate, SaveFirmware
+from agent.core.firmware_values import (
+    FirmwareNotice,
+    FirmwareStep,
+    FirmwareUpdate,
+    SaveFirmware,
+    Signing,
+)
 from agent.store.instants import instant_of, instant_text
 
 logger = logging.getLogger(__name__)
@@ -66,7 +72,11 @@ def read_firmware(reader: sqlite3.Connection) -> FirmwareUpdate | None:
 
 def _encoded_firmware(update: FirmwareUpdate) -> str:
     state = {name: value for name, value in asdict(update).items() if name not in _OF_THIS_PROCESS}
-    written = {"retrieve_at": instant_text(update.retrieve_at), "step": update.step.value}
+    written = {
+        "retrieve_at": instant_text(update.retrieve_at),
+        "install_at": None if update.install_at is None else instant_text(update.install_at),
+        "step": update.step.value,
+    }
     return json.dumps({**state, **written})
 
 
@@ -74,8 +84,17 @@ def _decoded_firmware(text: str) -> FirmwareUpdate:
     state = json.loads(text)
     state["retrieve_at"] = instant_of(state["retrieve_at"])
     state["step"] = FirmwareStep(state["step"])
-    state["untold"] = tuple(state["untold"])
+    state["untold"] = tuple(_decoded_notice(notice) for notice in state["untold"])
+    # Versions that knew no signed update have left no such fields.
+    install_at, signing = state.get("install_at"), state.get("signing")
+    state["install_at"] = None if install_at is None else instant_of(install_at)
+    state["signing"] = None if signing is None else Signing(**signing)
     return FirmwareUpdate(**state, is_resumed=False)
+
+
+def _decoded_notice(notice: Any) -> FirmwareNotice:
+    """A version that knew no signed update has left the bare status."""
+    return FirmwareNotice(notice) if isinstance(notice, str) else FirmwareNotice(**notice)
 
 
 def _save_connection_profiles(connection: sqlite3.Connection, row: SaveConnectionProfiles) -> None:

@@ -11,7 +11,14 @@ import pytest
 from agent.cli.status_view import status_lines
 from agent.control.snapshot import charge_point_snapshot, outbox_as_data
 from agent.core import events as ev
-from agent.core.firmware_values import Firmware, FirmwareStep, FirmwareUpdate
+from agent.core.firmware_values import (
+    PLAIN_STATUSES,
+    VERIFIED,
+    Firmware,
+    FirmwareStep,
+    FirmwareUpdate,
+    Signing,
+)
 from agent.core.state import Outbox
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.store import OutboxSummary
@@ -22,6 +29,7 @@ from tests.core.story import (
     OTHER_CARD,
     Story,
     a_charge_point,
+    at,
     charging,
     listed,
     reading,
@@ -43,8 +51,14 @@ LINK = {
 OUTBOX = {"queued_count": 0, "oldest_queued_at": None, "parked_count": 0, "parked": []}
 
 
+SIGNING = Signing(7, "PEM", "c2ln")
+
+
 def being_updated(step: FirmwareStep) -> Story:
-    update = FirmwareUpdate("http://me:geheim@files.example.com", NOON, 0, 0, step)
+    """One without a date, signed where a plain one never comes."""
+    signing = None if step in PLAIN_STATUSES else SIGNING
+    where = "http://me:geheim@files.example.com"
+    update = FirmwareUpdate(where, NOON, 0, 0, step, signing=signing)
     story = Story(replace(a_charge_point(), firmware=Firmware(update=update)))
     story.tell(ev.TimePassed())
     return story
@@ -131,6 +145,22 @@ def test_a_fault_says_what_to_look_at_and_nothing_else_does():
 
     assert look_at(too_hot()).startswith("sun, ventilation")
     assert look_at(faulty_pilot()) == look_at(charging()) == ""
+
+
+@pytest.mark.parametrize(
+    ("install_at", "words"),
+    [
+        (None, "an update is ready; it waits until no one is charging"),
+        (NOON, "an update is to be installed at 2026-03-01T12:00+00:00"),
+    ],
+)
+@pytest.mark.parametrize("step", VERIFIED)
+def test_what_a_verified_update_waits_for_is_told(step, install_at, words):
+    update = FirmwareUpdate(
+        "http://a.example/x", NOON, 0, 0, step, install_at=install_at, signing=SIGNING
+    )
+    state = replace(a_charge_point(), firmware=Firmware(update=update))
+    assert charge_point_snapshot(state, at(0))["firmware"] == words
 
 
 @pytest.mark.parametrize("step", FirmwareStep)

@@ -13,12 +13,13 @@ from agent.core import followers
 from agent.core.commands import Command, NotifyStatus, Reply, Restart
 from agent.core.firmware_update import UNTOLD_MAX
 from agent.core.firmware_values import (
-    STATUSES,
+    PLAIN_STATUSES,
     DropFirmware,
     FetchFirmware,
     Firmware,
     FirmwareFetched,
     FirmwareNotFetched,
+    FirmwareNotice,
     FirmwareStep,
     FirmwareTold,
     FirmwareUpdate,
@@ -53,7 +54,11 @@ def a_story_at(step: FirmwareStep, **fields: Any) -> Story:
 
 
 def told(commands: list[Command]) -> list[str]:
-    return [command.status for command in of(TellFirmware, commands)]
+    return [command.notice.status for command in of(TellFirmware, commands)]
+
+
+def notices(*statuses: str) -> tuple[FirmwareNotice, ...]:
+    return tuple(FirmwareNotice(status) for status in statuses)
 
 
 def step(story: Story) -> FirmwareStep:
@@ -65,7 +70,7 @@ def step(story: Story) -> FirmwareStep:
 def untold(story: Story) -> tuple[str, ...]:
     update = story.state.firmware.update
     assert update is not None
-    return update.untold
+    return tuple(notice.status for notice in update.untold)
 
 
 # --- fetching ------------------------------------------------------------------------------------
@@ -79,14 +84,14 @@ def test_the_answer_comes_before_anything_is_told_or_fetched():
     then = story.wait(1)
     assert told(then) == ["Downloading"]
     assert of(FetchFirmware, then) == [FetchFirmware(WHERE)]
-    assert story.state.firmware.status == "Downloading"
+    assert story.state.firmware.notice.status == "Downloading"
 
 
 def test_the_date_permits_and_is_waited_for():
     story = a_story()
     story.tell(replace(ASKED, retrieve_at=NOON + timedelta(hours=2)))
     assert told(story.wait(2 * 3600 - 1)) == []
-    assert story.state.firmware.status == "Idle"
+    assert story.state.firmware.notice.status == "Idle"
     assert told(story.wait(1)) == ["Downloading"]
 
 
@@ -105,8 +110,7 @@ def test_every_step_is_stored_before_it_is_told():
     for place, command in enumerate(story.commands):
         if isinstance(command, TellFirmware):
             assert any(
-                isinstance(before, SaveFirmware)
-                and STATUSES.get(before.update.step) == command.status
+                isinstance(before, SaveFirmware) and before.update.notice == command.notice
                 for before in story.commands[:place]
             )
 
@@ -119,11 +123,11 @@ def test_a_failed_download_is_tried_again_and_told_once():
         assert told(story.tell(FirmwareNotFetched("busy"))) == []
         assert of(FetchFirmware, story.wait(59)) == []
         assert of(FetchFirmware, story.wait(2)) == [FetchFirmware(WHERE)]
-        assert story.state.firmware.status == "Downloading"
+        assert story.state.firmware.notice.status == "Downloading"
     last = story.tell(FirmwareNotFetched("busy still"))
-    assert of(TellFirmware, last) == [TellFirmware("DownloadFailed", "busy still")]
+    assert of(TellFirmware, last) == [TellFirmware(FirmwareNotice("DownloadFailed"), "busy still")]
     assert of(DropFirmware, last) == [DropFirmware()]
-    assert story.state.firmware.status == "Idle"
+    assert story.state.firmware.notice.status == "Idle"
     assert told(story.wait(10_000)) == []
 
 
@@ -132,10 +136,12 @@ def test_without_a_command_nothing_is_fetched_and_the_installation_has_failed():
     story.tell(ASKED)
     then = story.wait(1)
     assert of(TellFirmware, then) == [
-        TellFirmware("InstallationFailed", "this box has no firmware.install_command")
+        TellFirmware(
+            FirmwareNotice("InstallationFailed"), "this box has no firmware.install_command"
+        )
     ]
     assert of(FetchFirmware, then) == []
-    assert story.state.firmware.status == "Idle"
+    assert story.state.firmware.notice.status == "Idle"
 
 
 def test_a_new_request_takes_the_place_of_one_that_is_not_being_installed():
@@ -144,13 +150,13 @@ def test_a_new_request_takes_the_place_of_one_that_is_not_being_installed():
     story.wait(1)
     again = story.tell(replace(ASKED, request_id="r2", location="http://other.example/x"))
     assert of(DropFirmware, again) == [DropFirmware()]
-    assert of(Reply, again) == [Reply("r2", "Accepted")]
+    assert of(Reply, again) == [Reply("r2", "AcceptedCanceled")]
     assert untold(story) == ("Downloading",)  # each step must be told, of the first one too
     assert of(FetchFirmware, story.wait(1)) == [FetchFirmware("http://other.example/x")]
 
 
 def test_of_statuses_that_nobody_takes_the_newest_are_kept():
-    story = a_story_at(FirmwareStep.DOWNLOADING, untold=("Installed",) + ("Downloading",) * 49)
+    story = a_story_at(FirmwareStep.DOWNLOADING, untold=notices("Installed", *["Downloading"] * 49))
     story.tell(ev.Started())
     story.tell(FETCHED)
     assert untold(story)[:1] == ("Downloading",)
@@ -160,7 +166,12 @@ def test_of_statuses_that_nobody_takes_the_newest_are_kept():
 
 def test_what_was_called_off_may_still_report_and_changes_nothing():
     story = a_story()
-    for late in (FETCHED, FirmwareNotFetched("late"), InstallEnded(), FirmwareTold("Installed")):
+    for late in (
+        FETCHED,
+        FirmwareNotFetched("late"),
+        InstallEnded(),
+        FirmwareTold(FirmwareNotice("Installed")),
+    ):
         assert of(SaveFirmware, story.tell(late)) == []
     story.tell(replace(ASKED, retrieve_at=NOON + timedelta(hours=1)))
     for late in (FETCHED, FirmwareNotFetched("late"), InstallEnded("late")):
@@ -238,7 +249,9 @@ def test_after_a_failure_the_connectors_are_back_as_the_central_system_wants_the
     story.tell(FETCHED)
     assert statuses(story) == [Status.UNAVAILABLE] * 2
     failed = story.tell(InstallEnded("no good"))
-    assert of(TellFirmware, failed) == [TellFirmware("InstallationFailed", "no good")]
+    assert of(TellFirmware, failed) == [
+        TellFirmware(FirmwareNotice("InstallationFailed"), "no good")
+    ]
     assert statuses(story) == [Status.AVAILABLE, Status.UNAVAILABLE]
     reports = [command.report for command in of(NotifyStatus, failed)]
     assert [(report.connector_id, report.status) for report in reports] == [(1, Status.AVAILABLE)]
@@ -268,7 +281,7 @@ def test_while_it_is_installed_neither_reset_nor_another_update_comes_between():
     ]
     assert story.state.restart is None
     assert step(story) is FirmwareStep.INSTALLING
-    assert story.state.firmware.status == "Installing"
+    assert story.state.firmware.notice.status == "Installing"
 
 
 def test_when_the_command_is_content_the_agent_restarts_itself():
@@ -289,7 +302,7 @@ def test_a_restart_that_never_comes_is_a_failure():
     story = installing()
     story.tell(InstallEnded())
     failed = of(TellFirmware, story.wait(901))
-    assert failed == [TellFirmware("InstallationFailed", "version 1.0 still runs")]
+    assert failed == [TellFirmware(FirmwareNotice("InstallationFailed"), "version 1.0 still runs")]
 
 
 def test_who_waits_to_be_restarted_does_not_wait_for_ever():
@@ -297,14 +310,15 @@ def test_who_waits_to_be_restarted_does_not_wait_for_ever():
     assert of(Restart, story.tell(InstallEnded())) == []
     assert told(story.wait(899)) == []
     assert told(story.wait(2)) == ["InstallationFailed"]
-    assert story.state.firmware.status == "Idle"
+    assert story.state.firmware.notice.status == "Idle"
 
 
-def test_a_status_that_was_taken_is_not_kept():
+def test_a_status_that_was_taken_is_not_kept_nor_one_before_it_that_was_given_up():
     story = installing()
-    saved = of(SaveFirmware, story.tell(FirmwareTold("Downloaded")))
-    assert [command.update.untold for command in saved] == [("Downloading", "Installing")]
-    assert of(SaveFirmware, story.tell(FirmwareTold("Downloaded"))) == []
+    saved = of(SaveFirmware, story.tell(FirmwareTold(FirmwareNotice("Downloaded"))))
+    assert len(saved) == 1
+    assert untold(story) == ("Installing",)
+    assert of(SaveFirmware, story.tell(FirmwareTold(FirmwareNotice("Downloaded")))) == []
 
 
 # --- the next process ----------------------------------------------------------------------------
@@ -320,7 +334,7 @@ def test_nothing_is_decided_before_the_process_has_begun():
 
 @pytest.mark.parametrize("found", [FirmwareStep.INSTALLING, FirmwareStep.RESTARTING])
 def test_a_new_version_that_has_come_up_is_installed(found: FirmwareStep):
-    story = a_story_at(found, firmware=NEW, untold=("Installing",))
+    story = a_story_at(found, firmware=NEW, untold=notices("Installing"))
     commands = story.tell(ev.Started())
     assert told(commands) == ["Installing", "Installed"]
     assert "2.0" in of(TellFirmware, commands)[1].why
@@ -331,7 +345,7 @@ def test_a_new_version_that_has_come_up_is_installed(found: FirmwareStep):
 def test_the_old_version_after_the_restart_is_told_as_it_is():
     story = a_story_at(FirmwareStep.RESTARTING)
     (failed,) = of(TellFirmware, story.tell(ev.Started()))
-    assert failed.status == "InstallationFailed"
+    assert failed.notice.status == "InstallationFailed"
     assert "version 1.0 still runs: rolled back" in failed.why
 
 
@@ -371,16 +385,16 @@ def test_an_image_that_waited_is_installed():
     ],
 )
 def test_of_an_update_that_is_over_only_what_was_not_taken_is_told_again(found: FirmwareStep):
-    story = a_story_at(found, firmware=NEW, untold=("Installing", STATUSES[found]))
-    assert told(story.tell(ev.Started())) == ["Installing", STATUSES[found]]
+    story = a_story_at(found, firmware=NEW, untold=notices("Installing", PLAIN_STATUSES[found]))
+    assert told(story.tell(ev.Started())) == ["Installing", PLAIN_STATUSES[found]]
     assert told(story.wait(10_000)) == []
-    assert story.state.firmware.status == "Idle"
+    assert story.state.firmware.notice.status == "Idle"
 
 
 def test_a_version_that_has_gone_again_after_it_had_come_up_is_told_once():
     story = a_story_at(FirmwareStep.INSTALLED)
     (failed,) = of(TellFirmware, story.tell(ev.Started()))
-    assert failed.status == "InstallationFailed"
+    assert failed.notice.status == "InstallationFailed"
     assert failed.why == "version 1.0 runs again: rolled back"
     assert step(story) is FirmwareStep.INSTALLATION_FAILED
     assert told(story.wait(10_000)) == []
@@ -390,8 +404,10 @@ def test_the_box_wakes_up_for_the_update_and_for_nothing_after_it():
     story = a_story()
     assert deadline(story.state) is None
     story.tell(replace(ASKED, retrieve_at=NOON + timedelta(seconds=90)))
+    assert deadline(story.state) == pytest.approx(1000.2)
+    story.wait(1)
     assert deadline(story.state) == pytest.approx(1090)
-    story.wait(100)
+    story.wait(99)
     assert deadline(story.state) is None
     story.tell(FirmwareNotFetched("busy"))
     assert deadline(story.state) == pytest.approx(1160)

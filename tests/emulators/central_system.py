@@ -478,6 +478,10 @@ class _Talk(ChargePoint):
     def on_log_status(self, **told: Any) -> Any:
         return call_result.LogStatusNotification()
 
+    @on("SignedFirmwareStatusNotification")
+    def on_signed_firmware_status(self, **told: Any) -> Any:
+        return call_result.SignedFirmwareStatusNotification()
+
     def _info(self, id_tag: str) -> dict[str, str]:
         accepted = not self._system.accepted_tags or id_tag in self._system.accepted_tags
         return {"status": "Accepted" if accepted else "Invalid"}

@@ -112,6 +112,16 @@ GOOD: dict[str, dict[str, Any]] = {
     "RemoteStopTransaction": {"transactionId": 1000},
     "SendLocalList": {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [ENTRY]},
     "SetChargingProfile": {"connectorId": 1, "csChargingProfiles": PROFILE},
+    "SignedUpdateFirmware": {
+        "requestId": 1,
+        "firmware": {
+            "location": WHERE,
+            "retrieveDateTime": "2026-01-01T00:00:00Z",
+            "installDateTime": "2026-01-01T00:00:00Z",
+            "signingCertificate": "PEM",
+            "signature": "AAAA",
+        },
+    },
     "TriggerMessage": {"requestedMessage": "StatusNotification", "connectorId": 1},
     "UnlockConnector": {"connectorId": 1},
     "UpdateFirmware": {"location": WHERE, "retrieveDate": "2026-01-01T00:00:00Z", "retries": 1},

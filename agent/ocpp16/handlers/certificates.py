@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from agent.certificates.inspection import hash_data, inspect, is_meant
-from agent.core.certificates import InspectedRoot, InstalledRoot, RootCertificate, RootUse
+from agent.certificates.inspection import hash_data, inspected, is_meant
+from agent.core.certificates import InstalledRoot, RootUse
 from agent.core.events import DeleteRootRequested, InstallRootRequested
 from agent.core.ports import Inbox
 from agent.core.state import ChargePoint
 from agent.ocpp16.dispatch import Handler
 from agent.ocppj.frames import Payload
 from agent.ocppj.websocket import OffLoop
-from agent.platform.errors import CertificateUnusable
 
 
 def certificate_handlers(
@@ -40,7 +39,7 @@ class _Certificates:
         use = RootUse(payload["certificateType"])
         known = [root.certificate for root in self._state().certificates.of(use)]
         found, problem = await self._off_loop(
-            _inspected, payload["certificate"], known, self._ca_file
+            inspected, payload["certificate"], known, self._ca_file
         )
         status = await self._inbox.request(
             lambda request_id: InstallRootRequested(request_id, use, found, problem)
@@ -61,16 +60,6 @@ class _Certificates:
             lambda request_id: DeleteRootRequested(request_id, fingerprint)
         )
         return {"status": status}
-
-
-def _inspected(
-    text: str, known: Sequence[RootCertificate], ca_file: str
-) -> tuple[InspectedRoot | None, str]:
-    """What stands in it, or why it cannot be read. On a worker thread."""
-    try:
-        return inspect(text, known, ca_file), ""
-    except CertificateUnusable as problem:
-        return None, str(problem)
 
 
 def _meant(installed: Sequence[InstalledRoot], asked: Mapping[str, str]) -> str:

@@ -1,4 +1,7 @@
-"""Diagnostics and firmware: what the central system asks for (OCPP 1.6, 5.9 and 5.19)."""
+"""Diagnostics and firmware: what the central system asks for.
+
+OCPP 1.6, 5.9 and 5.19; SignedUpdateFirmware: security white paper, L01.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from agent.core.firmware_values import UpdateAsked
+from agent.certificates.inspection import inspected
+from agent.core.certificates import RootUse
+from agent.core.firmware_values import Signing, UpdateAsked
 from agent.core.ports import Inbox
+from agent.core.state import ChargePoint
 from agent.ocpp16.confirmations import read_time
 from agent.ocpp16.dispatch import Handler
 from agent.ocppj.frames import CallRefused, Payload
 from agent.ocppj.incoming_calls import AnswerFirst
+from agent.ocppj.websocket import OffLoop
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +44,20 @@ class PrepareUpload(Protocol):
 
 
 def firmware_management_handlers(
-    inbox: Inbox, prepare_upload: PrepareUpload
+    inbox: Inbox,
+    prepare_upload: PrepareUpload,
+    state: Callable[[], ChargePoint],
+    off_loop: OffLoop,
 ) -> Mapping[str, Handler]:
-    """The handlers of this profile by action."""
-    firmware = _FirmwareManagement(inbox, prepare_upload)
+    """The handlers by action: of this profile, and SignedUpdateFirmware, which has none.
+
+    ``off_loop`` reads certificates on another thread.
+    """
+    firmware = _FirmwareManagement(inbox, prepare_upload, state, off_loop)
     return {
         "GetDiagnostics": firmware.get_diagnostics,
         "UpdateFirmware": firmware.update_firmware,
+        "SignedUpdateFirmware": firmware.signed_update_firmware,
     }
 
 
@@ -52,9 +66,13 @@ class _FirmwareManagement:
         self,
         inbox: Inbox,
         prepare_upload: PrepareUpload,
+        state: Callable[[], ChargePoint],
+        off_loop: OffLoop,
     ) -> None:
         self._inbox = inbox
         self._prepare_upload = prepare_upload
+        self._state = state
+        self._off_loop = off_loop
 
     async def get_diagnostics(self, payload: Payload) -> Payload | AnswerFirst:
         prepared = self._prepare_upload(
@@ -72,16 +90,50 @@ class _FirmwareManagement:
     async def update_firmware(self, payload: Payload) -> Payload:
         retrieve_at = _time(payload, "retrieveDate")
         assert retrieve_at is not None  # the schema demands it
-        retries = _at_most(_count(payload, "retries"), RETRIES, RETRIES_MAX)
-        interval_s = _at_most(_count(payload, "retryInterval"), INTERVAL_S, INTERVAL_MAX_S)
+        retries, interval_s = _attempts(payload)
         status = await self._inbox.request(
             lambda request_id: UpdateAsked(
                 request_id, payload["location"], retrieve_at, retries, interval_s
             )
         )
-        if status != "Accepted":
+        if status == "NotSupported":  # security white paper, L01.FR.20
+            raise CallRefused(status, "only signed firmware is installed here")
+        if status == "Rejected":
             logger.warning("UpdateFirmware is ignored: firmware is being installed already")
         return {}
+
+    async def signed_update_firmware(self, payload: Payload) -> Payload:
+        firmware = payload["firmware"]
+        retrieve_at = _time(firmware, "retrieveDateTime")
+        assert retrieve_at is not None  # the schema demands it
+        install_at = _time(firmware, "installDateTime")
+        retries, interval_s = _attempts(payload)
+        roots = self._state().certificates.of(RootUse.MANUFACTURER)
+        signer, problem = await self._off_loop(
+            inspected, firmware["signingCertificate"], [root.certificate for root in roots]
+        )
+        pem = "" if signer is None else signer.certificate.pem  # without what stood around it
+        signing = Signing(payload["requestId"], pem, firmware["signature"])
+        status = await self._inbox.request(
+            lambda request_id: UpdateAsked(
+                request_id,
+                firmware["location"],
+                retrieve_at,
+                retries,
+                interval_s,
+                install_at,
+                signing,
+                signer,
+                problem,
+            )
+        )
+        return {"status": status}
+
+
+def _attempts(payload: Payload) -> tuple[int, int]:
+    """How often a download is tried again, and after how many seconds."""
+    retries = _at_most(_count(payload, "retries"), RETRIES, RETRIES_MAX)
+    return retries, _at_most(_count(payload, "retryInterval"), INTERVAL_S, INTERVAL_MAX_S)
 
 
 def _at_most(value: int | None, default: int, high: int) -> int:
