@@ -82,6 +82,8 @@ class AgentProcess:
             board=self.board,
             boot_id=world.clocks.boot_id,
             control_path=world.folder / f"control-{self.number}",
+            transfers=world.rollout,
+            run_command=world.rollout.install,
         )
 
     async def _connect(self, url: str, **how: Any) -> Connection:

@@ -44,6 +44,7 @@ class CentralSystem:
         self.is_down = False
         self.account = Account()
         self.accepted_at: dict[str, float] = {}  # tag: when it was last said to be accepted
+        self.firmware_told: dict[int, str] = {}  # requestId: the last status that has come
         self.running: dict[int, str] = {}  # transactionId: tag, as far as it knows
         self.accepts_boot = False  # has accepted a BootNotification, and remembers
         self.boot_interval_s = 300
@@ -105,6 +106,8 @@ class CentralSystem:
     # --- the box's calls ---
 
     def _called(self, connection: Connection, unique_id: str, action: str, payload: Any) -> None:
+        if action == "SignedFirmwareStatusNotification":
+            self.firmware_told[payload["requestId"]] = payload["status"]
         reaction = self.behaviour.pick(self._random)
         # What is due to be said about it: the worst that this call can meet.
         if reaction != "well":

@@ -82,6 +82,7 @@ class Machine:
         self._power_off = True
         self._bury()
         self._world.disk.lost_power(self._chance)
+        self._world.rollout.lost_power()
         self._world.network.box_is_gone(politely=False)
         off_s = self._chance.choice((1.0, 60.0, 1200.0)) * self._chance.uniform(0.5, 2) + BOOT_S
         self._start_in(off_s, self._power_on)
@@ -114,6 +115,7 @@ class Machine:
     def _bury(self) -> None:
         process, self.process = self.process, None
         self._world.site.leave()
+        self._world.rollout.process_ended(self._world.disk.path.parent)
         self._world.watch.ended()
         self._armed = None
         if process is not None:
@@ -129,7 +131,11 @@ class Machine:
         self.starts += 1
         self._note("process", f"number {self.starts} starts")
         storage = StorageSettings(path=str(self._world.disk.path))
-        settings = replace(self._world.settings, storage=storage)
+        box = replace(
+            self._world.settings.charge_point, firmware_version=self._world.rollout.version
+        )
+        settings = replace(self._world.settings, storage=storage, charge_point=box)
+        self._world.rollout.process_begins(self._world.disk.path.parent)
         self.process = AgentProcess(self._world, self.starts, settings)
         self.process.task.add_done_callback(self._look_for_mistakes)
 

@@ -31,6 +31,7 @@ class Scenario:
     parts: tuple[SimulatedFault, ...]
     disk: tuple[Trouble, ...]
     reaches: tuple[Reach, ...]
+    update_gap_h: float | None = None  # between two updates of the firmware; None: there are none
 
     def describe(self) -> str:
         """One line for the log of the run."""
@@ -78,6 +79,7 @@ def draw_scenario(random: Random, hurry: float = 1.0) -> Scenario:
         parts=_some(random, tuple(SimulatedFault)),
         disk=_some(random, tuple(Trouble)),
         reaches=_some(random, tuple(reach for reach in Reach if reach is not Reach.UP)),
+        update_gap_h=random.choice((None, 1.0 / hurry, 4.0 / hurry)),
     )
 
 

@@ -7,12 +7,13 @@ import contextlib
 import logging
 import sqlite3
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from agent.config.demo_settings import demo_settings, simulated_connector
-from agent.config.settings import AuthorizationSettings, OcppSettings, Settings
+from agent.config.settings import AuthorizationSettings, FirmwareSettings, OcppSettings, Settings
 from agent.core.state import ChargePoint
 from agent.runtime.runtime import Runtime
 from agent.store import Store
@@ -29,12 +30,14 @@ from tests.simulation.incidents import Incidents
 from tests.simulation.invariants import ALL
 from tests.simulation.invariants.base import Watch
 from tests.simulation.invariants.bounds import ComesToRest, TheAgentLives
+from tests.simulation.invariants.firmware import NothingUnverifiedIsInstalled
 from tests.simulation.invariants.sessions import NothingCommittedGetsLost
 from tests.simulation.ledger import Ledger
 from tests.simulation.local_lists import LocalLists
 from tests.simulation.machine import Machine, end_tasks
 from tests.simulation.network import Network
 from tests.simulation.operators import SAMPLE_INTERVALS_S, Operators
+from tests.simulation.rollout import Rollout
 from tests.simulation.run_log import LogListener, RunLog
 from tests.simulation.scenario import Scenario, draw_scenario
 from tests.simulation.site import Site, register_wh
@@ -99,6 +102,13 @@ class World:
         )
         self.central.account.listeners.append(self.watch.received)
         self.technician = Technician(self)
+        self.rollout = Rollout(
+            self.chance("rollout"),
+            self.central,
+            self.run_log,
+            self.count,
+            self.watch.find(NothingUnverifiedIsInstalled).installing,
+        )
 
     def chance(self, of: str) -> Random:
         """A source of chance of its own: one more fault does not change all others."""
@@ -121,6 +131,7 @@ class World:
             settings,
             connectors=connectors,
             ocpp=OcppSettings(configuration=self.scenario.keys),
+            firmware=FirmwareSettings(install_command=("/usr/local/sbin/install", "{file}")),
             authorization=_authorization(self.scenario),
         )
 
@@ -212,6 +223,8 @@ class World:
                 self._send_first_list,
             ]
             lives.append(self.technician.live)
+            if self.scenario.update_gap_h is not None:
+                lives.append(partial(self.rollout.live, self.scenario.update_gap_h))
             tasks = [asyncio.ensure_future(live()) for live in lives]
             await self._wait(days * 86_400, tasks)
             await end_tasks(tasks)
@@ -236,6 +249,7 @@ class World:
         self.run_log.note("world", "is healed")
         incidents.heal()
         self.machine.heal()
+        self.rollout.is_healed = True
         for driver in drivers:
             driver.go_home()
         caring = asyncio.ensure_future(self.technician.set_right())

@@ -7,6 +7,10 @@ from tests.simulation.invariants.cards import (
     KnownBadCardsDoNotCharge,
     ListIsWhole,
 )
+from tests.simulation.invariants.firmware import (
+    EachUpdateIsToldToItsEnd,
+    NothingUnverifiedIsInstalled,
+)
 from tests.simulation.invariants.safety import (
     ClosedOnlyForAJournalledSession,
     NeverMoreThanMayFlow,
@@ -27,7 +31,9 @@ ALL: tuple[type[Invariant], ...] = (
     NothingCommittedGetsLost,
     OpenWhenTheAgentHangs,
     TheAgentLives,
+    EachUpdateIsToldToItsEnd,
     ComesToRest,
+    NothingUnverifiedIsInstalled,
     ClosedOnlyForAJournalledSession,
     OpenWithinASecond,
     NeverMoreThanMayFlow,

@@ -19,6 +19,7 @@ from agent.store.rows import (
 )
 from agent.store.transactions import ENDED_TRANSACTIONS_MAX
 from tests.simulation.invariants.base import Invariant
+from tests.simulation.invariants.firmware import EachUpdateIsToldToItsEnd
 
 _DISK_BYTES_MAX = 24_000_000
 _COMMITS_BETWEEN_LOOKS = 200
@@ -129,7 +130,7 @@ class ComesToRest(Invariant):
         (rows,) = self.world.reader().execute("SELECT count(*) FROM outbox").fetchone()
         if rows:
             return f"{rows} rows are in the outbox"
-        return None
+        return self.world.watch.find(EachUpdateIsToldToItsEnd).what_is_left()
 
     async def wait(self, within_s: float) -> None:
         """Return when it is at rest, or when the time is over."""

@@ -12,6 +12,10 @@ from tests.simulation.invariants.cards import (
     KnownBadCardsDoNotCharge,
     ListIsWhole,
 )
+from tests.simulation.invariants.firmware import (
+    EachUpdateIsToldToItsEnd,
+    NothingUnverifiedIsInstalled,
+)
 from tests.simulation.invariants.safety import (
     ClosedOnlyForAJournalledSession,
     NeverMoreThanMayFlow,
@@ -363,6 +367,39 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/ocpp16/requests.py",
                 "        reason=message.reason.value,\n",
                 "        reason=message.reason.name,\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the signature of firmware is not looked at",
+        (NothingUnverifiedIsInstalled,),
+        (
+            Edit(
+                "agent/certificates/firmware_signature.py",
+                "            if certificate:\n",
+                "            if not certificate:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "firmware is not verified again before it is installed",
+        (NothingUnverifiedIsInstalled,),
+        (
+            Edit(
+                "agent/maintenance/firmware_install.py",
+                "        if problem := await self._file_problem(sha256, signing):\n",
+                '        if problem := "":\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "how an update went is not told by the next process",
+        (EachUpdateIsToldToItsEnd,),
+        (
+            Edit(
+                "agent/core/firmware_update.py",
+                "    for notice in update.untold:\n        turn.emit(TellFirmware(notice))\n",
+                "",
             ),
         ),
     ),
