@@ -69,7 +69,7 @@ def _settings(directory: Path, url: str, **keys: str) -> Settings:
         settings,
         connectors=tuple(replace(found, contactor=at_once) for found in settings.connectors),
         authorization=AuthorizationSettings(tap_guard_s=0),
-        firmware=FirmwareSettings(install_command=("install", "{file}")),
+        firmware=FirmwareSettings(install_command=("install", "{file}"), unsigned="accept"),
     )
 
 

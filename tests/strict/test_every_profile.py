@@ -8,6 +8,7 @@ import pytest
 
 from tests import ocpp_evidence, ocpp_table
 from tests.app.box import CARD, OTHER_CARD
+from tests.emulators.signers import manufacturer
 from tests.strict.pair import MEASURANDS, Pair, a_pair
 
 pytestmark = pytest.mark.real_time
@@ -35,6 +36,7 @@ async def test_every_message_of_every_profile_is_as_the_schemas_want_it(tmp_path
         await _smart_charging(pair)
         await _diagnostics(pair)
         await _triggers(pair)
+        await _signed_firmware(pair)
         await _firmware(pair)
     sent = {row.action for row in ocpp_table.rows(ocpp_evidence.FROM_CHARGE_POINT)}
     received = {row.action for row in ocpp_table.rows(ocpp_evidence.FROM_CENTRAL_SYSTEM)}
@@ -169,6 +171,28 @@ async def _triggers(pair: Pair) -> None:
         assert await pair.system.ask("TriggerMessage", requestedMessage=message) == status
         if status == "Accepted":
             await pair.system.received(message, before + 1)
+
+
+async def _signed_firmware(pair: Pair) -> None:
+    ask, root = pair.system.ask, manufacturer()
+    of_maker = {"certificateType": "ManufacturerRootCertificate"}
+    assert await ask("GetInstalledCertificateIds", **of_maker) == "NotFound"
+    assert await ask("InstallCertificate", **of_maker, certificate=root.pem) == "Accepted"
+    signer = root.signs("Firmware", days=20_000)
+    firmware = {
+        "location": WHERE,
+        "retrieveDateTime": "2026-01-01T00:00:00Z",
+        "signingCertificate": signer.pem,
+        "signature": signer.sign(b"new firmware"),
+    }
+    assert await ask("SignedUpdateFirmware", requestId=7, firmware=firmware) == "Accepted"
+    await pair.system.received("SignedFirmwareStatusNotification", 3)
+    told = [one["status"] for one in pair.system.of("SignedFirmwareStatusNotification")]
+    assert told == ["Downloading", "Downloaded", "SignatureVerified"]  # a session goes on
+    assert await ask("GetInstalledCertificateIds", **of_maker) == "Accepted"
+    nobody = dict.fromkeys(("issuerNameHash", "issuerKeyHash", "serialNumber"), "0")
+    hashed = {"hashAlgorithm": "SHA256", **nobody}
+    assert await ask("DeleteCertificate", certificateHashData=hashed) == "NotFound"
 
 
 async def _firmware(pair: Pair) -> None:
