@@ -32,6 +32,7 @@ PURE = {
     "decimal",
     "enum",
     "functools",
+    "hashlib",
     "itertools",
     "math",
     "operator",

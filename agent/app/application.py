@@ -221,6 +221,8 @@ class Application:
         supervision: Supervision,
     ) -> Runtime:
         boot = agree_on_boot(store, self._clock, self._environment.boot_id)
+        is_delayed = self.settings.charge_point.random_delay_max_s > 0
+        seed = self._environment.random.getrandbits(64) if is_delayed else 0
 
         async def look_up(id_tag: str) -> TagRecord:
             record: TagRecord = await threads.read(store.facts, id_tag)
@@ -236,7 +238,7 @@ class Application:
                 self._service.alive()
 
         return Runtime(
-            state=initial_state(self.settings, board, durable, store.head(), boot),
+            state=initial_state(self.settings, board, durable, store.head(), boot, seed),
             clock=self._clock,
             queue=queue,
             look_up=look_up,

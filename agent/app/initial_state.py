@@ -29,10 +29,9 @@ def initial_state(
     durable: Durable,
     oldest: QueuedMessage | None,
     boot: Boot | None = None,
+    random_seed: int = 0,
 ) -> ChargePoint:
     """The state before the first event: settings, and what was stored."""
-    authorization = settings.authorization
-    grid_limit, grid_limit_unit = _grid_limit(settings)
     list_owner = owner_of(settings, is_simulated=not board.is_polled)
     keys = configuration(
         len(settings.connectors),
@@ -44,23 +43,7 @@ def initial_state(
     of_file = approach_of_file(settings.central_system)
     approaches = at_start(durable.approaches, of_file, has_password_file=bool(of_file.password))
     return ChargePoint(
-        rules=Rules(
-            authorize_timeout_s=authorization.authorize_timeout_s,
-            tap_guard_s=authorization.tap_guard_s,
-            allow_random_uid=authorization.allow_random_uid,
-            autocharge=authorization.autocharge,
-            asks_station=settings.mqtt.enabled and settings.mqtt.process_authorized_token,
-            free_charging_id_tag=authorization.free_charging_id_tag,
-            supply_a=settings.charge_point.supply_current_a,
-            grid_limit=grid_limit,
-            grid_limit_unit=grid_limit_unit,
-            expects_link=bool(settings.central_system.url),
-            stop_by_second_tap=authorization.stop_by_second_tap,
-            remote_start_takes_first=authorization.remote_start_without_connector == "first",
-            resume_after_power_loss=authorization.resume_after_power_loss,
-            only_installed_roots=settings.central_system.only_installed_roots,
-            list_owner=list_owner,
-        ),
+        rules=_rules(settings, list_owner, random_seed),
         configuration=shown(keys, approaches),
         connectors=tuple(_connector(parts, settings, durable) for parts in board.connectors),
         outbox=Outbox(
@@ -102,6 +85,30 @@ def agree_on_boot(store: Store, clock: Clock, boot_id: str) -> Boot:
     if not now.is_trusted:
         clock.believe(boot.booted_at, boot.is_time_known)
     return boot
+
+
+def _rules(settings: Settings, list_owner: ListOwner, random_seed: int) -> Rules:
+    authorization = settings.authorization
+    grid_limit, grid_limit_unit = _grid_limit(settings)
+    return Rules(
+        authorize_timeout_s=authorization.authorize_timeout_s,
+        tap_guard_s=authorization.tap_guard_s,
+        allow_random_uid=authorization.allow_random_uid,
+        autocharge=authorization.autocharge,
+        asks_station=settings.mqtt.enabled and settings.mqtt.process_authorized_token,
+        free_charging_id_tag=authorization.free_charging_id_tag,
+        supply_a=settings.charge_point.supply_current_a,
+        random_delay_max_s=settings.charge_point.random_delay_max_s,
+        random_seed=random_seed,
+        grid_limit=grid_limit,
+        grid_limit_unit=grid_limit_unit,
+        expects_link=bool(settings.central_system.url),
+        stop_by_second_tap=authorization.stop_by_second_tap,
+        remote_start_takes_first=authorization.remote_start_without_connector == "first",
+        resume_after_power_loss=authorization.resume_after_power_loss,
+        only_installed_roots=settings.central_system.only_installed_roots,
+        list_owner=list_owner,
+    )
 
 
 def _grid_limit(settings: Settings) -> tuple[float, RateUnit]:

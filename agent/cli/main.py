@@ -59,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     queue = add("queue", "show what waits; send a parked message again, or discard it", _queue)
     queue.add_argument("order", choices=("show", "retry", "discard"), help="what to do")
     queue.add_argument("ref", type=int, nargs="?", metavar="NUMBER", help="as show tells it")
+    skip = add("skip-delay", "let a session begin now, and not after the random delay", _skip)
+    skip.add_argument("--connector", type=int, default=1, metavar="N", help="connector (1)")
     add_token_command(commands, common)
     add_support_command(commands, common)
     add_doctor_command(commands, common)
@@ -213,6 +215,12 @@ def _queue(options: argparse.Namespace) -> int:
         print(f"{answer['retried']} messages of that session are sent once more")
     else:
         print("forgotten")
+    return 0
+
+
+def _skip(options: argparse.Namespace) -> int:
+    answer = paths.asker(options.config)(do="skip-delay", connector=options.connector)
+    print(as_json(answer) if options.json else "nothing is delayed there any more")
     return 0
 
 

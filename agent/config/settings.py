@@ -44,6 +44,9 @@ class ChargePointSettings:
     supply_current_a: float | None = setting(
         None, "what feeds the box can carry; the sockets share it; none: all at once", low=6
     )
+    random_delay_max_s: int = setting(
+        0, "starts and steps of charging profiles wait up to so long, at random", low=0, high=1800
+    )
     phases: int = setting(1, "phases wired to the sockets", low=1, high=3)
     nominal_voltage_v: float = setting(230.0, "phase to neutral", low=100, high=300)
 

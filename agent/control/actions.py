@@ -11,6 +11,7 @@ from agent.control.server import Action
 from agent.control.services import Services
 from agent.control.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
 from agent.core.authorization_reasons import Rule
+from agent.core.events import RandomDelaySkipped
 from agent.core.id_tag import mask
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
@@ -47,6 +48,7 @@ class ControlActions:
             "status": self.status,
             "why": self._why,
             "grid-limits": self._grid_limits,
+            "skip-delay": self._skip_delay,
             "sim": self._sim,
         }
 
@@ -85,6 +87,13 @@ class ControlActions:
         services = self._services
         found = await services.threads.read(services.store.grid_limits, limit)
         return [as_plain_data(asdict(one)) for one in found]
+
+    async def _skip_delay(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        connector_id = _connector_of(request)
+        if not self._runtime.state.has_connector(connector_id):
+            raise ControlError(f"there is no connector {connector_id}")
+        await self._runtime.ask(lambda request_id: RandomDelaySkipped(request_id, connector_id))
+        return {}
 
     async def _sim(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if self._simulation is None:

@@ -50,6 +50,7 @@ class Rule(KeyEnum):
     DISCARDED = "the station's own logic rejected this token"
     VOUCHED = "the central system accepted this tag when it was asked a moment ago"
     TRUSTED = "simulated hardware: started as asked, without a check"
+    DELAY_SKIPPED = "the same card again: the random delay is skipped, and the session goes on"
     TOO_SOON = "the same card again, too soon after the start"
     JUST_ENDED = "the same card again, too soon after it ended the session"
     CANCELLED = "the same card again before a car was plugged in: the start is cancelled"

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agent.core import replies
+from agent.core import random_delay, replies
 from agent.core.authorization_reasons import Rule
 from agent.core.charging_composite_schedule import Place, charge_point_schedule, connector_schedule
 from agent.core.charging_limits import (
@@ -41,6 +41,7 @@ from agent.core.commands import RemoveChargingProfile, Reply, SaveChargingProfil
 from agent.core.events_requests import (
     ClearProfilesRequested,
     ExternalLimitSet,
+    RandomDelaySkipped,
     SetProfileRequested,
 )
 from agent.core.external_limits import ExternalLimit
@@ -83,7 +84,8 @@ def update(turn: Turn) -> bool:
 
 def _has_limits(state: ChargePoint) -> bool:
     is_fed_thinly = state.rules.supply_a is not None
-    return bool(state.charging_profiles or state.external_limits or is_fed_thinly)
+    is_delayed = state.rules.random_delay_max_s > 0
+    return bool(state.charging_profiles or state.external_limits or is_fed_thinly or is_delayed)
 
 
 def _may_draw(connector: Connector) -> bool:
@@ -103,11 +105,15 @@ def _limits(turn: Turn, running: Sequence[Connector]) -> tuple[dict[int, float],
         plan = session_plan(installed, session_of(connector, turn.now), wiring_of(connector))
         session_rate, session_until_s = allowance(plan, utc_s)
         until_s = min(until_s, session_until_s)
-        own_a = [] if session_rate is None else [rounded_down(session_rate.current_a)]
-        own_a += [limit_a for _, limit_a in external_limits_a(turn.state, connector)]
-        if own_a:
-            limits[connector.connector_id] = min(own_a)
-        most_a = min([operator_limit_a(connector), *own_a])
+        profile_a = math.inf if session_rate is None else rounded_down(session_rate.current_a)
+        own_a = min(
+            random_delay.felt_a(turn, connector, profile_a),
+            *(limit_a for _, limit_a in external_limits_a(turn.state, connector)),
+            math.inf,
+        )
+        if own_a < math.inf:
+            limits[connector.connector_id] = own_a
+        most_a = min(operator_limit_a(connector), own_a)
         least_a = max(
             CURRENT_MIN_A, min(most_a, 0.0 if session_rate is None else session_rate.least_a)
         )
@@ -172,7 +178,9 @@ def _within_supply(
 
 def _note_next_change(turn: Turn, changes_s: float) -> None:
     """When to look again, by the clock that does not jump; None: nothing limits a session."""
-    due_s = min((limit.until_s for limit in turn.state.external_limits), default=math.inf)
+    ends_s = [limit.until_s for limit in turn.state.external_limits]
+    delays = [c.phase.delay for c in turn.state.connectors if isinstance(c.phase, Charging)]
+    due_s = min([math.inf, *ends_s, *(delay.until_s for delay in delays if delay is not None)])
     is_limited = any(c.transaction is not None for c in turn.state.connectors)
     if is_limited and turn.state.charging_profiles:
         wait_s = changes_s - turn.now.utc.timestamp()
@@ -385,4 +393,5 @@ ROUTES: dict[type[Any], Callable[[Turn, Any], None]] = {
     SetProfileRequested: set_requested,
     ClearProfilesRequested: clear_requested,
     ExternalLimitSet: external_limit_set,
+    RandomDelaySkipped: random_delay.skipped,
 }

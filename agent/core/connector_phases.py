@@ -59,6 +59,15 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class RandomDelay:
+    """A start, or a step of a charging profile, is felt later by a random time."""
+
+    until_s: float
+    current_a: float  # what is allowed meanwhile: as before; 0: nothing yet; infinite: no limit
+    is_start: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Charging(Session):
     """The session runs, with energy or without."""
 
@@ -67,6 +76,8 @@ class Charging(Session):
     vehicle_paused: bool = False  # no energy because the vehicle did not ask for any
     next_sample_s: float | None = None
     sample_asked: bool = False
+    delay: RandomDelay | None = None  # None: nothing is delayed
+    profile_a: float | None = None  # what profiles said last; only noted where steps are delayed
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from agent.core.charging_limits import CURRENT_MIN_A
 from agent.core.faults import Fault
 from agent.core.id_tag import mask
 from agent.core.key_enum import KeyEnum
-from agent.core.limit_sources import prevailing_limit
+from agent.core.limit_sources import LimitSource, prevailing_limit
 from agent.core.state import (
     ChargePoint,
     Charging,
@@ -183,8 +183,10 @@ def _lock_is_lost(look: Look) -> bool:
 
 
 def _limit(look: Look) -> str:
-    limit_a = prevailing_limit(look.state, look.connector, look.now).current_a
-    return f"paused by a limit: {limit_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
+    limit = prevailing_limit(look.state, look.connector, look.now)
+    if limit.source is LimitSource.RANDOM_DELAY:
+        return limit.detail
+    return f"paused by a limit: {limit.current_a:g} A are allowed, a car needs {CURRENT_MIN_A:g} A"
 
 
 def _time_left(look: Look) -> str:

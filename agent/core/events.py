@@ -39,6 +39,7 @@ from agent.core.events_requests import ExternalLimitSet as ExternalLimitSet
 from agent.core.events_requests import InstallRootRequested as InstallRootRequested
 from agent.core.events_requests import LimitRequested as LimitRequested
 from agent.core.events_requests import ListStaged as ListStaged
+from agent.core.events_requests import RandomDelaySkipped as RandomDelaySkipped
 from agent.core.events_requests import RemoteStartRequested as RemoteStartRequested
 from agent.core.events_requests import RemoteStopRequested as RemoteStopRequested
 from agent.core.events_requests import ReservationCancelRequested as ReservationCancelRequested
@@ -322,6 +323,7 @@ _Other = (
     | StopRequested
     | LimitRequested
     | ExternalLimitSet
+    | RandomDelaySkipped
     | RetryRequested
     | DiscardRequested
     | ListStaged

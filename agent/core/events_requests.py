@@ -245,3 +245,11 @@ class ExternalLimitSet:
     limit: float | None  # not below 0
     unit: RateUnit = RateUnit.AMPERE
     valid_for_s: float | None = None  # from now, whatever the wall clock does; None: no end
+
+
+@dataclass(frozen=True, slots=True)
+class RandomDelaySkipped:
+    """A person wants energy now, and not after the random delay; answered ``applied``."""
+
+    request_id: str
+    connector_id: int

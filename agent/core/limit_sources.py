@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from agent.core import charging_profiles_applied as applied
 from agent.core.charging_limits import (
@@ -17,7 +18,7 @@ from agent.core.charging_limits import (
 from agent.core.external_limits import ExternalLimit, ExternalSource
 from agent.core.key_enum import KeyEnum
 from agent.core.replace import replace
-from agent.core.state import ChargePoint, Connector
+from agent.core.state import ChargePoint, Charging, Connector
 from agent.core.values import Instant
 
 
@@ -30,6 +31,7 @@ class LimitSource(KeyEnum):
     CHARGING_PROFILE = "charging_profile"
     HOUSE = ExternalSource.HOUSE.value
     GRID_OPERATOR = ExternalSource.GRID_OPERATOR.value
+    RANDOM_DELAY = "random_delay"
     SUPPLY = "supply"  # of all connectors together, as wired
 
 
@@ -79,9 +81,15 @@ def _own_limits(
         yield PrevailingLimit(connector.cable_a, LimitSource.CABLE, "the cable")
     if connector.limit_a is not None:
         yield PrevailingLimit(connector.limit_a, LimitSource.OPERATOR, "the operator")
-    session = applied.session_of(connector, now)
-    wiring = applied.wiring_of(connector)
-    yield from _of_profiles(session_plan(state.charging_profiles, session, wiring), now)
+    delay = connector.phase.delay if isinstance(connector.phase, Charging) else None
+    if delay is not None:  # the profiles are not felt before its end
+        left_s = max(0, ceil(delay.until_s - now.monotonic_s))
+        detail = f"waits for the random delay, {left_s} s left"
+        yield PrevailingLimit(delay.current_a, LimitSource.RANDOM_DELAY, detail)
+    else:
+        session = applied.session_of(connector, now)
+        plan = session_plan(state.charging_profiles, session, applied.wiring_of(connector))
+        yield from _of_profiles(plan, now)
     for limit, limit_a in applied.external_limits_a(state, connector):
         yield _of_external(limit, limit_a)
 

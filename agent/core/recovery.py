@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from agent.core import clock_trust, transaction
+from agent.core import charging_profiles_applied, clock_trust, random_delay, transaction
 from agent.core.commands import SaveTransaction
 from agent.core.id_tag import is_valid_id_tag
 from agent.core.replace import replace
@@ -90,9 +90,11 @@ def resume(turn: Turn, connector: Connector, found: Transaction) -> None:
         Charging(
             found,
             settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
+            delay=random_delay.of_start(turn, found.ref),
             next_sample_s=transaction.first_sample_s(turn, connector),
         ),
     )
+    charging_profiles_applied.update(turn)  # before anything is offered
     _give_up_promises(turn, connector.connector_id)
 
 

@@ -65,6 +65,8 @@ class Rules:
     supply_a: float | None = None  # what feeds all connectors; None: enough for all
     grid_limit: float = GRID_LIMIT_W  # of all, while the grid operator's contact limits them
     grid_limit_unit: RateUnit = RateUnit.WATT
+    random_delay_max_s: int = 0  # 0: nothing is delayed
+    random_seed: int = 0  # for these delays; drawn anew by each process
     free_charging_id_tag: str = ""  # not empty: every plug-in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False

@@ -11,6 +11,7 @@ from agent.core import (
     authorization_request,
     authorization_rules,
     connector,
+    random_delay,
     replies,
     signals,
     transaction,
@@ -62,7 +63,11 @@ def _ends_own_session(turn: Turn, event: TagPresented, served: list[Connector]) 
             refuse(turn, event, Rule.ENDING, Purpose.START, here)
             return True
         age_s = turn.now.monotonic_s - running.begun_monotonic_s
-        if not turn.state.rules.stop_by_second_tap:
+        if age_s >= turn.state.rules.tap_guard_s and random_delay.skip_start(turn, candidate):
+            asked = asked_by(event, Purpose.START, here)
+            decision = authorization_outcome.accepted_by(Rule.DELAY_SKIPPED)
+            authorization_outcome.accept(turn, asked, decision)
+        elif not turn.state.rules.stop_by_second_tap:
             refuse(turn, event, Rule.STOP_BY_CARD_OFF, Purpose.STOP, here)
         elif age_s < turn.state.rules.tap_guard_s:
             refuse(turn, event, Rule.TOO_SOON, Purpose.STOP, here)

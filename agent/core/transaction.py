@@ -11,6 +11,7 @@ from agent.core import (
     meter_values,
     meter_values_stop,
     outbox,
+    random_delay,
     replies,
     reservations,
 )
@@ -86,6 +87,7 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
             grant.request_id,
             grant.limits,
             settling_until_s=turn.now.monotonic_s + turn.state.rules.settling_s,
+            delay=random_delay.of_start(turn, transaction.ref),
             next_sample_s=first_sample_s(turn, connector),
         ),
     )

@@ -89,6 +89,11 @@ def the_same_card_before_a_plug_came() -> list[Command]:
     return story.tell(tap(facts=listed()))
 
 
+def the_same_card_during_the_random_delay():
+    story = charging(rules=Rules(random_delay_max_s=600, random_seed=7))
+    return story.tell(tap())
+
+
 def the_card_comes_for_its_cable() -> list[Command]:
     story = charging()
     story.tell(ev.MessageAnswered(1, 1, 55, BLOCKED, CARD))
@@ -265,6 +270,7 @@ STORIES: dict[Rule, tuple[Verdict, Callable[[], list[Command]]]] = {
     Rule.TOO_SOON: (NO, the_same_card_too_soon),
     Rule.JUST_ENDED: (NO, the_same_card_right_after_the_end),
     Rule.CANCELLED: (NO, the_same_card_before_a_plug_came),
+    Rule.DELAY_SKIPPED: (YES, the_same_card_during_the_random_delay),
     Rule.CABLE_RELEASED: (YES, the_card_comes_for_its_cable),
     Rule.NO_CONNECTOR: (NO, lambda: Story(a_charge_point()).tell(tap(connectors=()))),
     Rule.RESERVED: (NO, lambda: reserved().tell(tap(OTHER_CARD, listed()))),
