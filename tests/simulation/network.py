@@ -48,11 +48,21 @@ class Server(Protocol):
         """The connection is gone, and the server knows."""
 
 
+class Roots(Protocol):
+    """Whose certificate the other end shows."""
+
+    def shake_hands(self, client: ssl_module.SSLContext) -> tuple[Certificate, ...]:
+        """What a connection is verified by. Raises ssl.SSLError as the box sees it."""
+
+
 class Listener(Protocol):
     """Who watches the line at the box's end."""
 
     def attempted(self) -> None:
         """The box tries to connect."""
+
+    def shook_hands(self) -> None:
+        """A TLS handshake is over, well or not."""
 
     def sent(self, connection: Connection, frame: Any) -> None:
         """The box sends a frame."""
@@ -68,6 +78,7 @@ class Network:
         self,
         random: Random,
         server: Server,
+        roots: Roots,
         listener: Listener,
         step: Callable[[str], None],
         count: Callable[[str], None],
@@ -76,6 +87,7 @@ class Network:
         self.latency_s = HEALTHY_LATENCY_S
         self._random = random
         self.server = server
+        self.roots = roots
         self.listener = listener
         self._step = step
         self._count = count
@@ -133,7 +145,9 @@ class Network:
         problem = _problem(self.reach)
         if problem is not None:
             raise problem
+        verified_by = self._verified_by(ssl)
         connection = Connection(self)
+        connection.verified_by = verified_by
         if self.reach is Reach.NO_SUBPROTOCOL:
             connection.subprotocol = None
         elif self.reach is Reach.CLOSES_AT_ONCE:
@@ -142,6 +156,14 @@ class Network:
             self._connections.append(connection)
             self.server.connected(connection)
         return connection
+
+    def _verified_by(self, ssl: ssl_module.SSLContext | None) -> tuple[Certificate, ...]:
+        if ssl is None:
+            return ()
+        try:
+            return self.roots.shake_hands(ssl)
+        finally:
+            self.listener.shook_hands()
 
 
 class Connection:

@@ -38,6 +38,7 @@ CENTRAL = (
     *(f"central system: {kind}" for kind in KINDS),
     "central system: starts again",
     "central system: speaks garbage unasked",
+    "central system: shows a certificate of another authority",
 )
 CLOCK = ("the clock jumps", "the clock is wrong after a power cut")
 

@@ -38,6 +38,7 @@ from tests.simulation.machine import Machine, end_tasks
 from tests.simulation.network import Network
 from tests.simulation.operators import SAMPLE_INTERVALS_S, Operators
 from tests.simulation.rollout import Rollout
+from tests.simulation.roots import HOST, OF_FILE, Roots, roots
 from tests.simulation.run_log import LogListener, RunLog
 from tests.simulation.scenario import Scenario, draw_scenario
 from tests.simulation.site import Site, register_wh
@@ -45,7 +46,7 @@ from tests.simulation.tally import Tally
 from tests.simulation.technician import Technician
 from tests.virtual_time import VirtualTimeLoop
 
-URL = "ws://central.test/ocpp"
+URL = f"wss://{HOST}/ocpp"
 SETTLE_S = 600.0
 POLL_S = 60.0  # idle time must cost little
 
@@ -94,11 +95,23 @@ class World:
             self.scenario.connectors,
             may_reset="kill" in self.scenario.incidents,
         )
+        self.roots = Roots(
+            self.chance("roots"),
+            self.central,
+            self.run_log,
+            self.count,
+            self.settings.central_system.only_installed_roots,
+        )
         self.watch = Watch([kind(self) for kind in (*ALL, Counting)])
         self.ledger = Ledger(self.watch.find(NothingCommittedGetsLost).complain)
         self.site = Site(self.settings, self._moved, self.count)
         self.network = Network(
-            self.chance("network"), self.central, self.watch, self.machine.step, self.count
+            self.chance("network"),
+            self.central,
+            self.roots,
+            self.watch,
+            self.machine.step,
+            self.count,
         )
         self.central.account.listeners.append(self.watch.received)
         self.technician = Technician(self)
@@ -120,6 +133,13 @@ class World:
 
     def _settings(self) -> Settings:
         settings = demo_settings(self.folder, URL)
+        ca_file = self.folder / "ca.pem"
+        ca_file.write_text(roots()[OF_FILE].pem)
+        central_system = replace(
+            settings.central_system,
+            ca_file=str(ca_file),
+            only_installed_roots=self.chance("trust").random() < 0.5,
+        )
         connectors = tuple(
             replace(
                 simulated_connector(number + 1),
@@ -129,6 +149,7 @@ class World:
         )
         return replace(
             settings,
+            central_system=central_system,
             connectors=connectors,
             ocpp=OcppSettings(configuration=self.scenario.keys),
             firmware=FirmwareSettings(install_command=("/usr/local/sbin/install", "{file}")),
@@ -225,6 +246,7 @@ class World:
             lives.append(self.technician.live)
             if self.scenario.update_gap_h is not None:
                 lives.append(partial(self.rollout.live, self.scenario.update_gap_h))
+            lives.append(lambda: self.roots.live(self.scenario.request_gap_h))
             tasks = [asyncio.ensure_future(live()) for live in lives]
             await self._wait(days * 86_400, tasks)
             await end_tasks(tasks)

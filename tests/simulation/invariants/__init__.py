@@ -23,7 +23,13 @@ from tests.simulation.invariants.sessions import (
     NothingCommittedGetsLost,
     StoppedExactlyOnce,
 )
-from tests.simulation.invariants.talking import LegalStatuses, NoStorm, OneCallAtATime, WellFormed
+from tests.simulation.invariants.talking import (
+    FindsItsCentralSystem,
+    LegalStatuses,
+    NoStorm,
+    OneCallAtATime,
+    WellFormed,
+)
 from tests.simulation.invariants.times import TimesAreTrue
 
 # In the order in which they look: the ledger of what is committed is right before others ask it.
@@ -47,6 +53,7 @@ ALL: tuple[type[Invariant], ...] = (
     OneCallAtATime,
     LegalStatuses,
     WellFormed,
+    FindsItsCentralSystem,
     NoStorm,
     NothingGrowsWithoutEnd,
 )

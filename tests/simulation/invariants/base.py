@@ -42,6 +42,9 @@ class Hooks:
     def attempted(self) -> None:
         """The box tries to connect."""
 
+    def shook_hands(self) -> None:
+        """A TLS handshake of the box is over, well or not."""
+
     def sent(self, connection: Connection, frame: Any) -> None:
         """The box has sent a frame."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from ocpp.messages import MessageType, get_validator  # type: ignore[import-untyped]
 
 from agent.core import events as ev
+from agent.core.certificates import INSTALLED_MAX
 from agent.core.commands import Command, NotifyStatus
 from agent.core.events import Event
 from agent.core.state import ChargePoint
@@ -100,6 +101,17 @@ class WellFormed(Invariant):
         problem = next(validator.iter_errors(frame[3]), None)
         if problem is not None:
             self.broken(f"{frame[2]}: {problem.message}")
+
+
+class FindsItsCentralSystem(Invariant):
+    """Whatever authority has signed the server's certificate, once the box has said it keeps it."""
+
+    promise = "The box finds back to a central system whose authority it has accepted"
+
+    def shook_hands(self) -> None:
+        self.look()
+        if self.world.roots.refused > INSTALLED_MAX + 2:  # together, the file's, each alone
+            self.broken(f"it trusts nothing that root {self.world.roots.shown} has signed")
 
 
 class NoStorm(Invariant):

@@ -28,7 +28,13 @@ from tests.simulation.invariants.sessions import (
     NothingCommittedGetsLost,
     StoppedExactlyOnce,
 )
-from tests.simulation.invariants.talking import LegalStatuses, NoStorm, OneCallAtATime, WellFormed
+from tests.simulation.invariants.talking import (
+    FindsItsCentralSystem,
+    LegalStatuses,
+    NoStorm,
+    OneCallAtATime,
+    WellFormed,
+)
 from tests.simulation.invariants.times import TimesAreTrue
 
 
@@ -400,6 +406,39 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/core/firmware_update.py",
                 "    for notice in update.untold:\n        turn.emit(TellFirmware(notice))\n",
                 "",
+            ),
+        ),
+    ),
+    Mutant(
+        "an authority may hide another one of its name",
+        (FindsItsCentralSystem,),
+        (
+            Edit(
+                "agent/core/certificates.py",
+                "    return (together, *alone) if len(alone) > 1 else (together,)\n",
+                "    return (together,)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a root certificate that was accepted is not stored",
+        (FindsItsCentralSystem,),
+        (
+            Edit(
+                "agent/core/certificate_requests.py",
+                "    turn.emit(SaveRoot(root))\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "the file is no longer trusted once a root is installed",
+        (FindsItsCentralSystem,),
+        (
+            Edit(
+                "agent/core/certificates.py",
+                "not any(root.has_worked for root in roots)\n",
+                "not roots\n",
             ),
         ),
     ),

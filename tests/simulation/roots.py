@@ -1,0 +1,118 @@
+"""Who has signed the central system's certificate, and how it moves from one authority to another.
+
+The handshakes are OpenSSL's own, in memory: what the box trusts is its real context. A central
+system shows a certificate only of an authority that the box has said it keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from agent.certificates.inspection import hash_data, inspect
+from agent.core.certificates import Certificate, RootUse
+from agent.platform.tls import verified_by
+from tests.emulators.authorities import Made, made
+from tests.simulation.central_system import CentralSystem
+from tests.simulation.run_log import RunLog
+
+HOST = "central.test"
+OF_FILE = 0  # the installer's
+_USE = RootUse.CENTRAL_SYSTEM.value
+
+
+@cache
+def roots() -> tuple[Made, ...]:
+    """Three of one name, one of them without any extension, and one that another has signed."""
+    named_alike = (made("Root"), made("Root"), made("Root").version_1())
+    return (*named_alike, named_alike[0].signs("Root of next year"))
+
+
+@cache
+def _server(number: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        leaf = roots()[number].signs(HOST, is_authority=False)
+        leaf.is_shown_by(context, Path(folder))
+    return context
+
+
+class Roots:
+    """``shown``: whose certificate the server shows to who connects now."""
+
+    def __init__(
+        self,
+        random: Random,
+        central: CentralSystem,
+        run_log: RunLog,
+        count: Callable[[str], None],
+        only_installed: bool,
+    ) -> None:
+        self.shown = OF_FILE
+        self.refused = 0  # handshakes in a row
+        self._kept = {OF_FILE}  # as far as the box has said
+        self._random = random
+        self._central = central
+        self._run_log = run_log
+        self._count = count
+        self._only_installed = only_installed
+
+    async def live(self, gap_h: float) -> None:
+        """Move on now and then, for ever."""
+        while True:
+            await asyncio.sleep(self._random.expovariate(1 / (gap_h * 3600)))
+            self._random.choice((self._install, self._install, self._show, self._delete))()
+
+    def shake_hands(self, client: ssl.SSLContext) -> tuple[Certificate, ...]:
+        """What the connection is verified by. Raises ssl.SSLError as the box sees it."""
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        ours = client.wrap_bio(to_client, to_server, server_hostname=HOST)
+        theirs = _server(self.shown).wrap_bio(to_server, to_client, server_side=True)
+        self.refused += 1
+        for _ in range(3):
+            with suppress(ssl.SSLWantReadError):
+                ours.do_handshake()
+            with suppress(ssl.SSLError):
+                theirs.do_handshake()
+        self.refused = 0
+        return verified_by(ours)
+
+    def _install(self) -> None:
+        number = self._random.randrange(len(roots()))
+        payload = {"certificateType": _USE, "certificate": roots()[number].pem}
+        self._ask("InstallCertificate", payload, lambda: self._kept.add(number))
+
+    def _show(self) -> None:
+        shown = self._random.choice(sorted(self._kept))
+        if shown == self.shown:
+            return
+        self._count("central system: shows a certificate of another authority")
+        self._run_log.note("central system", f"root {shown} in place of {self.shown}")
+        if self._only_installed and self.shown == OF_FILE:
+            self._kept.discard(OF_FILE)  # the file's counts no longer; installed it would
+        self.shown, self.refused = shown, 0
+        self._central.restart()
+
+    def _delete(self) -> None:
+        others = sorted(self._kept - {self.shown, OF_FILE})
+        if not others:
+            return
+        number = self._random.choice(others)
+        self._kept.discard(number)  # whatever it answers: nobody relies on it from now on
+        data = hash_data(inspect(roots()[number].pem).certificate)
+        self._ask("DeleteCertificate", {"certificateHashData": data}, lambda: None)
+
+    def _ask(self, action: str, payload: dict[str, Any], accepted: Callable[[], None]) -> None:
+        def answered(frame: Any) -> None:
+            self._run_log.note("central system", f"{action}: {frame[2]}")
+            if frame[0] == 3 and frame[2] == {"status": "Accepted"}:
+                accepted()
+
+        self._central.call(action, payload, answered)
