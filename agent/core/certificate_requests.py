@@ -20,6 +20,8 @@ from agent.core.commands import Reply
 from agent.core.events import DeleteRootRequested, InstallRootRequested
 from agent.core.faults import Fault
 from agent.core.replace import replace
+from agent.core.security_event_values import SecurityEventType
+from agent.core.security_events import record, record_reconfiguration
 from agent.core.turn import Turn
 
 ADDITIONAL_CHECK = "AdditionalRootCertificateCheck"
@@ -28,10 +30,10 @@ ADDITIONAL_CHECK = "AdditionalRootCertificateCheck"
 def install_requested(turn: Turn, event: InstallRootRequested) -> None:
     """Keep a root certificate, or say why not."""
     if event.found is None:
-        _answer(turn, event.request_id, "Rejected", f"InstallCertificate: {event.problem}")
+        _reject(turn, event, event.problem)
         return
     if problem := _why_rejected(turn, event.use, event.found):
-        _answer(turn, event.request_id, "Rejected", f"InstallCertificate: {problem}")
+        _reject(turn, event, problem)
         return
     if Fault.JOURNAL in turn.state.faults:
         _answer(turn, event.request_id, "Failed", "InstallCertificate: the disk takes nothing")
@@ -51,6 +53,7 @@ def delete_requested(turn: Turn, event: DeleteRootRequested) -> None:
     else:
         for root in found:
             _remove(turn, root)
+            record_reconfiguration(turn, root.use.value)
         _let_fallback_be_present(turn)
         _answer(turn, event.request_id, "Accepted")
 
@@ -77,6 +80,13 @@ def update(turn: Turn) -> None:
         faults |= {Fault.CERTIFICATE}
     if faults != turn.state.faults:
         turn.state = replace(turn.state, faults=faults)
+
+
+def _reject(turn: Turn, event: InstallRootRequested, problem: str) -> None:
+    if event.use is RootUse.CENTRAL_SYSTEM:
+        kind = SecurityEventType.INVALID_CENTRAL_SYSTEM_CERTIFICATE
+        record(turn, kind, f"not installed: {problem}", must_be_told=True)
+    _answer(turn, event.request_id, "Rejected", f"InstallCertificate: {problem}")
 
 
 def _why_rejected(turn: Turn, use: RootUse, found: InspectedRoot) -> str:
@@ -143,6 +153,7 @@ def _install(turn: Turn, root: InstalledRoot, found: InspectedRoot) -> None:
             elif other.certificate.fingerprint in found.signed_by:
                 _put(turn, replace(other, is_fallback=True))
     _put(turn, root)
+    record_reconfiguration(turn, root.use.value)
 
 
 def _is_installed(turn: Turn, use: RootUse, certificate: Certificate) -> bool:

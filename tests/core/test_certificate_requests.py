@@ -16,7 +16,7 @@ from agent.core.certificates import (
     RemoveRoot,
     SaveRoot,
 )
-from agent.core.commands import Reply
+from agent.core.commands import Command, Reply
 from agent.core.connection_profile import (
     ConnectionProfile,
     ConnectionProfiles,
@@ -25,6 +25,7 @@ from agent.core.connection_profile import (
     at_start,
 )
 from agent.core.faults import Fault
+from agent.core.security_event_values import RecordSecurityEvent, TellSecurityEvent
 from agent.core.state import Rules
 from tests.core.story import NOON, Story, a_charge_point, of
 from tests.core.test_certificates import (
@@ -70,11 +71,17 @@ def install(
     names = frozenset(other.certificate.fingerprint for other in signed_by)
     found = InspectedRoot(root.certificate, "EC", 256, "sha256", signed_by=names)
     found = replace(found, **facts)  # type: ignore[arg-type]
-    return list(story.tell(ev.InstallRootRequested("r1", root.use, found)))
+    return without_events(story.tell(ev.InstallRootRequested("r1", root.use, found)))
+
+
+def without_events(commands: list[Command]) -> list[object]:
+    """What is done besides noting it in the security log."""
+    noting = RecordSecurityEvent | TellSecurityEvent
+    return [command for command in commands if not isinstance(command, noting)]
 
 
 def delete(story: Story, fingerprint: str) -> list[object]:
-    return list(story.tell(ev.DeleteRootRequested("r1", fingerprint)))
+    return without_events(story.tell(ev.DeleteRootRequested("r1", fingerprint)))
 
 
 def status(commands: list[object]) -> str:
@@ -100,7 +107,24 @@ def test_a_root_is_kept_in_the_commit_of_its_answer(use):
 def test_what_cannot_be_read_is_rejected_with_its_reason():
     story = a_story()
     commands = story.tell(ev.InstallRootRequested("r1", CENTRAL, None, "it is junk"))
-    assert commands == [Reply("r1", "Rejected", "InstallCertificate: it is junk")]
+    assert without_events(commands) == [Reply("r1", "Rejected", "InstallCertificate: it is junk")]
+
+
+@pytest.mark.parametrize(("use", "is_noted"), [(CENTRAL, True), (MANUFACTURER, False)])
+def test_a_rejected_root_of_the_central_system_is_told_as_a_security_event(use, is_noted):
+    commands = a_story().tell(ev.InstallRootRequested("r1", use, None, "it is junk"))
+    events = of(RecordSecurityEvent, commands)
+    assert [row.event.type.value for row in events] == [
+        "InvalidCentralSystemCertificate"
+    ] * is_noted
+    assert all(row.is_queued and "it is junk" in row.event.tech_info for row in events)
+
+
+def test_what_is_installed_and_deleted_is_noted_once():
+    story, found = a_story(), InspectedRoot(A.certificate, "EC", 256, "sha256")
+    wish = ev.InstallRootRequested("r1", CENTRAL, found)
+    rows = of(RecordSecurityEvent, story.tell(wish, wish, ev.DeleteRootRequested("r2", "a")))
+    assert [row.event.type.value for row in rows] == ["ReconfigurationOfSecurityParameters"] * 2
 
 
 def test_what_can_be_no_root_is_rejected_and_changes_nothing():
