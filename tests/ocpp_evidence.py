@@ -139,8 +139,8 @@ KEYS_NOT_HERE = {
     "BlinkRepeat": "optional; it has no lights of its own",
     "LightIntensity": "optional; it has no lights of its own",
     "SupportedFeatureProfilesMaxLength": "need not exist (errata 3.81)",
-    "CertificateSignedMaxChainSize": "security white paper: certificates are not managed",
-    "CpoName": "security white paper: certificates are not managed",
+    "CertificateSignedMaxChainSize": "white paper: the box asks for no certificate of its own",
+    "CpoName": "white paper: the box asks for no certificate of its own",
     "CertSigningWaitMinimum": "of the application note on ISO 15118",
     "CertSigningRepeatTimes": "of the application note on ISO 15118",
 }

@@ -25,9 +25,10 @@ INTRODUCTION = """\
 
 Profiles: Core, FirmwareManagement ([firmware.md](firmware.md)), LocalAuthListManagement
 ([local-list.md](local-list.md)), Reservation, SmartCharging
-([smart-charging.md](smart-charging.md)) and RemoteTrigger. Security profiles 0 (none), 1 (password)
-and 2 (password and TLS); password, profile and address can be changed over OCPP, on trial
-([connection.md](connection.md)).
+([smart-charging.md](smart-charging.md)) and RemoteTrigger. Security profiles 0 (none), 1
+(password), 2 (password and TLS) and, by the file, 3 (certificate); password, profile and address
+can be changed over OCPP, on trial ([connection.md](connection.md)). Root certificates over OCPP:
+[security.md](security.md).
 
 ## At a glance
 

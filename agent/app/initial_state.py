@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agent.certificates.inspection import first_certificate
 from agent.config.settings import Settings
-from agent.core.certificates import Certificates
+from agent.core.certificates import Certificate, Certificates
 from agent.core.charging_profiles import RateUnit
 from agent.core.configuration import LIST, SMART, configuration
 from agent.core.connection_profile import at_start
@@ -59,8 +60,8 @@ def initial_state(
         reservations=durable.reservations,
         firmware=_firmware(settings, durable),
         approaches=approaches,
-        certificates=Certificates(durable.certificates),
         security=SecurityEvents(queued=1),  # an earlier process may have left some
+        certificates=Certificates(durable.certificates, own=_own_certificate(settings)),
         next_transaction_ref=durable.next_transaction_ref,
         boot=boot,
         owes_correction=boot is not None,  # an earlier process may have left some
@@ -118,6 +119,13 @@ def _grid_limit(settings: Settings) -> tuple[float, RateUnit]:
     if contact.current_a is not None:
         return contact.current_a, RateUnit.AMPERE
     return contact.power_w, RateUnit.WATT
+
+
+def _own_certificate(settings: Settings) -> Certificate | None:
+    """What this box shows the central system; only its end is watched here."""
+    central_system = settings.central_system
+    is_shown = central_system.security_profile == 3
+    return first_certificate(central_system.certificate_file) if is_shown else None
 
 
 def _firmware(settings: Settings, durable: Durable) -> Firmware:

@@ -9,13 +9,13 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from agent.core.certificates import InspectedRoot, RootCertificate
+from agent.core.certificates import Certificate, InspectedRoot, RootCertificate
 from agent.core.visible import visible
 from agent.platform.edited_files import read_certificates
 from agent.platform.errors import CertificateUnusable, EditedFileError
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate as Loaded
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _SUBJECT_MAX = 100
@@ -58,6 +58,14 @@ def inspected(
         return None, str(problem)
 
 
+def first_certificate(path: str) -> Certificate | None:
+    """The first certificate of a file; None where it cannot be read: others say why."""
+    try:
+        return _root(_loaded(_ders(read_certificates(path))[0]), "")
+    except (EditedFileError, CertificateUnusable, IndexError):
+        return None
+
+
 def hash_data(certificate: RootCertificate, algorithm: str = "SHA256") -> dict[str, str]:
     """OCPP's CertificateHashData of it; ``algorithm``: SHA256, SHA384 or SHA512."""
     return {
@@ -98,7 +106,7 @@ def _only(ders: list[bytes]) -> bytes:
     return ders[0]
 
 
-def _loaded(der: bytes) -> Certificate:
+def _loaded(der: bytes) -> Loaded:
     """What both libraries can read: one of them makes the TLS connections."""
     try:
         from cryptography import x509
@@ -132,7 +140,7 @@ def _kind(problem: Exception) -> str:
     return type(problem).__name__
 
 
-def _root(certificate: Certificate, issuer_pem: str) -> RootCertificate:
+def _root(certificate: Loaded, issuer_pem: str) -> RootCertificate:
     """``issuer_pem``: empty where its issuer is unknown, or it is its own."""
     der = _der(certificate)
     issuer, *_ = _fields(certificate)
@@ -150,7 +158,7 @@ def _root(certificate: Certificate, issuer_pem: str) -> RootCertificate:
     )
 
 
-def _key(certificate: Certificate) -> tuple[str, int]:
+def _key(certificate: Loaded) -> tuple[str, int]:
     """Kind and bits of its key; no bits for a kind that comes in one size only."""
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
@@ -166,12 +174,12 @@ def _key(certificate: Certificate) -> tuple[str, int]:
             return type(key).__name__, 0
 
 
-def _signature_hash(certificate: Certificate) -> str:
+def _signature_hash(certificate: Loaded) -> str:
     algorithm = certificate.signature_hash_algorithm
     return "" if algorithm is None else algorithm.name
 
 
-def _says_no_authority(certificate: Certificate) -> bool:
+def _says_no_authority(certificate: Loaded) -> bool:
     from cryptography.x509 import BasicConstraints, ExtensionNotFound
 
     try:
@@ -180,7 +188,7 @@ def _says_no_authority(certificate: Certificate) -> bool:
         return False
 
 
-def _speaks_against_signing(certificate: Certificate) -> str:
+def _speaks_against_signing(certificate: Loaded) -> str:
     from cryptography.x509 import ExtendedKeyUsage, KeyUsage
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -197,7 +205,7 @@ def _speaks_against_signing(certificate: Certificate) -> str:
 # --- who has signed it ---------------------------------------------------------------------------
 
 
-def _is_signed(certificate: Certificate, issuer_pem: str) -> bool:
+def _is_signed(certificate: Loaded, issuer_pem: str) -> bool:
     try:
         certificate.verify_directly_issued_by(_loaded(*_ders(issuer_pem)))
     except CertificateUnusable:
@@ -207,7 +215,7 @@ def _is_signed(certificate: Certificate, issuer_pem: str) -> bool:
     return True
 
 
-def _is_signed_by_file(certificate: Certificate, ca_file: str) -> bool:
+def _is_signed_by_file(certificate: Loaded, ca_file: str) -> bool:
     try:
         ders = _ders(read_certificates(ca_file))
     except (EditedFileError, CertificateUnusable):
@@ -219,13 +227,13 @@ def _is_signed_by_file(certificate: Certificate, ca_file: str) -> bool:
 # --- as it stands in DER -------------------------------------------------------------------------
 
 
-def _der(certificate: Certificate) -> bytes:
+def _der(certificate: Loaded) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return certificate.public_bytes(Encoding.DER)
 
 
-def _fields(certificate: Certificate) -> tuple[bytes, bytes]:
+def _fields(certificate: Loaded) -> tuple[bytes, bytes]:
     """Its issuer, and the content of its public key's bit string: as they stand in it.
 
     RFC 5280, 4.1: version, serialNumber, signature, issuer, validity, subject, publicKeyInfo.

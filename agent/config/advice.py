@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from posixpath import isabs, normpath
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ from agent.config.section_rules import is_loopback
 from agent.config.settings import Settings
 from agent.platform.edited_files import read_certificates, read_secret
 from agent.platform.errors import AgentError
+from agent.platform.tls import check_certificate
 from hw.settings import ConnectorSettings
 
 Read = Callable[[str], object]
@@ -73,8 +75,12 @@ def _central_system(settings: Settings) -> Iterator[str]:
             "central_system.security_profile is 0: no password is sent over wss://; with"
             " security_profile = 2 and authorization_key_file it is"
         )
-    if central.url and central.authorization_key_file and not central.security_profile:
-        yield "central_system.authorization_key_file is not used: security_profile is 0"
+    if central.url and central.authorization_key_file and central.security_profile not in (1, 2):
+        profile = central.security_profile
+        yield f"central_system.authorization_key_file is not used: security_profile is {profile}"
+    if central.url and central.certificate_file and central.security_profile != 3:
+        profile = central.security_profile
+        yield f"central_system.certificate_file is not used: security_profile is {profile}"
     is_tls = central.url.lower().startswith("wss://")
     if central.ca_file and not is_tls:
         yield "central_system.ca_file is not used: the url does not begin with wss://"
@@ -90,12 +96,16 @@ def _files(settings: Settings) -> Iterator[str]:
         "house.password_file": settings.house.password_file,
         "house.ca_file": settings.house.ca_file,
         "central_system.ca_file": settings.central_system.ca_file,
+        "central_system.certificate_file": settings.central_system.certificate_file,
+        "central_system.certificate_key_file": settings.central_system.certificate_key_file,
     }
     for index, token in enumerate(settings.api.tokens):
         named[key_name(("api", "tokens", index, "secret_file"))] = token.secret_file
     for key, path in named.items():
         if path:
-            yield from _file(key, path, is_secret=not key.endswith("ca_file"))
+            yield from _file(
+                key, path, is_secret=not key.endswith(("ca_file", ".certificate_file"))
+            )
     for key, path in {**named, "storage.path": settings.storage.path}.items():
         if path and not isabs(path):
             yield f"{key} = {path} is relative: it depends on where the agent is started"
@@ -109,7 +119,13 @@ def missing_files(settings: Settings, read_password: Read = read_secret) -> list
     """
     central, api = settings.central_system, settings.api
     needed: list[tuple[str, str, Read]] = []
-    if central.url and central.security_profile:
+    if central.url and central.security_profile == 3:
+        key = "central_system.certificate_file"
+        needed.append((key, central.certificate_file, read_certificates))
+        key = "central_system.certificate_key_file"
+        check = partial(check_certificate, central.certificate_file)
+        needed.append((key, central.certificate_key_file, check))
+    if central.url and central.security_profile in (1, 2):
         key = "central_system.authorization_key_file"
         needed.append((key, central.authorization_key_file, read_password))
     if central.ca_file and central.url.lower().startswith("wss://"):

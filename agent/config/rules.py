@@ -90,18 +90,22 @@ def _check_central_system(settings: Settings, mistakes: Mistakes) -> None:
     if not mistakes.is_sound(profile):
         return
     scheme = central.url.partition(":")[0].lower()
-    wanted = {1: ("ws", "wss"), 2: ("wss",)}.get(central.security_profile, (scheme,))
+    wanted = {1: ("ws", "wss"), 2: ("wss",), 3: ("wss",)}.get(central.security_profile, (scheme,))
     if mistakes.is_sound(url) and scheme not in wanted:
         need = " or ".join(f"{name}://" for name in wanted)
         sentence = f"{mistakes.name(profile)} = {central.security_profile} needs a {need} address"
         mistakes.add_sentence(f"{sentence} in {mistakes.name(url)}", profile, url)
-    if (
-        mistakes.is_sound(key_file)
-        and central.security_profile
-        and not central.authorization_key_file
-    ):
-        need = f"security_profile = {central.security_profile} needs it"
-        mistakes.add(key_file, f"is missing; {need}")
+    needed: dict[KeyPath, str] = {}
+    if central.security_profile in (1, 2):
+        needed = {key_file: central.authorization_key_file}
+    elif central.security_profile == 3:
+        needed = {
+            ("central_system", "certificate_file"): central.certificate_file,
+            ("central_system", "certificate_key_file"): central.certificate_key_file,
+        }
+    for key, path in needed.items():
+        if mistakes.is_sound(key) and not path:
+            mistakes.add(key, f"is missing; security_profile = {central.security_profile} needs it")
 
 
 def _url_problem(url: str) -> str | None:

@@ -56,10 +56,19 @@ class CentralSystemSettings:
     """Where the central system is. An empty url means: there is none."""
 
     url: str = setting("", "ws:// or wss:// address; the identity is appended to it")
-    security_profile: int = setting(0, "0 none, 1 password, 2 password and TLS", low=0, high=2)
+    security_profile: int = setting(
+        0,
+        "0 none, 1 password, 2 password and TLS, 3 certificate of this box and TLS",
+        low=0,
+        high=3,
+    )
     authorization_key_file: str = setting(
         "", "file with the password: 32 to 40 hex digits, or text of 16 to 20 bytes"
     )
+    certificate_file: str = setting(
+        "", "PEM file with the certificate of this box, and those that lead to its authority"
+    )
+    certificate_key_file: str = setting("", "PEM file with its private key, without a passphrase")
     ca_file: str = setting("", "PEM file with the certificates to trust for wss://")
     only_installed_roots: bool = setting(
         False,

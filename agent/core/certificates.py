@@ -97,6 +97,7 @@ class Certificates:
 
     installed: tuple[InstalledRoot, ...] = ()
     chain: tuple[Certificate, ...] = ()  # the server's own first; of this process only
+    own: Certificate | None = None  # of this box, for security profile 3
 
     def of(self, use: RootUse) -> tuple[InstalledRoot, ...]:
         """Those of one use."""
@@ -115,6 +116,8 @@ class Certificates:
             seen.add(certificate.fingerprint)
             what = "authority of the central system" if number else "the central system's own"
             yield what, certificate
+        if self.own is not None:
+            yield "this box's own", self.own
         for root in self.installed:
             if root.certificate.fingerprint not in seen:
                 seen.add(root.certificate.fingerprint)

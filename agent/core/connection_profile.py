@@ -17,7 +17,7 @@ PASSWORD = "AuthorizationKey"
 PROFILE = "SecurityProfile"
 URL = "Agent.CentralSystemUrl"
 APPROACH_KEYS = (PASSWORD, PROFILE, URL)
-PROFILE_MAX = 2  # 3 needs certificates of the charge point
+PROFILE_MAX = 2  # over OCPP: 3 needs a certificate of this box, and its files are named by hand
 TRIES = 3  # of the trial in a row, before the settled way is tried as well
 PATIENCE = 15  # failures in a row of the settled way, before a trial that is held goes on: an hour
 
@@ -43,8 +43,13 @@ class ConnectionProfile:
 
     @property
     def as_used(self) -> ConnectionProfile:
-        """What the connection depends on: profile 0 has no use for a password."""
-        return self if self.profile else replace(self, password="")
+        """What the connection depends on: profiles 0 and 3 have no use for a password."""
+        return self if self.has_password else replace(self, password="")
+
+    @property
+    def has_password(self) -> bool:
+        """True when a password says who this box is."""
+        return self.profile in (1, 2)
 
     @property
     def has_tls(self) -> bool:
@@ -141,7 +146,7 @@ def after_change(known: ConnectionProfiles, key: str, value: str) -> ConnectionP
     if len(_differences(known.settled, wanted)) > 1:
         # One at a time: what is rolled back must not take along what the central system knows.
         return None
-    if not now.profile and key == PASSWORD:  # white paper A01: stored, and used only later
+    if not now.has_password and key == PASSWORD:  # white paper A01: stored, and used only later
         return replace(known, settled=wanted)
     return replace(known, trial=wanted, is_doubted=False)
 

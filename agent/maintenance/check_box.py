@@ -50,7 +50,10 @@ def look_at_secrets(settings: Settings, user: User) -> Iterator[Finding]:
         yield skipped("secrets", "no secret is configured")
     for key, name in files.items():
         yield _secret(key, Path(name), user)
-    if settings.central_system.security_profile and settings.central_system.authorization_key_file:
+    if (
+        settings.central_system.security_profile in (1, 2)
+        and settings.central_system.authorization_key_file
+    ):
         yield from _password(settings.central_system.authorization_key_file)
 
 

@@ -123,7 +123,7 @@ def _resolve(host: str, port: int, access: Access, now: datetime) -> list[str]:
         found = in_daemon_thread(look_up, "resolver").result(STEP_S)
     except OSError as problem:
         then = "is there a network? ip address; resolvectl query NAME"
-        raise Broken(failed("DNS", explain(problem, access.url, now, VERSION), then)) from None
+        raise Broken(failed("DNS", _why(problem, access, now), then)) from None
     except UnicodeError:
         raise Broken(failed("DNS", f"{host} is no name of a host")) from None
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -137,7 +137,7 @@ def _connected(addresses: list[str], port: int, access: Access, now: datetime) -
         except OSError as problem:
             last = problem
     then = f"is a firewall in the way? {_TRY_AGAIN}"
-    raise Broken(failed("TCP", explain(last, access.url, now, VERSION), then)) from None
+    raise Broken(failed("TCP", _why(last, access, now), then)) from None
 
 
 def _trusting(
@@ -168,7 +168,7 @@ def _handshake(line: socket.socket, host: str, access: Access, now: datetime) ->
     except (OSError, ValueError) as problem:
         is_about_trust = isinstance(problem, ssl.SSLCertVerificationError)
         then = _IS_TRUSTED if is_about_trust else _TRY_AGAIN
-        raise Broken(failed("TLS", explain(problem, access.url, now, VERSION), then)) from None
+        raise Broken(failed("TLS", _why(problem, access, now), then)) from None
 
 
 def _about_certificate(secure: ssl.SSLSocket, host: str, now: datetime) -> Finding:
@@ -181,6 +181,10 @@ def _about_certificate(secure: ssl.SSLSocket, host: str, now: datetime) -> Findi
     if chain[0].warned_of_from <= now:
         return noted("TLS", words, f"it must be renewed by {ends_at.date()}: {_TRY_AGAIN}")
     return passed("TLS", words)
+
+
+def _why(problem: BaseException, access: Access, now: datetime) -> str:
+    return explain(problem, access.url, now, VERSION, access.shows_certificate)
 
 
 def _talk(access: Access, status: Any, now: datetime) -> Iterator[Finding]:
@@ -214,7 +218,11 @@ def _upgrade(access: Access, now: datetime) -> Finding:
         subprotocol = asyncio.run(connect())
     except CONNECT_PROBLEMS as problem:
         raise Broken(
-            failed("websocket", explain(problem, access.url, now, VERSION), _TRY_AGAIN)
+            failed(
+                "websocket",
+                _why(problem, access, now),
+                _TRY_AGAIN,
+            )
         ) from None
     if subprotocol != SUBPROTOCOL:
         words = "the server chose no subprotocol ocpp1.6: it does not speak OCPP 1.6"

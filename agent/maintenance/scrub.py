@@ -213,6 +213,7 @@ def secret_files(settings: Settings) -> Mapping[str, str]:
     """The files that hold secrets, by the name of the setting that names each."""
     named = {
         "central_system.authorization_key_file": settings.central_system.authorization_key_file,
+        "central_system.certificate_key_file": settings.central_system.certificate_key_file,
         "mqtt.password_file": settings.mqtt.password_file,
         "house.password_file": settings.house.password_file,
     }

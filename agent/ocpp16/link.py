@@ -247,7 +247,7 @@ class CentralSystemLink:
             websocket = await self._open_trusting(profile)
         except CONNECT_PROBLEMS as problem:
             now = self._context.clock.now().utc
-            raise LinkError(explain(problem, url, now, VERSION)) from problem
+            raise LinkError(explain(problem, url, now, VERSION, profile.profile == 3)) from problem
         if websocket.subprotocol != SUBPROTOCOL:
             # OCPP-J 1.6, 3.2: a server that chose no subprotocol does not speak OCPP 1.6.
             await _close(websocket)

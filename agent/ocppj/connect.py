@@ -28,7 +28,13 @@ from agent.core.certificates import TrustedRoots
 from agent.core.connection_profile import ConnectionProfile
 from agent.platform.edited_files import read_secret
 from agent.platform.errors import CertificateFileError, EditedFileError, LinkError
-from agent.platform.tls import client_context, cut_off, explain_tls, wants_client_certificate
+from agent.platform.tls import (
+    client_context,
+    cut_off,
+    explain_tls,
+    show_certificate,
+    wants_client_certificate,
+)
 
 CLOCK_TRUSTED_FROM_YEAR = 2024
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
@@ -56,6 +62,7 @@ class Access:
     url: str
     headers: Mapping[str, str]
     tls: ssl.SSLContext | None
+    shows_certificate: bool = False  # of this box
 
 
 def prepare_access(
@@ -76,14 +83,15 @@ def prepare_access(
         settings = replace(settings, url=approach.url, security_profile=approach.profile)
     check_profile(settings)
     headers = {}
-    if settings.security_profile >= 1:
+    if settings.security_profile in (1, 2):
         key = password_bytes(password) or read_authorization_key(settings.authorization_key_file)
         headers["Authorization"] = basic_authorization(charge_point.identity, key)
     secure = urlsplit(settings.url).scheme.lower() == "wss"
     return Access(
         url=connection_url(settings.url, charge_point.identity),
         headers=headers,
-        tls=tls_context(settings.ca_file, roots) if secure else None,
+        tls=_tls(settings, roots) if secure else None,
+        shows_certificate=settings.security_profile == 3,
     )
 
 
@@ -104,8 +112,15 @@ def check_profile(settings: CentralSystemSettings) -> None:
         )
     if parts.query or parts.fragment:
         raise LinkError("central_system.url must end with its path: the identity is appended to it")
-    if settings.security_profile == 2 and scheme != "wss":
-        raise LinkError("security_profile 2 needs TLS, but central_system.url begins with ws://")
+    profile = settings.security_profile
+    if profile in (2, 3) and scheme != "wss":
+        raise LinkError(
+            f"security_profile {profile} needs TLS, but central_system.url begins with ws://"
+        )
+    if profile == 3 and not (settings.certificate_file and settings.certificate_key_file):
+        raise LinkError(
+            "security_profile 3 needs central_system.certificate_file and certificate_key_file"
+        )
     if settings.security_profile == 1 and scheme != "ws":
         raise LinkError(
             "security_profile 1 is without TLS, but central_system.url begins with wss://: "
@@ -166,6 +181,16 @@ def approach_of_file(settings: CentralSystemSettings) -> ConnectionProfile:
     return ConnectionProfile(settings.url, settings.security_profile, digest)
 
 
+def _tls(settings: CentralSystemSettings, roots: TrustedRoots) -> ssl.SSLContext:
+    context = tls_context(settings.ca_file, roots)
+    if settings.security_profile == 3:
+        try:
+            show_certificate(context, settings.certificate_file, settings.certificate_key_file)
+        except CertificateFileError as problem:
+            raise LinkError(f"the certificate of this box cannot be used: {problem}") from None
+    return context
+
+
 def tls_context(ca_file: str, roots: TrustedRoots = _OF_FILE) -> ssl.SSLContext:
     """What every connection here asks for, and the suites of OCPP.
 
@@ -179,8 +204,13 @@ def tls_context(ca_file: str, roots: TrustedRoots = _OF_FILE) -> ssl.SSLContext:
     return context
 
 
-def explain(problem: BaseException, url: str, now: datetime, version: str) -> str:
-    """Why connecting to ``url`` failed, as a sentence for the person at the box. No secrets."""
+def explain(
+    problem: BaseException, url: str, now: datetime, version: str, shows_certificate: bool = False
+) -> str:
+    """Why connecting to ``url`` failed, as a sentence for the person at the box. No secrets.
+
+    ``shows_certificate``: this box has one of its own, and shows it.
+    """
     host = _host_of(url)
     match problem:
         case LinkError():
@@ -190,17 +220,17 @@ def explain(problem: BaseException, url: str, now: datetime, version: str) -> st
         case ssl.SSLCertVerificationError():
             return explain_tls(problem, host, _CA_KEY) + _about_the_clock(problem, now)
         case ssl.SSLError():
-            return explain_tls(problem, host, _CA_KEY)
+            return explain_tls(problem, host, _CA_KEY, shows_certificate=shows_certificate)
         case ConnectionRefusedError():
             return f"{host} refuses the connection: nothing listens on that port"
         case ConnectionResetError() | ConnectionAbortedError() if _is_secure(url):
-            return cut_off(host)
+            return cut_off(host, shows_certificate)
         case InvalidMessage() if isinstance(problem.__cause__, EOFError) and _is_secure(url):
-            return cut_off(host)
+            return cut_off(host, shows_certificate)
         case ConnectionResetError() | ConnectionAbortedError():
             return f"{host} cut the connection before it was open"
         case InvalidStatus():
-            return _explain_status(problem.response, host, url)
+            return _explain_status(problem.response, host, url, shows_certificate)
         case TimeoutError():
             return f"{host} did not answer in time"
         case OSError():
@@ -228,12 +258,12 @@ def _about_the_clock(problem: ssl.SSLCertVerificationError, now: datetime) -> st
     return ""
 
 
-def _explain_status(response: Response, host: str, url: str) -> str:
+def _explain_status(response: Response, host: str, url: str, shows_certificate: bool) -> str:
     status = response.status_code
     match status:
         case 400 | 403 if b"certificate" in bytes(response.body or b"").lower():
             # Some let the handshake pass, and say it in their answer (nginx, IIS).
-            return f"{wants_client_certificate(host)} (HTTP {status})"
+            return f"{wants_client_certificate(host, shows_certificate)} (HTTP {status})"
         case 401:
             return f"{host} refuses the password (HTTP 401): check authorization_key_file"
         case 403:

@@ -16,6 +16,7 @@ from agent.core.certificates import Certificate, TrustedRoots
 from agent.core.visible import visible
 from agent.platform.edited_files import read_certificates
 from agent.platform.errors import CertificateFileError, EditedFileError
+from agent.platform.file_problems import why
 
 # Stated, because the defaults differ: Python 3.13 adds VERIFY_X509_STRICT, which refuses the plain
 # authorities that central systems have (no key usage extension, or X.509 version 1), and
@@ -51,6 +52,11 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 # Alerts about a certificate are about ours: servers differ in which one they send when none comes.
 _ABOUT_OUR_CERTIFICATE = re.compile(r"ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$")
 _SUBJECT_MAX = 100
+# By whether this box shows one.
+_PROBLEM_WITH_OURS = {
+    False: "demands a client certificate, and this box has none",
+    True: "does not accept the certificate of this box",
+}
 # What OpenSSL puts around its words.
 _FRAME = re.compile(r"^\[[^\]]*\] *| *\(_ssl\.c:\d+\)$")
 
@@ -110,10 +116,36 @@ def _moment(text: str) -> datetime:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
 
 
-def explain_tls(problem: ssl.SSLError, host: str, ca_key: str) -> str:
+def show_certificate(context: ssl.SSLContext, certificate_file: str, key_file: str) -> None:
+    """Let the context show this certificate where one is asked for. Raises CertificateFileError."""
+    files = f"{certificate_file} and {key_file}"
+    try:
+        # Without an answer OpenSSL would ask for the passphrase at the terminal.
+        context.load_cert_chain(certificate_file, key_file, password="")
+    except ssl.SSLError as problem:
+        raise CertificateFileError(f"{files}: {_why_unfit(problem)}") from None
+    except OSError as problem:
+        raise CertificateFileError(f"{files}: {why(problem, problem.filename or '')}") from None
+
+
+def check_certificate(certificate_file: str, key_file: str) -> None:
+    """Raise CertificateFileError where these two are not a certificate and its key."""
+    show_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate_file, key_file)
+
+
+def _why_unfit(problem: ssl.SSLError) -> str:
+    if _reason(problem) == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
+    return "a certificate and its key in PEM form are wanted, without a passphrase"
+
+
+def explain_tls(
+    problem: ssl.SSLError, host: str, ca_key: str, *, shows_certificate: bool = False
+) -> str:
     """Why there is no TLS with this host, as a sentence for the person at the box. No secrets.
 
-    ``ca_key``: the configuration key of the file with what is trusted.
+    ``ca_key``: the configuration key of the file with what is trusted. ``shows_certificate``: this
+    box has one of its own, and shows it.
     """
     if isinstance(problem, ssl.SSLCertVerificationError):
         words = getattr(problem, "verify_message", "") or "no reason given"
@@ -123,30 +155,35 @@ def explain_tls(problem: ssl.SSLError, host: str, ca_key: str) -> str:
         return f"the TLS certificate of {host} was not accepted: {meaning}"
     # Python 3.11.2 takes an end within the handshake for an orderly one.
     if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return cut_off(host)
+        return cut_off(host, shows_certificate)
     reason = _reason(problem)
     if reason in _NO_TLS:
         return f"{host} does not speak TLS on this port: is it the right port?"
     if _ABOUT_OUR_CERTIFICATE.search(reason):
-        return f"{wants_client_certificate(host)} ({reason})"
+        return f"{wants_client_certificate(host, shows_certificate)} ({reason})"
     if reason.endswith("ALERT_HANDSHAKE_FAILURE"):
         return (
             f"{host} and this box found no common TLS version or cipher, "
-            f"or it demands a client certificate, and this box has none ({reason})"
+            f"or it {_PROBLEM_WITH_OURS[shows_certificate]} ({reason})"
         )
     return f"{host} and this box found no common TLS version or cipher ({reason})"
 
 
-def wants_client_certificate(host: str) -> str:
-    """What is said of a server that lets in only who shows a certificate."""
-    return f"{host} demands a client certificate, and this box has none: switch that off there"
+def wants_client_certificate(host: str, shows_certificate: bool = False) -> str:
+    """What is said of a server that lets in only who shows a certificate, another than this box."""
+    then = "is it in its time, and of an authority that is trusted there?"
+    help_text = then if shows_certificate else "switch that off there"
+    return f"{host} {_PROBLEM_WITH_OURS[shows_certificate]}: {help_text}"
 
 
-def cut_off(host: str) -> str:
+def cut_off(host: str, shows_certificate: bool = False) -> str:
     """What is said when the connection ended before an answer, without a word or with it lost."""
+    about_ours = "does it demand a client certificate? this box has none"
+    if shows_certificate:
+        about_ours = "does it accept the certificate of this box?"
     return (
         f"{host} cut the connection before it answered: does this port speak TLS 1.2 or newer? "
-        "does it demand a client certificate? this box has none"
+        f"{about_ours}"
     )
 
 

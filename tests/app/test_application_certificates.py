@@ -48,6 +48,19 @@ class Station:
         answer: dict[str, Any] = (await self.system.send_call(action, payload))[2]
         return answer
 
+    async def begun(self) -> None:
+        """The box is there, and has said what there is to say."""
+        await self.system.received("StatusNotification", 2)
+
+    async def why_not(self) -> str:
+        """Why the box does not get there."""
+        await self.until(lambda: bool(self.last_problem()))
+        return self.last_problem()
+
+    def last_problem(self) -> str:
+        services = self.application.services
+        return "" if services is None else services.link.snapshot().last_problem
+
     async def install(self, root: Made, use: str = CENTRAL) -> str:
         answer = await self.call("InstallCertificate", certificateType=use, certificate=root.pem)
         return str(answer["status"])
@@ -83,26 +96,35 @@ class Station:
 
 @contextlib.asynccontextmanager
 async def station(
-    folder: Path, shown: Made, *, ca: Made | None = None, has_tls: bool = True, **settings: Any
+    folder: Path,
+    shown: Made,
+    *,
+    ca: Made,
+    keys: dict[str, Any] | None = None,
+    demands_from: Made | None = None,
+    tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    **settings: Any,
 ) -> AsyncIterator[Station]:
-    """A box that trusts the file ``ca``, at a server whose certificate ``shown`` has signed."""
+    """A box that trusts the file ``ca``, at a server whose certificate ``shown`` has signed.
+
+    ``demands_from``: the authority of the certificates that boxes must show.
+    """
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.maximum_version = tls
+    if demands_from is not None:
+        server.load_verify_locations(cadata=demands_from.pem)
+        server.verify_mode = ssl.CERT_REQUIRED
     shown.signs(HOST, is_authority=False).is_shown_by(server, folder)
     system = FakeCentralSystem()
-    if ca is not None:
-        settings["ca_file"] = str(folder / "ca.pem")
-        (folder / "ca.pem").write_text(ca.pem)
-    async with system.serve(server if has_tls else None) as url:
-        keys = settings.pop("keys", None)
+    settings["ca_file"] = str(folder / "ca.pem")
+    (folder / "ca.pem").write_text(ca.pem)
+    async with system.serve(server) as url:
         text = config_text(folder, keys=keys, central_system={"url": url, **settings})
         environment = Environment(control_path=folder / "control.sock")
         application = Application(parse_config(text), world=environment)
         run = asyncio.create_task(application.run())
         try:
-            await system.received("BootNotification")
-            at = Station(system, application, server, folder)
-            await system.received("StatusNotification", 2)
-            yield at
+            yield Station(system, application, server, folder)
         finally:
             application.shut_down()
             async with asyncio.timeout(LIMIT_S):
@@ -115,6 +137,7 @@ def fingerprint(root: Made) -> str:
 
 async def test_a_central_system_changes_its_authority_and_deletes_the_old_one(tmp_path: Path):
     async with station(tmp_path, OLD, ca=OLD) as at:
+        await at.begun()
         assert await at.listed() == []
         assert at.in_use() == ""
         assert await at.install(OLD) == "Accepted"
@@ -134,6 +157,7 @@ async def test_a_central_system_changes_its_authority_and_deletes_the_old_one(tm
 
 async def test_a_new_authority_of_the_same_name_hides_none_of_the_two(tmp_path: Path):
     async with station(tmp_path, OLD, ca=OLD) as at:
+        await at.begun()
         assert await at.install(SAME_NAME) == "Accepted"
         await at.reconnected()  # still with the old one
         at.show(SAME_NAME)
@@ -143,10 +167,12 @@ async def test_a_new_authority_of_the_same_name_hides_none_of_the_two(tmp_path: 
 
 async def test_what_was_installed_outlives_the_process_and_the_file(tmp_path: Path):
     async with station(tmp_path, OLD, ca=OLD) as at:
+        await at.begun()
         assert await at.install(NEW) == "Accepted"
         assert await at.install(NEW, RootUse.MANUFACTURER.value) == "Accepted"
         listed = await at.listed()
     async with station(tmp_path, NEW, ca=OLD) as at:
+        await at.begun()
         assert await at.listed() == listed == await at.listed(RootUse.MANUFACTURER.value)
         assert at.in_use() == fingerprint(NEW)
 
@@ -156,6 +182,7 @@ async def test_an_authority_that_another_one_has_signed_and_one_of_version_1_lea
 ):
     middle, version_1 = NEW.signs("Sub-CA"), made("Old style").version_1()
     async with station(tmp_path, OLD, ca=OLD) as at:
+        await at.begun()
         assert await at.install(middle) == "Accepted"
         assert await at.install(version_1) == "Accepted"
         for root in (middle, version_1):
@@ -167,6 +194,7 @@ async def test_an_authority_that_another_one_has_signed_and_one_of_version_1_lea
 async def test_a_servers_own_certificate_can_be_installed_and_leads_there(tmp_path: Path):
     own = NEW.signs(HOST, is_authority=None)
     async with station(tmp_path, OLD, ca=OLD) as at:
+        await at.begun()
         assert await at.install(own) == "Accepted"
         own.is_shown_by(at.server, tmp_path)
         await at.reconnected()
@@ -177,6 +205,7 @@ async def test_where_only_installed_ones_count_the_file_is_left_once_one_has_wor
     tmp_path: Path,
 ):
     async with station(tmp_path, OLD, ca=OLD, only_installed_roots=True) as at:
+        await at.begun()
         await at.install(NEW)
         await at.reconnected()  # by the file: nothing installed has worked yet
         at.show(NEW)
@@ -184,10 +213,7 @@ async def test_where_only_installed_ones_count_the_file_is_left_once_one_has_wor
         at.show(OLD)
         attempts = len(at.system.attempts)
         await at.system.drop()
-        runtime, services = at.application.runtime, at.application.services
-        assert runtime is not None
-        assert services is not None
-        await at.until(lambda: "does not trust" in services.link.snapshot().last_problem)
+        await at.until(lambda: "does not trust" in at.last_problem())
         assert len(at.system.attempts) == attempts
 
 
@@ -196,6 +222,7 @@ async def test_with_the_additional_check_the_next_one_is_signed_by_the_one_befor
     first = OLD.signs("CPO Root of this year")
     second = first.signs("CPO Root of next year")
     async with station(tmp_path, OLD, ca=OLD, keys=keys) as at:
+        await at.begun()
         assert await at.install(NEW) == "Rejected"
         assert await at.install(first) == "Accepted"  # the file has signed it
         assert await at.install(NEW) == "Rejected"

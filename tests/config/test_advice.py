@@ -10,6 +10,7 @@ import pytest
 from agent.__main__ import main
 from agent.config.advice import missing_files, warnings_for
 from agent.config.config_file import parse_config
+from tests.emulators.authorities import made
 from tests.rights import modes_count
 
 QUIET = """\
@@ -214,6 +215,25 @@ def test_the_file_with_the_password_is_looked_at_but_not_opened(tmp_path):
     (sentence,) = with_key_file(key, 2)
     assert sentence.startswith(f"{name}: everybody on this machine can read or change {key}")
     assert with_key_file(tmp_path, 2) == [f"{name}: {tmp_path} is not a plain file"]
+
+
+def test_the_certificate_of_the_box_is_looked_at_with_its_key(tmp_path):
+    own = made("CP-1", is_authority=False)
+    files = {name: tmp_path / name for name in ("certificate_file", "certificate_key_file")}
+    lines = "".join(f'{name} = "{path}"\n' for name, path in files.items())
+    central = f'url = "wss://cs"\nsecurity_profile = {{}}\n{lines}'
+    of_box = parse_config(QUIET.format(**DEFAULTS | {"central": central.format(3)}))
+    assert len(missing_files(of_box)) == 2
+    files["certificate_file"].write_text(own.pem)
+    files["certificate_key_file"].write_text(made("other").key_pem())
+    (sentence,) = missing_files(of_box)
+    assert "the key is not that of the certificate" in sentence
+    files["certificate_key_file"].write_text(own.key_pem())
+    assert missing_files(of_box) == []
+    files["certificate_key_file"].chmod(0o604)
+    assert any("everybody on this machine can read" in one for one in warnings_for(of_box))
+    unused = warnings_of(central=central.format(0))
+    assert "central_system.certificate_file is not used: security_profile is 0" in unused
 
 
 def test_a_password_that_is_not_used_or_sent_readably_is_told(tmp_path):

@@ -102,6 +102,7 @@ def test_each_setting_behind_a_number_sign_can_be_switched_on_as_written(block):
 def test_a_default_behind_a_number_sign_is_the_default():
     examples = {"location_id", "ca_file", "evse_id", "connectors", "port", "lock_pin"}
     examples |= {"install_command", "unlock_pin", "driver", "pin", "name", "secret_file", "scopes"}
+    examples |= {"certificate_file", "certificate_key_file"}
     examples |= {"led_pin", "red_pin", "green_pin", "blue_pin", "buzzer_pin"}
     examples |= {"heartbeat_pin", "sensor", "connector", "error_code", "supply_current_a", "hosts"}
     examples |= {"current_a", "openwb_charge_points"}

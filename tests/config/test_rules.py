@@ -120,7 +120,11 @@ def test_a_wrong_address_is_explained_and_a_password_in_it_not_repeated(url, tol
             ["needs a wss:// address", "authorization_key_file is missing"],
         ),
         ('security_profile = 1\nurl = "http://cs"\nauthorization_key_file = "/k"', ["must begin"]),
-        ('security_profile = 3\nurl = "ws://cs"', ["must be a whole number from 0 to 2, got 3"]),
+        ('security_profile = 4\nurl = "ws://cs"', ["must be a whole number from 0 to 3, got 4"]),
+        (
+            'security_profile = 3\nurl = "ws://cs"\ncertificate_file = "/c"',
+            ["needs a wss:// address", "certificate_key_file is missing; security_profile = 3"],
+        ),
     ],
 )
 def test_a_security_profile_needs_its_address_and_its_key(lines, told):

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -54,9 +55,13 @@ class Made:
     def is_shown_by(self, server: ssl.SSLContext, folder: Path, *chain: Made) -> None:
         """From the next handshake on the server shows this one; the chain goes along with it."""
         path = folder / "shown.pem"
-        private = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path.write_text(private.decode() + self.pem + "".join(other.pem for other in chain))
+        path.write_text(self.key_pem() + self.pem + "".join(other.pem for other in chain))
         server.load_cert_chain(path)
+
+    def key_pem(self, passphrase: str = "") -> str:
+        """Its private key, encrypted if there is a passphrase."""
+        how = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how).decode()
 
 
 def a_key() -> ec.EllipticCurvePrivateKey:

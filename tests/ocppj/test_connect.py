@@ -23,6 +23,7 @@ from agent.ocppj.connect import (
     tls_context,
 )
 from agent.platform.errors import LinkError
+from tests.emulators.authorities import made
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 URL = "wss://cs.example.net/ocpp/CP7"
@@ -188,6 +189,36 @@ def test_a_certificate_file_that_cannot_be_used_is_named(tmp_path: Path):
     (tmp_path / "bad.pem").write_text("not a certificate")
     with pytest.raises(LinkError, match=r"bad\.pem: it holds no certificate"):
         tls_context(str(tmp_path / "bad.pem"))
+
+
+OWN = made("CP7", is_authority=False)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "words"),
+    [
+        (OWN.pem, made("other").key_pem(), "the key is not that of the certificate"),
+        (OWN.pem, OWN.key_pem("secret"), "without a passphrase"),
+        (OWN.pem, "junk", "a certificate and its key in PEM form are wanted"),
+        ("junk", OWN.key_pem(), "a certificate and its key in PEM form are wanted"),
+        (OWN.pem, None, "there is no such file"),
+    ],
+)
+def test_a_certificate_of_the_box_that_cannot_be_used_is_named(
+    tmp_path: Path, certificate: str, key: str | None, words: str
+):
+    (tmp_path / "own.pem").write_text(certificate)
+    if key is not None:
+        (tmp_path / "own.key").write_text(key)
+    settings = CentralSystemSettings(
+        url="wss://a.example",
+        security_profile=3,
+        certificate_file=str(tmp_path / "own.pem"),
+        certificate_key_file=str(tmp_path / "own.key"),
+    )
+    with pytest.raises(LinkError, match="the certificate of this box cannot be used") as problem:
+        prepare_access(settings, ChargePointSettings(identity="CP7"))
+    assert words in str(problem.value)
 
 
 def _status(code: int) -> InvalidStatus:
