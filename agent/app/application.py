@@ -22,6 +22,7 @@ from agent.app.maintenance import Maintenance
 from agent.config.settings import Settings
 from agent.control import event_log
 from agent.control.actions import ControlActions
+from agent.control.charge_log import ChargeLogActions
 from agent.control.local_list import ListActions
 from agent.control.parked_messages import ParkedMessages
 from agent.control.server import Action
@@ -154,6 +155,7 @@ class Application:
         self.actions = {
             **control.by_name(),
             **ListActions(services.lists, runtime.current_state, settings).by_name(),
+            **ChargeLogActions(services).by_name(),
             **services.parked.by_name(),
             **maintenance.actions,
             **self_test.by_name(),

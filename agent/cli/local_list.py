@@ -22,7 +22,7 @@ from agent.platform.whole_file import write_private
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
-    from agent.core.values import IdTagInfo
+    from agent.core.values import ListEntry
 
 Ask = Callable[..., Any]
 
@@ -42,10 +42,16 @@ def add_list_command(commands: Any, common: argparse.ArgumentParser) -> None:
     entry.add_argument("id_tag", metavar="TAG", help="1 to 20 characters")
     entry.add_argument("--expires", metavar="DATE", help="2027-12-31: to its end, UTC")
     entry.add_argument("--parent", default="", metavar="TAG", help="the group of the card")
+    entry.add_argument("--name", metavar="NAME", help="for people at this box")
+    named = add("name", "give a card a name, also one that is not on the list")
+    named.add_argument("id_tag", metavar="TAG", help="1 to 20 characters")
+    named.add_argument("name", metavar="NAME", help='for people at this box; "": none')
     off = add("remove", "take a card off the list")
     off.add_argument("id_tag", metavar="TAG", help="as list show tells it")
     read = add("import", "read a CSV file: all of it, or nothing when a line is wrong")
-    read.add_argument("file", metavar="FILE.csv", help="id_tag,expires_at,parent_id_tag,status")
+    read.add_argument(
+        "file", metavar="FILE.csv", help="id_tag,expires_at,parent_id_tag,status,name"
+    )
     read.add_argument("--replace", action="store_true", help="forget what was on the list before")
     write = add("export", "write the whole list as CSV")
     write.add_argument("file", metavar="FILE.csv", help='"-" for standard output')
@@ -88,21 +94,34 @@ def _show(options: argparse.Namespace, ask: Ask) -> None:
 def _entry_line(entry: Mapping[str, str]) -> str:
     until = f"until {entry['expires_at']}" if "expires_at" in entry else ""
     group = f"group {entry['parent_id_tag']}" if "parent_id_tag" in entry else ""
-    return f"{entry['id_tag']:20}  {entry['status']:12}  {until:28}  {group}".rstrip()
+    shown = f"{entry['id_tag']:20}  {entry['status']:12}  {until:28}  {group}".rstrip()
+    return f"{shown}  {entry['name']}" if "name" in entry else shown
 
 
 def _add(options: argparse.Namespace, ask: Ask) -> None:
-    from agent.core.id_tag import tag_as_told
-
     now = ask("show", limit=1)
-    try:
-        id_tag = tag_as_told(options.id_tag.strip(), _reader_of(now)["form"])
-    except ValueError as problem:
-        raise AgentError(f"{options.id_tag[:30]} {problem}") from None
-    request = {"id_tag": id_tag, "parent_id_tag": options.parent}
+    id_tag = _tag_of(options, now)
+    request = {"id_tag": id_tag, "parent_id_tag": options.parent, "name": options.name}
     result = ask("add", **request, expires_at=options.expires)
     _tell_of_others([id_tag], now)
     _tell(options, result, "added" if id_tag == options.id_tag else f"added as {id_tag}")
+
+
+def _tag_of(options: argparse.Namespace, now: Mapping[str, Any]) -> str:
+    """The tag that was typed, in the form in which the reader of this box tells it."""
+    from agent.core.id_tag import tag_as_told
+
+    try:
+        return tag_as_told(options.id_tag.strip(), _reader_of(now)["form"])
+    except ValueError as problem:
+        raise AgentError(f"{options.id_tag[:30]} {problem}") from None
+
+
+def _name(options: argparse.Namespace, ask: Ask) -> None:
+    id_tag = _tag_of(options, ask("show", limit=1))
+    result = ask("name", id_tag=id_tag, name=options.name)
+    done = f"{id_tag} is {result['name']}" if result["name"] else f"{id_tag} has no name"
+    print(as_json(result) if options.json else done)
 
 
 def _reader_of(now: Mapping[str, Any]) -> Mapping[str, str]:
@@ -135,13 +154,13 @@ def _import(options: argparse.Namespace, ask: Ask) -> None:
     token = os.urandom(8).hex()
     with Console(sys.stderr).progress("handing over", len(entries)) as bar:
         for start in range(0, max(1, len(entries)), PIECE_MAX):
-            piece = [entry_as_data(*entry) for entry in entries[start : start + PIECE_MAX]]
+            piece = [entry_as_data(entry) for entry in entries[start : start + PIECE_MAX]]
             ask("upload", token=token, is_first=start == 0, entries=piece)
             bar.at(start + len(piece))
         result = ask("import", token=token, replace=options.replace)
         while not result["is_done"]:
             result = ask("import", token=token)
-    _tell_of_others([id_tag for id_tag, _ in entries], now)
+    _tell_of_others([entry.id_tag for entry in entries], now)
     _tell(options, result, f"imported {_entries(result['received'])}")
 
 
@@ -153,14 +172,14 @@ def _export(options: argparse.Namespace, ask: Ask) -> None:
     if options.file == "-":
         sys.stdout.write(text)
         return
-    write_private(Path(options.file), text.encode("ascii"))
+    write_private(Path(options.file), text.encode())
     if options.json:
         print(as_json({"exported": len(entries)}))
     else:
         print(f"exported {_entries(len(entries))} to {options.file}")
 
 
-def _every_entry(ask: Ask) -> Iterator[tuple[str, IdTagInfo]]:
+def _every_entry(ask: Ask) -> Iterator[ListEntry]:
     from agent.control.local_list import PAGE_MAX, entry_of
 
     after, first = "", None
@@ -181,6 +200,7 @@ _ONLY_READ = ("show", "export")
 _ACTIONS: Mapping[str, Callable[[argparse.Namespace, Ask], None]] = {
     "show": _show,
     "add": _add,
+    "name": _name,
     "remove": _remove,
     "import": _import,
     "export": _export,

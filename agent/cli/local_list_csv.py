@@ -1,10 +1,10 @@
 """A local list as a CSV file, for spreadsheets and scripts.
 
-The first line names the columns: ``id_tag``, and optionally ``expires_at``, ``parent_id_tag`` and
-``status``, in any order; OCPP's own names are known too. Spreadsheets run cells that begin with
-= + - or @ as formulas, and take ``0412`` and ``12E5`` for numbers: such cells are written behind an
-apostrophe, which makes them text, and so are all that would be read as something else. What stands
-behind an apostrophe is taken as it is.
+The first line names the columns: ``id_tag``, and optionally ``expires_at``, ``parent_id_tag``,
+``status`` and ``name``, in any order; OCPP's own names are known too. Spreadsheets run cells that
+begin with = + - or @ as formulas, and take ``0412`` and ``12E5`` for numbers: such cells are
+written behind an apostrophe, which makes them text, and so are all that would be read as something
+else. What stands behind an apostrophe is taken as it is.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
-from agent.control.local_list import entry_as_data, expiry_of
+from agent.control.local_list import checked_name, entry_as_data, expiry_of
 from agent.core.id_tag import is_valid_id_tag, tag_as_told
-from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
 from agent.platform.edited_files import decoded
 from agent.platform.errors import EditedFileError, ListFileError
 
-COLUMNS = ("id_tag", "expires_at", "parent_id_tag", "status")
+COLUMNS = ("id_tag", "expires_at", "parent_id_tag", "status", "name")
 FILE_BYTES_MAX = 32 * 1024 * 1024
 MISTAKES_SHOWN_MAX = 20
 
@@ -36,7 +37,7 @@ _OTHER_NAMES = {"idtag": "id_tag", "expirydate": "expires_at", "parentidtag": "p
 _STATUSES = {status.value.lower(): status for status in AuthorizationStatus}
 
 
-def list_as_csv(entries: Iterable[tuple[str, IdTagInfo]], form: str = "hex") -> str:
+def list_as_csv(entries: Iterable[ListEntry], form: str = "hex") -> str:
     """Write a list so that ``read_list_csv`` reads the same one.
 
     ``form``: the reader.uid_format of the box.
@@ -44,16 +45,14 @@ def list_as_csv(entries: Iterable[tuple[str, IdTagInfo]], form: str = "hex") -> 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for id_tag, info in entries:
-        data = entry_as_data(id_tag, info)
-        cells = (data.get(column, "") for column in COLUMNS)
-        writer.writerow([f"'{cell}" if _needs_guard(cell, form) else cell for cell in cells])
+    for entry in entries:
+        data = entry_as_data(entry)
+        cells = ((column, data.get(column, "")) for column in COLUMNS)
+        writer.writerow([f"'{c}" if _needs_guard(c, form, column) else c for column, c in cells])
     return text.getvalue()
 
 
-def read_list_csv(
-    content: bytes, entries_max: int, form: str = "hex"
-) -> list[tuple[str, IdTagInfo]]:
+def read_list_csv(content: bytes, entries_max: int, form: str = "hex") -> list[ListEntry]:
     """Read a list. Raises ListFileError naming every line that is wrong (the first 20 of them).
 
     ``form``: the reader.uid_format of the box, in which UIDs are kept that are written otherwise.
@@ -81,7 +80,7 @@ class _CsvReader:
         self._mistakes: list[str] = []
         self._lines: dict[str, int] = {}  # where each idTag stands
 
-    def entries(self) -> list[tuple[str, IdTagInfo]]:
+    def entries(self) -> list[ListEntry]:
         try:
             columns = self._columns()
             entries = [entry for row in self._rows if (entry := self._entry(columns, row))]
@@ -106,8 +105,12 @@ class _CsvReader:
                 )
         return columns
 
-    def _entry(self, columns: Sequence[str], row: Sequence[str]) -> tuple[str, IdTagInfo] | None:
-        cells = [_read_cell(cell, self._form) for cell in row]
+    def _entry(self, columns: Sequence[str], row: Sequence[str]) -> ListEntry | None:
+        cells = [
+            _read_cell(cell, self._form, column or "id_tag")
+            for column, cell in zip_longest(columns, row)
+            if cell is not None
+        ]
         if not any(text for text, _ in cells):
             return None  # an empty line
         if len(cells) > len(columns):
@@ -127,7 +130,7 @@ class _CsvReader:
             self._wrong(str(problem))
             return None
 
-    def _checked(self, named: dict[str, str]) -> tuple[str, IdTagInfo]:
+    def _checked(self, named: dict[str, str]) -> ListEntry:
         id_tag = _tag(named.get("id_tag", ""), "id_tag")
         parent = named.get("parent_id_tag", "")
         status = _STATUSES.get((named.get("status") or "accepted").lower())
@@ -143,7 +146,8 @@ class _CsvReader:
             expiry_of(until) if until else None,
             _tag(parent, "parent_id_tag") if parent else None,
         )
-        return id_tag, info
+        name = named.get("name")
+        return ListEntry(id_tag, info, None if name is None else checked_name(name))
 
     def _wrong(self, claim: str) -> None:
         self._mistakes.append(f"line {self._rows.line_num}: {claim}")
@@ -199,19 +203,20 @@ def _read_as(column: str, text: str, form: str) -> str:
         raise ValueError(f"{column} {text[:30]} {problem}") from None
 
 
-def _needs_guard(cell: str, form: str) -> bool:
+def _needs_guard(cell: str, form: str, column: str) -> bool:
     bare = cell.lstrip("'")
     if bare != bare.strip() or _FORMULA_OR_NUMBER.match(bare) is not None:
         return True
     try:
-        return _read_as("id_tag", cell.strip(), form) != cell
+        read_as = column if column == "name" else "id_tag"
+        return _read_as(read_as, cell.strip(), form) != cell
     except ValueError:
         return True
 
 
-def _read_cell(cell: str, form: str) -> tuple[str, bool]:
+def _read_cell(cell: str, form: str, column: str) -> tuple[str, bool]:
     begun = cell.lstrip()
-    if begun.startswith("'") and _needs_guard(begun[1:], form):
+    if begun.startswith("'") and _needs_guard(begun[1:], form, column):
         return begun[1:], True
     return cell.strip(), False
 

@@ -16,7 +16,7 @@ from typing import Any
 from agent.config.settings import Settings
 from agent.control.server import Action
 from agent.core.date_time import read_end
-from agent.core.id_tag import tag_as_told
+from agent.core.id_tag import is_valid_id_tag, tag_as_told
 from agent.core.state import ChargePoint
 from agent.core.values import (
     AuthorizationStatus,
@@ -29,7 +29,8 @@ from agent.platform.errors import ControlError, StoreError
 from agent.runtime.local_list_updates import ListUpdates, Outcome
 
 PAGE_MAX = 500
-PIECE_MAX = 250  # entries of a file in one request; each takes at most some 220 bytes
+NAME_MAX = 50  # characters; each takes up to 12 bytes on the control socket
+PIECE_MAX = 75  # entries of a file in one request; each takes at most some 840 bytes
 PATIENCE_S = 20.0  # of one request; a longer import is asked about again
 
 _ORIGIN = ListOrigin.COMMAND_LINE
@@ -56,6 +57,7 @@ class ListActions:
         self._what: dict[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
             "show": self._show,
             "add": self._add,
+            "name": self._name,
             "remove": self._remove,
             "clear": self._clear,
             "upload": self._take_piece,
@@ -85,6 +87,7 @@ class ListActions:
         if not isinstance(limit, int) or not 1 <= limit <= PAGE_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {PAGE_MAX}")
         page = await self._lists.page(offset, limit, after=_text(request, "after") or "")
+        names = await self._lists.names([id_tag for id_tag, _ in page])
         state = self._state()
         return {
             "version": state.local_list.reported_version,
@@ -93,14 +96,24 @@ class ListActions:
             "is_enabled": state.configuration.boolean("LocalAuthListEnabled"),
             "owner": state.rules.list_owner.value,
             "reader": self._reader,  # in whose form cards are kept
-            "shown": [entry_as_data(id_tag, info) for id_tag, info in page],
+            "shown": [
+                entry_as_data(ListEntry(id_tag, info, names.get(id_tag.upper())))
+                for id_tag, info in page
+            ],
         }
 
     # --- changing ----------------------------------------------------------------------------
 
     async def _add(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        id_tag, info = entry_of(request)
-        return _result(await self._lists.add(id_tag, info, _ORIGIN))
+        return _result(await self._lists.put(entry_of(request), _ORIGIN))
+
+    async def _name(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Names decide nothing: whoever the list belongs to, and whether the tag is on it."""
+        entry = entry_of(request)
+        if entry.name is None or not is_valid_id_tag(entry.id_tag):
+            raise ControlError("a name needs an idTag of 1 to 20 plain characters (ASCII)")
+        await self._lists.name(entry.id_tag, entry.name)
+        return {"name": entry.name}
 
     async def _remove(self, request: Mapping[str, Any]) -> dict[str, Any]:
         id_tag = _text(request, "id_tag") or ""
@@ -124,7 +137,7 @@ class ListActions:
         limit = self._state().configuration.integer("LocalAuthListMaxLength")
         if len(upload.entries) + len(piece) > limit:
             raise ControlError(f"more entries than LocalAuthListMaxLength ({limit})")
-        upload.entries += [ListEntry(*entry_of(data)) for data in piece]
+        upload.entries += [entry_of(data) for data in piece]
         return {"received": len(upload.entries)}
 
     async def _import(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,31 +177,45 @@ def _result(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def entry_as_data(id_tag: str, info: IdTagInfo) -> dict[str, Any]:
-    """An entry as plain data; what is not said is left out."""
-    data = {"id_tag": id_tag, "status": info.status.value}
+def entry_as_data(entry: ListEntry) -> dict[str, Any]:
+    """An entry of the list as plain data; what is not said is left out."""
+    info = entry.info
+    assert info is not None, "only an update takes an idTag off the list"
+    data = {"id_tag": entry.id_tag, "status": info.status.value}
     if info.expires_at is not None:
         data["expires_at"] = info.expires_at.isoformat().replace("+00:00", "Z")
     if info.parent_id_tag is not None:
         data["parent_id_tag"] = info.parent_id_tag
+    if entry.name is not None:
+        data["name"] = entry.name
     return data
 
 
-def entry_of(data: object) -> tuple[str, IdTagInfo]:
+def entry_of(data: object) -> ListEntry:
     """An idTag and what is said about it, from plain data. Raises ControlError."""
     if not isinstance(data, Mapping):
         raise ControlError("an entry must be an object")
     status = _text(data, "status") or AuthorizationStatus.ACCEPTED.value
     until = _text(data, "expires_at")
+    name = _text(data, "name")
     try:
         info = IdTagInfo(
             AuthorizationStatus(status),
             None if until is None else expiry_of(until),
             _text(data, "parent_id_tag") or None,
         )
+        name = None if name is None else checked_name(name)
     except ValueError as problem:
         raise ControlError(str(problem)) from None
-    return _text(data, "id_tag") or "", info
+    return ListEntry(_text(data, "id_tag") or "", info, name)
+
+
+def checked_name(text: str) -> str:
+    """The name of a tag without blanks around it; may be empty. Raises ValueError."""
+    name = text.strip()
+    if len(name) > NAME_MAX or not name.isprintable():
+        raise ValueError(f"a name has at most {NAME_MAX} characters, all of them printable")
+    return name
 
 
 def expiry_of(text: str) -> datetime:

@@ -115,10 +115,14 @@ class ListStatus(KeyEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """One entry of an update. ``info`` None: the idTag leaves the list."""
+    """One entry of an update. ``info`` None: the idTag leaves the list.
+
+    ``name`` is for people at this box; None: it stays as it is, empty: there is none any more.
+    """
 
     id_tag: str
     info: IdTagInfo | None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

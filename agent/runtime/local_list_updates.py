@@ -49,6 +49,8 @@ class ListStore(Protocol):
     def tidying(self, staging: ListStaging | None = None) -> Iterator[None]: ...
     def local_list(self) -> LocalList: ...
     def facts(self, id_tag: str) -> TagRecord: ...
+    def name_tag(self, id_tag: str, name: str) -> None: ...
+    def tag_names(self, tags: Sequence[str]) -> dict[str, str]: ...
     def list_page(self, after: str, offset: int, limit: int) -> list[tuple[str, IdTagInfo]]: ...
 
 
@@ -125,15 +127,18 @@ class ListUpdates:
         """Remove every entry; afterwards any version from 1 on is accepted."""
         return await self._start(self._update(ListUpdateKind.CLEAR, 0, (), origin))
 
-    async def add(self, id_tag: str, info: IdTagInfo, origin: ListOrigin) -> Outcome:
-        """Put one idTag on the list, or say something else about it."""
-        entries = [ListEntry(id_tag, info)]
-        return await self.update(ListUpdateKind.DIFFERENTIAL, None, entries, origin)
+    async def put(self, entry: ListEntry, origin: ListOrigin) -> Outcome:
+        """Put one idTag on the list, say something else about it, or take it off."""
+        return await self.update(ListUpdateKind.DIFFERENTIAL, None, [entry], origin)
 
     async def remove(self, id_tag: str, origin: ListOrigin) -> Outcome:
         """Take one idTag off the list."""
-        entries = [ListEntry(id_tag, None)]
-        return await self.update(ListUpdateKind.DIFFERENTIAL, None, entries, origin)
+        return await self.put(ListEntry(id_tag, None), origin)
+
+    async def name(self, id_tag: str, name: str) -> None:
+        """Give a tag a name for people; empty: none. Raises StoreError."""
+        async with self._one_at_a_time:
+            await self._written(self._store.name_tag, id_tag, name)
 
     async def close(self) -> None:
         """Give up what is under way; the store must not be closed before."""
@@ -158,6 +163,11 @@ class ListUpdates:
         found: list[tuple[str, IdTagInfo]] = await self._read(
             self._store.list_page, after, offset, limit
         )
+        return found
+
+    async def names(self, tags: Sequence[str]) -> dict[str, str]:
+        """The names of some hundred tags, by tag in capitals."""
+        found: dict[str, str] = await self._read(self._store.tag_names, tags)
         return found
 
     @property

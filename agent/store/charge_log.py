@@ -46,6 +46,7 @@ class LoggedSession:
     ref: int  # our own number; grows
     connector_id: int
     id_tag: str
+    name: str  # that people gave to the tag; empty: none
     begun_at: datetime
     ended_at: datetime
     is_time_known: bool  # False: one of the two was given by a clock that nobody has set
@@ -71,6 +72,7 @@ class SessionSum:
 
     month: str  # 2026-11, in the time zone of this machine; by the end of the session
     id_tag: str
+    name: str
     sessions: int
     energy_wh: int
 
@@ -169,26 +171,28 @@ def _months_before(now: datetime, months: int) -> datetime:
 
 _WANTED = """
 (:since IS NULL OR ended_at >= :since) AND (:until IS NULL OR ended_at < :until)
-AND (:id_tag IS NULL OR id_tag = :id_tag)
+AND (:id_tag IS NULL OR l.id_tag = :id_tag)
 """
 _PAGE = f"""
-SELECT ref, connector_id, id_tag, begun_at, ended_at, begun_boot + ended_boot = 0,
-    meter_start_wh, meter_stop_wh, highest_w, longest_pause_s, reason, rule, source,
-    transaction_id, CASE
+SELECT ref, connector_id, l.id_tag, coalesce(name, ''), begun_at, ended_at,
+    begun_boot + ended_boot = 0, meter_start_wh, meter_stop_wh, highest_w, longest_pause_s,
+    reason, rule, source, transaction_id, CASE
         WHEN is_discarded THEN 'discarded'
         WHEN ref IN (SELECT transaction_ref FROM outbox
             WHERE parked_at IS NOT NULL AND action <> 'MeterValues') THEN 'parked'
         WHEN ref IN (SELECT transaction_ref FROM outbox WHERE action <> 'MeterValues')
             THEN 'waiting'
         ELSE 'delivered' END
-FROM charge_log WHERE (:before IS NULL OR ref < :before) AND {_WANTED}
+FROM charge_log l LEFT JOIN tag_names n ON n.id_tag = l.id_tag
+WHERE (:before IS NULL OR ref < :before) AND {_WANTED}
 ORDER BY ref DESC LIMIT :limit
 """
 _SUMS = f"""
-SELECT strftime('%Y-%m', ended_at, 'localtime') AS month, min(id_tag), count(*),
-    sum(meter_stop_wh - meter_start_wh)
-FROM charge_log WHERE {_WANTED}
-GROUP BY month, id_tag ORDER BY month DESC, 4 DESC, id_tag
+SELECT strftime('%Y-%m', ended_at, 'localtime') AS month, min(l.id_tag), coalesce(name, ''),
+    count(*), sum(meter_stop_wh - meter_start_wh)
+FROM charge_log l LEFT JOIN tag_names n ON n.id_tag = l.id_tag
+WHERE {_WANTED}
+GROUP BY month, l.id_tag ORDER BY month DESC, 5 DESC, l.id_tag
 """
 
 
@@ -214,12 +218,13 @@ def read_session_sums(
 
 
 def _session(row: tuple[Any, ...]) -> LoggedSession:
-    ref, connector_id, id_tag, begun_at, ended_at, is_time_known, *rest = row
+    ref, connector_id, id_tag, name, begun_at, ended_at, is_time_known, *rest = row
     start_wh, stop_wh, highest_w, longest_pause_s, reason, rule, source, number, delivery = rest
     return LoggedSession(
         ref=ref,
         connector_id=connector_id,
         id_tag=id_tag,
+        name=name,
         begun_at=instant_of(begun_at),
         ended_at=instant_of(ended_at),
         is_time_known=bool(is_time_known),

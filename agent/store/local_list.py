@@ -21,6 +21,7 @@ from itertools import islice
 
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry, LocalList
 from agent.store.instants import optional_instant_of, optional_instant_text
+from agent.store.tag_names import write_names
 
 AT_ONCE_MAX = 500  # entries that are staged in one transaction
 REMOVED_AT_ONCE_MAX = 2000
@@ -140,8 +141,17 @@ def stage(
 ) -> Staged:
     """Write entries, best in the order of their idTags; say what they do to the list.
 
-    Raises sqlite3.IntegrityError when an idTag comes twice.
+    Raises sqlite3.IntegrityError when an idTag comes twice. Names count at once: they decide
+    nothing.
     """
+    staged = _stage(connection, staging, entries)
+    write_names(connection, entries)
+    return staged
+
+
+def _stage(
+    connection: sqlite3.Connection, staging: ListStaging, entries: Sequence[ListEntry]
+) -> Staged:
     if staging.is_full:
         _insert(connection, [_row(staging, entry) for entry in entries])
         return Staged(len(entries))

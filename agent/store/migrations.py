@@ -34,6 +34,7 @@ STEPS = (
     "create_certificates",
     "create_grid_limits",
     "create_security_log",
+    "create_tag_names",
 )
 
 

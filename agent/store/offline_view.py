@@ -22,6 +22,14 @@ from agent.core.values import DecisionRecord
 from agent.platform.errors import AgentError, StoreError
 from agent.platform.ownership import rights_of_owner
 from agent.store.certificates import read_roots
+from agent.store.charge_log import (
+    ALL_SESSIONS,
+    LoggedSession,
+    SessionFilter,
+    SessionSum,
+    read_session_sums,
+    read_sessions,
+)
 from agent.store.database_file import as_store_errors, store_error
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
@@ -45,6 +53,7 @@ _TAGS = (
     ("authorization_cache", "id_tag"),
     ("authorization_cache", "parent_id_tag"),
     ("charge_log", "id_tag"),
+    ("tag_names", "id_tag"),
     ("transactions", "id_tag"),
     ("transactions", "parent_id_tag"),
     ("decisions", "id_tag"),
@@ -57,6 +66,7 @@ _COUNTED = (
     "deeds",
     "local_list",
     "outbox",
+    "tag_names",
     "transactions",
 )
 
@@ -117,6 +127,30 @@ def stored_way(path: Path) -> tuple[ConnectionProfiles | None, Certificates]:
             return read_connection_profiles(reader), Certificates(read_roots(reader))
         except sqlite3.Error as problem:
             raise store_error(problem, f"Cannot read the database {path}") from problem
+
+
+@contextmanager
+def charge_log_of(path: Path) -> Iterator[ChargeLog]:
+    """The charge log of this database. Raises StoreError, also while it is read."""
+    with _opened(path, Look()) as reader, as_store_errors(f"Cannot read the database {path}"):
+        yield ChargeLog(reader)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeLog:
+    """Reads as ``agent.store.Store`` does."""
+
+    reader: sqlite3.Connection
+
+    def sessions(
+        self, limit: int, before: int | None = None, wanted: SessionFilter = ALL_SESSIONS
+    ) -> list[LoggedSession]:
+        """See ``read_sessions``."""
+        return read_sessions(self.reader, limit, before, wanted)
+
+    def session_sums(self, wanted: SessionFilter = ALL_SESSIONS) -> list[SessionSum]:
+        """See ``read_session_sums``."""
+        return read_session_sums(self.reader, wanted)
 
 
 def _try(read: _Read, what: str, reader: sqlite3.Connection, look: Look) -> None:

@@ -144,8 +144,7 @@ def create_decisions(database: Database) -> None:
             connector_id INTEGER,
             id_tag TEXT NOT NULL COLLATE NOCASE,
             verdict TEXT NOT NULL,
-            rule TEXT NOT NULL,
-            source TEXT NOT NULL,
+            rule TEXT NOT NULL, source TEXT NOT NULL,
             status TEXT,
             list_version INTEGER,
             cache_age_s INTEGER,
@@ -309,12 +308,9 @@ def create_charge_log(database: Database) -> None:
             ref INTEGER PRIMARY KEY,
             connector_id INTEGER NOT NULL,
             id_tag TEXT NOT NULL COLLATE NOCASE,
-            begun_at TEXT NOT NULL,
-            ended_at TEXT NOT NULL,
-            begun_boot INTEGER NOT NULL,
-            ended_boot INTEGER NOT NULL,
-            meter_start_wh INTEGER NOT NULL,
-            meter_stop_wh INTEGER NOT NULL,
+            begun_at TEXT NOT NULL, ended_at TEXT NOT NULL,
+            begun_boot INTEGER NOT NULL, ended_boot INTEGER NOT NULL,
+            meter_start_wh INTEGER NOT NULL, meter_stop_wh INTEGER NOT NULL,
             highest_w INTEGER,
             longest_pause_s INTEGER NOT NULL,
             reason TEXT NOT NULL,
@@ -393,3 +389,12 @@ def create_security_log(database: Database) -> None:
         " last_number INTEGER NOT NULL, last_chain TEXT NOT NULL) STRICT"
     )
     database.execute("INSERT INTO security_log_ends VALUES (1, 0, '', 0, '')")
+
+
+@migrations()
+def create_tag_names(database: Database) -> None:
+    """Create the names that people gave to tags. They stay when the list is replaced."""
+    database.execute(
+        "CREATE TABLE tag_names (id_tag TEXT NOT NULL COLLATE NOCASE PRIMARY KEY,"
+        " name TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )

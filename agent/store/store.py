@@ -2,8 +2,8 @@
 
 One writer, one reader, each used by one thread at a time:
 
-* ``commit``, ``begin_list``, ``stage_list`` and ``tidying`` (each step of it) belong to the
-  writer's thread;
+* ``commit``, ``begin_list``, ``stage_list``, ``name_tag`` and ``tidying`` (each step of
+  it) belong to the writer's thread;
 * ``facts``, ``head``, ``load``, ``decisions``, ``outbox_summary``, ``local_list``, ``list_page``
   belong to the reader's thread, see what was committed before they were called, and never wait for
   the writer;
@@ -53,6 +53,7 @@ from agent.store.security_log import (
     read_queued_count,
     read_security_log,
 )
+from agent.store.tag_names import read_names, write_names
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +179,11 @@ class Store:
             staged = lists.stage(self._database.writer, staging, entries)
         staging.take(staged)
 
+    def name_tag(self, id_tag: str, name: str) -> None:
+        """Give a tag a name, durable when this returns; empty: none. Raises StoreError."""
+        with self._transaction("Cannot write the names of tags"):
+            write_names(self._database.writer, [ListEntry(id_tag, None, name)])
+
     def tidying(self, staging: ListStaging | None = None) -> Iterator[None]:
         """Remove what does not count, of this update or of one that was interrupted, in steps.
 
@@ -225,6 +231,7 @@ class Store:
     operator_actions = _read("Cannot read what operators did", read_operator_actions)
     sessions = _read("Cannot read the charge log", read_sessions)
     session_sums = _read("Cannot read the charge log", read_session_sums)
+    tag_names = _read("Cannot read the names of tags", read_names)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
     grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits)

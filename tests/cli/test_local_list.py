@@ -12,12 +12,12 @@ import pytest
 from agent.__main__ import main
 from agent.app.application import Application
 from agent.app.environment import Environment
-from agent.control.local_list import PAGE_MAX, PIECE_MAX, entry_as_data, entry_of
+from agent.control.local_list import NAME_MAX, PAGE_MAX, PIECE_MAX, entry_as_data, entry_of
 from agent.control.server import LINE_MAX
-from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
 from agent.platform.errors import ControlError
 from agent.store import Store
-from tests.app.box import NOON, box_settings, running_box
+from tests.app.box import CARD, NOON, Box, box_settings, running_box
 
 CONFIG = """
 [charge_point]
@@ -323,17 +323,77 @@ def test_the_largest_piece_fits_into_a_line_of_the_socket():
         "what": "upload",
         "token": "0" * 16,
         "is_first": False,
-        "entries": [entry_as_data('"' * 20, end)] * PIECE_MAX,
+        "entries": [entry_as_data(ListEntry('"' * 20, end, "\U0001f697" * NAME_MAX))] * PIECE_MAX,
     }
     assert len(json.dumps(request)) < LINE_MAX
 
 
 def test_an_entry_comes_back_from_its_plain_data():
     info = IdTagInfo(AuthorizationStatus.BLOCKED, NOON, "P")
-    assert entry_of(entry_as_data("A", info)) == ("A", info)
+    for name in (None, "Anna"):
+        entry = ListEntry("A", info, name)
+        assert entry_of(entry_as_data(entry)) == entry
 
 
 async def test_a_list_that_cannot_be_read_is_told(tmp_path):
     async with running_box(tmp_path) as box:
         with pytest.raises(ControlError, match="Cannot read the local list"):
             await box.do("list", what="show", offset=2**70)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+async def named(box: Box) -> dict[str, str | None]:
+    shown = (await box.do("list", what="show"))["shown"]
+    return {entry["id_tag"]: entry.get("name") for entry in shown}
+
+
+async def test_a_name_stays_with_its_card_whatever_the_central_system_does_to_the_list(tmp_path):
+    async with running_box(tmp_path, LocalAuthListEnabled="true") as box:
+        await box.do("list", what="add", id_tag="04A2B3C4", name=" Anna Berg ")
+        assert await named(box) == {"04A2B3C4": "Anna Berg"}
+        for version, kind, tag in ((5, "Full", "DEADBEEF"), (6, "Differential", "04a2b3c4")):
+            entries = [{"idTag": tag, "idTagInfo": {"status": "Accepted"}}]
+            update = {"listVersion": version, "updateType": kind, "localAuthorizationList": entries}
+            answer = await box.central_system.send_call("SendLocalList", update)
+            assert answer[2] == {"status": "Accepted"}
+        assert await named(box) == {"04a2b3c4": "Anna Berg", "DEADBEEF": None}
+        await box.do("list", what="add", id_tag="04A2B3C4")
+        assert await named(box) == {"04A2B3C4": "Anna Berg", "DEADBEEF": None}
+        assert "Anna" not in str(box.central_system.calls)
+
+
+async def test_a_card_is_named_whoever_owns_the_list_and_whether_it_is_on_it(tmp_path):
+    async with running_box(tmp_path) as box:
+        version = (await box.do("list", what="show"))["version"]
+        await box.do("list", what="name", id_tag=CARD, name="Anna")
+        await box.charge()
+        await asyncio.sleep(10)
+        await box.finish()
+        assert (await box.do("sessions"))[0]["name"] == "Anna"
+        await box.do("list", what="name", id_tag=CARD, name="")
+        assert (await box.do("sessions"))[0]["name"] == ""
+        assert (await box.do("list", what="show"))["version"] == version
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"id_tag": CARD, "name": "x" * 51}, "a name has at most 50 characters"),
+        ({"id_tag": CARD, "name": "a\nb"}, "all of them printable"),
+        ({"id_tag": CARD}, "a name needs an idTag"),
+        ({"id_tag": "", "name": "Anna"}, "a name needs an idTag"),
+    ],
+)
+async def test_what_is_no_name_is_refused(tmp_path, given, words):
+    async with running_box(tmp_path) as box:
+        with pytest.raises(ControlError, match=words):
+            await box.do("list", what="name", **given)
+
+
+def test_list_name_says_what_the_card_is_called_now(config, capsys):
+    assert run(config, "name", "04:A2:B3:C4", "Anna") == 0
+    assert capsys.readouterr().out == "04A2B3C4 is Anna\n"
+    assert run(config, "name", "04A2B3C4", "") == 0
+    assert capsys.readouterr().out == "04A2B3C4 has no name\n"

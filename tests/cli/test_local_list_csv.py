@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.cli.local_list_csv import FILE_BYTES_MAX, MISTAKES_SHOWN_MAX, list_as_csv, read_list_csv
 from agent.control.local_list import expiry_of
-from agent.core.values import AuthorizationStatus, IdTagInfo
+from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
 from agent.platform.errors import ListFileError
 
 ACCEPTED = IdTagInfo(AuthorizationStatus.ACCEPTED)
@@ -18,7 +19,7 @@ END = datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC)
 HEAD = "id_tag,expires_at,parent_id_tag,status\n"
 
 
-def read(text: str, entries_max: int = 1000) -> list[tuple[str, IdTagInfo]]:
+def read(text: str, entries_max: int = 1000) -> list[ListEntry]:
     return read_list_csv(text.encode(), entries_max)
 
 
@@ -31,9 +32,9 @@ def mistakes(text: str, entries_max: int = 1000) -> list[str]:
 def test_every_column_is_read():
     text = HEAD + "04AB,2027-12-31,FLEET,Blocked\n04AC,2027-12-31T23:59:59Z,,\n04AD\n"
     assert read(text) == [
-        ("04AB", IdTagInfo(AuthorizationStatus.BLOCKED, END, "FLEET")),
-        ("04AC", IdTagInfo(AuthorizationStatus.ACCEPTED, END)),
-        ("04AD", ACCEPTED),
+        ListEntry("04AB", IdTagInfo(AuthorizationStatus.BLOCKED, END, "FLEET")),
+        ListEntry("04AC", IdTagInfo(AuthorizationStatus.ACCEPTED, END)),
+        ListEntry("04AD", ACCEPTED),
     ]
 
 
@@ -57,7 +58,7 @@ def test_every_column_is_read():
     ],
 )
 def test_what_spreadsheets_and_people_write_is_read(text):
-    assert read(text) == [("A", ACCEPTED), ("B", ACCEPTED)]
+    assert read(text) == [ListEntry("A", ACCEPTED), ListEntry("B", ACCEPTED)]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ UID = "04A2B3C4D5E6F7"
 def test_a_uid_is_kept_as_the_reader_tells_it(cell: str, form: str, id_tag: str):
     quoted = cell.replace('"', '""')
     (entry,) = read_list_csv(f'id_tag\n"{quoted}"\n'.encode(), 10, form)
-    assert entry[0] == id_tag
+    assert entry.id_tag == id_tag
 
 
 @pytest.mark.parametrize("form", ["decimal", "first4"])
@@ -155,10 +156,27 @@ HOSTILE += ["04:A2:B3:C4", "0x04A2B3C4", "0x1", "123,0", "7.0", "a;b", '="x"', "
 
 @pytest.mark.parametrize("tag", [*HOSTILE, ' "', ",", ";", " lead", "trail ", "a,b", 'q"q'])
 def test_hostile_cells_are_harmless_in_a_spreadsheet_and_come_back_as_they_were(tag):
-    text = list_as_csv([(tag, IdTagInfo(AuthorizationStatus.BLOCKED, END, tag))])
-    cell = text.splitlines()[1].lstrip('"')
-    assert cell[0] not in "=+-@"
-    assert read(text) == [(tag, IdTagInfo(AuthorizationStatus.BLOCKED, END, tag))]
+    entry = ListEntry(tag, IdTagInfo(AuthorizationStatus.BLOCKED, END, tag), tag.strip())
+    text = list_as_csv([entry])
+    for cell in next(csv.reader([text.splitlines()[1]])):
+        assert cell[:1] not in tuple("=+-@")
+    assert read(text) == [entry]
+
+
+def test_a_file_without_the_column_leaves_names_and_an_empty_cell_takes_one_away():
+    assert [entry.name for entry in read("id_tag\nA\n")] == [None]
+    assert [entry.name for entry in read("id_tag,name\nA,\nB,J\u00fcrgen\nC\n")] == [
+        "",
+        "J\u00fcrgen",
+        None,
+    ]
+
+
+@pytest.mark.parametrize("name", ["x" * 51, "a\x1b[0mb", "a\u202eb"])
+def test_a_name_that_is_none_is_named_with_its_line(name):
+    assert mistakes(f"id_tag,name\nA,Anna\nB,{name}\n") == [
+        "line 3: a name has at most 50 characters, all of them printable"
+    ]
 
 
 tags = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20)
@@ -175,7 +193,11 @@ tags |= st.text("0123456789ABCDEFx.,:;'\"= ", min_size=1, max_size=20)
 forms = st.sampled_from(["hex", "decimal", "first4", "hex_colons"])
 
 
-@given(st.lists(st.tuples(tags, infos), unique_by=lambda entry: entry[0].lower()), forms)
+names = st.text(max_size=50).filter(str.isprintable).map(str.strip) | tags.map(str.strip)
+entries = st.builds(ListEntry, tags, infos, names)
+
+
+@given(st.lists(entries, unique_by=lambda entry: entry.id_tag.lower()), forms)
 def test_any_list_comes_back_as_it_was_written(entries, form):
     text = list_as_csv(entries, form)
     assert read_list_csv(text.encode(), 1000, form) == entries

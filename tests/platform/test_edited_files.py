@@ -56,8 +56,9 @@ def test_every_file_that_is_edited_is_read_so(file: Path, write):
     assert _password(MqttSettings(password_file=str(file))) == SECRET
     token = token_from_file(ApiTokenSettings(name="me", secret_file=str(file), scopes=("read",)))
     assert token.digest == digest_of(SECRET)
-    ((id_tag, info),) = read_list_csv(write("id_tag,parent_id_tag\n04A2B3C4,FAMILY\n"), 10)
-    assert (id_tag, info.parent_id_tag) == ("04A2B3C4", "FAMILY")
+    (entry,) = read_list_csv(write("id_tag,parent_id_tag\n04A2B3C4,FAMILY\n"), 10)
+    assert entry.info is not None
+    assert (entry.id_tag, entry.info.parent_id_tag) == ("04A2B3C4", "FAMILY")
 
 
 @editors

@@ -118,7 +118,9 @@ async def a_bench(directory: Path) -> AsyncIterator[Bench]:
 async def test_an_operator_adds_replaces_removes_and_clears(tmp_path):
     async with a_bench(tmp_path) as bench:
         lists = bench.lists
-        assert await lists.add("A", ACCEPTED, CLI) == Outcome(ListStatus.ACCEPTED, 1, 1, 1)
+        assert await lists.put(ListEntry("A", ACCEPTED), CLI) == Outcome(
+            ListStatus.ACCEPTED, 1, 1, 1
+        )
         assert await lists.update(FULL, 5, some("B", "C"), API) == Outcome(
             ListStatus.ACCEPTED, 5, 2, entries_received=2
         )
@@ -185,7 +187,7 @@ async def test_updates_wait_for_each_other_and_too_many_are_refused(tmp_path):
     async with a_bench(tmp_path) as bench:
         bench.writer.is_stuck = True
         tasks = [
-            asyncio.create_task(bench.lists.add(f"T{number}", ACCEPTED, CLI))
+            asyncio.create_task(bench.lists.put(ListEntry(f"T{number}", ACCEPTED), CLI))
             for number in range(WAITING_MAX + 2)
         ]
         await asyncio.sleep(1)
@@ -222,7 +224,7 @@ async def test_closing_gives_up_what_is_under_way_and_takes_nothing_more(tmp_pat
         await closing
         with pytest.raises(asyncio.CancelledError):
             await caller
-        outcome = await bench.lists.add("B", ACCEPTED, CLI)
+        outcome = await bench.lists.put(ListEntry("B", ACCEPTED), CLI)
         assert outcome.detail == "the charge point is going down"
     async with a_bench(tmp_path) as bench:
         assert (await bench.tags(), bench.rows()) == ([], 0)

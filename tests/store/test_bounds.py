@@ -68,8 +68,8 @@ LIVES = {
 }
 # Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (four times), by the connectors (as often),
 # by MaxChargingProfilesInstalled, CertificateStoreMaxLength and StopTransactionMaxMeterValues, by
-# storage.sessions_max (test_charge_log.py), by two years and a number (test_grid_limits.py), and by
-# the steps.
+# storage.sessions_max (test_charge_log.py), by two years and a number (test_grid_limits.py), by
+# list and log (test_tag_names.py), and by the steps.
 OTHERS = {
     "local_list",
     "local_list_version",
@@ -85,6 +85,7 @@ OTHERS = {
     "stop_samples",
     "charge_log",
     "grid_limits",
+    "tag_names",
     "_sqlite_migrations",
 }
 

@@ -23,7 +23,15 @@ from agent.core.commands import (
     SetTransactionId,
 )
 from agent.core.figures import Figures
-from agent.core.values import Boot, StopReason, Transaction, TransactionEnded
+from agent.core.values import (
+    AuthorizationStatus,
+    Boot,
+    IdTagInfo,
+    ListEntry,
+    StopReason,
+    Transaction,
+    TransactionEnded,
+)
 from agent.store import LogLimits, Store
 from agent.store.charge_log import Delivery, SessionFilter, SessionSum
 from tests.store.builders import NOON, START, STOP, TAG, meter_values, numbered_ids, transaction
@@ -170,6 +178,17 @@ def test_sessions_are_chosen_by_their_end_and_by_their_tag_in_any_case(store):
     assert refs(store, id_tag=OTHER, since=NOON + 3 * HOUR) == []
 
 
+def name(store: Store, id_tag: str, name: str) -> None:
+    staging = store.begin_list(is_full=False)
+    store.stage_list(staging, [ListEntry(id_tag, IdTagInfo(AuthorizationStatus.ACCEPTED), name)])
+
+
+def test_a_session_shows_the_name_that_its_tag_has_now(store):
+    store.commit([session(1), session(2, id_tag=OTHER)], NOON)
+    name(store, TAG.lower(), "Anna")
+    assert [found.name for found in store.sessions(10)] == ["", "Anna"]
+
+
 @pytest.fixture
 def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The machine's clock shows German time."""
@@ -192,13 +211,14 @@ def test_sums_are_by_tag_and_by_the_local_month_in_which_the_session_ended(store
         ],
         NOON,
     )
+    name(store, TAG, "Anna")
     assert store.session_sums() == [
-        SessionSum("2026-04", OTHER, 1, 1000),
-        SessionSum("2026-04", TAG, 2, 500),
-        SessionSum("2026-03", TAG, 1, 100),
+        SessionSum("2026-04", OTHER, "", 1, 1000),
+        SessionSum("2026-04", TAG, "Anna", 2, 500),
+        SessionSum("2026-03", TAG, "Anna", 1, 100),
     ]
     assert store.session_sums(SessionFilter(id_tag=OTHER)) == [
-        SessionSum("2026-04", OTHER, 1, 1000)
+        SessionSum("2026-04", OTHER, "", 1, 1000)
     ]
 
 

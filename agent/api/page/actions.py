@@ -15,7 +15,7 @@ from agent.api.tokens import ApiToken, require_scope
 from agent.control.event_log import decision_line
 from agent.core.events import ContactorMended
 from agent.core.id_tag import about_others, mask, tag_as_told
-from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, ListOrigin
+from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, ListEntry, ListOrigin
 from agent.platform.errors import AgentError
 from agent.runtime.local_list_updates import Outcome
 
@@ -134,7 +134,7 @@ class PageActions:
         id_tag = self._as_told(typed) if typed else (await self._decision(fields)).id_tag
         info = IdTagInfo(AuthorizationStatus.ACCEPTED)
         outcome = await self._agent.list_do(
-            lambda lists: lists.add(id_tag, info, ListOrigin.CONTROL_API)
+            lambda lists: lists.put(ListEntry(id_tag, info), ListOrigin.CONTROL_API)
         )
         reader = self._agent.settings.reader
         other = about_others([id_tag], reader.driver, reader.uid_format) if typed else ""

@@ -50,7 +50,7 @@ def test_the_tree_has_every_command_and_what_it_takes():
     tap = by_name["sim tap"]
     assert tap.usage == "sim tap UID [--connector N]"
     assert by_name["token new"].usage == "token new NAME --scopes SCOPES"
-    assert by_name["list"].inner == ("show", "add", "remove", "import", "export")
+    assert by_name["list"].inner == ("show", "add", "name", "remove", "import", "export")
     (wanted,) = (a for a in by_name["sim energy"].arguments if not a.flags)
     assert wanted.choices == ("on", "off")
 
@@ -119,7 +119,7 @@ def test_groff_has_nothing_to_complain_about(tmp_path):
 
 OFFERED = (
     (["sta"], {"status"}),
-    (["list", ""], {"show", "add", "remove", "import", "export"}),
+    (["list", ""], {"show", "add", "name", "remove", "import", "export"}),
     (["list", "show", "--"], {"--limit", "--offset", "--config", "--json"}),
     (["sim", "energy", "o"], {"on", "off"}),
     (["sim", "--connector", "1", "energy", "of"], {"off"}),
