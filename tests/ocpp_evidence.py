@@ -87,6 +87,9 @@ DataTransfer Accepted never it knows no vendor's extensions
 DataTransfer Rejected never it knows no vendor's extensions
 DataTransfer UnknownMessageId never it knows no vendor's extensions
 DataTransfer UnknownVendorId ocpp16/test_incoming_calls.py::test_data_of_a_vendor
+ExtendedTriggerMessage Accepted ocpp16/test_remote_trigger.py::test_the_extended_trigger_of
+ExtendedTriggerMessage NotImplemented ocpp16/test_remote_trigger.py::test_the_extended_trigger_asks
+ExtendedTriggerMessage Rejected ocpp16/test_remote_trigger.py::test_the_extended_trigger_asks
 GetCompositeSchedule Accepted certification/test_smart_charging.py::test_case_066
 GetCompositeSchedule Rejected ocpp16/test_smart_charging.py::test_a_schedule_that_cannot
 GetConfiguration - certification/test_boot_and_configuration.py::test_case_019
@@ -131,7 +134,7 @@ UpdateFirmware - certification/test_firmware.py::test_case_044_1
 
 # Messages of the security white paper that this agent does not have.
 WHITE_PAPER = """
-CertificateSigned ExtendedTriggerMessage GetLog LogStatusNotification SignCertificate
+CertificateSigned GetLog LogStatusNotification SignCertificate
 """
 
 # Keys of the library that this agent does not have, and why.

@@ -37,8 +37,9 @@ can be changed over OCPP, on trial ([connection.md](connection.md)). Root certif
 | sent | BootNotification, Authorize, StartTransaction, MeterValues, StopTransaction, \
 StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNotification, \
 SignedFirmwareStatusNotification, SecurityEventNotification |
-| answered | ChangeAvailability, TriggerMessage, RemoteStartTransaction, RemoteStopTransaction, \
-UnlockConnector, Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
+| answered | ChangeAvailability, TriggerMessage, ExtendedTriggerMessage, \
+RemoteStartTransaction, RemoteStopTransaction, UnlockConnector, \
+Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
 GetLocalListVersion, ReserveNow, CancelReservation, SetChargingProfile, ClearChargingProfile, \
 GetCompositeSchedule, GetDiagnostics, UpdateFirmware, SignedUpdateFirmware, InstallCertificate, \
 GetInstalledCertificateIds, DeleteCertificate, DataTransfer (always `UnknownVendorId`) |

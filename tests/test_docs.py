@@ -52,6 +52,7 @@ CENTRAL_SYSTEM_ACTIONS = {
     "ClearChargingProfile",
     "DataTransfer",
     "DeleteCertificate",
+    "ExtendedTriggerMessage",
     "GetInstalledCertificateIds",
     "InstallCertificate",
     "GetCompositeSchedule",

@@ -35,6 +35,7 @@ STATUSES_RECEIVED = {
     "ClearCache": enums.ClearCacheStatus,
     "ClearChargingProfile": enums.ClearChargingProfileStatus,
     "DataTransfer": enums.DataTransferStatus,
+    "ExtendedTriggerMessage": enums.TriggerMessageStatus,
     "DeleteCertificate": enums.DeleteCertificateStatus,
     "GetInstalledCertificateIds": enums.GetInstalledCertificateStatus,
     "InstallCertificate": enums.CertificateStatus,

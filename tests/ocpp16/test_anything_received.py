@@ -112,6 +112,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "RemoteStopTransaction": {"transactionId": 1000},
     "SendLocalList": {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [ENTRY]},
     "SetChargingProfile": {"connectorId": 1, "csChargingProfiles": PROFILE},
+    "ExtendedTriggerMessage": {"requestedMessage": "StatusNotification", "connectorId": 1},
     "SignedUpdateFirmware": {
         "requestId": 1,
         "firmware": {

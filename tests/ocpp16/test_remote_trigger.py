@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.core.events import LinkPending
+from agent.core.firmware_values import Firmware, FirmwareStep, FirmwareUpdate, Signing
 from agent.core.state import ChargePoint, Charging, Connector
 from agent.core.values import Reading
 from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
@@ -19,6 +20,7 @@ from tests.core.story import NOON, a_charge_point, a_transaction
 from tests.emulators.central_system import Answer, FakeCentralSystem, Silence
 from tests.ocpp16.rig import Rig, accepted, running
 
+EXTENDED = "ExtendedTriggerMessage"
 READ = Reading(1500, NOON, power_w=7400.0)
 PENDING = Answer({"status": "Pending", "currentTime": "2026-03-01T12:00:00Z", "interval": 3000})
 
@@ -37,8 +39,8 @@ def a_rig(state: ChargePoint, diagnostics: str = "Idle") -> Rig:
     return rig
 
 
-async def ask(rig: Rig, message: str, **fields: Any) -> Any:
-    answer = await rig.system.send_call("TriggerMessage", {"requestedMessage": message, **fields})
+async def ask(rig: Rig, message: str, action: str = "TriggerMessage", **fields: Any) -> Any:
+    answer = await rig.system.send_call(action, {"requestedMessage": message, **fields})
     return answer[2]["status"] if answer[0] == 3 else answer[2]
 
 
@@ -99,6 +101,38 @@ async def test_what_is_under_way_is_told_in_the_words_of_the_standard(message: s
     async with accepted(a_rig(a_state(None), diagnostics="Uploading")) as rig:
         assert await ask(rig, message, connectorId=9) == "Accepted"  # no matter of a connector
         assert (await rig.system.received(message)).payload == {"status": status}
+
+
+@pytest.mark.parametrize(
+    ("step", "wanted"),
+    [
+        (FirmwareStep.SIGNATURE_VERIFIED, {"status": "SignatureVerified", "requestId": 7}),
+        (FirmwareStep.INSTALLED, {"status": "Idle"}),
+    ],
+)
+async def test_the_extended_trigger_of_the_firmware_means_the_signed_one(step, wanted):
+    update = FirmwareUpdate("https://a.example/x", NOON, 0, 0, step, signing=Signing(7, "", ""))
+    state = replace(a_state(None), firmware=Firmware(update=update))
+    async with accepted(a_rig(state)) as rig:
+        assert await ask(rig, "FirmwareStatusNotification", EXTENDED) == "Accepted"
+        told = await rig.system.received("SignedFirmwareStatusNotification")
+        assert told.payload == wanted
+        assert await ask(rig, "FirmwareStatusNotification") == "Accepted"
+        assert (await rig.system.received("FirmwareStatusNotification")).payload == {
+            "status": "Idle"
+        }
+
+
+async def test_the_extended_trigger_asks_for_the_same_and_refuses_the_same():
+    async with accepted(a_rig(a_state(READ, None))) as rig:
+        assert await ask(rig, "StatusNotification", EXTENDED, connectorId=1) == "Accepted"
+        assert (await rig.system.received("StatusNotification")).payload["connectorId"] == 1
+        assert await ask(rig, "MeterValues", EXTENDED, connectorId=2) == "Rejected"
+        assert await ask(rig, "BootNotification", EXTENDED) == "Rejected"
+        for unknown in ("DiagnosticsStatusNotification", "Nonsense"):
+            assert await ask(rig, unknown, EXTENDED) == "NotImplemented"
+        answer = await rig.system.send_call(EXTENDED, {})
+        assert answer[2] == "ProtocolError"
 
 
 async def test_a_heartbeat_comes_at_once():

@@ -189,6 +189,10 @@ async def _signed_firmware(pair: Pair) -> None:
     await pair.system.received("SignedFirmwareStatusNotification", 3)
     told = [one["status"] for one in pair.system.of("SignedFirmwareStatusNotification")]
     assert told == ["Downloading", "Downloaded", "SignatureVerified"]  # a session goes on
+    asked = {"requestedMessage": "FirmwareStatusNotification"}
+    assert await ask("ExtendedTriggerMessage", **asked) == "Accepted"
+    again = await pair.system.received("SignedFirmwareStatusNotification", 4)
+    assert again == {"status": "SignatureVerified", "requestId": 7}
     assert await ask("GetInstalledCertificateIds", **of_maker) == "Accepted"
     nobody = dict.fromkeys(("issuerNameHash", "issuerKeyHash", "serialNumber"), "0")
     hashed = {"hashAlgorithm": "SHA256", **nobody}

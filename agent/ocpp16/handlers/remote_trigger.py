@@ -1,8 +1,12 @@
-"""TriggerMessage: the charge point tells what it is asked for (OCPP 1.6, 5.17 and 7.14)."""
+"""TriggerMessage: the charge point tells what it is asked for (OCPP 1.6, 5.17 and 7.14).
+
+ExtendedTriggerMessage of the security white paper is the same with other names in it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from agent.core.state import ChargePoint
@@ -12,17 +16,19 @@ from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocppj.frames import Payload
 from agent.ocppj.incoming_calls import AnswerFirst
 
-# OCPP 1.6, 7.34; the library's own list has those of the security white paper too.
-_KNOWN = frozenset(
-    {
-        "BootNotification",
-        "DiagnosticsStatusNotification",
-        "FirmwareStatusNotification",
-        "Heartbeat",
-        "MeterValues",
-        "StatusNotification",
-    }
-)
+# What may be asked for, and the action that tells it.
+_OF_BOTH = ("BootNotification", "Heartbeat", "MeterValues", "StatusNotification")
+_TOLD: Mapping[str, Mapping[str, str]] = {
+    "TriggerMessage": {  # OCPP 1.6, 7.34; the library's list has those of the white paper too
+        **{name: name for name in _OF_BOTH},
+        "DiagnosticsStatusNotification": "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification": "FirmwareStatusNotification",
+    },
+    "ExtendedTriggerMessage": {
+        **{name: name for name in _OF_BOTH},
+        "FirmwareStatusNotification": "SignedFirmwareStatusNotification",
+    },
+}
 _OF_A_CONNECTOR = ("MeterValues", "StatusNotification")
 
 
@@ -42,8 +48,12 @@ class Teller(Protocol):
 def remote_trigger_handlers(
     link: Teller, account: TriggeredMessages, state: Callable[[], ChargePoint]
 ) -> Mapping[str, Handler]:
-    """The handler of this profile by action."""
-    return {"TriggerMessage": _RemoteTrigger(link, account, state).trigger_message}
+    """The handlers by action."""
+    remote_trigger = _RemoteTrigger(link, account, state)
+    return {
+        "TriggerMessage": partial(remote_trigger.trigger, "TriggerMessage"),
+        "ExtendedTriggerMessage": partial(remote_trigger.trigger, "ExtendedTriggerMessage"),
+    }
 
 
 class _RemoteTrigger:
@@ -54,22 +64,23 @@ class _RemoteTrigger:
         self._account = account
         self._state = state
 
-    async def trigger_message(self, payload: Payload) -> Payload | AnswerFirst:
+    async def trigger(self, action: str, payload: Payload) -> Payload | AnswerFirst:
         requested = payload.get("requestedMessage") if isinstance(payload, dict) else None
-        if isinstance(requested, str) and requested not in _KNOWN:
+        if isinstance(requested, str) and requested not in _TOLD[action]:
             return {"status": "NotImplemented"}  # the schema would call it a bad request
-        payload = check_call("TriggerMessage", payload)
+        payload = check_call(action, payload)
         if requested == "BootNotification":
             return self._boot()
         assert isinstance(requested, str)
         connector_id = payload.get("connectorId") if requested in _OF_A_CONNECTOR else None
         if not self._may_ask(requested, connector_id):
             return {"status": "Rejected"}
-        if not self._account.calls(requested, connector_id):
+        told = _TOLD[action][requested]
+        if not self._account.calls(told, connector_id):
             return {"status": "Rejected"}  # no meter has been read
         return AnswerFirst(
             {"status": "Accepted"},
-            lambda: self._link.tell(self._account.calls(requested, connector_id)),
+            lambda: self._link.tell(self._account.calls(told, connector_id)),
         )
 
     def _boot(self) -> Payload | AnswerFirst:
