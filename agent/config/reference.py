@@ -16,6 +16,7 @@ from agent.config.mistakes import number_text
 from agent.config.reading import default_of, every_setting, range_text, section_name
 from agent.core.configuration import KEYS, Key
 from agent.core.connection_profile import APPROACH_KEYS
+from agent.core.key_meanings import MEANINGS
 
 BEGIN = "<!-- reference: begin (made by agent.config.reference, do not edit) -->"
 END = "<!-- reference: end -->"
@@ -85,10 +86,10 @@ def _default_text(default: Any) -> str:
 
 def _ocpp_row(key: Key) -> tuple[str, ...]:
     default = f"`{key.default.replace(',', ', ')}`" if key.default else "empty"
-    access = (
-        "read-only for the central system" if key.readonly else "the central system may change it"
-    )
-    return f"`{key.name}`", _ocpp_allowed(key), default, access
+    meaning = MEANINGS[key.name]
+    allowed = _ocpp_allowed(key) + (f", in {meaning.unit}" if meaning.unit else "")
+    access = " Read-only for the central system." if key.readonly else ""
+    return f"`{key.name}`", allowed, default, meaning.says + access
 
 
 def _ocpp_allowed(key: Key) -> str:

@@ -61,6 +61,11 @@ class Key:
         """True of a secret: nobody can read it, and it does not stand in Configuration.values."""
         return self.name == PASSWORD
 
+    @property
+    def is_boolean(self) -> bool:
+        """True of a key that is either ``true`` or ``false``."""
+        return self.normalize is _boolean
+
 
 def _boolean(value: str) -> str:
     text = value.strip().lower()
@@ -283,11 +288,26 @@ class Configuration:
         if key.readonly or key.name in self.fixed or key.name in APPROACH_KEYS:
             return self, ChangeStatus.REJECTED, ""
         try:
-            kept = key.normalize(value)
-            _check_beside(key.name, kept, self.values)
+            kept = self._checked(key, value)
         except ValueError:
             return self, ChangeStatus.REJECTED, ""
         return self.with_value(key.name, kept), ChangeStatus.ACCEPTED, kept
+
+    def problem_with(self, name: str, value: str) -> str:
+        """Why a key cannot have this value, in words; empty when it can, or is not known."""
+        key = self._known(name)
+        if key is None:
+            return ""
+        try:
+            self._checked(key, value)
+        except ValueError as problem:
+            return str(problem)
+        return "is read-only" if key.readonly or key.name in self.fixed else ""
+
+    def _checked(self, key: Key, value: str) -> str:
+        kept = key.normalize(value)
+        _check_beside(key.name, kept, self.values)
+        return kept
 
     def with_value(self, name: str, value: str) -> Configuration:
         """The same configuration with one other value, already checked."""

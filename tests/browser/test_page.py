@@ -62,6 +62,21 @@ def test_the_way_of_the_last_card_is_drawn_with_its_times_and_its_end(open_page,
     ended.get_by_text("another card is charging").wait_for()
 
 
+def test_what_is_on_or_off_is_a_switch_with_scripts_blocked_too(chromium, charger):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(charger.url + "/login")
+    page.get_by_label("Token").fill(SECRET)
+    page.get_by_role("button", name="Log in").click()
+    page.goto(charger.url + "/keys?search=LocalPreAuthorize")
+    switch = page.get_by_role("switch", name="LocalPreAuthorize", exact=True)
+    for value, says in (("false", "LocalPreAuthorize is false now."), ("true", "is true now.")):
+        switch.click()
+        page.get_by_text(says).wait_for()
+        assert charger.state.configuration.text("LocalPreAuthorize") == value
+    context.close()
+
+
 def test_remembered_answers_are_forgotten_only_when_asked_once_more(open_page, charger):
     visit = open_page()
     visit.press("A blocked card")

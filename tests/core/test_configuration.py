@@ -12,6 +12,7 @@ from agent.core.configuration import (
     problems_together,
     start_values,
 )
+from agent.core.key_meanings import MEANINGS
 
 BASE = configuration(2, {}, {})
 
@@ -153,6 +154,18 @@ def test_start_values_are_checked_beside_each_other():
         ("ConnectorPhaseRotation", "must name connectors from 0 to 1"),
     ]
     assert problems_together({"ConnectorPhaseRotation": "2.RST"}, connectors=2) == []
+
+
+def test_why_a_value_is_not_taken_is_said_in_words():
+    assert BASE.problem_with("HeartbeatInterval", "soon").startswith("must be a whole number")
+    assert BASE.problem_with("HeartbeatInterval", "60") == ""
+    assert BASE.problem_with("NumberOfConnectors", "1") == "is read-only"
+    assert BASE.problem_with("MadeUpKey", "1") == ""
+
+
+def test_every_key_has_a_meaning():
+    for key in KEYS:
+        assert MEANINGS[key.name].says.endswith("."), key.name
 
 
 def test_an_unknown_key_is_not_supported():

@@ -231,12 +231,21 @@ def test_the_network_can_be_cut_and_mended(charger, browser):
 def test_keys_are_shown_and_changed(charger, browser):
     assert "MeterValueSampleInterval" in browser.get("/keys").text
     assert browser.do("set-key", key="MeterValueSampleInterval", value="33", back="/keys") == (
-        "MeterValueSampleInterval: Accepted"
+        "MeterValueSampleInterval is 33 now."
     )
     assert charger.state.configuration.integer("MeterValueSampleInterval") == 33
     refused = browser.do("set-key", key="MeterValueSampleInterval", value="soon", back="/keys")
-    assert refused == "MeterValueSampleInterval: Rejected"
+    wanted = "must be a whole number from 0 to 86400"
+    assert refused == f"MeterValueSampleInterval was not changed: {wanted}."
     assert charger.state.configuration.integer("MeterValueSampleInterval") == 33
+
+
+def test_keys_say_what_they_mean_and_are_found_by_it(browser):
+    found = browser.get("/keys", search="waits for an ANSWER").text
+    assert re.findall("<h3>(.*?)</h3>", found) == ["MessageTimeout"]
+    assert "<span>s</span>" in found
+    nothing = browser.get("/keys", search="<script>").text
+    assert "No key has “&lt;script&gt;” in its name or meaning." in nothing
 
 
 def test_frames_are_shown_filtered_and_masked(charger, browser):

@@ -13,6 +13,7 @@ from agent.api.page.views import DECISIONS_SHOWN, mark_of
 from agent.api.service import ControlService
 from agent.api.tokens import ApiToken, require_scope
 from agent.control.event_log import decision_line
+from agent.core.configuration import ChangeStatus
 from agent.core.events import ContactorMended
 from agent.core.id_tag import about_others, mask, tag_as_told
 from agent.core.values import AuthorizationStatus, DecisionRecord, IdTagInfo, ListEntry, ListOrigin
@@ -107,7 +108,11 @@ class PageActions:
 
     async def _set_key(self, token: ApiToken, fields: Fields) -> str:
         key, value = fields.get("key", ""), fields.get("value", "")
-        return await self._command(token, "configuration", {"configuration": {key: value}})
+        verdict = await self._command(token, "configuration", {"configuration": {key: value}})
+        if verdict == f"{key}: {ChangeStatus.ACCEPTED.value}":
+            return f"{key} is {value.strip() or 'empty'} now."
+        problem = self._agent.state.configuration.problem_with(key, value)
+        return f"{key} was not changed: {problem}." if problem else verdict
 
     async def _command(self, token: ApiToken, command: str, event: dict[str, Any]) -> str:
         body = {"target": {"charger_id": self._service.charger_id}, "event": event}

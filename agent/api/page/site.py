@@ -196,7 +196,9 @@ class Site:
         return self._shown("tags.html", "Cards", login, token, **tags)
 
     async def _keys(self, request: Request, login: Login, token: ApiToken) -> Response:
-        return self._shown("keys.html", "Keys", login, token, **self._views.keys(token.scopes))
+        wanted = request.query_params.get("search", "")[:FILTER_MAX]
+        keys = self._views.keys(wanted, token.scopes)
+        return self._shown("keys.html", "Keys", login, token, **keys)
 
     async def _frames(self, request: Request, login: Login, token: ApiToken) -> Response:
         wanted = request.query_params.get("filter", "")[:FILTER_MAX]

@@ -15,8 +15,10 @@ from agent.control.snapshot import charge_point_snapshot
 from agent.control.taps import tap_as_data
 from agent.core import faults
 from agent.core.authorization_reasons import Rule
+from agent.core.configuration import CORE, LIST, RESERVATION, SMART
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
+from agent.core.key_meanings import MEANINGS
 from agent.core.state import Connector, Finished
 from agent.core.values import (
     AuthorizationStatus,
@@ -39,6 +41,12 @@ CARDS = (  # what lies beside the simulated reader
     ("DEADBEEF", "a blocked card"),
     ("08C0FFEE", "a card that changes its number"),
 )
+PROFILE_TITLES = {  # the feature profiles that have keys, in the order of the page
+    CORE: "Core",
+    LIST: "Local list of cards",
+    RESERVATION: "Reservations",
+    SMART: "Charging profiles",
+}
 
 Scopes = frozenset[str]
 
@@ -251,10 +259,23 @@ class Views:
             "now": agent.now().utc,
         }
 
-    def keys(self, scopes: Scopes) -> dict[str, Any]:
-        """Every OCPP configuration key."""
+    def keys(self, search: str, scopes: Scopes) -> dict[str, Any]:
+        """Every OCPP configuration key that has the search in its name or meaning, by profile."""
         known, _ = self._agent.state.configuration.look_up(())
-        return {"keys": known, "may_change": "configure" in scopes}
+        found = [
+            (key, value, MEANINGS[key.name])
+            for key, value in known
+            if search.lower() in f"{key.name} {MEANINGS[key.name].says}".lower()
+        ]
+        groups = {
+            title: [one for one in found if one[0].profile == profile]
+            for profile, title in PROFILE_TITLES.items()
+        }
+        return {
+            "groups": {title: keys for title, keys in groups.items() if keys},
+            "search": search,
+            "may_change": "configure" in scopes,
+        }
 
     def frames(self, action: str) -> PagePart:
         """The newest OCPP frames of an action, or of all."""
