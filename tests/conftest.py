@@ -40,6 +40,7 @@ LONGEST = (
     "tests/test_pilot_end_to_end.py",
     "tests/bench/test_benches.py",
     "tests/mqtt/test_mosquitto.py",
+    "tests/mqtt/house/test_home_assistant.py",
     "tests/cli/commissioning/test_acceptance_for_real.py",
     "tests/api/test_vendor_client.py",
     "tests/app/test_daemon.py",

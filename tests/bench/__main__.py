@@ -19,6 +19,7 @@ from tests.bench import (
     bench_decision,
     bench_delivery,
     bench_holds,
+    bench_house,
     bench_idle,
     bench_imports,
     bench_load,
@@ -57,6 +58,7 @@ def main() -> None:
         "api": bench_api.run,
         "page": bench_page.run,
         "bus": bench_bus.run,
+        "house": bench_house.run,
         "imports": bench_imports.run,
     }
     wanted = options.only.split(",") if options.only else list(benches)

@@ -44,10 +44,11 @@ async def _measure(what: str, idle_s: float, with_real_drivers: bool) -> list[tu
             async with started(directory, arguments) as moments:
                 async with asyncio.timeout(START_LIMIT_S):
                     await central_system.received("StatusNotification", 2)
-                return await _watch(moments.process.pid, what, idle_s)
+                return await watch(moments.process.pid, what, idle_s)
 
 
-async def _watch(pid: int, what: str, idle_s: float) -> list[tuple[str, str]]:
+async def watch(pid: int, what: str, idle_s: float) -> list[tuple[str, str]]:
+    """Memory, processor time and wake-ups of a process that has just been brought to this state."""
     await asyncio.sleep(SETTLE_S)
     cpu_s, switches = cpu_seconds(pid), _wake_ups(pid)
     await asyncio.sleep(idle_s)

@@ -23,9 +23,10 @@ from agent.core.connection_profile import (
 from agent.maintenance import check_box
 from agent.store import Store
 from tests.agent_process import LIMIT_S
-from tests.box_config import config_text, write_config
+from tests.box_config import WITH_EVERY_PART, config_text, write_config
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
+from tests.free_port import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,19 @@ def test_a_central_system_that_is_not_there_is_unhealthy(tmp_path, capsys):
     assert verdicts["TCP"] == "fail"
     assert verdicts["boot"] == "skip"
     assert set(answer["findings"][0]) == {"step", "verdict", "words", "then"}
+
+
+@pytest.mark.parametrize("section", ["mqtt", "house"])
+def test_a_broker_that_is_not_there_is_unhealthy_and_named(tmp_path, capsys, section):
+    port, config = free_port(), tmp_path / "config.toml"
+    connector = {**WITH_EVERY_PART, "evse_id": "DE*ABC*E1"}
+    broker = {"enabled": True, "host": "127.0.0.1", "port": port}
+    config.write_text(config_text(tmp_path, connectors=[connector], **{section: broker}))
+    assert main(["doctor", "--config", str(config)]) == 1
+    line = steps(capsys.readouterr().out)["house" if section == "house" else "station bus"]
+    assert line.startswith("FAIL")
+    assert f"127.0.0.1:{port}" in line
+    assert f"are the keys of [{section}] right?" in line
 
 
 @pytest.mark.real_time

@@ -19,7 +19,13 @@ import pytest
 from agent.__main__ import main
 from agent.app.application import Application
 from agent.config.config_file import read_config
-from agent.config.settings import ApiSettings, ApiTokenSettings, CentralSystemSettings, MqttSettings
+from agent.config.settings import (
+    ApiSettings,
+    ApiTokenSettings,
+    CentralSystemSettings,
+    HouseSettings,
+    MqttSettings,
+)
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.maintenance import support_bundle
 from agent.maintenance.bundle_service import PIECE_BYTES
@@ -47,17 +53,29 @@ from tests.store.builders import replace_list
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "a-token-that-is-long-enough"
 MQTT_PASSWORD = "geheimes Wort"
+HOUSE_PASSWORD = "velvet-lantern-orchard"
 GROUP = "FAMILY-OF-0449"
 FREE_TAG = "FREE-FOR-ALL"
 LISTED = "04DEADBEEF4711"
 TAGS = (CARD, OTHER_CARD, GROUP, FREE_TAG, LISTED)
-SECRETS = (KEY, TOKEN, MQTT_PASSWORD, base64.b64encode(b"DEMO-1:" + bytes.fromhex(KEY)).decode())
+SECRETS = (
+    KEY,
+    TOKEN,
+    MQTT_PASSWORD,
+    HOUSE_PASSWORD,
+    base64.b64encode(b"DEMO-1:" + bytes.fromhex(KEY)).decode(),
+)
 
 
 def box_with_secrets(directory: Path) -> Box:
     """A box that has one secret of every kind, and cards in every place."""
     files = {}
-    for name, content in {"key": KEY, "token": TOKEN, "mqtt": MQTT_PASSWORD}.items():
+    for name, content in {
+        "key": KEY,
+        "token": TOKEN,
+        "mqtt": MQTT_PASSWORD,
+        "house": HOUSE_PASSWORD,
+    }.items():
         files[name] = str(directory / name)
         (directory / name).write_text(content + "\n")
     settings = box_settings(directory)
@@ -70,6 +88,7 @@ def box_with_secrets(directory: Path) -> Box:
             tokens=(ApiTokenSettings(name="desk", secret_file=files["token"], scopes=("read",)),)
         ),
         mqtt=MqttSettings(username="box", password_file=files["mqtt"]),
+        house=HouseSettings(username="box", password_file=files["house"]),
         authorization=replace(settings.authorization, free_charging_id_tag=FREE_TAG),
     )
     store = Store.open(settings.storage_path, now=NOON, make_id=lambda: "unused")

@@ -1,13 +1,15 @@
 """Run in an environment of Home Assistant: what it says to discovery messages, in JSON.
 
-On stdin: ``messages`` (topic to text) and ``states`` (topic to text, what the templates read).
-On stdout: its version, and one sentence for each thing that it would not take.
+On stdin: ``messages`` (topic and text) and ``states`` (of several moments, topic to text: what the
+templates read). On stdout, for each message, one sentence for each thing that it would not take.
 """
 
 # mypy: ignore-errors
+import asyncio
 import importlib
 import json
 import logging
+import os
 import sys
 from datetime import datetime
 
@@ -15,7 +17,7 @@ import voluptuous
 from homeassistant.components.mqtt import discovery
 from homeassistant.components.mqtt.abbreviations import ABBREVIATIONS
 from homeassistant.components.sensor import const as sensors
-from homeassistant.const import __version__
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.template import TemplateEnvironment
 
 PREFIX = "homeassistant/"
@@ -44,10 +46,13 @@ def complaints(topic, text, states):
     known = {*taken, *ABBREVIATIONS.values(), "availability_topic"}
     yield from (f"unknown key {name}" for name in content if name not in known)
     yield from about_units(content)
-    if content["state_topic"] not in states:
-        yield f"nothing is told on {content['state_topic']}"
-        return
-    yield from about_value(place["component"], content, states[content["state_topic"]])
+    for moment in states:
+        if content["state_topic"] not in moment:
+            yield f"nothing is told on {content['state_topic']}"
+        else:
+            yield from about_value(place["component"], content, moment[content["state_topic"]])
+    yield from warnings
+    warnings.clear()
 
 
 def about_units(content):
@@ -65,7 +70,7 @@ def about_units(content):
 def about_value(component, content, state):
     template = TemplateEnvironment(None).from_string(content["value_template"])
     value = template.render(value=state, value_json=json.loads(state)).strip()
-    is_number = component == "number" or "unit_of_measurement" in content
+    is_number = component == "number" or content.get("unit_of_measurement")
     wanted = {"binary_sensor": ("ON", "OFF"), "switch": ("ON", "OFF")}
     if value not in wanted.get(component, (value,)):
         yield f"its value is {value!r}"
@@ -83,18 +88,13 @@ def about_value(component, content, state):
         yield f"its value has {len(value)} characters"
 
 
-def main():
+async def main():
     logging.getLogger("homeassistant.components.mqtt").addHandler(Listener())
+    HomeAssistant("/nonexistent")  # its newer versions read templates only beside one
     asked = json.load(sys.stdin)
-    found = [
-        f"{topic}: {complaint}"
-        for topic, text in asked["messages"].items()
-        for complaint in complaints(topic, text, asked["states"])
-    ]
-    unique = {json.loads(text).get("unique_id") for text in asked["messages"].values()}
-    if len(unique) != len(asked["messages"]):
-        found.append("ids are not unique")
-    print(json.dumps({"version": __version__, "complaints": found + warnings}))
+    found = [list(complaints(*message, asked["states"])) for message in asked["messages"]]
+    print(json.dumps(found), flush=True)
+    os._exit(0)  # it has not begun, so it cannot end
 
 
-main()
+asyncio.run(main())

@@ -6,11 +6,10 @@ import asyncio
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.mqtt.house.conftest import CONNECTOR, House, house
+from tests.mqtt.house.conftest import CONNECTOR, house
 from tests.own_environment import python_with
 
 HERE = Path(__file__).parent
@@ -28,8 +27,8 @@ GOOD = {
 }
 
 
-def judged(messages: dict[str, str], states: dict[str, str]) -> dict[str, Any]:
-    """What Home Assistant says."""
+def judged(messages: list[tuple[str, str]], states: list[dict[str, str]]) -> list[list[str]]:
+    """What Home Assistant says to each message."""
     wanted = (HERE / "home_assistant.txt").read_text().splitlines()
     packages = [line for line in wanted if not line.startswith("#")]
     python = python_with("home-assistant", "--no-deps", *packages)
@@ -42,55 +41,54 @@ def judged(messages: dict[str, str], states: dict[str, str]) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: list[list[str]] = json.loads(done.stdout)
     return found
-
-
-def announced(here: House) -> dict[str, str]:
-    return {
-        topic: text
-        for topic, text in here.broker.kept.items()
-        if topic.startswith("homeassistant/")
-    }
 
 
 @pytest.mark.parametrize("connectors", [1, 2])
 async def test_it_takes_every_message_and_every_value(tmp_path, connectors):
     async with house(tmp_path, connectors=connectors) as here:
-        free = dict(here.broker.kept)
+        moments = [dict(here.broker.kept)]
         await here.box.charge()
         await here.until(status="Charging")
         await asyncio.sleep(60)
-        charging = dict(here.broker.kept)
+        moments.append(dict(here.broker.kept))
+        await here.limit("0")
+        await here.until(status="SuspendedEVSE")
+        moments.append(dict(here.broker.kept))
         await here.box.do("sim", lever="fault", name="door")
         await here.until(status="Faulted")
-        for states in (free, charging, dict(here.broker.kept)):
-            found = judged(announced(here), states)
-            assert found["complaints"] == []
-        assert len(announced(here)) > 10 * connectors
+        moments.append(dict(here.broker.kept))
+    announced = [item for item in moments[0].items() if item[0].startswith("homeassistant/")]
+    assert len(announced) > 15 * connectors
+    assert judged(announced, moments) == [[]] * len(announced)
+    ids = {json.loads(text)["unique_id"] for _, text in announced}
+    assert len(ids) == len(announced)
 
 
-@pytest.mark.parametrize(
-    ("topic", "change"),
-    [
-        ("homeassistant/sensor/x/a+b/config", {}),
-        ("homeassistant/sensor/x/p/config", {"device_class": "horse_power"}),
-        ("homeassistant/sensor/x/p/config", {"unit_of_measurement": "kWh"}),
-        ("homeassistant/sensor/x/p/config", {"unknown_key": 1}),
-        ("homeassistant/sensor/x/p/config", {"state_topic": "x/+/state"}),
-        ("homeassistant/sensor/x/p/config", {"state_topic": "elsewhere"}),
-        ("homeassistant/sensor/x/p/config", {"value_template": "{{ value_json.power_w"}),
-        ("homeassistant/binary_sensor/x/p/config", {}),
-    ],
-)
-def test_it_complains_of_what_is_wrong(topic, change):
-    states = {"x/state": '{"power_w": 7360.0}'}
-    assert judged({topic: json.dumps({**GOOD, **change})}, states)["complaints"] != []
+TOPIC = "homeassistant/sensor/x/p/config"
+WRONG = [
+    ("homeassistant/sensor/x/a+b/config", {}),
+    (TOPIC, {"device_class": "horse_power"}),
+    (TOPIC, {"unit_of_measurement": "kWh"}),
+    (TOPIC, {"state_class": "total_increasing"}),
+    (TOPIC, {"unknown_key": 1}),
+    (TOPIC, {"state_topic": "x/+/state"}),
+    (TOPIC, {"state_topic": "elsewhere"}),
+    (TOPIC, {"value_template": "{{ value_json.power_w"}),
+    (
+        TOPIC,
+        {"value_template": "{{ 'x' * 300 }}", "unit_of_measurement": None, "state_class": None},
+    ),
+    ("homeassistant/binary_sensor/x/p/config", {"device_class": "plug"}),
+]
 
 
-def test_it_does_not_complain_of_what_is_right():
-    messages = {"homeassistant/sensor/x/p/config": json.dumps(GOOD)}
-    assert judged(messages, {"x/state": '{"power_w": 7360.0}'})["complaints"] == []
+def test_it_complains_of_each_thing_that_is_wrong_and_of_nothing_else():
+    messages = [(topic, json.dumps({**GOOD, **change})) for topic, change in [(TOPIC, {}), *WRONG]]
+    right, *wrong = judged(messages, [{"x/state": '{"power_w": 7360.0}'}])
+    assert right == []
+    assert [topic for (topic, _), found in zip(WRONG, wrong, strict=True) if not found] == []
 
 
 async def test_the_energy_dashboard_gets_a_register_in_kwh_that_only_grows(tmp_path):

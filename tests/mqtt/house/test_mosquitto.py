@@ -15,6 +15,7 @@ from typing import Any
 import aiomqtt
 import pytest
 
+from agent.cli.status_view import status_lines
 from agent.config.settings import HouseSettings
 from agent.mqtt.broker import BrokerError, ClientConfig, connected
 from agent.mqtt.check_broker import problem_with
@@ -125,6 +126,31 @@ def examples() -> list[tuple[str, str]]:
 async def plug(charger: Charger) -> None:
     assert charger.board.simulation is not None
     charger.board.simulation.plug(1)
+
+
+@needs_mosquitto
+def test_status_and_metrics_say_whether_the_broker_is_there(broker, tmp_path):
+    with charger_on(broker, tmp_path) as charger:
+        assert charger.application is not None
+        actions, figure = (
+            charger.application.actions,
+            'chargepoint_broker_connected{broker="house"}',
+        )
+
+        def until_connected(wanted: bool) -> dict[str, Any]:
+            for _ in range(round(PATIENCE_S / 0.02)):
+                status: dict[str, Any] = charger.run(actions["status"]({}))
+                if status["house"]["connected"] is wanted:
+                    return status
+                charger.run(asyncio.sleep(0.02))
+            raise AssertionError(status["house"])
+
+        until_connected(True)
+        assert f"{figure} 1.0" in charger.get("/metrics").text
+        broker.stop()
+        lines = status_lines(until_connected(False))
+        assert f"{figure} 0.0" in charger.get("/metrics").text
+        assert f"house        no broker at 127.0.0.1:{broker.port}" in lines
 
 
 @needs_mosquitto
