@@ -118,12 +118,12 @@ def _loaded(der: bytes) -> Loaded:
         ) from None
     try:
         certificate = x509.load_der_x509_certificate(der)
-        _key(certificate), _signature_hash(certificate), _says_no_authority(certificate)
+        for read in (_key, _signature_hash, _says_no_authority):
+            read(certificate)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
     except _problems() as problem:
-        raise CertificateUnusable(
-            f"it cannot be read as a certificate ({_kind(problem)})"
-        ) from None
+        kind = type(problem).__name__
+        raise CertificateUnusable(f"it cannot be read as a certificate ({kind})") from None
     return certificate
 
 
@@ -134,10 +134,6 @@ def _problems() -> tuple[type[Exception], ...]:
 
     own = (InvalidSignature, UnsupportedAlgorithm, DuplicateExtension, InvalidVersion)
     return (*own, ValueError, TypeError, ssl.SSLError)
-
-
-def _kind(problem: Exception) -> str:
-    return type(problem).__name__
 
 
 def _root(certificate: Loaded, issuer_pem: str) -> RootCertificate:

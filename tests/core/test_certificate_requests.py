@@ -241,6 +241,12 @@ def test_a_fallback_that_is_left_alone_is_the_present_one_again():
     assert of(SaveRoot, commands) == [SaveRoot(left)]
 
 
+def test_of_several_present_roots_only_the_signer_becomes_the_fallback():
+    story = checked(A, B)  # from before the check was switched on
+    install(story, C, signed_by=(B,))
+    assert installed(story) == (A, replace(B, is_fallback=True), C)
+
+
 def test_a_manufacturers_root_needs_no_signature_of_the_present_root():
     assert status(install(checked(A, by=A), a_root("M", MANUFACTURER))) == "Accepted"
 

@@ -107,10 +107,12 @@ def test_a_clock_that_nobody_trusts_warns_of_nothing():
 def test_each_certificate_is_watched_once_and_named():
     leaf = Certificate("leaf", "cs", BEGIN, END)
     both = InstalledRoot(MANUFACTURER, A.certificate)
-    known = Certificates((A, both, OF_FACTORY), (leaf, A.certificate))
+    own = Certificate("own", "CP-1", BEGIN, END)
+    known = Certificates((A, both, OF_FACTORY), (leaf, A.certificate), own)
     assert [(what, c.fingerprint) for what, c in known.watched()] == [
         ("the central system's own", "leaf"),
         ("authority of the central system", "a"),
+        ("this box's own", "own"),
         ("installed ManufacturerRootCertificate", "m"),
     ]
 

@@ -106,6 +106,24 @@ def test_a_password_has_worked_once_the_connection_is_open():
     assert of(SaveConnectionProfiles, commands) == [SaveConnectionProfiles(known)]
 
 
+@pytest.mark.parametrize("profile", [0, 3])
+def test_a_password_without_a_use_is_kept_and_leaves_the_link_alone(profile):
+    way = ConnectionProfile("wss://old.example/ocpp", profile)
+    story = a_story(ConnectionProfiles(way))
+    change(story, PASSWORD, HEX)
+    known = story.state.approaches
+    assert (known.settled.password, known.trial) == (HEX, None)
+    assert known.wanted.as_used == way
+
+
+@pytest.mark.parametrize("value", ["0", "1", "2", "3"])
+def test_profile_3_comes_and_goes_by_the_file_only(value):
+    story = a_story(ConnectionProfiles(ConnectionProfile("wss://old.example/ocpp", 3)))
+    assert change(story, PROFILE, value) == [Reply("r1", "Rejected")]
+    lower = a_story(ConnectionProfiles(ConnectionProfile("wss://a.example", 2, HEX)))
+    assert change(lower, PROFILE, "3") == [Reply("r1", "Rejected")]
+
+
 def test_another_central_system_has_to_accept_the_box_first():
     story = moving()
     story.tell(LinkOpened(NEW))
