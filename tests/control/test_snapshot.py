@@ -11,6 +11,7 @@ import pytest
 from agent.cli.status_view import status_lines
 from agent.control.snapshot import charge_point_snapshot, outbox_as_data
 from agent.core import events as ev
+from agent.core.certificates import Certificates
 from agent.core.firmware_values import (
     PLAIN_STATUSES,
     VERIFIED,
@@ -35,6 +36,7 @@ from tests.core.story import (
     reading,
     tap,
 )
+from tests.core.test_certificates import a_root
 from tests.core.test_connector_situation import SITUATIONS, faulty_pilot, too_hot
 
 INVALID = IdTagInfo(AuthorizationStatus.INVALID)
@@ -174,3 +176,19 @@ def test_what_becomes_of_an_update_is_told_until_it_is_installed(step: FirmwareS
     assert bool(shown) is (step is not FirmwareStep.INSTALLED)
     assert "update" in snapshot["firmware"] or not shown
     assert "geheim" not in json.dumps(snapshot)
+
+
+def test_every_certificate_is_there_and_the_terminal_shows_those_near_their_end():
+    ends = NOON + timedelta(days=6)  # in the last tenth of its life
+    known = Certificates((a_root("A"), a_root("B", end=ends)))
+    state = replace(a_charge_point(), certificates=known)
+    snapshot = charge_point_snapshot(state, at(0))
+    assert [(one["subject"], one["ends_soon"]) for one in snapshot["certificates"]] == [
+        ("A", False),
+        ("B", True),
+    ]
+    assert snapshot["certificates"][1]["ends_at"] == "2026-03-07T12:00:00+00:00"
+    status = {**snapshot, "link": {"url": ""}, "outbox": {"problem": "-"}, "simulated": False}
+    (line,) = [line for line in status_lines(status) if line.startswith("certificate")]
+    assert line.startswith("certificate  installed CentralSystemRootCertificate ends 2026-03-07")
+    assert line.endswith(": B")
