@@ -16,6 +16,7 @@ from agent.control.services import Services
 from agent.control.snapshot import outbox_now
 from agent.core.commands import Command, ParkMessage, QueueMessage, RecordDecision, Reply
 from agent.core.events import Event, RequestNotTaken
+from agent.core.security_event_values import SecurityEventSeen, SecurityEventType
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
 from agent.core.values import (
@@ -163,6 +164,13 @@ class AgentBridge:
     def note_refusal(self, refusal: RequestNotTaken) -> None:
         """Keep why something was refused here."""
         self._services.runtime.post(refusal)
+
+    def note_failed_login(self, address: str) -> None:
+        """Keep that a token came which is not known."""
+        text = f"page or control API: an unknown token from {address or 'nowhere'}"
+        self._services.runtime.post(
+            SecurityEventSeen(SecurityEventType.MAINTENANCE_LOGIN_FAILED, text)
+        )
 
     async def pull(self, lever: Callable[[SimulationControls], None]) -> None:
         """Pull a lever of the simulated world. Raises ValueError as the lever does."""

@@ -28,7 +28,9 @@ def make_server(
     for name in ("uvicorn", "uvicorn.error"):  # its sentences are not for the person at the box
         logging.getLogger(name).setLevel(logging.ERROR)
     service = ControlService(agent)
-    authenticator = Authenticator(known_tokens, limits, asyncio.get_running_loop().time)
+    authenticator = Authenticator(
+        known_tokens, limits, asyncio.get_running_loop().time, agent.note_failed_login
+    )
     middleware = AccessMiddleware(build_app(service), authenticator, limits)
     app: App = middleware
     closers: list[Callable[[], Awaitable[None]]] = [service.queue.close]

@@ -224,9 +224,15 @@ class Authenticator:
     """Finds the token whose text a request or a login shows."""
 
     def __init__(
-        self, known_tokens: KnownTokens, limits: RequestLimits, now_s: Callable[[], float]
+        self,
+        known_tokens: KnownTokens,
+        limits: RequestLimits,
+        now_s: Callable[[], float],
+        failed: Callable[[str], None] = lambda address: None,
     ) -> None:
+        """``failed`` hears from which address a token came that is not known."""
         self._known_tokens = known_tokens
+        self._failed = failed
         self._guesses = Guesses(limits, now_s)
 
     async def admit(self, headers: Mapping[bytes, bytes], address: str) -> ApiToken:
@@ -241,6 +247,7 @@ class Authenticator:
         """The token with this text. Raises Refused: 401, or 429 after a while."""
         token = self._known_tokens.with_text(text)
         if token is None:
+            self._failed(address)
             await self._guesses.wrong(address)
             raise _unauthorized("The bearer token is not known.")
         return token

@@ -19,6 +19,7 @@ from agent.cli.grid_limits import add_grid_limits_command
 from agent.cli.local_list import add_list_command
 from agent.cli.manual.command import add_manual_commands
 from agent.cli.manual.tree import offered
+from agent.cli.security_log import add_security_log_command
 from agent.cli.self_test import add_self_test_commands
 from agent.cli.sessions import add_sessions_command
 from agent.cli.support_bundle import add_support_command
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("--limit", type=int, default=10, metavar="N", help="how many (10)")
     add_grid_limits_command(commands, common)
     add_sessions_command(commands, common)
+    add_security_log_command(commands, common)
     add_list_command(commands, common)
     add_init_command(commands, common)
     add_acceptance_command(commands, common)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent.control.event_log import decision_line
+from agent.control.security_log import SecurityLogActions
 from agent.control.server import Action
 from agent.control.services import Services
 from agent.control.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
@@ -50,6 +51,7 @@ class ControlActions:
             "grid-limits": self._grid_limits,
             "skip-delay": self._skip_delay,
             "sim": self._sim,
+            **SecurityLogActions(self._services).by_name(),
         }
 
     async def status(self, request: Mapping[str, Any]) -> dict[str, Any]:

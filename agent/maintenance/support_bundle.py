@@ -33,6 +33,7 @@ _CONTENTS = {
     "config.toml": "the configuration file as it is written",
     "keys.json": "the OCPP configuration keys",
     "decisions.json": "the last card decisions with their reasons",
+    "security-log.json": "what happened to the security of the box, and whether the log is whole",
     "queue.json": "what waits for the central system, what was parked, what people did about it",
     "log.txt": "the last lines of the log since the agent started",
     "frames.txt": "the last messages to (>) and from (<) the central system",
@@ -150,6 +151,10 @@ def _makers(sources: Sources, look: Look) -> dict[str, Callable[[], Any]]:
         settings = sources.settings
         makers["settings.json"] = lambda: dataclasses.asdict(settings)
     makers["decisions.json"] = lambda: _decisions(look, window)
+    makers["security-log.json"] = lambda: {
+        "problem": look.security_log_problem,
+        "lines": look.security_log,
+    }
     makers["queue.json"] = lambda: _queue(look)
     makers["database.json"] = lambda: _database(look)
     makers["self-test.json"] = lambda: _self_test(sources.storage)

@@ -21,6 +21,7 @@ from agent.core.connection_profile import (
     is_same_place,
 )
 from agent.core.events import AuthorizeFailed, LinkLost
+from agent.core.security_event_values import SecurityEventSeen
 from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
@@ -31,6 +32,7 @@ from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
 from agent.ocppj.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
 from agent.ocppj.connection_attempts import ConnectionAttempts
 from agent.ocppj.frames import Payload
+from agent.ocppj.security_findings import types_of
 from agent.ocppj.websocket import OpenWebSocket, WebSocket
 from agent.platform.errors import CallFailed, LinkError
 from agent.platform.redaction import shown_url
@@ -213,6 +215,9 @@ class CentralSystemLink:
             return await self._talk(websocket, profile, failed)
         except LinkError as problem:
             sentence = self._named(str(problem), profile)
+            if sentence != self._last_problem:
+                for kind in types_of(problem.__cause__):
+                    self._inbox.post(SecurityEventSeen(kind, sentence))
         except Exception:
             # It may lie in the address, and that comes from outside: the old way must stay open.
             logger.exception("The attempt to reach the central system failed")

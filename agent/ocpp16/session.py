@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from agent.core.security_event_values import SecurityEventSeen, SecurityEventType
 from agent.ocpp16.dispatch import Dispatch, Handler
 from agent.ocpp16.registration import Registration
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session_context import SessionContext
 from agent.ocpp16.version import parse
 from agent.ocppj.connection import Connection
-from agent.ocppj.frames import BadCall, Call, CallError, CallResult, Frame
+from agent.ocppj.frames import BadCall, BadFrame, Call, CallError, CallResult, Frame
 from agent.ocppj.incoming_calls import IncomingCalls
 from agent.ocppj.websocket import WebSocket
 from agent.platform.errors import LinkError
@@ -48,7 +49,10 @@ class Session:
             context.off_loop,
             lambda: context.configuration().profiles,
         )
-        self._incoming = IncomingCalls(dispatch.respond, dispatch.may_answer, self.sender.send)
+        self._post = context.inbox.post
+        self._incoming = IncomingCalls(
+            dispatch.respond, dispatch.may_answer, self.sender.send, self._note_repeated
+        )
         self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.has_left = False
 
@@ -94,8 +98,19 @@ class Session:
         match frame:
             case CallResult() | CallError():
                 self.sender.pending_call.resolve(frame)
-            case Call() | BadCall():
+            case Call():
                 self._incoming.take(frame)
+            case BadCall():
+                self._note(SecurityEventType.INVALID_MESSAGES, frame.description)
+                self._incoming.take(frame)
+            case BadFrame():
+                self._note(SecurityEventType.INVALID_MESSAGES, frame.problem)
+
+    def _note_repeated(self, action: str) -> None:
+        self._note(SecurityEventType.ATTEMPTED_REPLAY_ATTACKS, f"{action} came a second time")
+
+    def _note(self, kind: SecurityEventType, what: str) -> None:
+        self._post(SecurityEventSeen(kind, f"from the central system: {what}"))
 
 
 async def _until_one_fails(*works: Coroutine[Any, Any, None]) -> None:

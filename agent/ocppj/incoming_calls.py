@@ -12,6 +12,7 @@ from typing import Any
 from agent.ocppj.frames import BadCall, Call, CallRefused, Payload, error_text, result_text
 from agent.platform.bounds import BoundedMap
 from agent.platform.errors import LinkError
+from agent.platform.redaction import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ AT_ONCE_MAX = 64  # a third of a second of a central system that asks 200 times 
 LARGE_AT_ONCE_MAX = 4  # of those that may take 2 MiB each
 _TASKS_MAX = 2 * AT_ONCE_MAX  # those beyond AT_ONCE_MAX only say that there are too many
 _ANSWERS_KEPT_MAX = 50
+_ACTION_MAX = 50  # characters of an action that are shown
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +40,17 @@ class IncomingCalls:
         respond: Callable[[Call], Awaitable[Payload | AnswerFirst]],
         may_answer: Callable[[], bool],
         send: Callable[[str], Awaitable[None]],
+        repeated: Callable[[str], None] = lambda action: None,
     ) -> None:
         """``respond`` raises CallRefused for what is answered with a CALLERROR.
 
-        ``may_answer`` is False while a call gets no answer at all.
+        ``may_answer`` is False while a call gets no answer at all. ``repeated`` hears of each call
+        that came before under its id.
         """
         self._respond = respond
         self._may_answer = may_answer
         self._send = send
+        self._repeated = repeated
         self._tasks: set[asyncio.Task[Any]] = set()
         self._in_work: dict[str, bool] = {}  # by id, whether it is a large one
         self._answers = BoundedMap[str, tuple[int, str]](_ANSWERS_KEPT_MAX)
@@ -62,6 +67,7 @@ class IncomingCalls:
         if call.unique_id in self._in_work:
             self._refuse(call, "a call with this id is still in work")
         elif known is not None and known[0] == _fingerprint(call):
+            self._repeated(one_line(call.action, _ACTION_MAX))
             self._start(self._reply(known[1]))
         elif self._has_enough(call):
             self._refuse(call, "too many calls at once")

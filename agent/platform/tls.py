@@ -134,7 +134,7 @@ def check_certificate(certificate_file: str, key_file: str) -> None:
 
 
 def _why_unfit(problem: ssl.SSLError) -> str:
-    if _reason(problem) == "KEY_VALUES_MISMATCH":
+    if reason_of(problem) == "KEY_VALUES_MISMATCH":
         return "the key is not that of the certificate"
     return "a certificate and its key in PEM form are wanted, without a passphrase"
 
@@ -156,7 +156,7 @@ def explain_tls(
     # Python 3.11.2 takes an end within the handshake for an orderly one.
     if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return cut_off(host, shows_certificate)
-    reason = _reason(problem)
+    reason = reason_of(problem)
     if reason in _NO_TLS:
         return f"{host} does not speak TLS on this port: is it the right port?"
     if _ABOUT_OUR_CERTIFICATE.search(reason):
@@ -187,7 +187,7 @@ def cut_off(host: str, shows_certificate: bool = False) -> str:
     )
 
 
-def _reason(problem: ssl.SSLError) -> str:
+def reason_of(problem: ssl.SSLError) -> str:
     """OpenSSL's name of it; where Python does not give that, OpenSSL's words in the same form."""
     named = getattr(problem, "reason", None)
     return named or _FRAME.sub("", str(problem)).upper().replace(" ", "_") or "no reason given"

@@ -39,6 +39,7 @@ from agent.store.reading import (
     read_operator_actions,
     read_outbox_summary,
 )
+from agent.store.security_log import read_broken_chain, read_security_log
 
 SQLITE_VERSION = sqlite3.sqlite_version
 DECISIONS_SHOWN = 200
@@ -66,6 +67,8 @@ _COUNTED = (
     "deeds",
     "local_list",
     "outbox",
+    "security_log",
+    "security_queue",
     "tag_names",
     "transactions",
 )
@@ -82,6 +85,8 @@ class Look:
     decisions: list[DecisionRecord] = field(default_factory=list)  # newest first
     operator_actions: list[tuple[datetime, str]] = field(default_factory=list)
     outbox: OutboxSummary | None = None
+    security_log: list[dict[str, object]] = field(default_factory=list)  # oldest first
+    security_log_problem: str = ""  # where it was changed
     configuration: dict[str, str] = field(default_factory=dict)  # keys that were changed
     tags: list[str] = field(default_factory=list)  # every idTag that it holds: to look for them
     passwords: list[str] = field(default_factory=list)  # of the central system: to look for them
@@ -232,6 +237,12 @@ def _memories(reader: sqlite3.Connection, look: Look) -> None:
     look.operator_actions = read_operator_actions(reader, ACTIONS_SHOWN)
 
 
+def _security(reader: sqlite3.Connection, look: Look) -> None:
+    lines = read_security_log(reader)
+    look.security_log = [line.as_data for line in lines]
+    look.security_log_problem = read_broken_chain(reader)
+
+
 def _outbox(reader: sqlite3.Connection, look: Look) -> None:
     look.outbox = read_outbox_summary(reader)
 
@@ -256,6 +267,7 @@ _READERS: tuple[tuple[_Read, str], ...] = (
     (_tags, "The cards"),
     (_passwords, "The passwords"),
     (_memories, "The decisions"),
+    (_security, "The security log"),
     (_outbox, "The outbox"),
     (_keys, "The configuration keys"),
     (_rows, "The number of rows"),

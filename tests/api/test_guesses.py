@@ -204,3 +204,16 @@ async def test_who_repeats_much_makes_no_others_command_happen_twice():
     done.clear()
     await answers.once("quiet", "/x", b"quiet-key", b"", perform)
     assert done == []
+
+
+@pytest.mark.parametrize("on_page", [False, True])
+def test_a_wrong_token_is_a_failed_login_in_the_security_log_and_is_not_shown(charger, on_page):
+    guess(charger, on_page, 1.0)
+    services = charger.application.services
+
+    async def recorded() -> list[str]:
+        await services.runtime.journal.wait_until_written(5.0)
+        lines = await services.threads.read(services.store.security_log)
+        return [one.tech_info for one in lines if one.type == "MaintenanceLoginFailed"]
+
+    assert charger.run(recorded())[-1] == "page or control API: an unknown token from 127.0.0.1"

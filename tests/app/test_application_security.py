@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 from agent.core.security_events import DISABLED
-from agent.platform.errors import LinkError, StoreFull
+from agent.platform.errors import ControlError, LinkError, StoreFull
 from tests.app.box import Box, box_settings, running_box
 from tests.emulators.central_system import Error, FakeCentralSystem, Silence
 
@@ -158,3 +162,104 @@ async def test_a_disk_that_fills_up_is_told(tmp_path: Path):
     await box.central_system.received(ACTION, 2)
     assert told(box.central_system) == ["StartupOfTheDevice", "MemoryExhaustion"]
     await box.die()
+
+
+# --- what is seen outside the core ----------------------------------------------------------------
+
+
+async def recorded(box: Box) -> list[tuple[str, str]]:
+    """Type and techInfo of each line, without the startup."""
+    lines = (await box.do("security-log", order="show"))["lines"]
+    return [(one["type"], one["techInfo"]) for one in lines][1:]
+
+
+@pytest.mark.parametrize("frame", ["{", "[9]", '["x"]', '[2,"id-1","Reset"]'])
+async def test_a_message_that_is_none_is_recorded(tmp_path, frame):
+    async with running_box(tmp_path) as box:
+        await box.central_system.received(ACTION)
+        await box.central_system.wires[-1].other.send(frame)
+        await asyncio.sleep(1)
+        ((kind, text),) = await recorded(box)
+        assert kind == "InvalidMessages"
+        assert text.startswith("from the central system: ")
+
+
+async def test_a_call_that_comes_a_second_time_is_answered_and_recorded(tmp_path):
+    async with running_box(tmp_path) as box:
+        system = box.central_system
+        await system.received(ACTION)
+        call = '[2,"same-id","ClearCache",{}]'
+        first = await system.answer_to("same-id", call)
+        assert await system.answer_to("same-id", call) == first
+        text = "from the central system: ClearCache came a second time"
+        assert await recorded(box) == [("AttemptedReplayAttacks", text)]
+
+
+def _tls(kind: type[ssl.SSLError], reason: str) -> ssl.SSLError:
+    return kind(1, f"[SSL: {reason}] {reason.lower()} (_ssl.c:1006)")
+
+
+@pytest.mark.parametrize(
+    ("problem", "types"),
+    [
+        (
+            _tls(ssl.SSLCertVerificationError, "CERTIFICATE_VERIFY_FAILED"),
+            ["InvalidCentralSystemCertificate", "CentralSystemFailedToAuthenticate"],
+        ),
+        (_tls(ssl.SSLError, "TLSV1_ALERT_PROTOCOL_VERSION"), ["InvalidTLSVersion"]),
+        (_tls(ssl.SSLError, "UNSUPPORTED_PROTOCOL"), ["InvalidTLSVersion"]),
+        (_tls(ssl.SSLError, "SSLV3_ALERT_HANDSHAKE_FAILURE"), ["InvalidTLSCipherSuite"]),
+        (InvalidStatus(Response(401, "", Headers())), ["FailedToAuthenticateAtCentralSystem"]),
+        (InvalidStatus(Response(403, "", Headers())), ["FailedToAuthenticateAtCentralSystem"]),
+        (InvalidStatus(Response(404, "", Headers())), []),
+        (ConnectionRefusedError(), []),
+    ],
+)
+async def test_a_connection_that_fails_for_security_is_recorded_once_in_a_row(
+    tmp_path, problem, types
+):
+    box = Box(box_settings(tmp_path, "wss://central.test/ocpp"))
+    box.central_system.refuse_always = problem
+    await box.start()
+    await asyncio.sleep(600)
+    found = await recorded(box)
+    assert [kind for kind, _ in found] == types
+    assert all("central.test" in text for _, text in found)
+    await box.die()
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+async def test_the_log_is_shown_verified_and_cleared_over_the_control_socket(tmp_path):
+    async with running_box(tmp_path) as box:
+        await box.central_system.received(ACTION)
+        await box.do("sim", lever="fault", name="door")
+        await box.central_system.received(ACTION, 2)
+        lines = (await box.do("security-log", order="show"))["lines"]
+        assert [one["type"] for one in lines] == ["StartupOfTheDevice", "TamperDetectionActivated"]
+        later = (await box.do("security-log", order="show", since="2026-03-02"))["lines"]
+        assert later == []
+        assert await box.do("security-log", order="verify") == {"problem": ""}
+        await box.do("security-log", order="clear")
+        ((kind, text),) = [
+            (one["type"], one["techInfo"])
+            for one in (await box.do("security-log", order="show"))["lines"]
+        ]
+        assert (kind, text) == ("SecurityLogWasCleared", "by a person at the box")
+        assert await box.do("security-log", order="verify") == {"problem": ""}
+        await box.central_system.received(ACTION, 3)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"order": "show", "since": "yesterday"}, "'yesterday' is no date"),
+        ({"order": "burn"}, "cannot be 'burn'"),
+        ({}, "cannot be None"),
+    ],
+)
+async def test_what_cannot_be_done_with_the_log_is_said(tmp_path, request_, words):
+    async with running_box(tmp_path) as box:
+        with pytest.raises(ControlError, match=words):
+            await box.do("security-log", **request_)

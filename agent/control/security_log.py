@@ -1,0 +1,54 @@
+"""What the control socket can do with the security log: show it, verify its chain, empty it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.control.server import Action
+from agent.control.services import Services
+from agent.core.security_event_values import ClearSecurityLogRequested
+from agent.platform.errors import ControlError
+from agent.runtime.journal import FRESH_S
+
+
+class SecurityLogActions:
+    """The action ``security-log`` with its orders; each returns plain data."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def by_name(self) -> Mapping[str, Action]:
+        """The action under the name that a request uses."""
+        return {"security-log": self._do}
+
+    async def _do(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        services = self._services
+        match request.get("order"):
+            case "show":
+                since = _since(request.get("since"))
+                await services.runtime.journal.wait_until_written(FRESH_S)
+                lines = await services.threads.read(services.store.security_log, since)
+                return {"lines": [line.as_data for line in lines]}
+            case "verify":
+                await services.runtime.journal.wait_until_written(FRESH_S)
+                problem = await services.threads.read(services.store.security_log_problem)
+                return {"problem": problem}
+            case "clear":
+                await services.runtime.request(
+                    lambda request_id: ClearSecurityLogRequested(request_id, "a person at the box")
+                )
+                return {}
+            case other:
+                raise ControlError(f"the security log cannot be {other!r}")
+
+
+def _since(text: object) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        since = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise ControlError(f"{text!r} is no date, as 2026-03-01 or 2026-03-01T12:00Z") from None
+    return since if since.tzinfo is not None else since.replace(tzinfo=UTC)
