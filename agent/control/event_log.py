@@ -141,8 +141,9 @@ def _about_external_limits(before: ChargePoint, after: ChargePoint) -> Iterator[
     for place, limit in new.items():
         if old.get(place) != limit:
             yield f"{place} to {limit}"
-    for place in old.keys() - new.keys():
-        yield f"{place} no longer"
+    for place in old:
+        if place not in new:
+            yield f"{place} no longer"
 
 
 def _external_limits(state: ChargePoint) -> dict[str, str]:

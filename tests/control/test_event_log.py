@@ -16,6 +16,7 @@ from agent.core.charging_profiles import Criteria
 from agent.core.commands import ParkMessage, QueueMessage
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.core.events import Event
+from agent.core.external_limits import ExternalSource
 from agent.core.faults import RULES, SAFETY_INPUTS
 from agent.core.state import ChargePoint, Outbox, Rules
 from agent.core.values import (
@@ -506,3 +507,20 @@ PASSWORD = ConnectionProfile("ws://here.example", 1, "sixteen chars ok")
 def test_a_change_of_the_way_to_the_central_system_is_told_without_the_password(old, new, words):
     before, after = (replace(a_charge_point(), approaches=known) for known in (old, new))
     assert sentences(before, ev.TimePassed(), after, []) == words
+
+
+def test_a_limit_from_outside_is_told_when_it_changes_and_not_when_it_only_lasts_longer():
+    story = Story(a_charge_point(2))
+
+    def told(place: int, limit: float | None, valid_for_s: float | None = 60) -> list[str]:
+        event = ev.ExternalLimitSet(ExternalSource.HOUSE, place, limit, valid_for_s=valid_for_s)
+        before = story.state
+        commands = story.tell(event)
+        return sentences(before, event, story.state, commands)
+
+    who = "the house's energy management limits"
+    assert told(0, 10) == [f"{who} all connectors to 10 A"]
+    story.wait(10)
+    assert told(0, 10) == []
+    assert told(2, 6) == [f"{who} connector 2 to 6 A"]
+    assert told(2, None) == [f"{who} connector 2 no longer"]

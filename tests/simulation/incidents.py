@@ -8,11 +8,14 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from agent.core.events import ExternalLimitSet
+from agent.core.external_limits import ExternalSource
 from tests.simulation.central_behaviour import Behaviour, draw_behaviour
 from tests.simulation.clocks import EPOCH, true_time
 from tests.simulation.machine import Strike
 from tests.simulation.network import HEALTHY_LATENCY_S, Reach
 from tests.simulation.scenario import Scenario
+from tests.simulation.site import SHARED
 from tests.simulation.tally import PLACES_OF_STEPS
 
 
@@ -38,6 +41,7 @@ class Incidents:
             "central restart": self._central_restart,
             "hang": self._hang,
             "clock": self._clock,
+            "limit": self._limit,
         }
 
     def tasks(self) -> list[Callable[[], Awaitable[None]]]:
@@ -46,13 +50,19 @@ class Incidents:
         def task(kind: str, gap_h: float) -> Callable[[], Awaitable[None]]:
             return lambda: self._live(kind, gap_h)
 
-        return [task(kind, gap_h) for kind, gap_h in self._scenario.incidents.items()]
+        gaps_h = dict(self._scenario.incidents)
+        if self._scenario.limit_gap_h is not None:
+            gaps_h["limit"] = self._scenario.limit_gap_h
+        return [task(kind, gap_h) for kind, gap_h in gaps_h.items()]
 
     def heal(self) -> None:
         """Everything works from now on."""
         world = self._world
         for connector_id in world.site.places:
             world.site.mend(connector_id)
+        world.site.grid_limit(False)
+        for connector_id in (SHARED, *world.site.places):
+            self._set_limit(connector_id, None, None)
         world.disk.trouble, world.disk.slow_s = None, 0.0
         world.network.reach, world.network.latency_s = Reach.UP, HEALTHY_LATENCY_S
         world.central.behaviour = Behaviour()
@@ -150,6 +160,32 @@ class Incidents:
             self._world.network.reach = Reach.REFUSED
             await asyncio.sleep(random.uniform(1, 120))
             self._world.network.reach = Reach.UP
+
+    # --- limits from outside ---
+
+    async def _limit(self, random: Random) -> None:
+        if random.random() < 0.3:
+            self._note("the grid operator limits the box")
+            self._world.site.grid_limit(True)
+            await asyncio.sleep(random.choice((30.0, 900.0)) * random.uniform(0.2, 1))
+            self._note("the grid operator limits no more")
+            self._world.site.grid_limit(False)
+            return
+        connector_id = random.choice((SHARED, SHARED, *sorted(self._world.site.places)))
+        limit_a = random.choice((0.0, 5.9, 6.0, 9.0, 16.0, 40.0, None))
+        valid_for_s = None if limit_a is None else random.choice((5.0, 120.0, 1800.0))
+        self._note(f"the house limits connector {connector_id} to {limit_a} A for {valid_for_s} s")
+        self._set_limit(connector_id, limit_a, valid_for_s)
+
+    def _set_limit(
+        self, connector_id: int, limit_a: float | None, valid_for_s: float | None
+    ) -> None:
+        runtime = self._world.runtime()
+        if runtime is not None:
+            event = ExternalLimitSet(
+                ExternalSource.HOUSE, connector_id, limit_a, valid_for_s=valid_for_s
+            )
+            runtime.post(event)
 
     # --- the clock ---
 

@@ -32,6 +32,9 @@ class Scenario:
     disk: tuple[Trouble, ...]
     reaches: tuple[Reach, ...]
     update_gap_h: float | None = None  # between two updates of the firmware; None: there are none
+    limit_gap_h: float | None = (
+        None  # between two limits of house or grid operator; None: no limits
+    )
 
     def describe(self) -> str:
         """One line for the log of the run."""
@@ -80,6 +83,7 @@ def draw_scenario(random: Random, hurry: float = 1.0) -> Scenario:
         disk=_some(random, tuple(Trouble)),
         reaches=_some(random, tuple(reach for reach in Reach if reach is not Reach.UP)),
         update_gap_h=random.choice((None, 1.0 / hurry, 4.0 / hurry)),
+        limit_gap_h=random.choice((None, 0.5 / hurry, 2.0 / hurry)),
     )
 
 

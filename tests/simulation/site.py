@@ -54,6 +54,7 @@ class Site:
         self._moved = moved
         self._count = count
         self._shared_faults: set[SimulatedFault] = set()
+        self._is_grid_limited = False
 
     # --- processes come and go ---
 
@@ -67,6 +68,7 @@ class Site:
         first = board.connectors[0].connector_id
         for fault in sorted(self._shared_faults, key=lambda fault: fault.value):
             controls.fault(first, fault.value)
+        controls.grid_limit(self._is_grid_limited)
         self.board = board
         for parts in board.connectors:
             self._listen(board, parts)
@@ -204,6 +206,13 @@ class Site:
         if self.board is not None:
             assert self.board.simulation is not None
             self.board.simulation.clear(connector_id)
+
+    def grid_limit(self, is_limited: bool) -> None:
+        """The grid operator limits the box by its contact, or no longer."""
+        self._is_grid_limited = is_limited
+        if self.board is not None:
+            assert self.board.simulation is not None
+            self.board.simulation.grid_limit(is_limited)
 
     # --- what can be seen ---
 

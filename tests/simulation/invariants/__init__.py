@@ -11,6 +11,10 @@ from tests.simulation.invariants.firmware import (
     EachUpdateIsToldToItsEnd,
     NothingUnverifiedIsInstalled,
 )
+from tests.simulation.invariants.limits import (
+    ALimitThatRanOutLimitsNothing,
+    ExternalLimitsHold,
+)
 from tests.simulation.invariants.safety import (
     ClosedOnlyForAJournalledSession,
     NeverMoreThanMayFlow,
@@ -43,6 +47,8 @@ ALL: tuple[type[Invariant], ...] = (
     ClosedOnlyForAJournalledSession,
     OpenWithinASecond,
     NeverMoreThanMayFlow,
+    ExternalLimitsHold,
+    ALimitThatRanOutLimitsNothing,
     KnownBadCardsDoNotCharge,
     EveryCardGetsItsReason,
     ListIsWhole,

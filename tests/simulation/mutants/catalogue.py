@@ -16,6 +16,10 @@ from tests.simulation.invariants.firmware import (
     EachUpdateIsToldToItsEnd,
     NothingUnverifiedIsInstalled,
 )
+from tests.simulation.invariants.limits import (
+    ALimitThatRanOutLimitsNothing,
+    ExternalLimitsHold,
+)
 from tests.simulation.invariants.safety import (
     ClosedOnlyForAJournalledSession,
     NeverMoreThanMayFlow,
@@ -348,6 +352,29 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/core/from_operator.py",
                 "replace(charging, limit_a=event.current_a))\n",
                 "replace(charging, limit_a=None))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a limit of the house never runs out",
+        (ALimitThatRanOutLimitsNothing,),
+        (
+            Edit(
+                "agent/core/charging_profiles_applied.py",
+                "if turn.now.monotonic_s < one.until_s)\n",
+                "if one.until_s > 0)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a limit of all connectors together is not added to the supply",
+        (ExternalLimitsHold,),
+        (
+            Edit(
+                "agent/core/charging_profiles_applied.py",
+                "    return min([wired_a, *(limit_a for _, limit_a in whole_limits_a"
+                "(state, connector))])\n",
+                "    return wired_a\n",
             ),
         ),
     ),

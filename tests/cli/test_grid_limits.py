@@ -1,0 +1,54 @@
+"""What ``grid-limits`` prints: a line for people, a table for a spreadsheet."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytest
+
+from agent.cli import grid_limits
+from agent.cli.status_view import local_time
+
+BEGUN, ENDED = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
+LIMIT: dict[str, Any] = {
+    "begun_at": BEGUN,
+    "ended_at": ENDED,
+    "limit": 4200.0,
+    "unit": "W",
+    "is_end_found": False,
+    "is_time_known": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, f"{local_time(BEGUN)} to {local_time(ENDED)}  4200 W"),
+        ({"ended_at": None}, f"{local_time(BEGUN)} to now  4200 W"),
+        ({"is_end_found": True}, "4200 W; at the latest: the agent had ended"),
+        ({"is_time_known": False}, "4200 W; the clock was not set yet"),
+    ],
+)
+def test_each_limit_is_a_line_with_what_is_not_known_of_it(changes, words):
+    (line,) = grid_limits.lines([{**LIMIT, **changes}])
+    assert words in line
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, found: list[Any], **options: Any) -> None:
+    """Run the command beside an agent that has this to tell."""
+    monkeypatch.setattr(grid_limits.paths, "asker", lambda config: lambda **request: found)
+    usual = {"config": None, "limit": None, "csv": False, "json": False}
+    assert grid_limits._show(argparse.Namespace(**{**usual, **options})) == 0
+
+
+def test_the_table_has_a_heading_and_a_row_each(monkeypatch, capsys):
+    shown(monkeypatch, [LIMIT], csv=True)
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading == "begun_at,ended_at,limit,unit,is_end_found,is_time_known"
+    assert row == f"{BEGUN},{ENDED},4200.0,W,False,True"
+
+
+def test_a_box_that_was_never_limited_says_so(monkeypatch, capsys):
+    shown(monkeypatch, [])
+    assert capsys.readouterr().out == "the grid operator's contact has never limited this box\n"
