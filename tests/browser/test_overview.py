@@ -129,7 +129,7 @@ def test_what_interrupts_asks_once_more(open_page, charger):
     visit = open_page()
     charging(visit)
     press_twice(visit)
-    visit.told("Applied.")
+    visit.told("Done.")
     charger.until(lambda: charger.state.connectors[0].transaction is None)
 
 
@@ -141,7 +141,7 @@ def test_with_scripts_blocked_it_asks_once_more_too(open_page, chromium, charger
     page.get_by_label("Token").fill("kQ7xV2mN9pL4wR8tZ3bC")
     page.get_by_role("button", name="Log in").click()
     press_twice(Visit(page, charger))
-    page.get_by_text("Applied.").wait_for()
+    page.get_by_text("Done.").wait_for()
     context.close()
     assert charger.state.connectors[0].transaction is None
 

@@ -173,7 +173,7 @@ def test_a_session_is_shown_with_energy_and_without_the_whole_card(charger, brow
     assert CARD not in connectors
     stop = re.search(r'name="ref" value="(\d+)"', text)
     assert stop is not None
-    assert browser.do("stop", ref=stop.group(1)) == "Applied."
+    assert browser.do("stop", ref=stop.group(1)) == "Done."
     assert charger.state.connectors[0].transaction is None
 
 
@@ -185,7 +185,7 @@ def test_a_stop_button_means_the_session_beside_it_whatever_numbers_were_given(c
     second = browser.get("/").text.split('<h2 id="connector-2">')[1]
     stop = re.search(r'name="ref" value="(\d+)"', second)
     assert stop is not None
-    assert browser.do("stop", ref=stop.group(1)) == "Applied."
+    assert browser.do("stop", ref=stop.group(1)) == "Done."
     assert [connector.transaction is None for connector in charger.state.connectors] == [
         False,
         True,

@@ -10,6 +10,7 @@ from agent.api.errors import Invalid, Refused, conflict, not_found
 from agent.api.idempotency import Answer
 from agent.api.middleware import COMMANDS
 from agent.api.page.views import DECISIONS_SHOWN, mark_of
+from agent.api.results import CommandStatus
 from agent.api.service import ControlService
 from agent.api.tokens import ApiToken, require_scope
 from agent.control.event_log import decision_line
@@ -23,6 +24,14 @@ from agent.runtime.local_list_updates import Outcome
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
 
+_ENDED: Mapping[CommandStatus, str] = {
+    CommandStatus.RECEIVED: "It is under way",
+    CommandStatus.DEFERRED: "It waits until it can be done",
+    CommandStatus.APPLIED: "Done",
+    CommandStatus.REJECTED: "Refused",
+    CommandStatus.EXPIRED: "Given up: it took too long",
+    CommandStatus.FAILED: "It failed",
+}
 WAIT_S = 5.0  # for the end of a command; what takes longer is reported as begun
 
 Fields = Mapping[str, str]
@@ -128,8 +137,8 @@ class PageActions:
         found = self._service.results.find(message["results"][0]["command"]["id"])
         assert found is not None, "results keep what is not final"
         await self._service.wait_for(found, WAIT_S)
-        ended = found.status.value
-        return f"{ended.capitalize()}." if found.detail is None else f"{ended}: {found.detail}"
+        ended = _ENDED[found.status]
+        return f"{ended}." if found.detail is None else f"{ended}: {found.detail}"
 
     # --- the local list --------------------------------------------------------------------------
 
