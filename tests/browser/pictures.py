@@ -33,7 +33,7 @@ def main() -> None:
             chromium = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=list(SWITCHES)
             )
-            context = chromium.new_context(viewport={"width": 900, "height": 1060})
+            context = chromium.new_context(viewport={"width": 1280, "height": 900})
             page = context.new_page()
             page.goto(f"{charger.url}/login#{SECRET}")
             page.wait_for_url("**/")
