@@ -33,6 +33,7 @@ from agent.platform.errors import AgentError
 from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates
 from agent.store import OutboxSummary
+from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
 
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
@@ -197,6 +198,17 @@ class AgentBridge:
         """The last decisions about cards, newest first. Raises StoreError."""
         await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
         return await self.read(self._services.store.decisions, id_tag, limit)
+
+    async def sessions(
+        self, limit: int, before: int | None = None, wanted: SessionFilter = ALL_SESSIONS
+    ) -> list[LoggedSession]:
+        """Sessions of the charge log, newest first. Raises StoreError."""
+        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
+        return await self.read(self._services.store.sessions, limit, before, wanted)
+
+    async def session_sums(self) -> list[SessionSum]:
+        """What each tag has charged in each month. Raises StoreError."""
+        return await self.read(self._services.store.session_sums)
 
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""

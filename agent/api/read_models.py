@@ -19,15 +19,19 @@ from agent.api.response_models import (
     LinkResponse,
     LocalAuthListItem,
     LocalAuthListResponse,
+    SessionListResponse,
+    SessionResponse,
 )
 from agent.api.results import QueuedCommand
 from agent.api.schemas import read_date_time
 from agent.api.service import ControlService
 from agent.control.actions import decision_as_data
+from agent.control.charge_log import session_as_data
 from agent.control.snapshot import charge_point_snapshot
 from agent.ocpp16.operator_messages import VERSION
 from agent.ocpp16.requests import package_version
 from agent.ocppj.frame_log import LoggedFrame
+from agent.store.charge_log import SessionFilter
 
 _KEYS_MAX = 100
 
@@ -172,6 +176,23 @@ class ReadModels:
             )
             for record in await self._agent.decisions(id_tag, limit)
         ]
+
+    async def sessions(
+        self,
+        limit: int,
+        before: int | None,
+        begin: str | None,
+        end: str | None,
+        id_tag: str | None,
+    ) -> SessionListResponse:
+        """Sessions that are over, newest first."""
+        wanted = SessionFilter(_instant(begin, "start_date"), _instant(end, "end_date"), id_tag)
+        found = await self._agent.sessions(limit + 1, before, wanted)
+        page = found[:limit]
+        return SessionListResponse(
+            data=[SessionResponse(**session_as_data(session)) for session in page],
+            next_before=page[-1].ref if len(found) > limit else None,
+        )
 
     # --- results ---------------------------------------------------------------------------------
 

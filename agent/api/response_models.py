@@ -253,3 +253,32 @@ class DecisionListResponse(Model):
     """The last decisions, newest first."""
 
     data: list[DecisionResponse]
+
+
+class SessionResponse(Model):
+    """A session that is over; its tag is masked, readings are registers of the meter."""
+
+    session: int
+    connector_id: int
+    id_tag: str
+    name: str
+    begun_at: DateTimeText
+    ended_at: DateTimeText
+    is_time_known: bool
+    energy_wh: int
+    meter_start_wh: int
+    meter_stop_wh: int
+    highest_w: int | None
+    longest_pause_s: int
+    reason: str
+    accepted_by: str
+    accepted_because: str
+    transaction_id: int | None
+    central_system: str
+
+
+class SessionListResponse(Model):
+    """Sessions, newest first. ``next_before`` asks for the next page; null: this was the last."""
+
+    data: list[SessionResponse]
+    next_before: int | None

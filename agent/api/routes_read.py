@@ -14,6 +14,7 @@ from agent.api.routes_commands import READ_ERRORS, bearer
 from agent.api.service import ControlService
 
 PAGE_MAX = 1_000_000
+INT_MAX = 2**63 - 1  # of the database
 WAIT_S_MAX = 30
 _READ: dict[str, Any] = {
     "responses": READ_ERRORS,
@@ -103,6 +104,17 @@ def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadM
     ) -> response_models.DecisionListResponse:
         """Why cards were accepted or refused, newest first."""
         return response_models.DecisionListResponse(data=await read_models.decisions(id_tag, limit))
+
+    @app.get("/ocpp/sessions", **_READ)
+    async def list_sessions(
+        limit: Limit = 50,
+        before: Annotated[int | None, Query(ge=1, le=INT_MAX)] = None,
+        start_date: Annotated[str | None, Query(max_length=60)] = None,
+        end_date: Annotated[str | None, Query(max_length=60)] = None,
+        id_tag: Id | None = None,
+    ) -> response_models.SessionListResponse:
+        """Sessions that are over, newest first: ended from start_date on and before end_date."""
+        return await read_models.sessions(limit, before, start_date, end_date, id_tag)
 
 
 def _add_charger_routes(app: FastAPI, service: ControlService, read_models: ReadModels) -> None:

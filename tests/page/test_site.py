@@ -15,7 +15,7 @@ from tests.emulators.central_system import Answer
 from tests.page.browser import Browser
 
 CARD = "044943121F1A80"
-PAGES = ("/", "/cards", "/keys", "/frames")
+PAGES = ("/", "/cards", "/sessions", "/keys", "/frames")
 
 
 def token_for(charger: Charger, *scopes: str) -> str:
@@ -137,7 +137,9 @@ def test_a_form_that_is_too_large_or_no_form_is_refused(browser):
     assert browser.client.post("/page/do", content=b"\xff", headers=headers).status_code == 400
 
 
-@pytest.mark.parametrize("name", ["page.css", "connector.css", "page.js", "icon.svg"])
+@pytest.mark.parametrize(
+    "name", ["page.css", "connector.css", "sessions.css", "page.js", "icon.svg"]
+)
 def test_a_file_comes_compressed_to_those_who_take_it_so(browser, name):
     def get(encoding: str) -> httpx.Response:
         path = f"/page/static/{name}"

@@ -30,6 +30,7 @@ from agent.api.page.host_names import OwnNames, came_over_https
 from agent.api.page.logins import COOKIE, Login, Logins
 from agent.api.page.power import PowerHistory
 from agent.api.page.rendering import render
+from agent.api.page.sessions import SessionsPage
 from agent.api.page.views import Views
 from agent.api.service import ControlService
 from agent.api.tokens import ApiToken, Authenticator, KnownTokens
@@ -38,7 +39,7 @@ from agent.platform.errors import AgentError
 logger = logging.getLogger(__name__)
 
 EVENTS = "/page/events"
-PLACES = ("/", "/login", "/logout", "/cards", "/keys", "/frames")
+PLACES = ("/", "/login", "/logout", "/cards", "/sessions", "/keys", "/frames")
 FORM_MAX = 16 * 1024
 FIELDS_MAX = 20
 PAGES_MAX = 100_000
@@ -46,6 +47,7 @@ FILTER_MAX = 40
 _TYPES = {
     "page.css": "text/css",
     "connector.css": "text/css",
+    "sessions.css": "text/css",
     "page.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
@@ -80,6 +82,7 @@ class Site:
         authenticator: Authenticator,
         names: OwnNames,
         views: Views,
+        charge_log: SessionsPage,
         stream: EventStream,
         actions: PageActions,
         limits: RequestLimits,
@@ -88,6 +91,7 @@ class Site:
         self._authenticator = authenticator
         self._names = names
         self._views = views
+        self._charge_log = charge_log
         self._stream = stream
         self._actions = actions
         self._limits = limits
@@ -112,6 +116,8 @@ class Site:
             routes=[
                 Route("/", seen(self._overview)),
                 Route("/cards", seen(self._cards)),
+                Route("/sessions", seen(self._sessions)),
+                Route("/page/sessions.csv", seen(self._sessions_csv)),
                 Route("/keys", seen(self._keys)),
                 Route("/frames", seen(self._frames)),
                 Route(EVENTS, seen(self._events)),
@@ -194,6 +200,14 @@ class Site:
         page = int(number) if number.isdecimal() and len(number) < 7 else 1
         tags = await self._views.tags(max(1, min(page, PAGES_MAX)), token.scopes)
         return self._shown("tags.html", "Cards", login, token, **tags)
+
+    async def _sessions(self, request: Request, login: Login, token: ApiToken) -> Response:
+        month = await self._charge_log.month(request.query_params.get("month", ""))
+        return self._shown("sessions.html", "Sessions", login, token, **month)
+
+    async def _sessions_csv(self, request: Request, login: Login, token: ApiToken) -> Response:
+        asked = request.query_params
+        return await self._charge_log.csv(asked.get("month", ""), asked.get("separator", ""))
 
     async def _keys(self, request: Request, login: Login, token: ApiToken) -> Response:
         wanted = request.query_params.get("search", "")[:FILTER_MAX]
@@ -362,7 +376,7 @@ def open_page(
     logins = Logins(known_tokens.with_digest, secrets.token_urlsafe, now_s)
     names = OwnNames.of_this_machine(agent.settings.api.hosts)
     actions = PageActions(service, middleware.call)
-    site = Site(logins, authenticator, names, views, stream, actions, limits)
+    site = Site(logins, authenticator, names, views, SessionsPage(agent), stream, actions, limits)
 
     async def front(scope: Any, receive: Receive, send: Send) -> None:
         is_for_page = scope["type"] == "http" and is_of_page(scope["path"])
