@@ -32,9 +32,7 @@ class Scenario:
     disk: tuple[Trouble, ...]
     reaches: tuple[Reach, ...]
     update_gap_h: float | None = None  # between two updates of the firmware; None: there are none
-    limit_gap_h: float | None = (
-        None  # between two limits of house or grid operator; None: no limits
-    )
+    limit_gap_h: float | None = None  # between two limits from outside; None: there are none
 
     def describe(self) -> str:
         """One line for the log of the run."""
