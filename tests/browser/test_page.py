@@ -170,11 +170,12 @@ def test_the_keyboard_goes_past_the_navigation_with_one_key(open_page):
     assert visit.page.evaluate("document.activeElement.id") == "main"
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_navigation_is_one_row(open_page, width):
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_the_navigation_is_one_row_of_which_nothing_is_hidden(open_page, width):
     visit = open_page()
     visit.page.set_viewport_size({"width": width, "height": 800})
     assert visit.page.locator("nav").bounding_box()["height"] < 60
+    assert visit.page.locator("nav").evaluate("nav => nav.scrollWidth") <= width
 
 
 def test_with_scripts_blocked_everything_can_be_read_and_done(chromium, charger):
