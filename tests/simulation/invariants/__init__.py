@@ -7,6 +7,7 @@ from tests.simulation.invariants.cards import (
     KnownBadCardsDoNotCharge,
     ListIsWhole,
 )
+from tests.simulation.invariants.charge_log import ChargeLogIsWhole
 from tests.simulation.invariants.firmware import (
     EachUpdateIsToldToItsEnd,
     NothingUnverifiedIsInstalled,
@@ -55,6 +56,7 @@ ALL: tuple[type[Invariant], ...] = (
     StoppedExactlyOnce,
     CentralSystemSeesEachSessionWhole,
     EnergyIsRight,
+    ChargeLogIsWhole,
     TimesAreTrue,
     OneCallAtATime,
     LegalStatuses,

@@ -12,6 +12,7 @@ from tests.simulation.invariants.cards import (
     KnownBadCardsDoNotCharge,
     ListIsWhole,
 )
+from tests.simulation.invariants.charge_log import ChargeLogIsWhole
 from tests.simulation.invariants.firmware import (
     EachUpdateIsToldToItsEnd,
     NothingUnverifiedIsInstalled,
@@ -466,6 +467,29 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/core/certificates.py",
                 "not any(root.has_worked for root in roots)\n",
                 "not roots\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a session that a power cut ended is not logged",
+        (ChargeLogIsWhole,),
+        (
+            Edit(
+                "agent/core/transaction.py",
+                "    charge_log.log(turn, transaction, ended, mark)\n",
+                "    if not stop.is_found:\n"
+                "        charge_log.log(turn, transaction, ended, mark)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the log has the last sample in the place of the reading at the end",
+        (ChargeLogIsWhole,),
+        (
+            Edit(
+                "agent/store/charge_log.py",
+                "                ended.meter_stop_wh,\n",
+                "                transaction.last_wh,\n",
             ),
         ),
     ),
