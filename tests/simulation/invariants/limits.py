@@ -19,6 +19,7 @@ from tests.simulation.invariants.safety import WITHIN_S
 from tests.simulation.site import SHARED
 
 _ROUNDING_A = 0.05
+_EDGE_S = 0.001  # two clocks round differently
 _GRID_LIMIT_W = 4200.0
 
 
@@ -72,7 +73,7 @@ class ExternalLimitsHold(Invariant):
         if process is None or site.board is None or now_s < process.hangs_until_s + WITHIN_S:
             return
         for (source, place), standing in self._standing.items():
-            if not standing.since_s + WITHIN_S <= now_s < standing.until_s:
+            if not standing.since_s + WITHIN_S <= now_s < standing.until_s - _EDGE_S:
                 continue
             self.look()
             places = site.places if place == SHARED else (place,)
