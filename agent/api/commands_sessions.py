@@ -1,4 +1,4 @@
-"""Commands about sessions: unlock, start, stop, authorize. They work on real hardware too."""
+"""Commands about sessions: unlock, start, stop, authorize, no delay. On real hardware too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
 from agent.core.commands import Reply
 from agent.core.connector_ev_presence import is_connected
-from agent.core.events import AuthorizeRequested, StartRequested, StopRequested, UnlockRequested
+from agent.core.events import (
+    AuthorizeRequested,
+    RandomDelaySkipped,
+    StartRequested,
+    StopRequested,
+    UnlockRequested,
+)
 from agent.core.id_tag import same_tag
 from agent.core.values import IdTagInfo, Transaction, Verdict
 from agent.platform.errors import StoreError
@@ -66,6 +72,16 @@ class SessionCommands:
         return PreparedCommand(connector_id, run)
 
     # --- start -----------------------------------------------------------------------------------
+
+    async def skip_delay(self, event: ConnectorCommandEvent) -> PreparedCommand:
+        """The session does not wait for the random delay any more; nothing, where none does."""
+        connector_id = self._service.connector_id(event.connector_id)
+
+        async def run(progress: Progress) -> CommandOutcome:
+            await self._agent.ask(lambda request_id: RandomDelaySkipped(request_id, connector_id))
+            return applied()
+
+        return PreparedCommand(connector_id, run)
 
     async def start_transaction(self, event: StartTransactionCommandEvent) -> PreparedCommand:
         """A transaction on a cable that is in; on simulated hardware with any tag."""

@@ -42,6 +42,7 @@ SCOPE_OF_COMMAND: Mapping[str, str] = {
     "plug-connector": "simulate",
     "unplug-connector": "simulate",
     "unlock-connector": "operate",
+    "skip-delay": "operate",
     "start-transaction": "operate",
     "stop-transaction": "operate",
     "start-session": "operate",

@@ -182,6 +182,13 @@ def _session_commands(sessions: SessionCommands) -> list[_Command]:
             is_older=True,
         ),
         _Command(
+            "skip_delay",
+            schemas.ConnectorCommandEvent,
+            sessions.skip_delay,
+            "Let a session have its energy now, and not after the random delay.",
+            is_older=True,
+        ),
+        _Command(
             "start_transaction",
             schemas.StartTransactionCommandEvent,
             sessions.start_transaction,

@@ -47,9 +47,10 @@ class PreparedCommand:
     run: Run
 
 
-# What a command is about, by its name; None: it is not about charging, but about the simulation.
+# What a command is about, by its name; None: refusing it refuses no charging.
 PURPOSES: Mapping[str, Purpose | None] = {
     "unlock_connector": Purpose.UNLOCK,
+    "skip_delay": None,
     "start_transaction": Purpose.OPERATOR_START,
     "stop_transaction": Purpose.OPERATOR_STOP,
     "start_session": Purpose.OPERATOR_START,

@@ -12,7 +12,7 @@ from tests.api.commands import ALL_COMMANDS, SCOPES
 from tests.api.harness import SECRET, Charger
 
 LONG = "kx9-A7m_Qw2ZrT5yBn81"
-GONE = ("unlock-connector", "start-transaction", "stop-transaction", "present-card")
+GONE = ("unlock-connector", "skip-delay", "start-transaction", "stop-transaction", "present-card")
 PAYLOADS: dict[str, Any] = {
     **{name: event for name, event in ALL_COMMANDS.items() if name not in GONE},
     "proxy-message": {"action": "Heartbeat"},

@@ -261,7 +261,7 @@ def test_frames_are_shown_filtered_and_masked(charger, browser):
     assert "BootNotification" not in only
 
 
-@pytest.mark.parametrize("deed", ["retry", "discard", "unlock", "acknowledge"])
+@pytest.mark.parametrize("deed", ["retry", "discard", "unlock", "skip-delay", "acknowledge"])
 def test_a_form_that_does_not_name_what_it_means_does_nothing(charger, deed):
     with Browser(charger) as visitor:
         visitor.log_in(token_for(charger, "read", "operate"))
@@ -279,6 +279,7 @@ def test_a_reader_sees_no_buttons_and_cannot_do_what_they_do(charger):
         for deed, fields in {
             "stop": {},
             "unlock": {"connector": "1"},
+            "skip-delay": {"connector": "1"},
             "clear-cache": {},
             "set-key": {"key": "HeartbeatInterval", "value": "1"},
             "add": {"id_tag": "AB"},

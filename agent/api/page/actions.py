@@ -50,6 +50,7 @@ class PageActions:
         self._by_name: Mapping[str, Action] = {
             "stop": self._stop,
             "unlock": self._unlock,
+            "skip-delay": self._skip_delay,
             "acknowledge": self._acknowledge,
             "add": self._add,
             "remove": self._remove,
@@ -93,6 +94,9 @@ class PageActions:
 
     async def _unlock(self, token: ApiToken, fields: Fields) -> str:
         return await self._command(token, "unlock-connector", {"connector_id": _number(fields)})
+
+    async def _skip_delay(self, token: ApiToken, fields: Fields) -> str:
+        return await self._command(token, "skip-delay", {"connector_id": _number(fields)})
 
     async def _acknowledge(self, token: ApiToken, fields: Fields) -> str:
         require_scope(token, "operate")

@@ -19,6 +19,7 @@ from agent.core.configuration import CORE, LIST, RESERVATION, SMART
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
 from agent.core.key_meanings import MEANINGS
+from agent.core.limit_sources import LimitSource
 from agent.core.state import Connector, Finished
 from agent.core.values import (
     AuthorizationStatus,
@@ -135,6 +136,7 @@ class Views:
             number,
             connector_id=number,
             ref=None if session is None else session["ref"],
+            is_delayed=shown["limit"]["source"] == LimitSource.RANDOM_DELAY.value,
             is_locked=connector.lock is LockState.LOCKED and connector.traits.has_lock,
             may_operate="operate" in scopes,
         )
