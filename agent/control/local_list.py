@@ -109,11 +109,9 @@ class ListActions:
 
     async def _name(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Names decide nothing: whoever the list belongs to, and whether the tag is on it."""
-        entry = entry_of(request)
-        if entry.name is None or not is_valid_id_tag(entry.id_tag):
-            raise ControlError("a name needs an idTag of 1 to 20 plain characters (ASCII)")
-        await self._lists.name(entry.id_tag, entry.name)
-        return {"name": entry.name}
+        id_tag, name = named_tag(request)
+        await self._lists.name(id_tag, name)
+        return {"name": name}
 
     async def _remove(self, request: Mapping[str, Any]) -> dict[str, Any]:
         id_tag = _text(request, "id_tag") or ""
@@ -208,6 +206,14 @@ def entry_of(data: object) -> ListEntry:
     except ValueError as problem:
         raise ControlError(str(problem)) from None
     return ListEntry(_text(data, "id_tag") or "", info, name)
+
+
+def named_tag(data: object) -> tuple[str, str]:
+    """An idTag and its name, which may be empty, from plain data. Raises ControlError."""
+    entry = entry_of(data)
+    if entry.name is None or not is_valid_id_tag(entry.id_tag):
+        raise ControlError("a name needs an idTag of 1 to 20 plain characters (ASCII)")
+    return entry.id_tag, entry.name
 
 
 def checked_name(text: str) -> str:

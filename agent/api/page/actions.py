@@ -14,6 +14,7 @@ from agent.api.results import CommandStatus
 from agent.api.service import ControlService
 from agent.api.tokens import ApiToken, require_scope
 from agent.control.event_log import decision_line
+from agent.control.local_list import checked_name, named_tag
 from agent.core.configuration import ChangeStatus
 from agent.core.events import ContactorMended
 from agent.core.id_tag import about_others, mask, tag_as_told
@@ -54,6 +55,7 @@ class PageActions:
             "acknowledge": self._acknowledge,
             "add": self._add,
             "remove": self._remove,
+            "name": self._name,
             "clear-cache": self._clear_cache,
             "retry": self._queue,
             "discard": self._queue,
@@ -151,8 +153,9 @@ class PageActions:
         typed = fields.get("id_tag", "").strip()
         id_tag = self._as_told(typed) if typed else (await self._decision(fields)).id_tag
         info = IdTagInfo(AuthorizationStatus.ACCEPTED)
+        name = checked_name(fields.get("name", "")) or None  # an empty field leaves it as it is
         outcome = await self._agent.list_do(
-            lambda lists: lists.put(ListEntry(id_tag, info), ListOrigin.CONTROL_API)
+            lambda lists: lists.put(ListEntry(id_tag, info, name), ListOrigin.CONTROL_API)
         )
         reader = self._agent.settings.reader
         other = about_others([id_tag], reader.driver, reader.uid_format) if typed else ""
@@ -174,6 +177,16 @@ class PageActions:
             lambda lists: lists.remove(id_tag, ListOrigin.CONTROL_API)
         )
         return _message(outcome, f"Card {mask(id_tag)} is off the local list.")
+
+    async def _name(self, token: ApiToken, fields: Fields) -> str:
+        require_scope(token, "configure")
+        id_tag, name = named_tag(fields)
+        await self._agent.list_do(lambda lists: lists.name(id_tag, name))
+        return (
+            f"Card {mask(id_tag)} is {name} now."
+            if name
+            else f"Card {mask(id_tag)} has no name now."
+        )
 
     async def _decision(self, fields: Fields) -> DecisionRecord:
         mark = fields.get("mark", "")
