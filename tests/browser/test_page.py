@@ -12,7 +12,7 @@ from tests.browser.conftest import PATIENCE_MS
 from tests.page.test_site import token_for
 
 CARD = "044943121F1A80"
-PAGES = ("/", "/cards", "/keys", "/frames")
+PAGES = ("/", "/cards", "/sessions", "/keys", "/frames")
 
 
 def test_the_whole_story_from_plug_to_unplug_on_the_front_panel(open_page):

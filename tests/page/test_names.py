@@ -63,7 +63,7 @@ def test_a_reader_sees_names_and_cannot_give_them(charger: Charger, browser: Bro
     with Browser(charger) as reader:
         reader.log_in(token_for(charger, "read"))
         text = reader.get("/cards").text
-        assert "<td>Anna</td>" in text
+        assert '<td class="name">Anna</td>' in text
         assert names_shown(text) == []
         assert "lacks the scope" in reader.do("name", id_tag=TAG, name="Eve")
     assert names_shown(browser.get("/cards").text) == ["Anna"]

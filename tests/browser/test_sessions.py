@@ -1,0 +1,50 @@
+"""The charge log in a real Chromium: on a narrow screen, by day and night, and on paper."""
+
+from __future__ import annotations
+
+import pytest
+
+TAG = "04A2B3C4D5E6F7"
+LONG = "Wohnungseigentümergemeinschaft Lindenstraße"
+
+
+@pytest.fixture
+def visit(open_page, charger):
+    """The month of a session, whose card has a long name."""
+    charger.applied("start-session", {"id_tag": TAG})
+    charger.until_status("Charging")
+    charger.applied("stop-session", {})
+    visit = open_page("/cards")
+    visit.page.get_by_label("Card number").fill(TAG)
+    visit.page.get_by_label("Name, if you like").fill(LONG)
+    visit.press("Add the card")
+    visit.page.locator("summary").get_by_text(LONG).wait_for()
+    return visit
+
+
+@pytest.mark.parametrize("path", ["/cards", "/sessions"])
+def test_names_and_sums_hinder_nobody_on_a_narrow_screen_by_day_and_night(visit, path):
+    from axe_playwright_python.sync_playwright import Axe
+
+    visit.page.set_viewport_size({"width": 320, "height": 640})
+    visit.go(path)
+    visit.sees(LONG)
+    for scheme in ("light", "dark"):
+        visit.page.emulate_media(color_scheme=scheme)
+        found = Axe().run(visit.page)
+        assert found.violations_count == 0, found.generate_report()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+    ends = "[...document.querySelectorAll('.card')].every(e => e.scrollWidth <= e.clientWidth)"
+    assert visit.page.evaluate(ends)
+
+
+def test_a_month_is_as_wide_as_a_sheet_of_paper(visit):
+    visit.go("/sessions")
+    visit.sees(LONG)
+    visit.page.emulate_media(media="print", color_scheme="dark")
+    visit.page.set_viewport_size({"width": 680, "height": 960})  # A4 without its margins
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 680
+    assert not visit.page.get_by_role("navigation").is_visible()
+    assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
