@@ -143,6 +143,12 @@ class AgentBridge:
         return () if simulation is None else simulation.fault_names
 
     @property
+    def is_grid_limited(self) -> bool | None:
+        """True while the grid operator limits the box; None: its contact is not simulated."""
+        simulation = self._services.board.simulation
+        return None if simulation is None else simulation.is_grid_limited
+
+    @property
     def is_network_cut(self) -> bool:
         """True while the simulated network is cut."""
         return self._services.network is not None and self._services.network.is_cut

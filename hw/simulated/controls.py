@@ -156,6 +156,11 @@ class SimulationControls:
         names = self._outlet(connector_id).simulated_names()
         return names if self._reader is None else names | {"reader"}
 
+    @property
+    def is_grid_limited(self) -> bool | None:
+        """True while the grid operator limits the box; None: its contact is not simulated."""
+        return None if self._grid_contact is None else self._grid_contact.is_tripped
+
     def grid_limit(self, is_limited: bool) -> None:
         """Let the grid operator limit the box by its contact, or no longer."""
         if self._grid_contact is None:

@@ -498,7 +498,7 @@ def test_shutting_the_box_down_opens_and_lets_go():
 def test_the_grid_operators_contact_limits_by_its_own_lever_and_is_no_fault():
     world = World()
     contact = world.board.grid_contact
-    assert not contact.is_tripped
+    assert world.controls.is_grid_limited is False
     world.controls.grid_limit(True)
     world.controls.grid_limit(True)
     assert contact.is_tripped

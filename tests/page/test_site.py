@@ -230,6 +230,23 @@ def test_the_network_can_be_cut_and_mended(charger, browser):
     charger.until(lambda: charger.state.online)
 
 
+def test_the_grid_operator_can_limit_the_box_and_no_longer(charger, browser):
+    assert "Limit the box</button>" in browser.get("/").text
+    assert browser.do("grid-limit", wanted="on") == "The grid operator limits the box."
+    charger.until(lambda: bool(charger.state.external_limits))
+    assert "Limit the box no longer</button>" in browser.get("/").text
+    assert browser.do("grid-limit", wanted="off") == "The grid operator limits the box no longer."
+    charger.until(lambda: not charger.state.external_limits)
+
+
+def test_the_panel_has_the_grid_operators_contact_only_where_it_is_simulated(
+    charger, browser, monkeypatch
+):
+    monkeypatch.setattr(charger.board.simulation, "_grid_contact", None)
+    assert "Grid operator" not in browser.get("/").text
+    assert "is not simulated" in browser.do("grid-limit", wanted="on")
+
+
 def test_keys_are_shown_and_changed(charger, browser):
     assert "MeterValueSampleInterval" in browser.get("/keys").text
     assert browser.do("set-key", key="MeterValueSampleInterval", value="33", back="/keys") == (
@@ -287,6 +304,7 @@ def test_a_reader_sees_no_buttons_and_cannot_do_what_they_do(charger):
             "plug": {"connector": "1"},
             "tap": {"card": CARD},
             "cut": {"network": "cut"},
+            "grid-limit": {"wanted": "on"},
         }.items():
             assert "lacks the scope" in reader.do(deed, **fields), deed
     assert charger.state.online

@@ -72,6 +72,7 @@ class PageActions:
             "mend": self._lever(lambda s, n, f: s.clear(n), "Everything is mended."),
             "tap": self._tap,
             "cut": self._cut,
+            "grid-limit": self._grid_limit,
         }
 
     async def do(self, token: ApiToken, fields: Fields) -> str:
@@ -223,6 +224,12 @@ class PageActions:
         is_cut = fields.get("network") == "cut"
         await self._agent.cut_network(is_cut)
         return "The network is cut." if is_cut else "The network is mended."
+
+    async def _grid_limit(self, token: ApiToken, fields: Fields) -> str:
+        require_scope(token, "simulate")
+        is_limited = fields.get("wanted") == "on"
+        await self._agent.pull(lambda simulation: simulation.grid_limit(is_limited))
+        return f"The grid operator limits the box{'' if is_limited else ' no longer'}."
 
 
 def _number(fields: Fields, name: str = "connector") -> int:

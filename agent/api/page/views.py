@@ -239,6 +239,7 @@ class Views:
             cards=CARDS,
             fault_names=agent.fault_names,
             is_cut=agent.is_network_cut,
+            is_grid_limited=agent.is_grid_limited,
         )
 
     # --- the other pages -------------------------------------------------------------------------
