@@ -27,6 +27,13 @@ FirmwareStatusNotification InstallationFailed certification/test_firmware.py::te
 FirmwareStatusNotification Installed certification/test_firmware.py::test_case_044_1
 FirmwareStatusNotification Installing certification/test_firmware.py::test_case_044_1
 Heartbeat - ocpp16/test_heartbeat.py::test_a_heartbeat_follows
+LogStatusNotification BadMessage maintenance/test_log_upload.py::test_how_a_real_server
+LogStatusNotification Idle maintenance/test_log_upload.py::test_a_trigger_tells
+LogStatusNotification NotSupportedOperation maintenance/test_log_upload.py::test_how_a_real_server
+LogStatusNotification PermissionDenied maintenance/test_log_upload.py::test_how_a_real_server
+LogStatusNotification UploadFailure maintenance/test_log_upload.py::test_two_retries
+LogStatusNotification Uploaded maintenance/test_log_upload.py::test_the_security_log
+LogStatusNotification Uploading maintenance/test_log_upload.py::test_the_security_log
 MeterValues - certification/test_meter_values.py::test_case_070
 SecurityEventNotification - app/test_application_security.py::test_a_start_is_told
 SignedFirmwareStatusNotification DownloadFailed maintenance/test_signed_firmware.py::test_each_round
@@ -96,6 +103,9 @@ GetConfiguration - certification/test_boot_and_configuration.py::test_case_019
 GetDiagnostics - certification/test_firmware.py::test_case_045
 GetInstalledCertificateIds Accepted app/test_application_certificates.py::test_a_central_system
 GetInstalledCertificateIds NotFound app/test_application_certificates.py::test_a_central_system
+GetLog Accepted maintenance/test_log_upload.py::test_the_security_log
+GetLog AcceptedCanceled maintenance/test_log_upload.py::test_a_new_request
+GetLog Rejected maintenance/test_log_upload.py::test_what_cannot_be_sent
 GetLocalListVersion - certification/test_local_list.py::test_case_042_2
 InstallCertificate Accepted app/test_application_certificates.py::test_a_central_system
 InstallCertificate Failed core/test_certificate_requests.py::test_what_cannot_be_written_has_failed
@@ -134,7 +144,7 @@ UpdateFirmware - certification/test_firmware.py::test_case_044_1
 
 # Messages of the security white paper that this agent does not have.
 WHITE_PAPER = """
-CertificateSigned GetLog LogStatusNotification SignCertificate
+CertificateSigned SignCertificate
 """
 
 # Keys of the library that this agent does not have, and why.

@@ -36,13 +36,14 @@ can be changed over OCPP, on trial ([connection.md](connection.md)). Root certif
 |---|---|
 | sent | BootNotification, Authorize, StartTransaction, MeterValues, StopTransaction, \
 StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNotification, \
-SignedFirmwareStatusNotification, SecurityEventNotification |
+SignedFirmwareStatusNotification, LogStatusNotification, SecurityEventNotification |
 | answered | ChangeAvailability, TriggerMessage, ExtendedTriggerMessage, \
 RemoteStartTransaction, RemoteStopTransaction, UnlockConnector, \
 Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
 GetLocalListVersion, ReserveNow, CancelReservation, SetChargingProfile, ClearChargingProfile, \
-GetCompositeSchedule, GetDiagnostics, UpdateFirmware, SignedUpdateFirmware, InstallCertificate, \
-GetInstalledCertificateIds, DeleteCertificate, DataTransfer (always `UnknownVendorId`) |
+GetCompositeSchedule, GetDiagnostics, GetLog, UpdateFirmware, SignedUpdateFirmware, \
+InstallCertificate, GetInstalledCertificateIds, DeleteCertificate, \
+DataTransfer (always `UnknownVendorId`) |
 | answered with `NotSupported` | nothing of OCPP 1.6 |
 
 An operator can also have a DataTransfer sent, by the control API.

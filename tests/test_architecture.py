@@ -139,7 +139,7 @@ WATCHED_NAMES = {
 BROAD_EXCEPTS = {
     "agent.api.middleware:__call__": "one request is answered 500, the others go on",
     "agent.api.queue:_run": "one command ends as failed, the others go on",
-    "agent.maintenance.diagnostics_upload:_run": "an upload that fails oddly has failed",
+    "agent.maintenance.log_upload:_run": "an upload that fails oddly has failed",
     "agent.maintenance.firmware_install:_do_fetch": "it has failed, it does not hang",
     "agent.maintenance.firmware_install:_file_problem": "it is not verified then",
     "agent.maintenance.firmware_install:_do_install": "it has failed, it does not hang",

@@ -58,6 +58,7 @@ CENTRAL_SYSTEM_ACTIONS = {
     "GetCompositeSchedule",
     "GetConfiguration",
     "GetDiagnostics",
+    "GetLog",
     "GetLocalListVersion",
     "RemoteStartTransaction",
     "RemoteStopTransaction",
@@ -494,7 +495,7 @@ def sent_actions() -> set[str]:
     by_name = re.findall(r"_call\(\"([A-Z]\w+)\"", sender)
     told = [
         (ROOT / "agent" / name).read_text()
-        for name in ("maintenance/diagnostics_upload.py", "maintenance/firmware_install.py")
+        for name in ("maintenance/log_upload.py", "maintenance/firmware_install.py")
     ]
     by_notice = [
         found for text in told for found in re.findall(r'^\w*ACTION = "(\w+)"', text, re.M)

@@ -26,6 +26,7 @@ STATUSES_SENT = {
     "StopTransaction": enums.Reason,
     "DiagnosticsStatusNotification": enums.DiagnosticsStatus,
     "FirmwareStatusNotification": [s for s in enums.FirmwareStatus if s not in SIGNED],
+    "LogStatusNotification": enums.UploadLogStatus,
     "SignedFirmwareStatusNotification": enums.FirmwareStatus,
 }
 STATUSES_RECEIVED = {
@@ -37,6 +38,7 @@ STATUSES_RECEIVED = {
     "DataTransfer": enums.DataTransferStatus,
     "ExtendedTriggerMessage": enums.TriggerMessageStatus,
     "DeleteCertificate": enums.DeleteCertificateStatus,
+    "GetLog": enums.LogStatus,
     "GetInstalledCertificateIds": enums.GetInstalledCertificateStatus,
     "InstallCertificate": enums.CertificateStatus,
     "GetCompositeSchedule": enums.GetCompositeScheduleStatus,

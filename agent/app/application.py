@@ -149,7 +149,8 @@ class Application:
             settings.charge_point,
             runtime.current_state,
             self._clock.now,
-            maintenance.uploads.status,
+            maintenance.diagnostics.status,
+            maintenance.log.status,
         )
         self.services = services
         self.actions = {

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
+from typing import Any
 
 from agent.app.environment import Environment
 from agent.app.security import Security
@@ -13,8 +14,9 @@ from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.configuration import Configuration
 from agent.maintenance.bundle_service import BundleService
-from agent.maintenance.diagnostics_upload import DiagnosticsUploads
 from agent.maintenance.firmware_install import FirmwareWorker
+from agent.maintenance.log_files import LogFiles
+from agent.maintenance.log_upload import OF_DIAGNOSTICS, OF_LOG, LogUploads
 from agent.maintenance.machine import LogRing
 from agent.maintenance.transfer.file_transfer import NetworkTransfers
 from agent.maintenance.transfer.network import Network
@@ -55,15 +57,14 @@ class Maintenance:
             settle=self._settle,
         )
         stack.callback(bundles.close)
-        self.uploads = DiagnosticsUploads(
-            bundles,
-            transfers,
-            notices,
-            services.clock,
-            settings.charge_point.identity,
-            self._protocols,
+        identity = settings.charge_point.identity
+        files = LogFiles(bundles, self._security_lines, services.clock, identity)
+        self.diagnostics, self.log = (
+            LogUploads(telling, files, transfers, notices, self._protocols)
+            for telling in (OF_DIAGNOSTICS, OF_LOG)
         )
-        stack.callback(self.uploads.close)
+        stack.callback(self.diagnostics.close)
+        stack.callback(self.log.close)
         worker = FirmwareWorker(
             settings.firmware,
             settings.storage_path.parent / "firmware",
@@ -79,7 +80,11 @@ class Maintenance:
         self._security = Security(services, environment)
         self.performers = {**worker.performers(), **self._security.performers}
         self.handlers = firmware_management_handlers(
-            runtime, self.uploads.prepare, runtime.current_state, services.threads.check
+            runtime,
+            self.diagnostics.prepare,
+            self.log.prepare,
+            runtime.current_state,
+            services.threads.check,
         )
         self._notices = notices
 
@@ -91,6 +96,14 @@ class Maintenance:
 
     async def _settle(self) -> None:
         await self._services.runtime.journal.wait_until_written(FRESH_S)
+
+    async def _security_lines(
+        self, begin: datetime | None, end: datetime | None
+    ) -> list[dict[str, Any]]:
+        await self._settle()
+        services = self._services
+        lines = await services.threads.read(services.store.security_log, begin, end)
+        return [line.as_data for line in lines]
 
     def _configuration(self) -> Configuration:
         return self._services.runtime.state.configuration

@@ -77,8 +77,8 @@ class CentralSystemSettings:
     )
     file_hosts: str = setting(
         "network",
-        "where GetDiagnostics and UpdateFirmware may aim: public addresses, the whole network but "
-        "not this box itself, or any",
+        "where GetDiagnostics, GetLog and firmware updates may aim: public addresses, the whole "
+        "network but not this box itself, or any",
         choices=("public", "network", "any"),
     )
 

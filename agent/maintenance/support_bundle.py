@@ -286,7 +286,7 @@ def unpack(packed: bytes) -> list[BundlePart]:
     return parts
 
 
-def file_name(identity: str, made_at: datetime) -> str:
-    """What the archive is called: safe on every file system, at most 100 characters."""
+def file_name(identity: str, made_at: datetime, begin: str = _ROOT, ending: str = "tar.gz") -> str:
+    """What a file for others is called: safe on every file system, at most 100 characters."""
     safe = "".join(char if char.isalnum() and char.isascii() else "-" for char in identity)[:48]
-    return f"{_ROOT}_{safe}_{made_at.strftime('%Y%m%dT%H%M%SZ')}.tar.gz"
+    return f"{begin}_{safe}_{made_at.strftime('%Y%m%dT%H%M%SZ')}.{ending}"

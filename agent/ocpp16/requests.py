@@ -54,6 +54,11 @@ def firmware_status(notice: FirmwareNotice) -> Payload:
     return _payload(status=notice.status, requestId=notice.request_id)
 
 
+def upload_status(status: str, request_id: int | None = None) -> Payload:
+    """DiagnosticsStatusNotification.req, with a request id LogStatusNotification.req."""
+    return _payload(status=status, requestId=request_id)
+
+
 def package_version() -> str:
     """The version of this package; empty when it is not installed."""
     try:

@@ -35,7 +35,7 @@ class Notices:
         """``call`` sends a call now and raises CallFailed when no usable answer comes."""
         self._call = call
         self._is_online = is_online
-        self._waiting: deque[tuple[str, Payload, Arrived | None]] = deque(maxlen=WAITING_MAX)
+        self._waiting: deque[tuple[str, Payload, Arrived | None]] = deque()
         self._something = asyncio.Event()
         self._link_is_back = asyncio.Event()
 
@@ -46,8 +46,15 @@ class Notices:
 
     def send(self, action: str, payload: Payload, arrived: Arrived | None = None) -> None:
         """Let the central system know this status; ``arrived`` is called when it does."""
+        if len(self._waiting) >= WAITING_MAX:
+            self._drop_one()
         self._waiting.append((action, payload, arrived))
         self._something.set()
+
+    def _drop_one(self) -> None:
+        """The oldest one that nobody counts on: retries of an upload push no firmware out."""
+        uncounted = (i for i, (_, _, arrived) in enumerate(self._waiting) if arrived is None)
+        del self._waiting[next(uncounted, 0)]
 
     async def run(self) -> None:
         """Send what waits, for ever."""

@@ -14,15 +14,16 @@ from agent.ocpp16.requests import (
     firmware_status,
     meter_values_now,
     status_notification,
+    upload_status,
 )
 from agent.ocppj.frames import Payload
 
 TRIGGERED = "Trigger"  # the context of values that were asked for (OCPP 1.6, 7.35)
 
 
-def idle() -> str:
-    """The status of what is not under way."""
-    return "Idle"
+def idle() -> Payload:
+    """The status of an upload that is not under way."""
+    return upload_status("Idle")
 
 
 class TriggeredMessages:
@@ -33,13 +34,15 @@ class TriggeredMessages:
         charge_point: ChargePointSettings,
         state: Callable[[], ChargePoint],
         now: Callable[[], Instant],
-        diagnostics: Callable[[], str] = idle,
+        diagnostics: Callable[[], Payload] = idle,
+        log: Callable[[], Payload] = idle,
     ) -> None:
-        """``diagnostics`` tells whether an upload is under way, in the words of OCPP."""
+        """``diagnostics`` and ``log`` tell whether an upload is under way, in words of OCPP."""
         self._charge_point = charge_point
         self._state = state
         self._now = now
         self._diagnostics = diagnostics
+        self._log = log
 
     def calls(self, action: str, connector_id: int | None = None) -> list[tuple[str, Payload]]:
         """The calls of this action, of one connector or of all; empty: there is nothing to tell.
@@ -56,7 +59,9 @@ class TriggeredMessages:
             case "MeterValues":
                 return [(action, payload) for payload in self._meter_values(connector_id)]
             case "DiagnosticsStatusNotification":
-                return [(action, {"status": self._diagnostics()})]
+                return [(action, self._diagnostics())]
+            case "LogStatusNotification":
+                return [(action, self._log())]
             case "FirmwareStatusNotification":
                 return [(action, firmware_status(self._state().firmware.notice))]
             case "SignedFirmwareStatusNotification":

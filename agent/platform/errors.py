@@ -19,6 +19,8 @@ AgentError
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 
 class AgentError(Exception):
     """Base class for everything this agent raises on purpose."""
@@ -85,8 +87,21 @@ class CertificateUnusable(AgentError):
     """A certificate that somebody sent cannot be read; the message is a sentence."""
 
 
+class TransferProblem(Enum):
+    """What kind of refusal a server gave, as far as it can be told."""
+
+    OTHER = auto()
+    NONSENSE = auto()  # one side does not understand the other
+    NO_PERMISSION = auto()
+    NOT_SUPPORTED = auto()
+
+
 class TransferError(AgentError):
     """A file could not be sent or fetched; the message is a sentence, and holds no secret."""
+
+    def __init__(self, message: str, kind: TransferProblem = TransferProblem.OTHER) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class EditedFileError(AgentError, ValueError):

@@ -72,7 +72,7 @@ def _redacted_field(name: str, value: Any) -> Any:
         return "***"
     if name.lower() in _TAG_FIELDS and isinstance(value, str | int):
         return mask(str(value))
-    if name == "location" and isinstance(value, str):
+    if name in ("location", "remoteLocation") and isinstance(value, str):
         return _QUERY.sub("?***", shown_url(value))  # a query is a signature
     if name.lower() == "data" and isinstance(value, str):
         return _redacted_text(value)

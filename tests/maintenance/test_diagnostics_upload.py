@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent.maintenance.diagnostics_upload import ATTEMPT_S
+from agent.maintenance.log_upload import ATTEMPT_S
 from agent.maintenance.support_bundle import unpack
 from agent.platform.errors import LinkError
 from tests.app.box import Box, box_settings
@@ -109,7 +109,7 @@ async def test_after_the_last_retry_the_upload_has_failed(tmp_path, caplog):
         ({"location": "https://files.example.com/in"}, "https is switched off"),
         (
             {"startTime": "2026-03-02T00:00:00Z", "stopTime": "2026-03-01T00:00:00Z"},
-            "startTime is after stopTime",
+            "the end of the asked time is before its beginning",
         ),
     ],
 )

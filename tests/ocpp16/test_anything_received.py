@@ -107,6 +107,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "GetCompositeSchedule": {"connectorId": 1, "duration": 600, "chargingRateUnit": "W"},
     "GetConfiguration": {"key": [key.name for key in KEYS][:5]},
     "GetDiagnostics": {"location": WHERE, "retries": 1, "startTime": "2026-01-01T00:00:00Z"},
+    "GetLog": {
+        "logType": "SecurityLog",
+        "requestId": 1,
+        "log": {"remoteLocation": WHERE, "oldestTimestamp": "2026-01-01T00:00:00Z"},
+        "retries": 1,
+    },
     "GetLocalListVersion": {},
     "RemoteStartTransaction": {"idTag": CARD, "connectorId": 1, "chargingProfile": TX_PROFILE},
     "RemoteStopTransaction": {"transactionId": 1000},

@@ -34,7 +34,9 @@ def a_state(*readings: Reading | None, **fields: Any) -> ChargePoint:
 
 def a_rig(state: ChargePoint, diagnostics: str = "Idle") -> Rig:
     rig = Rig(FakeCentralSystem())
-    account = TriggeredMessages(rig.charge_point, lambda: state, rig.clock.now, lambda: diagnostics)
+    account = TriggeredMessages(
+        rig.charge_point, lambda: state, rig.clock.now, lambda: {"status": diagnostics}
+    )
     rig.handlers.update(remote_trigger_handlers(rig.link, account, lambda: state))
     return rig
 

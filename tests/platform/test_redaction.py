@@ -44,6 +44,7 @@ def test_id_tags_are_masked_wherever_they_are(frame: list[object]):
         [3, "a", {"configurationKey": [{"key": "AuthorizationKey", "value": "s3cret"}]}],
         [2, "a", "GetDiagnostics", {"location": "ftp://me:s3cret@host/x"}],
         [2, "a", "GetDiagnostics", {"location": "ftp://me:not@s3cret@host/x"}],
+        [2, "a", "GetLog", {"log": {"remoteLocation": "https://host/x?signature=s3cret"}}],
         [2, "a", "UpdateFirmware", {"location": "https://host/x?signature=s3cret&b=?s3cret"}],
         [2, "a", "Odd", {"password": "s3cret"}],
     ],

@@ -156,6 +156,13 @@ async def _diagnostics(pair: Pair) -> None:
     await pair.system.received("DiagnosticsStatusNotification", 2)
     told = [one["status"] for one in pair.system.of("DiagnosticsStatusNotification")]
     assert told == ["Uploading", "Uploaded"]
+    log = {"remoteLocation": WHERE, "oldestTimestamp": "2026-01-01T00:00:00Z"}
+    for log_type in ("SecurityLog", "DiagnosticsLog"):
+        asked = {"logType": log_type, "requestId": 7, "log": log, "retries": 1, "retryInterval": 1}
+        assert await pair.system.ask("GetLog", **asked) == "Accepted"
+        await pair.system.received("LogStatusNotification", 2 if log_type == "SecurityLog" else 4)
+    told = [one["status"] for one in pair.system.of("LogStatusNotification")]
+    assert told == ["Uploading", "Uploaded"] * 2
 
 
 async def _triggers(pair: Pair) -> None:

@@ -22,7 +22,7 @@ ODD_PROFILE = {"connectorId": 1, "csChargingProfiles": PROFILE}
 # Call, payload, and the CALLERROR that OCPP-J 1.6 (4.2.3) and its errata want.
 WRONG = [
     ("MakeCoffee", {}, "NotImplemented"),
-    ("GetLog", {}, "NotSupported"),
+    ("SignCertificate", {}, "NotSupported"),
     ("Reset", {}, "ProtocolError"),
     ("Reset", {"type": 1}, "TypeConstraintViolation"),
     ("Reset", {"type": "Gently"}, "PropertyConstraintViolation"),

@@ -13,10 +13,18 @@ from typing import Any, BinaryIO
 from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import Location
 from agent.maintenance.transfer.network import Network, explained
-from agent.platform.errors import TransferError
+from agent.platform.errors import TransferError, TransferProblem
 
 BLOCK = 64 * 1024
 ANSWER_LINES_MAX = 200
+_KINDS = {  # RFC 959, 4.2.1; 550 may as well say that there is no such folder
+    "500": TransferProblem.NONSENSE,
+    "501": TransferProblem.NONSENSE,
+    "502": TransferProblem.NOT_SUPPORTED,
+    "504": TransferProblem.NOT_SUPPORTED,
+    "530": TransferProblem.NO_PERMISSION,
+    "532": TransferProblem.NO_PERMISSION,
+}
 IMPLICIT_PORT = 990  # TLS from the first byte; on every other port TLS is asked for (RFC 4217)
 
 
@@ -76,7 +84,7 @@ def _session(
             session.set_pasv(True)
             yield session
         except ftplib.Error as problem:
-            raise TransferError(f"{location.host} answers {_shown(problem)}") from None
+            raise _refusal(location, problem) from None
         finally:
             _end(session)
 
@@ -95,7 +103,7 @@ def _opened(location: Location, attempt: TransferAttempt, network: Network) -> f
         session.connect(location.host, location.port)
     except ftplib.Error as problem:
         session.close()
-        raise TransferError(f"{location.host} answers {_shown(problem)}") from None
+        raise _refusal(location, problem) from None
     except BaseException:
         session.close()
         raise
@@ -108,9 +116,15 @@ def _end(session: ftplib.FTP) -> None:
     session.close()
 
 
-def _shown(problem: ftplib.Error) -> str:
+def _refusal(location: Location, problem: ftplib.Error) -> TransferError:
     text = str(problem).splitlines()[0] if str(problem) else "nothing"
-    return "".join(char for char in text[:100] if char.isprintable())
+    shown = "".join(char for char in text[:100] if char.isprintable())
+    other = (
+        TransferProblem.NONSENSE
+        if isinstance(problem, ftplib.error_proto)
+        else TransferProblem.OTHER
+    )
+    return TransferError(f"{location.host} answers {shown}", _KINDS.get(text[:3], other))
 
 
 def _without_goodbye(unwrap: Callable[[], Any]) -> Callable[[], None]:

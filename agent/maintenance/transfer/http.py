@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 from agent.maintenance.transfer.limits import TransferAttempt
 from agent.maintenance.transfer.location import Location, location_of
 from agent.maintenance.transfer.network import Network, explained
-from agent.platform.errors import TransferError
+from agent.platform.errors import TransferError, TransferProblem
 
 BLOCK = 64 * 1024
 REDIRECTS_MAX = 5
@@ -21,6 +21,13 @@ _TAKEN = (200, 201, 202, 204)
 _MOVED = (301, 302, 303, 307, 308)
 _MOVED_AS_IT_IS = (307, 308)
 _TRY_POST = (400, 403, 404, 405, 411, 501)
+_KINDS = {
+    400: TransferProblem.NONSENSE,
+    401: TransferProblem.NO_PERMISSION,
+    403: TransferProblem.NO_PERMISSION,
+    405: TransferProblem.NOT_SUPPORTED,
+    501: TransferProblem.NOT_SUPPORTED,
+}
 _BOUNDARY = "chargepoint-agent-4c8e1f6b2a"
 
 
@@ -34,7 +41,7 @@ def upload(
     """
     with explained(folder):
         place = folder if folder.query else folder.with_name(name)
-        headers = {"Content-Type": "application/gzip"}
+        headers = {"Content-Type": _content_type(name)}
         status, reason = _send(place, "PUT", content, headers, attempt, network)
         if status in _TRY_POST and not folder.query:
             form = _form(name, content)
@@ -44,7 +51,7 @@ def upload(
             if status in (404, 405, 501):
                 status = put_status  # it wants neither: the first answer tells more
         if status not in _TAKEN:
-            raise TransferError(_refusal(folder, status, reason))
+            raise _refusal(folder, status, reason)
 
 
 def download(
@@ -58,7 +65,7 @@ def download(
                     location = _moved(location, answer)
                     continue
                 if answer.status != 200:
-                    raise TransferError(_refusal(location, answer.status, answer.reason))
+                    raise _refusal(location, answer.status, answer.reason)
                 _read(answer, into, attempt)
                 return
         raise TransferError(f"{location.host} sends us around in a circle")
@@ -117,7 +124,9 @@ def _answer_to(
                 yield answer
         except http.client.HTTPException as problem:
             kind = type(problem).__name__
-            raise TransferError(f"{location.host} does not speak HTTP ({kind})") from None
+            raise TransferError(
+                f"{location.host} does not speak HTTP ({kind})", TransferProblem.NONSENSE
+            ) from None
 
 
 def _connection(
@@ -163,11 +172,16 @@ def _form(name: str, content: bytes) -> bytes:
     head = (
         f"--{_BOUNDARY}\r\n"
         f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        "Content-Type: application/gzip\r\n\r\n"
+        f"Content-Type: {_content_type(name)}\r\n\r\n"
     )
     return head.encode("ascii") + content + f"\r\n--{_BOUNDARY}--\r\n".encode("ascii")
 
 
-def _refusal(location: Location, status: int, reason: str) -> str:
+def _content_type(name: str) -> str:
+    return "application/gzip" if name.endswith(".gz") else "application/x-ndjson"
+
+
+def _refusal(location: Location, status: int, reason: str) -> TransferError:
     shown = "".join(char for char in reason[:60] if char.isprintable())
-    return f"{location.host} answers HTTP {status} {shown}".rstrip()
+    said = f"{location.host} answers HTTP {status} {shown}".rstrip()
+    return TransferError(said, _KINDS.get(status, TransferProblem.OTHER))

@@ -11,7 +11,7 @@ from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from agent.maintenance.transfer.location import Location
-from agent.platform.errors import CertificateFileError, TransferError
+from agent.platform.errors import CertificateFileError, TransferError, TransferProblem
 from agent.platform.tls import client_context, explain_tls
 
 Address = IPv4Address | IPv6Address
@@ -125,7 +125,9 @@ def explained(location: Location) -> Iterator[None]:
     except (HTTPException, ValueError, ArithmeticError, LookupError, AttributeError) as problem:
         # Names, numbers, letters that are none. The libraries check few of them.
         kind = type(problem).__name__
-        raise TransferError(f"{host} cannot be used, or answers nonsense ({kind})") from None
+        raise TransferError(
+            f"{host} cannot be used, or answers nonsense ({kind})", TransferProblem.NONSENSE
+        ) from None
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
         raise TransferError(f"the connection with {host} failed: {reason}") from None

@@ -1,6 +1,6 @@
-"""Diagnostics and firmware: what the central system asks for.
+"""Diagnostics, logs and firmware: what the central system asks for.
 
-OCPP 1.6, 5.9 and 5.19; SignedUpdateFirmware: security white paper, L01.
+OCPP 1.6, 5.9 and 5.19; SignedUpdateFirmware and GetLog: security white paper, L01 and N01.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from agent.certificates.inspection import inspected
 from agent.core.certificates import RootUse
@@ -17,6 +17,7 @@ from agent.core.ports import Inbox
 from agent.core.state import ChargePoint
 from agent.ocpp16.confirmations import read_time
 from agent.ocpp16.dispatch import Handler
+from agent.ocpp16.log_requests import PrepareUpload, UploadAsked
 from agent.ocppj.frames import CallRefused, Payload
 from agent.ocppj.incoming_calls import AnswerFirst
 from agent.ocppj.websocket import OffLoop
@@ -29,33 +30,21 @@ INTERVAL_S = 60
 INTERVAL_MAX_S = 86_400
 
 
-class PrepareUpload(Protocol):
-    """Who makes and sends the diagnostics."""
-
-    def __call__(
-        self,
-        location: str,
-        retries: int | None,
-        retry_interval_s: float | None,
-        begin: datetime | None,
-        end: datetime | None,
-    ) -> tuple[str, Callable[[], None]] | None:
-        """The name of the file and what begins the upload; None when there can be none."""
-
-
 def firmware_management_handlers(
     inbox: Inbox,
-    prepare_upload: PrepareUpload,
+    prepare_diagnostics: PrepareUpload,
+    prepare_log: PrepareUpload,
     state: Callable[[], ChargePoint],
     off_loop: OffLoop,
 ) -> Mapping[str, Handler]:
-    """The handlers by action: of this profile, and SignedUpdateFirmware, which has none.
+    """The handlers by action: of this profile, and those of the white paper, which have none.
 
     ``off_loop`` reads certificates on another thread.
     """
-    firmware = _FirmwareManagement(inbox, prepare_upload, state, off_loop)
+    firmware = _FirmwareManagement(inbox, prepare_diagnostics, prepare_log, state, off_loop)
     return {
         "GetDiagnostics": firmware.get_diagnostics,
+        "GetLog": firmware.get_log,
         "UpdateFirmware": firmware.update_firmware,
         "SignedUpdateFirmware": firmware.signed_update_firmware,
     }
@@ -65,27 +54,46 @@ class _FirmwareManagement:
     def __init__(
         self,
         inbox: Inbox,
-        prepare_upload: PrepareUpload,
+        prepare_diagnostics: PrepareUpload,
+        prepare_log: PrepareUpload,
         state: Callable[[], ChargePoint],
         off_loop: OffLoop,
     ) -> None:
         self._inbox = inbox
-        self._prepare_upload = prepare_upload
+        self._prepare_diagnostics = prepare_diagnostics
+        self._prepare_log = prepare_log
         self._state = state
         self._off_loop = off_loop
 
     async def get_diagnostics(self, payload: Payload) -> Payload | AnswerFirst:
-        prepared = self._prepare_upload(
+        asked = UploadAsked(
             payload["location"],
             _count(payload, "retries"),
             _count(payload, "retryInterval"),
             _time(payload, "startTime"),
             _time(payload, "stopTime"),
         )
+        prepared = self._prepare_diagnostics(asked)
         if prepared is None:
             return {}  # OCPP 1.6, 5.9: no name when nothing will be uploaded
-        name, begin = prepared
-        return AnswerFirst({"fileName": name}, begin)
+        return AnswerFirst({"fileName": prepared.name}, prepared.begin)
+
+    async def get_log(self, payload: Payload) -> Payload | AnswerFirst:
+        log = payload["log"]
+        asked = UploadAsked(
+            log["remoteLocation"],
+            _count(payload, "retries"),
+            _count(payload, "retryInterval"),
+            _time(log, "oldestTimestamp"),
+            _time(log, "latestTimestamp"),
+            payload["requestId"],
+            payload["logType"],
+        )
+        prepared = self._prepare_log(asked)
+        if prepared is None:
+            return {"status": "Rejected"}
+        status = "AcceptedCanceled" if prepared.takes_place else "Accepted"
+        return AnswerFirst({"status": status, "filename": prepared.name}, prepared.begin)
 
     async def update_firmware(self, payload: Payload) -> Payload:
         retrieve_at = _time(payload, "retrieveDate")

@@ -27,6 +27,7 @@ _TOLD: Mapping[str, Mapping[str, str]] = {
     "ExtendedTriggerMessage": {
         **{name: name for name in _OF_BOTH},
         "FirmwareStatusNotification": "SignedFirmwareStatusNotification",
+        "LogStatusNotification": "LogStatusNotification",
     },
 }
 _OF_A_CONNECTOR = ("MeterValues", "StatusNotification")
