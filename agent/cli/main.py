@@ -224,7 +224,7 @@ def _queue(options: argparse.Namespace) -> int:
 
 def _skip(options: argparse.Namespace) -> int:
     answer = paths.asker(options.config)(do="skip-delay", connector=options.connector)
-    print(as_json(answer) if options.json else "nothing is delayed there any more")
+    print(as_json(answer) if options.json else "nothing waits there for the random delay")
     return 0
 
 

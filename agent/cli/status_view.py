@@ -119,11 +119,11 @@ def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
     if connector["offered_current_a"]:
         parts.append(f"{connector['offered_current_a']:g} A offered")
     yield "             " + ", ".join(part for part in parts if part)
+    limit = connector["limit"]
+    if limit["source"] != "wiring":
+        yield from (f"             {part}" for part in wrap(f"limited to {limit['words']}", 67))
     session = connector["session"]
     if session is not None:
-        limit = connector["limit"]
-        if limit["source"] != "wiring":
-            yield from (f"             {part}" for part in wrap(f"limited to {limit['words']}", 67))
         number = session["transaction_id"]
         known_as = "no number yet" if number is None else f"number {number}"
         minutes, seconds = divmod(session["duration_s"], 60)

@@ -85,6 +85,12 @@ def test_a_session_that_is_limited_is_told_by_whom_in_80_columns():
     assert " ".join(line.strip() for line in found) == f"limited to {words}"
 
 
+def test_a_limit_is_told_before_a_session_begins_too():
+    limit = {"current_a": 18.2, "source": "grid_operator", "words": "18.2 A: the grid operator"}
+    found = lines(connectors=[{**CONNECTOR, "session": None, "limit": limit}])
+    assert "             limited to 18.2 A: the grid operator" in found
+
+
 @pytest.mark.parametrize(
     ("link", "expected"),
     [

@@ -234,7 +234,9 @@ def test_the_grid_operator_can_limit_the_box_and_no_longer(charger, browser):
     assert "Limit the box</button>" in browser.get("/").text
     assert browser.do("grid-limit", wanted="on") == "The grid operator limits the box."
     charger.until(lambda: bool(charger.state.external_limits))
-    assert "Limit the box no longer</button>" in browser.get("/").text
+    text = browser.get("/").text
+    assert "Limit the box no longer</button>" in text
+    assert "A: the grid operator</p>" in text  # without a session too
     assert browser.do("grid-limit", wanted="off") == "The grid operator limits the box no longer."
     charger.until(lambda: not charger.state.external_limits)
 
