@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.cli import paths
-from agent.cli.console import add_command, as_json
+from agent.cli.console import Console, add_command, as_json
 from agent.cli.status_view import local_time
 
 _COLUMNS = ("begun_at", "ended_at", "limit", "unit", "is_end_found", "is_time_known")
@@ -32,7 +32,7 @@ def _show(options: argparse.Namespace) -> int:
     elif not found:
         print("the grid operator's contact has never limited this box")
     else:
-        print("\n".join(lines(found)))
+        Console(sys.stdout).tell(lines(found))
     return 0
 
 

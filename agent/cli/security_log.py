@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.cli import paths
-from agent.cli.console import add_command, as_json
+from agent.cli.console import Console, add_command, as_json
 from agent.cli.status_view import local_time
 
 NOT_WHOLE = 1  # exit status of --verify
@@ -39,7 +39,7 @@ def _security_log(options: argparse.Namespace) -> int:
     elif not lines:
         print("nothing has been recorded")
     else:
-        print("\n".join(_line(one) for one in lines))
+        Console(sys.stdout).tell(_line(one) for one in lines)
     return 0
 
 

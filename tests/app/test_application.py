@@ -187,7 +187,7 @@ async def test_a_disk_that_stalls_does_not_keep_the_process_alive(tmp_path):
 
 @pytest.mark.real_time
 async def test_the_watchdog_is_not_fed_while_nobody_looks_at_the_inputs(tmp_path, monkeypatch):
-    monkeypatch.setattr("agent.runtime.supervision.BLIND_S", 0.2)
+    monkeypatch.setattr("agent.runtime.supervision_loop.BLIND_S", 0.2)
     clock = SystemClock()
     settings = box_settings(tmp_path, url="")
     board = open_board(settings.board, lambda: clock.now().monotonic_s, simulate=True)

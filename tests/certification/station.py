@@ -67,10 +67,13 @@ class Station:
     # --- what was heard ---
 
     def news(self) -> list[str]:
-        """What the station has told since this was asked last."""
+        """What the station has told since this was asked last, but security events.
+
+        The cases are of OCPP 1.6 without the security white paper.
+        """
         calls = self.system.calls[self._seen :]
         self._seen = len(self.system.calls)
-        return [told(call) for call in calls]
+        return [told(call) for call in calls if call.action != "SecurityEventNotification"]
 
     def heard(self, action: str) -> list[dict[str, Any]]:
         """The payloads of all calls of an action."""

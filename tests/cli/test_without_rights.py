@@ -22,6 +22,8 @@ ARGUMENTS = {
     "acceptance": ["--simulated"],
     "init": ["--yes", "--identity", "CP-2"],
     "list add": ["AB"],
+    "list name": ["AB", "Anna"],
+    "sim grid-limit": ["on"],
     "list export": ["{elsewhere}/cards.csv"],
     "list import": ["{elsewhere}/cards.csv"],
     "list remove": ["AB"],

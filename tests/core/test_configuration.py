@@ -22,6 +22,11 @@ def test_every_key_accepts_its_own_default_as_it_is(key):
     assert key.normalize(key.default) == key.default
 
 
+def test_the_keys_with_two_values_are_those_whose_default_is_one_of_them():
+    for key in KEYS:
+        assert key.is_boolean == (key.default in ("true", "false")), key.name
+
+
 def test_no_key_stands_there_twice():
     names = [key.name.lower() for key in KEYS]
     assert len(names) == len(set(names))

@@ -11,6 +11,7 @@ import pytest
 from agent.core import charge_point
 from agent.core import events as ev
 from agent.core.commands import Command, CorrectTimes, Reply
+from agent.core.commands_rows import EVENT_WAITS_S, may_wait_s
 from agent.core.connection_profile import ConnectionProfile
 from agent.core.faults import SAFETY_INPUTS
 from agent.core.firmware_values import (
@@ -374,3 +375,10 @@ def test_what_was_queued_waits_while_the_key_is_set():
     assert orders(story.tell(ev.LinkAccepted())) == []
     commands = story.tell(ev.ConfigurationChangeRequested("r2", DISABLED, "false"))
     assert orders(commands) == [TellSecurityEvent(1, 1)]
+
+
+def test_what_is_only_recorded_waits_for_a_commit_and_what_must_be_told_does_not():
+    story = started(**{DISABLED: "true"})
+    (only_recorded,) = of(RecordSecurityEvent, story.commands)
+    (must_be_told,) = of(RecordSecurityEvent, started().commands)
+    assert (may_wait_s(only_recorded), may_wait_s(must_be_told)) == (EVENT_WAITS_S, 0.0)
