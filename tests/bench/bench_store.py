@@ -99,37 +99,37 @@ def _look_up_p50_s(store: Store, listed: int) -> float:
 def _message_costs(store: Store) -> tuple[float, float, float]:
     """Median seconds of queueing and of removing one message, and bytes written for both."""
     store.commit([_progress(0)], NOON)
-    before = _bytes_written()
+    before = bytes_written()
     queue_s, remove_s = [], []
     for number in range(1, MESSAGES + 1):
         rows = [QueueMessage(number, 1, _meter_values(number)), _progress(number)]
         queue_s.append(_timed(lambda rows=rows: store.commit(rows, NOON)))
         gone = [RemoveMessage(number)]
         remove_s.append(_timed(lambda gone=gone: store.commit(gone, NOON)))
-    written = (_bytes_written() - before) / MESSAGES
+    written = (bytes_written() - before) / MESSAGES
     return statistics.median(queue_s), statistics.median(remove_s), written
 
 
 def _bytes_online(store: Store) -> float:
     """Bytes per meter message when its removal is written together with the next one."""
     store.commit([_progress(0)], NOON)
-    before = _bytes_written()
+    before = bytes_written()
     for number in range(1, MESSAGES + 1):
         sample = QueueMessage(number, 1, _meter_values(number))
         store.commit([RemoveMessage(number - 1), sample, _progress(number)], NOON)
-    return (_bytes_written() - before) / MESSAGES
+    return (bytes_written() - before) / MESSAGES
 
 
 def _bytes_offline(store: Store) -> float:
     """Bytes per meter message when many wait and are removed together, as the agent does it."""
     store.commit([_progress(0)], NOON)
-    before = _bytes_written()
+    before = bytes_written()
     for number in range(1, MESSAGES + 1):
         store.commit([QueueMessage(number, 1, _meter_values(number)), _progress(number)], NOON)
     for first in range(1, MESSAGES + 1, ANSWERED_MAX):
         together = range(first, first + ANSWERED_MAX)
         store.commit([RemoveMessage(number) for number in together], NOON)
-    return (_bytes_written() - before) / MESSAGES
+    return (bytes_written() - before) / MESSAGES
 
 
 def _meter_values(number: int) -> ConnectorMeasured:
@@ -148,7 +148,7 @@ def _progress(number: int) -> SaveTransaction:
     return SaveTransaction(Transaction(1, 1, "04943121AF1A80", NOON, 0.0, 0, 100 * number, last_at))
 
 
-def _bytes_written() -> int:
+def bytes_written() -> int:
     """Bytes that this process caused to be written to disks, by the kernel's account."""
     fields = dict(
         line.split(": ") for line in Path("/proc/self/io").read_text("ascii").splitlines()

@@ -13,6 +13,7 @@ from tests.bench import (
     bench_page,
     bench_present,
     bench_profiles,
+    bench_sessions,
     bench_tap,
 )
 
@@ -66,6 +67,12 @@ def test_the_page_is_loaded_watched_and_weighed():
 def test_the_schedule_of_a_day_with_twenty_profiles_is_timed():
     figures = dict(bench_profiles.run(rounds=10))
     assert len(figures) == 4
+    assert all(float(figure.split()[0]) > 0 for figure in figures.values())
+
+
+def test_the_charge_log_is_read_and_its_wear_is_weighed():
+    figures = dict(bench_sessions.run(sessions=100, rounds=2, written=5))
+    assert len(figures) == 5
     assert all(float(figure.split()[0]) > 0 for figure in figures.values())
 
 
