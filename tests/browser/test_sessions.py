@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-TAG = "04A2B3C4D5E6F7"
+TAG = "044943121F1A80"  # the central system accepts it
 LONG = "Wohnungseigentümergemeinschaft Lindenstraße"
 
 
