@@ -43,6 +43,7 @@ WORDS: dict[tuple[str, ...], list[str]] = {
         "--parent",
         "FLEET-OF-THE-TOWN-2",
     ],
+    ("list", "name"): ["04A1B2C3D4E5F6", "Anna"],
     ("list", "remove"): ["04A1B2C3D4E5F6"],
     ("list", "import"): ["cards.csv"],
     ("list", "export"): ["out.csv"],
