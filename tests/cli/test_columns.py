@@ -55,7 +55,6 @@ WORDS: dict[tuple[str, ...], list[str]] = {
     ("sim", "fault"): ["door"],
     ("sim", "network"): ["on"],
     ("sim", "grid-limit"): ["on"],
-    ("list", "name"): ["04A2B3C4D5E680", "Anna"],
     ("init",): ["--yes", "--identity", "CP-1", "--force"],
     ("acceptance",): ["--only", "ready"],
 }
