@@ -32,7 +32,7 @@ from hw.simulated.controls import SimulationControls
 from tests.test_architecture import LAYERS
 
 ROOT = Path(__file__).parent.parent
-TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
 DOCUMENTS = [*TOP, *sorted((ROOT / "docs").glob("*.md"))]
 IMAGES = sorted((ROOT / "docs/images").glob("*.svg"))
 EXAMPLE = ROOT / "config.example.toml"
