@@ -84,6 +84,7 @@ class CentralSystemLink:
         self._inbox = context.inbox
         self._connect = connect
         self._roots = roots
+        self._led_there: TrustedRoots | None = None  # those that the last connection trusted
         self._backoff = Backoff(context.random)
         self._registration = Registration(context.random, context.clock)
         self._handlers: Mapping[str, Handler] = {}
@@ -261,11 +262,12 @@ class CentralSystemLink:
 
     async def _open_trusting(self, profile: ConnectionProfile) -> WebSocket:
         refused: ssl.SSLCertVerificationError | None = None
-        for roots in self._roots():
+        # What led there last comes first: each handshake that fails costs both sides.
+        for roots in sorted(self._roots(), key=lambda roots: roots != self._led_there):
             access = prepare_access(self._settings, self._charge_point, profile, roots)
             try:
                 async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # nothing waits for ever
-                    return await self._connect(
+                    websocket = await self._connect(
                         access.url,
                         headers=access.headers,
                         ssl=access.tls,
@@ -273,6 +275,9 @@ class CentralSystemLink:
                     )
             except ssl.SSLCertVerificationError as problem:
                 refused = refused or problem
+            else:
+                self._led_there = roots
+                return websocket
         assert refused is not None
         raise refused
 

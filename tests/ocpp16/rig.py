@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
+from agent.core.certificates import TrustedRoots
 from agent.core.commands import ApplyConfiguration, DeliverNext
 from agent.core.configuration import Configuration, configuration
 from agent.core.connection_profile import ConnectionProfiles, LinkOpened
@@ -124,6 +125,7 @@ class Rig:
     frame_log: FrameLog | None = None
     known: ConnectionProfiles | None = None  # None: as the settings say
     handlers: dict[str, Handler] = field(default_factory=dict)  # beyond the core profile
+    roots: tuple[TrustedRoots, ...] = (TrustedRoots(),)
 
     def __post_init__(self) -> None:
         self.link = self.make_link(self.system.connect)
@@ -142,6 +144,7 @@ class Rig:
             ),
             connect=connect,
             profiles=None if self.known is None else self._ways,
+            roots=lambda: self.roots,
         )
 
     def _ways(self) -> ConnectionProfiles:

@@ -15,9 +15,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
+from agent.core.certificates import TrustedRoots
 from agent.core.commands import Authorize, DeliverNext, NotifyStatus
 from agent.core.events import AuthorizeAnswered, LinkAccepted, LinkLost
 from agent.core.values import Status, StatusReport
+from agent.ocppj.connect import prepare_access
 from tests.emulators.central_system import (
     Error,
     FakeCentralSystem,
@@ -418,6 +420,23 @@ async def test_a_certificate_refused_in_1970_is_blamed_on_the_clock():
     )
     async with running(rig):
         assert "clock of this box may be wrong" in (await rig.inbox.posted(LinkLost)).problem
+
+
+async def test_what_a_connection_trusted_is_tried_first_by_the_next(monkeypatch):
+    together, alone = TrustedRoots("two of one name"), TrustedRoots("one of them", False)
+    trusted = []
+
+    def prepare(settings, charge_point, profile, roots):
+        trusted.append(roots)
+        return prepare_access(settings, charge_point, profile)
+
+    monkeypatch.setattr("agent.ocpp16.link.prepare_access", prepare)
+    rig = Rig(FakeCentralSystem(), roots=(together, alone))
+    rig.system.refusals.append(ssl.SSLCertVerificationError(1, "certificate verify failed"))
+    async with accepted(rig):
+        rig.system.wires[0].break_off()
+        await rig.inbox.posted(LinkAccepted, count=2)
+    assert trusted == [together, alone, alone]
 
 
 async def test_no_log_shows_a_whole_tag_or_a_key(caplog: pytest.LogCaptureFixture, tmp_path: Path):
