@@ -54,6 +54,9 @@ class Roots(Protocol):
     def shake_hands(self, client: ssl_module.SSLContext) -> tuple[Certificate, ...]:
         """What a connection is verified by. Raises ssl.SSLError as the box sees it."""
 
+    def interrupted(self) -> None:
+        """The line has kept an attempt from shaking hands."""
+
 
 class Listener(Protocol):
     """Who watches the line at the box's end."""
@@ -138,13 +141,11 @@ class Network:
         self.listener.attempted()
         if self.reach is not Reach.UP:
             self._count(f"line: {self.reach.value}")
-        if self.reach is Reach.SILENT:
-            await asyncio.sleep(open_timeout_s)
-            raise TimeoutError
-        await asyncio.sleep(2 * self.delay_s())
-        problem = _problem(self.reach)
-        if problem is not None:
-            raise problem
+        try:
+            await self._arrive(open_timeout_s)
+        except BaseException:
+            self.roots.interrupted()
+            raise
         verified_by = self._verified_by(ssl)
         connection = Connection(self)
         connection.verified_by = verified_by
@@ -156,6 +157,15 @@ class Network:
             self._connections.append(connection)
             self.server.connected(connection)
         return connection
+
+    async def _arrive(self, open_timeout_s: float) -> None:
+        if self.reach is Reach.SILENT:
+            await asyncio.sleep(open_timeout_s)
+            raise TimeoutError
+        await asyncio.sleep(2 * self.delay_s())
+        problem = _problem(self.reach)
+        if problem is not None:
+            raise problem
 
     def _verified_by(self, ssl: ssl_module.SSLContext | None) -> tuple[Certificate, ...]:
         if ssl is None:

@@ -56,7 +56,7 @@ class Roots:
         only_installed: bool,
     ) -> None:
         self.shown = OF_FILE
-        self.refused = 0  # handshakes in a row
+        self.refused = 0  # handshakes in a row, none of them kept off by the line
         self._kept = {OF_FILE}  # as far as the box has said
         self._random = random
         self._central = central
@@ -83,6 +83,10 @@ class Roots:
                 theirs.do_handshake()
         self.refused = 0
         return verified_by(ours)
+
+    def interrupted(self) -> None:
+        """The box has not come to try all that it trusts."""
+        self.refused = 0
 
     def _install(self) -> None:
         number = self._random.randrange(len(roots()))
