@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 import shlex
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,27 +202,47 @@ def test_the_doctor_says_whether_the_broker_lets_the_box_in(broker, tmp_path):
     assert f"127.0.0.1:{broker.port}" in problem_with(settings, "BOX")
 
 
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def broker_of(talk: Talk, port: int) -> AsyncIterator[None]:
+    """A broker of a few lines. At the end it has closed every connection."""
+    talks: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.current_task())
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", port):
+        yield
+        for task in filter(None, talks):
+            task.cancel()
+        await asyncio.gather(*filter(None, talks), return_exceptions=True)
+
+
 async def test_a_message_of_256_mb_is_not_taken_into_memory():
     sent: list[int] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10_000)
         writer.write(b"\x20\x02\x00\x00")  # CONNACK
         subscribe = await reader.read(10_000)
         writer.write(b"\x90\x03" + subscribe[2:4] + b"\x01")  # SUBACK
         writer.write(b"\x30\xff\xff\xff\x7f\x00\x01x")  # PUBLISH: 268,435,455 bytes follow
-        with contextlib.suppress(ConnectionError):
-            for _ in range(100):
-                writer.write(bytes(1_000_000))
-                await writer.drain()
-                sent.append(1_000_000)
-        writer.close()
+        for _ in range(100):
+            writer.write(bytes(1_000_000))
+            await writer.drain()
+            sent.append(1_000_000)
 
     port = free_port()
     settings = HouseSettings(enabled=True, host="127.0.0.1", port=port)
     config = ClientConfig("BOX", topics=("x",), last_will=None, dropped=print)
     async with (
-        await asyncio.start_server(serve, "127.0.0.1", port),
+        broker_of(talk, port),
         asyncio.timeout(PATIENCE_S),
         connected(settings, config) as line,
     ):
@@ -234,12 +254,11 @@ async def test_a_message_of_256_mb_is_not_taken_into_memory():
 async def test_a_broker_that_says_nothing_is_given_up(monkeypatch):
     monkeypatch.setattr("agent.mqtt.broker.OPEN_S", 0.5)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
     port = free_port()
-    async with await asyncio.start_server(serve, "127.0.0.1", port):
+    async with broker_of(talk, port):
         settings = HouseSettings(enabled=True, host="127.0.0.1", port=port)
         words = await asyncio.to_thread(problem_with, settings, "BOX")
     assert f"127.0.0.1:{port}" in words
