@@ -113,6 +113,7 @@ def test_the_overview_with_a_fault_fits_two_screens_of_a_phone(open_page, chromi
     page.goto(f"{charger.url}/login#{token_for(charger, 'read', 'operate')}")
     page.wait_for_url("**/")
     page.get_by_role("heading", name="A fault").wait_for()
+    page.get_by_text("Out of order").wait_for()  # the session has ended
     height = page.evaluate("document.documentElement.scrollHeight")
     context.close()
     assert height <= 2 * PHONE["height"]
