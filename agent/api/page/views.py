@@ -119,17 +119,19 @@ class Views:
     ) -> Iterable[PagePart]:
         """What changes often and what seldom does, apart: only what has changed is sent."""
         number, session = connector.connector_id, shown["session"]
-        is_shown = session is not None or isinstance(connector.phase, Finished)
+        is_faulted = shown["status"] == Status.FAULTED.value
+        has_curve = session is not None or isinstance(connector.phase, Finished)
         yield self._part("state", number, connector=shown)
         drawn = picture(
             connector,
             mask(self._card(connector)),
             shown["missing"],
-            shown["status"] == Status.FAULTED.value,
+            is_faulted,
             link.is_accepted if link.url else None,
         )
         yield self._seldom("picture", number, drawn=drawn)
-        plot = self._history.plot(number) if is_shown else None
+        # Of a connector that is out of order only what leads to its mending is shown.
+        plot = self._history.plot(number) if has_curve and not is_faulted else None
         yield self._seldom("curve", number, plot=plot, is_over=session is None)
         yield self._seldom(
             "actions",
