@@ -95,6 +95,7 @@ class Network:
         self._step = step
         self._count = count
         self._connections: list[Connection] = []
+        self._refused_at_s: float | None = None  # a certificate, by the box
 
     def cut(self) -> None:
         """Every connection ends, and both sides know."""
@@ -138,15 +139,16 @@ class Network:
         open_timeout_s: float,
     ) -> Connection:
         """The agent's way to its central system."""
-        self.listener.attempted()
+        if asyncio.get_running_loop().time() != self._refused_at_s:
+            self.listener.attempted()  # else the same attempt goes on, with the next root
         if self.reach is not Reach.UP:
             self._count(f"line: {self.reach.value}")
         try:
-            await self._arrive(open_timeout_s)
-        except BaseException:
-            self.roots.interrupted()
+            await self._arrive_counted(open_timeout_s)
+            verified_by = self._verified_by(ssl)
+        except ssl_module.SSLCertVerificationError:
+            self._refused_at_s = asyncio.get_running_loop().time()
             raise
-        verified_by = self._verified_by(ssl)
         connection = Connection(self)
         connection.verified_by = verified_by
         if self.reach is Reach.NO_SUBPROTOCOL:
@@ -157,6 +159,13 @@ class Network:
             self._connections.append(connection)
             self.server.connected(connection)
         return connection
+
+    async def _arrive_counted(self, open_timeout_s: float) -> None:
+        try:
+            await self._arrive(open_timeout_s)
+        except BaseException:
+            self.roots.interrupted()
+            raise
 
     async def _arrive(self, open_timeout_s: float) -> None:
         if self.reach is Reach.SILENT:

@@ -128,8 +128,6 @@ class NoStorm(Invariant):
 
     def attempted(self) -> None:
         self.look()
-        if self.world.roots.refused:
-            return  # the same attempt, with the next root; FindsItsCentralSystem limits how many
         now_s = self.now_s()
         self._attempts.append(now_s)
         while self._attempts[0] < now_s - _WINDOW_S:
