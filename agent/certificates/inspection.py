@@ -118,7 +118,7 @@ def _loaded(der: bytes) -> Loaded:
         ) from None
     try:
         certificate = x509.load_der_x509_certificate(der)
-        for read in (_key, _signature_hash, _says_no_authority):
+        for read in (_key, _signature_hash, _says_no_authority, _subject):
             read(certificate)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
     except _problems() as problem:
@@ -141,10 +141,9 @@ def _root(certificate: Loaded, issuer_pem: str) -> RootCertificate:
     der = _der(certificate)
     issuer, *_ = _fields(certificate)
     *_, issuer_key = _fields(_loaded(*_ders(issuer_pem)) if issuer_pem else certificate)
-    subject = certificate.subject.rfc4514_string() or "(no name)"
     return RootCertificate(
         fingerprint=hashlib.sha256(der).hexdigest(),
-        subject=visible(subject)[:_SUBJECT_MAX],
+        subject=visible(_subject(certificate))[:_SUBJECT_MAX],
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         pem=ssl.DER_cert_to_PEM_cert(der),
@@ -152,6 +151,10 @@ def _root(certificate: Loaded, issuer_pem: str) -> RootCertificate:
         issuer_name=issuer,
         issuer_key=issuer_key,
     )
+
+
+def _subject(certificate: Loaded) -> str:
+    return certificate.subject.rfc4514_string() or "(no name)"
 
 
 def _key(certificate: Loaded) -> tuple[str, int]:

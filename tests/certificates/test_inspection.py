@@ -40,6 +40,11 @@ def signed_with(number: bytes) -> Made:
     return Made(x509.load_der_x509_certificate(der), RSA_ROOT.key)
 
 
+def with_a_name_of_no_kind(it: Made) -> str:
+    """Its names are of a type that DER has not for them, instead of text."""
+    return ssl.DER_cert_to_PEM_cert(it.der.replace(b"\x0c\x08CPO Root", b"\x0d\x08CPO Root"))
+
+
 of_every_kind = pytest.mark.parametrize(
     ("it", "issuer"),
     [
@@ -173,6 +178,7 @@ def test_a_text_on_one_line_is_read():
         ("-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----", "base64"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "cannot be read"),
         (ROOT.pem[:200] + "A" + ROOT.pem[200:], "certificate"),
+        (with_a_name_of_no_kind(ROOT), "cannot be read"),
         (ROOT.pem + MIDDLE.pem, "2 certificates"),
         (ROOT.pem.replace("M", "A" * 100_000 + "M", 1), "cannot be read"),
     ],
