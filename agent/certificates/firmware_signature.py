@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import mmap
 import os
+import subprocess
+import sys
 from base64 import b64decode
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
+
+_NOT_ITS = 3  # exit status: the signature is not that of the file
 
 
 def file_problem(file: Path, sha256: str, certificate: str = "", signature: str = "") -> str:
@@ -75,9 +79,17 @@ def _check_rsa(key: Any, signature: bytes, digest: bytes) -> None:
 
 
 def _check_ed25519(key: Any, signature: bytes, descriptor: int) -> None:
-    """It takes no hash, only the whole: mapped, the kernel can drop what has been read."""
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
-        key.verify(signature, content)
+    """It takes no hash, only the whole, and cryptography (46 and older) lets no thread run then.
+
+    So it has a process of its own: seconds without supervision of the contactors are too long.
+    """
+    from cryptography.exceptions import InvalidSignature
+
+    command = (sys.executable, "-m", __name__, key.public_bytes_raw().hex(), signature.hex())
+    done = subprocess.run(command, stdin=descriptor, check=False)
+    if done.returncode == _NOT_ITS:
+        raise InvalidSignature
+    done.check_returncode()
 
 
 def _prehashed() -> Any:
@@ -85,3 +97,20 @@ def _prehashed() -> Any:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     return Prehashed(SHA256())
+
+
+def _verify_input(key: bytes, signature: bytes) -> None:
+    """That process: its input is the file. Mapped, the kernel can drop what has been read."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    mapped = mmap.mmap(sys.stdin.fileno(), 0, access=mmap.ACCESS_READ)
+    with mapped, memoryview(mapped) as content:
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, content)
+        except InvalidSignature:
+            sys.exit(_NOT_ITS)
+
+
+if __name__ == "__main__":
+    _verify_input(*map(bytes.fromhex, sys.argv[1:]))

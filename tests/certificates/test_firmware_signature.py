@@ -6,6 +6,7 @@ import base64
 import hashlib
 import shutil
 import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -203,6 +204,13 @@ def test_without_a_signature_the_file_must_still_be_the_one_that_was_fetched(ima
     assert "not there any more" in file_problem(image, digest)
     image.mkdir()
     assert "cannot be read: Is a directory" in file_problem(image, digest)
+
+
+def test_the_process_that_looks_at_an_ed25519_signature_must_end_well(image, monkeypatch):
+    signer = ROOT.signs("Firmware", "ed25519")
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(subprocess.CalledProcessError):
+        found(image, signer, signer.sign(CONTENT))
 
 
 # --- OpenSSL's own -------------------------------------------------------------------------------
