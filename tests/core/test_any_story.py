@@ -240,6 +240,7 @@ all_rules = st.builds(
     allow_random_uid=st.booleans(),
     free_charging_id_tag=st.sampled_from(["", "", "FREE", "F" * 21]),
     resume_after_power_loss=st.booleans(),
+    random_delay_max_s=st.sampled_from([0, 0, 60]),
 )
 keys = st.fixed_dictionaries(
     {},

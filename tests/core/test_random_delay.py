@@ -11,7 +11,7 @@ from agent.core.commands import CloseContactor
 from agent.core.connector_situation import situation
 from agent.core.limit_sources import LimitSource, prevailing_limit
 from agent.core.state import Charging, Rules
-from agent.core.values import PilotState, Status, StopReason
+from agent.core.values import AuthorizationStatus, IdTagInfo, PilotState, Status, StopReason
 from tests.core.charging import a_profile
 from tests.core.story import (
     ALL_PARTS,
@@ -177,3 +177,13 @@ def test_pulling_the_plug_during_the_delay_ends_the_session_as_ever(plugged):
     if not plugged:
         story.tell(ev.CableUnplugged(1))
     assert (story.connector.stop is None) is plugged
+
+
+def test_a_session_that_is_refused_during_its_delay_wakes_nobody_when_that_is_over():
+    story = begun(StopTransactionOnInvalidId="false")
+    story.tell(ev.ContactorOpened(1))
+    invalid = IdTagInfo(AuthorizationStatus.INVALID)
+    story.tell(ev.MessageAnswered(1, 1, 77, invalid, CARD))
+    wait_s = left_s(story)
+    story.wait(wait_s + 1)  # a deadline that stays in the past would be reported here
+    assert offered(story) is None
