@@ -81,6 +81,8 @@ class Tap:
         wanted: tuple[StepName, ...] = ()
         if self.decision is None:
             wanted = (StepName.DECIDED, *_WAY_IN)
+        elif self.decision.rule == Rule.DELAY_SKIPPED.name:  # its session is on disk
+            wanted = (StepName.CLOSED,)
         elif self.decision.purpose == Purpose.START.value:
             wanted = _WAY_IN
         elif self.ref is not None:  # a held cable is released without a session
@@ -187,7 +189,8 @@ def _decided(tap: Tap, state: ChargePoint, record: DecisionRecord, at_s: float) 
         # What was accepted may still come to nothing: no plug came, the session was refused.
         return tap.taking(StepName.GIVEN_UP, at_s, says, True) if is_refusal else tap
     ref = None
-    if record.purpose == Purpose.STOP.value and record.connector_id is not None:
+    has_session = record.purpose == Purpose.STOP.value or record.rule == Rule.DELAY_SKIPPED.name
+    if has_session and record.connector_id is not None:
         transaction = state.connector(record.connector_id).transaction
         ref = None if transaction is None else transaction.ref
     decided = replace(tap, decision=record, ref=ref)

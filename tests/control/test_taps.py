@@ -19,8 +19,8 @@ from agent.core import charge_point
 from agent.core import events as ev
 from agent.core.commands import QueueMessage, Row
 from agent.core.events import Event
-from agent.core.state import ChargePoint
-from agent.core.values import LockState, PilotState
+from agent.core.state import ChargePoint, Rules
+from agent.core.values import LockState, PilotState, TagRecord
 from tests.core.story import (
     ACCEPTED,
     BLOCKED,
@@ -53,8 +53,10 @@ class Box:
         self.taps = follow(self.taps, Turned(before, posted, self.state, commands), now)
         self.rows += [command for command in commands if isinstance(command, QueueMessage)]
 
-    def show(self, card: str = CARD, look_up_s: float = 0.002, **how: object) -> None:
-        shown = tap(card, connectors=(1,), **how)  # type: ignore[arg-type]
+    def show(
+        self, card: str = CARD, look_up_s: float = 0.002, facts: TagRecord | None = None
+    ) -> None:
+        shown = tap(card, facts, (1,))
         read_s = BOOT_S + self.seconds
         self.tell(replace(shown, event=replace(shown.event, read_s=read_s)), look_up_s)
 
@@ -168,6 +170,21 @@ def test_a_second_tap_that_comes_too_soon_takes_nothing_from_the_first():
     box.tell(ev.ContactorClosed(1))
     assert list(box.steps(1))[-2:] == ["on disk", "closed"]
     assert list(box.steps(0)) == ["read", "looked up", "decided"]
+
+
+def test_a_card_that_skips_the_random_delay_is_over_with_the_energy():
+    box = Box(a_charge_point(rules=Rules(random_delay_max_s=600)))
+    box.tell(ev.CablePluggedIn(1))
+    box.show(facts=listed())
+    box.tell(ev.LockChanged(1, LockState.LOCKED))
+    box.tell(ev.MeterRead(1, reading(1000)))
+    box.write(0.02)
+    box.tell(ev.PilotChanged(1, PilotState.C))
+    box.show(facts=listed(), look_up_s=10.0)
+    assert tap_as_data(box.taps[0])["awaits"] == ["closed"]
+    box.tell(ev.ContactorClosed(1))
+    assert list(box.steps()) == ["read", "looked up", "decided", "closed"]
+    assert [tap.awaits for tap in box.taps] == [(), ()]
 
 
 def test_only_cards_at_the_own_reader_are_taps():
