@@ -25,7 +25,8 @@ class Figures:
         """The figures after the meter has told this power."""
         if power_w is None:
             return self
-        return replace(self, highest_w=max(self.highest_w or 0, round(power_w)))
+        highest_w = max(self.highest_w or 0, round(power_w))
+        return self if highest_w == self.highest_w else replace(self, highest_w=highest_w)
 
     def switched(self, is_closed: bool, now_s: float) -> Figures:
         """The figures once the contactor stands like this."""
