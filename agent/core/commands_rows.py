@@ -245,7 +245,7 @@ class NoteBoot:
 
 @dataclass(frozen=True, slots=True)
 class NoteEnding:
-    """Remember why this process ends, in case that a session cannot be closed before it does."""
+    """Remember why this process ends: the next one says so, and closes by it what is left open."""
 
     reason: StopReason
 

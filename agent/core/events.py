@@ -130,7 +130,7 @@ class Started:
 
     open_transactions: tuple[Transaction, ...] = ()
     quarantined: str = ""  # a sentence, when the database was corrupt and a fresh one was begun
-    ending: StopReason = StopReason.POWER_LOSS  # how the last process ended
+    ending: StopReason | None = StopReason.POWER_LOSS  # of the last process; None: not known
 
 
 @dataclass(frozen=True, slots=True)

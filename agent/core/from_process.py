@@ -36,7 +36,7 @@ def _started(turn: Turn, event: ev.Started) -> None:
     _record_start(turn, event)
     turn.state = replace(turn.state, is_begun=True)
     for found in event.open_transactions:
-        recovery.recover(turn, found, event.ending)
+        recovery.recover(turn, found, event.ending or StopReason.POWER_LOSS)
     for connector in turn.state.connectors:
         if connector.plugged:
             tag_presented.charge_freely(turn, connector.connector_id)
@@ -47,7 +47,10 @@ def _record_start(turn: Turn, event: ev.Started) -> None:
         security_events.record(
             turn, SecurityEventType.SECURITY_LOG_WAS_CLEARED, "the database was damaged"
         )
-    text = f"version {turn.state.firmware.version}; the last process ended: {event.ending.value}"
+    before = "no earlier start is known"
+    if event.ending is not None:
+        before = f"the last process ended: {event.ending.value}"
+    text = f"version {turn.state.firmware.version}; {before}"
     security_events.record(turn, SecurityEventType.STARTUP_OF_THE_DEVICE, text)
 
 
@@ -100,8 +103,8 @@ def _stop_everything(turn: Turn, reason: StopReason, order: RestartOrder, at_onc
     for check in turn.state.checking:
         authorization_outcome.refuse(turn, check.attempt, Rule.SHUTTING_DOWN)
     turn.state = replace(turn.state, restart=order, waiting=(), checking=())
-    if turn.state.boot is not None and any(c.transaction for c in turn.state.connectors):
-        turn.emit(NoteEnding(reason))  # should one of them not be closed in time
+    if turn.state.boot is not None:
+        turn.emit(NoteEnding(reason))
     for connector in turn.state.connectors:
         transaction.order_stop(turn, connector.connector_id, reason, at_once=at_once)
         ending = turn.connector(connector.connector_id).phase

@@ -68,15 +68,20 @@ def read_this_boot(reader: sqlite3.Connection, boot_id: str, now: Instant) -> Bo
     return Boot(newest + 1, boot_id, booted_at, now.is_trusted)
 
 
-def read_ending(reader: sqlite3.Connection, boot_id: str) -> StopReason:
-    """Why the last process ended: as it said itself; else killed in this boot, or a power cut."""
+def read_ending(reader: sqlite3.Connection, boot_id: str) -> StopReason | None:
+    """Why the last process ended: as it said itself; else killed in this boot, or a power cut.
+
+    None: this database knows of no process.
+    """
     newest = reader.execute(
         "SELECT boot_id, ending FROM boots ORDER BY number DESC LIMIT 1"
     ).fetchone()
-    if newest is not None and newest[1]:
-        return StopReason(newest[1])
-    is_same_boot = newest is not None and newest[0] == boot_id
-    return StopReason.REBOOT if is_same_boot else StopReason.POWER_LOSS
+    if newest is None:
+        return None
+    last_boot_id, ending = newest
+    if ending:
+        return StopReason(ending)
+    return StopReason.REBOOT if last_boot_id == boot_id else StopReason.POWER_LOSS
 
 
 def write(connection: sqlite3.Connection, row: NoteBoot | NoteEnding | CorrectTimes) -> None:

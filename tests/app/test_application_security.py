@@ -34,7 +34,7 @@ async def test_a_start_is_told_after_the_boot_was_accepted(tmp_path):
         call = await box.central_system.received(ACTION)
         assert box.central_system.calls[0].action == "BootNotification"
         assert call.payload["type"] == "StartupOfTheDevice"
-        assert call.payload["techInfo"].endswith("the last process ended: PowerLoss")
+        assert call.payload["techInfo"].endswith("no earlier start is known")
         await asyncio.sleep(60)
         assert await queued(box) == 0
         assert told(box.central_system) == ["StartupOfTheDevice"]

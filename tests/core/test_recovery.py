@@ -73,6 +73,12 @@ def test_the_reason_is_how_the_last_process_ended(ending):
     assert stop_of(story.tell(ev.MeterRead(1, reading(1900)))).reason is ending
 
 
+def test_where_nobody_knows_how_the_last_process_ended_it_was_a_power_cut():
+    story = started(ending=None)
+    stop = stop_of(story.tell(ev.MeterRead(1, reading(1900))))
+    assert stop.reason is StopReason.POWER_LOSS
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
@@ -81,15 +87,11 @@ def test_the_reason_is_how_the_last_process_ended(ending):
         (ev.ResetRequested("r1", hard=True), StopReason.HARD_RESET),
     ],
 )
-def test_why_a_process_ends_is_noted_in_case_that_a_session_cannot_be_closed(event, reason):
-    story = charging()
+@pytest.mark.parametrize("has_session", [True, False])
+def test_why_a_process_ends_is_noted(event, reason, has_session):
+    story = charging() if has_session else Story(a_charge_point())
     story.state = replace(story.state, boot=BOOT)
     assert of(NoteEnding, story.tell(event)) == [NoteEnding(reason)]
-
-
-def test_without_a_session_there_is_nothing_to_note():
-    story = Story(replace(a_charge_point(), boot=BOOT))
-    assert of(NoteEnding, story.tell(ev.ShutdownRequested())) == []
 
 
 def test_the_boot_is_noted_at_the_start():

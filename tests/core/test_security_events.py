@@ -115,12 +115,18 @@ def test_what_others_wrote_is_cut_and_stays_on_its_line():
 # --- what is recorded ----------------------------------------------------------------------------
 
 
-def test_a_start_says_which_version_and_how_the_last_process_ended():
+@pytest.mark.parametrize(
+    ("ending", "says"),
+    [
+        (StopReason.POWER_LOSS, "the last process ended: PowerLoss"),
+        (None, "no earlier start is known"),
+    ],
+)
+def test_a_start_says_which_version_and_how_the_last_process_ended(ending, says):
     state = a_charge_point()
     state = replace(state, firmware=replace(state.firmware, version="1.2"))
-    commands = Story(state).tell(ev.Started(ending=StopReason.POWER_LOSS))
-    text = "version 1.2; the last process ended: PowerLoss"
-    assert recorded(commands) == [(TYPE.STARTUP_OF_THE_DEVICE, text, True)]
+    commands = Story(state).tell(ev.Started(ending=ending))
+    assert recorded(commands) == [(TYPE.STARTUP_OF_THE_DEVICE, f"version 1.2; {says}", True)]
 
 
 def test_a_database_that_was_replaced_has_cleared_the_log():

@@ -74,7 +74,7 @@ def test_an_untrusted_clock_begins_no_earlier_than_at_the_last_known_moment(stor
 
 
 def test_the_end_of_the_last_process_is_told_apart(store):
-    assert store.ending("a") is StopReason.POWER_LOSS  # a database that knows of no boot
+    assert store.ending("a") is None  # a database that knows of no boot
     begin_boot(store, "a", Instant(30, NOON))
     assert store.ending("a") is StopReason.REBOOT  # killed: the machine has stayed on
     assert store.ending("b") is StopReason.POWER_LOSS
