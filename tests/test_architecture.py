@@ -79,7 +79,7 @@ ANSWERS_OF_OTHER_KINDS = {
     "agent.core.local_list:_staged",
     "agent.core.outbox:discard",
     "agent.core.outbox:retry",
-    "agent.core.charging_profiles_applied:clear_requested",
+    "agent.core.charging_profiles_installed:clear_requested",
     "agent.core.from_devices:_self_test_began",
 }
 

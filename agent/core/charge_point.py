@@ -11,6 +11,7 @@ from typing import Any
 from agent.core import (
     authorization_request,
     charging_profiles_applied,
+    charging_profiles_installed,
     clock_trust,
     firmware_update,
     followers,
@@ -42,6 +43,7 @@ _ROUTES = {
     **reservation_requests.ROUTES,
     **firmware_update.ROUTES,
     **charging_profiles_applied.ROUTES,
+    **charging_profiles_installed.ROUTES,
     **security_events.ROUTES,
 }
 # About a tag: they come looked up, and in no other form.

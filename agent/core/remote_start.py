@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.core import (
     authorization_preview,
     authorization_request,
-    charging_profiles_applied,
+    charging_profiles_installed,
     connector_choice,
     replies,
 )
@@ -51,7 +51,7 @@ def requested(turn: Turn, event: RemoteStartRequested, facts: TagRecord) -> None
         replies.refuse(turn, asked, because(rule))
         return
     if event.profile is not None:
-        mistake = charging_profiles_applied.mistake_in_promised(turn.state, event.profile)
+        mistake = charging_profiles_installed.mistake_in_promised(turn.state, event.profile)
         if mistake:
             replies.refuse(turn, asked, because(Rule.BAD_PROFILE, mistake))
             return

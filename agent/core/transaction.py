@@ -7,6 +7,7 @@ from datetime import datetime
 from agent.core import (
     charge_log,
     charging_profiles_applied,
+    charging_profiles_installed,
     clock_trust,
     meter_values,
     meter_values_stop,
@@ -105,7 +106,7 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
     )
     if grant.profile is not None:
         new = InstalledProfile(grant.profile, connector.connector_id, transaction.ref)
-        charging_profiles_applied.install(turn, new)
+        charging_profiles_installed.install(turn, new)
     charging_profiles_applied.update(turn)  # before anything is offered
     if not turn.state.online:
         answer_session(turn, connector.connector_id, STORED)
