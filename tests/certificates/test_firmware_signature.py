@@ -18,6 +18,7 @@ from agent.certificates.firmware_signature import file_problem
 from agent.certificates.inspection import inspected
 from agent.core.certificates import Certificates, InstalledRoot, RootUse, unfit_to_sign
 from agent.core.values import Instant
+from tests.emulators.certificates import openssl
 from tests.emulators.signers import NOON, RSA_WAYS, Signer, manufacturer
 
 CONTENT = bytes(range(256)) * 5000
@@ -216,22 +217,16 @@ def test_the_process_that_looks_at_an_ed25519_signature_must_end_well(image, mon
 # --- OpenSSL's own -------------------------------------------------------------------------------
 
 
-def openssl(folder: Path, *words: str) -> None:
-    command = shutil.which("openssl")
-    if command is None:
-        pytest.skip("openssl is not installed")
-    subprocess.run([command, *words], cwd=folder, check=True, capture_output=True)
-
-
 NEW_KEYS = {
     "rsa": ("-newkey", "rsa:2048"),
     "ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
     "ed25519": ("-newkey", "ed25519"),
 }
+PSS = ("-sigopt", "rsa_padding_mode:pss")
 SIGN = {
-    "v1.5": ("dgst", "-sha256", "-sign", "key"),
-    "pss": (*("dgst", "-sha256", "-sign", "key"), *("-sigopt", "rsa_padding_mode:pss")),
-    "raw": ("pkeyutl", "-sign", "-rawin", "-inkey", "key", "-in"),
+    "v1.5": ("dgst", "-sha256", "-sign", "key", "-out", "signature"),
+    "pss": ("dgst", "-sha256", "-sign", "key", "-out", "signature", *PSS),
+    "raw": ("pkeyutl", "-sign", "-rawin", "-inkey", "key", "-out", "signature", "-in"),
 }
 
 
@@ -241,9 +236,7 @@ SIGN = {
 def test_what_openssl_signs_is_verified(image, tmp_path: Path, kind: str, way: str):
     words = ("-nodes", "-subj", "/CN=Firmware", "-days", "2", "-keyout", "key", "-out", "cert")
     openssl(tmp_path, "req", "-x509", *NEW_KEYS[kind], *words)
-    openssl(tmp_path, *SIGN[way], image.name, "-out", "signature") if way == "raw" else openssl(
-        tmp_path, *SIGN[way], "-out", "signature", image.name
-    )
+    openssl(tmp_path, *SIGN[way], image.name)
     certificate = (tmp_path / "cert").read_text()
     signature = base64.encodebytes((tmp_path / "signature").read_bytes()).decode()
     digest = hashlib.sha256(CONTENT).hexdigest()

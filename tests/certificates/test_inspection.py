@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -21,13 +20,14 @@ from agent.core.certificates import unfit
 from agent.core.values import Instant
 from agent.platform.errors import CertificateUnusable
 from tests.emulators.authorities import BEGIN, END, Made, made
+from tests.emulators.certificates import openssl
 
 NOW = Instant(0.0, BEGIN.replace(month=6))
 ROOT = made("CPO Root")
 RSA_ROOT = made("RSA Root", key=rsa.generate_private_key(65537, 2048), serial=0x037A93)
 V1_ROOT = made("Old Root").version_1()
 NO_WORD = made("no basicConstraints", is_authority=None)
-ED_ROOT = made("Ed Root", key=ed25519.Ed25519PrivateKey.generate(), hash_algorithm=None)
+ED_ROOT = made("Ed Root", key=ed25519.Ed25519PrivateKey.generate())
 MIDDLE = ROOT.signs("Sub-CA", serial=2**159 - 1)
 LEAF = MIDDLE.signs("cs.example", is_authority=False)
 
@@ -60,13 +60,6 @@ of_every_kind = pytest.mark.parametrize(
 )
 
 
-def openssl(*words: str) -> str:
-    command = shutil.which("openssl")
-    if command is None:
-        pytest.skip("openssl is not installed")
-    return subprocess.run([command, *words], check=True, capture_output=True, text=True).stdout
-
-
 @of_every_kind
 @pytest.mark.parametrize("algorithm", ["SHA256", "SHA384", "SHA512"])
 def test_its_hash_data_is_what_openssl_asks_an_ocsp_responder_for(
@@ -74,8 +67,8 @@ def test_its_hash_data_is_what_openssl_asks_an_ocsp_responder_for(
 ):
     for name, pem in (("it", it.pem), ("issuer", issuer.pem)):
         (tmp_path / name).write_text(pem)
-    files = ("-issuer", str(tmp_path / "issuer"), "-cert", str(tmp_path / "it"))
-    text = openssl("ocsp", f"-{algorithm.lower()}", *files, "-req_text", "-no_nonce")
+    files = ("-issuer", "issuer", "-cert", "it")
+    text = openssl(tmp_path, "ocsp", f"-{algorithm.lower()}", *files, "-req_text", "-no_nonce")
     text = text.replace("\\\n", "")  # it breaks long lines
     said = dict(re.findall(r"(Issuer Name Hash|Issuer Key Hash|Serial Number): ([0-9A-F]+)", text))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -66,11 +67,11 @@ def checked(*installed: InstalledRoot, by: InstalledRoot | None = None) -> Story
 
 
 def install(
-    story: Story, root: InstalledRoot, *, signed_by: tuple[InstalledRoot, ...] = (), **facts: object
+    story: Story, root: InstalledRoot, *, signed_by: tuple[InstalledRoot, ...] = (), **facts: Any
 ) -> list[object]:
     names = frozenset(other.certificate.fingerprint for other in signed_by)
     found = InspectedRoot(root.certificate, "EC", 256, "sha256", signed_by=names)
-    found = replace(found, **facts)  # type: ignore[arg-type]
+    found = replace(found, **facts)
     return without_events(story.tell(ev.InstallRootRequested("r1", root.use, found)))
 
 

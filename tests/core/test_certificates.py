@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,8 @@ def a_certificate(name: str, end: datetime = END) -> RootCertificate:
     return RootCertificate(name.lower(), name, BEGIN, end, f"{name};", "1", b"issuer", b"key")
 
 
-def found(**fields: object) -> InspectedRoot:
-    return replace(InspectedRoot(a_certificate("A"), "EC", 256, "sha256"), **fields)  # type: ignore[arg-type]
+def found(**fields: Any) -> InspectedRoot:
+    return replace(InspectedRoot(a_certificate("A"), "EC", 256, "sha256"), **fields)
 
 
 A, B = a_root("A"), a_root("B")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -39,15 +40,16 @@ class Made:
     def der(self) -> bytes:
         return self.certificate.public_bytes(Encoding.DER)
 
-    def signs(self, name: str, **how: object) -> Made:
+    def signs(self, name: str, *, serial: int = 1, is_authority: bool | None = True) -> Made:
         """Another one, for this name: see ``made``."""
-        return made(name, signer=self, **how)  # type: ignore[arg-type]
+        return made(name, signer=self, serial=serial, is_authority=is_authority)
 
     def version_1(self) -> Made:
         """The same without version and extensions, signed by itself: a home-made root."""
+        assert isinstance(self.key, ec.EllipticCurvePrivateKey)
         parts = [part for part in elements(self.certificate.tbs_certificate_bytes)]
         tbs = element(0x30, b"".join(part for part in parts if part[0] not in (0xA0, 0xA3)))
-        signature = self.key.sign(tbs, ec.ECDSA(hashes.SHA256()))  # type: ignore[call-arg, arg-type]
+        signature = self.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
         algorithm = elements(self.der)[1]
         whole = element(0x30, tbs + algorithm + element(0x03, b"\0" + signature))
         return Made(x509.load_der_x509_certificate(whole), self.key)
@@ -78,7 +80,7 @@ def made(
     end: datetime = END,
     serial: int = 1,
     is_authority: bool | None = True,
-    hash_algorithm: hashes.HashAlgorithm | None = hashes.SHA256(),  # noqa: B008
+    extensions: Sequence[x509.ExtensionType] = (),
 ) -> Made:
     """A certificate with this common name; signed by itself without a signer.
 
@@ -92,8 +94,12 @@ def made(
     ).add_extension(x509.SubjectAlternativeName([_alternative(name)]), False)
     if is_authority is not None:
         builder = builder.add_extension(x509.BasicConstraints(is_authority, None), True)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     signing = own if signer is None else signer.key
-    return Made(builder.sign(signing, hash_algorithm), own)  # type: ignore[arg-type]
+    # Ed25519 takes no hash.
+    hashed = None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return Made(builder.sign(signing, hashed), own)
 
 
 def _alternative(name: str) -> x509.GeneralName:

@@ -52,7 +52,7 @@ class Certificate:
         folder = self.path.parent
         made = _certificate(name, folder)
         files: tuple[str, ...] = ("-keyout", made.key.name, "-out", f"{name}.request")
-        _openssl(folder, "req", *_NEW_KEY, "-subj", f"/CN={name}", *files)
+        openssl(folder, "req", *_NEW_KEY, "-subj", f"/CN={name}", *files)
         extension = "basicConstraints=CA:TRUE" if is_authority else _alternative(name)
         (folder / "extension").write_text(f"{extension}\n")
         (folder / "office").write_text(_OFFICE)
@@ -60,7 +60,7 @@ class Certificate:
         signing = ("-cert", self.path.name, "-keyfile", self.key.name, "-config", "office")
         dates = _LONG_AGO if is_expired else _DAYS
         files = ("-extfile", "extension", "-in", f"{name}.request", "-out", made.path.name)
-        _openssl(folder, "ca", "-batch", "-notext", *signing, *dates, *files)
+        openssl(folder, "ca", "-batch", "-notext", *signing, *dates, *files)
         return made
 
 
@@ -72,7 +72,7 @@ def certificate_for(name: str, folder: Path) -> Certificate:
     made = _certificate(name, folder)
     words = ("-subj", f"/CN={name}", "-addext", _alternative(name))
     files = ("-keyout", made.key.name, "-out", made.path.name)
-    _openssl(folder, "req", "-x509", *_NEW_KEY, *_DAYS, *words, *files)
+    openssl(folder, "req", "-x509", *_NEW_KEY, *_DAYS, *words, *files)
     return made
 
 
@@ -87,8 +87,10 @@ def _alternative(name: str) -> str:
         return f"subjectAltName=DNS:{name}"
 
 
-def _openssl(folder: Path, *words: str) -> None:
+def openssl(folder: Path, *words: str) -> str:
+    """Run the command in this folder; what it says. Skips the test where there is none."""
     command = shutil.which("openssl")
     if command is None:
         pytest.skip("openssl is not installed")
-    subprocess.run([command, *words], cwd=folder, check=True, capture_output=True)
+    done = subprocess.run([command, *words], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout

@@ -15,7 +15,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.x509.oid import NameOID
+
+from tests.emulators.authorities import Made, made
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _SHA256 = hashes.SHA256()
@@ -64,26 +65,19 @@ class Signer:
         *extensions: x509.ExtensionType,
     ) -> Signer:
         """Another certificate, for this name."""
-        key = key_of(kind)
-        made = _certificate(
-            name, key.public_key(), self.name, self.key, valid_from, days, extensions
-        )
-        return Signer(made, key)
-
-    @property
-    def name(self) -> x509.Name:
-        return self.certificate.subject
+        signer = Made(self.certificate, self.key)
+        return _signer(name, kind, valid_from, days, extensions, signer)
 
     def sign(self, content: bytes, how: str = "") -> str:
         """The signature in base64, with line breaks; ``how``: see ``_RSA_WAYS``."""
         match self.key:
             case rsa.RSAPrivateKey():
-                made = self.key.sign(content, _RSA_WAYS[how or "v1.5"](), _SHA256)
+                signature = self.key.sign(content, _RSA_WAYS[how or "v1.5"](), _SHA256)
             case ec.EllipticCurvePrivateKey():
-                made = self.key.sign(content, ec.ECDSA(_SHA256))
+                signature = self.key.sign(content, ec.ECDSA(_SHA256))
             case _:
-                made = self.key.sign(content)
-        return base64.encodebytes(made).decode()
+                signature = self.key.sign(content)
+        return base64.encodebytes(signature).decode()
 
 
 def _pss(salt: Any) -> padding.AsymmetricPadding:
@@ -103,35 +97,24 @@ def manufacturer(
     name: str = "Manufacturer", kind: str = "ec root", *extensions: x509.ExtensionType
 ) -> Signer:
     """A root of its own."""
-    key = key_of(kind)
-    named = _name(name)
-    start = NOON - timedelta(days=1000)
-    return Signer(_certificate(name, key.public_key(), named, key, start, 20_000, extensions), key)
+    return _signer(name, kind, NOON - timedelta(days=1000), 20_000, extensions)
 
 
-def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-
-
-def _certificate(
+def _signer(
     name: str,
-    public_key: Any,
-    issuer: x509.Name,
-    issuer_key: Any,
+    kind: str,
     valid_from: datetime,
     days: int,
     extensions: tuple[x509.ExtensionType, ...],
-) -> x509.Certificate:
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(1)  # of all of them, as simple authorities do
-        .not_valid_before(valid_from)
-        .not_valid_after(valid_from + timedelta(days=days))
+    signer: Made | None = None,
+) -> Signer:
+    it = made(
+        name,
+        signer=signer,
+        key=key_of(kind),
+        begin=valid_from,
+        end=valid_from + timedelta(days=days),
+        is_authority=None,
+        extensions=extensions,
     )
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
-    is_edwards = isinstance(issuer_key, ed25519.Ed25519PrivateKey)
-    return builder.sign(issuer_key, None if is_edwards else _SHA256)
+    return Signer(it.certificate, it.key)
