@@ -217,13 +217,7 @@ def _upgrade(access: Access, now: datetime) -> Finding:
     try:
         subprotocol = asyncio.run(connect())
     except CONNECT_PROBLEMS as problem:
-        raise Broken(
-            failed(
-                "websocket",
-                _why(problem, access, now),
-                _TRY_AGAIN,
-            )
-        ) from None
+        raise Broken(failed("websocket", _why(problem, access, now), _TRY_AGAIN)) from None
     if subprotocol != SUBPROTOCOL:
         words = "the server chose no subprotocol ocpp1.6: it does not speak OCPP 1.6"
         raise Broken(failed("websocket", words, _TRY_AGAIN))
