@@ -8,7 +8,6 @@ from textwrap import wrap
 from typing import Any
 
 from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
-from agent.control.taps import way_line
 from agent.maintenance.findings import Finding
 
 _STATUS_COLOURS = {
@@ -179,6 +178,8 @@ def decision_line(decision: Mapping[str, Any], with_time: bool = False) -> Style
 
 def decision_lines(decision: Mapping[str, Any]) -> Iterator[str]:
     """What was decided about a card and when; of one of the last taps also its way."""
+    from agent.control.taps import way_line
+
     yield decision_line(decision, with_time=True)
     if decision["steps"]:
         yield f"  {way_line(decision['steps'])}"

@@ -41,3 +41,12 @@ def test_the_schemas_are_not_loaded_before_a_call_is_checked():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_a_command_line_is_read_before_core_settings_or_database_are_loaded():
+    late = {"agent.core.state", "agent.config.settings", "sqlite3", "asyncio"}
+    program = f"import sys, agent.cli.main; print({late!r} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "set()"
