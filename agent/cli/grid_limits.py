@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json
+from agent.cli.pages import count, newest
 from agent.cli.status_view import local_time
 
 _COLUMNS = ("begun_at", "ended_at", "limit", "unit", "is_end_found", "is_time_known")
@@ -18,13 +20,13 @@ def add_grid_limits_command(commands: Any, common: argparse.ArgumentParser) -> N
     """Add the command to the command line."""
     help = "show when the grid operator's contact limited the box, for its proof"
     command = add_command(commands, common, "grid-limits", help, _show)
-    command.add_argument("--limit", type=int, metavar="N", help="how many (all that are kept)")
+    command.add_argument("--limit", type=count, metavar="N", help="how many (all that are kept)")
     command.add_argument("--csv", action="store_true", help="as a table for a spreadsheet")
 
 
 def _show(options: argparse.Namespace) -> int:
-    wanted = {} if options.limit is None else {"limit": options.limit}
-    found = paths.asker(options.config)(do="grid-limits", **wanted)
+    ask = partial(paths.asker(options.config), do="grid-limits")
+    found = list(newest(ask, "number", options.limit))
     if options.json:
         print(as_json(found))
     elif options.csv:
@@ -39,7 +41,7 @@ def _show(options: argparse.Namespace) -> int:
 def _print_csv(found: Sequence[Mapping[str, Any]]) -> None:
     import csv
 
-    table = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
+    table = csv.DictWriter(sys.stdout, _COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     table.writerows(found)
 

@@ -68,7 +68,7 @@ def run_list_command(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace, ask: Ask) -> None:
-    from agent.control.local_list import PAGE_MAX
+    from agent.control.requests import PAGE_MAX
 
     shown: list[Mapping[str, str]] = []
     while True:
@@ -180,7 +180,8 @@ def _export(options: argparse.Namespace, ask: Ask) -> None:
 
 
 def _every_entry(ask: Ask) -> Iterator[ListEntry]:
-    from agent.control.local_list import PAGE_MAX, entry_of
+    from agent.control.local_list import entry_of
+    from agent.control.requests import PAGE_MAX
 
     after, first = "", None
     while True:

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json
+from agent.cli.pages import first_moment
 from agent.cli.status_view import local_time
 
 NOT_WHOLE = 1  # exit status of --verify
@@ -18,7 +19,8 @@ def add_security_log_command(commands: Any, common: argparse.ArgumentParser) -> 
     """Add the command to the command line."""
     help = "show the security events of this box, and whether their log was changed"
     command = add_command(commands, common, "security-log", help, _security_log)
-    command.add_argument("--since", metavar="TIME", help="only from then on, UTC: 2026-03-01T12:00")
+    words = "only from then on: 2026-03-01"
+    command.add_argument("--since", type=first_moment, metavar="DATE", help=words)
     does = command.add_mutually_exclusive_group()
     does.add_argument("--verify", action="store_true", help="look for lines changed or taken out")
     does.add_argument("--clear", action="store_true", help="empty the log; who did is recorded")
@@ -29,8 +31,9 @@ def _security_log(options: argparse.Namespace) -> int:
     if options.verify:
         return _verify(ask(do="security-log", order="verify"), options.json)
     if options.clear:
-        ask(do="security-log", order="clear")
-        print("the security log is empty, but for the line that says so")
+        answer = ask(do="security-log", order="clear")
+        done = "the security log is empty, but for the line that says so"
+        print(as_json(answer) if options.json else done)
         return 0
     wanted = {} if options.since is None else {"since": options.since}
     lines = ask(do="security-log", order="show", **wanted)["lines"]

@@ -6,19 +6,18 @@ It asks the running agent. When none is running it reads the database, and chang
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json, note
+from agent.cli.pages import Ask, count, first_moment, last_moment, newest
 from agent.platform.errors import NoAgent
 
-Ask = Callable[..., list[dict[str, Any]]]
 Data = Mapping[str, Any]
 
 _SHOWN = 50
@@ -29,11 +28,11 @@ def add_sessions_command(commands: Any, common: argparse.ArgumentParser) -> None
     words = "show the sessions that are over: who charged what; sums by card and month"
     add = add_command(commands, common, "sessions", words, _sessions)
     moment = partial(add.add_argument, metavar="DATE")
-    moment("--from", dest="since", type=_first_moment, help="2026-11-01: ended then or later")
-    moment("--to", dest="until", type=_last_moment, help="2026-11-30: to its end")
+    moment("--from", dest="since", type=first_moment, help="2026-11-01: ended then or later")
+    moment("--to", dest="until", type=last_moment, help="2026-11-30: to its end")
     add.add_argument("--tag", metavar="TAG", help="only of this card")
     add.add_argument(
-        "--limit", type=_count, metavar="N", help=f"how many ({_SHOWN}; as CSV and JSON all)"
+        "--limit", type=count, metavar="N", help=f"how many ({_SHOWN}; as CSV and JSON all)"
     )
     add.add_argument(
         "--csv",
@@ -49,7 +48,7 @@ def _sessions(options: argparse.Namespace) -> int:
     wanted = {"since": options.since, "until": options.until, "id_tag": options.tag}
     with _access(options) as ask:
         ask = partial(ask, **{name: value for name, value in wanted.items() if value is not None})
-        sessions = list(_newest(ask, limit))
+        sessions = list(newest(ask, "session", limit))
         sums = [] if options.csv else ask(sums=True)
     if options.csv:
         from agent.control.charge_log_csv import sessions_as_csv
@@ -62,20 +61,6 @@ def _sessions(options: argparse.Namespace) -> int:
     return 0
 
 
-def _newest(ask: Ask, limit: int | None) -> Iterator[dict[str, Any]]:
-    from agent.control.charge_log import PAGE_MAX
-
-    left, before = limit, dict[str, int]()
-    while left is None or left > 0:
-        size = PAGE_MAX if left is None else min(left, PAGE_MAX)
-        page = ask(limit=size, **before)
-        yield from page
-        if len(page) < size:
-            return
-        left = None if left is None else left - len(page)
-        before = {"before": page[-1]["session"]}
-
-
 # --- for a person --------------------------------------------------------------------------------
 
 
@@ -84,9 +69,9 @@ def _lines(sessions: Sequence[Data], sums: Sequence[Data]) -> Iterator[str]:
         yield "no session is in the charge log, or none that was asked for"
         return
     yield from map(_session_line, sessions)
-    count = sum(found["sessions"] for found in sums)
-    if count > len(sessions):
-        yield f"... {count - len(sessions)} older ones: --limit, --from, --to"
+    older = sum(found["sessions"] for found in sums) - len(sessions)
+    if older > 0:
+        yield f"... {older} older ones: --limit, --from, --to"
     yield ""
     zone = _zone(sessions[0])
     yield f"by month and card; a session counts in the month in which it ended, {zone}"
@@ -108,10 +93,10 @@ def _session_line(session: Data) -> str:
 
 
 def _sum_line(month: str, of: str, sums: Sequence[Data]) -> str:
-    count = sum(found["sessions"] for found in sums)
+    number = sum(found["sessions"] for found in sums)
     energy_wh = sum(found["energy_wh"] for found in sums)
-    words = "session" if count == 1 else "sessions"
-    return f"{month}  {_kwh(energy_wh):>10} kWh  {count:>5} {words:8}  {of}"
+    words = "session" if number == 1 else "sessions"
+    return f"{month}  {_kwh(energy_wh):>10} kWh  {number:>5} {words:8}  {of}"
 
 
 def _who(data: Data) -> str:
@@ -132,35 +117,6 @@ def _local(text: str) -> str:
 
 def _zone(session: Data) -> str:
     return datetime.fromisoformat(session["ended_at"]).astimezone().strftime("local time (%Z)")
-
-
-# --- what was typed ------------------------------------------------------------------------------
-
-
-def _first_moment(text: str) -> str:
-    return _moment(text, days=0)
-
-
-def _last_moment(text: str) -> str:
-    return _moment(text, days=1)
-
-
-def _moment(text: str, days: int) -> str:
-    """A local date as the instant of its begin, so many days later, or an instant as it is."""
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            day = date.fromisoformat(text) + timedelta(days=days)
-            return datetime(day.year, day.month, day.day).astimezone().isoformat()
-        instant = datetime.fromisoformat(text)
-        return (instant if instant.tzinfo else instant.astimezone()).isoformat()
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no date: write 2026-11-30") from None
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= len(text) <= 9 or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
-    return int(text)
 
 
 # --- the running agent, or its database ----------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent.control.event_log import decision_line
+from agent.control.requests import PAGE_MAX, number_in, text_in
 from agent.control.security_log import SecurityLogActions
 from agent.control.server import Action
 from agent.control.services import Services
@@ -17,7 +18,6 @@ from agent.core.id_tag import mask
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
 from agent.runtime.journal import FRESH_S
-from agent.store.grid_limits import GRID_LIMITS_MAX
 
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
@@ -70,10 +70,8 @@ class ControlActions:
         return status
 
     async def _why(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-        id_tag = request.get("id_tag")
+        id_tag = text_in(request, "id_tag")
         limit = request.get("limit", 10)
-        if id_tag is not None and not isinstance(id_tag, str):
-            raise ControlError("id_tag must be a text")
         if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
         await self._runtime.journal.wait_until_written(FRESH_S)
@@ -82,12 +80,10 @@ class ControlActions:
         return [decision_as_data(record, services.taps.steps_to(record)) for record in records]
 
     async def _grid_limits(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-        limit = request.get("limit", GRID_LIMITS_MAX)
-        if not _is_whole_number(limit) or not 1 <= limit <= GRID_LIMITS_MAX:
-            raise ControlError(f"limit must be a whole number from 1 to {GRID_LIMITS_MAX}")
+        limit, before = number_in(request, "limit", PAGE_MAX), number_in(request, "before")
         await self._runtime.journal.wait_until_written(FRESH_S)
         services = self._services
-        found = await services.threads.read(services.store.grid_limits, limit)
+        found = await services.threads.read(services.store.grid_limits, limit or PAGE_MAX, before)
         return [as_plain_data(asdict(one)) for one in found]
 
     async def _skip_delay(self, request: Mapping[str, Any]) -> dict[str, Any]:

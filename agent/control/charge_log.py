@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from agent.control.requests import PAGE_MAX, instant_in, number_in, text_in
 from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.authorization_reasons import Rule
@@ -16,8 +17,6 @@ from agent.core.id_tag import mask
 from agent.platform.errors import ControlError, StoreError
 from agent.runtime.journal import FRESH_S
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
-
-PAGE_MAX = 500
 
 
 class ChargeLog(Protocol):
@@ -49,11 +48,9 @@ class ChargeLogActions:
 def answer(log: ChargeLog, request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Answer a request of the control socket. Raises ControlError with a sentence."""
     wanted = SessionFilter(
-        _instant(request, "since"), _instant(request, "until"), _text(request, "id_tag")
+        instant_in(request, "since"), instant_in(request, "until"), text_in(request, "id_tag")
     )
-    limit, before = _number(request, "limit"), _number(request, "before")
-    if limit is not None and limit > PAGE_MAX:
-        raise ControlError(f"limit must be a whole number from 1 to {PAGE_MAX}")
+    limit, before = number_in(request, "limit", PAGE_MAX), number_in(request, "before")
     try:
         if request.get("sums") is True:
             return [sum_as_data(found) for found in log.session_sums(wanted)]
@@ -109,28 +106,3 @@ def who(data: Mapping[str, Any]) -> str:
 
 def _utc(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _instant(request: Mapping[str, Any], name: str) -> datetime | None:
-    text = _text(request, name)
-    try:
-        found = None if text is None else datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if text is not None and (found is None or found.tzinfo is None):
-        raise ControlError(f"{name} must be an instant with its time zone: 2026-11-01T00:00:00Z")
-    return found
-
-
-def _text(request: Mapping[str, Any], name: str) -> str | None:
-    value = request.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ControlError(f"{name} must be a text")
-    return value
-
-
-def _number(request: Mapping[str, Any], name: str) -> int | None:
-    value = request.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ControlError(f"{name} must be a whole number, 1 or more")
-    return value

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.config.settings import Settings
+from agent.control.requests import PAGE_MAX, number_in, text_in
 from agent.control.server import Action
 from agent.core.date_time import read_end
 from agent.core.id_tag import is_valid_id_tag, tag_as_told
@@ -28,7 +29,6 @@ from agent.core.values import (
 from agent.platform.errors import ControlError, StoreError
 from agent.runtime.local_list_updates import ListUpdates, Outcome
 
-PAGE_MAX = 500
 NAME_MAX = 50  # characters; each takes up to 12 bytes on the control socket
 PIECE_MAX = 75  # entries of a file in one request; each takes at most some 840 bytes
 PATIENCE_S = 20.0  # of one request; a longer import is asked about again
@@ -81,12 +81,11 @@ class ListActions:
     # --- reading -----------------------------------------------------------------------------
 
     async def _show(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        offset, limit = request.get("offset", 0), request.get("limit", PAGE_MAX)
+        offset = request.get("offset", 0)
+        limit = number_in(request, "limit", PAGE_MAX) or PAGE_MAX
         if not isinstance(offset, int) or offset < 0:
             raise ControlError("offset must be a whole number, 0 or more")
-        if not isinstance(limit, int) or not 1 <= limit <= PAGE_MAX:
-            raise ControlError(f"limit must be a whole number from 1 to {PAGE_MAX}")
-        page = await self._lists.page(offset, limit, after=_text(request, "after") or "")
+        page = await self._lists.page(offset, limit, after=text_in(request, "after") or "")
         names = await self._lists.names([id_tag for id_tag, _ in page])
         state = self._state()
         return {
@@ -114,7 +113,7 @@ class ListActions:
         return {"name": name}
 
     async def _remove(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        id_tag = _text(request, "id_tag") or ""
+        id_tag = text_in(request, "id_tag") or ""
         if not await self._lists.is_listed(id_tag):
             try:  # in the form in which "add" keeps it
                 id_tag = tag_as_told(id_tag, self._reader["form"])
@@ -153,7 +152,7 @@ class ListActions:
         return {"is_done": True, **_result(upload.work.result())}
 
     def _upload_of(self, request: Mapping[str, Any], *, begins: bool) -> _Upload:
-        token = _text(request, "token") or ""
+        token = text_in(request, "token") or ""
         if begins and request.get("is_first") is True:
             work = self._upload.work if self._upload is not None else None
             if work is not None and not work.done():
@@ -193,19 +192,19 @@ def entry_of(data: object) -> ListEntry:
     """An idTag and what is said about it, from plain data. Raises ControlError."""
     if not isinstance(data, Mapping):
         raise ControlError("an entry must be an object")
-    status = _text(data, "status") or AuthorizationStatus.ACCEPTED.value
-    until = _text(data, "expires_at")
-    name = _text(data, "name")
+    status = text_in(data, "status") or AuthorizationStatus.ACCEPTED.value
+    until = text_in(data, "expires_at")
+    name = text_in(data, "name")
     try:
         info = IdTagInfo(
             AuthorizationStatus(status),
             None if until is None else expiry_of(until),
-            _text(data, "parent_id_tag") or None,
+            text_in(data, "parent_id_tag") or None,
         )
         name = None if name is None else checked_name(name)
     except ValueError as problem:
         raise ControlError(str(problem)) from None
-    return ListEntry(_text(data, "id_tag") or "", info, name)
+    return ListEntry(text_in(data, "id_tag") or "", info, name)
 
 
 def named_tag(data: object) -> tuple[str, str]:
@@ -241,10 +240,3 @@ def expiry_of(text: str) -> datetime:
         return read_end(date)
     except ValueError:
         raise ValueError(f"{text[:40]!r} is no date: {wanted}") from None
-
-
-def _text(data: Mapping[str, Any], name: str) -> str | None:
-    value = data.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ControlError(f"{name} must be a text")
-    return value

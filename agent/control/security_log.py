@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from agent.control.requests import instant_in
 from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.security_event_values import ClearSecurityLogRequested
@@ -27,7 +27,7 @@ class SecurityLogActions:
         services = self._services
         match request.get("order"):
             case "show":
-                since = _since(request.get("since"))
+                since = instant_in(request, "since")
                 await services.runtime.journal.wait_until_written(FRESH_S)
                 lines = await services.threads.read(services.store.security_log, since)
                 return {"lines": [line.as_data for line in lines]}
@@ -42,13 +42,3 @@ class SecurityLogActions:
                 return {}
             case other:
                 raise ControlError(f"the security log cannot be {other!r}")
-
-
-def _since(text: object) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        since = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise ControlError(f"{text!r} is no date, as 2026-03-01 or 2026-03-01T12:00Z") from None
-    return since if since.tzinfo is not None else since.replace(tzinfo=UTC)

@@ -20,6 +20,7 @@ UPDATE grid_limits SET ended_at = ?, ended_boot = ?, is_end_found = ? WHERE ende
 class GridLimit:
     """One time in which the box was limited. ``ended_at`` None: it still is."""
 
+    number: int  # our own; grows
     begun_at: datetime
     ended_at: datetime | None
     limit: float
@@ -66,16 +67,19 @@ def has_open(reader: sqlite3.Connection) -> bool:
     return bool(found)
 
 
-def read_grid_limits(reader: sqlite3.Connection, limit: int) -> list[GridLimit]:
-    """Read the newest of them, newest first."""
+def read_grid_limits(
+    reader: sqlite3.Connection, limit: int, before: int | None = None
+) -> list[GridLimit]:
+    """Read some of them, newest first; ``before`` goes on behind that one."""
     rows = reader.execute(
-        "SELECT begun_at, ended_at, limit_value, unit, is_end_found,"
+        "SELECT number, begun_at, ended_at, limit_value, unit, is_end_found,"
         " begun_boot + ended_boot FROM grid_limits"
-        " ORDER BY number DESC LIMIT ?",
-        (limit,),
+        " WHERE :before IS NULL OR number < :before ORDER BY number DESC LIMIT :limit",
+        {"before": before, "limit": limit},
     )
     return [
         GridLimit(
+            number,
             instant_of(begun_at),
             None if ended_at is None else instant_of(ended_at),
             value,
@@ -83,5 +87,5 @@ def read_grid_limits(reader: sqlite3.Connection, limit: int) -> list[GridLimit]:
             bool(is_end_found),
             boot == 0,
         )
-        for begun_at, ended_at, value, unit, is_end_found, boot in rows.fetchall()
+        for number, begun_at, ended_at, value, unit, is_end_found, boot in rows.fetchall()
     ]

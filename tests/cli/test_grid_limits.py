@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 import pytest
 
 from agent.cli import grid_limits
 from agent.cli.status_view import local_time
+from agent.control.requests import PAGE_MAX
 
 BEGUN, ENDED = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
 LIMIT: dict[str, Any] = {
+    "number": 7,
     "begun_at": BEGUN,
     "ended_at": ENDED,
     "limit": 4200.0,
@@ -52,3 +55,24 @@ def test_the_table_has_a_heading_and_a_row_each(monkeypatch, capsys):
 def test_a_box_that_was_never_limited_says_so(monkeypatch, capsys):
     shown(monkeypatch, [])
     assert capsys.readouterr().out == "the grid operator's contact has never limited this box\n"
+
+
+def test_all_that_are_kept_come_page_by_page(monkeypatch, capsys):
+    kept = [{**LIMIT, "number": number} for number in range(1203, 2, -1)]
+    sizes: list[int] = []
+
+    def ask(do: str, limit: int, before: int = 10_000) -> list[Any]:
+        sizes.append(limit)
+        return [one for one in kept if one["number"] < before][:limit]
+
+    def shown(limit: int | None) -> list[dict[str, Any]]:
+        monkeypatch.setattr(grid_limits.paths, "asker", lambda config: ask)
+        options = argparse.Namespace(config=None, limit=limit, csv=False, json=True)
+        assert grid_limits._show(options) == 0
+        found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+        return found
+
+    assert shown(None) == kept
+    assert max(sizes) == PAGE_MAX
+    assert shown(501) == kept[:501]
+    assert sizes[-2:] == [PAGE_MAX, 1]

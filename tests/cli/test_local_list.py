@@ -12,7 +12,8 @@ import pytest
 from agent.__main__ import main
 from agent.app.application import Application
 from agent.app.environment import Environment
-from agent.control.local_list import NAME_MAX, PAGE_MAX, PIECE_MAX, entry_as_data, entry_of
+from agent.control.local_list import NAME_MAX, PIECE_MAX, entry_as_data, entry_of
+from agent.control.requests import PAGE_MAX
 from agent.control.server import LINE_MAX
 from agent.core.values import AuthorizationStatus, IdTagInfo, ListEntry
 from agent.platform.errors import ControlError

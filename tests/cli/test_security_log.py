@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -37,7 +38,8 @@ def test_each_line_says_when_what_and_whether_the_clock_was_set(asked, capsys):
     requests, answer = asked
     answer["lines"] = [LINE, {**LINE, "techInfo": "", "boot": 3}]
     assert run_command(["security-log", "--since", "2026-03-01"]) == 0
-    assert requests == [{"do": "security-log", "order": "show", "since": "2026-03-01"}]
+    since = datetime(2026, 3, 1).astimezone().isoformat()  # a local date, as the lines show it
+    assert requests == [{"do": "security-log", "order": "show", "since": since}]
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("  TamperDetectionActivated: the door of the cabinet was opened")
     assert second.endswith("  TamperDetectionActivated (the clock was not set yet)")
@@ -72,5 +74,7 @@ def test_it_is_emptied_only_when_that_is_wanted(asked, capsys):
     requests, _ = asked
     assert run_command(["security-log", "--clear"]) == 0
     assert requests == [{"do": "security-log", "order": "clear"}]
+    assert run_command(["security-log", "--clear", "--json"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["{}"]
     with pytest.raises(SystemExit):
         run_command(["security-log", "--clear", "--verify"])

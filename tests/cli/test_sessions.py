@@ -222,7 +222,6 @@ async def test_the_running_agent_tells_its_sessions(tmp_path):
         ({"limit": 501}, "limit must be a whole number from 1 to 500"),
         ({"limit": 0}, "limit must be a whole number"),
         ({"before": True}, "before must be a whole number"),
-        ({"since": "2026-11-01"}, "since must be an instant"),
         ({"until": "soon"}, "until must be an instant"),
         ({"id_tag": 5}, "id_tag must be a text"),
     ],

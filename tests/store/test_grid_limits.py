@@ -16,17 +16,18 @@ from tests.store.builders import NOON, minutes_later
 from tests.store.conftest import OpenStore
 
 BEGIN = BeginGridLimit(NOON, 4200.0, RateUnit.WATT)
-LIMIT = GridLimit(NOON, None, 4200.0, "W", is_end_found=False, is_time_known=True)
+LIMIT = GridLimit(1, NOON, None, 4200.0, "W", is_end_found=False, is_time_known=True)
 
 
 def test_begin_and_end_are_read_back_newest_first(store: Store):
     second = replace(BEGIN, begun_at=minutes_later(30), limit=13.0, unit=RateUnit.AMPERE)
     store.commit([BEGIN, EndGridLimit(minutes_later(20)), second], NOON)
     assert store.grid_limits(10) == [
-        replace(LIMIT, begun_at=minutes_later(30), limit=13.0, unit="A"),
+        replace(LIMIT, number=2, begun_at=minutes_later(30), limit=13.0, unit="A"),
         replace(LIMIT, ended_at=minutes_later(20)),
     ]
-    assert len(store.grid_limits(1)) == 1
+    assert [one.number for one in store.grid_limits(1)] == [2]
+    assert [one.number for one in store.grid_limits(1, before=2)] == [1]
 
 
 def test_one_that_a_power_cut_left_open_is_found_and_ended_as_found(
@@ -83,6 +84,6 @@ def test_times_of_this_boot_move_when_the_time_becomes_known(store: Store):
     )
     store.commit([CorrectTimes(2, NOON)], NOON)
     assert store.grid_limits(10) == [
-        replace(LIMIT, begun_at=minutes_later(30)),
+        replace(LIMIT, number=2, begun_at=minutes_later(30)),
         replace(LIMIT, ended_at=minutes_later(20)),
     ]
