@@ -8,6 +8,7 @@ controller or to the wiring.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -35,6 +36,7 @@ from hw.ports import (
 
 logger = logging.getLogger(__name__)
 
+GRID_REST_S = 10.0  # the grid operator's contact chatters: its limit ends when it has rested
 UNREADABLE = "unreadable_input"  # reported like a contact that tripped
 
 
@@ -68,6 +70,8 @@ class Supervisor:
         self._failing: set[tuple[int, str]] = set()  # parts that were logged in this blindness
         self._tested: frozenset[int] = frozenset()
         self._is_grid_limited: bool | None = None  # not looked at yet
+        self._grid_limited_at_s = -math.inf
+        self._grid_rest_s = GRID_REST_S if board.is_polled else 0.0
 
     def let_test(self, *connector_ids: int) -> None:
         """The self-test closes these contactors over empty sockets; without ids it is over."""
@@ -139,18 +143,22 @@ class Supervisor:
             for name in sorted(new):
                 self._post(ev.SafetyInputTripped(name))
             self._tripped |= new  # posted once, also when a part below raises at every look
-        self._report_grid_contact()
+        self._report_grid_contact(now_s)
         for parts, reading in zip(self._board.connectors, readings, strict=True):
             self._watch(parts, reading, bool(new), now_s)
         for name in sorted(self._tripped - tripped):
             self._post(ev.SafetyInputCleared(name))
         self._tripped = tripped
 
-    def _report_grid_contact(self) -> None:
+    def _report_grid_contact(self, now_s: float) -> None:
+        """A limit counts at once. Its end is told late: each one is written to the disk."""
         contact = self._board.grid_contact
         if contact is None:
             return
-        is_limited = contact.is_tripped
+        is_tripped = contact.is_tripped
+        if is_tripped:
+            self._grid_limited_at_s = now_s
+        is_limited = is_tripped or now_s < self._grid_limited_at_s + self._grid_rest_s
         if is_limited is not self._is_grid_limited:
             self._is_grid_limited = is_limited
             self._post(ev.GridContactChanged(is_limited))

@@ -13,7 +13,7 @@ from agent.core import events as ev
 from agent.core.events import Event
 from agent.core.values import LockState, PilotState
 from agent.runtime.plug_contact import DEBOUNCE_S
-from agent.runtime.supervision import Supervisor
+from agent.runtime.supervision import GRID_REST_S, Supervisor
 from agent.runtime.supervision_loop import BLIND_S, SupervisionThread
 from hw import ports
 from hw.ports import ConnectorParts, ContactorRefused
@@ -222,6 +222,18 @@ def test_the_grid_operators_contact_is_told_when_it_changes_and_opens_nothing():
     bench.grid_contact.is_made = False
     assert bench.step() == [ev.GridContactChanged(False)]
     assert bench.contactor.is_closed
+
+
+def test_a_grid_operators_contact_that_chatters_limits_until_it_rests():
+    bench = Bench(is_polled=True)
+    assert ev.GridContactChanged(False) in bench.step()
+    told = []
+    for is_made in [True, False] * 20:
+        bench.grid_contact.is_made = is_made
+        told += bench.step(GRID_REST_S / 2)
+    told += bench.step(GRID_REST_S / 4)
+    assert told == [ev.GridContactChanged(True)]
+    assert bench.step(GRID_REST_S / 4) == [ev.GridContactChanged(False)]
 
 
 def test_the_first_look_tells_where_everything_stands():
