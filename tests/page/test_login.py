@@ -8,6 +8,7 @@ import http.client
 from collections.abc import Iterator
 
 import pytest
+from jinja2 import UndefinedError
 
 from agent.api.page.event_stream import LISTENERS_MAX, EventStream, Watched
 from agent.api.page.host_names import OwnNames, came_over_https
@@ -255,6 +256,27 @@ async def test_a_page_is_never_given_what_was_rendered_before_it_was_opened():
         assert later.waiting == {}
         await live._render_all()
         assert opened.waiting == before.waiting == later.waiting == {"link": "7 is parked"}
+
+
+class BrokenViews(SlowViews):
+    """One page has a mistake."""
+
+    async def overview(self, scopes: object) -> list[PagePart]:
+        if not scopes:
+            raise UndefinedError("'dict object' has no attribute 'words'")
+        return await super().overview(scopes)
+
+
+async def test_a_page_with_a_mistake_is_told_in_the_log_and_ends_no_rendering(caplog):
+    async with quiet_live() as live:
+        live._views = views = BrokenViews()
+        views.may_end.set()
+        broken, sound = (
+            live._listen(Watched("overview", frozenset(scopes)), "digest") for scopes in ("", "r")
+        )
+        await live._render_all()
+        assert (broken.waiting, sound.waiting) == ({}, {"link": "6 is parked"})
+    assert "has no attribute 'words'" in caplog.text
 
 
 async def test_a_part_that_did_not_change_is_given_once():

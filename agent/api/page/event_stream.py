@@ -160,6 +160,9 @@ class EventStream:
             except (AgentError, TimeoutError) as problem:
                 logger.debug("the page cannot be renewed: %s", problem)
                 continue
+            except Exception:  # in a template, say: the other pages, and the next time, go on
+                logger.exception("the page cannot be renewed")
+                continue
             for listener in listeners:
                 if listener.watched == watched:
                     for part in parts:
