@@ -214,6 +214,7 @@ class AgentBridge:
 
     async def session_sums(self) -> list[SessionSum]:
         """What each tag has charged in each month. Raises StoreError."""
+        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
         return await self.read(self._services.store.session_sums)
 
     async def cut_network(self, is_cut: bool) -> None:

@@ -55,8 +55,8 @@ def test_the_page_has_a_button_where_a_connector_waits_and_nowhere_else(charger:
         browser.log_in()
         first, second = browser.get("/").text.split('<h2 id="connector-2">')
         assert "waits for the random delay" in first
-        assert "Start now" in first
-        assert "Start now" not in second
+        assert "Skip the delay" in first
+        assert "Skip the delay" not in second
         assert browser.do("skip-delay", connector="1") == "Done."
         charger.until_status("Charging")
-        assert "Start now" not in browser.get("/").text
+        assert "Skip the delay" not in browser.get("/").text

@@ -11,7 +11,6 @@ from tests.api.harness import Charger
 from tests.browser.conftest import Visit
 from tests.page.test_site import token_for
 
-CARD = "044943121F1A80"
 PHONE = {"width": 390, "height": 844}
 
 
@@ -33,16 +32,19 @@ def free(visit: Visit) -> str:
     return "free"
 
 
-def waiting_for_the_bolt(visit: Visit) -> str:
-    visit.charger.board.simulation.fault(1, "lock_jam")
+def begin(visit: Visit) -> None:
     visit.press("Plug the car in")
     visit.press("The usual card")
+
+
+def waiting_for_the_bolt(visit: Visit) -> str:
+    visit.charger.board.simulation.fault(1, "lock_jam")
+    begin(visit)
     return "card accepted; waiting for the bolt"
 
 
 def charging(visit: Visit) -> str:
-    visit.press("Plug the car in")
-    visit.press("The usual card")
+    begin(visit)
     visit.page.locator(".flows").wait_for()
     return "charging"
 
@@ -55,8 +57,7 @@ def paused(visit: Visit) -> str:
 
 def faulted(visit: Visit) -> str:
     visit.charger.board.simulation.fault(1, "does_not_close")
-    visit.press("Plug the car in")
-    visit.press("The usual card")
+    begin(visit)
     return "out of order: contactor does not close"
 
 

@@ -11,7 +11,6 @@ from tests.api.harness import SECRET
 from tests.browser.conftest import PATIENCE_MS
 from tests.page.test_site import token_for
 
-CARD = "044943121F1A80"
 PAGES = ("/", "/cards", "/sessions", "/keys", "/frames")
 
 
@@ -57,6 +56,13 @@ def test_the_way_of_the_last_card_is_drawn_with_its_times_and_its_end(open_page,
     way.get_by_text("closed", exact=True).wait_for()
     steps = [words.split("\n")[0] for words in way.locator("strong").all_inner_texts()]
     assert steps == ["read", "looked up", "asked", "decided", "locked", "on disk", "closed"]
+    for width in (640, 720, 900, 1000, 1100, 1280):
+        visit.page.set_viewport_size({"width": width, "height": 800})
+        heights = [
+            way.get_by_text(step, exact=True).evaluate("e => e.clientHeight")
+            for step in ("read", "decided")
+        ]
+        assert len(set(heights)) == 1, f"a word is broken at {width} px"
     visit.press("A blocked card")
     ended = visit.page.locator(".way .ended")
     ended.get_by_text("another card is charging").wait_for()

@@ -6,6 +6,9 @@ import csv
 import html
 import io
 import re
+import time
+
+import pytest
 
 from tests.api.harness import Charger
 from tests.page.browser import Browser
@@ -33,24 +36,48 @@ def test_a_month_is_shown_with_its_sums_readings_and_station(charger: Charger, b
     assert "Meter of connector 1" in text
     assert "04..F7" in text
     assert TAG not in text
-    assert "UTC</small>" in text
     month = month_of(text)
     assert f"All of {month}" in text
     assert browser.get("/sessions", month=month).text.count("<tr><th") == text.count("<tr><th")
+
+
+@pytest.mark.parametrize(
+    ("zone", "says"), [("UTC", "Times are UTC."), ("<+05>-5", "station (+05); UTC stands below.")]
+)
+def test_a_month_has_local_times_and_the_utc_below_where_that_is_another(
+    charger: Charger, browser: Browser, monkeypatch: pytest.MonkeyPatch, zone: str, says: str
+):
+    a_session(charger)
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        text = html.unescape(browser.get("/sessions").text)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert f"{says} Issued 20" in text
+    assert ("UTC</small>" in text) is (zone != "UTC")
+
+
+def test_the_sums_have_what_is_just_being_written(
+    charger: Charger, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    assert charger.application is not None
+    services, order = charger.application.services, list[str]()
+    store, journal = services.store, services.runtime.journal
+    read, wait = store.session_sums, journal.wait_until_written
+    monkeypatch.setattr(store, "session_sums", lambda: order.append("read") or read())
+    monkeypatch.setattr(
+        journal, "wait_until_written", lambda at_most_s: order.append("wait") or wait(at_most_s)
+    )
+    browser.get("/sessions")
+    assert order[:2] == ["wait", "read"]
 
 
 def test_a_month_that_is_none_shows_the_newest(charger: Charger, browser: Browser):
     a_session(charger)
     newest = month_of(browser.get("/sessions").text)
     for asked in ("2019-01", "13", "<script>"):
-        assert (
-            month_of(
-                browser.get(
-                    "/sessions",
-                ).text
-            )
-            == newest
-        )
         answer = browser.get("/sessions", month=asked)
         assert month_of(answer.text) == newest
         assert "<script>" not in answer.text

@@ -45,7 +45,7 @@ class SessionsPage:
             "zone": _zone(sessions),
             "station": self._station(),
             "meters": self._meters(),
-            "printed_at": self._agent.now().utc,
+            "issued": _local(self._agent.now().utc),
         }
 
     async def csv(self, asked: str, separator: str) -> Response:
@@ -98,14 +98,17 @@ def _bounds(month: str) -> tuple[datetime, datetime] | None:
 
 
 def _shown(session: LoggedSession) -> dict[str, Any]:
-    begin, end = session.begun_at.astimezone(), session.ended_at.astimezone()
     return {
         **session_as_data(session),
-        "begin": f"{begin:%Y-%m-%d %H:%M}",
-        "end": f"{end:%Y-%m-%d %H:%M}",
+        "begin": _local(session.begun_at),
+        "end": _local(session.ended_at),
         "begin_utc": f"{session.begun_at:%Y-%m-%d %H:%M}",
         "end_utc": f"{session.ended_at:%Y-%m-%d %H:%M}",
     }
+
+
+def _local(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _zone(sessions: list[LoggedSession]) -> str:
