@@ -36,6 +36,10 @@ class BrokerError(AgentError):
     """There is no broker, it refuses us, or the connection broke."""
 
 
+class _TooMuch(ConnectionError):
+    """The broker sends more than we hold."""
+
+
 class Received(NamedTuple):
     """A message that has come."""
 
@@ -81,8 +85,9 @@ class Connection(Protocol):
 
 
 class _Mqtt:
-    def __init__(self, client: aiomqtt.Client) -> None:
+    def __init__(self, client: aiomqtt.Client, heard: _Heard) -> None:
         self._client = client
+        self._heard = heard
 
     async def messages(self) -> AsyncIterator[Received]:
         try:
@@ -90,7 +95,7 @@ class _Mqtt:
                 payload = message.payload if isinstance(message.payload, bytes) else b""
                 yield Received(message.topic.value, payload, message.retain)
         except aiomqtt.MqttError as problem:
-            raise BrokerError("the connection broke") from problem
+            raise BrokerError(self._heard.why("the connection broke")) from problem
 
     async def publish(self, message: Publication) -> None:
         payload = message.text.encode()
@@ -102,7 +107,7 @@ class _Mqtt:
         except TimeoutError:
             raise BrokerError(f"a message was not confirmed within {PUBLISH_S:g} s") from None
         except aiomqtt.MqttError as problem:
-            raise BrokerError("a message could not be sent") from problem
+            raise BrokerError(self._heard.why("a message could not be sent")) from problem
 
     async def subscribe(self, topic: str) -> None:
         """Raises BrokerError when we may not, and aiomqtt.MqttError."""
@@ -181,7 +186,7 @@ async def connected(settings: BrokerSettings, config: ClientConfig) -> AsyncIter
     try:
         async with client:
             _end_if_cancelled()
-            connection = _Mqtt(client)
+            connection = _Mqtt(client, heard)
             for topic in config.topics:
                 await connection.subscribe(topic)
             yield connection
@@ -196,19 +201,23 @@ def _as_will(message: Publication) -> aiomqtt.Will:
 
 
 def _limit_packets(client: aiomqtt.Client) -> None:
-    """No broker makes us hold more than this of one message: the client knows no limit.
+    """No broker makes us hold more than this of one message.
 
-    The client reads what is left of a packet in one call, whose size the broker has named.
+    The client knows no limit, and has no public place for one. It reads what is left of a packet
+    in one call, whose size the broker has named; and it keeps what comes with a QoS of 2, for which
+    we never ask, as long as the broker wishes.
     """
     paho = client._client
     receive = paho._sock_recv
 
     def receive_at_most(size: int) -> bytes:
         if size > PACKET_MAX:
-            raise ConnectionError(f"the broker sends a message of more than {PACKET_MAX} bytes")
+            raise _TooMuch(f"the broker sends a message of more than {PACKET_MAX:,} bytes")
+        if paho._in_messages:
+            raise _TooMuch(f"the broker sends with QoS 2, we have asked for {_QOS}")
         return receive(size)
 
-    paho._sock_recv = receive_at_most  # type: ignore[assignment]
+    paho._sock_recv = receive_at_most  # type: ignore[method-assign]
 
 
 def _end_if_cancelled() -> None:
@@ -244,7 +253,7 @@ def _in_words(problem: Exception, settings: BrokerSettings, heard: _Heard) -> st
             return explain_tls(cause, where, f"{settings.SECTION}.ca_file")
         if isinstance(cause, ConnectionResetError) and settings.ca_file:
             return cut_off(where)
-    text = str(problem) or type(problem).__name__
+    text = heard.why(str(problem) or type(problem).__name__)
     if "Not authorized" in text or "user name or password" in text.lower():
         keys = f"{settings.SECTION}.username and {settings.SECTION}.password_file"
         return f"{where} refuses us: check {keys}"
@@ -252,19 +261,24 @@ def _in_words(problem: Exception, settings: BrokerSettings, heard: _Heard) -> st
 
 
 class _Heard(logging.Handler):
-    """The client's own log. It is not for the person at the box, but for one thing.
+    """The client's own log. It is not for the person at the box, but for two things.
 
     With TLS 1.3 a broker that demands a client certificate says so only after the handshake: the
-    client then logs it, and waits for its answer until the time is over.
+    client then logs it, and waits for its answer until the time is over. And of what was too much
+    it tells nobody else.
     """
 
-    problem: ssl.SSLError | None = None
+    problem: ssl.SSLError | _TooMuch | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep what TLS has to say."""
+        """Keep what TLS has to say, and what was too much."""
         for value in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(value, ssl.SSLError):
+            if isinstance(value, ssl.SSLError | _TooMuch):
                 self.problem = value
+
+    def why(self, otherwise: str) -> str:
+        """Why the connection is over."""
+        return str(self.problem) if isinstance(self.problem, _TooMuch) else otherwise
 
     def logger(self) -> logging.Logger:
         """One of its own: nothing of it goes any further."""

@@ -79,7 +79,8 @@ async def heard(broker: Mosquitto, *topics: str) -> AsyncIterator[dict[str, str]
 
     async def listen(client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            found[message.topic.value] = message.payload.decode()  # type: ignore[union-attr]
+            assert isinstance(message.payload, bytes)
+            found[message.topic.value] = message.payload.decode()
 
     async with broker.client("house", *topics) as client:
         listening = asyncio.create_task(listen(client))
@@ -224,7 +225,18 @@ async def broker_of(talk: Talk, port: int) -> AsyncIterator[None]:
         await asyncio.gather(*filter(None, talks), return_exceptions=True)
 
 
-async def test_a_message_of_256_mb_is_not_taken_into_memory():
+NAMES_256_MB = b"\x30\xff\xff\xff\x7f\x00\x01x"  # PUBLISH: 268,435,455 bytes follow
+QOS_2 = b"\x34\xc0\x84\x3d\x00\x01x\x00\x01" + bytes(999_995)  # PUBLISH: 1,000,000 bytes follow
+
+
+@pytest.mark.parametrize(
+    ("packets", "words"),
+    [
+        ([NAMES_256_MB, *[bytes(1_000_000)] * 100], "a message of more than 1,000,000 bytes"),
+        ([QOS_2] * 100, "the broker sends with QoS 2"),
+    ],
+)
+async def test_what_is_too_much_is_not_taken_into_memory_and_that_is_said(packets, words):
     sent: list[int] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -232,23 +244,19 @@ async def test_a_message_of_256_mb_is_not_taken_into_memory():
         writer.write(b"\x20\x02\x00\x00")  # CONNACK
         subscribe = await reader.read(10_000)
         writer.write(b"\x90\x03" + subscribe[2:4] + b"\x01")  # SUBACK
-        writer.write(b"\x30\xff\xff\xff\x7f\x00\x01x")  # PUBLISH: 268,435,455 bytes follow
-        for _ in range(100):
-            writer.write(bytes(1_000_000))
+        for packet in packets:
+            writer.write(packet)
             await writer.drain()
-            sent.append(1_000_000)
+            sent.append(len(packet))
 
     port = free_port()
     settings = HouseSettings(enabled=True, host="127.0.0.1", port=port)
     config = ClientConfig("BOX", topics=("x",), last_will=None, dropped=print)
-    async with (
-        broker_of(talk, port),
-        asyncio.timeout(PATIENCE_S),
-        connected(settings, config) as line,
-    ):
-        with pytest.raises(BrokerError):
-            await anext(line.messages())
-    assert sum(sent) < 30_000_000  # what the sockets hold, not what the broker has named
+    async with broker_of(talk, port), asyncio.timeout(PATIENCE_S):
+        with pytest.raises(BrokerError, match=words):
+            async with connected(settings, config) as line:
+                await anext(line.messages())
+    assert sum(sent) < 30_000_000  # what the sockets hold, not what the broker would send
 
 
 async def test_a_broker_that_says_nothing_is_given_up(monkeypatch):
