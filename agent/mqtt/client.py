@@ -167,7 +167,7 @@ class MqttClient:
     # --- out -------------------------------------------------------------------------------------
 
     def _observe(self, event: Event, commands: Sequence[Command]) -> None:
-        """Note a turn. It is published a little later: the answer to a request goes first."""
+        """Note a turn. It is published a little later, mostly after the answer to a request."""
         before, after = self._before, self._services.runtime.state
         self._before = after
         now = self._services.clock.now()

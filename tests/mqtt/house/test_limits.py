@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agent.config.settings import HouseSettings
+from agent.core.values import Instant
+from agent.mqtt.broker import Received
+from agent.mqtt.house.set_points import BadSetPoint, read_set_point
 from tests.mqtt.house.conftest import ROOT, House, house
 
 SET, RESULT = f"{ROOT}connector/1/limit/set", f"{ROOT}connector/1/limit/result"
@@ -163,6 +167,15 @@ async def test_a_kept_limit_counts_only_with_an_end_that_has_not_passed(tmp_path
         content = json.dumps({"limit": 10, "valid_to": ends_in(here, 600)})
         assert (await here.limit(content, is_kept=True))["accepted"] is True
         await here.until(offered_current_a=10.0)
+
+
+def test_while_the_time_of_day_is_not_known_an_end_is_taken_in_seconds_only():
+    now = Instant(0.0, datetime(2020, 1, 1, tzinfo=UTC), is_trusted=False)
+    dated = Received(SET, b'{"limit": 10, "valid_to": "2026-05-01T12:00:00Z"}')
+    with pytest.raises(BadSetPoint, match="give valid_to in seconds"):
+        read_set_point(dated, now, HouseSettings())
+    in_seconds = Received(SET, b'{"limit": 10, "valid_to": 60}')
+    assert read_set_point(in_seconds, now, HouseSettings()).valid_for_s == 60
 
 
 async def test_a_kept_message_that_is_taken_back_says_nothing(tmp_path):
