@@ -210,12 +210,12 @@ def _limit_packets(client: aiomqtt.Client) -> None:
     paho = client._client
     receive = paho._sock_recv
 
-    def receive_at_most(size: int) -> bytes:
-        if size > PACKET_MAX:
+    def receive_at_most(bufsize: int) -> bytes:
+        if bufsize > PACKET_MAX:
             raise _TooMuch(f"the broker sends a message of more than {PACKET_MAX:,} bytes")
         if paho._in_messages:
             raise _TooMuch(f"the broker sends with QoS 2, we have asked for {_QOS}")
-        return receive(size)
+        return receive(bufsize)
 
     paho._sock_recv = receive_at_most  # type: ignore[method-assign]
 
