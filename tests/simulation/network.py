@@ -95,7 +95,7 @@ class Network:
         self._step = step
         self._count = count
         self._connections: list[Connection] = []
-        self._refused_at_s: float | None = None  # a certificate, by the box
+        self._tried: set[ssl_module.SSLContext | None] = set()  # by the attempt that goes on
 
     def cut(self) -> None:
         """Every connection ends, and both sides know."""
@@ -111,6 +111,7 @@ class Network:
 
     def box_is_gone(self, politely: bool) -> None:
         """The process has ended. ``politely``: its system tells the other side."""
+        self._tried.clear()
         for connection in self._take():
             connection.belongs_to_ghost = True
             if politely:
@@ -139,18 +140,17 @@ class Network:
         open_timeout_s: float,
     ) -> Connection:
         """The agent's way to its central system."""
-        if asyncio.get_running_loop().time() != self._refused_at_s:
-            self.listener.attempted()  # else the same attempt goes on, with the next root
+        self._note_attempt(ssl)
         if self.reach is not Reach.UP:
             self._count(f"line: {self.reach.value}")
         try:
-            await self._arrive_counted(open_timeout_s)
-            verified_by = self._verified_by(ssl)
-        except ssl_module.SSLCertVerificationError:
-            self._refused_at_s = asyncio.get_running_loop().time()
+            await self._arrive(open_timeout_s)
+        except BaseException:
+            self.roots.interrupted()
             raise
         connection = Connection(self)
-        connection.verified_by = verified_by
+        connection.verified_by = self._verified_by(ssl)
+        self._tried.clear()
         if self.reach is Reach.NO_SUBPROTOCOL:
             connection.subprotocol = None
         elif self.reach is Reach.CLOSES_AT_ONCE:
@@ -160,12 +160,12 @@ class Network:
             self.server.connected(connection)
         return connection
 
-    async def _arrive_counted(self, open_timeout_s: float) -> None:
-        try:
-            await self._arrive(open_timeout_s)
-        except BaseException:
-            self.roots.interrupted()
-            raise
+    def _note_attempt(self, trust: ssl_module.SSLContext | None) -> None:
+        """One attempt tries each of what the box trusts once: ``contexts_kept`` knows it again."""
+        if not self._tried or trust in self._tried:
+            self._tried.clear()
+            self.listener.attempted()
+        self._tried.add(trust)
 
     async def _arrive(self, open_timeout_s: float) -> None:
         if self.reach is Reach.SILENT:

@@ -38,7 +38,7 @@ from tests.simulation.machine import Machine, end_tasks
 from tests.simulation.network import Network
 from tests.simulation.operators import SAMPLE_INTERVALS_S, Operators
 from tests.simulation.rollout import Rollout
-from tests.simulation.roots import HOST, OF_FILE, Roots, roots
+from tests.simulation.roots import HOST, OF_FILE, Roots, contexts_kept, roots
 from tests.simulation.run_log import LogListener, RunLog
 from tests.simulation.scenario import Scenario, draw_scenario
 from tests.simulation.site import Site, register_wh
@@ -152,7 +152,7 @@ class World:
             central_system=central_system,
             connectors=connectors,
             ocpp=OcppSettings(configuration=self.scenario.keys),
-            firmware=FirmwareSettings(install_command=("/usr/local/sbin/install", "{file}")),
+            firmware=FirmwareSettings(install_command=("/usr/local/sbin/install",)),
             authorization=_authorization(self.scenario),
         )
 
@@ -303,7 +303,11 @@ def simulate(seed: str, days: float, folder: Path, hurry: float = 1.0) -> Outcom
         await world.run(days)
         return world.outcome(days)
 
-    with vfs.watching() as watch, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    with (
+        vfs.watching() as watch,
+        contexts_kept(),
+        asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
+    ):
         return runner.run(main())
 
 
