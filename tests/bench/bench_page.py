@@ -121,7 +121,7 @@ async def _first_load(client: httpx.AsyncClient, loads: int) -> list[tuple[str, 
             sizes[path] = answer.num_bytes_downloaded
         times_s.append(perf_counter() - begun_s)
     return [
-        (f"first load: {len(FIRST_LOAD)} requests", f"{sum(sizes.values()) / 1000:.1f} kB"),
+        ("first load", f"{sum(sizes.values()) / 1000:.1f} kB in {len(FIRST_LOAD)} requests"),
         ("first load: of it the page itself", f"{sizes['/'] / 1000:.1f} kB"),
         ("first load, one request after the other, fastest", f"{min(times_s) * 1e3:.0f} ms"),
         ("first load, one request after the other, p50, p99", _times(times_s)),
