@@ -138,6 +138,7 @@ WATCHED_NAMES = {
 # "except Exception" swallows mistakes of our own, so each place is named, with what it protects.
 BROAD_EXCEPTS = {
     "agent.api.middleware:__call__": "one request is answered 500, the others go on",
+    "agent.api.page.event_stream:_render_all": "one page is not renewed, the others are",
     "agent.api.queue:_run": "one command ends as failed, the others go on",
     "agent.maintenance.log_upload:_run": "an upload that fails oddly has failed",
     "agent.maintenance.firmware_install:_do_fetch": "it has failed, it does not hang",

@@ -232,7 +232,8 @@ def test_a_grid_operators_contact_that_chatters_limits_until_it_rests():
         bench.grid_contact.is_made = is_made
         told += bench.step(GRID_REST_S / 2)
     told += bench.step(GRID_REST_S / 4)
-    assert told == [ev.GridContactChanged(True)]
+    of_contact = [event for event in told if isinstance(event, ev.GridContactChanged)]
+    assert of_contact == [ev.GridContactChanged(True)]
     assert bench.step(GRID_REST_S / 4) == [ev.GridContactChanged(False)]
 
 
