@@ -198,8 +198,16 @@ def _too_weak_or_not_in_time(found: InspectedRoot, now: Instant) -> str:
         return f"it has expired on {certificate.not_after.date()}"
     if now.is_trusted and now.utc < certificate.not_before:
         return f"it is not valid before {certificate.not_before.date()}"
-    if found.key_bits < _BITS_MIN.get(found.key, 0):
-        return f"its key of {found.key_bits} bits is too weak ({found.key})"
-    if found.signature_hash in _BROKEN_HASHES:
-        return f"it is signed with {found.signature_hash.upper()}, which is broken"
+    return weakness(found.key, found.key_bits, found.signature_hash)
+
+
+def weakness(key: str, key_bits: int, signature_hash: str) -> str:
+    """Why nobody should rely on a key and a signature like these, in words; empty: they are good.
+
+    The values are those of ``InspectedRoot``.
+    """
+    if key_bits < _BITS_MIN.get(key, 0):
+        return f"its key of {key_bits} bits is too weak ({key})"
+    if signature_hash in _BROKEN_HASHES:
+        return f"it is signed with {signature_hash.upper()}, which is broken"
     return ""
