@@ -34,6 +34,7 @@ from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates
 from agent.store import OutboxSummary
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
+from agent.store.grid_limits import GridLimit
 
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
@@ -202,20 +203,21 @@ class AgentBridge:
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
-        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
-        return await self.read(self._services.store.decisions, id_tag, limit)
+        return await self._read_fresh(self.store.decisions, id_tag, limit)
 
     async def sessions(
         self, limit: int, before: int | None = None, wanted: SessionFilter = ALL_SESSIONS
     ) -> list[LoggedSession]:
         """Sessions of the charge log, newest first. Raises StoreError."""
-        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
-        return await self.read(self._services.store.sessions, limit, before, wanted)
+        return await self._read_fresh(self.store.sessions, limit, before, wanted)
 
     async def session_sums(self) -> list[SessionSum]:
         """What each tag has charged in each month. Raises StoreError."""
-        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
-        return await self.read(self._services.store.session_sums)
+        return await self._read_fresh(self.store.session_sums)
+
+    async def grid_limits(self, limit: int, before: int | None = None) -> list[GridLimit]:
+        """When the grid operator limited the box, newest first. Raises StoreError."""
+        return await self._read_fresh(self.store.grid_limits, limit, before)
 
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
@@ -257,6 +259,11 @@ class AgentBridge:
         """Read from the store, on its thread. Raises StoreError."""
         found: T = await self._there(self._services.threads.read(function, *arguments))
         return found
+
+    async def _read_fresh(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Read what the journal was given so far, too."""
+        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
+        return await self.read(function, *arguments)
 
     async def _call(self, function: Callable[..., T], *arguments: Any) -> T:
         async def call() -> T:

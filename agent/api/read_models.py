@@ -16,6 +16,8 @@ from agent.api.response_models import (
     ConfigurationResponse,
     ConnectorResponse,
     DecisionResponse,
+    GridLimitListResponse,
+    GridLimitResponse,
     LinkResponse,
     LocalAuthListItem,
     LocalAuthListResponse,
@@ -32,6 +34,7 @@ from agent.ocpp16.operator_messages import VERSION
 from agent.ocpp16.requests import package_version
 from agent.ocppj.frame_log import LoggedFrame
 from agent.store.charge_log import SessionFilter
+from agent.store.grid_limits import GridLimit
 
 _KEYS_MAX = 100
 
@@ -194,6 +197,15 @@ class ReadModels:
             next_before=page[-1].ref if len(found) > limit else None,
         )
 
+    async def grid_limits(self, limit: int, before: int | None) -> GridLimitListResponse:
+        """When the grid operator limited the box, newest first."""
+        found = await self._agent.grid_limits(limit + 1, before)
+        page = found[:limit]
+        return GridLimitListResponse(
+            data=[_grid_limit(one) for one in page],
+            next_before=page[-1].number if len(found) > limit else None,
+        )
+
     # --- results ---------------------------------------------------------------------------------
 
     def command(self, command: QueuedCommand) -> CommandResultResponse:
@@ -210,6 +222,18 @@ class ReadModels:
             received_at=text_of(command.received_at),
             updated_at=text_of(command.updated_at),
         )
+
+
+def _grid_limit(one: GridLimit) -> GridLimitResponse:
+    return GridLimitResponse(
+        number=one.number,
+        begun_at=text_of(one.begun_at),
+        ended_at=None if one.ended_at is None else text_of(one.ended_at),
+        limit=one.limit,
+        unit=one.unit,
+        is_end_found=one.is_end_found,
+        is_time_known=one.is_time_known,
+    )
 
 
 def _log_entry(frame: LoggedFrame) -> ChargerLogEntry:

@@ -277,6 +277,25 @@ class SessionResponse(Model):
     central_system: str
 
 
+class GridLimitResponse(Model):
+    """A time in which the grid operator limited the box; ``ended_at`` null: it still does."""
+
+    number: int
+    begun_at: DateTimeText
+    ended_at: DateTimeText | None
+    limit: float
+    unit: str  # W: all phases together; A: per phase
+    is_end_found: bool
+    is_time_known: bool
+
+
+class GridLimitListResponse(Model):
+    """Limits, newest first. ``next_before`` asks for the next page; null: this was the last."""
+
+    data: list[GridLimitResponse]
+    next_before: int | None
+
+
 class SessionListResponse(Model):
     """Sessions, newest first. ``next_before`` asks for the next page; null: this was the last."""
 

@@ -23,6 +23,7 @@ _READ: dict[str, Any] = {
 }
 
 Limit = Annotated[int, Query(ge=1, le=500)]
+Before = Annotated[int | None, Query(ge=1, le=INT_MAX)]
 Charger = Annotated[str | None, Query(max_length=60)]
 Id = Annotated[str, Query(min_length=1, max_length=20)]
 
@@ -108,13 +109,20 @@ def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadM
     @app.get("/ocpp/sessions", **_READ)
     async def list_sessions(
         limit: Limit = 50,
-        before: Annotated[int | None, Query(ge=1, le=INT_MAX)] = None,
+        before: Before = None,
         start_date: Annotated[str | None, Query(max_length=60)] = None,
         end_date: Annotated[str | None, Query(max_length=60)] = None,
         id_tag: Id | None = None,
     ) -> response_models.SessionListResponse:
         """Sessions that are over, newest first: ended from start_date on and before end_date."""
         return await read_models.sessions(limit, before, start_date, end_date, id_tag)
+
+    @app.get("/ocpp/grid-limits", **_READ)
+    async def list_grid_limits(
+        limit: Limit = 50, before: Before = None
+    ) -> response_models.GridLimitListResponse:
+        """When the grid operator's contact limited the box, newest first."""
+        return await read_models.grid_limits(limit, before)
 
 
 def _add_charger_routes(app: FastAPI, service: ControlService, read_models: ReadModels) -> None:

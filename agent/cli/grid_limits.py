@@ -10,10 +10,19 @@ from typing import Any
 
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json
-from agent.cli.pages import count, newest
+from agent.cli.pages import add_csv_option, count, newest
 from agent.cli.status_view import local_time
 
-_COLUMNS = ("begun_at", "ended_at", "limit", "unit", "is_end_found", "is_time_known")
+_COLUMNS = (
+    "begin",
+    "end",
+    "begin_utc",
+    "end_utc",
+    "limit",
+    "unit",
+    "end_is_found",
+    "time_is_known",
+)
 
 
 def add_grid_limits_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -21,7 +30,7 @@ def add_grid_limits_command(commands: Any, common: argparse.ArgumentParser) -> N
     help = "show when the grid operator's contact limited the box, for its proof"
     command = add_command(commands, common, "grid-limits", help, _show)
     command.add_argument("--limit", type=count, metavar="N", help="how many (all that are kept)")
-    command.add_argument("--csv", action="store_true", help="as a table for a spreadsheet")
+    add_csv_option(command)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -30,7 +39,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print(as_json(found))
     elif options.csv:
-        _print_csv(found)
+        sys.stdout.write(_as_csv(found, options.csv))
     elif not found:
         print("the grid operator's contact has never limited this box")
     else:
@@ -38,12 +47,24 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_csv(found: Sequence[Mapping[str, Any]]) -> None:
-    import csv
+def _as_csv(found: Sequence[Mapping[str, Any]], separator: str) -> str:
+    from agent.control.csv_table import csv_table, decimal_sign, local_cell, yes_or_no
 
-    table = csv.DictWriter(sys.stdout, _COLUMNS, extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    table.writerows(found)
+    decimal = decimal_sign(separator)
+    rows = (
+        [
+            local_cell(one["begun_at"]),
+            local_cell(one["ended_at"]) if one["ended_at"] else "",
+            one["begun_at"],
+            one["ended_at"] or "",
+            f"{one['limit']:g}".replace(".", decimal),
+            one["unit"],
+            yes_or_no(one["is_end_found"]),
+            yes_or_no(one["is_time_known"]),
+        ]
+        for one in found
+    )
+    return csv_table(_COLUMNS, rows, separator)
 
 
 def lines(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -26,6 +26,17 @@ def newest(ask: Ask, number: str, limit: int | None) -> Iterator[dict[str, Any]]
         before = {"before": page[-1][number]}
 
 
+def add_csv_option(command: argparse.ArgumentParser) -> None:
+    """Add ``--csv``, which has a separator, or is None."""
+    command.add_argument(
+        "--csv",
+        nargs="?",
+        const="comma",
+        choices=("comma", "semicolon"),
+        help="as CSV; with semicolon between the cells, 1,5 instead of 1.5",
+    )
+
+
 def count(text: str) -> int:
     """How many are wanted. Raises argparse.ArgumentTypeError."""
     if not (text.isascii() and text.isdigit()) or not 1 <= len(text) <= 9 or int(text) < 1:

@@ -15,7 +15,7 @@ from typing import Any
 
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json, note
-from agent.cli.pages import Ask, count, first_moment, last_moment, newest
+from agent.cli.pages import Ask, add_csv_option, count, first_moment, last_moment, newest
 from agent.platform.errors import NoAgent
 
 Data = Mapping[str, Any]
@@ -34,13 +34,7 @@ def add_sessions_command(commands: Any, common: argparse.ArgumentParser) -> None
     add.add_argument(
         "--limit", type=count, metavar="N", help=f"how many ({_SHOWN}; as CSV and JSON all)"
     )
-    add.add_argument(
-        "--csv",
-        nargs="?",
-        const="comma",
-        choices=("comma", "semicolon"),
-        help="as CSV; with semicolon between the cells, 1,5 instead of 1.5",
-    )
+    add_csv_option(add)
 
 
 def _sessions(options: argparse.Namespace) -> int:
@@ -53,7 +47,7 @@ def _sessions(options: argparse.Namespace) -> int:
     if options.csv:
         from agent.control.charge_log_csv import sessions_as_csv
 
-        sys.stdout.write(sessions_as_csv(sessions, options.csv).replace("\r\n", "\n"))
+        sys.stdout.write(sessions_as_csv(sessions, options.csv))
     elif options.json:
         print(as_json({"sessions": sessions, "sums": sums}))
     else:

@@ -1,20 +1,13 @@
-"""The charge log as CSV, for a spreadsheet.
-
-With a semicolon between the cells the decimal sign is a comma, as spreadsheets in Germany and most
-of Europe expect it. A text that a spreadsheet would run as a formula stands behind an apostrophe.
-"""
+"""The charge log as CSV, for a spreadsheet."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from agent.control.charge_log import kwh
+from agent.control.csv_table import csv_table, decimal_sign, local_cell, yes_or_no
 
-SEPARATORS = {"comma": ",", "semicolon": ";"}
 COLUMNS = (
     "session",
     "connector",
@@ -36,22 +29,15 @@ COLUMNS = (
     "transaction_id",
     "time_is_known",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def sessions_as_csv(sessions: Iterable[Mapping[str, Any]], separator: str = "comma") -> str:
     """Write sessions, as ``session_as_data`` tells them, with one line of names above.
 
-    ``separator`` is one of SEPARATORS. ``begin`` and ``end`` are local times of this machine.
+    ``begin`` and ``end`` are local times of this machine.
     """
-    sign = SEPARATORS[separator]
-    decimal = "," if sign == ";" else "."
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=sign, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for session in sessions:
-        writer.writerow([_guarded(cell) for cell in _cells(session, decimal)])
-    return text.getvalue()
+    decimal = decimal_sign(separator)
+    return csv_table(COLUMNS, (_cells(session, decimal) for session in sessions), separator)
 
 
 def _cells(session: Mapping[str, Any], decimal: str) -> list[str]:
@@ -63,8 +49,8 @@ def _cells(session: Mapping[str, Any], decimal: str) -> list[str]:
         str(session["connector_id"]),
         session["id_tag"],
         session["name"],
-        _local(session["begun_at"]),
-        _local(session["ended_at"]),
+        local_cell(session["begun_at"]),
+        local_cell(session["ended_at"]),
         session["begun_at"],
         session["ended_at"],
         *(kwh(session[key], decimal) for key in ("energy_wh", "meter_start_wh", "meter_stop_wh")),
@@ -75,13 +61,5 @@ def _cells(session: Mapping[str, Any], decimal: str) -> list[str]:
         session["accepted_because"],
         session["central_system"],
         "" if number is None or number < 0 else str(number),
-        "yes" if session["is_time_known"] else "no",
+        yes_or_no(session["is_time_known"]),
     ]
-
-
-def _local(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

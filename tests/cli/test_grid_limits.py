@@ -10,6 +10,7 @@ import pytest
 
 from agent.cli import grid_limits
 from agent.cli.status_view import local_time
+from agent.control.csv_table import local_cell
 from agent.control.requests import PAGE_MAX
 
 BEGUN, ENDED = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
@@ -41,15 +42,15 @@ def test_each_limit_is_a_line_with_what_is_not_known_of_it(changes, words):
 def shown(monkeypatch: pytest.MonkeyPatch, found: list[Any], **options: Any) -> None:
     """Run the command beside an agent that has this to tell."""
     monkeypatch.setattr(grid_limits.paths, "asker", lambda config: lambda **request: found)
-    usual = {"config": None, "limit": None, "csv": False, "json": False}
+    usual = {"config": None, "limit": None, "csv": None, "json": False}
     assert grid_limits._show(argparse.Namespace(**{**usual, **options})) == 0
 
 
 def test_the_table_has_a_heading_and_a_row_each(monkeypatch, capsys):
-    shown(monkeypatch, [LIMIT], csv=True)
+    shown(monkeypatch, [{**LIMIT, "ended_at": None, "limit": 6.5, "unit": "A"}], csv="semicolon")
     heading, row = capsys.readouterr().out.splitlines()
-    assert heading == "begun_at,ended_at,limit,unit,is_end_found,is_time_known"
-    assert row == f"{BEGUN},{ENDED},4200.0,W,False,True"
+    assert heading == "begin;end;begin_utc;end_utc;limit;unit;end_is_found;time_is_known"
+    assert row == f"{local_cell(BEGUN)};;{BEGUN};;6,5;A;no;yes"
 
 
 def test_a_box_that_was_never_limited_says_so(monkeypatch, capsys):
@@ -67,7 +68,7 @@ def test_all_that_are_kept_come_page_by_page(monkeypatch, capsys):
 
     def shown(limit: int | None) -> list[dict[str, Any]]:
         monkeypatch.setattr(grid_limits.paths, "asker", lambda config: ask)
-        options = argparse.Namespace(config=None, limit=limit, csv=False, json=True)
+        options = argparse.Namespace(config=None, limit=limit, csv=None, json=True)
         assert grid_limits._show(options) == 0
         found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
         return found

@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from agent.api.agent_bridge import AgentBridge
 from agent.control.charge_log import session_as_data, sum_as_data
-from agent.control.charge_log_csv import SEPARATORS, sessions_as_csv
+from agent.control.charge_log_csv import sessions_as_csv
+from agent.control.csv_table import SEPARATORS
 from agent.store.charge_log import LoggedSession, SessionFilter
 
 SHOWN_MAX = 1000  # sessions of a month on the page; as CSV all

@@ -1,0 +1,44 @@
+"""Tables as CSV, for a spreadsheet.
+
+With a semicolon between the cells the decimal sign is a comma, as spreadsheets in Germany and most
+of Europe expect it. A text that a spreadsheet would run as a formula stands behind an apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+SEPARATORS = {"comma": ",", "semicolon": ";"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[str]], separator: str) -> str:
+    """Write the rows with one line of names above. ``separator`` is one of SEPARATORS."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=SEPARATORS[separator], lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_guarded(cell) for cell in row])
+    return text.getvalue()
+
+
+def decimal_sign(separator: str) -> str:
+    """What stands before the decimals beside this separator."""
+    return "." if separator == "comma" else ","
+
+
+def local_cell(instant: str) -> str:
+    """An instant as local time of this machine, as a spreadsheet knows it."""
+    return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def yes_or_no(is_so: bool) -> str:
+    """A cell that is true or not."""
+    return "yes" if is_so else "no"
+
+
+def _guarded(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
