@@ -35,14 +35,17 @@ PINS = (
 RESET_PIN = 25
 EMERGENCY_STOP_PIN = 5
 RESIDUAL_CURRENT_PIN = 6
+GRID_LIMIT_PIN = 13
+# Of each answer that is a secret: the file of its own in which it stands.
+SECRET_FILES = {"password": "authorization_key", "house_password": "house-password"}
 
 
 def file_values(
-    answers: Answers, storage: str, password_file: str
+    answers: Answers, storage: str, secrets: str
 ) -> tuple[dict[tuple[str, ...], dict[str, Any]], Sequence[Values]]:
     """The sections of the file, and the tables of each connector (see ``config_text``).
 
-    ``storage`` is the database, ``password_file`` where the password will stand.
+    ``storage`` is the database, ``secrets`` the folder in which the passwords will stand.
     """
     supply = answers.get("supply_current_a")
     values: dict[tuple[str, ...], dict[str, Any]] = {
@@ -52,13 +55,13 @@ def file_values(
             "phases": int(answers["phases"]),
             **({} if supply is None else {"supply_current_a": float(supply)}),
         },
-        ("central_system",): _central_system(answers, password_file),
+        ("central_system",): _central_system(answers, secrets),
         ("storage",): {"path": storage},
         ("reader",): _reader(answers),
         ("authorization",): {},
         ("api",): {"enabled": True, "page": True} if answers["page"] == YES else {},
         ("mqtt",): {},
-        ("house",): {},
+        ("house",): _house(answers, secrets),
         ("ocpp",): {},
     }
     if answers["board"] == SIMULATED:
@@ -71,6 +74,8 @@ def file_values(
             values["inputs", name] = {"driver": "gpio", "pin": pin}
         elif answers["board"] == SIMULATED:
             values["inputs", name] = {"driver": SIMULATED}
+    if answers.get("grid_limit") == YES:
+        values["inputs", "grid_limit"] = {"driver": "gpio", "pin": GRID_LIMIT_PIN}
     count = int(answers["connectors"])
     return values, [_connector(answers, number) for number in range(1, count + 1)]
 
@@ -82,15 +87,30 @@ def security_profile(url: str, has_password: bool) -> int:
     return 2 if url.lower().startswith("wss://") else 1
 
 
-def _central_system(answers: Answers, password_file: str) -> dict[str, Any]:
+def _central_system(answers: Answers, secrets: str) -> dict[str, Any]:
     url, has_password = answers["url"], bool(answers.get("password"))
     values: dict[str, Any] = {
         "url": url,
         "security_profile": security_profile(url, has_password),
     }
     if has_password:
-        values["authorization_key_file"] = password_file
+        values["authorization_key_file"] = _secret_file(secrets, "password")
     return values
+
+
+def _house(answers: Answers, secrets: str) -> dict[str, Any]:
+    if not answers["house_host"]:
+        return {}
+    values: dict[str, Any] = {"enabled": True, "host": answers["house_host"]}
+    if answers["house_username"]:
+        values["username"] = answers["house_username"]
+    if answers.get("house_password"):
+        values["password_file"] = _secret_file(secrets, "house_password")
+    return values
+
+
+def _secret_file(secrets: str, name: str) -> str:
+    return f"{secrets}/{SECRET_FILES[name]}"
 
 
 def _reader(answers: Answers) -> dict[str, Any]:

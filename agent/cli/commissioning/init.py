@@ -7,7 +7,7 @@ import getpass
 import os
 import pwd
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from agent.platform.ownership import rights_of_owner
 from agent.platform.whole_file import written_beside
 
 WORDS = "ask a few questions and write a configuration that check-config accepts"
-PASSWORD_FILE = "secrets/authorization_key"
+SECRETS = "secrets"
 INSTALLED_STORAGE = "/var/lib/chargepoint-agent/agent.db"
 # What the Debian package puts in the place of a configuration.
 SHIPPED_EXAMPLE = Path("/usr/lib/chargepoint-agent/config.example.toml")
@@ -47,11 +47,15 @@ def add_init_command(commands: Any, common: argparse.ArgumentParser) -> None:
     add("--meter-port", metavar="PATH", help="serial port of the meter")
     add("--emergency-stop", metavar="yes|no", help="its second contact is wired to the board")
     add("--residual-current", metavar="yes|no", help="its second contact is wired to the board")
+    add("--grid-limit", metavar="yes|no", help="the grid operator's contact is wired to the board")
     add("--max-current-a", metavar="A", help="what the wiring carries for hours, per phase")
     add("--phases", metavar="N", help="phases wired to the sockets: 1 or 3")
     add("--url", metavar="URL", help="address of the central system; empty: none")
     add("--password-from", metavar="FILE", help='take the password from there; "-": from input')
     add("--page", metavar="yes|no", help="show the page to browsers on this machine")
+    add("--house-host", metavar="HOST", help="MQTT broker of the house; empty: none")
+    add("--house-username", metavar="NAME", help="user name of this box there; empty: none")
+    add("--house-password-from", metavar="FILE", help="take its password there from this file")
     add("--storage", metavar="PATH", help="the database file")
 
 
@@ -60,8 +64,15 @@ class InitPaths:
     """Where the files go."""
 
     config: Path
-    password: Path
+    secrets: Path
     storage: str
+
+    def secret_files(self, answers: Mapping[str, str]) -> dict[Path, str]:
+        """The files that keep a secret of its own each, and what stands in them."""
+        from agent.cli.commissioning.config_values import SECRET_FILES
+
+        found = ((file, answers.get(name)) for name, file in SECRET_FILES.items())
+        return {self.secrets / file: secret for file, secret in found if secret}
 
 
 def run_init_command(options: argparse.Namespace) -> int:
@@ -93,10 +104,11 @@ def _place(options: argparse.Namespace) -> InitPaths:
     config = (options.config or paths.DEFAULT_CONFIG).absolute()
     is_installed = config == paths.DEFAULT_CONFIG
     beside = INSTALLED_STORAGE if is_installed else str(config.with_name("agent.db"))
-    return InitPaths(config, config.parent / PASSWORD_FILE, options.storage or beside)
+    return InitPaths(config, config.parent / SECRETS, options.storage or beside)
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
+    from agent.cli.commissioning.config_values import SECRET_FILES
     from agent.cli.commissioning.questions import QUESTIONS
 
     given = {
@@ -104,8 +116,9 @@ def _given(options: argparse.Namespace) -> dict[str, str]:
         for question in QUESTIONS
         if (value := getattr(options, question.name, None)) is not None
     }
-    if options.password_from is not None:
-        given["password"] = _password_from(options.password_from)
+    for name in SECRET_FILES:
+        if (source := getattr(options, f"{name}_from")) is not None:
+            given[name] = _password_from(source)
     return given
 
 
@@ -194,24 +207,25 @@ def _write(
     from agent.config.advice import warnings_for
     from agent.config.config_file import parse_config
 
-    values, connectors = file_values(answers, place.storage, str(place.password))
+    values, connectors = file_values(answers, place.storage, str(place.secrets))
     text = config_text(values, connectors)
     settings = parse_config(text)  # raises before anything is written
-    _require_room(place, answers, may_replace)
+    secrets = place.secret_files(answers)
+    _require_room([place.config, *secrets], may_replace)
     kept = []
-    if answers.get("password"):
-        _make_folder(place.password.parent)
-        secret = f"{answers['password']}\n"
-        kept += [write_file(place.password, secret, 0o600, may_replace, is_for_service=True)]
+    if secrets:
+        _make_folder(place.secrets)
+    for path, secret in secrets.items():
+        kept += [write_file(path, f"{secret}\n", 0o600, may_replace, is_for_service=True)]
     kept += [write_file(place.config, text, 0o644, may_replace)]
     _tell(options, place, answers, [path for path in kept if path], warnings_for(settings))
 
 
-def _require_room(place: InitPaths, answers: Mapping[str, str], may_replace: bool) -> None:
-    if not place.config.parent.is_dir():
-        raise AgentError(f"there is no folder {place.config.parent}")
-    wanted = [place.config, *([place.password] if answers.get("password") else [])]
-    for path in wanted:
+def _require_room(files: Sequence[Path], may_replace: bool) -> None:
+    folder = files[0].parent
+    if not folder.is_dir():
+        raise AgentError(f"there is no folder {folder}")
+    for path in files:
         if path.exists() and not may_replace:
             raise AgentError(f"{path} exists already, and stays as it is; --force replaces it")
 
@@ -231,7 +245,7 @@ def _tell(
     kept: list[Path],
     warnings: list[str],
 ) -> None:
-    secrets = [str(place.password)] if answers.get("password") else []
+    secrets = [str(path) for path in place.secret_files(answers)]
     if options.json:
         result = {
             "config": str(place.config),
@@ -244,7 +258,7 @@ def _tell(
     console = Console(sys.stdout)
     console.tell(map(note, warnings))
     console.tell(f"{path} keeps what was there before" for path in kept)
-    console.tell(f"{path} holds the password, for its owner only" for path in secrets)
+    console.tell(f"{path} holds a password, for its owner only" for path in secrets)
     done = f"{place.config} is written, and is in order"
     console.tell([StyledLine(done, "is in order", GREEN), ""])
     console.tell(_next_steps(options, answers))

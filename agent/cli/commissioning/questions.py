@@ -25,15 +25,12 @@ from agent.platform.errors import ConfigError
 # As agent.ocppj.connect reads it: OCPP 1.6 security white paper, A00.FR.205.
 PASSWORD = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}|\S{16,20}")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_MINIMAL = """
-[charge_point]
-{charge_point}
-[central_system]
-{central_system}
+_ONE_CONNECTOR = """
 [[connectors]]
 id = 1
-contactor = {{ driver = "simulated" }}
+contactor = { driver = "simulated" }
 """
+_NAMED = {"charge_point": {"identity": '"CP"'}}
 
 
 def _always(answers: Answers) -> bool:
@@ -94,30 +91,37 @@ def _drivers(*section: str) -> tuple[str, ...]:
 
 
 def _identity_problem(answer: str, answers: Answers) -> str:
-    return _first_mistake({"identity": toml_value(answer)}, {}, "charge_point.identity ")
+    return _first_mistake({"charge_point": {"identity": toml_value(answer)}}, "identity")
 
 
 def _current_problem(answer: str, answers: Answers, key: str = "max_current_a") -> str:
     number = answer if _NUMBER.fullmatch(answer) else toml_value(answer)
     given = {"identity": '"CP"', "max_current_a": answers.get("max_current_a", "16"), key: number}
-    return _first_mistake(given, {}, f"charge_point.{key} ")
+    return _first_mistake({"charge_point": given}, key)
 
 
 def _url_problem(answer: str, answers: Answers) -> str:
-    return _first_mistake({"identity": '"CP"'}, {"url": toml_value(answer)}, "central_system.url ")
+    return _first_mistake({**_NAMED, "central_system": {"url": toml_value(answer)}}, "url")
 
 
-def _first_mistake(
-    charge_point: Mapping[str, str], central_system: Mapping[str, str], name: str
-) -> str:
-    def table(values: Mapping[str, str]) -> str:
-        return "\n".join(f"{key} = {value}" for key, value in values.items())
+def _house_problem(answer: str, answers: Answers, key: str) -> str:
+    if not answer:
+        return ""
+    given = {"enabled": "true", "host": '"host"', key: toml_value(answer)}
+    return _first_mistake({**_NAMED, "house": given}, key)
 
-    text = _MINIMAL.format(charge_point=table(charge_point), central_system=table(central_system))
+
+def _first_mistake(sections: Mapping[str, Mapping[str, str]], key: str) -> str:
+    """What is wrong with this key, which is in the last of the sections."""
+    lines = [
+        line
+        for section, values in sections.items()
+        for line in (f"[{section}]", *(f"{name} = {value}" for name, value in values.items()))
+    ]
     try:
-        parse_config(text)
+        parse_config("\n".join(lines) + _ONE_CONNECTOR)
     except ConfigError as error:
-        mistake = error.mistakes[0].removeprefix(name)
+        mistake = error.mistakes[0].removeprefix(f"{[*sections][-1]}.{key} ")
         return re.sub(r" \(line \d+\)$", "", mistake)
     return ""
 
@@ -237,6 +241,11 @@ QUESTIONS: tuple[Question, ...] = (
     _yes_or_no(
         "residual_current", "Does the residual current device have one", is_asked=is_on_pins
     ),
+    _yes_or_no(
+        "grid_limit",
+        "Does a contact of the grid operator limit this box (Germany: 14a EnWG)",
+        is_asked=is_on_pins,
+    ),
     Question(
         "max_current_a",
         "What wiring, fuse and contactor of a socket carry for hours, ampere per phase",
@@ -271,6 +280,26 @@ QUESTIONS: tuple[Question, ...] = (
         is_secret=True,
     ),
     _yes_or_no("page", "Show the technician's page to browsers on this machine"),
+    Question(
+        "house_host",
+        "MQTT broker of the house: its name or address (empty: none)",
+        default=lambda answers: "",
+        problem_with=partial(_house_problem, key="host"),
+    ),
+    Question(
+        "house_username",
+        "User name of this box at that broker (empty: none)",
+        default=lambda answers: "",
+        is_asked=lambda answers: bool(answers["house_host"]),
+        problem_with=partial(_house_problem, key="username"),
+    ),
+    Question(
+        "house_password",
+        "Password of this user (empty: none)",
+        default=lambda answers: "",
+        is_asked=lambda answers: bool(answers.get("house_username")),
+        is_secret=True,
+    ),
 )
 
 

@@ -30,15 +30,18 @@ from agent.config.advice import warnings_for
 from agent.config.config_file import parse_config, read_config
 from agent.config.reading import every_setting
 from agent.ocppj.connect import check_profile, read_authorization_key
+from agent.platform.edited_files import read_secret
 from agent.platform.errors import AgentError, LinkError
+from hw.settings import GridLimitSettings
 
 LIMIT_S = 30.0
 PASSWORD_TEXT = "k0123456789abcdef"
+HOUSE_PASSWORD = "grüner Tee"
 URLS = ("", "ws://10.0.0.1:8080/ocpp", "wss://ocpp.example.com/ocpp16")
 
 
 def text_of(answers: dict[str, str]) -> str:
-    return config_text(*file_values(answers, "/var/lib/x/agent.db", "/etc/x/secrets/key"))
+    return config_text(*file_values(answers, "/var/lib/x/agent.db", "/etc/x/secrets"))
 
 
 def possible_answers() -> st.SearchStrategy[dict[str, str]]:
@@ -55,7 +58,11 @@ def possible_answers() -> st.SearchStrategy[dict[str, str]]:
                 answer = draw(st.text(st.characters(codec="ascii"), min_size=1, max_size=48))
             elif question.name == "url":
                 answer = draw(st.sampled_from(URLS))
-            elif question.name == "password":
+            elif question.name == "house_host":
+                answer = draw(st.sampled_from(["", "homeassistant.local", "fe80::1"]))
+            elif question.name == "house_username":
+                answer = draw(st.sampled_from(["", "garage box"]))
+            elif question.is_secret:
                 answer = draw(st.sampled_from(["", PASSWORD_TEXT]))
             elif choices:
                 answer = draw(st.sampled_from(choices))
@@ -83,6 +90,8 @@ def test_whatever_is_answered_the_file_is_in_order(answers):
     assert settings.reader.driver == answers["reader"]
     if settings.central_system.url:
         check_profile(settings.central_system)
+    assert settings.house.enabled == bool(answers["house_host"])
+    assert (settings.inputs.grid_limit is not None) == (answers.get("grid_limit") == "yes")
 
 
 @settings(deadline=None)
@@ -155,6 +164,10 @@ def test_the_text_fits_into_the_width_of_the_example():
         ({"identity": "C", "reader": "serial", "reader_port": "COM1"}, "--reader-port must be a"),
         ({"identity": "C", "board": "simulated", "lock": "none"}, "--lock has no meaning"),
         ({"identity": "C", "page": "perhaps"}, "--page must be one of yes, no"),
+        ({"identity": "C", "grid_limit": "open"}, "--grid-limit must be one of yes, no"),
+        ({"identity": "C", "board": "simulated", "grid_limit": "yes"}, "--grid-limit has no"),
+        ({"identity": "C", "house_host": "mqtt://x"}, "--house-host must be the name or the"),
+        ({"identity": "C", "house_username": "box"}, "--house-username has no meaning beside"),
         ({"identity": "C", "max_current_a": "16\n#x"}, "--max-current-a must "),
     ],
     ids=lambda value: str(value)[:40],
@@ -218,6 +231,20 @@ def test_a_password_without_tls_is_profile_1_and_worth_a_note(tmp_path, capsys):
     words = ["--url", "ws://10.0.0.1", "--password-from", str(tmp_path / "pw")]
     assert init(tmp_path, "--identity", "C", *words) == 0
     assert "only within a VPN" in capsys.readouterr().out
+
+
+def test_the_house_and_the_grid_operators_contact_are_told_by_options(tmp_path, capsys):
+    (tmp_path / "pw").write_text("a\n")
+    words = ["--house-host", "10.0.0.2", "--house-username", "box", "--grid-limit", "yes"]
+    words += ["--house-password-from", str(tmp_path / "pw"), "--json"]
+    assert init(tmp_path, "--identity", "C", "--connectors", "2", *words) == 0
+    secret = tmp_path / "secrets/house-password"
+    assert json.loads(capsys.readouterr().out)["secrets"] == [str(secret)]
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    settings = read_config(tmp_path / "config.toml")
+    assert (settings.house.host, settings.house.username) == ("10.0.0.2", "box")
+    assert settings.house.password_file == str(secret)
+    assert settings.inputs.grid_limit == GridLimitSettings(driver="gpio", pin=13)
 
 
 def test_a_file_that_is_there_stays_untouched(tmp_path, capsys):
@@ -363,22 +390,32 @@ def test_a_person_answers_is_asked_again_when_wrong_and_never_sees_the_password(
     talk.answer("Serial port of the meter", "/dev/ttyUSB1")
     talk.answer("emergency stop", "yes")
     talk.answer("residual current")
+    talk.answer("grid operator", "yes")
     talk.answer("ampere per phase", "32")
     talk.answer("Phases wired")
     talk.answer("Address of the central system", "wss://ocpp.example.com/ocpp16")
     talk.answer("Password", PASSWORD_TEXT)
     talk.answer("page to browsers")
+    talk.answer("broker of the house", "mqtt://ha")
+    talk.answer("must be the name or the address of a machine", "homeassistant.local")
+    talk.answer("User name", "garage")
+    talk.answer("Password of this user", HOUSE_PASSWORD)
     assert PASSWORD_TEXT not in talk.shown
     assert talk.end() == 0
     assert "is in order" in talk.seen
     assert PASSWORD_TEXT not in talk.seen
+    assert HOUSE_PASSWORD not in talk.seen
     settings = read_config(config)
     assert settings.reader.port == "/dev/ttyUSB0"
     assert settings.connectors[0].meter.baud == 2400
     assert settings.charge_point.max_current_a == 32
     assert settings.inputs.emergency_stop is not None
+    assert settings.inputs.grid_limit is not None
     secret = config.parent / "secrets/authorization_key"
     assert read_authorization_key(str(secret)) == PASSWORD_TEXT.encode()
+    house = settings.house
+    assert (house.enabled, house.host, house.username) == (True, "homeassistant.local", "garage")
+    assert read_secret(house.password_file) == HOUSE_PASSWORD
 
 
 def test_ctrl_c_writes_nothing(config):
@@ -405,6 +442,7 @@ def test_an_old_file_is_replaced_only_when_a_person_says_yes(config):
     talk.answer("Phases wired")
     talk.answer("Address of the central system")
     talk.answer("page to browsers", "yes")
+    talk.answer("broker of the house")
     assert talk.end() == 0
     assert "token new phone" in talk.seen
     assert (config.parent / "config.toml.old").read_text() == "precious"
@@ -413,7 +451,15 @@ def test_an_old_file_is_replaced_only_when_a_person_says_yes(config):
 def test_no_line_of_the_conversation_is_wider_than_80_columns(config):
     talk = Conversation("--config", str(config), "--identity", "C", "--board", "simulated")
     whole = ""
-    for question in ("Card reader", "How many", "ampere", "Phases", "Address", "page to"):
+    for question in (
+        "Card reader",
+        "How many",
+        "ampere",
+        "Phases",
+        "Address",
+        "page to",
+        "broker of",
+    ):
         talk.answer(question)
         whole += talk.shown
     assert talk.end() == 0
