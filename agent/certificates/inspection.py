@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agent.certificates import reading
 from agent.core.certificates import Certificate, InspectedRoot, RootCertificate
-from agent.core.visible import visible
 from agent.platform.edited_files import read_certificates
 from agent.platform.errors import CertificateUnusable, EditedFileError
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate as Loaded
 
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
-_SUBJECT_MAX = 100
 _CONTEXT = 0xA0  # of DER: a field with the number 0, as the version has it
 _PARTS_BEFORE_ISSUER = 2  # serial number, algorithm of the signature
 
@@ -31,20 +27,20 @@ def inspect(
     ``installed`` and those of ``ca_file`` are asked whether they have signed it. Nothing is said of
     its dates or its strength: see ``agent.core.certificates.unfit``.
     """
-    certificate = _loaded(_only(_ders(text)))
-    signers = {known.fingerprint: known.pem for known in installed}
-    signed_by = [name for name, pem in signers.items() if _is_signed(certificate, pem)]
-    issuer_pem = signers[signed_by[0]] if signed_by else ""
-    key, key_bits = _key(certificate)
+    certificate = reading.loaded(_only(reading.ders(text)))
+    signers = reading.readable("".join(known.pem for known in installed))
+    signed_by = [name for name, by in signers.items() if reading.is_signed(certificate, by)]
+    of_file = reading.of_file(ca_file).values()
+    key, key_bits = reading.key_of(certificate)
     return InspectedRoot(
-        certificate=_root(certificate, issuer_pem),
+        certificate=_root(certificate, signers[signed_by[0]] if signed_by else certificate),
         key=key,
         key_bits=key_bits,
-        signature_hash=_signature_hash(certificate),
-        says_no_authority=_says_no_authority(certificate),
+        signature_hash=reading.signature_hash(certificate),
+        says_no_authority=reading.says_no_authority(certificate),
         speaks_against_signing=_speaks_against_signing(certificate),
         signed_by=frozenset(signed_by),
-        is_signed_by_file=not ca_file or _is_signed_by_file(certificate, ca_file),
+        is_signed_by_file=not ca_file or any(reading.is_signed(certificate, by) for by in of_file),
     )
 
 
@@ -61,9 +57,10 @@ def inspected(
 def first_certificate(path: str) -> Certificate | None:
     """The first certificate of a file; None where it cannot be read: others say why."""
     try:
-        return _root(_loaded(_ders(read_certificates(path))[0]), "")
-    except (EditedFileError, CertificateUnusable, IndexError):
+        first = reading.loaded(reading.ders(read_certificates(path))[0])
+    except (EditedFileError, CertificateUnusable):
         return None
+    return _root(first, first)
 
 
 def hash_data(certificate: RootCertificate, algorithm: str = "SHA256") -> dict[str, str]:
@@ -89,102 +86,26 @@ def is_meant(certificate: RootCertificate, asked: Mapping[str, str]) -> bool:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _ders(text: str) -> list[bytes]:
-    try:
-        return [
-            base64.b64decode("".join(body.split()), validate=True) for body in _PEM.findall(text)
-        ]
-    except ValueError:
-        raise CertificateUnusable("it is not a certificate in PEM form (base64)") from None
-
-
 def _only(ders: list[bytes]) -> bytes:
-    if not ders:
-        raise CertificateUnusable("it is not a certificate in PEM form")
     if len(ders) > 1:
         raise CertificateUnusable(f"{len(ders)} certificates are in it: one is wanted")
     return ders[0]
 
 
-def _loaded(der: bytes) -> Loaded:
-    """What both libraries can read: one of them makes the TLS connections."""
-    try:
-        from cryptography import x509
-
-        _ = x509.Certificate.not_valid_before_utc
-    except (ImportError, AttributeError):
-        raise CertificateUnusable(
-            "this box lacks the library for certificates, cryptography 42 or newer"
-        ) from None
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        for read in (_key, _signature_hash, _says_no_authority, _subject):
-            read(certificate)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
-    except _problems() as problem:
-        kind = type(problem).__name__
-        raise CertificateUnusable(f"it cannot be read as a certificate ({kind})") from None
-    return certificate
-
-
-def _problems() -> tuple[type[Exception], ...]:
-    """What reading a certificate that somebody else has made may raise."""
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.x509 import DuplicateExtension, InvalidVersion
-
-    own = (InvalidSignature, UnsupportedAlgorithm, DuplicateExtension, InvalidVersion)
-    return (*own, ValueError, TypeError, ssl.SSLError)
-
-
-def _root(certificate: Loaded, issuer_pem: str) -> RootCertificate:
-    """``issuer_pem``: empty where its issuer is unknown, or it is its own."""
-    der = _der(certificate)
-    issuer, *_ = _fields(certificate)
-    *_, issuer_key = _fields(_loaded(*_ders(issuer_pem)) if issuer_pem else certificate)
+def _root(certificate: Loaded, issuer: Loaded) -> RootCertificate:
+    """``issuer``: itself where that is unknown."""
+    issuer_name, _own_key = _fields(certificate)
+    _its_own_issuer, issuer_key = _fields(issuer)
     return RootCertificate(
-        fingerprint=hashlib.sha256(der).hexdigest(),
-        subject=visible(_subject(certificate))[:_SUBJECT_MAX],
+        fingerprint=reading.fingerprint(certificate),
+        subject=reading.subject(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        pem=ssl.DER_cert_to_PEM_cert(der),
+        pem=ssl.DER_cert_to_PEM_cert(reading.der_of(certificate)),
         serial=f"{certificate.serial_number:x}",
-        issuer_name=issuer,
+        issuer_name=issuer_name,
         issuer_key=issuer_key,
     )
-
-
-def _subject(certificate: Loaded) -> str:
-    return certificate.subject.rfc4514_string() or "(no name)"
-
-
-def _key(certificate: Loaded) -> tuple[str, int]:
-    """Kind and bits of its key; no bits for a kind that comes in one size only."""
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-
-    key = certificate.public_key()
-    match key:
-        case rsa.RSAPublicKey():
-            return "RSA", key.key_size
-        case ec.EllipticCurvePublicKey():
-            return "EC", key.key_size
-        case dsa.DSAPublicKey():
-            return "DSA", key.key_size
-        case _:
-            return type(key).__name__, 0
-
-
-def _signature_hash(certificate: Loaded) -> str:
-    algorithm = certificate.signature_hash_algorithm
-    return "" if algorithm is None else algorithm.name
-
-
-def _says_no_authority(certificate: Loaded) -> bool:
-    from cryptography.x509 import BasicConstraints, ExtensionNotFound
-
-    try:
-        return not certificate.extensions.get_extension_for_class(BasicConstraints).value.ca
-    except ExtensionNotFound:
-        return False
 
 
 def _speaks_against_signing(certificate: Loaded) -> str:
@@ -201,35 +122,7 @@ def _speaks_against_signing(certificate: Loaded) -> str:
     return ""
 
 
-# --- who has signed it ---------------------------------------------------------------------------
-
-
-def _is_signed(certificate: Loaded, issuer_pem: str) -> bool:
-    try:
-        certificate.verify_directly_issued_by(_loaded(*_ders(issuer_pem)))
-    except CertificateUnusable:
-        return False
-    except _problems():
-        return False
-    return True
-
-
-def _is_signed_by_file(certificate: Loaded, ca_file: str) -> bool:
-    try:
-        ders = _ders(read_certificates(ca_file))
-    except (EditedFileError, CertificateUnusable):
-        return False
-    pems = map(ssl.DER_cert_to_PEM_cert, ders)
-    return any(_is_signed(certificate, pem) for pem in pems)
-
-
 # --- as it stands in DER -------------------------------------------------------------------------
-
-
-def _der(certificate: Loaded) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.public_bytes(Encoding.DER)
 
 
 def _fields(certificate: Loaded) -> tuple[bytes, bytes]:

@@ -12,6 +12,7 @@ AgentError
         NoAgent         no agent listens on the control socket
     CertificateFileError    a file with the certificates to trust cannot be used
     CertificateUnusable     a certificate that somebody sent cannot be read or used
+    OwnCertificateError     no key or file of this box's own certificate could be made
     TransferError       a file could not be sent or fetched; the message holds no secret
     ListFileError       a file with a local list cannot be used as written
     EditedFileError     a file that a person edits is not there, or is no text
@@ -85,6 +86,10 @@ class CertificateFileError(AgentError):
 
 class CertificateUnusable(AgentError):
     """A certificate that somebody sent cannot be read; the message is a sentence."""
+
+
+class OwnCertificateError(AgentError):
+    """No key or file of this box's own certificate could be made; the message holds no secret."""
 
 
 class TransferProblem(Enum):

@@ -75,6 +75,7 @@ def made(
     name: str,
     *,
     signer: Made | None = None,
+    subject: x509.Name | None = None,
     key: Key | None = None,
     begin: datetime = BEGIN,
     end: datetime = END,
@@ -84,10 +85,12 @@ def made(
 ) -> Made:
     """A certificate with this common name; signed by itself without a signer.
 
-    ``is_authority`` None: it says nothing of it. A simple authority numbers all of them 1.
+    ``is_authority`` None: it says nothing of it. A simple authority numbers all of them 1. With
+    ``subject`` the name is in its extension only.
     """
     own = key or a_key()
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    if subject is None:
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     issuer = subject if signer is None else signer.certificate.subject
     builder = x509.CertificateBuilder(
         issuer, subject, own.public_key(), serial, begin, end

@@ -1,0 +1,218 @@
+"""Key pairs of this box, and the requests to sign them: openssl is the second opinion."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from agent.certificates.own_keys import forget_all_but, keep_chain, make_request
+from agent.certificates.signed_chain import inspected_chain
+from agent.core.own_certificates import CertificateRequest, KeyKind, OwnCertificate
+from agent.platform.errors import OwnCertificateError
+from agent.platform.tls import check_certificate
+from tests.emulators.authorities import made
+from tests.emulators.certificates import openssl
+
+ROOT = made("CPO Root")
+of_every_kind = pytest.mark.parametrize("kind", KeyKind)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "keys"
+
+
+def request(folder: Path, kind: KeyKind = KeyKind.EC_P256) -> CertificateRequest:
+    return make_request(folder, kind, "Strom & Söhne", "CP-0001")
+
+
+def key_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.key"))
+
+
+def openssl_on(folder: Path, words: str, text: str) -> str:
+    (folder / "in").write_text(text)
+    return openssl(folder, *words.split(), "-in", "in")
+
+
+@of_every_kind
+def test_openssl_reads_the_request_and_finds_its_signature_good(folder, tmp_path, kind):
+    made_request = request(folder, kind)
+    assert len(made_request.csr) <= 5500
+    openssl_on(tmp_path, "req -verify -noout", made_request.csr)
+    text = openssl_on(tmp_path, "req -text -noout -nameopt utf8,sep_comma_plus", made_request.csr)
+    assert "Subject: O=Strom & Söhne,CN=CP-0001" in text
+    use = {KeyKind.EC_P256: "Key Agreement", KeyKind.RSA_3072: "Key Encipherment"}[kind]
+    assert f"Digital Signature, {use}\n" in text
+    assert "CA:FALSE" in text
+    assert "Alternative Name" not in text
+    sizes = {KeyKind.EC_P256: "prime256v1", KeyKind.RSA_3072: "(3072 bit)"}
+    assert sizes[kind] in text
+    hashes = {KeyKind.EC_P256: "ecdsa-with-SHA256", KeyKind.RSA_3072: "sha256WithRSAEncryption"}
+    assert hashes[kind] in text
+
+
+@of_every_kind
+def test_the_key_in_the_file_is_that_of_the_request(folder, tmp_path, kind):
+    made_request = request(folder, kind)
+    public = openssl_on(tmp_path, "req -pubkey -noout", made_request.csr)
+    (private,) = key_files(folder)
+    assert openssl(folder, "pkey", "-pubout", "-in", private.name) == public
+    der = subprocess.run(
+        ("openssl", "pkey", "-pubin", "-outform", "DER"), input=public.encode(), stdout=-1
+    ).stdout
+    (tmp_path / "in").write_bytes(der)
+    said = openssl(tmp_path, "dgst", "-sha256", "-r", "in").split()[0]
+    assert made_request.key == private.stem == said
+
+
+def test_each_request_has_a_key_of_its_own(folder):
+    assert request(folder).key != request(folder).key
+    assert len(key_files(folder)) == 2
+
+
+@of_every_kind
+def test_only_the_owner_can_read_what_is_kept_whatever_the_umask_is(folder, kind):
+    umask = os.umask(0)
+    try:
+        made_request = request(folder, kind)
+        certificate, key = keep_chain(folder, signed(folder, made_request))
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(Path(file).stat().st_mode) for file in (certificate, key)} == {0o600}
+
+
+def signed(folder: Path, made_request: CertificateRequest) -> OwnCertificate:
+    """The authority signs the request with openssl, as central systems do."""
+    place = folder.parent
+    for name, text in (("ca", ROOT.pem), ("ca.key", ROOT.key_pem()), ("csr", made_request.csr)):
+        (place / name).write_text(text)
+    ca = ("-CA", "ca", "-CAkey", "ca.key", "-set_serial", "1", "-days", "2")
+    leaf = openssl(place, "x509", "-req", "-in", "csr", *ca)
+    found, why = inspected_chain(leaf, [])
+    assert found is not None, why
+    assert found.certificate.key == made_request.key
+    return found.certificate
+
+
+@of_every_kind
+def test_what_an_authority_signed_can_be_shown_in_tls(folder, kind):
+    check_certificate(*keep_chain(folder, signed(folder, request(folder, kind))))
+
+
+@of_every_kind
+def test_no_private_key_is_in_what_is_handed_on(folder, kind, caplog):
+    made_request = request(folder, kind)
+    certificate = signed(folder, made_request)
+    (file,) = key_files(folder)
+    secret = load_pem_private_key(file.read_bytes(), None)
+    match secret:
+        case rsa.RSAPrivateKey():
+            number = secret.private_numbers().d
+        case ec.EllipticCurvePrivateKey():
+            number = secret.private_numbers().private_value
+    content = number.to_bytes(secret.key_size // 8, "big")
+    for pem in (made_request.csr, certificate.pem):
+        assert content not in base64.b64decode("".join(pem.splitlines()[1:-1]))
+    assert "PRIVATE" not in f"{made_request} {certificate} {caplog.text}"
+
+
+def test_files_of_no_row_are_removed_half_written_ones_too(folder):
+    kept, other = request(folder), request(folder)
+    certificate = signed(folder, kept)
+    keep_chain(folder, certificate)
+    (folder / f".{other.key}.key.4711").write_text("left by a power cut")
+    (folder / "lost+found").mkdir()
+    forget_all_but(folder, [kept.key, certificate.fingerprint])
+    names = {path.name for path in folder.iterdir()}
+    assert names == {f"{kept.key}.key", f"{certificate.fingerprint}.pem", "lost+found"}
+
+
+def test_where_there_is_no_folder_nothing_is_to_be_removed(folder):
+    forget_all_but(folder, [])
+    assert not folder.exists()
+
+
+# --- what goes wrong -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [(errno.ENOSPC, "no room on the disk"), (errno.EROFS, "a disk that cannot be written")],
+)
+def test_a_disk_that_takes_nothing_is_said_with_the_file(folder, monkeypatch, problem, words):
+    certificate = signed(folder, request(folder))
+    before = sorted(folder.iterdir())
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(problem, os.strerror(problem))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OwnCertificateError, match=rf"cannot keep {folder}/\w+\.key: .*{words}"):
+        request(folder)
+    with pytest.raises(OwnCertificateError, match=rf"cannot keep {folder}/\w+\.pem: .*{words}"):
+        keep_chain(folder, certificate)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_state_folder_that_is_missing_is_said(tmp_path):
+    with pytest.raises(OwnCertificateError, match=f"there is no folder {tmp_path}/gone"):
+        request(tmp_path / "gone" / "keys")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from agent.certificates.own_keys import make_request
+from agent.core.own_certificates import KeyKind
+
+Path.replace = lambda *_: os._exit(9)
+make_request(Path(sys.argv[1]), KeyKind.EC_P256, "O", "CN")
+"""
+
+
+def test_a_kill_before_the_file_has_its_name_leaves_no_key(folder):
+    done = subprocess.run([sys.executable, "-c", KILLED, folder], check=False)
+    assert done.returncode == 9
+    (half,) = folder.iterdir()
+    assert stat.S_IMODE(half.stat().st_mode) == 0o600
+    forget_all_but(folder, [half.name.split(".")[1]])
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("organization", "common_name", "words"),
+    [
+        ("", "CP", "the organization in a certificate has 1 to 64 bytes; 0 are given"),
+        ("O" * 65, "CP", "the organization in a certificate has 1 to 64 bytes; 65 are given"),
+        ("O", "ü" * 33, "the common name in a certificate has 1 to 64 bytes; 66 are given"),
+        ("O", "\udce4", "the common name is no text"),
+    ],
+)
+def test_a_name_that_no_certificate_can_hold_makes_no_key(folder, organization, common_name, words):
+    with pytest.raises(OwnCertificateError, match=words):
+        make_request(folder, KeyKind.EC_P256, organization, common_name)
+    assert not folder.exists()
+
+
+def test_the_process_that_makes_an_rsa_key_must_end_well(folder, monkeypatch):
+    for executable, kind in (("/bin/false", "CalledProcessError"), ("/none", "FileNotFoundError")):
+        monkeypatch.setattr(sys, "executable", executable)
+        with pytest.raises(OwnCertificateError, match=rf"no RSA key could be made \({kind}\)"):
+            request(folder, KeyKind.RSA_3072)
+
+
+def test_a_box_without_the_library_says_so(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(OwnCertificateError, match="lacks the library for certificates"):
+        request(folder)
