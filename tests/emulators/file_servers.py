@@ -62,9 +62,17 @@ class _HttpHandler(BaseHTTPRequestHandler):
             self.shelf.released.wait(30)
         elif self.shelf.speaks:
             self.connection.sendall(self.shelf.speaks)
+            self._listen_to_the_end()
         else:
             with contextlib.suppress(ConnectionError, ssl.SSLError):
                 super().handle()
+
+    def _listen_to_the_end(self) -> None:
+        """Who closes with something unread resets the line, and what was said may be lost."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while self.connection.recv(4096):
+                pass
 
     def _take(self) -> bytes:
         self.shelf.seen.append(f"{self.command} {self.path}")
