@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.control.actions import present_card
@@ -16,7 +17,11 @@ from agent.control.services import Services
 from agent.control.snapshot import outbox_now
 from agent.core.commands import Command, ParkMessage, QueueMessage, RecordDecision, Reply
 from agent.core.events import Event, RequestNotTaken
-from agent.core.security_event_values import SecurityEventSeen, SecurityEventType
+from agent.core.security_event_values import (
+    RecordSecurityEvent,
+    SecurityEventSeen,
+    SecurityEventType,
+)
 from agent.core.state import ChargePoint, Connector
 from agent.core.status_notification import reports
 from agent.core.values import (
@@ -35,6 +40,7 @@ from agent.runtime.local_list_updates import ListUpdates
 from agent.store import OutboxSummary
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
 from agent.store.grid_limits import GridLimit
+from agent.store.security_log import SecurityLogLine
 
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
@@ -219,6 +225,20 @@ class AgentBridge:
         """When the grid operator limited the box, newest first. Raises StoreError."""
         return await self._read_fresh(self.store.grid_limits, limit, before)
 
+    async def security_log(
+        self,
+        limit: int,
+        before: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[SecurityLogLine]:
+        """Lines of the security log, newest first. Raises StoreError."""
+        return await self._read_fresh(self.store.security_log, since, until, limit, before)
+
+    async def security_log_problem(self) -> str:
+        """Where the security log was changed, in words; "" when it is whole. Raises StoreError."""
+        return await self._read_fresh(self.store.security_log_problem)
+
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
         network = self._services.network
@@ -302,6 +322,7 @@ class Counters:
         self.begun = 0
         self.ended: Counter[str] = Counter()  # by reason
         self.parked = 0
+        self.security_events: Counter[str] = Counter()  # by type
 
     def observe(self, event: Event, commands: Sequence[Command]) -> None:
         """Count what one turn has ordered."""
@@ -315,3 +336,5 @@ class Counters:
                     self.ended[reason.value] += 1
                 case ParkMessage():
                     self.parked += 1
+                case RecordSecurityEvent(recorded):
+                    self.security_events[recorded.type.value] += 1

@@ -18,6 +18,7 @@ from agent.core.values import Status
 from agent.ocpp16.requests import package_version
 from agent.platform.errors import StoreError
 from agent.store import OutboxSummary
+from agent.store.security_log import SecurityQueue
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "chargepoint_"
@@ -25,22 +26,28 @@ _PREFIX = "chargepoint_"
 
 async def exposition(service: ControlService) -> bytes:
     """Everything that is measured, in the text format of Prometheus."""
-    queue = None
-    with suppress(StoreError):  # the figure is missing, the others are not
-        queue = await service.agent.outbox()
-    link = await service.agent.link()
+    agent, queue, security = service.agent, None, None
+    with suppress(StoreError):  # the figures are missing, the others are not
+        queue = await agent.outbox()
+        security = await agent.read(agent.store.security_queue)
+    link = await agent.link()
     registry = CollectorRegistry()
-    registry.register(_Snapshot(service, queue, link.connected_since is not None))
+    registry.register(_Snapshot(service, queue, security, link.connected_since is not None))
     return bytes(generate_latest(registry))
 
 
 class _Snapshot(Collector):
     def __init__(
-        self, service: ControlService, queue: OutboxSummary | None, is_connected: bool
+        self,
+        service: ControlService,
+        queue: OutboxSummary | None,
+        security: SecurityQueue | None,
+        is_connected: bool,
     ) -> None:
         self._service = service
         self._agent = service.agent
         self._queue = queue
+        self._security = security
         self._is_connected = is_connected
 
     def collect(self) -> Iterable[Metric]:
@@ -50,6 +57,7 @@ class _Snapshot(Collector):
         yield from self._sessions()
         yield from self._connectors()
         yield from self._commands()
+        yield from self._security_events()
 
     def _link_and_queue(self) -> Iterable[Metric]:
         state = self._agent.state
@@ -112,6 +120,17 @@ class _Snapshot(Collector):
         finished = dict(self._service.results.finished)
         yield _counter("commands", "Commands ended", ["event_type", "status"], finished)
         yield _gauge("commands_unfinished", "Commands under way", self._service.queue.unfinished)
+
+    def _security_events(self) -> Iterable[Metric]:
+        recorded = {
+            (kind,): count for kind, count in self._agent.counters.security_events.copy().items()
+        }
+        yield _counter("security_events", "Lines of the security log", ["type"], recorded)
+        if self._security is not None:
+            queue = self._security
+            yield _gauge("security_events_waiting", "To be sent", queue.waiting_count)
+            words = "Not sent: too many waited"
+            yield _counter("security_events_dropped", words, [], {(): queue.dropped_count})
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

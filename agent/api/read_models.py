@@ -21,6 +21,8 @@ from agent.api.response_models import (
     LinkResponse,
     LocalAuthListItem,
     LocalAuthListResponse,
+    SecurityLogLineResponse,
+    SecurityLogResponse,
     SessionListResponse,
     SessionResponse,
 )
@@ -35,6 +37,7 @@ from agent.ocpp16.requests import package_version
 from agent.ocppj.frame_log import LoggedFrame
 from agent.store.charge_log import SessionFilter
 from agent.store.grid_limits import GridLimit
+from agent.store.security_log import SecurityLogLine
 
 _KEYS_MAX = 100
 
@@ -206,6 +209,19 @@ class ReadModels:
             next_before=page[-1].number if len(found) > limit else None,
         )
 
+    async def security_log(
+        self, limit: int, before: int | None, begin: str | None, end: str | None
+    ) -> SecurityLogResponse:
+        """Lines of the security log, newest first, and whether its chain is whole."""
+        times = (_instant(begin, "start_date"), _instant(end, "end_date"))
+        found = await self._agent.security_log(limit + 1, before, *times)
+        page = found[:limit]
+        return SecurityLogResponse(
+            data=[_security_line(line) for line in page],
+            next_before=page[-1].number if len(found) > limit else None,
+            problem=await self._agent.security_log_problem(),
+        )
+
     # --- results ---------------------------------------------------------------------------------
 
     def command(self, command: QueuedCommand) -> CommandResultResponse:
@@ -242,6 +258,17 @@ def _log_entry(frame: LoggedFrame) -> ChargerLogEntry:
         action=frame.action,
         message=frame.message,
         timestamp=text_of(frame.at),
+    )
+
+
+def _security_line(line: SecurityLogLine) -> SecurityLogLineResponse:
+    return SecurityLogLineResponse(
+        number=line.number,
+        timestamp=line.at,
+        type=line.type,
+        tech_info=line.tech_info,
+        boot=line.boot,
+        chain=line.chain,
     )
 
 

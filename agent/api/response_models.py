@@ -301,3 +301,25 @@ class SessionListResponse(Model):
 
     data: list[SessionResponse]
     next_before: int | None
+
+
+class SecurityLogLineResponse(Model):
+    """A line as it was recorded: whoever has these fields can compute the chain."""
+
+    number: int
+    timestamp: DateTimeText
+    type: str
+    tech_info: str
+    boot: int  # whose untrusted clock gave the time; 0: it is true
+    chain: str
+
+
+class SecurityLogResponse(Model):
+    """Lines, newest first. ``next_before`` asks for the next page; null: this was the last.
+
+    ``problem`` says where the whole log was changed; empty: nowhere.
+    """
+
+    data: list[SecurityLogLineResponse]
+    next_before: int | None
+    problem: str

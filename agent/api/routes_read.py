@@ -124,6 +124,16 @@ def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadM
         """When the grid operator's contact limited the box, newest first."""
         return await read_models.grid_limits(limit, before)
 
+    @app.get("/ocpp/security-log", **_READ)
+    async def list_security_events(
+        limit: Limit = 50,
+        before: Before = None,
+        start_date: Annotated[str | None, Query(max_length=60)] = None,
+        end_date: Annotated[str | None, Query(max_length=60)] = None,
+    ) -> response_models.SecurityLogResponse:
+        """Lines of the security log, newest first, and where it was changed ("": nowhere)."""
+        return await read_models.security_log(limit, before, start_date, end_date)
+
 
 def _add_charger_routes(app: FastAPI, service: ControlService, read_models: ReadModels) -> None:
     charger = "/ocpp/chargers/{charger_id}"

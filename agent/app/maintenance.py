@@ -103,7 +103,7 @@ class Maintenance:
         await self._settle()
         services = self._services
         lines = await services.threads.read(services.store.security_log, begin, end)
-        return [line.as_data for line in lines]
+        return [line.as_data for line in reversed(lines)]
 
     def _configuration(self) -> Configuration:
         return self._services.runtime.state.configuration

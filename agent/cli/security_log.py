@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json
-from agent.cli.pages import first_moment
+from agent.cli.pages import first_moment, newest
 from agent.cli.status_view import local_time
 
 NOT_WHOLE = 1  # exit status of --verify
@@ -36,7 +37,8 @@ def _security_log(options: argparse.Namespace) -> int:
         print(as_json(answer) if options.json else done)
         return 0
     wanted = {} if options.since is None else {"since": options.since}
-    lines = ask(do="security-log", order="show", **wanted)["lines"]
+    show = partial(ask, do="security-log", order="show", **wanted)
+    lines = list(newest(show, "number", None))[::-1]
     if options.json:
         print(as_json(lines))
     elif not lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agent.control.requests import instant_in
+from agent.control.requests import PAGE_MAX, instant_in, number_in
 from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.security_event_values import ClearSecurityLogRequested
@@ -23,14 +23,15 @@ class SecurityLogActions:
         """The action under the name that a request uses."""
         return {"security-log": self._do}
 
-    async def _do(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def _do(self, request: Mapping[str, Any]) -> Any:
         services = self._services
         match request.get("order"):
             case "show":
-                since = instant_in(request, "since")
+                since, limit = instant_in(request, "since"), number_in(request, "limit", PAGE_MAX)
+                wanted = (since, None, limit or PAGE_MAX, number_in(request, "before"))
                 await services.runtime.journal.wait_until_written(FRESH_S)
-                lines = await services.threads.read(services.store.security_log, since)
-                return {"lines": [line.as_data for line in lines]}
+                lines = await services.threads.read(services.store.security_log, *wanted)
+                return [line.as_data for line in lines]
             case "verify":
                 await services.runtime.journal.wait_until_written(FRESH_S)
                 problem = await services.threads.read(services.store.security_log_problem)

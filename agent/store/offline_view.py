@@ -238,8 +238,7 @@ def _memories(reader: sqlite3.Connection, look: Look) -> None:
 
 
 def _security(reader: sqlite3.Connection, look: Look) -> None:
-    lines = read_security_log(reader)
-    look.security_log = [line.as_data for line in lines]
+    look.security_log = [line.as_data for line in reversed(read_security_log(reader))]
     look.security_log_problem = read_broken_chain(reader)
 
 

@@ -86,6 +86,7 @@ class Writing:
     make_id: Callable[[], str]
     log_limits: LogLimits
     growth: int = 0  # of the outbox, in bytes
+    dropped_security_events: int = 0
     warnings: list[str] = field(default_factory=list)
 
 
@@ -136,7 +137,9 @@ def write_row(row: Row, writing: Writing) -> None:
         case SaveRoot() | RemoveRoot():
             certificates.write(connection, row)
         case RecordSecurityEvent() | RemoveSecurityEvents() | ClearSecurityLog():
-            writing.warnings += security_log.write(connection, row, writing.make_id)
+            dropped = security_log.write(connection, row, writing.make_id)
+            writing.warnings += dropped
+            writing.dropped_security_events += len(dropped)
         case _:
             assert_never(row)
 

@@ -67,10 +67,18 @@ class _Ends:
     last_chain: str
 
 
+@dataclass(frozen=True, slots=True)
+class SecurityQueue:
+    """What waits for the central system, at a glance."""
+
+    waiting_count: int
+    dropped_count: int  # since the start, because too many waited
+
+
 def write(
     connection: sqlite3.Connection, row: SecurityRow, make_id: Callable[[], str]
 ) -> list[str]:
-    """Write one row; a sentence for the log when an event that waited had to go."""
+    """Write one row; a sentence for the log about each event that waited and had to go."""
     match row:
         case RecordSecurityEvent():
             return _record(connection, row, make_id)
@@ -169,17 +177,20 @@ def read_security_log(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = LINES_MAX,
+    before: int | None = None,
 ) -> list[SecurityLogLine]:
-    """The newest lines from these times on, and up to them; oldest first."""
+    """Lines from ``since`` to ``until``, the newest first; ``before`` goes on behind that one."""
     rows = reader.execute(
-        f"{_LINES} WHERE at >= ? AND at <= ? ORDER BY number DESC LIMIT ?",
+        f"{_LINES} WHERE at >= ? AND at <= ? AND (?3 IS NULL OR number < ?3)"
+        " ORDER BY number DESC LIMIT ?4",
         (
             "" if since is None else instant_text(since),
             "~" if until is None else instant_text(until),  # behind every time
+            before,
             max(0, limit),
         ),
     )
-    return [SecurityLogLine(*row) for row in reversed(rows.fetchall())]
+    return [SecurityLogLine(*row) for row in rows]
 
 
 def read_queued_count(reader: sqlite3.Connection) -> int:

@@ -48,6 +48,7 @@ from agent.store.reading import (
 )
 from agent.store.rows import Writing, write_row
 from agent.store.security_log import (
+    SecurityQueue,
     read_broken_chain,
     read_queued,
     read_queued_count,
@@ -90,6 +91,7 @@ class Store:
         self._make_id = make_id
         used = bytes_used(database.writer)  # counted once: each commit says how it changes
         self._quota = Quota(queue_bytes_max, used, thin_above=queue_bytes_max)
+        self._dropped_security_events = 0
         self._is_closed = False
 
     @classmethod
@@ -142,6 +144,7 @@ class Store:
                 write_row(row, writing)
             quota = self._within_quota(writing)
         self._quota = quota
+        self._dropped_security_events += writing.dropped_security_events
         for warning in writing.warnings:
             logger.warning("%s", warning)
 
@@ -239,7 +242,12 @@ class Store:
     security_log = _read(_READING_SECURITY, read_security_log)
     security_log_problem = _read(_READING_SECURITY, read_broken_chain)
     queued_security_event = _read(_READING_SECURITY, read_queued)
-    queued_security_events = _read(_READING_SECURITY, read_queued_count)
+
+    def security_queue(self) -> SecurityQueue:
+        """Return how many security events wait, and how many had to go."""
+        with as_store_errors(_READING_SECURITY):
+            waiting = read_queued_count(self._database.reader)
+        return SecurityQueue(waiting, self._dropped_security_events)
 
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""

@@ -25,8 +25,9 @@ def told(system: FakeCentralSystem) -> list[str]:
 
 
 async def queued(box: Box) -> int:
-    store = box.application.services.store
-    return await box.application.services.threads.read(store.queued_security_events)
+    services = box.application.services
+    found = await services.threads.read(services.store.security_queue)
+    return found.waiting_count
 
 
 async def test_a_start_is_told_after_the_boot_was_accepted(tmp_path):
@@ -169,8 +170,8 @@ async def test_a_disk_that_fills_up_is_told(tmp_path: Path):
 
 async def recorded(box: Box) -> list[tuple[str, str]]:
     """Type and techInfo of each line, without the startup."""
-    lines = (await box.do("security-log", order="show"))["lines"]
-    return [(one["type"], one["techInfo"]) for one in lines][1:]
+    lines = await box.do("security-log", order="show")
+    return [(one["type"], one["techInfo"]) for one in reversed(lines)][1:]
 
 
 @pytest.mark.parametrize("frame", ["{", "[9]", '["x"]', '[2,"id-1","Reset"]'])
@@ -236,15 +237,16 @@ async def test_the_log_is_shown_verified_and_cleared_over_the_control_socket(tmp
         await box.central_system.received(ACTION)
         await box.do("sim", lever="fault", name="door")
         await box.central_system.received(ACTION, 2)
-        lines = (await box.do("security-log", order="show"))["lines"]
-        assert [one["type"] for one in lines] == ["StartupOfTheDevice", "TamperDetectionActivated"]
-        later = (await box.do("security-log", order="show", since="2026-03-02"))["lines"]
-        assert later == []
+        lines = await box.do("security-log", order="show")
+        assert [one["type"] for one in lines] == ["TamperDetectionActivated", "StartupOfTheDevice"]
+        assert await box.do("security-log", order="show", limit=1) == lines[:1]
+        older = await box.do("security-log", order="show", before=lines[0]["number"])
+        assert older == lines[1:]
+        assert await box.do("security-log", order="show", since="2026-03-02") == []
         assert await box.do("security-log", order="verify") == {"problem": ""}
         await box.do("security-log", order="clear")
         ((kind, text),) = [
-            (one["type"], one["techInfo"])
-            for one in (await box.do("security-log", order="show"))["lines"]
+            (one["type"], one["techInfo"]) for one in await box.do("security-log", order="show")
         ]
         assert (kind, text) == ("SecurityLogWasCleared", "by a person at the box")
         assert await box.do("security-log", order="verify") == {"problem": ""}
@@ -255,6 +257,7 @@ async def test_the_log_is_shown_verified_and_cleared_over_the_control_socket(tmp
     ("request_", "words"),
     [
         ({"order": "show", "since": "yesterday"}, "since must be an instant"),
+        ({"order": "show", "limit": 501}, "limit must be a whole number from 1 to 500"),
         ({"order": "burn"}, "cannot be 'burn'"),
         ({}, "cannot be None"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,11 @@ LINE = {
 def asked(monkeypatch):
     """Requests that the agent was asked, and what it answers to the next."""
     requests: list[dict[str, object]] = []
-    answer: dict[str, object] = {}
+    answer: dict[str, Any] = {}
 
-    def ask(**request: object) -> dict[str, object]:
+    def ask(**request: object) -> Any:
         requests.append(request)
-        return answer
+        return answer.get("lines", answer)
 
     monkeypatch.setattr(paths, "asker", lambda config: ask)
     return requests, answer
@@ -36,10 +37,10 @@ def asked(monkeypatch):
 
 def test_each_line_says_when_what_and_whether_the_clock_was_set(asked, capsys):
     requests, answer = asked
-    answer["lines"] = [LINE, {**LINE, "techInfo": "", "boot": 3}]
+    answer["lines"] = [{**LINE, "techInfo": "", "boot": 3}, LINE]  # the newest first
     assert run_command(["security-log", "--since", "2026-03-01"]) == 0
     since = datetime(2026, 3, 1).astimezone().isoformat()  # a local date, as the lines show it
-    assert requests == [{"do": "security-log", "order": "show", "since": since}]
+    assert requests == [{"do": "security-log", "order": "show", "since": since, "limit": 500}]
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("  TamperDetectionActivated: the door of the cabinet was opened")
     assert second.endswith("  TamperDetectionActivated (the clock was not set yet)")

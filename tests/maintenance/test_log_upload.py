@@ -59,14 +59,14 @@ async def test_the_security_log_is_sent_as_lines_of_json_that_show_a_change(tmp_
         assert answer["filename"].endswith("Z.jsonl")
         await box.central_system.received(STATUS, 2)
         assert told(box) == ["Uploading", "Uploaded"]
-        shown = (await box.do("security-log", order="show"))["lines"]
+        shown = await box.do("security-log", order="show")
     ((folder, name, content, _),) = transfers.uploads
     assert (str(folder), folder.password, name) == (
         "ftp://files.example.com/",
         "geheim",
         answer["filename"],
     )
-    assert [json.loads(line) for line in content.decode().splitlines()] == shown
+    assert [json.loads(line) for line in content.decode().splitlines()] == shown[::-1]
     assert recorded(content) == ["StartupOfTheDevice", "TamperDetectionActivated"]
 
 

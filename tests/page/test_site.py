@@ -15,7 +15,7 @@ from tests.emulators.central_system import Answer
 from tests.page.browser import Browser
 
 CARD = "044943121F1A80"
-PAGES = ("/", "/cards", "/sessions", "/keys", "/frames")
+PAGES = ("/", "/cards", "/sessions", "/keys", "/frames", "/security")
 
 
 def token_for(charger: Charger, *scopes: str) -> str:

@@ -18,7 +18,7 @@ from agent.core.security_event_values import (
 )
 from agent.core.values import Boot
 from agent.platform.errors import StoreError
-from agent.store.security_log import LINES_MAX, QUEUED_MAX
+from agent.store.security_log import LINES_MAX, QUEUED_MAX, SecurityQueue
 from tests.store.builders import NOON, minutes_later
 
 TYPE = SecurityEventType
@@ -37,7 +37,7 @@ def queued(number: int = 0, **fields) -> RecordSecurityEvent:
 
 
 def numbers(store) -> list[int]:
-    return [line.number for line in store.security_log()]
+    return [line.number for line in reversed(store.security_log())]
 
 
 def change(path, statement: str, *parameters) -> None:
@@ -70,15 +70,17 @@ def test_a_line_is_read_back_as_it_was_recorded(store):
     assert store.queued_security_event() is None
 
 
-def test_the_log_is_read_by_time_and_the_newest_lines_first_come_last(store):
+def test_the_log_is_read_by_time_and_page_by_page_the_newest_first(store):
     store.commit([logged(number) for number in range(5)], NOON)
-    assert [line.number for line in store.security_log(minutes_later(1), minutes_later(3))] == [
-        2,
-        3,
-        4,
-    ]
-    assert [line.number for line in store.security_log(limit=2)] == [4, 5]
-    assert store.security_log(limit=-1) == []
+
+    def read(*times, **wanted) -> list[int]:
+        return [line.number for line in store.security_log(*times, **wanted)]
+
+    assert read(minutes_later(1), minutes_later(3)) == [4, 3, 2]
+    assert read(limit=2) == [5, 4]
+    assert read(limit=2, before=4) == [3, 2]
+    assert read(minutes_later(1), limit=2, before=3) == [2]
+    assert read(limit=-1) == []
 
 
 def test_the_log_keeps_its_newest_lines_and_its_chain_stays_whole(store):
@@ -91,7 +93,7 @@ def test_a_cleared_log_goes_on_with_its_numbers_and_its_chain_and_its_queue(stor
     store.commit([queued(1), queued(2), ClearSecurityLog(), queued(3)], NOON)
     assert numbers(store) == [3]
     assert store.security_log_problem() == ""
-    assert store.queued_security_events() == 3
+    assert store.security_queue() == SecurityQueue(waiting_count=3, dropped_count=0)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +148,10 @@ def test_all_that_waits_can_be_given_up_at_once(store):
 def test_beyond_the_limit_the_oldest_goes_but_startups_before_it_and_the_log_says_so(store, caplog):
     start = queued(1, kind=TYPE.STARTUP_OF_THE_DEVICE)
     store.commit([queued(0), start, *(queued(2) for _ in range(QUEUED_MAX - 1))], NOON)
-    assert store.queued_security_events() == QUEUED_MAX
+    assert store.security_queue() == SecurityQueue(QUEUED_MAX, dropped_count=1)
     assert "StartupOfTheDevice (line 2 of the security log) is not sent" in caplog.text
     store.commit([queued(3)], NOON)
-    assert store.queued_security_events() == QUEUED_MAX
+    assert store.security_queue() == SecurityQueue(QUEUED_MAX, dropped_count=2)
     assert store.queued_security_event().number == 3
     assert "FirmwareUpdated (line 1 of the security log) is not sent" in caplog.text
 
@@ -171,8 +173,9 @@ def test_what_waits_is_corrected_with_its_boot_and_the_log_keeps_what_was_record
     assert store.queued_security_event().event == SecurityEvent(
         TYPE.FIRMWARE_UPDATED, minutes_later(1) + timedelta(days=1), "event 1"
     )
-    assert [line.boot for line in store.security_log()] == [4, 0]
-    assert store.security_log()[0].at == "2026-03-01T12:01:00.000000Z"
+    newest, oldest = store.security_log()
+    assert (oldest.boot, newest.boot) == (4, 0)
+    assert oldest.at == "2026-03-01T12:01:00.000000Z"
     assert store.security_log_problem() == ""
     store.commit([RemoveSecurityEvents(1)], NOON)
     assert store.queued_security_event().event == event(2)

@@ -39,7 +39,7 @@ from agent.platform.errors import AgentError
 logger = logging.getLogger(__name__)
 
 EVENTS = "/page/events"
-PLACES = ("/", "/login", "/logout", "/cards", "/sessions", "/keys", "/frames")
+PLACES = ("/", "/login", "/logout", "/cards", "/sessions", "/keys", "/frames", "/security")
 FORM_MAX = 16 * 1024
 FIELDS_MAX = 20
 PAGES_MAX = 100_000
@@ -120,6 +120,7 @@ class Site:
                 Route("/page/sessions.csv", seen(self._sessions_csv)),
                 Route("/keys", seen(self._keys)),
                 Route("/frames", seen(self._frames)),
+                Route("/security", seen(self._security)),
                 Route(EVENTS, seen(self._events)),
                 Route("/page/do", seen(self._do), methods=["POST"]),
                 Route("/login", self._login_form),
@@ -218,6 +219,12 @@ class Site:
         wanted = request.query_params.get("filter", "")[:FILTER_MAX]
         parts = [self._views.frames(wanted)]
         return self._shown("frames.html", "Messages", login, token, parts=parts, filter=wanted)
+
+    async def _security(self, request: Request, login: Login, token: ApiToken) -> Response:
+        number = request.query_params.get("before", "")
+        before = int(number) if number.isdecimal() and len(number) < 16 else None
+        log = await self._views.security_log(before)
+        return self._shown("security.html", "Security log", login, token, **log)
 
     async def _events(self, request: Request, login: Login, token: ApiToken) -> Response:
         asked = request.query_params

@@ -32,6 +32,7 @@ from agent.core.values import (
 from agent.ocpp16.link import LinkSnapshot
 from agent.ocppj.frame_log import LoggedFrame
 from agent.platform.errors import StoreError
+from agent.store.instants import instant_of
 
 DECISIONS_SHOWN = 8
 FRAMES_SHOWN = 60
@@ -284,6 +285,17 @@ class Views:
             "groups": {title: keys for title, keys in groups.items() if keys},
             "search": search,
             "may_change": "configure" in scopes,
+        }
+
+    async def security_log(self, before: int | None) -> dict[str, Any]:
+        """The newest lines of the security log, or those before one; and whether it is whole."""
+        found = await self._agent.security_log(ROWS_A_PAGE + 1, before)
+        shown = found[:ROWS_A_PAGE]
+        return {
+            "lines": [(line, instant_of(line.at)) for line in shown],
+            "is_newest": before is None,
+            "next_before": shown[-1].number if len(found) > ROWS_A_PAGE else None,
+            "problem": await self._agent.security_log_problem(),
         }
 
     def frames(self, action: str) -> PagePart:
