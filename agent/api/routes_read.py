@@ -25,6 +25,7 @@ _READ: dict[str, Any] = {
 Limit = Annotated[int, Query(ge=1, le=500)]
 Before = Annotated[int | None, Query(ge=1, le=INT_MAX)]
 Charger = Annotated[str | None, Query(max_length=60)]
+Date = Annotated[str | None, Query(max_length=60)]
 Id = Annotated[str, Query(min_length=1, max_length=20)]
 
 
@@ -46,6 +47,7 @@ def add_read_routes(app: FastAPI, service: ControlService) -> None:
     read_models = ReadModels(service)
     _add_service_routes(app, service)
     _add_result_routes(app, service, read_models)
+    _add_record_routes(app, read_models)
     _add_charger_routes(app, service, read_models)
 
 
@@ -99,6 +101,8 @@ def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadM
         await service.wait_for(command, wait_s)
         return read_models.command(command)
 
+
+def _add_record_routes(app: FastAPI, read_models: ReadModels) -> None:
     @app.get("/ocpp/decisions", **_READ)
     async def list_decisions(
         limit: Limit = 50, id_tag: Id | None = None
@@ -110,8 +114,8 @@ def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadM
     async def list_sessions(
         limit: Limit = 50,
         before: Before = None,
-        start_date: Annotated[str | None, Query(max_length=60)] = None,
-        end_date: Annotated[str | None, Query(max_length=60)] = None,
+        start_date: Date = None,
+        end_date: Date = None,
         id_tag: Id | None = None,
     ) -> response_models.SessionListResponse:
         """Sessions that are over, newest first: ended from start_date on and before end_date."""
@@ -128,8 +132,8 @@ def _add_result_routes(app: FastAPI, service: ControlService, read_models: ReadM
     async def list_security_events(
         limit: Limit = 50,
         before: Before = None,
-        start_date: Annotated[str | None, Query(max_length=60)] = None,
-        end_date: Annotated[str | None, Query(max_length=60)] = None,
+        start_date: Date = None,
+        end_date: Date = None,
     ) -> response_models.SecurityLogResponse:
         """Lines of the security log, newest first, and where it was changed ("": nowhere)."""
         return await read_models.security_log(limit, before, start_date, end_date)
@@ -147,8 +151,8 @@ def _add_charger_routes(app: FastAPI, service: ControlService, read_models: Read
     @app.get(charger + "/logs", **_READ)
     async def get_logs(
         charger_id: str,
-        start_date: Annotated[str | None, Query(max_length=60)] = None,
-        end_date: Annotated[str | None, Query(max_length=60)] = None,
+        start_date: Date = None,
+        end_date: Date = None,
         event: Annotated[str | None, Query(max_length=60)] = None,
         limit: Limit = 100,
         offset: Annotated[int, Query(ge=0, le=PAGE_MAX)] = 0,

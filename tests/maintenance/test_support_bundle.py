@@ -151,6 +151,9 @@ async def test_a_bundle_of_a_running_box_holds_everything_but_secrets_and_whole_
     assert json.loads(parts["database.json"])["quick_check"] == "ok"
     assert json.loads(parts["keys.json"])["MeterValueSampleInterval"] == "60"
     assert json.loads(parts["settings.json"])["mqtt"]["username"] == "box"
+    security_log = json.loads(parts["security-log.json"])
+    assert security_log["problem"] == ""
+    assert security_log["lines"][0]["type"] == "StartupOfTheDevice"  # the oldest
     assert '"BootNotification"' in parts["frames.txt"]
     assert "> [2," in parts["frames.txt"]
     assert "< [3," in parts["frames.txt"]
