@@ -81,6 +81,8 @@ def _walk(config: Path | None) -> Iterator[Finding]:
         yield from as_far_as_seen("devices", _look_at_devices(settings, user, status))
     yield about_agent
     yield from _faults(status)
+    if settings is not None and settings.inputs.grid_limit is not None:
+        yield from _about_grid_limit(status)
     if settings is None:
         yield skipped("link", "the configuration comes first")
     else:
@@ -198,6 +200,17 @@ def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:
         return None, failed("agent", str(problem), then)
     hardware = "simulated hardware" if status["simulated"] else "real hardware"
     return status, passed("agent", f"it runs, with {hardware}")
+
+
+def _about_grid_limit(status: Any) -> Iterator[Finding]:
+    if (known := (status or {}).get("grid_limit")) is None:
+        return
+    limit = f"{known['limit']:g} {known['unit']}"
+    if known["is_limited"]:
+        words = f"the grid operator's contact limits the box to {limit}"
+        yield noted("grid limit", words, "if it does not: its wires, or normally_closed")
+    else:
+        yield passed("grid limit", f"its contact does not limit the box; when it does: {limit}")
 
 
 def _faults(status: Any) -> Iterator[Finding]:

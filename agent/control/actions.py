@@ -11,7 +11,12 @@ from agent.control.requests import PAGE_MAX, number_in, text_in
 from agent.control.security_log import SecurityLogActions
 from agent.control.server import Action
 from agent.control.services import Services
-from agent.control.snapshot import as_plain_data, charge_point_snapshot, outbox_as_data
+from agent.control.snapshot import (
+    as_plain_data,
+    charge_point_snapshot,
+    grid_limit_as_data,
+    outbox_as_data,
+)
 from agent.core.authorization_reasons import Rule
 from agent.core.events import RandomDelaySkipped
 from agent.core.id_tag import mask
@@ -61,6 +66,8 @@ class ControlActions:
         status = charge_point_snapshot(self._runtime.state, now, self._offered_a)
         status["link"] = as_plain_data(asdict(services.link.snapshot()))
         status["simulated"] = self._simulation is not None
+        if services.board.grid_contact is not None:
+            status["grid_limit"] = grid_limit_as_data(self._runtime.state)
         status.update({name: report() for name, report in self._more_status.items()})
         try:
             summary = await services.threads.read(services.store.outbox_summary)

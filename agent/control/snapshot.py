@@ -13,6 +13,7 @@ from agent.core import connector as connectors
 from agent.core import faults
 from agent.core.certificates import ending
 from agent.core.connector_situation import situation
+from agent.core.external_limits import ExternalSource
 from agent.core.firmware_values import VERIFIED, Firmware, FirmwareStep
 from agent.core.id_tag import mask
 from agent.core.limit_sources import prevailing_limit
@@ -88,6 +89,17 @@ def _firmware(firmware: Firmware) -> str:
     if update.step in VERIFIED and update.install_at is not None:
         return f"an update is to be installed at {update.install_at.isoformat(timespec='minutes')}"
     return _UPDATE_WORDS[update.step]
+
+
+def grid_limit_as_data(state: ChargePoint) -> dict[str, Any]:
+    """What the grid operator's contact limits the box to, and whether it does now."""
+    return {
+        "limit": state.rules.grid_limit,
+        "unit": state.rules.grid_limit_unit.value,
+        "is_limited": any(
+            limit.source is ExternalSource.GRID_OPERATOR for limit in state.external_limits
+        ),
+    }
 
 
 def outbox_now(summary: OutboxSummary, state: ChargePoint) -> OutboxSummary:

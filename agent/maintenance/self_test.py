@@ -23,7 +23,14 @@ from agent.maintenance.findings import Finding, failed, noted, passed
 from agent.platform.errors import ControlError
 from agent.runtime.supervision import Supervisor
 from agent.runtime.supervision_loop import Supervision
-from hw.ports import ConnectorParts, HardwareError, MeterReading, PilotState, Signal
+from hw.ports import (
+    ConnectorParts,
+    HardwareError,
+    MeterReading,
+    PilotState,
+    SafetyInput,
+    Signal,
+)
 
 HOLD_S = 0.5  # a contactor stays closed so long
 LEASE_S = 2.0
@@ -32,6 +39,7 @@ ANSWER_S = 3.0  # its feedback; the driver's own deadlines are shorter
 LOCK_S = 12.0  # one direction, with its retries
 CARD_S = 25.0  # a person holds a card to the reader
 PRESS_S = 14.0  # a person presses a button; and once more until it is released
+LOOK_S = 0.1  # how often a contact is looked at meanwhile
 SHOWN_S = 1.2
 PARADE = (Signal.FREE, Signal.CHECKING, Signal.REFUSED, Signal.FAULT, Signal.TEST)
 
@@ -41,6 +49,8 @@ _BUTTONS = {
     "residual_current": "Press the test button of the residual current device, then reset it.",
     "door": "Open the cabinet door, then close it.",
 }
+GRID = "grid_limit"
+_GRID_CHECK = "its wires; inputs.grid_limit: pin, normally_closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +125,13 @@ class SelfTest:
                 yield SelfTestStep(
                     name=f"{name}-try", attempt=attempt, wants=wants, is_exclusive=True
                 )
+        if board.grid_contact is not None:
+            yield SelfTestStep(name=GRID, attempt=partial(self._grid, board.grid_contact))
+            yield SelfTestStep(
+                name=f"{GRID}-try",
+                attempt=partial(self._grid_try, board.grid_contact),
+                wants="Let the grid operator's contact limit (or open its wire), then end it.",
+            )
         for parts in board.connectors:
             yield from self._steps_of(parts)
         if board.reader is not None:
@@ -166,6 +183,11 @@ class SelfTest:
             return failed(name, rule.words, rule.check)
         return passed(name, "its contact is in order")
 
+    async def _grid(self, contact: SafetyInput) -> Finding:
+        if contact.is_tripped:
+            return noted(GRID, "the grid operator limits the box now", f"if not: {_GRID_CHECK}")
+        return passed(GRID, "its contact does not limit the box")
+
     async def _plug(self, parts: ConnectorParts) -> Finding:
         step = f"plug-{parts.connector_id}"
         assert parts.plug is not None
@@ -216,6 +238,14 @@ class SelfTest:
             if await events.next(ev.SafetyInputCleared(name), within_s=PRESS_S) is None:
                 return failed(step, "it tripped, and stays so", RULES[Fault(name)].check)
         return passed(step, "it tripped, and is in order again")
+
+    async def _grid_try(self, contact: SafetyInput) -> Finding:
+        step = f"{GRID}-try"
+        if not await _comes_true(lambda: contact.is_tripped):
+            return failed(step, f"it did not limit within {PRESS_S:g} s", _GRID_CHECK)
+        if not await _comes_true(lambda: not contact.is_tripped):
+            return failed(step, "it limits, and goes on to", _GRID_CHECK)
+        return passed(step, "it limited, and no longer does")
 
     async def _card(self) -> Finding:
         with self._listening() as events:
@@ -315,6 +345,15 @@ class SelfTest:
             yield events
         finally:
             self._services.observers.remove(events.observe)
+
+
+async def _comes_true(claim: Callable[[], bool]) -> bool:
+    """Whether a person makes it true in time."""
+    for _ in range(int(PRESS_S / LOOK_S)):
+        if claim():
+            return True
+        await asyncio.sleep(LOOK_S)
+    return claim()
 
 
 class _PartEvents:

@@ -96,6 +96,8 @@ async def test_a_running_agent_is_asked_and_its_faults_are_told(tmp_path: Path, 
     system = FakeCentralSystem()
     async with system.serve() as url:
         config = write_config(tmp_path, url)
+        with config.open("a") as file:
+            file.write("[inputs.grid_limit]\ndriver = 'simulated'\ncurrent_a = 8\n")
         application = Application(read_config(config), simulate=True)
         run = asyncio.create_task(application.run())
         words = ["doctor", "--config", str(config)]
@@ -105,8 +107,11 @@ async def test_a_running_agent_is_asked_and_its_faults_are_told(tmp_path: Path, 
                 assert await asyncio.to_thread(main, words) == 0
                 healthy = steps(capsys.readouterr().out)
                 await application.actions["sim"]({"lever": "fault", "name": "door"})
+                await application.actions["sim"]({"lever": "grid-limit", "wanted": True})
                 assert application.runtime is not None
-                while not application.runtime.state.faults:
+                while not (
+                    application.runtime.state.faults and application.runtime.state.external_limits
+                ):
                     await asyncio.sleep(0.01)
                 assert await asyncio.to_thread(main, words) == 1
         finally:
@@ -114,8 +119,11 @@ async def test_a_running_agent_is_asked_and_its_faults_are_told(tmp_path: Path, 
             await run
     assert healthy["agent"].startswith("PASS  agent          it runs, with simulated hardware")
     assert healthy["boot"].startswith("PASS")
+    limit = "its contact does not limit the box; when it does: 8 A"
+    assert healthy["grid limit"].startswith(f"PASS  grid limit     {limit}")
     broken = capsys.readouterr().out
     assert "FAIL  agent          cabinet door open" in broken
+    assert "NOTE  grid limit     the grid operator's contact limits the box to 8 A" in broken
 
 
 @pytest.mark.real_time

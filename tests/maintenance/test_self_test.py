@@ -14,7 +14,16 @@ from hw.simulated.front_panel import SimulatedIndicator
 from tests.app.box import Box, running_box
 
 MOVING = ("lock-1", "contactor-1")
-QUIET = ("emergency_stop", "residual_current", "door", "plug-1", "pilot-1", "meter-1", "reader")
+QUIET = (
+    "emergency_stop",
+    "residual_current",
+    "door",
+    "grid_limit",
+    "plug-1",
+    "pilot-1",
+    "meter-1",
+    "reader",
+)
 
 
 async def attempt(box: Box, step: str) -> tuple[str, str]:
@@ -134,8 +143,29 @@ async def test_a_button_and_a_card_are_waited_for(tmp_path):
         assert await shown == ("pass", "a card was read whole")
 
 
+async def test_the_grid_operators_contact_is_tried_beside_a_session(tmp_path):
+    async with running_box(tmp_path) as box:
+        await box.charge()
+        trying = asyncio.create_task(attempt(box, "grid_limit-try"))
+        await asyncio.sleep(3)
+        await box.do("sim", lever="grid-limit", wanted=True)
+        await asyncio.sleep(3)
+        assert await attempt(box, "grid_limit") == ("note", "the grid operator limits the box now")
+        await box.do("sim", lever="grid-limit", wanted=False)
+        assert await trying == ("pass", "it limited, and no longer does")
+        assert box.contactor.is_closed
+
+
+async def test_a_grid_operators_contact_that_does_not_come_to_rest_fails(tmp_path):
+    async with running_box(tmp_path) as box:
+        await box.do("sim", lever="grid-limit", wanted=True)
+        assert await attempt(box, "grid_limit-try") == ("fail", "it limits, and goes on to")
+
+
 async def test_who_does_not_come_is_waited_for_only_so_long(tmp_path):
     async with running_box(tmp_path) as box:
+        words = "it did not limit within 14 s"
+        assert await attempt(box, "grid_limit-try") == ("fail", words)
         assert await attempt(box, "card") == ("fail", "no card was seen within 25 s")
         assert await attempt(box, "door-try") == ("fail", "it did not trip within 14 s")
 

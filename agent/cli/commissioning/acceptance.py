@@ -61,7 +61,7 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
     is_automatic = bool(status["simulated"]) and not options.by_hand
     if options.simulated and not status["simulated"]:
         raise AgentError("this box has real hardware: leave --simulated out")
-    steps = _chosen_steps(options)
+    steps = _chosen_steps(options, status)
     evidence, base = _evidence(options, clock, status)
     prompter = TerminalPrompter(sys.stderr if options.json else sys.stdout, sys.stdin)
     context = _context(options, ask, clock, prompter, evidence, base, is_automatic)
@@ -76,11 +76,12 @@ def run_acceptance_command(options: argparse.Namespace) -> int:
     return 1 if evidence.result == "failed" else 0
 
 
-def _chosen_steps(options: argparse.Namespace) -> tuple[Any, ...]:
+def _chosen_steps(options: argparse.Namespace, status: Any) -> tuple[Any, ...]:
     from agent.cli.commissioning.acceptance_steps import STEPS
 
-    names = chosen([step.name for step in STEPS], options.only, options.skip)
-    return tuple(step for step in STEPS if step.name in names)
+    steps = [step for step in STEPS if step.is_for(status)]
+    names = chosen([step.name for step in steps], options.only, options.skip)
+    return tuple(step for step in steps if step.name in names)
 
 
 def _evidence(options: argparse.Namespace, clock: Clock, status: Any) -> tuple[Evidence, Path]:

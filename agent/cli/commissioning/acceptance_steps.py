@@ -18,12 +18,16 @@ from agent.cli.commissioning.acceptance_run import (
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceStep:
-    """One step. ``goes_on`` finishes it in another process, after a power cut."""
+    """One step. ``goes_on`` finishes it in another process, after a power cut.
+
+    ``is_for``: whether the box of this status has what the step is about.
+    """
 
     name: str
     title: str
     run: Callable[[AcceptanceRun], None]
     goes_on: Callable[[AcceptanceRun], None] | None = None
+    is_for: Callable[[Status], bool] = lambda status: True
 
 
 # --- before everything ---------------------------------------------------------------------------
@@ -186,6 +190,60 @@ def _charge_offline(run: AcceptanceRun) -> None:
     run.fact(f"{status['outbox']['queued_count']} messages wait on the disk")
 
 
+# --- the grid operator ---------------------------------------------------------------------------
+
+
+def _has_grid_contact(status: Status) -> bool:
+    return "grid_limit" in status
+
+
+def _grid_limit(run: AcceptanceRun) -> None:
+    acceptance_actions.comes_to_rest(run)
+    acceptance_actions.plugs_in(run)
+    acceptance_actions.taps_to_begin(run)
+    session = acceptance_actions.charges(run)
+    try:
+        _limit_the_session(run)
+    finally:
+        if run.context.is_automatic:
+            run.pull("grid-limit", wanted=False)()
+    run.do(
+        "Let the contact rest again.",
+        None,
+        lambda status: not status["grid_limit"]["is_limited"],
+        "the end of the limit",
+    )
+    (kept,) = run.context.ask(do="grid-limits", limit=1)
+    run.fact(f"kept as a proof: {kept['begun_at']} to {kept['ended_at']}, {_amount(kept)}")
+    acceptance_actions.taps_to_end(run, session)
+    acceptance_actions.unplugs(run)
+
+
+def _limit_the_session(run: AcceptanceRun) -> None:
+    before_a = run.connector(run.status())["offered_current_a"]
+
+    def is_limited(status: Status) -> bool:
+        one = run.connector(status)
+        is_low_enough = one["offered_current_a"] <= one["limit"]["current_a"]
+        return bool(status["grid_limit"]["is_limited"] and is_low_enough)
+
+    status = run.do(
+        "Let the grid operator's contact limit the box (at its control box, or open its wire).",
+        run.pull("grid-limit", wanted=True),
+        is_limited,
+        "the limit",
+    )
+    one = run.connector(status)
+    run.fact(
+        f"limited to {_amount(status['grid_limit'])}: {one['offered_current_a']:g} A offered,"
+        f" {before_a:g} A before"
+    )
+
+
+def _amount(limit: Mapping[str, Any]) -> str:
+    return f"{limit['limit']:g} {limit['unit']}"
+
+
 # --- the plug, the power -------------------------------------------------------------------------
 
 
@@ -277,5 +335,11 @@ STEPS: tuple[AcceptanceStep, ...] = (
     AcceptanceStep("remote", "The central system starts and stops a session", _remote),
     AcceptanceStep("offline", "A session without a link is delivered later", _offline),
     AcceptanceStep("unplug", "Pulling the plug ends a session", _unplug),
+    AcceptanceStep(
+        "grid-limit",
+        "The grid operator's contact limits the box",
+        _grid_limit,
+        is_for=_has_grid_contact,
+    ),
     AcceptanceStep("power-cut", "A session survives a power cut", _power_cut, _after_power_cut),
 )

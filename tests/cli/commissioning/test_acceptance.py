@@ -34,6 +34,8 @@ DEEDS = {
     "Pull the plug out at the car": "unplug",
     "Pull the network": "network off",
     "Put the network": "network on",
+    "Let the grid operator's contact": "grid on",
+    "Let the contact rest": "grid off",
     "At the central system: start": "remote start",
     "At the central system: stop": "remote stop",
     "Switch the supply": "power cut",
@@ -55,10 +57,12 @@ class SmallBox:
     faults: list[str] = field(default_factory=list)
     elapsed_s: float = 0.0
     gone_for: int = 0  # so many questions stay without an answer
+    is_limited: bool = False
     # What goes wrong.
     accepts_everything: bool = False
     refuses_everything: bool = False
     contactor_is_stuck: bool = False
+    is_deaf: bool = False  # goes on to offer what it did when the grid operator limits it
     parks_messages: bool = False
     resumes: bool = False
     ignores: set[str] = field(default_factory=set)
@@ -74,6 +78,10 @@ class SmallBox:
                 return self.decisions[-1:]
             case {"do": "sim", "lever": "tap", "card": card}:
                 self.does("tap" if card == GOOD else "tap bad")
+            case {"do": "grid-limits"}:
+                return [{"begun_at": "12:00", "ended_at": "12:01", "limit": 4200.0, "unit": "W"}]
+            case {"do": "sim", "lever": "grid-limit", "wanted": wanted}:
+                self.does("grid on" if wanted else "grid off")
             case {"do": "sim", "lever": "network", "wanted": wanted}:
                 self.does("network on" if wanted else "network off")
             case {"do": "sim", "lever": lever}:
@@ -95,6 +103,7 @@ class SmallBox:
         return {
             "faults": self.faults,
             "simulated": True,
+            "grid_limit": {"limit": 4200.0, "unit": "W", "is_limited": self.is_limited},
             "link": {
                 "url": self.url,
                 "is_accepted": self.is_online and bool(self.url),
@@ -115,6 +124,8 @@ class SmallBox:
                     "contactor": "closed" if charging or self.contactor_is_stuck else "open",
                     "lock": None,
                     "pilot": None,
+                    "offered_current_a": 32.0 if self.is_deaf or not self.is_limited else 18.2,
+                    "limit": {"current_a": 18.2 if self.is_limited else 32.0},
                     "meter": None,
                     "session": self.session,
                 }
@@ -138,6 +149,8 @@ class SmallBox:
                 self._decide(deed)
             case "tap" | "remote stop":
                 self._end()
+            case "grid on" | "grid off":
+                self.is_limited = deed == "grid on"
             case "network on" | "network off":
                 self.is_online = deed == "network on"
             case "power cut":
@@ -229,6 +242,9 @@ def test_a_person_walks_through_everything():
     }
     assert any("accepted (remote start)" in fact for fact in records["remote"].facts)
     assert "3 messages wait on the disk" in " ".join(records["offline"].facts)
+    limited = " ".join(records["grid-limit"].facts)
+    assert "limited to 4200 W: 18.2 A offered, 32 A before" in limited
+    assert "kept as a proof: 12:00 to 12:01, 4200 W" in limited
     assert box.session is None
     assert not box.is_plugged
 
@@ -251,6 +267,15 @@ def test_without_a_central_system_its_steps_are_left_out():
         "offline",
     }
     assert "failed" not in {record.result for record in records.values()}
+
+
+@pytest.mark.parametrize("has_contact", [True, False])
+def test_only_a_box_with_a_grid_operators_contact_has_its_step(has_contact):
+    options = parser().parse_args(["acceptance"])
+    status = {"grid_limit": {}} if has_contact else {}
+    steps = [step.name for step in acceptance._chosen_steps(options, status)]
+    assert ("grid-limit" in steps) == has_contact
+    assert {"ready", "power-cut"} < set(steps)
 
 
 def test_simulated_hardware_without_an_operator_or_a_switch_leaves_steps_out():
@@ -282,6 +307,9 @@ def test_simulated_hardware_without_an_operator_or_a_switch_leaves_steps_out():
         ("offline", SmallBox(ignores={"network on"}), "no central system has accepted it"),
         ("offline", SmallBox(refuses_everything=True), "card 04..80 refused"),
         ("unplug", SmallBox(ignores={"unplug"}), "the end of the session: not seen within 60 s"),
+        ("grid-limit", SmallBox(ignores={"grid on"}), "the limit: not seen within 60 s"),
+        ("grid-limit", SmallBox(is_deaf=True), "the limit: not seen within 60 s"),
+        ("grid-limit", SmallBox(ignores={"grid off"}), "the end of the limit: not seen"),
         ("power-cut", SmallBox(ignores={"power cut"}), "the power was not cut"),
         ("power-cut", SmallBox(contactor_is_stuck=True), "closed without a session"),
     ],

@@ -18,7 +18,7 @@ from tests.box_config import write_config
 from tests.emulators.central_system import FakeCentralSystem
 
 CARD = "044943121F1A80"
-STEPS = ["ready", "rfid", "refused-card", "remote", "offline", "unplug", "power-cut"]
+STEPS = ["ready", "rfid", "refused-card", "remote", "offline", "unplug", "grid-limit", "power-cut"]
 
 
 class Operator:
@@ -103,5 +103,5 @@ async def test_every_step_is_walked_and_leaves_its_evidence(tmp_path: Path, caps
 
     # What the central system has heard is what the evidence says.
     stops = [call.payload["reason"] for call in central_system.of("StopTransaction")]
-    assert sorted(stops) == ["EVDisconnected", "Local", "Local", "Reboot", "Remote"]
-    assert len(central_system.of("StartTransaction")) == 5
+    assert sorted(stops) == ["EVDisconnected", "Local", "Local", "Local", "Reboot", "Remote"]
+    assert len(central_system.of("StartTransaction")) == 6
