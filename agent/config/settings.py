@@ -217,6 +217,9 @@ class HouseSettings(BrokerSettings):
         True, "tell Home Assistant of this box, so that it shows it by itself"
     )
     discovery_prefix: str = setting("homeassistant", "where Home Assistant looks for devices")
+    session_names: bool = setting(
+        False, "tell the house the name that was given to the card of a session"
+    )
     openwb_charge_points: tuple[int, ...] = setting(
         (),
         "numbers that openWB gave to the connectors of this box, in their order",

@@ -17,6 +17,7 @@ from agent.mqtt.broker import ClientConfig, Publication, Received
 from agent.mqtt.house import discovery, openwb
 from agent.mqtt.house.newest import NewestOfTopic
 from agent.mqtt.house.openwb import reports_to_openwb
+from agent.mqtt.house.session_names import SessionNames
 from agent.mqtt.house.set_points import BadSetPoint, read_set_point
 from agent.mqtt.house.state import Report, reports
 from agent.mqtt.house.topics import WHOLE_BOX, Topics
@@ -48,6 +49,7 @@ class HouseClient:
         self._set_points: dict[str, Received] = {}  # the newest of each topic, not yet looked at
         self._set_s: dict[str, float] = {}
         self._next_look: asyncio.TimerHandle | None = None
+        self._names = SessionNames(services.lists.names, lambda: self._look_in(0))
 
     def as_data(self) -> dict[str, Any]:
         """How it is, for ``status``."""
@@ -64,6 +66,7 @@ class HouseClient:
             await self._connection.run()
         finally:
             self._services.observers.remove(self._observe)
+            await self._names.stop()
 
     # --- the connection --------------------------------------------------------------------------
 
@@ -156,7 +159,8 @@ class HouseClient:
 
     def _reports(self, now: Instant) -> list[Report]:
         state, numbers = self._services.runtime.state, self._settings.openwb_charge_points
-        return [*reports(state, now, self._topics), *reports_to_openwb(state, now, numbers)]
+        names = self._names.of(state) if self._settings.session_names else {}
+        return [*reports(state, now, self._topics, names), *reports_to_openwb(state, now, numbers)]
 
     def _now_s(self) -> float:
         return self._services.clock.monotonic_s()

@@ -119,7 +119,9 @@ def _of_connector(connector: Connector) -> Iterator[_Entity]:
         _or_none("session_begun_at", "value_json.session_begun_at"),
         {"device_class": "timestamp"},
     )
-    yield _Entity("sensor", "Card", "{{ value_json.session_id_tag }}", {})
+    yield _Entity(
+        "sensor", "Card", "{{ value_json.session_name or value_json.session_id_tag }}", {}
+    )
 
 
 def _is(name: str, claim: str, device_class: str, **more: Any) -> _Entity:

@@ -33,13 +33,18 @@ class Report:
         return json.dumps(self.content, separators=(",", ":"))
 
 
-def reports(state: ChargePoint, now: Instant, topics: Topics) -> list[Report]:
-    """Everything that the house is told: the box first, then each connector."""
+def reports(
+    state: ChargePoint, now: Instant, topics: Topics, names: Mapping[str, str]
+) -> list[Report]:
+    """Everything that the house is told: the box first, then each connector.
+
+    ``names`` of cards that may be told, by tag in capitals.
+    """
     snapshot = charge_point_snapshot(state, now)
     found = [_box(state, snapshot, now, topics.state(WHOLE_BOX))]
     for each in snapshot["connectors"]:
         connector = state.connector(each["id"])
-        found.append(_connector(state, connector, each, now, topics.state(each["id"])))
+        found.append(_connector(state, connector, each, now, topics.state(each["id"]), names))
     return found
 
 
@@ -56,7 +61,12 @@ def _box(state: ChargePoint, snapshot: Data, now: Instant, topic: str) -> Report
 
 
 def _connector(
-    state: ChargePoint, connector: Connector, snapshot: Data, now: Instant, topic: str
+    state: ChargePoint,
+    connector: Connector,
+    snapshot: Data,
+    now: Instant,
+    topic: str,
+    names: Mapping[str, str],
 ) -> Report:
     session: Mapping[str, Any] | None = snapshot["session"]
     meter: Mapping[str, Any] = snapshot["meter"] or {}
@@ -74,6 +84,7 @@ def _connector(
         **_house_limit(state, connector.connector_id, connector),
         "session_begun_at": session and session["begun_at"],
         "session_id_tag": session and session["id_tag"],
+        "session_name": _name(connector, names),
     }
     measured = {
         # Here, because some sentences count seconds.
@@ -86,6 +97,12 @@ def _connector(
         "session_minutes": session and session["duration_s"] // 60,
     }
     return Report(topic, {**facts, **measured}, facts)
+
+
+def _name(connector: Connector, names: Mapping[str, str]) -> str | None:
+    if connector.transaction is None:
+        return None
+    return names.get(connector.transaction.id_tag.upper()) or None
 
 
 def _house_limit(state: ChargePoint, connector_id: int, connector: Connector) -> Data:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.box import CARD
 from tests.mqtt.house.conftest import CONNECTOR, house
 from tests.own_environment import python_with
 
@@ -47,10 +48,11 @@ def judged(messages: list[tuple[str, str]], states: list[dict[str, str]]) -> lis
 
 @pytest.mark.parametrize("connectors", [1, 2])
 async def test_it_takes_every_message_and_every_value(tmp_path, connectors):
-    async with house(tmp_path, connectors=connectors) as here:
+    async with house(tmp_path, connectors=connectors, session_names=True) as here:
         moments = [dict(here.broker.kept)]
+        await here.box.do("list", what="name", id_tag=CARD, name="Anna")
         await here.box.charge()
-        await here.until(status="Charging")
+        await here.until(status="Charging", session_name="Anna")
         await asyncio.sleep(60)
         moments.append(dict(here.broker.kept))
         await here.limit("0")

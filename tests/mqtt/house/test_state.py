@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
+from agent.core.id_tag import mask
 from agent.mqtt.broker import Publication
+from agent.platform.errors import StoreError
+from agent.store import Store
 from tests.app.box import CARD, POWER_W
 from tests.emulators.house_broker import FakeHouseBroker
 from tests.mqtt.house.conftest import (
@@ -17,6 +20,7 @@ from tests.mqtt.house.conftest import (
     CONNECTOR,
     HOME_ASSISTANT,
     ROOT,
+    House,
     house,
 )
 
@@ -42,6 +46,66 @@ async def test_a_session_is_told_with_its_energy_and_a_masked_card(tmp_path):
         assert found["session_id_tag"].startswith(CARD[:2])
         await here.box.finish()
         await here.until(status="Available", session_begun_at=None, session_wh=None)
+
+
+async def named(here: House, name: str) -> None:
+    await here.box.do("list", what="name", id_tag=CARD, name=name)
+
+
+async def test_a_session_is_told_with_the_name_of_its_card_if_the_owner_wishes(tmp_path):
+    async with house(tmp_path, session_names=True) as here:
+        await named(here, "Anna")
+        await here.box.charge()
+        found = await here.until(session_name="Anna")
+        assert found["session_id_tag"] == mask(CARD)
+        assert CARD not in str(here.broker.said)
+        await asyncio.sleep(60)
+        await here.box.finish()
+        await here.until(status="Available", session_name=None)
+        await asyncio.sleep(60)
+        await named(here, "Anna Berg")
+        await here.box.charge()
+        await here.until(session_name="Anna Berg")
+
+
+async def test_without_that_wish_no_name_leaves_the_box(tmp_path):
+    async with house(tmp_path) as here:
+        await named(here, "Anna")
+        await here.box.charge()
+        await here.until(status="Charging")
+        await asyncio.sleep(60)
+        assert here.connector["session_name"] is None
+        assert "Anna" not in str(here.broker.said)
+
+
+async def test_a_card_without_a_name_is_looked_up_once(tmp_path, monkeypatch):
+    asked: list[tuple[str, ...]] = []
+    real = Store.tag_names
+
+    def counted(store: Store, tags: tuple[str, ...]) -> dict[str, str]:
+        asked.append(tuple(tags))
+        return real(store, tags)
+
+    monkeypatch.setattr(Store, "tag_names", counted)
+    async with house(tmp_path, session_names=True) as here:
+        await here.box.charge()
+        await here.until(status="Charging")
+        await asyncio.sleep(600)
+        assert here.connector["session_name"] is None
+        assert asked == [(CARD,)]
+
+
+async def test_names_that_cannot_be_read_hold_nothing_up(tmp_path, monkeypatch, caplog):
+    def broken(store: Store, tags: tuple[str, ...]) -> dict[str, str]:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(Store, "tag_names", broken)
+    async with house(tmp_path, session_names=True) as here:
+        await here.box.charge()
+        await here.until(status="Charging", session_name=None)
+        await asyncio.sleep(60)
+    told = [record.getMessage() for record in caplog.records]
+    assert told.count("the house is told no name: the disk is gone") == 1
 
 
 async def test_measurements_are_told_at_most_every_ten_seconds_and_a_change_of_state_at_once(
