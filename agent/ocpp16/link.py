@@ -217,7 +217,7 @@ class CentralSystemLink:
         except LinkError as problem:
             sentence = self._named(str(problem), profile)
             if sentence != self._last_problem:
-                for kind in types_of(problem.__cause__):
+                for kind in types_of(problem.__cause__, profile.profile == 3):
                     self._inbox.post(SecurityEventSeen(kind, sentence))
         except Exception:
             # It may lie in the address, and that comes from outside: the old way must stay open.

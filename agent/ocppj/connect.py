@@ -29,6 +29,7 @@ from agent.core.connection_profile import ConnectionProfile
 from agent.platform.edited_files import read_secret
 from agent.platform.errors import CertificateFileError, EditedFileError, LinkError
 from agent.platform.tls import (
+    CUT_OFF,
     client_context,
     cut_off,
     explain_tls,
@@ -223,9 +224,7 @@ def explain(
             return explain_tls(problem, host, _CA_KEY, shows_certificate=shows_certificate)
         case ConnectionRefusedError():
             return f"{host} refuses the connection: nothing listens on that port"
-        case ConnectionResetError() | ConnectionAbortedError() if _is_secure(url):
-            return cut_off(host, shows_certificate)
-        case InvalidMessage() if isinstance(problem.__cause__, EOFError) and _is_secure(url):
+        case _ if is_cut_off(problem) and _is_secure(url):
             return cut_off(host, shows_certificate)
         case ConnectionResetError() | ConnectionAbortedError():
             return f"{host} cut the connection before it was open"
@@ -237,6 +236,23 @@ def explain(
             return f"{host} cannot be reached: {problem.strerror or problem}"
         case _:
             return _explain_handshake(problem, host, version)
+
+
+def is_cut_off(problem: BaseException | None) -> bool:
+    """The connection ended before an answer, without a word or with it lost."""
+    match problem:
+        case InvalidMessage():
+            return isinstance(problem.__cause__, EOFError)
+        case ConnectionResetError() | ConnectionAbortedError():
+            return True
+        case _:
+            return isinstance(problem, CUT_OFF)
+
+
+def is_told_of_certificate(response: Response) -> bool:
+    """Some let the handshake pass, and say in their answer what they want (nginx, IIS)."""
+    body = bytes(response.body or b"").lower()
+    return response.status_code in (400, 403) and b"certificate" in body
 
 
 def _host_of(url: str) -> str:
@@ -261,8 +277,7 @@ def _about_the_clock(problem: ssl.SSLCertVerificationError, now: datetime) -> st
 def _explain_status(response: Response, host: str, url: str, shows_certificate: bool) -> str:
     status = response.status_code
     match status:
-        case 400 | 403 if b"certificate" in bytes(response.body or b"").lower():
-            # Some let the handshake pass, and say it in their answer (nginx, IIS).
+        case _ if is_told_of_certificate(response):
             return f"{wants_client_certificate(host, shows_certificate)} (HTTP {status})"
         case 401:
             return f"{host} refuses the password (HTTP 401): check authorization_key_file"

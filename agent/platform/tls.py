@@ -51,6 +51,8 @@ _CERTIFICATE_PROBLEMS = {
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 # Alerts about a certificate are about ours: servers differ in which one they send when none comes.
 _ABOUT_OUR_CERTIFICATE = re.compile(r"ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$")
+# Python 3.11.2 takes an end within the handshake for an orderly one.
+CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _SUBJECT_MAX = 100
 # By whether this box shows one.
 _PROBLEM_WITH_OURS = {
@@ -153,13 +155,12 @@ def explain_tls(
         meaning = _CERTIFICATE_PROBLEMS.get(code, f"{words}; it must be renewed there")
         meaning = meaning.replace("{ca_key}", ca_key)
         return f"the TLS certificate of {host} was not accepted: {meaning}"
-    # Python 3.11.2 takes an end within the handshake for an orderly one.
-    if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+    if isinstance(problem, CUT_OFF):
         return cut_off(host, shows_certificate)
     reason = reason_of(problem)
     if reason in _NO_TLS:
         return f"{host} does not speak TLS on this port: is it the right port?"
-    if _ABOUT_OUR_CERTIFICATE.search(reason):
+    if is_about_our_certificate(problem):
         return f"{wants_client_certificate(host, shows_certificate)} ({reason})"
     if reason.endswith("ALERT_HANDSHAKE_FAILURE"):
         return (
@@ -167,6 +168,11 @@ def explain_tls(
             f"or it {_PROBLEM_WITH_OURS[shows_certificate]} ({reason})"
         )
     return f"{host} and this box found no common TLS version or cipher ({reason})"
+
+
+def is_about_our_certificate(problem: ssl.SSLError) -> bool:
+    """True when the other side has said that it wants a certificate, or another than ours."""
+    return _ABOUT_OUR_CERTIFICATE.search(reason_of(problem)) is not None
 
 
 def wants_client_certificate(host: str, shows_certificate: bool = False) -> str:

@@ -209,10 +209,19 @@ def _tls(kind: type[ssl.SSLError], reason: str) -> ssl.SSLError:
         ),
         (_tls(ssl.SSLError, "TLSV1_ALERT_PROTOCOL_VERSION"), ["InvalidTLSVersion"]),
         (_tls(ssl.SSLError, "UNSUPPORTED_PROTOCOL"), ["InvalidTLSVersion"]),
+        (
+            _tls(ssl.SSLError, "TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+            ["FailedToAuthenticateAtCentralSystem"],
+        ),
         (_tls(ssl.SSLError, "SSLV3_ALERT_HANDSHAKE_FAILURE"), ["InvalidTLSCipherSuite"]),
         (InvalidStatus(Response(401, "", Headers())), ["FailedToAuthenticateAtCentralSystem"]),
         (InvalidStatus(Response(403, "", Headers())), ["FailedToAuthenticateAtCentralSystem"]),
         (InvalidStatus(Response(404, "", Headers())), []),
+        (
+            InvalidStatus(Response(400, "", Headers(), b"No required SSL certificate was sent")),
+            ["FailedToAuthenticateAtCentralSystem"],
+        ),
+        (ConnectionResetError(), []),  # with security profile 3 it may mean the certificate
         (ConnectionRefusedError(), []),
     ],
 )

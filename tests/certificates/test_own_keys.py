@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,22 @@ from tests.emulators.authorities import made
 from tests.emulators.certificates import openssl
 
 ROOT = made("CPO Root")
-of_every_kind = pytest.mark.parametrize("kind", KeyKind)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A request, and the folder with its key."""
+
+    folder: Path
+    kind: KeyKind
+    request: CertificateRequest
+
+
+@pytest.fixture(scope="module", params=KeyKind)
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Made once for each kind: an RSA key takes seconds."""
+    folder = tmp_path_factory.mktemp("box") / "keys"
+    return Kept(folder, request.param, a_request(folder, request.param))
 
 
 @pytest.fixture
@@ -31,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "keys"
 
 
-def request(folder: Path, kind: KeyKind = KeyKind.EC_P256) -> CertificateRequest:
+def a_request(folder: Path, kind: KeyKind = KeyKind.EC_P256) -> CertificateRequest:
     return make_request(folder, kind, "Strom & Söhne", "CP-0001")
 
 
@@ -44,77 +60,71 @@ def openssl_on(folder: Path, words: str, text: str) -> str:
     return openssl(folder, *words.split(), "-in", "in")
 
 
-@of_every_kind
-def test_openssl_reads_the_request_and_finds_its_signature_good(folder, tmp_path, kind):
-    made_request = request(folder, kind)
-    assert len(made_request.csr) <= 5500
-    openssl_on(tmp_path, "req -verify -noout", made_request.csr)
-    text = openssl_on(tmp_path, "req -text -noout -nameopt utf8,sep_comma_plus", made_request.csr)
+def test_openssl_reads_the_request_and_finds_its_signature_good(kept, tmp_path):
+    assert len(kept.request.csr) <= 5500
+    signed(kept.folder, kept.request)  # which openssl does only to a request with a good signature
+    text = openssl_on(tmp_path, "req -text -noout -nameopt utf8,sep_comma_plus", kept.request.csr)
     assert "Subject: O=Strom & Söhne,CN=CP-0001" in text
-    use = {KeyKind.EC_P256: "Key Agreement", KeyKind.RSA_3072: "Key Encipherment"}[kind]
-    assert f"Digital Signature, {use}\n" in text
+    use = {KeyKind.EC_P256: "Key Agreement", KeyKind.RSA_3072: "Key Encipherment"}
+    assert f"Digital Signature, {use[kept.kind]}\n" in text
     assert "CA:FALSE" in text
     assert "Alternative Name" not in text
     sizes = {KeyKind.EC_P256: "prime256v1", KeyKind.RSA_3072: "(3072 bit)"}
-    assert sizes[kind] in text
+    assert sizes[kept.kind] in text
     hashes = {KeyKind.EC_P256: "ecdsa-with-SHA256", KeyKind.RSA_3072: "sha256WithRSAEncryption"}
-    assert hashes[kind] in text
+    assert hashes[kept.kind] in text
 
 
-@of_every_kind
-def test_the_key_in_the_file_is_that_of_the_request(folder, tmp_path, kind):
-    made_request = request(folder, kind)
-    public = openssl_on(tmp_path, "req -pubkey -noout", made_request.csr)
-    (private,) = key_files(folder)
-    assert openssl(folder, "pkey", "-pubout", "-in", private.name) == public
-    der = subprocess.run(
-        ("openssl", "pkey", "-pubin", "-outform", "DER"), input=public.encode(), stdout=-1
-    ).stdout
-    (tmp_path / "in").write_bytes(der)
-    said = openssl(tmp_path, "dgst", "-sha256", "-r", "in").split()[0]
-    assert made_request.key == private.stem == said
+def test_the_key_in_the_file_is_that_of_the_request(kept, tmp_path):
+    public = openssl_on(tmp_path, "req -pubkey -noout", kept.request.csr)
+    (private,) = key_files(kept.folder)
+    assert openssl(kept.folder, "pkey", "-pubout", "-in", private.name) == public
+    openssl(
+        kept.folder,
+        "pkey",
+        "-in",
+        private.name,
+        *f"-pubout -outform DER -out {tmp_path}/der".split(),
+    )
+    said = openssl(tmp_path, "dgst", "-sha256", "-r", "der").split()[0]
+    assert kept.request.key == private.stem == said
 
 
 def test_each_request_has_a_key_of_its_own(folder):
-    assert request(folder).key != request(folder).key
+    assert a_request(folder).key != a_request(folder).key
     assert len(key_files(folder)) == 2
 
 
-@of_every_kind
-def test_only_the_owner_can_read_what_is_kept_whatever_the_umask_is(folder, kind):
+def test_only_the_owner_can_read_what_is_kept_whatever_the_umask_is(folder):
     umask = os.umask(0)
     try:
-        made_request = request(folder, kind)
-        certificate, key = keep_chain(folder, signed(folder, made_request))
+        certificate, key = keep_chain(folder, signed(folder, a_request(folder)))
     finally:
         os.umask(umask)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(Path(file).stat().st_mode) for file in (certificate, key)} == {0o600}
 
 
-def signed(folder: Path, made_request: CertificateRequest) -> OwnCertificate:
+def signed(folder: Path, request: CertificateRequest) -> OwnCertificate:
     """The authority signs the request with openssl, as central systems do."""
     place = folder.parent
-    for name, text in (("ca", ROOT.pem), ("ca.key", ROOT.key_pem()), ("csr", made_request.csr)):
+    for name, text in (("ca", ROOT.pem), ("ca.key", ROOT.key_pem()), ("csr", request.csr)):
         (place / name).write_text(text)
     ca = ("-CA", "ca", "-CAkey", "ca.key", "-set_serial", "1", "-days", "2")
     leaf = openssl(place, "x509", "-req", "-in", "csr", *ca)
     found, why = inspected_chain(leaf, [])
     assert found is not None, why
-    assert found.certificate.key == made_request.key
+    assert found.certificate.key == request.key
     return found.certificate
 
 
-@of_every_kind
-def test_what_an_authority_signed_can_be_shown_in_tls(folder, kind):
-    check_certificate(*keep_chain(folder, signed(folder, request(folder, kind))))
+def test_what_an_authority_signed_can_be_shown_in_tls(kept):
+    check_certificate(*keep_chain(kept.folder, signed(kept.folder, kept.request)))
 
 
-@of_every_kind
-def test_no_private_key_is_in_what_is_handed_on(folder, kind, caplog):
-    made_request = request(folder, kind)
-    certificate = signed(folder, made_request)
-    (file,) = key_files(folder)
+def test_no_private_key_is_in_what_is_handed_on(kept, caplog):
+    certificate = signed(kept.folder, kept.request)
+    (file,) = key_files(kept.folder)
     secret = load_pem_private_key(file.read_bytes(), None)
     match secret:
         case rsa.RSAPrivateKey():
@@ -122,20 +132,20 @@ def test_no_private_key_is_in_what_is_handed_on(folder, kind, caplog):
         case ec.EllipticCurvePrivateKey():
             number = secret.private_numbers().private_value
     content = number.to_bytes(secret.key_size // 8, "big")
-    for pem in (made_request.csr, certificate.pem):
+    for pem in (kept.request.csr, certificate.pem):
         assert content not in base64.b64decode("".join(pem.splitlines()[1:-1]))
-    assert "PRIVATE" not in f"{made_request} {certificate} {caplog.text}"
+    assert "PRIVATE" not in f"{kept.request} {certificate} {caplog.text}"
 
 
 def test_files_of_no_row_are_removed_half_written_ones_too(folder):
-    kept, other = request(folder), request(folder)
-    certificate = signed(folder, kept)
+    one, other = a_request(folder), a_request(folder)
+    certificate = signed(folder, one)
     keep_chain(folder, certificate)
     (folder / f".{other.key}.key.4711").write_text("left by a power cut")
     (folder / "lost+found").mkdir()
-    forget_all_but(folder, [kept.key, certificate.fingerprint])
+    forget_all_but(folder, [one.key, certificate.fingerprint])
     names = {path.name for path in folder.iterdir()}
-    assert names == {f"{kept.key}.key", f"{certificate.fingerprint}.pem", "lost+found"}
+    assert names == {f"{one.key}.key", f"{certificate.fingerprint}.pem", "lost+found"}
 
 
 def test_where_there_is_no_folder_nothing_is_to_be_removed(folder):
@@ -151,7 +161,7 @@ def test_where_there_is_no_folder_nothing_is_to_be_removed(folder):
     [(errno.ENOSPC, "no room on the disk"), (errno.EROFS, "a disk that cannot be written")],
 )
 def test_a_disk_that_takes_nothing_is_said_with_the_file(folder, monkeypatch, problem, words):
-    certificate = signed(folder, request(folder))
+    certificate = signed(folder, a_request(folder))
     before = sorted(folder.iterdir())
 
     def refuse(descriptor: int) -> None:
@@ -159,7 +169,7 @@ def test_a_disk_that_takes_nothing_is_said_with_the_file(folder, monkeypatch, pr
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OwnCertificateError, match=rf"cannot keep {folder}/\w+\.key: .*{words}"):
-        request(folder)
+        a_request(folder)
     with pytest.raises(OwnCertificateError, match=rf"cannot keep {folder}/\w+\.pem: .*{words}"):
         keep_chain(folder, certificate)
     assert sorted(folder.iterdir()) == before
@@ -167,7 +177,7 @@ def test_a_disk_that_takes_nothing_is_said_with_the_file(folder, monkeypatch, pr
 
 def test_a_state_folder_that_is_missing_is_said(tmp_path):
     with pytest.raises(OwnCertificateError, match=f"there is no folder {tmp_path}/gone"):
-        request(tmp_path / "gone" / "keys")
+        a_request(tmp_path / "gone" / "keys")
 
 
 KILLED = """
@@ -209,10 +219,10 @@ def test_the_process_that_makes_an_rsa_key_must_end_well(folder, monkeypatch):
     for executable, kind in (("/bin/false", "CalledProcessError"), ("/none", "FileNotFoundError")):
         monkeypatch.setattr(sys, "executable", executable)
         with pytest.raises(OwnCertificateError, match=rf"no RSA key could be made \({kind}\)"):
-            request(folder, KeyKind.RSA_3072)
+            a_request(folder, KeyKind.RSA_3072)
 
 
 def test_a_box_without_the_library_says_so(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(OwnCertificateError, match="lacks the library for certificates"):
-        request(folder)
+        a_request(folder)

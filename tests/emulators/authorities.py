@@ -97,12 +97,47 @@ def made(
     ).add_extension(x509.SubjectAlternativeName([_alternative(name)]), False)
     if is_authority is not None:
         builder = builder.add_extension(x509.BasicConstraints(is_authority, None), True)
+    return Made(_signed(builder, own if signer is None else signer.key, extensions), own)
+
+
+def on_request(
+    csr: str,
+    signer: Made,
+    *,
+    begin: datetime = BEGIN,
+    end: datetime = END,
+    serial: int = 1,
+    extensions: Sequence[x509.ExtensionType] = (),
+) -> str:
+    """The certificate (PEM) that an authority makes of a request: subject and key are as asked."""
+    asked = x509.load_pem_x509_csr(csr.encode())
+    builder = x509.CertificateBuilder(
+        signer.certificate.subject, asked.subject, asked.public_key(), serial, begin, end
+    )
+    return ssl.DER_cert_to_PEM_cert(
+        _signed(builder, signer.key, extensions).public_bytes(Encoding.DER)
+    )
+
+
+def revoking(signer: Made, *serials: int) -> str:
+    """The list (PEM) of the certificates that this authority has revoked."""
+    builder = x509.CertificateRevocationListBuilder(signer.certificate.subject, BEGIN, END)
+    for serial in serials:
+        revoked = x509.RevokedCertificateBuilder(serial, BEGIN).build()
+        builder = builder.add_revoked_certificate(revoked)
+    return builder.sign(signer.key, _hashed(signer.key)).public_bytes(Encoding.PEM).decode()
+
+
+def _signed(
+    builder: x509.CertificateBuilder, key: Key, extensions: Sequence[x509.ExtensionType]
+) -> x509.Certificate:
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    signing = own if signer is None else signer.key
-    # Ed25519 takes no hash.
-    hashed = None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return Made(builder.sign(signing, hashed), own)
+    return builder.sign(key, _hashed(key))
+
+
+def _hashed(key: Key) -> hashes.SHA256 | None:
+    return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
 def _alternative(name: str) -> x509.GeneralName:
