@@ -41,6 +41,14 @@ _SESSION_RUNS = 1  # exit status of may-restart
 class FirmwareError(Exception):
     """The firmware was not installed; what ran before runs on."""
 
+    status = 1  # of hand-over-firmware
+
+
+class WrongSignature(FirmwareError):
+    """It is not what the owner of the key has signed."""
+
+    status = 77  # as agent/maintenance/firmware_install.py understands it
+
 
 @dataclass(frozen=True)
 class Package:
@@ -131,7 +139,7 @@ def take_file() -> None:
     try:
         run(*verify, "-in", NEW_DEB, "-sigfile", signature_file)
     except FirmwareError:
-        raise FirmwareError("the signature is not that of firmware.pem") from None
+        raise WrongSignature("the signature is not that of firmware.pem") from None
 
 
 def check_package() -> str:
@@ -249,7 +257,8 @@ def main() -> int:
         print(problem, file=sys.stderr, flush=True)
         if PREVIOUS.is_symlink():
             go_back()
-        PROBLEM.write_text(f"{problem}\n")
+        status = getattr(problem, "status", FirmwareError.status)
+        PROBLEM.write_text(f"{status}\n{problem}\n")
         return 1
     finally:
         PREVIOUS.unlink(missing_ok=True)

@@ -168,9 +168,7 @@ def _signature_checked(turn: Turn, event: SignatureChecked) -> None:
     if update is None or update.sha256 != event.sha256:
         return
     if event.problem:
-        _end(turn, update, FirmwareStep.INVALID_SIGNATURE, event.problem)
-        kind = SecurityEventType.INVALID_FIRMWARE_SIGNATURE
-        security_events.record(turn, kind, event.problem, must_be_told=True)  # L01.FR.03
+        _end_unsigned(turn, update, FirmwareStep.INVALID_SIGNATURE, event.problem)
     else:
         _step(turn, update, FirmwareStep.SIGNATURE_VERIFIED)
 
@@ -180,7 +178,7 @@ def _install_ended(turn: Turn, event: InstallEnded) -> None:
     if update is None:
         return
     if not event.is_verified:
-        _end(turn, update, FirmwareStep.INSTALL_VERIFICATION_FAILED, event.problem)
+        _end_unsigned(turn, update, FirmwareStep.INSTALL_VERIFICATION_FAILED, event.problem)
         return
     if event.problem:
         _fail(turn, update, event.problem)
@@ -270,6 +268,12 @@ def _resumed(turn: Turn, update: FirmwareUpdate) -> FirmwareUpdate:
         give_up_s = turn.now.monotonic_s + firmware.wait_s
         _keep_in_mind(turn, replace(update, give_up_s=give_up_s))
     return _found(turn)
+
+
+def _end_unsigned(turn: Turn, update: FirmwareUpdate, step: FirmwareStep, why: str) -> None:
+    _end(turn, update, step, why)
+    kind = SecurityEventType.INVALID_FIRMWARE_SIGNATURE
+    security_events.record(turn, kind, why, must_be_told=True)  # L01.FR.03
 
 
 def _found(turn: Turn) -> FirmwareUpdate:

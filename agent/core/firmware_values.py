@@ -223,7 +223,8 @@ class SignatureChecked:
 class InstallEnded:
     """The install command has come to its end; an empty ``problem`` means that all is well.
 
-    ``is_verified`` False: it was not begun, because the file is not the one that was verified.
+    ``is_verified`` False: it was not begun, because the file is not the one that was verified; or
+    it says that the signature of the file is wrong.
     """
 
     problem: str = ""

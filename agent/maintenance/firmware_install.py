@@ -43,6 +43,7 @@ from agent.platform.redaction import one_line
 ACTION = "FirmwareStatusNotification"
 SIGNED_ACTION = "SignedFirmwareStatusNotification"
 FILE = "{file}"
+NOT_SIGNED = 77  # exit status of the install command: the file's signature is wrong
 DOWNLOAD_S = 4 * 3600.0  # for one attempt: large images over bad links
 _LINES_KEPT = 20
 _LINE_MAX = 300
@@ -54,13 +55,17 @@ Post = Callable[[Event], None]
 Work = Callable[..., Awaitable[Any]]
 
 
+class NotSigned(AgentError):
+    """The install command says that the signature of the file is wrong."""
+
+
 class RunCommand(Protocol):
     """Runs a program to its end."""
 
     async def __call__(
         self, command: list[str], environment: Mapping[str, str], folder: Path, within_s: float
     ) -> str:
-        """Returns "" when it ended with 0, else a sentence."""
+        """Returns "" when it ended with 0, else a sentence. Raises NotSigned."""
 
 
 class FirmwareWorker:
@@ -181,11 +186,13 @@ class FirmwareWorker:
             self._post(InstallEnded(problem, is_verified=False))
             return
         try:
-            problem = await self._installed(sha256)
+            end = InstallEnded(await self._installed(sha256))
+        except NotSigned as problem_with_signature:
+            end = InstallEnded(str(problem_with_signature), is_verified=False)
         except Exception as mistake:
             logger.exception("The firmware could not be installed")
-            problem = f"a mistake of the agent ({type(mistake).__name__})"
-        self._post(InstallEnded(problem))
+            end = InstallEnded(f"a mistake of the agent ({type(mistake).__name__})")
+        self._post(end)
 
     async def _file_problem(self, sha256: str, signing: Signing | None) -> str:
         """Why the file is not the one that was fetched and signed; "" when it is."""
@@ -221,6 +228,7 @@ async def run_program(
     """Run the program without a shell; its last lines go to the log. "" means that all is well.
 
     It and everything that it has started is killed when it takes longer than ``within_s``.
+    Raises NotSigned.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -252,7 +260,10 @@ async def run_program(
         return ""
     ending = f"the status {status}" if status > 0 else f"the signal {-status}"
     said = f": {last[-1]}" if last else ""
-    return f"the install command ended with {ending}{said}"
+    problem = f"the install command ended with {ending}{said}"
+    if status == NOT_SIGNED:
+        raise NotSigned(problem)
+    return problem
 
 
 async def _read_lines(process: asyncio.subprocess.Process, last: deque[str]) -> None:

@@ -36,6 +36,10 @@ class BrokerError(AgentError):
     """There is no broker, it refuses us, or the connection broke."""
 
 
+class LoginRefused(BrokerError):
+    """It knows neither our name nor our password, or does not want us."""
+
+
 class _TooMuch(ConnectionError):
     """The broker sends more than we hold."""
 
@@ -191,7 +195,7 @@ async def connected(settings: BrokerSettings, config: ClientConfig) -> AsyncIter
                 await connection.subscribe(topic)
             yield connection
     except aiomqtt.MqttError as problem:
-        raise BrokerError(_in_words(problem, settings, heard)) from problem
+        raise _explained(problem, settings, heard) from problem
     except (OSError, ValueError) as problem:
         raise BrokerError(f"{settings.host}:{settings.port}: {problem}") from problem
 
@@ -245,19 +249,19 @@ def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
         raise BrokerError(f"{settings.SECTION}.ca_file: {problem}") from None
 
 
-def _in_words(problem: Exception, settings: BrokerSettings, heard: _Heard) -> str:
+def _explained(problem: Exception, settings: BrokerSettings, heard: _Heard) -> BrokerError:
     where = f"{settings.host}:{settings.port}"
     # The client passes on only the text of what it met while connecting.
     for cause in (problem.__context__, heard.problem):
         if isinstance(cause, ssl.SSLError):
-            return explain_tls(cause, where, f"{settings.SECTION}.ca_file")
+            return BrokerError(explain_tls(cause, where, f"{settings.SECTION}.ca_file"))
         if isinstance(cause, ConnectionResetError) and settings.ca_file:
-            return cut_off(where)
+            return BrokerError(cut_off(where))
     text = heard.why(str(problem) or type(problem).__name__)
     if "Not authorized" in text or "user name or password" in text.lower():
         keys = f"{settings.SECTION}.username and {settings.SECTION}.password_file"
-        return f"{where} refuses us: check {keys}"
-    return f"{where}: {text}"
+        return LoginRefused(f"{where} refuses us: check {keys}")
+    return BrokerError(f"{where}: {text}")
 
 
 class _Heard(logging.Handler):

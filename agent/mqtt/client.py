@@ -93,7 +93,13 @@ class MqttClient:
         self._asked: dict[str, str] = {}  # the station's own logic: id of the question, idTag
         self._answering: set[asyncio.Future[None]] = set()
         self._connection = KeptConnection(
-            "the station bus", self._settings, self, self._now_s, random, connect
+            "the station bus",
+            self._settings,
+            self,
+            self._now_s,
+            random,
+            services.runtime.post,
+            connect,
         )
         self.subscriptions = tuple(prefix + topic for topic in _MIRROR)
 

@@ -10,10 +10,13 @@ from random import Random
 from typing import Any, Protocol
 
 from agent.config.settings import BrokerSettings
+from agent.core.events import Event
+from agent.core.security_event_values import SecurityEventSeen, SecurityEventType
 from agent.mqtt.broker import (
     BrokerError,
     ClientConfig,
     Connection,
+    LoginRefused,
     Publication,
     Received,
     connected,
@@ -60,6 +63,7 @@ class KeptConnection:
         talk: Talk,
         now_s: Callable[[], float],
         random: Random,
+        post: Callable[[Event], None],
         connect: Connect | None = None,
     ) -> None:
         """``name`` is for the log; ``connect`` opens a connection, None: over MQTT."""
@@ -67,6 +71,7 @@ class KeptConnection:
         self._settings = settings
         self._talk = talk
         self._now_s = now_s
+        self._post = post
         self._connect = connect or connected
         self._backoff = Backoff(random)
         self.is_connected = False
@@ -94,6 +99,11 @@ class KeptConnection:
                 begun_s = self._now_s()
                 self._begin()
                 await self._talk_over(connection)
+        except LoginRefused as refusal:
+            if str(refusal) != self.problem:  # that it goes on says nothing more
+                kind = SecurityEventType.MAINTENANCE_LOGIN_FAILED
+                self._post(SecurityEventSeen(kind, f"{self._name}: {refusal}"))
+            self._note(str(refusal))
         except BrokerError as problem:
             self._note(str(problem))
         except Exception:  # charging must not end because another service is odd

@@ -16,8 +16,10 @@ ACTIONS: Mapping[str, str] = {
     "diagnostics_status_notification": "DiagnosticsStatusNotification",
     "firmware_status_notification": "FirmwareStatusNotification",
     "heartbeat": "Heartbeat",
+    "log_status_notification": "LogStatusNotification",
     "meter_values": "MeterValues",
     "security_event_notification": "SecurityEventNotification",
+    "signed_firmware_status_notification": "SignedFirmwareStatusNotification",
     "start_transaction": "StartTransaction",
     "status_notification": "StatusNotification",
     "stop_transaction": "StopTransaction",
@@ -42,6 +44,8 @@ ONLY_TRUE = frozenset(
         "meter_values",
         "diagnostics_status_notification",
         "firmware_status_notification",
+        "log_status_notification",
+        "signed_firmware_status_notification",
     }
 )
 

@@ -285,8 +285,16 @@ def test_messages_about_the_box_tell_the_truth_or_nothing(real: RealBox):
     ]
     sampled = told[-1].payload["meterValue"][0]["sampledValue"][0]
     assert (sampled["value"], sampled["context"]) == ("12500", "Trigger")
-    for action in ("diagnostics_status_notification", "firmware_status_notification"):
-        assert proxy(charger, action, {}).status_code == 202
+    for action, name in (
+        ("diagnostics_status_notification", "DiagnosticsStatusNotification"),
+        ("firmware_status_notification", "FirmwareStatusNotification"),
+        ("log_status_notification", "LogStatusNotification"),
+        ("signed_firmware_status_notification", "SignedFirmwareStatusNotification"),
+    ):
+        untrue = proxy(charger, action, {"status": "Uploading"})
+        assert untrue.json()["code"] == "use_dedicated_command"
+        assert charger.result(proxy(charger, action, {}))["status"] == "applied"
+        assert charger.central_system.of(name)[-1].payload == {"status": "Idle"}
 
 
 def test_messages_that_say_nothing_about_the_box_go_as_given(real: RealBox):

@@ -263,6 +263,7 @@ def test_a_file_that_has_changed_since_is_not_installed_and_the_connectors_are_b
     story.tell(GOOD)
     end = story.tell(InstallEnded("the file is not the one that was fetched", is_verified=False))
     assert told(end) == ["InstallVerificationFailed"]
+    assert [kind for kind, _ in events(end)] == [SecurityEventType.INVALID_FIRMWARE_SIGNATURE]
     assert of(DropFirmware, end) == [DropFirmware()]
     assert statuses(story) == [Status.AVAILABLE]
 
@@ -272,8 +273,10 @@ def test_of_a_plain_update_a_file_that_has_changed_is_an_installation_that_faile
     story.tell(ASKED)
     story.wait(1)
     story.tell(FETCHED)
-    (failed,) = of(TellFirmware, story.tell(InstallEnded("changed", is_verified=False)))
+    end = story.tell(InstallEnded("changed", is_verified=False))
+    (failed,) = of(TellFirmware, end)
     assert failed.notice == FirmwareNotice("InstallationFailed")
+    assert events(end) == [(SecurityEventType.INVALID_FIRMWARE_SIGNATURE, "changed")]
 
 
 # --- when it is installed ------------------------------------------------------------------------

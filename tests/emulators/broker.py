@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.config.settings import BrokerSettings
-from agent.mqtt.broker import BrokerError, ClientConfig, Publication, Received
+from agent.mqtt.broker import BrokerError, ClientConfig, LoginRefused, Publication, Received
 
 
 @dataclass
@@ -19,7 +19,7 @@ class FakeBroker:
     """Hand ``connect`` to the agent; publish as the others would, and look at what was said."""
 
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    refusal: str = ""  # not empty: nobody gets in
+    refusal: str = ""  # not empty: nobody's password is right
     connections: int = 0
     slow_s: float = 0.0  # to take a message
     last_will: Publication | None = None  # what it would say were the agent gone
@@ -33,7 +33,7 @@ class FakeBroker:
         self, settings: BrokerSettings, config: ClientConfig
     ) -> AsyncIterator[FakeConnection]:
         if self.refusal:
-            raise BrokerError(self.refusal)
+            raise LoginRefused(self.refusal)
         self.connections += 1
         self.last_will = config.last_will
         self._line = line = FakeConnection(self, config.topics)

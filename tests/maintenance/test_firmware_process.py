@@ -16,7 +16,7 @@ STATUS = "FirmwareStatusNotification"
 # What an installer does: it takes the version from the file, and refuses a file that is not signed.
 SCRIPT = """#!/bin/sh
 set -e
-grep -q '^signed' "$1" || { echo "bad signature" >&2; exit 3; }
+grep -q '^signed' "$1" || { echo "bad signature" >&2; exit 77; }
 version=$(sed -n 's/^version=//p' "$1")
 sed "s/^firmware_version = .*/firmware_version = \\"$version\\"/" config.toml > config.new
 mv config.new config.toml
@@ -67,5 +67,11 @@ async def test_a_file_is_fetched_and_installed_and_the_next_process_tells_its_ve
     # The process that has installed ends at once; what was not confirmed by then is told again.
     assert list(dict.fromkeys(told(system)[4:])) == [*failed[:3], "Installed"]
     assert shelf.seen == ["GET /forged", "GET /forged", "GET /image"]  # it was busy at first
+    (event,) = [
+        call.payload["techInfo"]
+        for call in system.of("SecurityEventNotification")
+        if call.payload["type"] == "InvalidFirmwareSignature"
+    ]
+    assert event == "the install command ended with the status 77: bad signature"
     versions = [call.payload["firmwareVersion"] for call in system.of("BootNotification")]
     assert versions == ["1.0", "2.0"]

@@ -21,7 +21,7 @@ from agent.app import application
 from agent.config.settings import MqttSettings
 from agent.mqtt import broker as bus_broker
 from agent.mqtt import kept_connection
-from agent.mqtt.broker import BrokerError, ClientConfig, Publication, connected
+from agent.mqtt.broker import BrokerError, ClientConfig, LoginRefused, Publication, connected
 from agent.mqtt.client import unwanted
 from tests.api.harness import Charger, api_settings
 from tests.app.box import CARD
@@ -320,8 +320,8 @@ def registered(dropped: Callable[[str], None] = print, *topics: str) -> ClientCo
     return ClientConfig("CP-1", topics or ("cs/josev",), last_words, dropped, unwanted)
 
 
-async def problem_with(settings: MqttSettings) -> str:
-    with pytest.raises(BrokerError) as problem:
+async def problem_with(settings: MqttSettings, kind: type[BrokerError] = BrokerError) -> str:
+    with pytest.raises(kind) as problem:
         async with asyncio.timeout(PATIENCE_S), connected(settings, registered()):
             pass
     return str(problem.value)
@@ -331,7 +331,8 @@ async def problem_with(settings: MqttSettings) -> str:
 async def test_a_wrong_password_is_named_and_not_shown(broker, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text("not-the-password\n")
-    words = await problem_with(replace(broker.settings(), password_file=str(wrong)))
+    settings = replace(broker.settings(), password_file=str(wrong))
+    words = await problem_with(settings, LoginRefused)
     assert "check mqtt.username and mqtt.password_file" in words
     assert "not-the-password" not in words
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.mqtt import client, limits, outgoing
 from tests.app.box import CARD, OTHER_CARD
-from tests.mqtt.conftest import EVSE, ISO15118, OTHER_EVSE, READER, SOON_S, station
+from tests.mqtt.conftest import EVSE, ISO15118, OTHER_EVSE, READER, SOON_S, Station, station
 
 ACCEPTED_UPDATE = {
     "evse_id": EVSE,
@@ -18,6 +18,11 @@ ACCEPTED_UPDATE = {
     "token_type": "ISO14443",
     "status": "accepted",
 }
+
+
+async def logins_that_failed(here: Station) -> list[str]:
+    lines = await here.box.do("security-log", order="show")
+    return [one["techInfo"] for one in lines if one["type"] == "MaintenanceLoginFailed"]
 
 
 # --- the broker ----------------------------------------------------------------------------------
@@ -50,6 +55,7 @@ async def test_a_broker_that_refuses_is_tried_again_with_growing_waits_and_one_w
         assert status["bus"]["problem"] == here.broker.refusal
         warnings = [r for r in caplog.records if "station bus is away" in r.getMessage()]
         assert len(warnings) <= 2
+        assert await logins_that_failed(here) == [f"the station bus: {here.broker.refusal}"]
         assert here.broker.connections == 1
         here.broker.refusal = ""
         await here.box.until(lambda: here.broker.is_connected, within_s=400)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
+import install_firmware
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from install_firmware import (
     COMES_UP_S,
     STAYS_UP_S,
@@ -14,6 +21,9 @@ from install_firmware import (
     split_signed,
 )
 
+from agent.maintenance.firmware_install import NOT_SIGNED
+
+PACKAGING = Path(install_firmware.__file__).parent
 NAME = "chargepoint-agent"
 OLD = Seen("active", 10, 0, is_new=False)
 STARTING = Seen("activating", 20, 0, is_new=True)
@@ -78,3 +88,55 @@ def test_the_control_file_leaves_out_what_dpkg_has_added() -> None:
         "Conffiles:\n /etc/a 123\n /etc/b 456\nDescription: short\n long\n"
     )
     assert control_of(status) == f"Package: {NAME}\nVersion: 1\nDescription: short\n long\n"
+
+
+# --- what the agent is told of a wrong signature -------------------------------------------------
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The places of the installer, all in one folder; a key, and what asks for an installation."""
+    (tmp_path / "state").mkdir()
+    for name in ("key", "request", "problem", "state", "state/previous", "state/new_deb"):
+        monkeypatch.setattr(install_firmware, Path(name).name.upper(), tmp_path / name)
+    key = Ed25519PrivateKey.generate().public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "key").write_bytes(pem)
+    return tmp_path
+
+
+def handed_over(parts: Path) -> subprocess.CompletedProcess[str]:
+    """hand-over-firmware, which finds that the installer has ended when it looks again."""
+    text = (PACKAGING / "debian" / "hand-over-firmware").read_text()
+    for place, name in (("agent/firmware-ready", "request"), ("agent-firmware/problem", "problem")):
+        assert f"/run/chargepoint-{place}" in text
+        text = text.replace(f"/run/chargepoint-{place}", str(parts / name))
+    waits = parts / "bin" / "sleep"
+    waits.parent.mkdir()
+    waits.write_text(f"#!/bin/sh\nrm {parts / 'request'}\n")
+    waits.chmod(0o755)
+    return subprocess.run(
+        ["sh", "-c", text, "hand-over-firmware", "image"],
+        env={"PATH": f"{waits.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_a_wrong_signature_reaches_the_agent_as_the_status_that_it_knows(parts: Path) -> None:
+    (parts / "request").write_bytes(b"package" + b"s" * 64)
+    assert install_firmware.main() == 1
+    ended = handed_over(parts)
+    assert (ended.returncode, ended.stdout) == (
+        NOT_SIGNED,
+        "the signature is not that of firmware.pem\n",
+    )
+
+
+def test_any_other_refusal_reaches_the_agent_as_the_status_1(parts: Path) -> None:
+    (parts / "key").unlink()
+    assert install_firmware.main() == 1
+    ended = handed_over(parts)
+    assert (ended.returncode, "there is no key" in ended.stdout) == (1, True)

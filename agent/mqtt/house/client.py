@@ -40,7 +40,13 @@ class HouseClient:
         self._warnings = LimitedWarnings(self._now_s, "from the broker of the house")
         self._outgoing = NewestOfTopic(self._warnings.drop)
         self._connection = KeptConnection(
-            "the broker of the house", self._settings, self, self._now_s, random, connect
+            "the broker of the house",
+            self._settings,
+            self,
+            self._now_s,
+            random,
+            services.runtime.post,
+            connect,
         )
         self._announcements: dict[str, Publication] = {}
         self._has_announced = False
