@@ -187,8 +187,8 @@ class FirmwareWorker:
             return
         try:
             end = InstallEnded(await self._installed(sha256))
-        except NotSigned as problem_with_signature:
-            end = InstallEnded(str(problem_with_signature), is_verified=False)
+        except NotSigned as refusal:
+            end = InstallEnded(str(refusal), is_verified=False)
         except Exception as mistake:
             logger.exception("The firmware could not be installed")
             end = InstallEnded(f"a mistake of the agent ({type(mistake).__name__})")
@@ -260,10 +260,10 @@ async def run_program(
         return ""
     ending = f"the status {status}" if status > 0 else f"the signal {-status}"
     said = f": {last[-1]}" if last else ""
-    problem = f"the install command ended with {ending}{said}"
+    words = f"the install command ended with {ending}{said}"
     if status == NOT_SIGNED:
-        raise NotSigned(problem)
-    return problem
+        raise NotSigned(words)
+    return words
 
 
 async def _read_lines(process: asyncio.subprocess.Process, last: deque[str]) -> None:
