@@ -65,7 +65,8 @@ class ExternalLimitsHold(Invariant):
 
     def moved(self, connector_id: int, part: str, what: str) -> None:
         if part == "pilot" and what.startswith("offers"):
-            self._verify()
+            # When all of them have been told: what one gives up another one takes at once.
+            asyncio.get_running_loop().call_later(_EDGE_S, self._verify)
 
     def _verify(self) -> None:
         process, site = self.world.process, self.world.site
