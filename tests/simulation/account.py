@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One transaction message, as it came in."""
+    """One transaction message or security event, as it came in."""
 
     unique_id: str
     action: str

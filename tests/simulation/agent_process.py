@@ -84,6 +84,7 @@ class AgentProcess:
             control_path=world.folder / f"control-{self.number}",
             transfers=world.rollout,
             run_command=world.rollout.install,
+            free_bytes=lambda folder: world.disk.free_bytes,
         )
 
     async def _connect(self, url: str, **how: Any) -> Connection:
@@ -157,6 +158,7 @@ def _watch_commits(store: Store, process: AgentProcess) -> None:
         if process.is_ghost:
             return original(rows, now)
         world.ledger.begins(rows)
+        world.watch.committing(rows)
         original(rows, now)
         if not process.is_ghost:
             world.machine.step("after a commit")

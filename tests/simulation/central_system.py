@@ -18,6 +18,7 @@ from tests.simulation.network import Connection
 from tests.simulation.run_log import RunLog
 
 TRANSACTION_MESSAGES = ("StartTransaction", "MeterValues", "StopTransaction")
+SECURITY_EVENT = "SecurityEventNotification"
 _ERRORS = ("InternalError", "GenericError", "ProtocolError", "NotImplemented", "")
 _GARBAGE = (
     "nonsense",
@@ -122,7 +123,7 @@ class CentralSystem:
             self.accepts_boot = False
             self._refuse(connection, unique_id, "SecurityError")
             return
-        if action in TRANSACTION_MESSAGES:
+        if action in (*TRANSACTION_MESSAGES, SECURITY_EVENT):
             now_s = asyncio.get_running_loop().time()
             self.account.receive(unique_id, action, payload, now_s)
         answer = self._answer(unique_id, action, payload)

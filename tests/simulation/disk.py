@@ -16,6 +16,7 @@ from random import Random
 from tests.simulation import vfs
 
 DATABASE = "agent.db"
+_SIZE_BYTES = 1_000_000_000
 SECTOR = 512  # what a medium writes in one piece
 _JOURNALS = (f"{DATABASE}-wal", f"{DATABASE}-journal")
 _FILES = (DATABASE, *_JOURNALS)
@@ -94,6 +95,11 @@ class Disk:
         """Where the database is now."""
         assert self._generation is not None
         return self._generation.folder / DATABASE
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left of it."""
+        return 0 if self.trouble is Trouble.FULL else _SIZE_BYTES
 
     def is_synced(self) -> bool:
         """True when every commit is safe on the medium: the log is, or the database."""

@@ -11,6 +11,7 @@ from random import Random
 from hw.simulated.part import SimulatedFault
 from tests.simulation.central_behaviour import KINDS
 from tests.simulation.disk import Trouble
+from tests.simulation.event_ledger import USUAL_BOUNDS, Bounds
 from tests.simulation.network import Reach
 from tests.simulation.operators import SAMPLE_INTERVALS_S
 
@@ -33,6 +34,7 @@ class Scenario:
     reaches: tuple[Reach, ...]
     update_gap_h: float | None = None  # between two updates of the firmware; None: there are none
     limit_gap_h: float | None = None  # between two limits from outside; None: there are none
+    security_bounds: Bounds = USUAL_BOUNDS
 
     def describe(self) -> str:
         """One line for the log of the run."""
@@ -82,6 +84,7 @@ def draw_scenario(random: Random, hurry: float = 1.0) -> Scenario:
         reaches=_some(random, tuple(reach for reach in Reach if reach is not Reach.UP)),
         update_gap_h=random.choice((None, 1.0 / hurry, 4.0 / hurry)),
         limit_gap_h=random.choice((None, 0.5 / hurry, 2.0 / hurry)),
+        security_bounds=random.choice((USUAL_BOUNDS, Bounds(lines=40, queued=10))),
     )
 
 

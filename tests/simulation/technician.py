@@ -17,12 +17,15 @@ class Technician:
 
     def __init__(self, world: Any) -> None:
         self._world = world
+        self._chance = world.chance("technician")
 
     async def live(self) -> None:
         """Come by now and then, for ever."""
         while True:
             await asyncio.sleep(ROUND_S)
             await self._acknowledge()
+            if self._chance.random() < 0.1:
+                await self._ask("security-log", order="clear")
 
     async def set_right(self) -> None:
         """Stay at the box, until everything is in order."""
@@ -57,5 +60,5 @@ class Technician:
             return
         try:
             await process.application.actions[action](request)
-        except ControlError as problem:
+        except (ControlError, TimeoutError) as problem:  # the latter: the agent is ending
             self._world.run_log.note("technician", f"is told: {problem}")

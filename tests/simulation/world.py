@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from agent.config.demo_settings import demo_settings, simulated_connector
 from agent.config.settings import AuthorizationSettings, FirmwareSettings, OcppSettings, Settings
 from agent.core.state import ChargePoint
 from agent.runtime.runtime import Runtime
-from agent.store import Store
+from agent.store import Store, security_log
 from hw.settings import MeterSettings
 from tests.simulation import vfs
 from tests.simulation.agent_process import AgentProcess
@@ -31,6 +33,7 @@ from tests.simulation.invariants import ALL
 from tests.simulation.invariants.base import Watch
 from tests.simulation.invariants.bounds import ComesToRest, TheAgentLives
 from tests.simulation.invariants.firmware import NothingUnverifiedIsInstalled
+from tests.simulation.invariants.security_events import CriticalEventsArrive
 from tests.simulation.invariants.sessions import NothingCommittedGetsLost
 from tests.simulation.ledger import Ledger
 from tests.simulation.local_lists import LocalLists
@@ -48,6 +51,7 @@ from tests.virtual_time import VirtualTimeLoop
 
 URL = f"wss://{HOST}/ocpp"
 SETTLE_S = 600.0
+EVENTS_SETTLE_S = 1000.0  # of those that were refused one is tried each quarter of an hour
 POLL_S = 60.0  # idle time must cost little
 
 
@@ -231,7 +235,9 @@ class World:
         listener = LogListener(
             self.run_log, lambda: self.process, self.watch.find(TheAgentLives).mistake
         )
-        with _listening(listener):
+        bounds = self.scenario.security_bounds
+        of_log = patch.multiple(security_log, LINES_MAX=bounds.lines, QUEUED_MAX=bounds.queued)
+        with _listening(listener), of_log:
             incidents = Incidents(self, self.scenario)
             drivers = [
                 Driver(self, id, self.chance(f"driver {id}"), self.scenario.gap_h)
@@ -275,10 +281,17 @@ class World:
         for driver in drivers:
             driver.go_home()
         caring = asyncio.ensure_future(self.technician.set_right())
-        await self.watch.find(ComesToRest).wait(SETTLE_S)
+        await self._until(self.watch.find(ComesToRest).is_at_rest, SETTLE_S)
+        await self._until(self.watch.find(CriticalEventsArrive).is_at_rest, EVENTS_SETTLE_S)
         await end_tasks([caring])
         if not self.has_failed:
             self.watch.settled()
+
+    async def _until(self, is_at_rest: Callable[[], bool], within_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + within_s
+        while loop.time() < until_s and not is_at_rest() and not self.has_failed:
+            await asyncio.sleep(5)
 
     def outcome(self, days: float) -> Outcome:
         """What there is to tell."""

@@ -22,6 +22,7 @@ from tests.simulation.invariants.safety import (
     OpenWhenTheAgentHangs,
     OpenWithinASecond,
 )
+from tests.simulation.invariants.security_events import CriticalEventsArrive, SecurityLogIsWhole
 from tests.simulation.invariants.sessions import (
     CentralSystemSeesEachSessionWhole,
     EnergyIsRight,
@@ -57,6 +58,8 @@ ALL: tuple[type[Invariant], ...] = (
     CentralSystemSeesEachSessionWhole,
     EnergyIsRight,
     ChargeLogIsWhole,
+    CriticalEventsArrive,
+    SecurityLogIsWhole,
     TimesAreTrue,
     OneCallAtATime,
     LegalStatuses,

@@ -33,6 +33,9 @@ class Hooks:
     ) -> None:
         """The runtime has made a turn."""
 
+    def committing(self, rows: Sequence[Row]) -> None:
+        """Rows are being written: until ``committed`` they may be there or not."""
+
     def committed(self, rows: Sequence[Row]) -> None:
         """Rows are on the disk."""
 
@@ -52,7 +55,7 @@ class Hooks:
         """A frame has reached the box."""
 
     def received(self, receipt: Receipt) -> None:
-        """The central system has counted a transaction message."""
+        """The central system has counted a transaction message or a security event."""
 
     def settled(self) -> None:
         """The world was healed and had its ten minutes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -131,10 +130,3 @@ class ComesToRest(Invariant):
         if rows:
             return f"{rows} rows are in the outbox"
         return self.world.watch.find(EachUpdateIsToldToItsEnd).what_is_left()
-
-    async def wait(self, within_s: float) -> None:
-        """Return when it is at rest, or when the time is over."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + within_s
-        while loop.time() < until_s and not self.is_at_rest() and not self.world.has_failed:
-            await asyncio.sleep(5)

@@ -9,6 +9,7 @@ from typing import Any
 from agent.core.commands import Row
 from agent.store import Store
 from tests.simulation.account import Receipt
+from tests.simulation.central_system import TRANSACTION_MESSAGES
 from tests.simulation.invariants.base import Invariant
 from tests.simulation.ledger import Message, Session
 from tests.simulation.site import LYING_METER
@@ -78,6 +79,8 @@ class CentralSystemSeesEachSessionWhole(Invariant):
         self._seen: dict[int, list[Message]] = {}
 
     def received(self, receipt: Receipt) -> None:
+        if receipt.action not in TRANSACTION_MESSAGES:
+            return
         self.look()
         message = self.world.ledger.by_unique_id.get(receipt.unique_id)
         if message is None:

@@ -11,8 +11,10 @@ from agent.core.events import Event
 from agent.core.state import ChargePoint
 from agent.core.values import TransactionBegan, TransactionEnded
 from tests.simulation.account import Receipt
+from tests.simulation.central_system import SECURITY_EVENT
 from tests.simulation.clocks import true_time
 from tests.simulation.invariants.base import Invariant
+from tests.simulation.invariants.security_events import CriticalEventsArrive
 
 _TOLERANCE = timedelta(seconds=180)  # an answer may tell the time late
 
@@ -53,8 +55,11 @@ class TimesAreTrue(Invariant):
         self._decided.clear()  # what was not committed has never been; its number is given anew
 
     def received(self, receipt: Receipt) -> None:
-        message = self.world.ledger.by_unique_id.get(receipt.unique_id)
-        written = None if message is None else self._written.pop(message.sequence, None)
+        if receipt.action == SECURITY_EVENT:
+            written = self.world.watch.find(CriticalEventsArrive).when_recorded(receipt.unique_id)
+        else:
+            message = self.world.ledger.by_unique_id.get(receipt.unique_id)
+            written = None if message is None else self._written.pop(message.sequence, None)
         if written is None or written[1] != self.world.clocks.boots:
             return
         self.look()

@@ -27,6 +27,7 @@ from tests.simulation.invariants.safety import (
     OpenWhenTheAgentHangs,
     OpenWithinASecond,
 )
+from tests.simulation.invariants.security_events import CriticalEventsArrive, SecurityLogIsWhole
 from tests.simulation.invariants.sessions import (
     CentralSystemSeesEachSessionWhole,
     EnergyIsRight,
@@ -490,6 +491,73 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/store/charge_log.py",
                 "                ended.meter_stop_wh,\n",
                 "                transaction.last_wh,\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a security event counts as told once it is under way",
+        (CriticalEventsArrive,),
+        (
+            Edit(
+                "agent/ocpp16/security_notifications.py",
+                "            payload = security_event_notification(queued.event)\n",
+                "            payload = security_event_notification(queued.event)\n"
+                "            self._post(SecurityEventTold(queued.number, order.order))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a security event that is told again is a new message",
+        (CriticalEventsArrive,),
+        (
+            Edit(
+                "agent/ocpp16/security_notifications.py",
+                "await self._link.call(ACTION, payload, queued.unique_id)\n",
+                "await self._link.call(ACTION, payload)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a security event that is refused is given up",
+        (CriticalEventsArrive,),
+        (
+            Edit(
+                "agent/core/security_events.py",
+                "    if event.is_unwanted:\n",
+                "    if True:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "of too many security events the newest are not kept",
+        (CriticalEventsArrive,),
+        (
+            Edit(
+                "agent/store/security_log.py",
+                '" WHERE number < ? ORDER BY type <> ?, number LIMIT 1)',
+                '" WHERE number <= ? ORDER BY type <> ?, number DESC LIMIT 1)',
+            ),
+        ),
+    ),
+    Mutant(
+        "a line of the security log does not name the one before it",
+        (SecurityLogIsWhole,),
+        (
+            Edit(
+                "agent/store/security_log.py",
+                "_chained(ends.last_chain, *fields)",
+                '_chained("", *fields)',
+            ),
+        ),
+    ),
+    Mutant(
+        "of the lines that are cleared the end of the chain is not kept",
+        (SecurityLogIsWhole,),
+        (
+            Edit(
+                "agent/store/security_log.py",
+                'SET pruned_number = ?, pruned_chain = ?", newest\n',
+                "SET pruned_number = ?, pruned_chain = ''\", newest[:1]\n",
             ),
         ),
     ),
