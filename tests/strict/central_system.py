@@ -20,15 +20,18 @@ PATIENCE_S = 20.0
 class StrictCentralSystem:
     """What it is told to do, and what it tells."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, certificates: Path | None = None) -> None:
+        """With a folder of certificates it speaks TLS: see central_system.mjs."""
+        folder = [] if certificates is None else [str(certificates)]
         self._process = subprocess.Popen(
-            [node, str(HERE / "central_system.mjs")],
+            [node, str(HERE / "central_system.mjs"), *folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         assert self._process.stdout is not None
-        self.url = f"ws://127.0.0.1:{json.loads(self._process.stdout.readline())['port']}"
+        port = json.loads(self._process.stdout.readline())["port"]
+        self.url = f"{'wss' if folder else 'ws'}://127.0.0.1:{port}"
         self._ids = itertools.count(1)
         self._orders: dict[int, Future[dict[str, Any]]] = {}
         self._reader = threading.Thread(target=self._read)
@@ -40,12 +43,19 @@ class StrictCentralSystem:
         self.calls: list[ReceivedCall] = []
         self.invalid: list[str] = []  # messages, of either side, that break a schema
         self.bad: list[str] = []  # frames that it could not read
+        self.callers: list[dict[str, Any]] = []  # who came over TLS: by a certificate, a password
         self.closed: list[int] = []  # codes of connections that ended
         self.asked: set[str] = set()
 
     def flush(self) -> None:
         """Wait until all that it has told so far is known here."""
         self._obeyed({"order": "nothing"}).result(PATIENCE_S)
+
+    def objects_to_nothing(self) -> None:
+        """Every message that it has seen was as the schemas want it."""
+        self.flush()
+        assert self.invalid == []
+        assert self.bad == []
 
     def end(self) -> None:
         """Its input ends, and so does the process."""
@@ -71,6 +81,8 @@ class StrictCentralSystem:
                 self.invalid.append(text)
             case {"bad": text}:
                 self.bad.append(text)
+            case {"caller": who}:
+                self.callers.append(who)
             case {"closed": code}:
                 self.closed.append(code)
             case {"id": order_id}:
@@ -80,10 +92,16 @@ class StrictCentralSystem:
 
     async def ask(self, action: str, **payload: Any) -> Any:
         """Call the charge point: its status, or its whole answer where it has none."""
+        answer = await self.answer(action, **payload)
+        return answer.get("status", answer)
+
+    async def answer(self, action: str, **payload: Any) -> dict[str, Any]:
+        """Call the charge point: its whole answer."""
         self.asked.add(action)
         answer = await self._order(order="call", method=action, params=payload)
         assert "result" in answer, (action, answer)
-        return answer["result"].get("status", answer["result"])
+        result: dict[str, Any] = answer["result"]
+        return result
 
     async def ask_wrongly(self, action: str, payload: Any) -> tuple[str, str]:
         """Call with anything at all: the library's class of the CALLERROR, and its code."""
@@ -93,6 +111,14 @@ class StrictCentralSystem:
     async def send(self, text: str) -> None:
         """Send any text as a frame."""
         await self._order(order="send", text=text)
+
+    async def show_anew(self) -> None:
+        """From the next handshake on it shows what is in its folder now."""
+        await self._order(order="show")
+
+    async def drop(self) -> None:
+        """End the connection."""
+        await self._order(order="drop")
 
     async def _order(self, **words: Any) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE_S):

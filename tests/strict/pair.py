@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agent.config.settings import AuthorizationSettings, FirmwareSettings, Settings
@@ -18,6 +19,7 @@ from tests.app.box import Box, box_settings
 from tests.emulators.transfers import FakeTransfers
 from tests.strict.central_system import StrictCentralSystem
 
+SERIAL_NUMBER = "CP-0001"
 MEASURANDS = (
     "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,"
     "Frequency,Power.Factor,Current.Offered,Power.Offered"
@@ -61,12 +63,16 @@ async def _install(
     return ""
 
 
-def _settings(directory: Path, url: str, **keys: str) -> Settings:
+def _settings(
+    directory: Path, central_system: Mapping[str, Any], url: str, **keys: str
+) -> Settings:
     keys = {"MeterValueSampleInterval": "1", "MeterValuesSampledData": MEASURANDS, **keys}
     settings = box_settings(directory, url, **keys)
     at_once = ContactorSettings(driver="simulated", min_off_s=0)
     return replace(
         settings,
+        charge_point=replace(settings.charge_point, serial_number=SERIAL_NUMBER),
+        central_system=replace(settings.central_system, **central_system),
         connectors=tuple(replace(found, contactor=at_once) for found in settings.connectors),
         authorization=AuthorizationSettings(tap_guard_s=0),
         firmware=FirmwareSettings(install_command=("install", "{file}"), unsigned="accept"),
@@ -74,11 +80,19 @@ def _settings(directory: Path, url: str, **keys: str) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def a_pair(directory: Path, system: StrictCentralSystem, **keys: str) -> AsyncIterator[Pair]:
-    """An agent that has been started; its network is still to come."""
+async def a_pair(
+    directory: Path,
+    system: StrictCentralSystem,
+    central_system: Mapping[str, Any] = MappingProxyType({}),
+    **keys: str,
+) -> AsyncIterator[Pair]:
+    """An agent that has been started; its network is still to come.
+
+    ``central_system``: settings of that section.
+    """
     network = asyncio.Event()
     box = Box(
-        _settings(directory, system.url, **keys),
+        _settings(directory, central_system, system.url, **keys),
         clock=SystemClock(),
         transfers=FakeTransfers(takes_s=0.0),
         run_command=_install,
