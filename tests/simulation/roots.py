@@ -126,11 +126,12 @@ class Roots:
         self._central.restart()
 
     def _delete(self) -> None:
-        others = sorted(self._kept - {self.shown, OF_FILE})
-        if not others:
+        kept = sorted(self._kept - {OF_FILE})
+        if not kept:
             return
-        number = self._random.choice(others)
-        self._kept.discard(number)  # whatever it answers: nobody relies on it from now on
+        number = self._random.choice(kept)
+        if number != self.shown:  # the one in use: a mistake that the box must not go along with
+            self._kept.discard(number)  # whatever it answers: nobody relies on it from now on
         data = hash_data(inspect(roots()[number].pem).certificate)
         self._ask("DeleteCertificate", {"certificateHashData": data}, lambda: None)
 

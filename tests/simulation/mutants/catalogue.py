@@ -461,6 +461,17 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
+        "the root certificate in use is deleted",
+        (FindsItsCentralSystem,),
+        (
+            Edit(
+                "agent/core/certificate_requests.py",
+                "    if known.in_use in found:\n",
+                "    if False:\n",
+            ),
+        ),
+    ),
+    Mutant(
         "the file is no longer trusted once a root is installed",
         (FindsItsCentralSystem,),
         (
