@@ -26,6 +26,13 @@ from agent.core.commands import (
 )
 from agent.core.events import Event
 from agent.core.external_limits import ExternalSource
+from agent.core.security_event_values import (
+    SecurityEventNotTold,
+    SecurityEventTold,
+    SecurityQueueWasEmpty,
+    TellSecurityEvent,
+)
+from agent.core.security_events import DISABLED
 from agent.core.state import ChargePoint, Charging
 from agent.core.values import (
     ConnectorMeasured,
@@ -34,6 +41,7 @@ from agent.core.values import (
     TransactionBegan,
     TransactionMessage,
 )
+from tests.core.security_witness import SecurityWitness
 from tests.core.story import ACCEPTED, BOOT_S, at, reading, ready
 from tests.core.witness import Witness
 
@@ -45,6 +53,7 @@ class Anything:
         self.state = state
         self.seconds = 0.0
         self.witness = Witness()
+        self.security = SecurityWitness()
         self.orders: deque[Command] = deque(maxlen=50)
         self.outbox: dict[int, tuple[int, TransactionMessage]] = {}
         self.parked: dict[int, tuple[int, TransactionMessage]] = {}
@@ -52,6 +61,7 @@ class Anything:
         self.asked_up_to = 0
         self.register_wh = 1000
         self.requests = 0
+        self.last_told: SecurityEventTold | None = None
         self.external: dict[tuple[ExternalSource, int], tuple[float, float]] = {}
         self.limited_since_s: dict[int, float] = {}
 
@@ -61,6 +71,7 @@ class Anything:
         self.state, commands = charge_point.handle(self.state, ready(event), at(self.seconds))
         plain = event.event if isinstance(event, ev.LookedUp) else event
         self.witness.watch(plain, self.state, commands)
+        self.security.watch(plain, self.state, commands, self.seconds)
         self._is_in_time()
         self._pauses_in_time()
         self._keeps_external_limits(plain)
@@ -176,7 +187,34 @@ class Anything:
                 return ev.AuthorizeAnswered(id_tag, info)
             case DeliverNext():
                 return self.answer(info)
+            case TellSecurityEvent():
+                return self.security_answer(order)
         return None
+
+    def security_answer(self, order: TellSecurityEvent) -> Event:
+        """The central system takes the oldest security event, also when that was given up."""
+        number = min(self.security.queue, default=None)
+        if number is None:
+            return SecurityQueueWasEmpty(order.order, order.up_to)
+        self.last_told = SecurityEventTold(number, order.order)
+        return self.last_told
+
+    def tell_often(self, event: Event, count: int) -> None:
+        """The same again and again."""
+        for _ in range(count):
+            self.tell(event)
+
+    def tell_late(self) -> None:
+        """What the central system has said of a security event is heard once more."""
+        if self.last_told is not None:
+            self.tell(self.last_told)
+
+    def refuse_security_event(self, is_unwanted: bool) -> None:
+        """The central system refuses the security event in flight, or one of long ago."""
+        order = self.security.last_order
+        if order is not None:
+            is_unwanted &= self.security.is_in_flight
+            self.tell(SecurityEventNotTold(order.order, is_unwanted))
 
     def answer(self, info: IdTagInfo) -> Event | None:
         """The central system answers the oldest message, if one is in flight and there is one."""
@@ -211,6 +249,11 @@ class Anything:
         self.tell(ev.LinkAccepted())
         while (event := self.answer(ACCEPTED)) is not None:
             self.tell(event)
+        while self.security.is_in_flight:
+            assert self.security.last_order is not None
+            self.tell(self.security_answer(self.security.last_order))
+        is_disabled = self.state.configuration.boolean(DISABLED)
+        assert is_disabled or not self.security.queue, "security events that nobody delivers"
         assert self.outbox == {}, "messages that nobody delivers"
         assert self.state.outbox.waiting == 0
 

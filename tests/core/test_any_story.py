@@ -20,9 +20,16 @@ from agent.core.charging_profiles import (
     Recurrency,
 )
 from agent.core.configuration import KEYS
+from agent.core.connection_profile import ConnectionProfile
 from agent.core.events import Event
 from agent.core.external_limits import ExternalSource
 from agent.core.faults import SAFETY_INPUTS
+from agent.core.security_event_values import (
+    ClearSecurityLogRequested,
+    SecurityEventSeen,
+    SecurityEventType,
+    StorageMeasured,
+)
 from agent.core.state import ChargePoint, Rules, Traits
 from agent.core.tag_sources import Source
 from agent.core.values import (
@@ -158,7 +165,17 @@ FROM_PEOPLE = st.builds(
     claim=st.sampled_from([TokenKind.CARD, *TokenKind]),
     source=st.sampled_from([Source.READER, Source.STATION]),
 )
+certificates = {name: a_certificate(name) for name in "ABC"}
+ways = st.builds(
+    ConnectionProfile, st.sampled_from(["wss://a.example", "ws://a.example"]), st.integers(0, 2)
+)
+chains = st.lists(st.sampled_from(list(certificates.values())), max_size=3).map(tuple)
+opened = st.builds(
+    lambda way, chain: ev.LinkOpened(way, chain=chain if way.has_tls else ()), ways, chains
+)
 FROM_LINK = st.one_of(
+    told(opened),
+    told(opened),
     told(st.sampled_from([ev.LinkAccepted(), ev.LinkAccepted(120)])),
     told(st.sampled_from([ev.LinkPending("Pending"), ev.LinkPending("Rejected")])),
     told(st.builds(ev.LinkLost, st.just("gone"))),
@@ -169,7 +186,9 @@ FROM_LINK = st.one_of(
     told(st.just(ev.OutboxWasEmpty(0))),
     told(st.sampled_from([ev.JournalFailed("full"), ev.JournalRecovered()])),
 )
-roots = st.sampled_from([None, *(InspectedRoot(a_certificate(n), "EC", 256, "") for n in "AB")])
+roots = st.sampled_from(
+    [None, *(InspectedRoot(found, "EC", 256, "") for found in certificates.values())]
+)
 FROM_CENTRAL_SYSTEM = st.one_of(
     asked_of_a_tag(ev.RemoteStartRequested, tags, st.sampled_from([None, 0, 1, 2, 3])),
     asked(ev.RemoteStopRequested, st.sampled_from([101, 102, 103, HOSTILE_ID, -1])),
@@ -181,7 +200,7 @@ FROM_CENTRAL_SYSTEM = st.one_of(
     ),
     asked(ev.CacheClearRequested),
     asked(ev.InstallRootRequested, st.sampled_from(RootUse), roots),
-    asked(ev.DeleteRootRequested, st.sampled_from(["a", "b", "none"])),
+    asked(ev.DeleteRootRequested, st.sampled_from(["a", "b", "c", "none"])),
     asked(ev.SetProfileRequested, st.integers(0, 3), profiles),
     asked(ev.SetProfileRequested, st.integers(0, 2), profiles),
     asked(ev.ClearProfilesRequested, st.builds(Criteria, st.none() | st.integers(1, 5))),
@@ -220,6 +239,20 @@ FROM_OPERATOR = st.one_of(
     told(external_limits),
     asked(ev.LimitRequested, st.integers(0, 3), st.sampled_from([None, 0.0, 5.9, 6.0, 16.0, 99.0])),
 )
+seen = st.builds(
+    SecurityEventSeen,
+    st.sampled_from(SecurityEventType),
+    st.sampled_from(["", "from 192.0.2.7", "a\nb\ud800", "x" * 300]),
+    st.booleans(),
+)
+OF_SECURITY = st.one_of(
+    told(seen),
+    st.builds(lambda event, count: lambda story: story.tell_often(event, count), seen, st.just(30)),
+    told(st.builds(StorageMeasured, st.sampled_from([0, 19_000_000, 30_000_000, 50_000_000]))),
+    asked(ClearSecurityLogRequested, st.just("a person")),
+    st.booleans().map(lambda unwanted: lambda story: story.refuse_security_event(unwanted)),
+    st.just(lambda story: story.tell_late()),
+)
 TIME = st.sampled_from([0.5, 1.0, 3.0, 6.0, 60.0, 400.0]).map(
     lambda seconds: lambda story: story.wait(seconds)
 )
@@ -228,7 +261,7 @@ OBEY_WELL = st.just(lambda story: story.obey(INFOS[0]))
 END = st.one_of(told(st.just(ev.ShutdownRequested())), asked(ev.ResetRequested, st.booleans()))
 
 step = st.one_of(
-    *(FROM_PARTS, FROM_PEOPLE, FROM_LINK, FROM_CENTRAL_SYSTEM, FROM_OPERATOR),
+    *(FROM_PARTS, FROM_PEOPLE, FROM_LINK, FROM_CENTRAL_SYSTEM, FROM_OPERATOR, OF_SECURITY),
     *(TIME, OBEY, OBEY_WELL),
 )
 all_traits = st.builds(Traits, st.booleans(), st.booleans(), st.booleans(), st.booleans())
