@@ -247,7 +247,7 @@ seen = st.builds(
 )
 OF_SECURITY = st.one_of(
     told(seen),
-    st.builds(lambda event, count: lambda story: story.tell_often(event, count), seen, st.just(30)),
+    st.builds(lambda event, count: lambda story: story.tell_often(event, count), seen, st.just(50)),
     told(st.builds(StorageMeasured, st.sampled_from([0, 19_000_000, 30_000_000, 50_000_000]))),
     asked(ClearSecurityLogRequested, st.just("a person")),
     st.booleans().map(lambda unwanted: lambda story: story.refuse_security_event(unwanted)),
