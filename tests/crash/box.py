@@ -20,6 +20,7 @@ from agent.store import Store
 from tests.agent_process import Agent, ProcessEnded, start_python
 from tests.box_config import TWO_CONNECTORS, config_text
 from tests.crash.accounts import Journal, JournalMessage, JournalSession
+from tests.crash.event_accounts import EventJournal, WaitingEvent
 from tests.emulators.virtual_clock import NOON
 from tests.store.builders import replace_list
 
@@ -39,6 +40,7 @@ class CrashBox:
         self.starts = 0
         self.meter_start_wh = 0  # what every meter shows when the next process begins
         self.journal = Journal()
+        self.events = EventJournal()
         self._more_keys = more_keys or {}
         _put_on_list(self._database)
 
@@ -99,6 +101,9 @@ class CrashBox:
             with contextlib.closing(sqlite3.connect(Path(name) / "agent.db")) as connection:
                 sessions = [_session(row) for row in connection.execute(_SESSIONS)]
                 messages = [JournalMessage(*row) for row in connection.execute(_MESSAGES)]
+                self.events.lines = [kind for (kind,) in connection.execute(_LINES)]
+                self.events.waiting = [WaitingEvent(*row) for row in connection.execute(_EVENTS)]
+        self.events.seen_waiting.update({one.unique_id: one for one in self.events.waiting})
         self.journal.sessions.update({session.ref: session for session in sessions})
         self.journal.messages.update({message.unique_id: message for message in messages})
         self.journal.waiting = len(messages)
@@ -113,6 +118,8 @@ _SESSIONS = (
     "SELECT ref, connector_id, begun_at, meter_start_wh, last_wh, transaction_id, ended_at"
     " FROM transactions ORDER BY ref"
 )
+_LINES = "SELECT type FROM security_log ORDER BY number"
+_EVENTS = "SELECT unique_id, number, type FROM security_queue ORDER BY number"
 _MESSAGES = "SELECT unique_id, sequence, transaction_ref, action FROM outbox ORDER BY sequence"
 
 

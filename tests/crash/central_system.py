@@ -22,13 +22,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 TRANSACTION_ACTIONS = ("StartTransaction", "MeterValues", "StopTransaction")
+EVENT_ACTION = "SecurityEventNotification"
 FIRST_TRANSACTION_ID = 1000
 _OPEN_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A transaction message as it arrived."""
+    """A transaction message or a security event as it arrived."""
 
     unique_id: str
     action: str
@@ -36,7 +37,7 @@ class Told:
 
 
 class AccountingCentralSystem:
-    """Remembers every transaction message in the order of its first arrival, and each repetition.
+    """Remembers transaction messages and security events as they first came, and repetitions.
 
     What comes again under the same id is one message. It is noted before it is answered, and some
     answers take their time, so that a death of the other side falls between the two.
@@ -46,6 +47,8 @@ class AccountingCentralSystem:
         """``chance`` draws how long answers take; None: they come at once."""
         self.account: list[Told] = []
         self.repetitions: list[Told] = []
+        self.events: list[Told] = []
+        self.event_repetitions: list[Told] = []
         self.transaction_ids: dict[str, int] = {}  # by the unique id of StartTransaction
         self.turns_away = False  # accept every connection, and close it at once
         self._turned_away = 0
@@ -104,12 +107,12 @@ class AccountingCentralSystem:
 
     async def note(self, told: Told) -> None:
         """Write a message down."""
+        is_event = told.action == EVENT_ACTION
+        first = self.events if is_event else self.account
+        again = self.event_repetitions if is_event else self.repetitions
         async with self._changed:
-            if told.unique_id in self._known:
-                self.repetitions.append(told)
-            else:
-                self._known.add(told.unique_id)
-                self.account.append(told)
+            (again if told.unique_id in self._known else first).append(told)
+            self._known.add(told.unique_id)
             self._changed.notify_all()
 
     def pause_s(self) -> float:
@@ -141,7 +144,7 @@ class _Talk(ChargePoint):  # type: ignore[misc]
 
     async def route_message(self, raw_msg: str) -> None:
         kind, unique_id, *rest = json.loads(raw_msg)
-        if kind == 2 and rest[0] in TRANSACTION_ACTIONS:
+        if kind == 2 and rest[0] in (*TRANSACTION_ACTIONS, EVENT_ACTION):
             await self._system.note(Told(unique_id, rest[0], rest[1]))
             await asyncio.sleep(self._system.pause_s())
         await super().route_message(raw_msg)
@@ -157,6 +160,10 @@ class _Talk(ChargePoint):  # type: ignore[misc]
     @on("StatusNotification")
     def on_status(self, **told: Any) -> Any:
         return call_result.StatusNotification()
+
+    @on(EVENT_ACTION)
+    def on_security_event(self, **told: Any) -> Any:
+        return call_result.SecurityEventNotification()
 
     @on("Authorize")
     def on_authorize(self, **told: Any) -> Any:

@@ -16,6 +16,7 @@ from tests.crash.accounts import Accounts, JournalSession, Seen, disagreements
 from tests.crash.box import SAMPLE_WH, CrashBox, do
 from tests.crash.central_system import AccountingCentralSystem
 from tests.crash.driver import Driver
+from tests.crash.event_accounts import EventJournal, event_disagreements
 
 SETTLES_WITHIN_S = 60.0
 ACTIONS_MAX = 9
@@ -54,6 +55,8 @@ async def kill_again_and_again(directory: Path, seed: int, kills: int) -> Run:
             _after_death(run, box, Random(f"{seed} death {number}"))
         await _settle(run, box, system)
         run.problems += disagreements(_accounts(run, box, system))
+        told, again = system.events, system.event_repetitions
+        run.problems += event_disagreements(box.events, told, again)
     except* (AssertionError, ControlError, ProcessEnded, TimeoutError) as problem:
         run.problems.append(_in_words(problem))
     finally:
@@ -138,7 +141,7 @@ async def _settle(run: Run, box: CrashBox, system: AccountingCentralSystem) -> N
     await agent.ready()
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLES_WITHIN_S):
-            while not await _has_settled(box):
+            while not await _has_settled(box, system):
                 await asyncio.sleep(0.05)
     status = await box.end()
     if status != 0:
@@ -150,11 +153,15 @@ async def _settle(run: Run, box: CrashBox, system: AccountingCentralSystem) -> N
         run.problems.append(f"something failed inside the agent: see {box.log}")
 
 
-async def _has_settled(box: CrashBox) -> bool:
+async def _has_settled(box: CrashBox, system: AccountingCentralSystem) -> bool:
     assert box.agent is not None
     status = await do(box.agent, "status")
     is_quiet = all(one["session"] is None for one in status["connectors"])
-    return is_quiet and status["outbox"]["queued_count"] == 0 and status["online"]
+    if not (is_quiet and status["outbox"]["queued_count"] == 0 and status["online"]):
+        return False
+    lines = await do(box.agent, "security-log", order="show")
+    critical = EventJournal([line["type"] for line in lines]).critical
+    return len(system.events) >= critical.total()
 
 
 def _accounts(run: Run, box: CrashBox, system: AccountingCentralSystem) -> Accounts:
@@ -176,6 +183,7 @@ def _summary(run: Run, box: CrashBox, system: AccountingCentralSystem, took_s: f
         f" {len(box.journal.sessions)} sessions, {len(system.account)} messages"
         f" ({samples} of them samples),"
         f" {len(system.repetitions)} of them came again,"
+        f" {len(system.events)} security events ({len(system.event_repetitions)} came again),"
         f" {len(box.journal.messages)} were seen waiting; log: {box.log}"
     )
 
