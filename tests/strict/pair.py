@@ -44,6 +44,7 @@ class Pair:
     box: Box
     system: StrictCentralSystem
     network: asyncio.Event
+    transfers: FakeTransfers
     _seen: int = 0
 
     async def until_told(self, status: str) -> None:
@@ -90,18 +91,18 @@ async def a_pair(
 
     ``central_system``: settings of that section.
     """
-    network = asyncio.Event()
+    network, transfers = asyncio.Event(), FakeTransfers(takes_s=0.0)
     box = Box(
         _settings(directory, central_system, system.url, **keys),
         clock=SystemClock(),
-        transfers=FakeTransfers(takes_s=0.0),
+        transfers=transfers,
         run_command=_install,
     )
     connect: OpenWebSocket = Line(network)
     box.central_system.connect = connect  # type: ignore[method-assign]
     await box.start()
     try:
-        yield Pair(box, system, network)
+        yield Pair(box, system, network, transfers)
     finally:
         if box.is_running:
             await box.die()

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from agent.core.security_event_values import SecurityEventSeen, SecurityEventType
 from tests import ocpp_evidence, ocpp_table
 from tests.app.box import CARD, OTHER_CARD
 from tests.emulators.signers import manufacturer
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.real_time
 
 ENTRY = {"idTag": OTHER_CARD, "idTagInfo": {"status": "Accepted", "parentIdTag": "GROUP"}}
 WHERE = "https://files.example.com/in"
+EVENT = "SecurityEventNotification"
 PERIODS = {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.1, "numberPhases": 3}]}
 PROFILE = {
     "chargingProfileId": 1,
@@ -36,6 +38,9 @@ async def test_every_message_of_every_profile_is_as_the_schemas_want_it(tmp_path
         await _smart_charging(pair)
         await _diagnostics(pair)
         await _triggers(pair)
+        await _logs_that_fail(pair)
+        await _extended_triggers(pair)
+        await _security_events(pair)
         await _signed_firmware(pair)
         await _firmware(pair)
     sent = {row.action for row in ocpp_table.rows(ocpp_evidence.FROM_CHARGE_POINT)}
@@ -178,6 +183,51 @@ async def _triggers(pair: Pair) -> None:
         assert await pair.system.ask("TriggerMessage", requestedMessage=message) == status
         if status == "Accepted":
             await pair.system.received(message, before + 1)
+
+
+async def _logs_that_fail(pair: Pair) -> None:
+    ask, before = pair.system.ask, len(pair.system.of("LogStatusNotification"))
+    pair.transfers.problems.extend(["busy", "busy"])
+    asked = {"logType": "SecurityLog", "requestId": 8, "log": {"remoteLocation": WHERE}}
+    assert await ask("GetLog", **asked, retries=1, retryInterval=0) == "Accepted"
+    await pair.system.received("LogStatusNotification", before + 4)
+    told = pair.system.of("LogStatusNotification")[before:]
+    rounds = [{"status": status, "requestId": 8} for status in ("Uploading", "UploadFailure")]
+    assert told == rounds * 2
+    pair.transfers.problems.append("busy")
+    assert await ask("GetLog", **asked, retryInterval=3600) == "Accepted"
+    await pair.system.received("LogStatusNotification", before + 6)
+    assert await ask("GetLog", **{**asked, "requestId": 9}) == "AcceptedCanceled"
+    last = await pair.system.received("LogStatusNotification", before + 8)
+    assert last == {"status": "Uploaded", "requestId": 9}
+    refused = {"remoteLocation": "gopher://files.example.com"}
+    assert await ask("GetLog", **{**asked, "log": refused}) == "Rejected"
+
+
+async def _extended_triggers(pair: Pair) -> None:
+    for message, status in [
+        ("BootNotification", "Rejected"),
+        ("LogStatusNotification", "Accepted"),
+        ("Heartbeat", "Accepted"),
+        ("MeterValues", "Accepted"),
+        ("StatusNotification", "Accepted"),
+    ]:
+        before = len(pair.system.of(message))
+        assert await pair.system.ask("ExtendedTriggerMessage", requestedMessage=message) == status
+        if status == "Accepted":
+            await pair.system.received(message, before + 1)
+    assert pair.system.of("LogStatusNotification")[-1] == {"status": "Idle"}
+
+
+async def _security_events(pair: Pair) -> None:
+    """Each type that there is; of its text as much as there is room for."""
+    services, before = pair.box.application.services, len(pair.system.of(EVENT))
+    assert services is not None
+    for kind in SecurityEventType:
+        services.runtime.post(SecurityEventSeen(kind, "x" * 300, must_be_told=True))
+    await pair.system.received(EVENT, before + len(SecurityEventType))
+    told = pair.system.of(EVENT)[before:]
+    assert [one["type"] for one in told] == [kind.value for kind in SecurityEventType]
 
 
 async def _signed_firmware(pair: Pair) -> None:
