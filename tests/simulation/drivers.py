@@ -26,6 +26,7 @@ class Driver:
         self._id = connector_id
         self._random = random
         self._gap_s = gap_h * 3600
+        self._delay_s: int = world.scenario.random_delay_max_s
         self._card: Card | None = None
 
     async def live(self) -> None:
@@ -57,7 +58,10 @@ class Driver:
         await self._leave()
 
     async def _is_charging(self) -> bool:
-        for _ in range(int(_PATIENCE_S)):
+        patience_s = int(_PATIENCE_S)
+        if self._delay_s:
+            patience_s += self._random.choice((0, self._delay_s))
+        for _ in range(patience_s):
             await asyncio.sleep(1)
             if self._site.is_flowing(self._id):
                 return True

@@ -35,6 +35,7 @@ class Scenario:
     update_gap_h: float | None = None  # between two updates of the firmware; None: there are none
     limit_gap_h: float | None = None  # between two limits from outside; None: there are none
     security_bounds: Bounds = USUAL_BOUNDS
+    random_delay_max_s: int = 0  # of a start
 
     def describe(self) -> str:
         """One line for the log of the run."""
@@ -85,6 +86,7 @@ def draw_scenario(random: Random, hurry: float = 1.0) -> Scenario:
         update_gap_h=random.choice((None, 1.0 / hurry, 4.0 / hurry)),
         limit_gap_h=random.choice((None, 0.5 / hurry, 2.0 / hurry)),
         security_bounds=random.choice((USUAL_BOUNDS, Bounds(lines=40, queued=10))),
+        random_delay_max_s=random.choice((0, 0, 0, 30, 120)),
     )
 
 

@@ -121,6 +121,16 @@ def test_the_document_names_every_promise_and_every_mutant() -> None:
     assert [row for row in rows if row not in text] == []
 
 
+def test_the_documents_say_how_many_promises_and_mutants_there_are() -> None:
+    for name, numbers in (
+        ("README.md", [f"all {len(MUTANTS)} deliberate"]),
+        ("CONTRIBUTING.md", [f"puts {len(MUTANTS)} deliberate"]),
+        ("docs/promises.md", [f"All {len(MUTANTS)} deliberate", f"{len(ALL)} promises"]),
+    ):
+        text = (ROOT / name).read_text()
+        assert [number for number in numbers if number not in text] == [], name
+
+
 @pytest.mark.long
 def test_the_simulation_finds_a_mistake_in_the_program() -> None:
     (mutant,) = (each for each in MUTANTS if each.name == "two calls are sent at once")

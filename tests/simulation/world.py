@@ -151,8 +151,10 @@ class World:
             )
             for number in range(self.scenario.connectors)
         )
+        delay_s = self.scenario.random_delay_max_s
         return replace(
             settings,
+            charge_point=replace(settings.charge_point, random_delay_max_s=delay_s),
             central_system=central_system,
             connectors=connectors,
             ocpp=OcppSettings(configuration=self.scenario.keys),

@@ -10,12 +10,13 @@ from typing import Any
 
 from agent.core.charging_profiles import RateUnit
 from agent.core.commands import Command
+from agent.core.connector_phases import RandomDelay
 from agent.core.events import Event, ExternalLimitSet, GridContactChanged
 from agent.core.external_limits import ExternalSource
 from agent.core.state import ChargePoint
 from tests.simulation.agent_process import AgentProcess
 from tests.simulation.invariants.base import Invariant
-from tests.simulation.invariants.safety import WITHIN_S
+from tests.simulation.invariants.safety import WITHIN_S, delay_of
 from tests.simulation.site import SHARED
 
 _ROUNDING_A = 0.05
@@ -85,7 +86,7 @@ class ExternalLimitsHold(Invariant):
 
 
 class ALimitThatRanOutLimitsNothing(Invariant):
-    """Looks when its time is over, whatever the wall clock did meanwhile."""
+    """Looks when its time is over, whatever the wall clock did meanwhile; at random delays too."""
 
     promise = "A limit that ran out limits nothing"
 
@@ -96,6 +97,10 @@ class ALimitThatRanOutLimitsNothing(Invariant):
     def turned(
         self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
     ) -> None:
+        for connector in after.connectors:
+            delay = delay_of(connector)
+            if delay not in (None, delay_of(before.connector(connector.connector_id))):
+                self._delayed(connector.connector_id, delay)
         if not isinstance(event, ExternalLimitSet):
             return
         self._last[event.source, event.connector_id] = event
@@ -103,6 +108,25 @@ class ALimitThatRanOutLimitsNothing(Invariant):
             late_s = event.valid_for_s + WITHIN_S
             loop = asyncio.get_running_loop()
             loop.call_later(late_s, self._verify, self.world.process, event)
+
+    def _delayed(self, connector_id: int, delay: RandomDelay) -> None:
+        process = self.world.process
+        assert process is not None
+        left_s = delay.until_s - process.clock.now().monotonic_s
+        if left_s > self.world.scenario.random_delay_max_s:
+            self.broken(f"connector {connector_id} waits for {left_s:g} s")
+        loop = asyncio.get_running_loop()
+        loop.call_later(left_s + WITHIN_S, self._verify_delay, process, connector_id, delay)
+
+    def _verify_delay(self, process: AgentProcess, connector_id: int, delay: RandomDelay) -> None:
+        state = self.world.state()
+        if process is not self.world.process or state is None:
+            return
+        if self.now_s() < process.hangs_until_s + WITHIN_S:
+            return
+        self.look()
+        if delay_of(state.connector(connector_id)) == delay:
+            self.broken(f"connector {connector_id} still waits for {delay}")
 
     def _verify(self, process: AgentProcess | None, event: ExternalLimitSet) -> None:
         state = self.world.state()
@@ -117,5 +141,5 @@ class ALimitThatRanOutLimitsNothing(Invariant):
                 self.broken(f"{limit} stands after {event.valid_for_s:g} s")
         if not state.external_limits:
             for connector in state.connectors:
-                if connector.allowed_a is not None:
+                if connector.allowed_a is not None and delay_of(connector) is None:
                     self.broken(f"connector {connector.connector_id} is still limited")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.core.commands import Command
+from agent.core.connector_phases import RandomDelay
 from agent.core.events import Event, LimitRequested
 from agent.core.state import ChargePoint, Charging, Connector, Stopping
 from tests.simulation.agent_process import AgentProcess
@@ -123,6 +124,11 @@ def _reason_in_state(connector: Connector) -> str | None:
     return None
 
 
+def delay_of(connector: Connector) -> RandomDelay | None:
+    """The random delay that it waits for."""
+    return connector.phase.delay if isinstance(connector.phase, Charging) else None
+
+
 class OpenWhenTheAgentHangs(Invariant):
     """Nobody renews the lease: the contactor opens by itself."""
 
@@ -192,6 +198,10 @@ class NeverMoreThanMayFlow(Invariant):
         if offered_a == 0:
             return
         self.look()
+        state, process = self.world.state(), self.world.process
+        delay = None if state is None else delay_of(state.connector(connector_id))
+        if process and delay and process.clock.now().monotonic_s < delay.until_s:
+            self.broken(f"connector {connector_id} offers {offered_a:g} A, and waits for {delay}")
         board_a = self.world.settings.charge_point.max_current_a
         most_a = board_a if limit_a is None else min(board_a, limit_a)
         if not _AT_LEAST_A <= offered_a <= most_a:

@@ -369,6 +369,28 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
+        "the random delay of a start is not felt",
+        (NeverMoreThanMayFlow,),
+        (
+            Edit(
+                "agent/core/random_delay.py",
+                "    return profile_a if delay is None else delay.current_a\n",
+                "    return profile_a\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a random delay does not end",
+        (ALimitThatRanOutLimitsNothing,),
+        (
+            Edit(
+                "agent/core/random_delay.py",
+                "        is_over = turn.now.monotonic_s >= delay.until_s\n",
+                "        is_over = False\n",
+            ),
+        ),
+    ),
+    Mutant(
         "a limit of all connectors together is not added to the supply",
         (ExternalLimitsHold,),
         (
