@@ -33,6 +33,7 @@ from tests.bench import (
     bench_start,
     bench_store,
     bench_tap,
+    bench_tls,
 )
 
 Rows = list[tuple[str, str]]
@@ -57,6 +58,7 @@ def main() -> None:
         "load": partial(bench_load.run, seconds=options.load_s),
         "list": bench_local_list.run,
         "profiles": bench_profiles.run,
+        "tls": bench_tls.run,
         "api": bench_api.run,
         "page": bench_page.run,
         "bus": bench_bus.run,

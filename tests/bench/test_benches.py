@@ -15,6 +15,7 @@ from tests.bench import (
     bench_profiles,
     bench_sessions,
     bench_tap,
+    bench_tls,
 )
 
 LIMIT_S = 120
@@ -66,6 +67,12 @@ def test_the_page_is_loaded_watched_and_weighed():
 
 def test_the_schedule_of_a_day_with_twenty_profiles_is_timed():
     figures = dict(bench_profiles.run(rounds=10))
+    assert len(figures) == 4
+    assert all(float(figure.split()[0]) > 0 for figure in figures.values())
+
+
+def test_security_profile_3_is_set_against_profile_2():
+    figures = dict(bench_tls.run(rounds=5))
     assert len(figures) == 4
     assert all(float(figure.split()[0]) > 0 for figure in figures.values())
 

@@ -462,7 +462,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an authority may hide another one of its name",
-        (FindsItsCentralSystem,),
+        (FindsItsCentralSystem, ComesToRest),
         (
             Edit(
                 "agent/core/certificates.py",
@@ -473,7 +473,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a root certificate that was accepted is not stored",
-        (FindsItsCentralSystem,),
+        (FindsItsCentralSystem, ComesToRest),
         (
             Edit(
                 "agent/core/certificate_requests.py",
@@ -484,7 +484,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the root certificate in use is deleted",
-        (FindsItsCentralSystem,),
+        (FindsItsCentralSystem, ComesToRest),
         (
             Edit(
                 "agent/core/certificate_requests.py",
@@ -495,7 +495,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the file is no longer trusted once a root is installed",
-        (FindsItsCentralSystem,),
+        (FindsItsCentralSystem, ComesToRest),
         (
             Edit(
                 "agent/core/certificates.py",
