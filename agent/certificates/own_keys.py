@@ -48,12 +48,13 @@ def make_request(
 
 
 def keep_chain(folder: Path, certificate: OwnCertificate) -> tuple[str, str]:
-    """Write the file of a certificate with those above it; the names of this file and of its key's.
+    """The file of a certificate with those above it, and its key's: their names.
 
-    Raises OwnCertificateError.
+    It is written if it is not there yet. Raises OwnCertificateError.
     """
-    path = folder / f"{certificate.fingerprint}.pem"
-    _keep(path, certificate.pem.encode())
+    path, content = folder / f"{certificate.fingerprint}.pem", certificate.pem.encode()
+    if not _holds(path, content):
+        _keep(path, content)
     return str(path), str(folder / f"{certificate.key}.key")
 
 
@@ -79,6 +80,13 @@ def _checked(what: str, name: str) -> str:
             f"{what} in a certificate has 1 to {_NAME_BYTES_MAX} bytes; {length} are given"
         )
     return name
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _keep(path: Path, content: bytes) -> None:

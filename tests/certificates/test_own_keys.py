@@ -137,6 +137,18 @@ def test_no_private_key_is_in_what_is_handed_on(kept, caplog):
     assert "PRIVATE" not in f"{kept.request} {certificate} {caplog.text}"
 
 
+def test_a_certificate_is_written_once_and_again_where_it_is_gone_or_damaged(folder, monkeypatch):
+    certificate = signed(folder, a_request(folder))
+    file = Path(keep_chain(folder, certificate)[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: pytest.fail("it is written again"))
+        assert keep_chain(folder, certificate)[0] == str(file)
+    for damage in (file.unlink, lambda: file.write_text("")):
+        damage()
+        keep_chain(folder, certificate)
+        assert file.read_text() == certificate.pem
+
+
 def test_files_of_no_row_are_removed_half_written_ones_too(folder):
     one, other = a_request(folder), a_request(folder)
     certificate = signed(folder, one)
