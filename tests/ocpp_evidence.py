@@ -50,6 +50,7 @@ SignedFirmwareStatusNotification Installed maintenance/test_signed_firmware.py::
 SignedFirmwareStatusNotification Installing maintenance/test_signed_firmware.py::test_a_signed_update_from
 SignedFirmwareStatusNotification InvalidSignature maintenance/test_signed_firmware.py::test_a_wrong_signature
 SignedFirmwareStatusNotification SignatureVerified maintenance/test_signed_firmware.py::test_a_signed_update_from
+SignCertificate - app/test_application_own_certificates.py::test_from_profile_2
 StartTransaction - certification/test_sessions.py::test_case_010
 StatusNotification Available certification/test_boot_and_configuration.py::test_case_001
 StatusNotification Charging certification/test_sessions.py::test_case_008
@@ -76,6 +77,8 @@ StopTransaction UnlockCommand certification/test_unlock_and_trigger.py::test_cas
 FROM_CENTRAL_SYSTEM = """
 CancelReservation Accepted certification/test_reservation.py::test_case_051
 CancelReservation Rejected certification/test_reservation.py::test_case_051
+CertificateSigned Accepted app/test_application_own_certificates.py::test_from_profile_2
+CertificateSigned Rejected app/test_application_own_certificates.py::test_what_is_not
 ChangeAvailability Accepted core/test_availability.py::test_a_free_connector
 ChangeAvailability Rejected core/test_availability.py::test_a_connector_that_is_not_there
 ChangeAvailability Scheduled certification/test_field_corners.py::test_a_change_of_availability
@@ -142,18 +145,11 @@ UnlockConnector Unlocked certification/test_unlock_and_trigger.py::test_case_017
 UpdateFirmware - certification/test_firmware.py::test_case_044_1
 """
 
-# Messages of the security white paper that this agent does not have.
-WHITE_PAPER = """
-CertificateSigned SignCertificate
-"""
-
 # Keys of the library that this agent does not have, and why.
 KEYS_NOT_HERE = {
     "BlinkRepeat": "optional; it has no lights of its own",
     "LightIntensity": "optional; it has no lights of its own",
     "SupportedFeatureProfilesMaxLength": "need not exist (errata 3.81)",
-    "CertificateSignedMaxChainSize": "white paper: the box asks for no certificate of its own",
-    "CpoName": "white paper: the box asks for no certificate of its own",
     "CertSigningWaitMinimum": "of the application note on ISO 15118",
     "CertSigningRepeatTimes": "of the application note on ISO 15118",
 }
@@ -203,6 +199,7 @@ TypeConstraintViolation strict/test_malformed.py::test_what_is_wrong
 # The test that shows what a key does; of a key that is not here, the first test that names it.
 KEYS = """
 AdditionalRootCertificateCheck core/test_certificate_requests.py::test_the_present_root_must
+CertificateSignedMaxChainSize app/test_application_own_certificates.py::test_what_is_not
 CertificateStoreMaxLength core/test_certificate_requests.py::test_a_full_store
 Agent.CentralSystemUrl core/test_connection_profile.py::test_a_new_address
 AllowOfflineTxForUnknownId core/test_authorization_rules.py::test_each_switch
@@ -215,6 +212,7 @@ ClockAlignedDataInterval certification/test_meter_values.py::test_case_071
 ConnectionTimeOut certification/test_sessions.py::test_case_004_2
 ConnectorPhaseRotation core/test_every_key.py::test_a_good_value_is_kept
 ConnectorSwitch3to1PhaseSupported core/test_every_key.py::test_a_key_has_its_default
+CpoName app/test_application_own_certificates.py::test_without_the_operators
 DisableSecurityEventNotifications app/test_application_security.py::test_the_key_switches
 GetConfigurationMaxKeys certification/test_field_corners.py::test_limits_that_the_file_lowers
 HeartbeatInterval certification/test_boot_and_configuration.py::test_case_001

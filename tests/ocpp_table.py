@@ -26,8 +26,8 @@ INTRODUCTION = """\
 Profiles: Core, FirmwareManagement ([firmware.md](firmware.md)), LocalAuthListManagement
 ([local-list.md](local-list.md)), Reservation, SmartCharging
 ([smart-charging.md](smart-charging.md)) and RemoteTrigger. Security profiles 0 (none), 1
-(password), 2 (password and TLS) and, by the file, 3 (certificate); password, profile and address
-can be changed over OCPP, on trial ([connection.md](connection.md)). Root certificates over OCPP:
+(password), 2 (password and TLS) and 3 (certificate of the box and TLS); password, profile and
+address can be changed over OCPP, on trial ([connection.md](connection.md)). Certificates over OCPP:
 [security.md](security.md).
 
 ## At a glance
@@ -36,13 +36,14 @@ can be changed over OCPP, on trial ([connection.md](connection.md)). Root certif
 |---|---|
 | sent | BootNotification, Authorize, StartTransaction, MeterValues, StopTransaction, \
 StatusNotification, Heartbeat, DiagnosticsStatusNotification, FirmwareStatusNotification, \
-SignedFirmwareStatusNotification, LogStatusNotification, SecurityEventNotification |
+SignedFirmwareStatusNotification, LogStatusNotification, SecurityEventNotification, \
+SignCertificate |
 | answered | ChangeAvailability, TriggerMessage, ExtendedTriggerMessage, \
 RemoteStartTransaction, RemoteStopTransaction, UnlockConnector, \
 Reset, ChangeConfiguration, GetConfiguration, ClearCache, SendLocalList, \
 GetLocalListVersion, ReserveNow, CancelReservation, SetChargingProfile, ClearChargingProfile, \
 GetCompositeSchedule, GetDiagnostics, GetLog, UpdateFirmware, SignedUpdateFirmware, \
-InstallCertificate, GetInstalledCertificateIds, DeleteCertificate, \
+InstallCertificate, GetInstalledCertificateIds, DeleteCertificate, CertificateSigned, \
 DataTransfer (always `UnknownVendorId`) |
 | answered with `NotSupported` | nothing of OCPP 1.6 |
 
@@ -184,7 +185,7 @@ def page() -> str:
             ),
             "",
             "An unknown message is answered with the CALLERROR `NotImplemented`. Those of the",
-            f"security white paper are not supported: {', '.join(evidence.WHITE_PAPER.split())}.",
+            "security white paper are all known.",
             "",
             "## Error codes",
             "",

@@ -73,6 +73,7 @@ ANSWERS_OF_OTHER_KINDS = {
     "agent.core.connection_profile_change:change_requested",
     "agent.core.contactors:mended",
     "agent.core.firmware_update:_asked",
+    "agent.core.own_certificate_requests:_answer",
     "agent.core.from_central_system:_cache_clear_requested",
     "agent.core.from_central_system:_configuration_change_requested",
     "agent.core.from_process:_reset_requested",

@@ -46,6 +46,7 @@ QUOTING = ("`status` says", "the journal says", "the line says", "what you see",
 # Every action that a central system may call (OCPP 1.6, chapters 5 and 4.3).
 CENTRAL_SYSTEM_ACTIONS = {
     "CancelReservation",
+    "CertificateSigned",
     "ChangeAvailability",
     "ChangeConfiguration",
     "ClearCache",

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from agent.api.service import ControlService
 from agent.core import connector as connectors
 from agent.core import faults
+from agent.core.certificate_ends import watched
 from agent.core.values import Status
 from agent.ocpp16.requests import package_version
 from agent.platform.errors import StoreError
@@ -69,8 +70,9 @@ class _Snapshot(Collector):
             queue = self._queue
             counts = {("queued",): queue.queued_count, ("parked",): queue.parked_count}
             yield _gauges("outbox_messages", "Messages that wait", ["state"], counts)
-        watched = [certificate for _, certificate in state.certificates.watched()]
-        ends = {(found.fingerprint[:16],): found.not_after.timestamp() for found in watched}
+        ends = {
+            (found.fingerprint[:16],): found.not_after.timestamp() for _, found in watched(state)
+        }
         yield _gauges("certificate_ends_seconds", "When it ends (Unix time)", ["fingerprint"], ends)
         now = state.local_list
         yield _gauge("local_list_entries", "Entries of the local list", now.entries)

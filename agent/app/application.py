@@ -19,6 +19,7 @@ from agent.app.environment import Environment
 from agent.app.initial_state import agree_on_boot, initial_state, resume_registers
 from agent.app.interfaces import make_broker_clients, open_control_socket, serve_api
 from agent.app.maintenance import Maintenance
+from agent.app.own_certificates import OwnFilesOfBox, folder_of
 from agent.config.settings import Settings
 from agent.control import event_log
 from agent.control.actions import ControlActions
@@ -76,6 +77,7 @@ LINK_COMMANDS: tuple[type[Command], ...] = (
     co.NotifyStatus,
     co.DeliverNext,
     co.ApplyConfiguration,
+    co.SendCertificateRequest,
 )
 
 
@@ -309,6 +311,7 @@ class Application:
             roots=lambda: trusted_roots(
                 runtime.state.certificates, runtime.state.rules.only_installed_roots
             ),
+            own=OwnFilesOfBox(folder_of(self.settings), state, self._clock, threads.check),
         )
         return Services(
             settings=self.settings,
@@ -334,7 +337,7 @@ class Application:
         return {
             **core_handlers(runtime, lambda: runtime.state.configuration),
             **local_auth_handlers(services.lists, state, check),
-            **remote_trigger_handlers(services.link, messages, state),
+            **remote_trigger_handlers(services.link, messages, state, runtime),
             **smart_charging_handlers(runtime, state, now, check),
             **reservation_handlers(runtime, state),
             **certificate_handlers(runtime, state, check, self.settings.central_system.ca_file),

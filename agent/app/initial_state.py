@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.app.own_certificates import folder_of, tidied
 from agent.certificates.inspection import first_certificate
 from agent.config.settings import Settings
 from agent.core.certificates import Certificate, Certificates
@@ -12,6 +13,7 @@ from agent.core.connection_profile_change import shown
 from agent.core.faults import Fault
 from agent.core.firmware_values import Firmware
 from agent.core.ports import Clock
+from agent.core.replace import replace
 from agent.core.security_event_values import SecurityEvents
 from agent.core.state import GRID_LIMIT_W, ChargePoint, Connector, Outbox, Rules, Traits
 from agent.core.values import Boot, ListOwner, QueuedMessage
@@ -61,7 +63,11 @@ def initial_state(
         firmware=_firmware(settings, durable),
         approaches=approaches,
         security=SecurityEvents(queued=1),  # an earlier process may have left some
-        certificates=Certificates(durable.certificates, own=_own_certificate(settings)),
+        certificates=Certificates(durable.certificates),
+        own_certificates=replace(
+            tidied(durable.own_certificates, folder_of(settings)),
+            file=_certificate_of_file(settings),
+        ),
         next_transaction_ref=durable.next_transaction_ref,
         boot=boot,
         owes_correction=boot is not None,  # an earlier process may have left some
@@ -107,6 +113,7 @@ def _rules(settings: Settings, list_owner: ListOwner, random_seed: int) -> Rules
         stop_by_second_tap=authorization.stop_by_second_tap,
         remote_start_takes_first=authorization.remote_start_without_connector == "first",
         resume_after_power_loss=authorization.resume_after_power_loss,
+        common_name=settings.charge_point.serial_number or settings.charge_point.identity,
         only_installed_roots=settings.central_system.only_installed_roots,
         list_owner=list_owner,
     )
@@ -121,11 +128,10 @@ def _grid_limit(settings: Settings) -> tuple[float, RateUnit]:
     return contact.power_w, RateUnit.WATT
 
 
-def _own_certificate(settings: Settings) -> Certificate | None:
-    """What this box shows the central system; only its end is watched here."""
-    central_system = settings.central_system
-    is_shown = central_system.security_profile == 3
-    return first_certificate(central_system.certificate_file) if is_shown else None
+def _certificate_of_file(settings: Settings) -> Certificate | None:
+    """The one that the installer has named; None where there is none, or it cannot be read."""
+    file = settings.central_system.certificate_file
+    return first_certificate(file) if file else None
 
 
 def _firmware(settings: Settings, durable: Durable) -> Firmware:

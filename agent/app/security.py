@@ -1,4 +1,4 @@
-"""Security events: brought to the central system, and what of them is seen outside the core."""
+"""Security events, brought to the central system and seen here; and the keys of this box."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from agent.app.environment import Environment
+from agent.app.own_certificates import KeyMaker
 from agent.control.services import Services
-from agent.core.commands import Command
+from agent.core.commands import Command, MakeCertificateRequest
 from agent.core.security_event_values import StorageMeasured, TellSecurityEvent
 from agent.ocpp16.security_notifications import SecurityNotifications
 
@@ -28,14 +29,17 @@ class Security:
             partial(threads.read, store.queued_security_event),
             services.runtime.post,
         )
+        self._keys = KeyMaker(services.settings, services.runtime.post, threads.support)
         self.performers: Mapping[type[Command], Callable[[Any], None]] = {
-            TellSecurityEvent: self._notifications.perform
+            TellSecurityEvent: self._notifications.perform,
+            MakeCertificateRequest: self._keys.perform,
         }
 
     async def run(self) -> None:
-        """Send what is ordered, and look at the disk, for ever."""
+        """Send and make what is ordered, and look at the disk, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._notifications.run())
+            tasks.create_task(self._keys.run())
             tasks.create_task(self._watch_disk())
 
     async def _watch_disk(self) -> None:

@@ -69,6 +69,11 @@ class CentralSystemSettings:
         "", "PEM file with the certificate of this box, and those that lead to its authority"
     )
     certificate_key_file: str = setting("", "PEM file with its private key, without a passphrase")
+    certificate_key_kind: str = setting(
+        "ec-p256",
+        "the key pair that this box makes for a certificate of the central system's authority",
+        choices=("ec-p256", "rsa-3072"),
+    )
     ca_file: str = setting("", "PEM file with the certificates to trust for wss://")
     only_installed_roots: bool = setting(
         False,

@@ -28,6 +28,7 @@ from agent.core.events import Event
 from agent.core.faults import Fault
 from agent.core.id_tag import mask
 from agent.core.limit_sources import EXTERNAL_WORDS
+from agent.core.own_certificates import KeptCertificate, OwnCertificates
 from agent.core.state import ChargePoint, Charging, Connector, Purpose
 from agent.core.values import (
     ConnectorMeasured,
@@ -125,6 +126,8 @@ def _about_state(before: ChargePoint, after: ChargePoint) -> Iterator[str]:
     yield from _about_link(before, after)
     if after.approaches is not before.approaches:
         yield from _about_approaches(before.approaches, after.approaches)
+    if after.own_certificates is not before.own_certificates:
+        yield from _about_own_certificates(before.own_certificates, after.own_certificates)
     yield from _about_faults("", before.faults, after.faults)
     if after.reservations is not before.reservations:
         yield from _about_reservations(before, after)
@@ -178,6 +181,31 @@ def _about_approaches(old: ConnectionProfiles, new: ConnectionProfiles) -> Itera
         yield WarningLine(
             f"the previous connection stays in use; not working yet: {_way(old.settled, new.trial)}"
         )
+
+
+def _about_own_certificates(old: OwnCertificates, new: OwnCertificates) -> Iterator[str]:
+    for one in new.kept:
+        if one.certificate not in [known.certificate for known in old.kept]:
+            yield f"a certificate of this box is kept: {_named(one)}"
+        elif one.worked_at is not None and one not in old.kept:
+            yield f"the central system has accepted the certificate {_named(one)}"
+    for one in old.kept:
+        if one.certificate not in [known.certificate for known in new.kept]:
+            yield f"a certificate of this box is forgotten: {_named(one)}"
+    request = new.request
+    if request is None or request == old.request:
+        return
+    if request.problem:
+        yield WarningLine(f"no certificate of this box yet: {request.problem}")
+    elif request.key:
+        yield "a certificate of this box is asked for (SignCertificate)"
+
+
+def _named(one: KeptCertificate) -> str:
+    certificate = one.certificate
+    return (
+        f"{certificate.subject}, {certificate.not_before.date()} to {certificate.not_after.date()}"
+    )
 
 
 def _way(before: ConnectionProfile, approach: ConnectionProfile) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.core import connector as connectors
 from agent.core import faults
-from agent.core.certificates import ending
+from agent.core.certificate_ends import ending, watched
 from agent.core.connector_situation import situation
 from agent.core.external_limits import ExternalSource
 from agent.core.firmware_values import VERIFIED, Firmware, FirmwareStep
@@ -66,7 +66,7 @@ def charge_point_snapshot(
 
 
 def _certificates(state: ChargePoint, now: Instant) -> list[dict[str, Any]]:
-    near_end = {certificate for _, certificate in ending(state.certificates, now)}
+    near_end = {certificate for _, certificate in ending(state, now)}
     return [
         {
             "what": what,
@@ -74,7 +74,7 @@ def _certificates(state: ChargePoint, now: Instant) -> list[dict[str, Any]]:
             "ends_at": certificate.not_after.isoformat(timespec="seconds"),
             "ends_soon": certificate in near_end,
         }
-        for what, certificate in state.certificates.watched()
+        for what, certificate in watched(state)
     ]
 
 

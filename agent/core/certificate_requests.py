@@ -6,6 +6,7 @@ OCPP 1.6 security white paper, M04 and M05. The values and rules stand in
 
 from __future__ import annotations
 
+from agent.core.certificate_ends import ending
 from agent.core.certificates import (
     Certificate,
     InspectedRoot,
@@ -13,7 +14,6 @@ from agent.core.certificates import (
     RemoveRoot,
     RootUse,
     SaveRoot,
-    ending,
     unfit,
 )
 from agent.core.commands import Reply
@@ -74,7 +74,7 @@ def connected(turn: Turn, chain: tuple[Certificate, ...]) -> None:
 
 def update(turn: Turn) -> None:
     """Let the box say when a certificate comes near its end."""
-    is_ending = bool(ending(turn.state.certificates, turn.now))
+    is_ending = bool(ending(turn.state, turn.now))
     faults = turn.state.faults - {Fault.CERTIFICATE}
     if is_ending:
         faults |= {Fault.CERTIFICATE}

@@ -1,4 +1,4 @@
-"""Root certificates that the central system installs: which are taken, which count, when they end.
+"""Root certificates that the central system installs: which are taken, and which count.
 
 OCPP 1.6 security white paper, M03 to M05. What stands in the configuration file is the installer's:
 nobody lists or deletes it over OCPP.
@@ -6,7 +6,6 @@ nobody lists or deletes it over OCPP.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -97,7 +96,6 @@ class Certificates:
 
     installed: tuple[InstalledRoot, ...] = ()
     chain: tuple[Certificate, ...] = ()  # the server's own first; of this process only
-    own: Certificate | None = None  # of this box, for security profile 3
 
     def of(self, use: RootUse) -> tuple[InstalledRoot, ...]:
         """Those of one use."""
@@ -108,20 +106,6 @@ class Certificates:
         """The installed one that the last connection was verified by: the nearest to the server."""
         roots = {root.certificate.fingerprint: root for root in self.of(RootUse.CENTRAL_SYSTEM)}
         return next((roots[c.fingerprint] for c in self.chain if c.fingerprint in roots), None)
-
-    def watched(self) -> Iterator[tuple[str, Certificate]]:
-        """Every certificate whose end matters, once, and what it is in words."""
-        seen = set()
-        for number, certificate in enumerate(self.chain):
-            seen.add(certificate.fingerprint)
-            what = "authority of the central system" if number else "the central system's own"
-            yield what, certificate
-        if self.own is not None:
-            yield "this box's own", self.own
-        for root in self.installed:
-            if root.certificate.fingerprint not in seen:
-                seen.add(root.certificate.fingerprint)
-                yield f"installed {root.use.value}", root.certificate
 
 
 NO_CERTIFICATES = Certificates()
@@ -147,21 +131,6 @@ def trusted_roots(known: Certificates, only_installed: bool) -> tuple[TrustedRoo
     alone = [TrustedRoots()] if with_file else []
     alone += [TrustedRoots(root.certificate.pem, with_file=False) for root in roots]
     return (together, *alone) if len(alone) > 1 else (together,)
-
-
-def ending(known: Certificates, now: Instant) -> tuple[tuple[str, Certificate], ...]:
-    """Those that end soon, or have ended. Only a trusted clock says so."""
-    if not now.is_trusted:
-        return ()
-    return tuple(found for found in known.watched() if now.utc >= found[1].warned_of_from)
-
-
-def next_warning_s(known: Certificates, now: Instant) -> float | None:
-    """Monotonic time at which the next one comes near its end; None: none is known."""
-    if not now.is_trusted:
-        return None
-    ahead = [c.warned_of_from for _, c in known.watched() if c.warned_of_from > now.utc]
-    return now.monotonic_s + (min(ahead) - now.utc).total_seconds() if ahead else None
 
 
 def unfit(found: InspectedRoot, now: Instant) -> str:

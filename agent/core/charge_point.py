@@ -20,6 +20,7 @@ from agent.core import (
     from_operator,
     from_process,
     local_list,
+    own_certificate_requests,
     remote_start,
     reservation_requests,
     security_events,
@@ -44,6 +45,7 @@ _ROUTES = {
     **firmware_update.ROUTES,
     **charging_profiles_applied.ROUTES,
     **charging_profiles_installed.ROUTES,
+    **own_certificate_requests.ROUTES,
     **security_events.ROUTES,
 }
 # About a tag: they come looked up, and in no other form.

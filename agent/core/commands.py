@@ -44,6 +44,8 @@ from agent.core.commands_rows import SetTransactionId as SetTransactionId
 from agent.core.contract import Contract
 from agent.core.firmware_values import FirmwareOrder
 from agent.core.key_enum import KeyEnum
+from agent.core.own_certificates import MakeCertificateRequest as MakeCertificateRequest
+from agent.core.own_certificates import SendCertificateRequest as SendCertificateRequest
 from agent.core.security_event_values import TellSecurityEvent
 from agent.core.tag_sources import Source
 from agent.core.values import (
@@ -120,6 +122,8 @@ AfterCommit = (
     | ApplyConfiguration
     | Restart
     | FirmwareOrder
+    | MakeCertificateRequest
+    | SendCertificateRequest
     | TellSecurityEvent
 )
 

@@ -9,6 +9,7 @@ from agent.core.certificates import RemoveRoot, SaveRoot
 from agent.core.charging_profiles import InstalledProfile, RateUnit
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
+from agent.core.own_certificates import SaveOwnCertificates
 from agent.core.security_event_values import RecordSecurityEvent, SecurityRow
 from agent.core.values import (
     Boot,
@@ -302,6 +303,7 @@ Row = (
     | SaveConnectionProfiles
     | SaveRoot
     | RemoveRoot
+    | SaveOwnCertificates
     | SecurityRow
 )
 

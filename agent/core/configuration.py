@@ -11,25 +11,22 @@ from dataclasses import dataclass
 from agent.core.certificates import INSTALLED_MAX
 from agent.core.connection_profile import APPROACH_KEYS, PASSWORD, PROFILE, PROFILE_MAX, URL
 from agent.core.key_enum import KeyEnum
+from agent.core.key_values import (
+    CONNECTORS_MAX,
+    MEASURANDS_MAX,
+    boolean,
+    file_protocols,
+    integer,
+    measurands,
+    rotation,
+    some_of,
+    subject_name,
+)
 from agent.core.replace import replace
 
-MEASURANDS = (
-    "Energy.Active.Import.Register",
-    "Power.Active.Import",
-    "Current.Import",
-    "Voltage",
-    "Frequency",
-    "Power.Factor",
-    "Current.Offered",
-    "Power.Offered",
-)
-PHASED_MEASURANDS = ("Power.Active.Import", "Current.Import", "Voltage")
-MEASURANDS_MAX = 10
 STOP_SAMPLES = 60  # in one StopTransaction.req, unless the file says otherwise
 STOP_SAMPLES_MAX = 1000
-CONNECTORS_MAX = 16
-ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
-_ROTATIONS_OF_ALL = ("notapplicable", "unknown")
+CHAIN_MAX = 10_000  # characters of CertificateSigned.req; its schema takes no more
 RATE_UNITS = ("Current", "Power")  # errata 3.88
 CORE, LIST, RESERVATION, SMART = "Core", "LocalAuthListManagement", "Reservation", "SmartCharging"
 FEATURE_PROFILES = (CORE, "FirmwareManagement", LIST, RESERVATION, SMART, "RemoteTrigger")  # 3.2
@@ -64,90 +61,11 @@ class Key:
     @property
     def is_boolean(self) -> bool:
         """True of a key that is either ``true`` or ``false``."""
-        return self.normalize is _boolean
-
-
-def _boolean(value: str) -> str:
-    text = value.strip().lower()
-    if text not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return text
-
-
-def _integer(low: int, high: int) -> Callable[[str], str]:
-    def normalize(value: str) -> str:
-        text = value.strip()
-        if not (text.isascii() and text.isdigit()) or len(text) > 10:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        number = int(text)
-        if not low <= number <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return str(number)
-
-    return normalize
-
-
-def _measurands(value: str) -> str:
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    if len(names) > MEASURANDS_MAX:
-        raise ValueError(f"must name at most {MEASURANDS_MAX} measurands")
-    return ",".join(_measurand(name) for name in names)
-
-
-def _measurand(name: str) -> str:
-    base, _, phase = name.rpartition(".")
-    if name in MEASURANDS or (base in PHASED_MEASURANDS and phase in ("L1", "L2", "L3")):
-        return name
-    raise ValueError(f"{name} is not one of {', '.join(MEASURANDS)}")
-
-
-def _some_of(*known: str, always: str = "") -> Callable[[str], str]:
-    """A list of these words, each once, ``always`` among them if it is given."""
-
-    def normalize(value: str) -> str:
-        names = [name.strip() for name in value.split(",") if name.strip()]
-        unknown = [name for name in names if name not in known]
-        if unknown or not names:
-            name = unknown[0] if unknown else "nothing"
-            raise ValueError(f"{name} is not one of {', '.join(known)}")
-        if always and always not in names:
-            raise ValueError(f"must have {always} in it")
-        return ",".join(dict.fromkeys(names))
-
-    return normalize
-
-
-def _rotation(value: str) -> str:
-    """``0.RST,1.RTS`` (section 9.1.8); one word of those without order stands for all."""
-    spelled = {word.lower(): word for word in ROTATIONS}
-    if value.strip().lower() in _ROTATIONS_OF_ALL:
-        return spelled[value.strip().lower()]
-    kept: dict[int, str] = {}
-    for part in (part.strip() for part in value.split(",") if part.strip()):
-        number, _, word = part.partition(".")
-        rotation = spelled.get(word.strip().lower())
-        is_number = number.isascii() and number.isdigit() and len(number) <= 2
-        if not is_number or rotation is None or int(number) > CONNECTORS_MAX:
-            words = ", ".join(ROTATIONS)
-            raise ValueError(f"must be a list like 0.RST,1.RST; each is one of {words}")
-        if int(number) in kept:
-            raise ValueError(f"must name connector {int(number)} once")
-        kept[int(number)] = rotation
-    if not kept:
-        raise ValueError("must not be empty")
-    return ",".join(f"{number}.{kept[number]}" for number in sorted(kept))
-
-
-def _file_protocols(value: str) -> str:
-    names = [name.strip().upper() for name in value.split(",") if name.strip()]
-    known = ("FTP", "FTPS", "HTTP", "HTTPS")
-    if not set(names) <= set(known):
-        raise ValueError(f"must be a list of {', '.join(known)}")
-    return ",".join(sorted(set(names)))
+        return self.normalize is boolean
 
 
 def _length(name: str) -> Key:
-    return Key(name, str(MEASURANDS_MAX), _integer(1, MEASURANDS_MAX), True)
+    return Key(name, str(MEASURANDS_MAX), integer(1, MEASURANDS_MAX), True)
 
 
 _DAY_S = 86_400
@@ -158,68 +76,70 @@ KEYS: tuple[Key, ...] = (
     # These three change the connection: they are checked in agent.core.connection_profile, and
     # start from central_system.
     Key(URL, "", str),
-    Key("AdditionalRootCertificateCheck", "false", _boolean, readonly=True),
-    Key("AllowOfflineTxForUnknownId", "false", _boolean),
-    Key("AuthorizationCacheEnabled", "true", _boolean),
+    Key("AdditionalRootCertificateCheck", "false", boolean, readonly=True),
+    Key("AllowOfflineTxForUnknownId", "false", boolean),
+    Key("AuthorizationCacheEnabled", "true", boolean),
     Key(PASSWORD, "", str),
-    Key("AuthorizeRemoteTxRequests", "false", _boolean),
-    Key("CentralContractValidationAllowed", "false", _boolean),
-    Key("CertificateStoreMaxLength", str(INSTALLED_MAX), _integer(1, INSTALLED_MAX), readonly=True),
-    Key("ChargeProfileMaxStackLevel", "20", _integer(0, 100), readonly=True, profile=SMART),
+    Key("AuthorizeRemoteTxRequests", "false", boolean),
+    Key("CentralContractValidationAllowed", "false", boolean),
+    Key("CertificateStoreMaxLength", str(INSTALLED_MAX), integer(1, INSTALLED_MAX), readonly=True),
+    Key("CertificateSignedMaxChainSize", str(CHAIN_MAX), integer(1, CHAIN_MAX), readonly=True),
+    Key("ChargeProfileMaxStackLevel", "20", integer(0, 100), readonly=True, profile=SMART),
     Key(
         "ChargingScheduleAllowedChargingRateUnit",
         ",".join(RATE_UNITS),
-        _some_of(*RATE_UNITS),
+        some_of(*RATE_UNITS),
         readonly=True,
         profile=SMART,
     ),
-    Key("ChargingScheduleMaxPeriods", "100", _integer(1, 1000), readonly=True, profile=SMART),
-    Key("ClockAlignedDataInterval", "0", _integer(0, _DAY_S)),
-    Key("ConnectionTimeOut", "60", _integer(0, _DAY_S)),
-    Key("ConnectorPhaseRotation", "NotApplicable", _rotation),
-    Key("ConnectorPhaseRotationMaxLength", "2", _integer(1, CONNECTORS_MAX + 1), readonly=True),
-    Key("ConnectorSwitch3to1PhaseSupported", "false", _boolean, readonly=True, profile=SMART),
-    Key("ContractValidationOffline", "false", _boolean),
-    Key("DisableSecurityEventNotifications", "false", _boolean),
-    Key("GetConfigurationMaxKeys", "100", _integer(1, 1000), readonly=True),
-    Key("HeartbeatInterval", "300", _integer(0, 7 * _DAY_S)),
-    Key("ISO15118PnCEnabled", "false", _boolean),
-    Key("LocalAuthListEnabled", "true", _boolean, profile=LIST),
-    Key("LocalAuthListMaxLength", str(LIST_ENTRIES_MAX), _integer(1, 1_000_000), True, LIST),
-    Key("LocalAuthorizeOffline", "true", _boolean),
-    Key("LocalPreAuthorize", "true", _boolean),
-    Key("MaxChargingProfilesInstalled", "40", _integer(1, 200), readonly=True, profile=SMART),
-    Key("MaxEnergyOnInvalidId", "0", _integer(0, 1_000_000)),
-    Key("MessageTimeout", "30", _integer(1, 600)),
-    Key("MeterValuesAlignedData", _REGISTER_AND_POWER, _measurands),
+    Key("ChargingScheduleMaxPeriods", "100", integer(1, 1000), readonly=True, profile=SMART),
+    Key("ClockAlignedDataInterval", "0", integer(0, _DAY_S)),
+    Key("ConnectionTimeOut", "60", integer(0, _DAY_S)),
+    Key("ConnectorPhaseRotation", "NotApplicable", rotation),
+    Key("ConnectorPhaseRotationMaxLength", "2", integer(1, CONNECTORS_MAX + 1), readonly=True),
+    Key("ConnectorSwitch3to1PhaseSupported", "false", boolean, readonly=True, profile=SMART),
+    Key("ContractValidationOffline", "false", boolean),
+    Key("CpoName", "", subject_name),
+    Key("DisableSecurityEventNotifications", "false", boolean),
+    Key("GetConfigurationMaxKeys", "100", integer(1, 1000), readonly=True),
+    Key("HeartbeatInterval", "300", integer(0, 7 * _DAY_S)),
+    Key("ISO15118PnCEnabled", "false", boolean),
+    Key("LocalAuthListEnabled", "true", boolean, profile=LIST),
+    Key("LocalAuthListMaxLength", str(LIST_ENTRIES_MAX), integer(1, 1_000_000), True, LIST),
+    Key("LocalAuthorizeOffline", "true", boolean),
+    Key("LocalPreAuthorize", "true", boolean),
+    Key("MaxChargingProfilesInstalled", "40", integer(1, 200), readonly=True, profile=SMART),
+    Key("MaxEnergyOnInvalidId", "0", integer(0, 1_000_000)),
+    Key("MessageTimeout", "30", integer(1, 600)),
+    Key("MeterValuesAlignedData", _REGISTER_AND_POWER, measurands),
     _length("MeterValuesAlignedDataMaxLength"),
-    Key("MeterValuesSampledData", _REGISTER_AND_POWER, _measurands),
+    Key("MeterValuesSampledData", _REGISTER_AND_POWER, measurands),
     _length("MeterValuesSampledDataMaxLength"),
-    Key("MeterValueSampleInterval", "60", _integer(0, _DAY_S)),
-    Key("MinimumStatusDuration", "0", _integer(0, 3600)),
-    Key("NumberOfConnectors", "1", _integer(1, CONNECTORS_MAX), readonly=True),
-    Key("ReserveConnectorZeroSupported", "true", _boolean, readonly=True, profile=RESERVATION),
-    Key("ResetRetries", "0", _integer(0, 10)),
-    Key(PROFILE, "0", _integer(0, PROFILE_MAX)),
-    Key("SendLocalListMaxLength", str(SEND_ENTRIES_MAX), _integer(1, SEND_ENTRIES_MAX), True, LIST),
-    Key("StopTransactionMaxMeterValues", str(STOP_SAMPLES), _integer(4, STOP_SAMPLES_MAX), True),
-    Key("StopTransactionOnEVSideDisconnect", "true", _boolean),
-    Key("StopTransactionOnInvalidId", "true", _boolean),
-    Key("StopTxnAlignedData", "", _measurands),
+    Key("MeterValueSampleInterval", "60", integer(0, _DAY_S)),
+    Key("MinimumStatusDuration", "0", integer(0, 3600)),
+    Key("NumberOfConnectors", "1", integer(1, CONNECTORS_MAX), readonly=True),
+    Key("ReserveConnectorZeroSupported", "true", boolean, readonly=True, profile=RESERVATION),
+    Key("ResetRetries", "0", integer(0, 10)),
+    Key(PROFILE, "0", integer(0, PROFILE_MAX)),
+    Key("SendLocalListMaxLength", str(SEND_ENTRIES_MAX), integer(1, SEND_ENTRIES_MAX), True, LIST),
+    Key("StopTransactionMaxMeterValues", str(STOP_SAMPLES), integer(4, STOP_SAMPLES_MAX), True),
+    Key("StopTransactionOnEVSideDisconnect", "true", boolean),
+    Key("StopTransactionOnInvalidId", "true", boolean),
+    Key("StopTxnAlignedData", "", measurands),
     _length("StopTxnAlignedDataMaxLength"),
-    Key("StopTxnSampledData", "", _measurands),
+    Key("StopTxnSampledData", "", measurands),
     _length("StopTxnSampledDataMaxLength"),
     Key(
         "SupportedFeatureProfiles",
         ",".join(FEATURE_PROFILES),
-        _some_of(*FEATURE_PROFILES, always="Core"),
+        some_of(*FEATURE_PROFILES, always="Core"),
         readonly=True,
     ),
-    Key("SupportedFileTransferProtocols", "FTP,FTPS,HTTP,HTTPS", _file_protocols, readonly=True),
-    Key("TransactionMessageAttempts", "3", _integer(0, 100)),
-    Key("TransactionMessageRetryInterval", "60", _integer(0, _DAY_S)),
-    Key(UNLOCKS, "true", _boolean),
-    Key("WebSocketPingInterval", "30", _integer(0, _DAY_S)),
+    Key("SupportedFileTransferProtocols", "FTP,FTPS,HTTP,HTTPS", file_protocols, readonly=True),
+    Key("TransactionMessageAttempts", "3", integer(0, 100)),
+    Key("TransactionMessageRetryInterval", "60", integer(0, _DAY_S)),
+    Key(UNLOCKS, "true", boolean),
+    Key("WebSocketPingInterval", "30", integer(0, _DAY_S)),
 )
 _BY_NAME: Mapping[str, Key] = {key.name.lower(): key for key in KEYS}
 

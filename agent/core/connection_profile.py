@@ -17,7 +17,7 @@ PASSWORD = "AuthorizationKey"
 PROFILE = "SecurityProfile"
 URL = "Agent.CentralSystemUrl"
 APPROACH_KEYS = (PASSWORD, PROFILE, URL)
-PROFILE_MAX = 2  # over OCPP: 3 needs a certificate of this box, and its files are named by hand
+PROFILE_MAX = 3
 TRIES = 3  # of the trial in a row, before the settled way is tried as well
 PATIENCE = 15  # failures in a row of the settled way, before a trial that is held goes on: an hour
 
@@ -104,11 +104,15 @@ class LinkOpened:
     """Connected by this way; ``instead_of`` has failed just before.
 
     ``chain``: the certificates that TLS was verified by, the server's own first; none without TLS.
+    ``shown``: the fingerprint of the certificate of this box that was shown; empty: none, or that
+    of the configuration file. ``refusal``: why a newer one was not accepted just before, in words.
     """
 
     approach: ConnectionProfile
     instead_of: ConnectionProfile | None = None
     chain: tuple[Certificate, ...] = ()
+    shown: str = ""
+    refusal: str = ""
 
 
 def at_start(
@@ -127,14 +131,19 @@ def at_start(
     )
 
 
-def after_change(known: ConnectionProfiles, key: str, value: str) -> ConnectionProfiles | None:
-    """What is known after ChangeConfiguration of one of these keys; None: Rejected."""
+def after_change(
+    known: ConnectionProfiles, key: str, value: str, has_certificate: bool = False
+) -> ConnectionProfiles | None:
+    """What is known after ChangeConfiguration of one of these keys; None: Rejected.
+
+    ``has_certificate``: this box has one of its own that it may show.
+    """
     now = known.wanted
     match key:
         case "AuthorizationKey":
             wanted = _with_password(now, value)
         case "SecurityProfile":
-            wanted = _with_profile(known, value)
+            wanted = _with_profile(known, value, has_certificate)
         case _:
             wanted = _with_url(now, value)
     if wanted is None or not known.settled.url:
@@ -226,17 +235,20 @@ def _with_password(now: ConnectionProfile, value: str) -> ConnectionProfile | No
     return replace(now, password=text)
 
 
-def _with_profile(known: ConnectionProfiles, value: str) -> ConnectionProfile | None:
+def _with_profile(
+    known: ConnectionProfiles, value: str, has_certificate: bool
+) -> ConnectionProfile | None:
     """White paper A05: only upwards, and with what the profile needs."""
     text, now = value.strip(), known.wanted
     if len(text) != 1 or not text.isascii() or not text.isdigit():
         return None
     profile = int(text)
     has_password = bool(now.password) or known.has_password_file
-    if not now.profile < profile <= PROFILE_MAX or not has_password or not now.url:
+    has_proof = has_certificate if profile == 3 else has_password
+    if not now.profile < profile <= PROFILE_MAX or not has_proof or not now.url:
         return None
     url = now.url
-    if profile == 2:
+    if profile >= 2:
         url = f"wss://{url.partition('://')[2]}"
     elif not url.startswith("ws://"):
         return None  # profile 1 is without TLS: that would be a step down

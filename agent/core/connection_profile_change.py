@@ -19,6 +19,7 @@ from agent.core.connection_profile import (
     after_success,
 )
 from agent.core.events import ConfigurationChangeRequested
+from agent.core.own_certificates import may_show
 from agent.core.replace import replace
 from agent.core.state import ChargePoint
 from agent.core.turn import Turn
@@ -35,7 +36,8 @@ def change_requested(turn: Turn, event: ConfigurationChangeRequested) -> None:
     """Answer first; then the link leaves its present central system."""
     known = turn.state.approaches
     name = _BY_NAME[event.key.lower()]
-    after = after_change(known, name, event.value)
+    has_certificate = may_show(turn.state.own_certificates, turn.state.rules.common_name, turn.now)
+    after = after_change(known, name, event.value, has_certificate)
     if after is None:
         turn.emit(Reply(event.request_id, ChangeStatus.REJECTED.value))
         return

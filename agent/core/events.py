@@ -51,6 +51,7 @@ from agent.core.events_requests import StartRequested as StartRequested
 from agent.core.events_requests import StopRequested as StopRequested
 from agent.core.events_requests import UnlockRequested as UnlockRequested
 from agent.core.firmware_values import FirmwareEvent
+from agent.core.own_certificates import OwnCertificateEvent
 from agent.core.security_event_values import SecurityReport
 from agent.core.tag_sources import Source
 from agent.core.values import (
@@ -328,6 +329,7 @@ _Other = (
     | DiscardRequested
     | ListStaged
     | FirmwareEvent
+    | OwnCertificateEvent
     | SecurityReport
 )
 Event = _Other | Presented | Heard  # as it is posted

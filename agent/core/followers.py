@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from agent.core import (
     authorization_request,
     availability,
+    certificate_ends,
     certificate_requests,
-    certificates,
     charge_log,
     charging_profiles_applied,
     clock_trust,
@@ -25,6 +25,7 @@ from agent.core import (
     from_process,
     meter_values_aligned,
     outbox,
+    own_certificate_requests,
     reservation_requests,
     reservations,
     security_events,
@@ -172,7 +173,7 @@ def _restart_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
 
 
 def _certificate_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
-    yield certificates.next_warning_s(state.certificates, now)
+    yield certificate_ends.next_warning_s(state, now)
 
 
 def _report_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
@@ -205,6 +206,8 @@ FOLLOWERS: tuple[Follower, ...] = (
     Follower(outbox.update, _outbox_deadlines),
     # After the outbox: a restart waits for what is still to be delivered.
     Follower(from_process.update, _restart_deadlines),
+    Follower(own_certificate_requests.update, own_certificate_requests.deadlines_s),
+    # After those of the box: what ends is that which it has now.
     Follower(certificate_requests.update, _certificate_deadlines),
     # Last, when nothing changes any more: what others see of it, and what is kept of it.
     Follower(status_notification.update, _report_deadlines),

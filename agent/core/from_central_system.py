@@ -12,6 +12,7 @@ from agent.core import (
     connection_profile_change,
     local_list,
     outbox,
+    own_certificate_requests,
     replies,
     security_events,
     transaction,
@@ -47,6 +48,7 @@ from agent.core.values import LockState, StopReason, TagRecord
 def _link_opened(turn: Turn, event: ev.LinkOpened) -> None:
     connection_profile_change.opened(turn, event)
     certificate_requests.connected(turn, event.chain)
+    own_certificate_requests.shown(turn, event)
 
 
 def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:

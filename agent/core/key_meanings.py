@@ -35,6 +35,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "CentralContractValidationAllowed": Meaning(
         "The central system may check the contract of a vehicle where the box cannot."
     ),
+    "CertificateSignedMaxChainSize": Meaning(
+        "How many characters the certificate of this box may have, with those above it."
+    ),
     "CertificateStoreMaxLength": Meaning("How many root certificates can be installed."),
     "ChargeProfileMaxStackLevel": Meaning("The highest level that a charging profile may have."),
     "ChargingScheduleAllowedChargingRateUnit": Meaning(
@@ -58,6 +61,9 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "ContractValidationOffline": Meaning(
         "The contract of a vehicle may be accepted while the central system cannot be reached."
+    ),
+    "CpoName": Meaning(
+        "Who operates the box: the organization in its certificate. Without it none is asked for."
     ),
     "DisableSecurityEventNotifications": Meaning(
         "Security events are kept in the box, and not reported to the central system."

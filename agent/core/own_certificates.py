@@ -7,9 +7,15 @@ private key is made here and never leaves the box.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from agent.core.certificates import Certificate
 from agent.core.key_enum import KeyEnum
+from agent.core.replace import replace
+from agent.core.values import Instant
+
+WAITS = timedelta(days=1)  # for the certificate that was asked for; then a renewal asks anew
+_FALLBACK = timedelta(days=30)  # so long the one before is kept once its successor has worked
 
 
 class KeyKind(KeyEnum):
@@ -49,3 +55,209 @@ class InspectedChain:
     is_consistent: bool  # each certificate is signed by the next
     ends_in: frozenset[str]  # fingerprints of the authorities, installed or in ca_file, it leads to
     weak: str = ""  # which key or signature in it is too weak (see ``weakness``), in words
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCertificate:
+    """One that was taken. ``worked_at``: when a central system let the box in with it first."""
+
+    certificate: OwnCertificate
+    worked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRequest:
+    """The last request for a certificate.
+
+    ``key``: of the pair whose certificate is waited for; empty: it has come, its time is over, or
+    no pair could be made.
+    """
+
+    key: str
+    asked_at: datetime
+    problem: str = ""  # why it has brought none yet, in words
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificates:
+    """Those of this box, the newest first, and what is asked for."""
+
+    kept: tuple[KeptCertificate, ...] = ()  # at most two: the newest, and one that has worked
+    request: SigningRequest | None = None
+    # Of this process only:
+    file: Certificate | None = None  # named in the configuration file: it is shown, and no other
+    best: str = ""  # fingerprint of the one to show first, when that was looked at last
+    is_asking: bool = False  # a key pair is being made
+    refusal: str = ""  # why the central system did not accept the newest one, in words
+
+    def __repr__(self) -> str:
+        names = [one.certificate.fingerprint[:8] for one in self.kept]
+        return f"OwnCertificates({names}, {self.request})"
+
+
+NO_OWN_CERTIFICATES = OwnCertificates()
+
+# --- what happens, and what is ordered -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SigningTriggered:
+    """ExtendedTriggerMessage for SignChargePointCertificate; answered Accepted or Rejected."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateWanted:
+    """That answer is out: ask for a certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequestMade:
+    """A key pair and its request were made; None: they could not be, and ``problem`` says why."""
+
+    request: CertificateRequest | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequestAnswered:
+    """What became of SignCertificate; an empty ``problem``: Accepted."""
+
+    key: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSigned:
+    """CertificateSigned.req; answered Accepted or Rejected."""
+
+    request_id: str
+    found: InspectedChain | None  # None: it cannot be read, and ``problem`` says why
+    problem: str = ""
+
+
+OwnCertificateEvent = (
+    SigningTriggered
+    | CertificateWanted
+    | CertificateRequestMade
+    | CertificateRequestAnswered
+    | ChainSigned
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveOwnCertificates:
+    """Row: keep these, and what is asked for."""
+
+    own: OwnCertificates
+
+
+@dataclass(frozen=True, slots=True)
+class MakeCertificateRequest:
+    """Make a key pair and a request with this subject; CertificateRequestMade follows."""
+
+    organization: str
+    common_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendCertificateRequest:
+    """SignCertificate.req, also while registration is pending.
+
+    CertificateRequestAnswered follows, unless the link ends first.
+    """
+
+    request: CertificateRequest
+
+
+# --- which one counts ----------------------------------------------------------------------------
+
+
+def to_show(own: OwnCertificates, now: Instant) -> tuple[OwnCertificate, ...]:
+    """Those to show the central system, one after the other until it lets the box in.
+
+    White paper A02.FR.09: the newest by its begin. Only a trusted clock says that one is not in its
+    time; where none is, the central system shall decide. None beside that of the file.
+    """
+    if own.file is not None:
+        return ()
+    certificates = tuple(one.certificate for one in own.kept)
+    return tuple(c for c in certificates if is_in_time(c, now)) or certificates
+
+
+def is_in_time(certificate: Certificate, now: Instant) -> bool:
+    """False where a trusted clock says that it has ended, or has not begun."""
+    return not now.is_trusted or certificate.not_before <= now.utc <= certificate.not_after
+
+
+def may_show(own: OwnCertificates, common_name: str, now: Instant) -> bool:
+    """True with a certificate that a central system may be shown. The file's has any name."""
+    if own.file is not None:
+        return is_in_time(own.file, now)
+    return any(
+        one.certificate.common_name == common_name and is_in_time(one.certificate, now)
+        for one in own.kept
+    )
+
+
+def unfit(found: InspectedChain, own: OwnCertificates, common_name: str, now: Instant) -> str:
+    """Why a chain is not that of this box, in words; empty: it is. Its begin may lie ahead."""
+    certificate = found.certificate
+    keys = {one.certificate.key for one in own.kept}
+    if own.request is not None:
+        keys.add(own.request.key)
+    if certificate.key not in keys:
+        return "it is for another key than the one that this box has asked with"
+    if not found.is_consistent:
+        return "each certificate must be signed by the next one: these are not"
+    if now.is_trusted and now.utc > certificate.not_after:
+        return f"it has expired on {certificate.not_after.date()}"
+    if certificate.common_name != common_name:
+        name = certificate.common_name or "(none)"
+        return f"its name (CN) is {name}, and not {common_name}"
+    return found.weak
+
+
+def with_certificate(own: OwnCertificates, certificate: OwnCertificate) -> OwnCertificates:
+    """What is known when this one was taken: its request is answered."""
+    request = own.request
+    if request is not None and request.key == certificate.key:
+        own = replace(own, request=replace(request, key="", problem=""))
+    if any(one.certificate == certificate for one in own.kept):
+        return own
+    worked = [one for one in own.kept if one.worked_at is not None]
+    kept = [KeptCertificate(certificate), *worked[:1]]
+    kept.sort(key=lambda one: one.certificate.not_before, reverse=True)
+    return replace(own, kept=tuple(kept))
+
+
+def has_worked(own: OwnCertificates, fingerprint: str, now: Instant) -> OwnCertificates:
+    """What is known when a central system has let the box in with this one."""
+    kept = tuple(
+        replace(one, worked_at=now.utc)
+        if one.certificate.fingerprint == fingerprint and one.worked_at is None
+        else one
+        for one in own.kept
+    )
+    return replace(own, kept=kept)
+
+
+def old_goes_at(own: OwnCertificates) -> datetime | None:
+    """When the one before has ended, or its successor has worked for a month; None: not yet."""
+    if len(own.kept) < 2:
+        return None
+    newest, before = own.kept
+    ends_at = before.certificate.not_after
+    return ends_at if newest.worked_at is None else min(ends_at, newest.worked_at + _FALLBACK)
+
+
+def renewal_at(own: OwnCertificates) -> datetime | None:
+    """When a new one is to be asked for (A03), at most once a day; None: never.
+
+    Not while the one of the configuration file is shown: that is the installer's.
+    """
+    if own.file is not None or not own.kept:
+        return None
+    due = own.kept[0].certificate.warned_of_from
+    return due if own.request is None else max(due, own.request.asked_at + WAITS)

@@ -35,6 +35,8 @@ class SecurityEventType(KeyEnum):
     INVALID_CHARGE_POINT_CERTIFICATE = "InvalidChargePointCertificate"
     INVALID_TLS_VERSION = "InvalidTLSVersion"
     INVALID_TLS_CIPHER_SUITE = "InvalidTLSCipherSuite"
+    # Not of OCPP 1.6. EVerest has this name for a request for a certificate that cannot be made.
+    CSR_GENERATION_FAILED = "CSRGenerationFailed"
     # Not of OCPP 1.6: the name that OCPP 2.1 has for it. Page, control API and station bus.
     MAINTENANCE_LOGIN_FAILED = "MaintenanceLoginFailed"
 

@@ -31,6 +31,7 @@ from agent.core.connector_phases import Stopping as Stopping
 from agent.core.external_limits import ExternalLimit
 from agent.core.faults import Fault
 from agent.core.firmware_values import NO_FIRMWARE, Firmware
+from agent.core.own_certificates import NO_OWN_CERTIFICATES, OwnCertificates
 from agent.core.security_event_values import NO_SECURITY_EVENTS, SecurityEvents
 from agent.core.values import (
     NO_LIST,
@@ -70,6 +71,7 @@ class Rules:
     free_charging_id_tag: str = ""  # not empty: every plug-in charges, under this tag
     list_owner: ListOwner = ListOwner.SHARED
     resume_after_power_loss: bool = False
+    common_name: str = ""  # of the certificate of this box
     only_installed_roots: bool = False  # those of the file only until one of these has worked
     lease_s: float = 5.0  # a closed contactor opens by itself when not renewed for this long
     settling_s: float = 5.0  # a vehicle may take this long to ask for energy before it counts idle
@@ -320,6 +322,7 @@ class ChargePoint:
     firmware: Firmware = NO_FIRMWARE
     approaches: ConnectionProfiles = NO_CONNECTION_PROFILES
     certificates: Certificates = NO_CERTIFICATES
+    own_certificates: OwnCertificates = NO_OWN_CERTIFICATES
     security: SecurityEvents = NO_SECURITY_EVENTS
     is_begun: bool = True  # False until Started has told of the sessions that were open
     aligned_due: AlignedDue | None = None  # None: off, or nobody knows what time it is

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agent.core.commands import Authorize
+from agent.core.commands import Authorize, SendCertificateRequest
 from agent.core.date_time import read_date_time, read_end
 from agent.core.events import (
     AuthorizeAnswered,
@@ -24,6 +24,7 @@ from agent.core.events import (
     MessageFailed,
 )
 from agent.core.id_tag import is_valid_id_tag, mask
+from agent.core.own_certificates import CertificateRequestAnswered
 from agent.core.values import (
     AuthorizationStatus,
     ConnectorMeasured,
@@ -68,6 +69,8 @@ def answered(subject: object, payload: Any) -> Event | None:
             return AuthorizeAnswered(id_tag, info, certificate_status=certificate_status)
         case QueuedMessage():
             return _message_answered(subject, fields)
+        case SendCertificateRequest():
+            return _request_answered(subject, fields)
         case _:
             return None
 
@@ -80,6 +83,8 @@ def failed(subject: object, problem: CallFailed) -> Event | None:
             return AuthorizeFailed(id_tag, str(problem), is_answer)
         case QueuedMessage():
             return MessageFailed(subject.sequence, str(problem), subject.attempts)
+        case SendCertificateRequest():
+            return CertificateRequestAnswered(subject.request.key, str(problem))
         case _:
             return None
 
@@ -91,6 +96,8 @@ def interrupted(subject: object, problem: str) -> Event | None:
             return AuthorizeFailed(id_tag, problem)
         case QueuedMessage(sequence=sequence):
             return DeliveryInterrupted(sequence)
+        case SendCertificateRequest():
+            return CertificateRequestAnswered(subject.request.key, problem)
         case _:
             return None
 
@@ -128,6 +135,15 @@ def _message_answered(row: QueuedMessage, fields: dict[str, Any]) -> MessageAnsw
             # Without idTag in the request the information is about no one.
             found = read_id_tag_info(info, stop_tag) if stop_tag else None
             return MessageAnswered(row.sequence, row.transaction_ref, None, found, stop_tag)
+
+
+def _request_answered(
+    command: SendCertificateRequest, fields: dict[str, Any]
+) -> CertificateRequestAnswered:
+    status = str(fields.get("status")).strip().capitalize()
+    words = one_line(repr(fields.get("status")), 40)
+    problem = "" if status == "Accepted" else f"SignCertificate was answered {words}"
+    return CertificateRequestAnswered(command.request.key, problem)
 
 
 def _transaction_id(value: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,13 @@ from typing import Any
 
 from agent.config.settings import CentralSystemSettings
 from agent.core.certificates import TrustedRoots
-from agent.core.commands import ApplyConfiguration, Authorize, DeliverNext, NotifyStatus
+from agent.core.commands import (
+    ApplyConfiguration,
+    Authorize,
+    DeliverNext,
+    NotifyStatus,
+    SendCertificateRequest,
+)
 from agent.core.connection_profile import (
     APPROACH_KEYS,
     ConnectionProfile,
@@ -21,27 +26,33 @@ from agent.core.connection_profile import (
     is_same_place,
 )
 from agent.core.events import AuthorizeFailed, LinkLost
+from agent.core.own_certificates import CertificateRequestAnswered
 from agent.core.security_event_values import SecurityEventSeen
 from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.registration import Registration
+from agent.ocpp16.requests import sign_certificate
 from agent.ocpp16.sender import Sender
 from agent.ocpp16.session import Session
 from agent.ocpp16.session_context import SessionContext
-from agent.ocpp16.version import SUBPROTOCOL, VERSION, connect_websocket
+from agent.ocpp16.version import connect_websocket
+from agent.ocpp16.websocket_opener import (
+    OpenedWebSocket,
+    OwnFiles,
+    WebSocketOpener,
+    close_websocket,
+)
 from agent.ocppj.backoff import STABLE_AFTER_S, Backoff
-from agent.ocppj.connect import CONNECT_PROBLEMS, connection_url, explain, prepare_access
+from agent.ocppj.connect import connection_url
 from agent.ocppj.connection_attempts import ConnectionAttempts
 from agent.ocppj.frames import Payload
 from agent.ocppj.security_findings import types_of
-from agent.ocppj.websocket import OpenWebSocket, WebSocket
+from agent.ocppj.websocket import OpenWebSocket
 from agent.platform.errors import CallFailed, LinkError
 from agent.platform.redaction import shown_url
 
-_OPEN_TIMEOUT_S = 10.0
-_CLOSE_TIMEOUT_S = 5.0
 ACCEPTED_WITHIN_S = 120.0  # by a central system on trial
 
-LinkCommand = Authorize | NotifyStatus | DeliverNext | ApplyConfiguration
+LinkCommand = Authorize | NotifyStatus | DeliverNext | ApplyConfiguration | SendCertificateRequest
 
 logger = logging.getLogger(__name__)
 
@@ -72,19 +83,21 @@ class CentralSystemLink:
         connect: OpenWebSocket = connect_websocket,
         profiles: Callable[[], ConnectionProfiles] | None = None,
         roots: Callable[[], Sequence[TrustedRoots]] = lambda: (TrustedRoots(),),
+        own: OwnFiles | None = None,
     ) -> None:
         """``profiles``: how the central system is reached; None: as the settings say.
 
         ``roots``: what to trust; the next where the server's certificate is refused by the one
-        before.
+        before. ``own``: what the box shows in security profile 3; None: what the settings name.
         """
         self._settings = settings
         self._context = context
         self._charge_point = context.charge_point
         self._inbox = context.inbox
-        self._connect = connect
-        self._roots = roots
-        self._led_there: TrustedRoots | None = None  # those that the last connection trusted
+        self._opener = WebSocketOpener(
+            settings, context.charge_point, context.clock, connect, roots, own
+        )
+        self._presented = ""  # fingerprint of the certificate of the session
         self._backoff = Backoff(context.random)
         self._registration = Registration(context.random, context.clock)
         self._handlers: Mapping[str, Handler] = {}
@@ -130,6 +143,11 @@ class CentralSystemLink:
                 sender.notify(command)
             case DeliverNext() if sender is not None:
                 sender.deliver(command)
+            case SendCertificateRequest(request) if sender is None:
+                problem = "there is no link to the central system"
+                self._inbox.post(CertificateRequestAnswered(request.key, problem))
+            case SendCertificateRequest(request) if sender is not None:
+                sender.tell("SignCertificate", sign_certificate(request), command)
             case ApplyConfiguration(key) if key in APPROACH_KEYS:
                 self._change_way()
             case ApplyConfiguration() if self._session is not None:
@@ -212,8 +230,8 @@ class CentralSystemLink:
     ) -> Session | None:
         """Talk by this way until that ends; None when no session came about. Raises nothing."""
         try:
-            websocket = await self._open(profile)
-            return await self._talk(websocket, profile, failed)
+            opened = await self._opener.open(profile)
+            return await self._talk(opened, profile, failed)
         except LinkError as problem:
             sentence = self._named(str(problem), profile)
             if sentence != self._last_problem:
@@ -227,10 +245,10 @@ class CentralSystemLink:
         return None
 
     async def _talk(
-        self, websocket: WebSocket, profile: ConnectionProfile, failed: ConnectionProfile | None
+        self, opened: OpenedWebSocket, profile: ConnectionProfile, failed: ConnectionProfile | None
     ) -> Session:
         """Talk until that ends."""
-        session = self._begin(websocket, profile, failed)
+        session = self._begin(opened, profile, failed)
         doubt = asyncio.get_running_loop().call_later(ACCEPTED_WITHIN_S, self._doubt, session)
         try:
             await session.run()
@@ -243,62 +261,31 @@ class CentralSystemLink:
             doubt.cancel()
             self._session = None
             self._connected_since = None
-            await _close(websocket)
+            await close_websocket(opened.websocket)
         return session
 
-    async def _open(self, profile: ConnectionProfile) -> WebSocket:
-        url = profile.url
-        try:
-            url = connection_url(profile.url, self._charge_point.identity)
-            websocket = await self._open_trusting(profile)
-        except CONNECT_PROBLEMS as problem:
-            now = self._context.clock.now().utc
-            raise LinkError(explain(problem, url, now, VERSION, profile.profile == 3)) from problem
-        if websocket.subprotocol != SUBPROTOCOL:
-            # OCPP-J 1.6, 3.2: a server that chose no subprotocol does not speak OCPP 1.6.
-            await _close(websocket)
-            raise LinkError("the server does not speak OCPP 1.6 (it chose no subprotocol ocpp1.6)")
-        return websocket
-
-    async def _open_trusting(self, profile: ConnectionProfile) -> WebSocket:
-        refused: ssl.SSLCertVerificationError | None = None
-        # What led there last comes first: each handshake that fails costs both sides.
-        for roots in sorted(self._roots(), key=lambda roots: roots != self._led_there):
-            access = prepare_access(self._settings, self._charge_point, profile, roots)
-            try:
-                async with asyncio.timeout(_OPEN_TIMEOUT_S * 2):  # nothing waits for ever
-                    websocket = await self._connect(
-                        access.url,
-                        headers=access.headers,
-                        ssl=access.tls,
-                        open_timeout_s=_OPEN_TIMEOUT_S,
-                    )
-            except ssl.SSLCertVerificationError as problem:
-                refused = refused or problem
-            else:
-                self._led_there = roots
-                return websocket
-        assert refused is not None
-        raise refused
-
     def _begin(
-        self, websocket: WebSocket, profile: ConnectionProfile, failed: ConnectionProfile | None
+        self, opened: OpenedWebSocket, profile: ConnectionProfile, failed: ConnectionProfile | None
     ) -> Session:
-        self._profile = profile
+        websocket = opened.websocket
+        self._profile, self._presented = profile, opened.shown
         logger.info("Connected to %s", self._shown(profile))
         if not is_same_place(self._registered_at, profile.url):
             self._registration.begin_anew()  # another one does not know this box yet
             self._registered_at = profile.url
         self._registration.is_on_trial = self._attempts.leads_elsewhere(profile)
         self._attempts.worked(profile)
-        self._inbox.post(LinkOpened(profile, failed, websocket.verified_by))
+        chain = websocket.verified_by
+        self._inbox.post(LinkOpened(profile, failed, chain, opened.shown, opened.refusal))
         self._connected_since = self._context.clock.now().utc
         self._session = Session(websocket, self._context, self._registration, self._handlers)
         return self._session
 
     def _change_way(self) -> None:
         """Leave for the way that is wanted now, once the answer to that wish is out."""
-        is_other = self._attempts.wanted.as_used != self._profile.as_used
+        wanted = self._attempts.wanted
+        is_other = wanted.as_used != self._profile.as_used
+        is_other |= self._opener.shows_first(wanted) != self._presented
         if self._session is not None and is_other:
             self._session.leave("the connection is made anew by another way")
 
@@ -332,11 +319,3 @@ class CentralSystemLink:
 
     def _shown(self, profile: ConnectionProfile) -> str:
         return shown_url(connection_url(profile.url, self._charge_point.identity))
-
-
-async def _close(websocket: WebSocket) -> None:
-    try:
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            await websocket.close()
-    except TimeoutError:
-        logger.info("The old connection did not close in time; it is left behind")

@@ -15,6 +15,7 @@ from typing import Any
 from agent.config.settings import ChargePointSettings
 from agent.core.firmware_values import FirmwareNotice
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
+from agent.core.own_certificates import CertificateRequest
 from agent.core.security_event_values import TECH_INFO_MAX, SecurityEvent
 from agent.core.values import (
     ERROR_CODES,
@@ -143,6 +144,11 @@ def security_event_notification(event: SecurityEvent) -> Payload:
         timestamp=timestamp(event.at),
         techInfo=_ci_string(event.tech_info, TECH_INFO_MAX) or None,
     )
+
+
+def sign_certificate(request: CertificateRequest) -> Payload:
+    """SignCertificate.req."""
+    return _payload(csr=request.csr)
 
 
 def meter_values_now(message: ConnectorMeasured, transaction_id: int | None) -> Payload:

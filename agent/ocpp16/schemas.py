@@ -85,7 +85,10 @@ REFUSED_WITHOUT_PROFILE: Mapping[str, Payload] = {
 }
 # SendLocalList: its schema takes seconds for a large list, so its handler has a check of its own.
 # The triggers: what the schema does not know is answered NotImplemented, not with an error.
-CHECKED_BY_HANDLER = frozenset({"SendLocalList", "TriggerMessage", "ExtendedTriggerMessage"})
+# CertificateSigned: what is too long is Rejected, as CertificateSignedMaxChainSize says.
+CHECKED_BY_HANDLER = frozenset(
+    {"CertificateSigned", "SendLocalList", "TriggerMessage", "ExtendedTriggerMessage"}
+)
 # Their numbers have at most one decimal, which only Decimal can tell (multipleOf 0.1).
 _DECIMAL_ACTIONS = frozenset({"SetChargingProfile", "RemoteStartTransaction"})
 # Fields that are CiString, which is printable ASCII (OCPP 1.6 errata 3.58 to 3.62).

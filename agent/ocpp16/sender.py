@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from agent.core.commands import Authorize, DeliverNext, NotifyStatus
@@ -126,10 +127,14 @@ class Sender:
         self._wake.set()
         return answer
 
-    def tell(self, action: str, payload: Payload) -> None:
-        """Send what the central system asked for, also while it keeps us pending."""
-        if not self._waiting.add_triggered(WaitingTriggered(action, payload)):
+    def tell(self, action: str, payload: Payload, subject: object = None) -> None:
+        """Send what the central system asked for, also while it keeps us pending.
+
+        ``subject``: what the call is about, where the core waits for its answer.
+        """
+        if not self._waiting.add_triggered(WaitingTriggered(action, payload, subject)):
             logger.warning("%s was asked for too often; it is not sent", action)
+            self._post(confirmations.interrupted(subject, "too many messages wait already"))
         self._wake.set()
 
     def register_now(self) -> None:
@@ -268,7 +273,8 @@ class Sender:
         if waiting.action == "Heartbeat":
             await self._send_heartbeat()
             return
-        await self._perform(self._call(waiting.action, dict(waiting.payload)))
+        call = self._call(waiting.action, dict(waiting.payload))
+        await self._perform(replace(call, subject=waiting.subject))
 
     async def _send_operator_call(self, waiting: WaitingOperatorCall) -> None:
         try:

@@ -71,17 +71,21 @@ def prepare_access(
     charge_point: ChargePointSettings,
     approach: ConnectionProfile | None = None,
     roots: TrustedRoots = _OF_FILE,
+    own: tuple[str, str] | None = None,
 ) -> Access:
     """Address, headers and TLS context of the central system.
 
     ``approach`` takes the place of address, profile and password of the settings; ``roots`` are
-    trusted besides what the settings name, or in its place.
+    trusted besides what the settings name, or in its place. ``own``: the files of the certificate
+    to show, and of its key, in the place of those that the settings name.
     Raises LinkError with a sentence when the settings do not fit together or a file is unusable.
     """
     password = ""
     if approach is not None:
         password = approach.password
         settings = replace(settings, url=approach.url, security_profile=approach.profile)
+    if own is not None:
+        settings = replace(settings, certificate_file=own[0], certificate_key_file=own[1])
     check_profile(settings)
     headers = {}
     if settings.security_profile in (1, 2):
@@ -120,7 +124,8 @@ def check_profile(settings: CentralSystemSettings) -> None:
         )
     if profile == 3 and not (settings.certificate_file and settings.certificate_key_file):
         raise LinkError(
-            "security_profile 3 needs central_system.certificate_file and certificate_key_file"
+            "security_profile 3 needs a certificate of this box: none was signed for it, and "
+            "central_system.certificate_file and certificate_key_file name none"
         )
     if settings.security_profile == 1 and scheme != "ws":
         raise LinkError(

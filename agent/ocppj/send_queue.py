@@ -60,6 +60,7 @@ class WaitingTriggered:
 
     action: str
     payload: Mapping[str, Any]
+    subject: object = None  # as in OutgoingCall
 
 
 class Due(Enum):

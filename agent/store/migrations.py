@@ -12,7 +12,7 @@ from agent.platform.errors import StoreError
 
 APPLICATION_ID = 0x43504147  # "CPAG": this file is ours
 
-# The names of the functions in ``agent.store.schema_steps``, in their order.
+# The names of the functions in ``agent.store.schema_steps`` and then ``schema_steps_later``.
 STEPS = (
     "create_outbox",
     "create_transactions",
@@ -35,6 +35,7 @@ STEPS = (
     "create_grid_limits",
     "create_security_log",
     "create_tag_names",
+    "create_own_certificates",
 )
 
 
@@ -53,7 +54,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
             f"(it knows {', '.join(sorted(unknown))}): install that version again"
         )
     if applied != set(STEPS):
-        from agent.store.schema_steps import apply_steps
+        from agent.store.schema_steps_later import apply_steps
 
         apply_steps(connection)
 

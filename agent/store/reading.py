@@ -13,6 +13,7 @@ from agent.core.charging_profiles import InstalledProfile
 from agent.core.connection_profile import ConnectionProfiles
 from agent.core.figures import Figures
 from agent.core.firmware_values import FirmwareUpdate
+from agent.core.own_certificates import NO_OWN_CERTIFICATES, OwnCertificates
 from agent.core.values import (
     NO_LIST,
     CacheEntry,
@@ -31,6 +32,7 @@ from agent.store.grid_limits import has_open
 from agent.store.instants import instant_of
 from agent.store.local_list import info_of, read_local_list
 from agent.store.messages import decode_message
+from agent.store.own_certificates import read_own_certificates
 from agent.store.profiles import read_profiles
 from agent.store.rows import DECISIONS_MAX
 from agent.store.samples import read_samples
@@ -59,6 +61,7 @@ class Durable:
     firmware: FirmwareUpdate | None = None
     approaches: ConnectionProfiles | None = None
     certificates: tuple[InstalledRoot, ...] = ()
+    own_certificates: OwnCertificates = NO_OWN_CERTIFICATES
     has_open_grid_limit: bool = False
 
 
@@ -182,6 +185,7 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
         firmware=read_firmware(reader),
         approaches=read_connection_profiles(reader),
         certificates=read_roots(reader),
+        own_certificates=read_own_certificates(reader),
         has_open_grid_limit=has_open(reader),
         charging_profiles=read_profiles(reader),
     )

@@ -46,6 +46,7 @@ from agent.core.commands import (
 )
 from agent.core.connection_profile import SaveConnectionProfiles
 from agent.core.firmware_values import SaveFirmware
+from agent.core.own_certificates import SaveOwnCertificates
 from agent.core.security_event_values import (
     ClearSecurityLog,
     RecordSecurityEvent,
@@ -58,6 +59,7 @@ from agent.store import (
     charge_log,
     device_state,
     grid_limits,
+    own_certificates,
     profiles,
     samples,
     security_log,
@@ -136,6 +138,8 @@ def write_row(row: Row, writing: Writing) -> None:
             device_state.write(connection, row)
         case SaveRoot() | RemoveRoot():
             certificates.write(connection, row)
+        case SaveOwnCertificates():
+            own_certificates.write(connection, row)
         case RecordSecurityEvent() | RemoveSecurityEvents() | ClearSecurityLog():
             dropped = security_log.write(connection, row, writing.make_id)
             writing.warnings += dropped

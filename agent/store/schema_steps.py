@@ -1,22 +1,15 @@
 """The tables, step by step. A step that has been released is never edited: the next corrects it.
 
 Plain SQL, because collations and WITHOUT ROWID (one page written instead of two) matter here.
-Instants are text as ``agent.store.instants`` writes it. A new step also goes into the list of names
-in ``agent.store.migrations``, which imports this only when there is a step to apply.
+Instants are text as ``agent.store.instants`` writes it. The steps go on in
+``agent.store.schema_steps_later``.
 """
 
 from __future__ import annotations
 
-import sqlite3
-
 from sqlite_utils import Database, Migrations
 
 migrations = Migrations("agent")
-
-
-def apply_steps(connection: sqlite3.Connection) -> None:
-    """Apply, in order, the steps that this database does not have yet."""
-    migrations.apply(Database(connection, execute_plugins=False))
 
 
 @migrations()

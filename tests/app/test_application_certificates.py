@@ -103,6 +103,7 @@ async def station(
     keys: dict[str, Any] | None = None,
     demands_from: Made | None = None,
     tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    boot_status: str = "Accepted",
     **settings: Any,
 ) -> AsyncIterator[Station]:
     """A box that trusts the file ``ca``, at a server whose certificate ``shown`` has signed.
@@ -115,7 +116,7 @@ async def station(
         server.load_verify_locations(cadata=demands_from.pem)
         server.verify_mode = ssl.CERT_REQUIRED
     shown.signs(HOST, is_authority=False).is_shown_by(server, folder)
-    system = FakeCentralSystem()
+    system = FakeCentralSystem(boot_status)
     settings["ca_file"] = str(folder / "ca.pem")
     (folder / "ca.pem").write_text(ca.pem)
     async with system.serve(server) as url:

@@ -166,7 +166,7 @@ async def test_a_profile_that_does_not_work_is_taken_back(tmp_path):
             raise LinkError("no TLS here")
         return await FakeCentralSystem.connect(network, url, **more)
 
-    box.application.services.link._connect = no_tls  # type: ignore[union-attr]
+    box.application.services.link._opener._connect = no_tls  # type: ignore[union-attr]
     assert await change(network, "SecurityProfile", "2") == "Accepted"
     assert known(box).wanted.url == "wss://central.test/ocpp"
     await asyncio.sleep(200)

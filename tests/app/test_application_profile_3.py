@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.core.certificate_ends import watched
 from tests.app.test_application_certificates import HOST, station
 from tests.emulators.authorities import Made, made
 
@@ -36,8 +37,8 @@ async def test_a_box_is_let_in_by_its_certificate_and_sends_no_password(tmp_path
         await at.begun()
         assert "authorization" not in {name.lower() for name in at.system.attempts[0].headers}
         assert at.application.runtime is not None
-        watched = dict(at.application.runtime.state.certificates.watched())
-        assert watched["this box's own"].subject == "CN=CP-1"
+        found = dict(watched(at.application.runtime.state))
+        assert found["this box's own"].subject == "CN=CP-1"
 
 
 async def test_over_ocpp_profile_3_is_shown_and_never_left(tmp_path: Path):

@@ -15,7 +15,7 @@ _SHOWN = 8
 
 ALWAYS = "agent.cli.main, agent.config, agent.app.daemon, agent.app.application"
 WHEN_USED = {
-    "sqlite_utils, when the database has a step to apply": "agent.store.schema_steps",
+    "sqlite_utils, when the database has a step to apply": "agent.store.schema_steps_later",
     "gpiozero, when a part has a pin": "hw.gpio, gpiozero",
     "pymodbus, when a meter is on Modbus": "hw.modbus_meter, pymodbus.client",
     "pyserial, when a reader or a meter is on a serial line": "hw.serial_reader, serial",

@@ -24,6 +24,14 @@ from agent.core.connection_profile import ConnectionProfile
 from agent.core.events import Event
 from agent.core.external_limits import ExternalSource
 from agent.core.faults import SAFETY_INPUTS
+from agent.core.own_certificates import (
+    CertificateRequest,
+    CertificateRequestAnswered,
+    CertificateRequestMade,
+    CertificateWanted,
+    ChainSigned,
+    SigningTriggered,
+)
 from agent.core.security_event_values import (
     ClearSecurityLogRequested,
     SecurityEventSeen,
@@ -44,6 +52,7 @@ from agent.core.values import (
 )
 from tests.core.anything import Anything
 from tests.core.charging import a_profile
+from tests.core.own_certificates import chain, own
 from tests.core.story import (
     NOON,
     a_charge_point,
@@ -173,6 +182,11 @@ chains = st.lists(st.sampled_from(list(certificates.values())), max_size=3).map(
 opened = st.builds(
     lambda way, chain: ev.LinkOpened(way, chain=chain if way.has_tls else ()), ways, chains
 )
+names = st.sampled_from(["a", "b"])
+signed = st.none() | st.builds(
+    chain,
+    st.builds(own, names, names, name=st.sampled_from(["", "b"])),
+)
 FROM_LINK = st.one_of(
     told(opened),
     told(opened),
@@ -183,6 +197,11 @@ FROM_LINK = st.one_of(
     told(st.builds(ev.AuthorizeFailed, tags, st.just("no answer"))),
     st.booleans().map(lambda interrupted: lambda story: story.fail(interrupted)),
     st.just(lambda story: story.drop_samples()),
+    told(st.just(CertificateWanted())),
+    told(
+        st.builds(CertificateRequestMade, st.none() | st.builds(CertificateRequest, names, names))
+    ),
+    told(st.builds(CertificateRequestAnswered, names, st.sampled_from(["", "refused"]))),
     told(st.just(ev.OutboxWasEmpty(0))),
     told(st.sampled_from([ev.JournalFailed("full"), ev.JournalRecovered()])),
 )
@@ -201,6 +220,8 @@ FROM_CENTRAL_SYSTEM = st.one_of(
     asked(ev.CacheClearRequested),
     asked(ev.InstallRootRequested, st.sampled_from(RootUse), roots),
     asked(ev.DeleteRootRequested, st.sampled_from(["a", "b", "c", "none"])),
+    asked(SigningTriggered),
+    asked(ChainSigned, signed),
     asked(ev.SetProfileRequested, st.integers(0, 3), profiles),
     asked(ev.SetProfileRequested, st.integers(0, 2), profiles),
     asked(ev.ClearProfilesRequested, st.builds(Criteria, st.none() | st.integers(1, 5))),

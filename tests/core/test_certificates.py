@@ -16,12 +16,10 @@ from agent.core.certificates import (
     RootCertificate,
     RootUse,
     TrustedRoots,
-    ending,
-    next_warning_s,
     trusted_roots,
     unfit,
 )
-from tests.core.story import BOOT_S, NOON, at
+from tests.core.story import NOON, at
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 END = datetime(2036, 1, 1, tzinfo=UTC)
@@ -82,40 +80,6 @@ def test_the_one_in_use_is_the_installed_one_nearest_to_the_server():
     assert Certificates((A,), chain).in_use == A
     assert Certificates((OF_FACTORY,), (OF_FACTORY.certificate,)).in_use is None
     assert Certificates((A,)).in_use is None
-
-
-@pytest.mark.parametrize(("days", "warned_before_days"), [(3650, 30), (300, 30), (90, 9), (1, 0.1)])
-def test_the_end_is_told_30_days_ahead_or_in_the_last_tenth_of_a_short_life(
-    days: int, warned_before_days: float
-):
-    certificate = Certificate("x", "x", NOON, NOON + timedelta(days=days))
-    warned = Certificates(chain=(certificate,))
-    before_s = (days - warned_before_days) * 86_400
-    assert ending(warned, at(before_s - 1)) == ()
-    assert [c for _, c in ending(warned, at(before_s))] == [certificate]
-    assert next_warning_s(warned, at(0)) == BOOT_S + before_s
-    assert next_warning_s(warned, at(before_s)) is None
-    assert [c for _, c in ending(warned, at(days * 86_400 + 1))] == [certificate]
-
-
-def test_a_clock_that_nobody_trusts_warns_of_nothing():
-    over = Certificates((a_root("A", end=NOON),))
-    assert ending(over, at(0)) != ()
-    assert ending(over, BELIEVED) == ()
-    assert next_warning_s(over, replace(BELIEVED, utc=BEGIN)) is None
-
-
-def test_each_certificate_is_watched_once_and_named():
-    leaf = Certificate("leaf", "cs", BEGIN, END)
-    both = InstalledRoot(MANUFACTURER, A.certificate)
-    own = Certificate("own", "CP-1", BEGIN, END)
-    known = Certificates((A, both, OF_FACTORY), (leaf, A.certificate), own)
-    assert [(what, c.fingerprint) for what, c in known.watched()] == [
-        ("the central system's own", "leaf"),
-        ("authority of the central system", "a"),
-        ("this box's own", "own"),
-        ("installed ManufacturerRootCertificate", "m"),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ MEASURANDS = (
     ("", "Voltage", "Energy.Active.Import.Register,Current.Import", "Voltage.L1"),
     ("SoC", "Voltage.L9", "Energy", ",".join(["Voltage"] * 11)),
 )
+NAME = (("Operator", "Stadtwerke München", "x" * 64), ("", " ", "x" * 65, "ü" * 33, "a\nb"))
 ROTATION = (
     ("0.RST,1.RST", "NotApplicable", "0.Unknown"),
     ("RST", "1", "9.RST", "1.XYZ", "1.RST,1.RST"),
@@ -46,6 +47,7 @@ WANTED = {
     "AuthorizeRemoteTxRequests": rw("false", BOOLEAN),
     "CentralContractValidationAllowed": rw("false", BOOLEAN),
     "CertificateStoreMaxLength": Wanted("10"),
+    "CertificateSignedMaxChainSize": Wanted("10000"),
     "ChargeProfileMaxStackLevel": Wanted("20"),
     "ChargingScheduleAllowedChargingRateUnit": Wanted("Current,Power"),
     "ChargingScheduleMaxPeriods": Wanted("100"),
@@ -55,6 +57,7 @@ WANTED = {
     "ConnectorPhaseRotationMaxLength": Wanted("2"),
     "ConnectorSwitch3to1PhaseSupported": Wanted("false"),
     "ContractValidationOffline": rw("false", BOOLEAN),
+    "CpoName": rw("", NAME),
     "DisableSecurityEventNotifications": rw("false", BOOLEAN),
     "GetConfigurationMaxKeys": Wanted("100"),
     "HeartbeatInterval": rw("300", NUMBER),

@@ -34,6 +34,7 @@ from agent.core.commands import (
 from agent.core.events import Event
 from agent.core.faults import RULES, Fault
 from agent.core.interlock import ENERGY_STATES, Readings, reason_to_open
+from agent.core.own_certificates import ChainSigned, SigningTriggered
 from agent.core.security_event_values import ClearSecurityLogRequested
 from agent.core.state import ChargePoint, Charging, Connector, Finished, Idle, Stopping
 from agent.core.tag_presented import RANDOM_TAGS_MAX
@@ -62,6 +63,8 @@ ANSWERS: dict[type[Event], set[str]] = {
     ev.InstallRootRequested: {"Accepted", "Rejected", "Failed"},
     ev.DeleteRootRequested: {"Accepted", "NotFound", "Failed"},
     ClearSecurityLogRequested: {"applied"},
+    SigningTriggered: {"Accepted", "Rejected"},
+    ChainSigned: {"Accepted", "Rejected"},
     ev.CacheClearRequested: {"Accepted", "Rejected"},
     ev.SetProfileRequested: {"Accepted", "Rejected", "UnknownConnector"},
     ev.ClearProfilesRequested: {"Accepted", "Unknown"},

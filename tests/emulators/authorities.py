@@ -44,6 +44,27 @@ class Made:
         """Another one, for this name: see ``made``."""
         return made(name, signer=self, serial=serial, is_authority=is_authority)
 
+    def answers(
+        self,
+        csr: str,
+        *,
+        name: str | None = None,
+        begin: datetime = BEGIN,
+        end: datetime = END,
+        key: Key | None = None,
+    ) -> str:
+        """The certificate that a request asks for, with one thing or another changed; "": no CN."""
+        request = x509.load_pem_x509_csr(csr.encode())
+        subject = request.subject
+        if name is not None:
+            names = [x509.NameAttribute(x509.NameOID.COMMON_NAME, name)] if name else []
+            subject = x509.Name(names)
+        public = request.public_key() if key is None else key.public_key()
+        issuer = self.certificate.subject
+        builder = x509.CertificateBuilder(issuer, subject, public, 1, begin, end)
+        signed = builder.sign(self.key, hashes.SHA256())
+        return signed.public_bytes(Encoding.PEM).decode()
+
     def version_1(self) -> Made:
         """The same without version and extensions, signed by itself: a home-made root."""
         assert isinstance(self.key, ec.EllipticCurvePrivateKey)

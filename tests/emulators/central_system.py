@@ -474,6 +474,10 @@ class _Talk(ChargePoint):
     def on_security_event(self, **told: Any) -> Any:
         return call_result.SecurityEventNotification()
 
+    @on("SignCertificate")
+    def on_sign_certificate(self, **told: Any) -> Any:
+        return call_result.SignCertificate("Accepted")
+
     @on("LogStatusNotification")
     def on_log_status(self, **told: Any) -> Any:
         return call_result.LogStatusNotification()

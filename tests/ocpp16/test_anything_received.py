@@ -100,6 +100,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "parentIdTag": "GROUP",
     },
     "CancelReservation": {"reservationId": 1},
+    "CertificateSigned": {"certificateChain": "PEM"},
     "ChangeConfiguration": {"key": "WebSocketPingInterval", "value": "7"},
     "ClearCache": {},
     "ClearChargingProfile": {"id": 1, "connectorId": 1, "stackLevel": 1},

@@ -37,7 +37,7 @@ def a_rig(state: ChargePoint, diagnostics: str = "Idle") -> Rig:
     account = TriggeredMessages(
         rig.charge_point, lambda: state, rig.clock.now, lambda: {"status": diagnostics}
     )
-    rig.handlers.update(remote_trigger_handlers(rig.link, account, lambda: state))
+    rig.handlers.update(remote_trigger_handlers(rig.link, account, lambda: state, rig.inbox))
     return rig
 
 

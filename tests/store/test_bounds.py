@@ -66,7 +66,7 @@ LIVES = {
     "security_queue": (lambda n: [security_event(n, is_queued=True)], QUEUED_MAX),
     "boots": (lambda n: [NoteBoot(Boot(n, f"boot {n}", NOON, is_time_known=True))], 2),
 }
-# Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (four times), by the connectors (as often),
+# Bounded elsewhere: by LIST_ENTRIES_MAX, to one row (five times), by the connectors (as often),
 # by MaxChargingProfilesInstalled, CertificateStoreMaxLength and StopTransactionMaxMeterValues, by
 # storage.sessions_max (test_charge_log.py), by two years and a number (test_grid_limits.py), by
 # list and log (test_tag_names.py), and by the steps.
@@ -78,6 +78,7 @@ OTHERS = {
     "registers",
     "charging_profiles",
     "certificates",
+    "own_certificates",
     "reservations",
     "firmware",
     "approaches",

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from agent.platform.errors import StoreError
 from agent.store.migrations import STEPS, bring_up_to_date
-from agent.store.schema_steps import migrations
+from agent.store.schema_steps_later import migrations
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from agent.core.own_certificates import CertificateWanted, SigningTriggered
+from agent.core.ports import Inbox
 from agent.core.state import ChargePoint
 from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.schemas import check_call
@@ -28,6 +30,7 @@ _TOLD: Mapping[str, Mapping[str, str]] = {
         **{name: name for name in _OF_BOTH},
         "FirmwareStatusNotification": "SignedFirmwareStatusNotification",
         "LogStatusNotification": "LogStatusNotification",
+        "SignChargePointCertificate": "SignCertificate",
     },
 }
 _OF_A_CONNECTOR = ("MeterValues", "StatusNotification")
@@ -47,10 +50,10 @@ class Teller(Protocol):
 
 
 def remote_trigger_handlers(
-    link: Teller, account: TriggeredMessages, state: Callable[[], ChargePoint]
+    link: Teller, account: TriggeredMessages, state: Callable[[], ChargePoint], inbox: Inbox
 ) -> Mapping[str, Handler]:
     """The handlers by action."""
-    remote_trigger = _RemoteTrigger(link, account, state)
+    remote_trigger = _RemoteTrigger(link, account, state, inbox)
     return {
         "TriggerMessage": partial(remote_trigger.trigger, "TriggerMessage"),
         "ExtendedTriggerMessage": partial(remote_trigger.trigger, "ExtendedTriggerMessage"),
@@ -59,11 +62,16 @@ def remote_trigger_handlers(
 
 class _RemoteTrigger:
     def __init__(
-        self, link: Teller, account: TriggeredMessages, state: Callable[[], ChargePoint]
+        self,
+        link: Teller,
+        account: TriggeredMessages,
+        state: Callable[[], ChargePoint],
+        inbox: Inbox,
     ) -> None:
         self._link = link
         self._account = account
         self._state = state
+        self._inbox = inbox
 
     async def trigger(self, action: str, payload: Payload) -> Payload | AnswerFirst:
         requested = payload.get("requestedMessage") if isinstance(payload, dict) else None
@@ -72,6 +80,8 @@ class _RemoteTrigger:
         payload = check_call(action, payload)
         if requested == "BootNotification":
             return self._boot()
+        if requested == "SignChargePointCertificate":
+            return await self._sign()
         assert isinstance(requested, str)
         connector_id = payload.get("connectorId") if requested in _OF_A_CONNECTOR else None
         if not self._may_ask(requested, connector_id):
@@ -88,6 +98,12 @@ class _RemoteTrigger:
         if not self._link.may_register():
             return {"status": "Rejected"}
         return AnswerFirst({"status": "Accepted"}, self._link.register_now)
+
+    async def _sign(self) -> Payload | AnswerFirst:
+        status = await self._inbox.request(SigningTriggered)
+        if status != "Accepted":
+            return {"status": status}
+        return AnswerFirst({"status": status}, lambda: self._inbox.post(CertificateWanted()))
 
     def _may_ask(self, requested: str, connector_id: int | None) -> bool:
         if connector_id is None or self._state().has_connector(connector_id):

@@ -1,0 +1,101 @@
+"""The certificates of this box: their files, and the key pairs that are made for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agent.certificates.own_keys import forget_all_but, keep_chain, make_request
+from agent.config.settings import Settings
+from agent.core.commands import MakeCertificateRequest
+from agent.core.events import Event
+from agent.core.own_certificates import (
+    CertificateRequestMade,
+    KeyKind,
+    OwnCertificate,
+    OwnCertificates,
+    to_show,
+)
+from agent.core.ports import Clock
+from agent.core.replace import replace
+from agent.core.state import ChargePoint
+from agent.ocppj.websocket import OffLoop
+from agent.platform.errors import OwnCertificateError
+
+logger = logging.getLogger(__name__)
+
+
+def folder_of(settings: Settings) -> Path:
+    """Where private keys and certificates lie, beside the database."""
+    return settings.storage_path.parent / "certificates"
+
+
+def tidied(own: OwnCertificates, folder: Path) -> OwnCertificates:
+    """Those whose key is there. Files that nothing names any more are removed."""
+    kept = tuple(one for one in own.kept if (folder / f"{one.certificate.key}.key").is_file())
+    for one in own.kept:
+        if one not in kept:
+            name = one.certificate.subject
+            logger.error("The key of the certificate %s is gone: it is not used", name)
+    names = {
+        name for one in own.kept for name in (one.certificate.key, one.certificate.fingerprint)
+    }
+    if own.request is not None:
+        names.add(own.request.key)
+    forget_all_but(folder, names)
+    return replace(own, kept=kept)
+
+
+class OwnFilesOfBox:
+    """What the link shows: as the core has it at the moment, in files."""
+
+    def __init__(
+        self, folder: Path, state: Callable[[], ChargePoint], clock: Clock, off_loop: OffLoop
+    ) -> None:
+        self._folder = folder
+        self._state = state
+        self._clock = clock
+        self._off_loop = off_loop
+
+    def to_show(self) -> Sequence[OwnCertificate]:
+        """Those to show, the newest first."""
+        return to_show(self._state().own_certificates, self._clock.now())
+
+    async def files_of(self, certificate: OwnCertificate) -> tuple[str, str]:
+        """The names of its file and of its key's. Raises OwnCertificateError."""
+        files: tuple[str, str] = await self._off_loop(keep_chain, self._folder, certificate)
+        return files
+
+
+class KeyMaker:
+    """Makes the key pairs that the core orders; ``run`` is a task for ever."""
+
+    def __init__(
+        self, settings: Settings, post: Callable[[Event], None], off_loop: OffLoop
+    ) -> None:
+        """``off_loop`` may be busy for minutes: so long an RSA key takes on a small board."""
+        self._folder = folder_of(settings)
+        self._kind = KeyKind(settings.central_system.certificate_key_kind)
+        self._post = post
+        self._off_loop = off_loop
+        self._orders: asyncio.Queue[MakeCertificateRequest] = asyncio.Queue()
+
+    def perform(self, order: MakeCertificateRequest) -> None:
+        """Make a pair soon. The core orders one at a time."""
+        self._orders.put_nowait(order)
+
+    async def run(self) -> None:
+        """Make what is ordered, for ever."""
+        while True:
+            self._post(await self._made(await self._orders.get()))
+
+    async def _made(self, order: MakeCertificateRequest) -> CertificateRequestMade:
+        names = order.organization, order.common_name
+        try:
+            request = await self._off_loop(make_request, self._folder, self._kind, *names)
+        except OwnCertificateError as problem:
+            logger.warning("No request for a certificate can be made: %s", problem)
+            return CertificateRequestMade(None, str(problem))
+        return CertificateRequestMade(request)
