@@ -90,7 +90,8 @@ def _problems() -> tuple[type[Exception], ...]:
     from cryptography.x509 import DuplicateExtension, InvalidVersion
 
     own = (InvalidSignature, UnsupportedAlgorithm, DuplicateExtension, InvalidVersion)
-    return (*own, ValueError, TypeError, ssl.SSLError)
+    # KeyError: so cryptography 44 and older meets a name whose type it does not know.
+    return (*own, ValueError, TypeError, KeyError, ssl.SSLError)
 
 
 # --- what it says --------------------------------------------------------------------------------
