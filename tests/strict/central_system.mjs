@@ -44,10 +44,11 @@ const certificates = () => {
 
 function letIn(accept, reject, { password, request: { socket } }) {
     const isKnown = socket.authorized;
-    const shown = socket.getPeerCertificate().subject?.CN;
-    tell({ caller: { certificate: shown ?? "", isKnown, password: password?.toString() ?? "" } });
-    if (isKnown || (password && !shown)) accept();
-    else reject(shown ? 403 : 401);
+    const { subject, fingerprint256 } = socket.getPeerCertificate();
+    const fingerprint = fingerprint256?.replaceAll(":", "").toLowerCase() ?? "";
+    tell({ caller: { name: subject?.CN ?? "", fingerprint, isKnown, password: password?.toString() ?? "" } });
+    if (isKnown || (password && !subject)) accept();
+    else reject(subject ? 403 : 401);
 }
 
 function listenWithTls() {
