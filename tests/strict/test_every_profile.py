@@ -9,6 +9,7 @@ import pytest
 from agent.core.security_event_values import SecurityEventSeen, SecurityEventType
 from tests import ocpp_evidence, ocpp_table
 from tests.app.box import CARD, OTHER_CARD
+from tests.emulators.authorities import made, on_request
 from tests.emulators.signers import manufacturer
 from tests.strict.pair import MEASURANDS, Pair, a_pair
 
@@ -41,6 +42,7 @@ async def test_every_message_of_every_profile_is_as_the_schemas_want_it(tmp_path
         await _logs_that_fail(pair)
         await _extended_triggers(pair)
         await _security_events(pair)
+        await _own_certificate(pair)
         await _signed_firmware(pair)
         await _firmware(pair)
     sent = {row.action for row in ocpp_table.rows(ocpp_evidence.FROM_CHARGE_POINT)}
@@ -228,6 +230,18 @@ async def _security_events(pair: Pair) -> None:
     await pair.system.received(EVENT, before + len(SecurityEventType))
     told = pair.system.of(EVENT)[before:]
     assert [one["type"] for one in told] == [kind.value for kind in SecurityEventType]
+
+
+async def _own_certificate(pair: Pair) -> None:
+    ask = pair.system.ask
+    asked = {"requestedMessage": "SignChargePointCertificate"}
+    assert await ask("ExtendedTriggerMessage", **asked) == "Rejected"  # whose box is it?
+    assert await ask("ChangeConfiguration", key="CpoName", value="CPO") == "Accepted"
+    assert await ask("ExtendedTriggerMessage", **asked) == "Accepted"
+    csr = (await pair.system.received("SignCertificate"))["csr"]
+    assert await ask("CertificateSigned", certificateChain="none") == "Rejected"
+    signed = on_request(csr, made("Root of the boxes"))
+    assert await ask("CertificateSigned", certificateChain=signed) == "Accepted"
 
 
 async def _signed_firmware(pair: Pair) -> None:
