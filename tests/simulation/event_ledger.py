@@ -93,7 +93,7 @@ class EventLedger:
     """``complain`` is called when the database does not agree."""
 
     def __init__(self, bounds: Bounds, complain: Callable[[str], None]) -> None:
-        self.kept = Kept()  # for certain
+        self.kept = self.found = Kept()  # for certain; and as the last process has found it
         self.rows: dict[int, RecordSecurityEvent] = {}  # by the number of the line, for certain
         self.queued: dict[str, Queued] = {}  # all that ever were, by unique id
         self._ids: dict[int, str] = {}  # by number, which is given anew after a power cut
@@ -123,13 +123,13 @@ class EventLedger:
         commits = [*self._doubtful, *([] if self._writing is None else [self._writing])]
         self._doubtful, self._writing = [], None
         self._read_ids(reader)
-        kept = self.kept
-        if kept.stands_in(reader):
+        self.found = self.kept
+        if self.found.stands_in(reader):
             return
         for rows in commits:
             self._doubtful.append(rows)
-            kept = kept.after(rows, self._bounds)
-            if kept.stands_in(reader):
+            self.found = self.found.after(rows, self._bounds)
+            if self.found.stands_in(reader):
                 return
         self._complain(f"after a crash there is neither {self.kept} nor what was being written")
 

@@ -140,7 +140,7 @@ class SecurityLogIsWhole(Invariant):
 
     def opened(self, reader: sqlite3.Connection, store: Store) -> None:
         if self.world.machine.starts > 1:
-            self._compare(reader)
+            self._compare(reader, self._ledger.found.pruned)
 
     def committed(self, rows: Sequence[Row]) -> None:
         if not any(isinstance(row, RecordSecurityEvent | ClearSecurityLog) for row in rows):
@@ -157,15 +157,15 @@ class SecurityLogIsWhole(Invariant):
             self._lines[number] = (kind, tech_info, chain)
 
     def settled(self) -> None:
-        self._compare(self.world.reader())
+        self._compare(self.world.reader(), self._ledger.kept.pruned)
 
-    def _compare(self, reader: sqlite3.Connection) -> None:
+    def _compare(self, reader: sqlite3.Connection, pruned: int) -> None:
         self.look()
         if problem := read_broken_chain(reader):
             self.broken(problem)
         found: dict[int, _Line] = {number: (a, b, c) for number, a, b, c in reader.execute(_LINES)}
         for number, line in self._lines.items():
-            if number > self._ledger.kept.pruned and found.get(number) != line:
+            if number > pruned and found.get(number) != line:
                 self.broken(f"line {number} was {line} and is {found.get(number)}")
 
     @property
