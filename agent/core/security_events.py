@@ -98,9 +98,7 @@ def update(turn: Turn) -> None:
     _watch_clock(turn)
     _end_hours(turn)
     events = turn.state.security
-    if not turn.state.online or events.is_in_flight or not events.is_waiting:
-        return
-    if turn.state.configuration.boolean(DISABLED):
+    if not _is_to_be_told(turn.state):
         return
     if events.not_before_s is not None and turn.now.monotonic_s < events.not_before_s:
         return
@@ -113,8 +111,16 @@ def deadlines_s(state: ChargePoint, now: Instant) -> Iterator[float | None]:
     """Monotonic times at which ``update`` wants a turn."""
     for counted in state.security.counted:
         yield counted.until_s if counted.left_out else None
-    if state.online and state.security.is_waiting and not state.security.is_in_flight:
+    if _is_to_be_told(state):
         yield state.security.not_before_s
+
+
+def _is_to_be_told(state: ChargePoint) -> bool:
+    """Something waits, and nothing but the time of its next attempt holds it back."""
+    events = state.security
+    if not state.online or events.is_in_flight or not events.is_waiting:
+        return False
+    return not state.configuration.boolean(DISABLED)
 
 
 def _watch_clock(turn: Turn) -> None:

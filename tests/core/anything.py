@@ -192,8 +192,9 @@ class Anything:
         return None
 
     def security_answer(self, order: TellSecurityEvent) -> Event:
-        """The central system takes the oldest security event, also when that was given up."""
-        number = min(self.security.queue, default=None)
+        """The central system takes the oldest one; what came after the order is not written yet."""
+        written = set(self.security.queued[: order.up_to])
+        number = min(self.security.queue.keys() & written, default=None)
         if number is None:
             return SecurityQueueWasEmpty(order.order, order.up_to)
         self.last_told = SecurityEventTold(number, order.order)

@@ -33,12 +33,12 @@ class SecurityWitness:
     """What the store would hold, and what has been ordered so far."""
 
     queue: dict[int, SecurityEvent] = field(default_factory=dict)  # by the number of their lines
+    queued: list[int] = field(default_factory=list)  # every number that was ever in it
     roots: dict[tuple[RootUse, str], InstalledRoot] = field(default_factory=dict)
     last_order: TellSecurityEvent | None = None
     is_in_flight: bool = False
     is_unwanted: bool = False
     _lines: int = 0
-    _queued: int = 0
     _recorded_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _chain: tuple[Certificate, ...] = ()
     _has_tls: bool = False
@@ -101,7 +101,7 @@ class SecurityWitness:
         assert row.is_queued or not (kind.is_critical and is_wanted), "nobody is told of it"
         self._lines += 1
         if row.is_queued:
-            self._queued += 1
+            self.queued.append(self._lines)
             self.queue[self._lines] = row.event
 
     def _may_be_removed(self, event: Event, up_to: int | None) -> None:
@@ -119,7 +119,7 @@ class SecurityWitness:
         assert after.online, "an event told while offline"
         assert not after.configuration.boolean("DisableSecurityEventNotifications")
         assert not self.is_in_flight, "two events in flight"
-        assert order.up_to == self._queued, "events that the delivery does not know of"
+        assert order.up_to == len(self.queued), "events that the delivery does not know of"
         self.last_order, self.is_in_flight = order, True
 
     # --- root certificates -----------------------------------------------------------------------

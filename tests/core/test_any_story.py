@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.core import events as ev
-from agent.core.certificates import InspectedRoot, RootUse
+from agent.core.certificates import InspectedRoot, RootCertificate, RootUse
 from agent.core.charging_profiles import (
     Criteria,
     ProfileKind,
@@ -34,6 +34,7 @@ from agent.core.own_certificates import (
 )
 from agent.core.security_event_values import (
     ClearSecurityLogRequested,
+    RemoveSecurityEvents,
     SecurityEventSeen,
     SecurityEventType,
     StorageMeasured,
@@ -188,8 +189,6 @@ signed = st.none() | st.builds(
     st.builds(own, names, names, name=st.sampled_from(["", "b"])),
 )
 FROM_LINK = st.one_of(
-    told(opened),
-    told(opened),
     told(st.sampled_from([ev.LinkAccepted(), ev.LinkAccepted(120)])),
     told(st.sampled_from([ev.LinkPending("Pending"), ev.LinkPending("Rejected")])),
     told(st.builds(ev.LinkLost, st.just("gone"))),
@@ -208,6 +207,23 @@ FROM_LINK = st.one_of(
 roots = st.sampled_from(
     [None, *(InspectedRoot(found, "EC", 256, "") for found in certificates.values())]
 )
+
+
+def install_and_use(story: Anything, found: RootCertificate) -> None:
+    """The central system brings its root, and is reached with it."""
+    root = InspectedRoot(found, "EC", 256, "")
+    story.ask(lambda rid: ev.InstallRootRequested(rid, RootUse.CENTRAL_SYSTEM, root))
+    story.tell(ev.LinkOpened(ConnectionProfile("wss://a.example"), chain=(found,)))
+
+
+OF_CERTIFICATES = st.one_of(
+    st.sampled_from(list(certificates.values())).map(
+        lambda found: lambda story: install_and_use(story, found)
+    ),
+    told(opened),
+    asked(ev.InstallRootRequested, st.sampled_from(RootUse), roots),
+    asked(ev.DeleteRootRequested, st.sampled_from(["a", "b", "c", "none"])),
+)
 FROM_CENTRAL_SYSTEM = st.one_of(
     asked_of_a_tag(ev.RemoteStartRequested, tags, st.sampled_from([None, 0, 1, 2, 3])),
     asked(ev.RemoteStopRequested, st.sampled_from([101, 102, 103, HOSTILE_ID, -1])),
@@ -218,8 +234,6 @@ FROM_CENTRAL_SYSTEM = st.one_of(
         st.sampled_from(["true", "false", "0", "1", "30", "-1", ""]),
     ),
     asked(ev.CacheClearRequested),
-    asked(ev.InstallRootRequested, st.sampled_from(RootUse), roots),
-    asked(ev.DeleteRootRequested, st.sampled_from(["a", "b", "c", "none"])),
     asked(SigningTriggered),
     asked(ChainSigned, signed),
     asked(ev.SetProfileRequested, st.integers(0, 3), profiles),
@@ -274,6 +288,11 @@ OF_SECURITY = st.one_of(
     st.booleans().map(lambda unwanted: lambda story: story.refuse_security_event(unwanted)),
     st.just(lambda story: story.tell_late()),
 )
+IS_DISABLED = asked(
+    ev.ConfigurationChangeRequested,
+    st.just("DisableSecurityEventNotifications"),
+    st.sampled_from(["true", "false", "false"]),
+)
 TIME = st.sampled_from([0.5, 1.0, 3.0, 6.0, 60.0, 400.0]).map(
     lambda seconds: lambda story: story.wait(seconds)
 )
@@ -282,8 +301,8 @@ OBEY_WELL = st.just(lambda story: story.obey(INFOS[0]))
 END = st.one_of(told(st.just(ev.ShutdownRequested())), asked(ev.ResetRequested, st.booleans()))
 
 step = st.one_of(
-    *(FROM_PARTS, FROM_PEOPLE, FROM_LINK, FROM_CENTRAL_SYSTEM, FROM_OPERATOR, OF_SECURITY),
-    *(TIME, OBEY, OBEY_WELL),
+    *(FROM_PARTS, FROM_PEOPLE, FROM_LINK, FROM_CENTRAL_SYSTEM, FROM_OPERATOR),
+    *(OF_CERTIFICATES, OF_SECURITY, TIME, OBEY, OBEY_WELL),
 )
 all_traits = st.builds(Traits, st.booleans(), st.booleans(), st.booleans(), st.booleans())
 all_rules = st.builds(
@@ -396,6 +415,37 @@ def test_no_story_after_a_power_loss_breaks_a_promise(state, left_open, steps):
         one(story)
     story.settle_down()
     assert story.witness.stopped >= {transaction.ref for transaction in found}
+
+
+@MANY
+@given(
+    keys=st.fixed_dictionaries(
+        {"CertificateStoreMaxLength": st.sampled_from(["1", "2", "10"])},
+        optional={
+            "AdditionalRootCertificateCheck": st.just("true"),
+            "DisableSecurityEventNotifications": st.just("true"),
+        },
+    ),
+    steps=st.lists(
+        st.one_of(*[OF_CERTIFICATES] * 3, OF_SECURITY, IS_DISABLED, FROM_LINK, TIME, OBEY_WELL),
+        min_size=20,  # else most are too short for a root to be used and deleted
+        max_size=60,
+    ),
+)
+def test_no_story_about_certificates_and_security_events_breaks_a_promise(keys, steps):
+    story = Anything(a_charge_point(**keys))
+    story.tell(ev.Started())
+    for one in steps:
+        one(story)
+    story.settle_down()
+
+
+def test_the_witness_of_security_is_awake():
+    story = Anything(a_charge_point(online=False))
+    story.tell(ev.Started())
+    assert len(story.security.queue) == 1
+    with pytest.raises(AssertionError, match="nobody has taken it"):
+        story.security.watch(ev.TimePassed(), story.state, [RemoveSecurityEvents(1)], 0.0)
 
 
 def test_the_witness_is_awake():

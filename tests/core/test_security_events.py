@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.core import charge_point
+from agent.core import charge_point, followers
 from agent.core import events as ev
 from agent.core.commands import Command, CorrectTimes, Reply
 from agent.core.commands_rows import EVENT_WAITS_S, may_wait_s
@@ -329,6 +329,17 @@ def test_a_refused_event_is_tried_for_ever_after_waits_that_grow_to_a_quarter_of
     assert orders(story.wait(899)) == []
     assert len(orders(story.wait(1))) == 1
     assert of(RemoveSecurityEvents, story.commands) == []
+
+
+def test_what_waits_for_its_retry_wakes_nobody_while_notifications_are_disabled():
+    story = started()
+    story.tell(SecurityEventNotTold(order=1))
+    assert followers.next_deadline_s(story.state, story.now) == BOOT_S + 60
+    story.tell(ev.ConfigurationChangeRequested("r1", DISABLED, "true"))
+    assert followers.next_deadline_s(story.state, story.now) is None
+    assert orders(story.wait(1000)) == []
+    story.commands.clear()
+    assert len(orders(story.tell(ev.ConfigurationChangeRequested("r2", DISABLED, "false")))) == 1
 
 
 def test_a_new_link_sends_at_once_and_what_the_old_one_says_late_changes_nothing():
