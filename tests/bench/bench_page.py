@@ -35,7 +35,6 @@ CARD = "044943121F1A80"
 FIRST_LOAD = (
     "/",
     "/page/static/page.css",
-    "/page/static/connector.css",
     "/page/static/page.js",
     "/page/static/icon.svg",
 )
@@ -100,7 +99,7 @@ async def _page(
     return [
         *rows,
         (f"parts sent to {PAGES} open pages, all together", f"{updates:.1f} /s"),
-        ("bytes to each of them", f"{size / PAGES / 1000:.1f} kB/s"),
+        ("bytes to each of them", f"{size / PAGES / 1000:.2f} kB/s"),
         ("processor, no page open", f"{quiet.cpu * 100:.1f} % of one core"),
         (f"processor, {PAGES} pages open", f"{busy.cpu * 100:.1f} % of one core"),
         ("control socket, no page open, p50, p99", _times(quiet.answers_s)),
@@ -179,7 +178,7 @@ class _OpenPage:
         self._client = client
         self._reading: asyncio.Task[None] | None = None
         self.updates = 0
-        self.size = 0
+        self.size = 0  # on the wire
 
     async def __aenter__(self) -> _OpenPage:
         self._reading = asyncio.create_task(self._read())
@@ -196,7 +195,7 @@ class _OpenPage:
             if s.status_code != 200:
                 raise RuntimeError(f"no events: {s.status_code}")
             async for line in s.aiter_lines():
-                self.size += len(line) + 1
+                self.size = s.num_bytes_downloaded
                 self.updates += line.startswith("data: ")
 
 

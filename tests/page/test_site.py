@@ -137,9 +137,7 @@ def test_a_form_that_is_too_large_or_no_form_is_refused(browser):
     assert browser.client.post("/page/do", content=b"\xff", headers=headers).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "name", ["page.css", "connector.css", "sessions.css", "page.js", "icon.svg"]
-)
+@pytest.mark.parametrize("name", ["page.css", "sessions.css", "page.js", "icon.svg"])
 def test_a_file_comes_compressed_to_those_who_take_it_so(browser, name):
     def get(encoding: str) -> httpx.Response:
         path = f"/page/static/{name}"
@@ -151,6 +149,39 @@ def test_a_file_comes_compressed_to_those_who_take_it_so(browser, name):
     assert zipped.headers["vary"] == "Accept-Encoding"
     assert plain.content == zipped.content
     assert zipped.num_bytes_downloaded < plain.num_bytes_downloaded
+
+
+def test_a_page_comes_compressed_to_those_who_take_it_so(browser):
+    def get(path: str, encoding: str) -> httpx.Response:
+        return browser.client.get(path, headers={"Accept-Encoding": encoding})
+
+    for path in ("/", "/keys"):
+        plain, zipped = get(path, "identity"), get(path, "gzip")
+        assert "content-encoding" not in plain.headers
+        assert zipped.headers["content-encoding"] == "gzip"
+        assert zipped.headers["vary"] == "Accept-Encoding"
+        assert zipped.text.endswith("</html>")
+        assert zipped.num_bytes_downloaded < plain.num_bytes_downloaded / 2
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_news_come_at_once_and_what_comes_again_is_small(browser, encoding):
+    headers = {"Accept-Encoding": encoding}
+    with browser.client.stream("GET", "/page/events", headers=headers) as stream:
+        assert stream.headers.get("content-encoding", "identity") == encoding
+        lines = stream.iter_lines()
+
+        def panel_after(deed: str, words: str) -> tuple[str, int]:
+            before = stream.num_bytes_downloaded
+            browser.do(deed, connector="1")
+            line = next(one for one in lines if '"part": "panel"' in one and words in one)
+            return line, stream.num_bytes_downloaded - before
+
+        panel_after("plug", "Pull the plug")
+        panel_after("unplug", "Plug the car in")
+        line, cost = panel_after("plug", "Pull the plug")
+        assert (cost < len(line) / 2) == (encoding == "gzip")
+        panel_after("unplug", "Plug the car in")
 
 
 # --- looking -------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from agent.api.errors import Refused
 from agent.api.limits import Receive, RequestLimits, read_body
 from agent.api.middleware import AccessMiddleware, App, Send, client_address
 from agent.api.page.actions import PageActions
+from agent.api.page.compression import compressed, takes_gzip
 from agent.api.page.event_stream import EventStream, Watched
 from agent.api.page.host_names import OwnNames, came_over_https
 from agent.api.page.logins import COOKIE, Login, Logins
@@ -46,7 +47,6 @@ PAGES_MAX = 100_000
 FILTER_MAX = 40
 _TYPES = {
     "page.css": "text/css",
-    "connector.css": "text/css",
     "sessions.css": "text/css",
     "page.js": "text/javascript",
     "icon.svg": "image/svg+xml",
@@ -144,7 +144,7 @@ class Site:
                 if request.method == "GET" and request.url.path != EVENTS:
                     return _secured(RedirectResponse("/login", 303))
                 return _login_page(401)
-            return _secured(await handler(request, *found))
+            return _secured(compressed(request, await handler(request, *found)))
 
         return handle
 
@@ -284,7 +284,7 @@ class Site:
         }
         if request.headers.get("if-none-match") == found.tag:
             return Response(status_code=304, headers=headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if takes_gzip(request):
             headers["Content-Encoding"] = "gzip"
             return Response(found.zipped, media_type=_TYPES[name], headers=headers)
         return Response(found.content, media_type=_TYPES[name], headers=headers)
