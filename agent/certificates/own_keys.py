@@ -55,7 +55,13 @@ def keep_chain(folder: Path, certificate: OwnCertificate) -> tuple[str, str]:
     path, content = folder / f"{certificate.fingerprint}.pem", certificate.pem.encode()
     if not _holds(path, content):
         _keep(path, content)
-    return str(path), str(folder / f"{certificate.key}.key")
+    return file_names(folder, certificate)
+
+
+def file_names(folder: Path, certificate: OwnCertificate) -> tuple[str, str]:
+    """The names of the file of a certificate and of its key's, whether they are there or not."""
+    names = (f"{certificate.fingerprint}.pem", f"{certificate.key}.key")
+    return str(folder / names[0]), str(folder / names[1])
 
 
 def forget_all_but(folder: Path, names: Collection[str]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.config.settings import BrokerSettings, Settings
     from agent.core.certificates import TrustedRoots
     from agent.core.connection_profile import ConnectionProfiles
+    from agent.core.own_certificates import OwnCertificates
     from agent.maintenance.agent_user import User
 
 Ask = Callable[..., Any]
@@ -147,12 +148,49 @@ def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Fi
 def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Finding]:
     from agent.maintenance.check_link import look_at_link
 
-    profiles, roots, problem = _way(settings)
+    profiles, roots, own, problem = _way(settings)
     if problem:
         yield noted("address", f"{problem}: the walk follows the file", "run this as root")
+    yield from _about_own_certificate(own, now)
     yield from look_at_link(
-        settings.central_system, settings.charge_point, status, now, profiles, roots
+        settings.central_system,
+        settings.charge_point,
+        status,
+        now,
+        profiles,
+        roots,
+        _files_to_show(settings, own, now),
     )
+
+
+def _about_own_certificate(own: OwnCertificates, now: datetime) -> Iterator[Finding]:
+    """The one that was signed for this box over OCPP, and what is asked for."""
+    from agent.control.own_certificate import own_certificate_sentences
+
+    for certificate in [one.certificate for one in own.kept][:1]:
+        words = f"that of this box, {certificate.subject}, ends {certificate.not_after.date()}"
+        if certificate.warned_of_from <= now:
+            then = "it renews itself, if CpoName is set and the central system signs"
+            yield noted("certificate", words, then)
+        else:
+            yield passed("certificate", words)
+    for words in own_certificate_sentences(own):
+        yield noted("certificate", words)
+
+
+def _files_to_show(
+    settings: Settings, own: OwnCertificates, now: datetime
+) -> tuple[str, str] | None:
+    """What the agent shows in security profile 3; None: what the file names, or nothing."""
+    from agent.app.own_certificates import folder_of
+    from agent.certificates.own_keys import file_names
+    from agent.core.own_certificates import to_show
+    from agent.core.values import Instant
+
+    certificates = to_show(own, Instant(0.0, now))
+    if not certificates or settings.central_system.certificate_file:
+        return None
+    return file_names(folder_of(settings), certificates[0])
 
 
 def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Finding]:
@@ -168,10 +206,11 @@ def _about_configuration(path: Path | None, settings: Settings) -> Iterator[Find
 
 def _way(
     settings: Settings,
-) -> tuple[ConnectionProfiles | None, tuple[TrustedRoots, ...], str]:
-    """Address and password, what is trusted, and why what was changed over OCPP is not known."""
+) -> tuple[ConnectionProfiles | None, tuple[TrustedRoots, ...], OwnCertificates, str]:
+    """Address and password, what is trusted, what this box has, and why that is not known."""
     from agent.core.certificates import Certificates, trusted_roots
     from agent.core.connection_profile import at_start
+    from agent.core.own_certificates import NO_OWN_CERTIFICATES
     from agent.ocppj.connect import approach_of_file
     from agent.platform.errors import StoreError
     from agent.store.offline_view import stored_way
@@ -179,13 +218,14 @@ def _way(
     of_file = approach_of_file(settings.central_system)
     only_installed = settings.central_system.only_installed_roots
     if not settings.central_system.url or not settings.storage_path.exists():
-        return None, trusted_roots(Certificates(), only_installed), ""
+        return None, trusted_roots(Certificates(), only_installed), NO_OWN_CERTIFICATES, ""
     try:
-        stored, certificates = stored_way(settings.storage_path)
+        stored, certificates, own = stored_way(settings.storage_path)
     except StoreError as problem:
-        return None, trusted_roots(Certificates(), only_installed), str(problem)
+        roots = trusted_roots(Certificates(), only_installed)
+        return None, roots, NO_OWN_CERTIFICATES, str(problem)
     profiles = at_start(stored, of_file, has_password_file=bool(of_file.password))
-    return profiles, trusted_roots(certificates, only_installed), ""
+    return profiles, trusted_roots(certificates, only_installed), own, ""
 
 
 def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:

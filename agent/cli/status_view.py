@@ -37,6 +37,10 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
     lines += [f"card         {tag} is being checked" for tag in status["cards_being_checked"]]
     lines += _outbox_lines(status["outbox"])
     lines += _certificate_lines(status.get("certificates", ()))
+    lines += [
+        StyledLine(f"certificate  {words}", words, YELLOW)
+        for words in status.get("own_certificate", ())
+    ]
     if status.get("firmware"):
         lines.append(f"firmware     {status['firmware']}")
     if status["simulated"]:
@@ -49,12 +53,14 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
 
 
 def _certificate_lines(certificates: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Those near their end; all of them are in the JSON."""
+    """That of this box, and those near their end; all of them are in the JSON."""
     for found in certificates:
+        at = local_time(found["ends_at"])
+        line = f"certificate  {found['what']} ends {at}: {found['subject']}"
         if found["ends_soon"]:
-            at = local_time(found["ends_at"])
-            line = f"certificate  {found['what']} ends {at}: {found['subject']}"
             yield StyledLine(line, f"ends {at}", YELLOW)
+        elif found.get("is_own"):
+            yield line
 
 
 def _broker_lines(name: str, client: Mapping[str, Any]) -> Iterator[str]:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+from agent.control.own_certificate import own_certificate_sentences
 from agent.core import connector as connectors
 from agent.core import faults
-from agent.core.certificate_ends import ending, watched
+from agent.core.certificate_ends import OWN, ending, watched
 from agent.core.connector_situation import situation
 from agent.core.external_limits import ExternalSource
 from agent.core.firmware_values import VERIFIED, Firmware, FirmwareStep
@@ -62,6 +63,7 @@ def charge_point_snapshot(
         "messages_waiting": state.outbox.waiting,
         "firmware": _firmware(state.firmware),
         "certificates": _certificates(state, now),
+        "own_certificate": own_certificate_sentences(state.own_certificates),
     }
 
 
@@ -70,6 +72,7 @@ def _certificates(state: ChargePoint, now: Instant) -> list[dict[str, Any]]:
     return [
         {
             "what": what,
+            "is_own": what == OWN,
             "subject": certificate.subject,
             "ends_at": certificate.not_after.isoformat(timespec="seconds"),
             "ends_soon": certificate in near_end,

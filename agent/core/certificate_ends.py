@@ -8,6 +8,8 @@ from agent.core.certificates import Certificate
 from agent.core.state import ChargePoint
 from agent.core.values import Instant
 
+OWN = "this box's own"
+
 
 def watched(state: ChargePoint) -> Iterator[tuple[str, Certificate]]:
     """Each of them once, and what it is in words."""
@@ -18,7 +20,7 @@ def watched(state: ChargePoint) -> Iterator[tuple[str, Certificate]]:
         yield what, certificate
     own = _own(state)
     if own is not None:
-        yield "this box's own", own
+        yield OWN, own
     for root in state.certificates.installed:
         if root.certificate.fingerprint not in seen:
             seen.add(root.certificate.fingerprint)

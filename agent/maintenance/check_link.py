@@ -44,11 +44,13 @@ def look_at_link(
     now: datetime,
     profiles: ConnectionProfiles | None = None,
     roots: Sequence[TrustedRoots] = (TrustedRoots(),),
+    own: tuple[str, str] | None = None,
 ) -> Iterator[Finding]:
     """Walk to the central system as the agent does.
 
     ``profiles`` takes the place of the file, once the way was changed over OCPP; ``roots`` say what
-    is trusted, the next where the one before refuses the server. ``status`` is
+    is trusted, the next where the one before refuses the server; ``own`` names the files of the
+    certificate of this box and of its key, in the place of those in the settings. ``status`` is
     what the running agent says, None without one. While that is connected, there is no second
     connection under its name: many central systems would throw it out.
     """
@@ -56,7 +58,7 @@ def look_at_link(
         yield skipped("link", "no central system is configured: the box decides by itself")
         return
     try:
-        yield from _steps(settings, charge_point, status, now, profiles, roots)
+        yield from _steps(settings, charge_point, status, now, profiles, roots, own)
     except Broken as broken:
         yield broken.finding
         for step in _STEPS[_STEPS.index(broken.finding.step) + 1 :]:
@@ -70,9 +72,10 @@ def _steps(
     now: datetime,
     profiles: ConnectionProfiles | None,
     roots: Sequence[TrustedRoots],
+    own: tuple[str, str] | None,
 ) -> Iterator[Finding]:
     way = None if profiles is None else profiles.settled
-    accesses = [_access(settings, charge_point, way, one) for one in roots]
+    accesses = [_access(settings, charge_point, way, one, own) for one in roots]
     access = accesses[0]
     parts = urlsplit(access.url)
     host = parts.hostname or ""
@@ -109,9 +112,10 @@ def _access(
     charge_point: ChargePointSettings,
     way: ConnectionProfile | None,
     roots: TrustedRoots,
+    own: tuple[str, str] | None,
 ) -> Access:
     try:
-        return prepare_access(settings, charge_point, way, roots)
+        return prepare_access(settings, charge_point, way, roots, own)
     except LinkError as problem:
         raise Broken(failed("address", str(problem), "chargepoint-agent check-config")) from None
 

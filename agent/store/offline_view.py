@@ -18,6 +18,7 @@ from pathlib import Path
 
 from agent.core.certificates import Certificates
 from agent.core.connection_profile import ConnectionProfiles
+from agent.core.own_certificates import OwnCertificates
 from agent.core.values import DecisionRecord
 from agent.platform.errors import AgentError, StoreError
 from agent.platform.ownership import rights_of_owner
@@ -33,6 +34,7 @@ from agent.store.charge_log import (
 from agent.store.database_file import as_store_errors, store_error
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
+from agent.store.own_certificates import read_own_certificates
 from agent.store.reading import (
     OutboxSummary,
     read_decisions,
@@ -122,14 +124,17 @@ def quick_check(path: Path) -> str:
     return look.quick_check
 
 
-def stored_way(path: Path) -> tuple[ConnectionProfiles | None, Certificates]:
-    """How the central system is reached, if that was ever kept, and the roots that it installed.
+def stored_way(
+    path: Path,
+) -> tuple[ConnectionProfiles | None, Certificates, OwnCertificates]:
+    """How the central system is reached, if that was ever kept; its roots, and what this box has.
 
     Raises StoreError.
     """
     with _opened(path, Look()) as reader:
         try:
-            return read_connection_profiles(reader), Certificates(read_roots(reader))
+            roots, own = Certificates(read_roots(reader)), read_own_certificates(reader)
+            return read_connection_profiles(reader), roots, own
         except sqlite3.Error as problem:
             raise store_error(problem, f"Cannot read the database {path}") from problem
 

@@ -35,6 +35,8 @@ def test_the_link_tells_its_last_ping_and_whether_the_clock_is_known(is_time_kno
         link=LINK,
         outbox=None,
         problem="",
+        own_certificate=["a certificate of this box was asked for"],
+        own_ends=NOON,
         now=NOON + timedelta(minutes=5),
         is_time_known=is_time_known,
         may_operate=False,
@@ -45,3 +47,5 @@ def test_the_link_tells_its_last_ping_and_whether_the_clock_is_known(is_time_kno
     assert facts["Last ping"] == "answered 2 min ago, after 38 ms"
     assert facts["Waiting for the answer to"] == "Authorize"
     assert words in facts["Clock (UTC)"]
+    assert facts["Certificate of this box"] == "until 2026-03-01"
+    assert "a certificate of this box was asked for." in shown

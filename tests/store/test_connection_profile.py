@@ -14,6 +14,7 @@ from agent.core.connection_profile import (
     ConnectionProfiles,
     SaveConnectionProfiles,
 )
+from agent.core.own_certificates import OwnCertificates
 from agent.maintenance.scrub import scrubber_for
 from agent.platform.errors import StoreError
 from agent.store import Store
@@ -62,9 +63,9 @@ def test_a_state_that_cannot_be_read_leaves_the_file_and_shows_no_password(
 
 
 def test_a_look_from_outside_finds_the_ways_and_every_password_to_hide(store: Store, path: Path):
-    assert stored_way(path) == (None, Certificates())
+    assert stored_way(path) == (None, Certificates(), OwnCertificates())
     store.commit([SaveConnectionProfiles(TRIED)], NOON)
-    assert stored_way(path) == (TRIED, Certificates())
+    assert stored_way(path) == (TRIED, Certificates(), OwnCertificates())
     look = look_at(path, lambda: False)
     assert look.passwords == [PASSWORD, "sixteen chars ok"]
     hidden = scrubber_for(None, look).text(f"{PASSWORD} and sixteen chars ok")

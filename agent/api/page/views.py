@@ -11,10 +11,12 @@ from agent.api.page.picture import picture, pilot_in_words
 from agent.api.page.power import PowerHistory
 from agent.api.page.rendering import render, render_once
 from agent.control.event_log import decision_line
+from agent.control.own_certificate import own_certificate_sentences
 from agent.control.snapshot import charge_point_snapshot
 from agent.control.taps import tap_as_data
 from agent.core import faults
 from agent.core.authorization_reasons import Rule
+from agent.core.certificate_ends import OWN, watched
 from agent.core.configuration import CORE, LIST, RESERVATION, SMART
 from agent.core.contactors import LOCKS_OUT
 from agent.core.id_tag import mask
@@ -209,7 +211,7 @@ class Views:
         return self._agent.state.rules.list_owner is not ListOwner.CSMS
 
     async def _link_part(self, link: LinkSnapshot, scopes: Scopes) -> PagePart:
-        problem, outbox, now = "", None, self._agent.now()
+        state, problem, outbox, now = self._agent.state, "", None, self._agent.now()
         try:
             outbox = await self._agent.outbox()
         except StoreError as error:
@@ -217,6 +219,8 @@ class Views:
         return self._part(
             "link",
             link=link,
+            own_certificate=own_certificate_sentences(state.own_certificates),
+            own_ends=next((c.not_after for what, c in watched(state) if what == OWN), None),
             outbox=outbox,
             problem=problem,
             now=now.utc,

@@ -1,0 +1,58 @@
+"""The certificates of this box on disk: as they were, and none where they are unreadable."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from agent.core.own_certificates import OwnCertificates, SaveOwnCertificates, SigningRequest
+from agent.store import Store
+from agent.store.offline_view import stored_way
+from tests.core.own_certificates import KEY, kept
+from tests.store.builders import NOON
+
+NEW, OLD = kept("new", NOON), kept("old", name="Ladesäule 1")
+REQUEST = SigningRequest(KEY, NOON, "it was refused")
+
+
+def test_a_new_store_has_none(store: Store):
+    assert store.load().own_certificates == OwnCertificates()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        OwnCertificates((NEW, OLD), REQUEST),
+        OwnCertificates((OLD,), None),
+        OwnCertificates((), SigningRequest("", NOON)),
+    ],
+)
+def test_everything_is_read_back_as_it_was_in_the_place_of_what_was_before(
+    store: Store, path: Path, own: OwnCertificates
+):
+    store.commit([SaveOwnCertificates(OwnCertificates((NEW,), REQUEST))], NOON)
+    store.commit([SaveOwnCertificates(own)], NOON)
+    assert store.load().own_certificates == own
+    assert stored_way(path)[2] == own
+
+
+def test_what_is_of_this_process_only_is_not_kept(store: Store):
+    own = OwnCertificates((NEW,), None, NEW.certificate, "new", is_asking=True, refusal="no")
+    store.commit([SaveOwnCertificates(own)], NOON)
+    assert store.load().own_certificates == OwnCertificates((NEW,))
+
+
+@pytest.mark.parametrize("state", ["{", "[]", '{"kept": [{}], "request": null}', '{"kept": []}'])
+def test_unreadable_ones_are_none_with_an_error_in_the_log(
+    path: Path, open_store, caplog: pytest.LogCaptureFixture, state: str
+):
+    open_store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO own_certificates VALUES (1, ?)", (state,))
+    connection.close()
+    with caplog.at_level(logging.ERROR):
+        assert open_store(path).load().own_certificates == OwnCertificates()
+    assert "certificates of this box are unreadable" in caplog.text
