@@ -426,11 +426,11 @@ async def test_what_a_connection_trusted_is_tried_first_by_the_next(monkeypatch)
     together, alone = TrustedRoots("two of one name"), TrustedRoots("one of them", False)
     trusted = []
 
-    def prepare(settings, charge_point, profile, roots):
+    def prepare(settings, charge_point, profile, roots, own):
         trusted.append(roots)
         return prepare_access(settings, charge_point, profile)
 
-    monkeypatch.setattr("agent.ocpp16.link.prepare_access", prepare)
+    monkeypatch.setattr("agent.ocpp16.websocket_opener.prepare_access", prepare)
     rig = Rig(FakeCentralSystem(), roots=(together, alone))
     rig.system.refusals.append(ssl.SSLCertVerificationError(1, "certificate verify failed"))
     async with accepted(rig):

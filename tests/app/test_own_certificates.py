@@ -1,0 +1,87 @@
+"""Key pairs and files of this box's certificates: made when ordered, tidied at the start."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from agent.app.own_certificates import KeyMaker, tidied
+from agent.config.config_file import parse_config
+from agent.core.commands import MakeCertificateRequest
+from agent.core.events import Event
+from agent.core.own_certificates import (
+    CertificateRequestMade,
+    KeyKind,
+    OwnCertificates,
+    SigningRequest,
+)
+from tests.box_config import config_text
+from tests.core.own_certificates import kept
+from tests.core.story import NOON
+
+NEW, OLD = kept("new", key="a"), kept("old", key="b")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_files_that_no_certificate_and_no_request_needs_are_removed_at_the_start(tmp_path: Path):
+    needed = {"a.key", "b.key", "new.pem", "old.pem", "c.key"}
+    for name in needed | {"d.key", "other.pem", ".e.key.77"}:
+        (tmp_path / name).touch()
+    own = OwnCertificates((NEW, OLD), SigningRequest("c", NOON))
+    assert tidied(own, tmp_path) == own
+    assert files(tmp_path) == needed
+
+
+def test_a_certificate_whose_key_is_gone_is_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "b.key").touch()
+    with caplog.at_level(logging.ERROR):
+        assert tidied(OwnCertificates((NEW, OLD)), tmp_path) == OwnCertificates((OLD,))
+    assert "The key of the certificate CN=CP-0001 is gone" in caplog.text
+
+
+def test_a_box_that_never_had_one_has_no_folder(tmp_path: Path):
+    assert tidied(OwnCertificates(), tmp_path / "none") == OwnCertificates()
+    assert files(tmp_path) == set()
+
+
+async def made(folder: Path, order: MakeCertificateRequest) -> CertificateRequestMade:
+    async def at_once(function, *arguments):  # type: ignore[no-untyped-def]
+        return function(*arguments)
+
+    settings = parse_config(config_text(folder))
+    assert settings.central_system.certificate_key_kind == KeyKind.EC_P256.value
+    posted: list[Event] = []
+
+    class Enough(Exception):
+        pass
+
+    def post(event: Event) -> None:
+        posted.append(event)
+        raise Enough
+
+    maker = KeyMaker(settings, post, at_once)
+    maker.perform(order)
+    with pytest.raises(Enough):
+        await maker.run()
+    (event,) = posted
+    assert isinstance(event, CertificateRequestMade)
+    return event
+
+
+async def test_a_pair_that_is_ordered_is_made_and_kept(tmp_path: Path):
+    event = await made(tmp_path, MakeCertificateRequest("Operator", "CP-1"))
+    assert event.request is not None
+    assert files(tmp_path / "certificates") == {f"{event.request.key}.key"}
+
+
+async def test_a_pair_that_cannot_be_made_is_told_with_its_reason(tmp_path: Path):
+    event = await made(tmp_path, MakeCertificateRequest("Operator", "x" * 65))
+    assert event.request is None
+    assert "the common name" in event.problem
