@@ -39,13 +39,16 @@ def tidied(own: OwnCertificates, folder: Path) -> OwnCertificates:
         if one not in kept:
             name = one.certificate.subject
             logger.error("The key of the certificate %s is gone: it is not used", name)
+    forget_all_but(folder, _names(own))
+    return replace(own, kept=kept)
+
+
+def _names(own: OwnCertificates) -> set[str]:
+    """What the files of these are called."""
     names = {
         name for one in own.kept for name in (one.certificate.key, one.certificate.fingerprint)
     }
-    if own.request is not None:
-        names.add(own.request.key)
-    forget_all_but(folder, names)
-    return replace(own, kept=kept)
+    return names if own.request is None else names | {own.request.key}
 
 
 class OwnFilesOfBox:
@@ -73,11 +76,16 @@ class KeyMaker:
     """Makes the key pairs that the core orders; ``run`` is a task for ever."""
 
     def __init__(
-        self, settings: Settings, post: Callable[[Event], None], off_loop: OffLoop
+        self,
+        settings: Settings,
+        state: Callable[[], ChargePoint],
+        post: Callable[[Event], None],
+        off_loop: OffLoop,
     ) -> None:
         """``off_loop`` may be busy for minutes: so long an RSA key takes on a small board."""
         self._folder = folder_of(settings)
         self._kind = KeyKind(settings.central_system.certificate_key_kind)
+        self._state = state
         self._post = post
         self._off_loop = off_loop
         self._orders: asyncio.Queue[MakeCertificateRequest] = asyncio.Queue()
@@ -93,6 +101,8 @@ class KeyMaker:
 
     async def _made(self, order: MakeCertificateRequest) -> CertificateRequestMade:
         names = order.organization, order.common_name
+        # A central system may ask as often as it wishes: of each time a key would stay.
+        await self._off_loop(forget_all_but, self._folder, _names(self._state().own_certificates))
         try:
             request = await self._off_loop(make_request, self._folder, self._kind, *names)
         except OwnCertificateError as problem:

@@ -29,7 +29,10 @@ class Security:
             partial(threads.read, store.queued_security_event),
             services.runtime.post,
         )
-        self._keys = KeyMaker(services.settings, services.runtime.post, threads.support)
+        runtime = services.runtime
+        self._keys = KeyMaker(
+            services.settings, lambda: runtime.state, runtime.post, threads.support
+        )
         self.performers: Mapping[type[Command], Callable[[Any], None]] = {
             TellSecurityEvent: self._notifications.perform,
             MakeCertificateRequest: self._keys.perform,

@@ -125,6 +125,19 @@ async def test_without_the_operators_name_nothing_is_asked_for(tmp_path: Path):
         assert len(at.system.of("SignCertificate")) == 1
 
 
+async def test_of_requests_that_nobody_answers_no_more_than_two_keys_are_kept(tmp_path: Path):
+    async with station(tmp_path, ROOT, ca=ROOT, **settings(tmp_path)) as at:
+        await at.begun()
+        assert await set_key(at, "CpoName", "Operator") == "Accepted"
+        assert await signed(at, OF_BOXES.answers(await asked(at))) == "Accepted"
+        (kept,) = own(at).kept
+        for _ in range(4):
+            await asked(at)
+        keys = {path.stem for path in (tmp_path / "certificates").glob("*.key")}
+        assert kept.certificate.key in keys
+        assert len(keys - {kept.certificate.key}) <= 2  # the one that is waited for, and before it
+
+
 def out_of_order(csr: str) -> str:
     middle = OF_BOXES.signs("Sub-CA")
     return middle.answers(csr) + OF_BOXES.pem + middle.pem

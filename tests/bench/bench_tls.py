@@ -20,7 +20,7 @@ from agent.certificates.signed_chain import inspected_chain
 from agent.config.settings import CentralSystemSettings, ChargePointSettings
 from agent.core.own_certificates import KeyKind
 from agent.ocppj.connect import prepare_access
-from tests.emulators.authorities import Made, made, on_request
+from tests.emulators.authorities import Made, made
 
 ROUNDS = 200
 HOST = "central.test"
@@ -71,7 +71,7 @@ def _profile_2(root: Made, folder: Path) -> CentralSystemSettings:
 
 def _profile_3(root: Made, folder: Path, kind: KeyKind) -> CentralSystemSettings:
     request = make_request(folder, kind, "CPO", "CP7")
-    found, why = inspected_chain(on_request(request.csr, root), [])
+    found, why = inspected_chain(root.answers(request.csr), [])
     assert found is not None, why
     certificate, key = keep_chain(folder, found.certificate)
     return _settings(root, folder, 3, certificate_file=certificate, certificate_key_file=key)

@@ -52,6 +52,8 @@ class Made:
         begin: datetime = BEGIN,
         end: datetime = END,
         key: Key | None = None,
+        serial: int = 1,
+        extensions: Sequence[x509.ExtensionType] = (),
     ) -> str:
         """The certificate that a request asks for, with one thing or another changed; "": no CN."""
         request = x509.load_pem_x509_csr(csr.encode())
@@ -61,9 +63,8 @@ class Made:
             subject = x509.Name(names)
         public = request.public_key() if key is None else key.public_key()
         issuer = self.certificate.subject
-        builder = x509.CertificateBuilder(issuer, subject, public, 1, begin, end)
-        signed = builder.sign(self.key, hashes.SHA256())
-        return signed.public_bytes(Encoding.PEM).decode()
+        builder = x509.CertificateBuilder(issuer, subject, public, serial, begin, end)
+        return _signed(builder, self.key, extensions).public_bytes(Encoding.PEM).decode()
 
     def version_1(self) -> Made:
         """The same without version and extensions, signed by itself: a home-made root."""
@@ -119,25 +120,6 @@ def made(
     if is_authority is not None:
         builder = builder.add_extension(x509.BasicConstraints(is_authority, None), True)
     return Made(_signed(builder, own if signer is None else signer.key, extensions), own)
-
-
-def on_request(
-    csr: str,
-    signer: Made,
-    *,
-    begin: datetime = BEGIN,
-    end: datetime = END,
-    serial: int = 1,
-    extensions: Sequence[x509.ExtensionType] = (),
-) -> str:
-    """The certificate (PEM) that an authority makes of a request: subject and key are as asked."""
-    asked = x509.load_pem_x509_csr(csr.encode())
-    builder = x509.CertificateBuilder(
-        signer.certificate.subject, asked.subject, asked.public_key(), serial, begin, end
-    )
-    return ssl.DER_cert_to_PEM_cert(
-        _signed(builder, signer.key, extensions).public_bytes(Encoding.DER)
-    )
 
 
 def revoking(signer: Made, *serials: int) -> str:

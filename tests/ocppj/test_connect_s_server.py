@@ -23,7 +23,7 @@ from agent.core.own_certificates import CertificateRequest, KeyKind
 from agent.ocpp16.version import VERSION, connect_websocket
 from agent.ocppj.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
 from agent.ocppj.security_findings import types_of
-from tests.emulators.authorities import END, Key, Made, made, on_request, revoking
+from tests.emulators.authorities import END, Key, Made, made, revoking
 
 pytestmark = pytest.mark.real_time
 
@@ -83,7 +83,7 @@ class OwnBox:
 
     def access(self, url: str, signer: Made = BOXES, *above: Made, **more: Any) -> Access:
         """How it gets to this address, with a certificate that this authority has signed."""
-        chain = on_request(self.request.csr, signer, **more) + "".join(each.pem for each in above)
+        chain = signer.answers(self.request.csr, **more) + "".join(each.pem for each in above)
         found, why = inspected_chain(chain, [])
         assert found is not None, why
         certificate, key = keep_chain(self.folder, found.certificate)

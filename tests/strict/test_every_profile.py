@@ -9,7 +9,7 @@ import pytest
 from agent.core.security_event_values import SecurityEventSeen, SecurityEventType
 from tests import ocpp_evidence, ocpp_table
 from tests.app.box import CARD, OTHER_CARD
-from tests.emulators.authorities import made, on_request
+from tests.emulators.authorities import made
 from tests.emulators.signers import manufacturer
 from tests.strict.pair import MEASURANDS, Pair, a_pair
 
@@ -240,7 +240,7 @@ async def _own_certificate(pair: Pair) -> None:
     assert await ask("ExtendedTriggerMessage", **asked) == "Accepted"
     csr = (await pair.system.received("SignCertificate"))["csr"]
     assert await ask("CertificateSigned", certificateChain="none") == "Rejected"
-    signed = on_request(csr, made("Root of the boxes"))
+    signed = made("Root of the boxes").answers(csr)
     assert await ask("CertificateSigned", certificateChain=signed) == "Accepted"
 
 

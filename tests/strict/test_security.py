@@ -15,7 +15,7 @@ import pytest
 from agent.certificates.inspection import inspect
 from agent.core.certificates import RootUse
 from agent.core.own_certificates import KeyKind
-from tests.emulators.authorities import BEGIN, Made, made, on_request
+from tests.emulators.authorities import BEGIN, Made, made
 from tests.strict.central_system import PATIENCE_S, StrictCentralSystem
 from tests.strict.pair import SERIAL_NUMBER, Pair, a_pair
 
@@ -144,15 +144,15 @@ async def test_a_box_gets_a_certificate_and_goes_from_profile_2_to_3(secure: Sec
 
         csr = await secure.asked_to_sign()
         for wrong in (
-            [on_request(csr, NEW)],  # an authority that the box does not know
-            [sub_ca.pem, on_request(csr, sub_ca)],  # its own is not the first
-            [on_request(csr, sub_ca)],  # a step is missing
+            [NEW.answers(csr)],  # an authority that the box does not know
+            [sub_ca.pem, sub_ca.answers(csr)],  # its own is not the first
+            [sub_ca.answers(csr)],  # a step is missing
             [sub_ca.signs(SERIAL_NUMBER).pem, sub_ca.pem],  # for another key
-            [on_request(csr, sub_ca, end=BEGIN + timedelta(days=1)), sub_ca.pem],  # has expired
+            [sub_ca.answers(csr, end=BEGIN + timedelta(days=1)), sub_ca.pem],  # has expired
             ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"],
         ):
             assert await secure.give(*wrong) == "Rejected"
-        chain = on_request(csr, sub_ca), sub_ca.pem, OF_BOXES.pem
+        chain = sub_ca.answers(csr), sub_ca.pem, OF_BOXES.pem
         assert await secure.give(*chain) == "Accepted"
         assert len(secure.system.callers) == 1  # for profile 2 it makes no difference
 
@@ -174,18 +174,18 @@ async def test_a_box_gets_a_certificate_and_goes_from_profile_2_to_3(secure: Sec
 async def test_a_new_certificate_is_shown_and_the_one_before_where_it_is_refused(secure: Secure):
     async with secure.pair() as pair:
         assert await secure.change("CpoName", "CPO") == "Accepted"
-        assert await secure.give(on_request(await secure.asked_to_sign(), OF_BOXES)) == "Accepted"
+        assert await secure.give(OF_BOXES.answers(await secure.asked_to_sign())) == "Accepted"
         assert await secure.change("SecurityProfile", "3") == "Accepted"
         first = await secure.came(2)
         await secure.system.received("StatusNotification", 4)
 
-        assert await secure.give(on_request(await secure.asked_to_sign(), OF_BOXES)) == "Accepted"
+        assert await secure.give(OF_BOXES.answers(await secure.asked_to_sign())) == "Accepted"
         second = await secure.came(3)
         await secure.system.received("StatusNotification", 6)
         assert second["isKnown"]
         assert second["fingerprint"] != first["fingerprint"]
 
-        assert await secure.give(on_request(await secure.asked_to_sign(), NEW)) == "Accepted"
+        assert await secure.give(NEW.answers(await secure.asked_to_sign())) == "Accepted"
         refused, back = await secure.came(4), await secure.came(5)
         assert not refused["isKnown"]
         assert back == second
