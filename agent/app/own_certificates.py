@@ -78,14 +78,14 @@ class KeyMaker:
     def __init__(
         self,
         settings: Settings,
-        state: Callable[[], ChargePoint],
+        own: Callable[[], OwnCertificates],
         post: Callable[[Event], None],
         off_loop: OffLoop,
     ) -> None:
         """``off_loop`` may be busy for minutes: so long an RSA key takes on a small board."""
         self._folder = folder_of(settings)
         self._kind = KeyKind(settings.central_system.certificate_key_kind)
-        self._state = state
+        self._own = own
         self._post = post
         self._off_loop = off_loop
         self._orders: asyncio.Queue[MakeCertificateRequest] = asyncio.Queue()
@@ -102,7 +102,7 @@ class KeyMaker:
     async def _made(self, order: MakeCertificateRequest) -> CertificateRequestMade:
         names = order.organization, order.common_name
         # A central system may ask as often as it wishes: of each time a key would stay.
-        await self._off_loop(forget_all_but, self._folder, _names(self._state().own_certificates))
+        await self._off_loop(forget_all_but, self._folder, _names(self._own()))
         try:
             request = await self._off_loop(make_request, self._folder, self._kind, *names)
         except OwnCertificateError as problem:

@@ -31,7 +31,10 @@ class Security:
         )
         runtime = services.runtime
         self._keys = KeyMaker(
-            services.settings, lambda: runtime.state, runtime.post, threads.support
+            services.settings,
+            lambda: runtime.state.own_certificates,
+            runtime.post,
+            threads.support,
         )
         self.performers: Mapping[type[Command], Callable[[Any], None]] = {
             TellSecurityEvent: self._notifications.perform,

@@ -66,7 +66,7 @@ async def made(folder: Path, order: MakeCertificateRequest) -> CertificateReques
         posted.append(event)
         raise Enough
 
-    maker = KeyMaker(settings, post, at_once)
+    maker = KeyMaker(settings, lambda: OwnCertificates((OLD,)), post, at_once)
     maker.perform(order)
     with pytest.raises(Enough):
         await maker.run()
@@ -75,10 +75,16 @@ async def made(folder: Path, order: MakeCertificateRequest) -> CertificateReques
     return event
 
 
-async def test_a_pair_that_is_ordered_is_made_and_kept(tmp_path: Path):
+async def test_a_pair_that_is_ordered_is_made_and_kept_in_the_place_of_what_nothing_needs(
+    tmp_path: Path,
+):
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    for name in ("b.key", "old.pem", "of-an-old-request.key"):
+        (folder / name).touch()
     event = await made(tmp_path, MakeCertificateRequest("Operator", "CP-1"))
     assert event.request is not None
-    assert files(tmp_path / "certificates") == {f"{event.request.key}.key"}
+    assert files(folder) == {"b.key", "old.pem", f"{event.request.key}.key"}
 
 
 async def test_a_pair_that_cannot_be_made_is_told_with_its_reason(tmp_path: Path):
