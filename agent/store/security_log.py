@@ -31,6 +31,7 @@ QUEUED_MAX = 500
 _STARTUP = SecurityEventType.STARTUP_OF_THE_DEVICE.value
 
 _LINES = "SELECT number, at, type, tech_info, boot, chain FROM security_log"
+_ENDS = "SELECT pruned_number, pruned_chain, last_number, last_chain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +202,17 @@ def read_queued_count(reader: sqlite3.Connection) -> int:
 
 def read_broken_chain(reader: sqlite3.Connection) -> str:
     """Where the security log was changed, in words; "" when it is whole."""
-    ends = _read_ends(reader)
+    # In one statement: what is written meanwhile must not look like a change.
+    rows = reader.execute(
+        f"{_ENDS}, number, at, type, tech_info, boot, chain"
+        " FROM security_log_ends LEFT JOIN security_log ORDER BY number"
+    ).fetchall()
+    ends = _Ends(*rows[0][:4])
     number, chain = ends.pruned_number, ends.pruned_chain
-    for row in reader.execute(f"{_LINES} ORDER BY number"):
-        line = SecurityLogLine(*row)
+    for row in rows:
+        if row[4] is None:
+            break  # there are no lines
+        line = SecurityLogLine(*row[4:])
         if line.number != number + 1:
             return f"lines {number + 1} to {line.number - 1} are missing"
         chain = _chained(chain, line.number, line.at, line.type, line.tech_info, line.boot)
@@ -219,11 +227,7 @@ def read_broken_chain(reader: sqlite3.Connection) -> str:
 
 
 def _read_ends(connection: sqlite3.Connection) -> _Ends:
-    return _Ends(
-        *connection.execute(
-            "SELECT pruned_number, pruned_chain, last_number, last_chain FROM security_log_ends"
-        ).fetchone()
-    )
+    return _Ends(*connection.execute(f"{_ENDS} FROM security_log_ends").fetchone())
 
 
 def _chained(before: str, *fields: str | int) -> str:

@@ -18,7 +18,7 @@ from agent.core.security_event_values import (
 )
 from agent.core.values import Boot
 from agent.platform.errors import StoreError
-from agent.store.security_log import LINES_MAX, QUEUED_MAX, SecurityQueue
+from agent.store.security_log import LINES_MAX, QUEUED_MAX, SecurityQueue, read_broken_chain
 from tests.store.builders import NOON, minutes_later
 
 TYPE = SecurityEventType
@@ -125,6 +125,21 @@ def test_a_removed_line_shows_also_where_the_numbers_were_closed_up(store, path)
     change(path, "DELETE FROM security_log WHERE number = 2")
     change(path, "UPDATE security_log SET number = 2 WHERE number = 3")
     assert store.security_log_problem() == "line 2 is not as it was written, or the one before it"
+
+
+def test_a_line_that_is_written_during_the_check_is_no_change(store, path):
+    store.commit([logged(number) for number in range(LINES_MAX)], NOON)
+
+    class Interrupted(sqlite3.Connection):
+        def execute(self, *arguments):
+            found = super().execute(*arguments)
+            store.commit([logged()], NOON)
+            return found
+
+    reader = sqlite3.connect(path, factory=Interrupted)
+    assert read_broken_chain(reader) == ""
+    assert numbers(store)[-1] > LINES_MAX
+    reader.close()
 
 
 # --- what waits ----------------------------------------------------------------------------------
