@@ -49,6 +49,7 @@ class CentralSystem:
         self.running: dict[int, str] = {}  # transactionId: tag, as far as it knows
         self.accepts_boot = False  # has accepted a BootNotification, and remembers
         self.boot_interval_s = 300
+        self.sign: Callable[[str], str] = lambda csr: "Rejected"  # SignCertificate: the answer
         self._random = random
         self._wallet = wallet
         self._run_log = run_log
@@ -174,6 +175,8 @@ class CentralSystem:
         match action:
             case "BootNotification":
                 return self._boot()
+            case "SignCertificate":
+                return {"status": self.sign(payload["csr"])}
             case "Heartbeat":
                 return {"currentTime": _text(timedelta())}
             case "Authorize":

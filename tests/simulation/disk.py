@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 from tests.simulation import vfs
+from tests.simulation.private_files import PrivateFiles
 
 DATABASE = "agent.db"
 _SIZE_BYTES = 1_000_000_000
@@ -88,7 +89,8 @@ class Disk:
         self.trouble: Trouble | None = None
         self.slow_s = 0.0  # how long every commit takes; the executors look here
         self.written_bytes = 0
-        self._begin({})
+        self.private = PrivateFiles(self._may_sync_file)
+        self._begin({}, None)
 
     @property
     def path(self) -> Path:
@@ -116,7 +118,7 @@ class Disk:
     def killed(self) -> None:
         """The process is gone; the system still holds what it wrote."""
         assert self._generation is not None
-        self._begin(dict(self._generation.contents))
+        self._begin(dict(self._generation.contents), None)
 
     def lost_power(self, random: Random) -> None:
         """What was not synced is partly gone."""
@@ -125,10 +127,11 @@ class Disk:
             {
                 name: Content(bytearray(content.after_power_cut(random)))
                 for name, content in self._generation.contents.items()
-            }
+            },
+            random,
         )
 
-    def _begin(self, contents: dict[str, Content]) -> None:
+    def _begin(self, contents: dict[str, Content], power_cut: Random | None) -> None:
         self._count += 1
         folder = self._folder / f"{self._count}"
         folder.mkdir()
@@ -140,6 +143,7 @@ class Disk:
             self._generation.is_ghost = True
         self._generation = Generation(folder, copies, self)
         self._watch.listen(folder, self._generation)
+        self.private.move(folder, power_cut)
 
     def wants_to_write(self, amount: int) -> int:
         """Of the living generation; what SQLite is told."""
@@ -155,6 +159,10 @@ class Disk:
         """Of the living generation; what SQLite is told."""
         self._step("at a sync")
         return self._fails(vfs.SYNC_FAILED) if self.trouble is Trouble.BAD_SYNCS else vfs.OK
+
+    def _may_sync_file(self) -> bool:
+        """Of a file that the living process writes beside the database."""
+        return self.wants_to_sync() == vfs.OK and self.trouble is not Trouble.FULL
 
     def _fails(self, code: int) -> int:
         assert self.trouble is not None

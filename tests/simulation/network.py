@@ -67,6 +67,9 @@ class Listener(Protocol):
     def shook_hands(self) -> None:
         """A TLS handshake is over, well or not."""
 
+    def written(self, text: str) -> None:
+        """The box writes this to the line."""
+
     def sent(self, connection: Connection, frame: Any) -> None:
         """The box sends a frame."""
 
@@ -210,6 +213,7 @@ class Connection:
         self._network.step("before a frame")
         if self.belongs_to_ghost:
             return
+        self._network.listener.written(text)
         frame = json.loads(text)
         self._network.listener.sent(self, frame)
         if not self.is_jammed:

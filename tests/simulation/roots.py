@@ -12,6 +12,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -19,15 +20,18 @@ from typing import Any
 from unittest.mock import patch
 
 from agent.certificates.inspection import hash_data, inspect
-from agent.core.certificates import Certificate, RootUse
+from agent.config.settings import CentralSystemSettings
+from agent.core.certificates import Certificate, RootUse, TrustedRoots
 from agent.ocppj import connect
 from agent.platform.tls import verified_by
 from tests.emulators.authorities import Made, made
 from tests.simulation.central_system import CentralSystem
 from tests.simulation.run_log import RunLog
+from tests.simulation.signing import client_authorities
 
 HOST = "central.test"
 OF_FILE = 0  # the installer's
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME: its clock is the world's
 _USE = RootUse.CENTRAL_SYSTEM.value
 
 
@@ -44,17 +48,41 @@ def _server(number: int) -> ssl.SSLContext:
     with tempfile.TemporaryDirectory() as folder:
         leaf = roots()[number].signs(HOST, is_authority=False)
         leaf.is_shown_by(context, Path(folder))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
+    context.load_verify_locations(cadata=client_authorities(roots()[OF_FILE]))
     return context
 
 
 @contextmanager
 def contexts_kept() -> Iterator[None]:
     """The box's contexts are made once each, not for each attempt: that takes OpenSSL long."""
-    with patch.object(connect, "tls_context", cache(connect.tls_context)):
+    make = connect._tls
+    kept: dict[object, ssl.SSLContext] = {}
+
+    def tls(settings: CentralSystemSettings, roots: TrustedRoots) -> ssl.SSLContext:
+        is_shown = settings.security_profile == 3
+        own = (settings.certificate_file, settings.certificate_key_file) if is_shown else ()
+        files = [Path(name) for name in own]
+        key = (settings.ca_file, roots, *(file.name for file in files))  # named by the content
+        if key not in kept or not all(file.is_file() for file in files):
+            kept[key] = make(settings, roots)
+        return kept[key]
+
+    with patch.object(connect, "_tls", tls):
         yield
 
 
-def _verified(client: ssl.SSLContext, shown: int) -> tuple[Certificate, ...] | ssl.SSLError:
+@dataclass(frozen=True)
+class _Greeted:
+    """A handshake as both ends see it. ``shown``: by the box, in DER form."""
+
+    chain: tuple[Certificate, ...] = ()
+    shown: bytes | None = None
+    problem: ssl.SSLError | None = None
+
+
+def _greeted(client: ssl.SSLContext, shown: int) -> _Greeted:
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = client.wrap_bio(to_client, to_server, server_hostname=HOST)
     theirs = _server(shown).wrap_bio(to_server, to_client, server_side=True)
@@ -65,8 +93,8 @@ def _verified(client: ssl.SSLContext, shown: int) -> tuple[Certificate, ...] | s
             with suppress(ssl.SSLError):
                 theirs.do_handshake()
     except ssl.SSLError as problem:
-        return problem
-    return verified_by(ours)
+        return _Greeted(problem=problem)
+    return _Greeted(verified_by(ours), theirs.getpeercert(binary_form=True))
 
 
 class Roots:
@@ -79,7 +107,9 @@ class Roots:
         run_log: RunLog,
         count: Callable[[str], None],
         only_installed: bool,
+        lets_in: Callable[[bytes | None], bool],
     ) -> None:
+        """``lets_in``: whether who shows this certificate, or none, may talk."""
         self.shown = OF_FILE
         self.refused = 0  # handshakes in a row, none of them kept off by the line
         self._kept = {OF_FILE}  # as far as the box has said
@@ -88,7 +118,8 @@ class Roots:
         self._run_log = run_log
         self._count = count
         self._only_installed = only_installed
-        self._verified = cache(_verified)
+        self._lets_in = lets_in
+        self._greeted = cache(_greeted)
 
     async def live(self, gap_h: float) -> None:
         """Move on now and then, for ever."""
@@ -98,12 +129,15 @@ class Roots:
 
     def shake_hands(self, client: ssl.SSLContext) -> tuple[Certificate, ...]:
         """What the connection is verified by. Raises ssl.SSLError as the box sees it."""
-        verified = self._verified(client, self.shown)
-        if isinstance(verified, ssl.SSLError):
+        greeted = self._greeted(client, self.shown)
+        if greeted.problem is not None:
             self.refused += 1
-            raise verified.with_traceback(None)
+            raise greeted.problem.with_traceback(None)
         self.refused = 0
-        return verified
+        if not self._lets_in(greeted.shown):
+            # With TLS 1.3 that is all that is seen of it.
+            raise ConnectionResetError(104, "Connection reset by peer")
+        return greeted.chain
 
     def interrupted(self) -> None:
         """The box has not come to try all that it trusts."""

@@ -36,6 +36,7 @@ class Scenario:
     limit_gap_h: float | None = None  # between two limits from outside; None: there are none
     security_bounds: Bounds = USUAL_BOUNDS
     random_delay_max_s: int = 0  # of a start
+    signs: bool = False  # the central system signs certificates for the box
 
     def describe(self) -> str:
         """One line for the log of the run."""
@@ -87,6 +88,7 @@ def draw_scenario(random: Random, hurry: float = 1.0) -> Scenario:
         limit_gap_h=random.choice((None, 0.5 / hurry, 2.0 / hurry)),
         security_bounds=random.choice((USUAL_BOUNDS, Bounds(lines=40, queued=10))),
         random_delay_max_s=random.choice((0, 0, 0, 30, 120)),
+        signs=random.random() < 0.5,
     )
 
 

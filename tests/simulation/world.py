@@ -33,6 +33,7 @@ from tests.simulation.invariants import ALL
 from tests.simulation.invariants.base import Watch
 from tests.simulation.invariants.bounds import ComesToRest, TheAgentLives
 from tests.simulation.invariants.firmware import NothingUnverifiedIsInstalled
+from tests.simulation.invariants.own_certificate import OnlyItsOwnCertificate
 from tests.simulation.invariants.security_events import CriticalEventsArrive
 from tests.simulation.invariants.sessions import NothingCommittedGetsLost
 from tests.simulation.ledger import Ledger
@@ -44,6 +45,7 @@ from tests.simulation.rollout import Rollout
 from tests.simulation.roots import HOST, OF_FILE, Roots, contexts_kept, roots
 from tests.simulation.run_log import LogListener, RunLog
 from tests.simulation.scenario import Scenario, draw_scenario
+from tests.simulation.signing import Signing
 from tests.simulation.site import Site, register_wh
 from tests.simulation.tally import Tally
 from tests.simulation.technician import Technician
@@ -105,6 +107,7 @@ class World:
             self.run_log,
             self.count,
             self.settings.central_system.only_installed_roots,
+            self._lets_in,
         )
         self.watch = Watch([kind(self) for kind in (*ALL, Counting)])
         self.ledger = Ledger(self.watch.find(NothingCommittedGetsLost).complain)
@@ -126,6 +129,17 @@ class World:
             self.count,
             self.watch.find(NothingUnverifiedIsInstalled).installing,
         )
+        self.signing = Signing(
+            self.chance("signing"),
+            self.central,
+            roots()[OF_FILE],
+            self.run_log,
+            self.count,
+            self.watch.find(OnlyItsOwnCertificate).taken,
+        )
+
+    def _lets_in(self, shown: bytes | None) -> bool:
+        return self.signing.lets_in(shown)
 
     def chance(self, of: str) -> Random:
         """A source of chance of its own: one more fault does not change all others."""
@@ -157,7 +171,7 @@ class World:
             charge_point=replace(settings.charge_point, random_delay_max_s=delay_s),
             central_system=central_system,
             connectors=connectors,
-            ocpp=OcppSettings(configuration=self.scenario.keys),
+            ocpp=OcppSettings(configuration={**self.scenario.keys, "CpoName": "Operator"}),
             firmware=FirmwareSettings(install_command=("/usr/local/sbin/install",)),
             authorization=_authorization(self.scenario),
         )
@@ -239,7 +253,7 @@ class World:
         )
         bounds = self.scenario.security_bounds
         of_log = patch.multiple(security_log, LINES_MAX=bounds.lines, QUEUED_MAX=bounds.queued)
-        with _listening(listener), of_log:
+        with _listening(listener), of_log, self.disk.private.watching():
             incidents = Incidents(self, self.scenario)
             drivers = [
                 Driver(self, id, self.chance(f"driver {id}"), self.scenario.gap_h)
@@ -255,6 +269,8 @@ class World:
             if self.scenario.update_gap_h is not None:
                 lives.append(partial(self.rollout.live, self.scenario.update_gap_h))
             lives.append(lambda: self.roots.live(self.scenario.request_gap_h))
+            if self.scenario.signs:
+                lives.append(lambda: self.signing.live(self.scenario.request_gap_h / 4))
             tasks = [asyncio.ensure_future(live()) for live in lives]
             await self._wait(days * 86_400, tasks)
             await end_tasks(tasks)
@@ -279,7 +295,7 @@ class World:
         self.run_log.note("world", "is healed")
         incidents.heal()
         self.machine.heal()
-        self.rollout.is_healed = True
+        self.rollout.is_healed = self.signing.is_healed = True
         for driver in drivers:
             driver.go_home()
         caring = asyncio.ensure_future(self.technician.set_right())

@@ -16,6 +16,7 @@ from tests.simulation.invariants.limits import (
     ALimitThatRanOutLimitsNothing,
     ExternalLimitsHold,
 )
+from tests.simulation.invariants.own_certificate import NoKeyLeaves, OnlyItsOwnCertificate
 from tests.simulation.invariants.safety import (
     ClosedOnlyForAJournalledSession,
     NeverMoreThanMayFlow,
@@ -65,6 +66,8 @@ ALL: tuple[type[Invariant], ...] = (
     LegalStatuses,
     WellFormed,
     FindsItsCentralSystem,
+    OnlyItsOwnCertificate,
+    NoKeyLeaves,
     NoStorm,
     NothingGrowsWithoutEnd,
 )

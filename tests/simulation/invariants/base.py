@@ -48,6 +48,9 @@ class Hooks:
     def shook_hands(self) -> None:
         """A TLS handshake of the box is over, well or not."""
 
+    def written(self, text: str) -> None:
+        """The box writes this to the line."""
+
     def sent(self, connection: Connection, frame: Any) -> None:
         """The box has sent a frame."""
 

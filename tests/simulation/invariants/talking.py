@@ -23,6 +23,7 @@ _CALL = 2
 _WINDOW_S = 60.0
 # Doubling from 3 s, begun anew after each link that stood for half a minute; and those that come
 # back at once after a link that worked and was lost early.
+_SHUT_OUT_MAX = 12  # two certificates, three times on trial
 _ATTEMPTS_MAX = 9 + QUICK_RETURNS_MAX
 
 
@@ -104,12 +105,17 @@ class WellFormed(Invariant):
 
 
 class FindsItsCentralSystem(Invariant):
-    """Whatever authority has signed the server's certificate, once the box has said it keeps it."""
+    """Whatever authority has signed the server's certificate, once the box has said it keeps it.
+
+    And whichever of its own certificates it must show.
+    """
 
     promise = "The box finds back to a central system whose authority it has accepted"
 
     def shook_hands(self) -> None:
         self.look()
+        if self.world.signing.shut_out > _SHUT_OUT_MAX:
+            self.broken("it shows nothing that lets it in, and has what would")
         if self.world.roots.refused > INSTALLED_MAX + 2:  # together, the file's, each alone
             self.broken(f"it trusts nothing that root {self.world.roots.shown} has signed")
 

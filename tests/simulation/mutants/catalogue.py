@@ -21,6 +21,7 @@ from tests.simulation.invariants.limits import (
     ALimitThatRanOutLimitsNothing,
     ExternalLimitsHold,
 )
+from tests.simulation.invariants.own_certificate import NoKeyLeaves, OnlyItsOwnCertificate
 from tests.simulation.invariants.safety import (
     ClosedOnlyForAJournalledSession,
     NeverMoreThanMayFlow,
@@ -591,6 +592,50 @@ MUTANTS: tuple[Mutant, ...] = (
                 "agent/store/security_log.py",
                 'SET pruned_number = ?, pruned_chain = ?", newest\n',
                 "SET pruned_number = ?, pruned_chain = ''\", newest[:1]\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a certificate for another key is taken",
+        (OnlyItsOwnCertificate,),
+        (
+            Edit(
+                "agent/core/own_certificates.py",
+                "    if certificate.key not in keys:\n",
+                "    if not keys:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the certificate before goes when the new one is taken",
+        (FindsItsCentralSystem,),
+        (
+            Edit(
+                "agent/core/own_certificates.py",
+                "    kept = [KeptCertificate(certificate), *worked[:1]]\n",
+                "    kept = [KeptCertificate(certificate)]\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "only the newest certificate is shown",
+        (FindsItsCentralSystem,),
+        (
+            Edit(
+                "agent/ocpp16/websocket_opener.py",
+                "        *newer, last = self._to_show(profile) or (None,)\n",
+                "        newer, last = (), (*self._to_show(profile), None)[0]\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the private key goes along with the request",
+        (NoKeyLeaves,),
+        (
+            Edit(
+                "agent/certificates/own_keys.py",
+                "_signed_request(key, *names))\n",
+                "_signed_request(key, *names) + _form(key).decode())\n",
             ),
         ),
     ),
