@@ -323,6 +323,23 @@ def test_when_one_was_let_in_first_is_kept_once():
     assert mine(story).kept == (kept(worked_at=NOON),)
 
 
+def test_that_the_newest_is_not_accepted_is_noted_once_until_it_is_another_reason():
+    story = a_story(kept("new"), kept("old", NOON - DAY), way=SHOWING)
+    refused = LinkOpened(SHOWING, shown="old", refusal="it is not accepted")
+    assert events_of(story.tell(refused, refused)) == [
+        ("FailedToAuthenticateAtCentralSystem", False)
+    ]
+    assert mine(story).refusal == "it is not accepted"
+    assert events_of(story.tell(LinkOpened(SHOWING, shown="new"), refused)) == [
+        ("FailedToAuthenticateAtCentralSystem", False)
+    ]
+
+
+def test_no_text_of_the_values_shows_a_whole_certificate():
+    long = kept("f" * 64)
+    assert "f" * 9 not in repr(OwnCertificates((long,), WAITING))
+
+
 def test_the_one_before_is_kept_until_its_successor_has_worked_for_a_month():
     story = a_story(kept("new", NOON - 29 * DAY), kept("old", NOON - 99 * DAY))
     assert fingerprints(story) == ["new", "old"]
