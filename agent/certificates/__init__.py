@@ -1,4 +1,4 @@
-"""What stands in a certificate, and whether one signed the other: the only user of cryptography.
+"""What stands in a certificate, who signed it, and the keys of this box: alone with cryptography.
 
 Layer: above ``platform``, below the store. Call it on a worker thread: the first call imports the
 library, which takes 12 MB.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ async def test_a_box_is_let_in_by_its_certificate_and_sends_no_password(tmp_path
         assert at.application.runtime is not None
         found = dict(watched(at.application.runtime.state))
         assert found["this box's own"].subject == "CN=CP-1"
+
+
+async def test_a_box_that_lacks_the_library_is_let_in_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = settings(tmp_path, OF_BOXES.signs("CP-1", is_authority=False))
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    async with station(tmp_path, ROOT, ca=ROOT, demands_from=OF_BOXES, **own) as at:
+        await at.begun()
 
 
 async def test_over_ocpp_profile_3_is_shown_and_never_left(tmp_path: Path):
