@@ -307,7 +307,7 @@ class SecurityLogLineResponse(Model):
     """A line as it was recorded: whoever has these fields can compute the chain."""
 
     number: int
-    timestamp: DateTimeText
+    timestamp: str  # not a time any more, if somebody has changed the line
     type: str
     tech_info: str
     boot: int  # whose untrusted clock gave the time; 0: it is true

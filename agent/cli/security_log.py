@@ -62,4 +62,11 @@ def _verify(answer: Mapping[str, Any], is_json: bool) -> int:
 def _line(one: Mapping[str, Any]) -> str:
     doubt = " (the clock was not set yet)" if one["boot"] else ""
     what = ": ".join(filter(None, [one["type"], one["techInfo"]]))
-    return f"{local_time(one['timestamp'])}  {what}{doubt}"
+    return f"{_time(one['timestamp'])}  {what}{doubt}"
+
+
+def _time(text: str) -> str:
+    try:
+        return local_time(text)
+    except ValueError:  # somebody has changed the line
+        return text

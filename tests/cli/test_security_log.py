@@ -46,6 +46,13 @@ def test_each_line_says_when_what_and_whether_the_clock_was_set(asked, capsys):
     assert second.endswith("  TamperDetectionActivated (the clock was not set yet)")
 
 
+def test_a_time_that_somebody_has_made_nonsense_of_is_shown_as_it_stands(asked, capsys):
+    _, answer = asked
+    answer["lines"] = [{**LINE, "timestamp": "once"}]
+    assert run_command(["security-log"]) == 0
+    assert capsys.readouterr().out.startswith("once  TamperDetectionActivated")
+
+
 def test_as_json_every_field_is_there(asked, capsys):
     _, answer = asked
     answer["lines"] = [LINE]

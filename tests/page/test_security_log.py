@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import sqlite3
+from contextlib import closing
 
 from agent.core.security_event_values import SecurityEventType
 from tests.api.harness import Charger
@@ -42,6 +44,22 @@ def test_a_log_that_was_changed_says_where_in_words(charger: Charger, browser: B
     assert "whole" not in text
     change(path, "UPDATE security_log_ends SET pruned_chain = ''")
     assert "The log is whole" in browser.get("/security").text
+
+
+def test_a_time_that_somebody_has_made_nonsense_of_is_shown_as_it_stands(
+    charger: Charger, browser: Browser
+):
+    path = charger.settings.storage_path
+    with closing(sqlite3.connect(path)) as reader:
+        (before,) = reader.execute("SELECT at FROM security_log WHERE number = 1").fetchone()
+    set_first = "UPDATE security_log SET at = ? WHERE number = 1"
+    change(path, set_first, "once")
+    text = html.unescape(browser.get("/security", before=2).text)
+    told = charger.get("/ocpp/security-log", before=2).json()
+    change(path, set_first, before)
+    assert "The log was changed: line 1 is not as it was written" in text
+    assert "No. 1, once" in text
+    assert (told["data"][0]["timestamp"], told["problem"][:6]) == ("once", "line 1")
 
 
 def test_whoever_may_read_reads_it_and_nobody_else(charger: Charger):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from agent.api.agent_bridge import AgentBridge
@@ -296,7 +297,7 @@ class Views:
         found = await self._agent.security_log(ROWS_A_PAGE + 1, before)
         shown = found[:ROWS_A_PAGE]
         return {
-            "lines": [(line, instant_of(line.at)) for line in shown],
+            "lines": [(line, _instant(line.at)) for line in shown],
             "is_newest": before is None,
             "next_before": shown[-1].number if len(found) > ROWS_A_PAGE else None,
             "problem": await self._agent.security_log_problem(),
@@ -307,6 +308,14 @@ class Views:
         newest = reversed(self._agent.frame_log.frames())
         wanted = [frame for frame in newest if is_wanted(frame, action)][:FRAMES_SHOWN]
         return PagePart("frames", render("part_frames.html", frames=wanted))
+
+
+def _instant(text: str) -> datetime | None:
+    """The instant of a line; None: somebody has changed it."""
+    try:
+        return instant_of(text)
+    except ValueError:
+        return None
 
 
 def is_unknown(record: DecisionRecord) -> bool:
