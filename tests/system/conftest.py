@@ -62,14 +62,20 @@ class Station:
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def station(
+def fresh(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Station]:
-    """A fresh Debian with the project's files in /root, and nothing installed yet."""
+    """A fresh Debian without anything of the project."""
     reason = why_not()
     if reason is not None:
         pytest.skip(f"a machine with systemd of its own: {reason}")
     scratch = tmp_path_factory.mktemp(request.param)
     with serving() as (central_system, url), machine(CACHE, scratch, request.param) as new:
-        copy_project(new.root / "root" / SERVICE)
         yield Station(new, central_system, url)
+
+
+@pytest.fixture(scope="module")
+def station(fresh: Station) -> Station:
+    """A fresh Debian with the project's files in /root, and nothing installed yet."""
+    copy_project(fresh.machine.root / "root" / SERVICE)
+    return fresh

@@ -10,15 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.emulators.file_servers import Shelf, http_server
-from tests.system.central_system import serving
 from tests.system.conftest import SERVICE, Station
-from tests.system.machine import CACHE, REPOSITORY, SystemTestError, machine, wait_until, why_not
+from tests.system.machine import REPOSITORY, SystemTestError, wait_until
 from tests.system.test_service import CARD, CONFIG, block_after
 
 pytestmark = pytest.mark.system
@@ -57,21 +55,12 @@ def broken(package: Path, folder: Path) -> Path:
     return target
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def box(
-    request: pytest.FixtureRequest,
-    packages: tuple[Path, ...],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Station]:
+@pytest.fixture(scope="module")
+def box(fresh: Station, packages: tuple[Path, ...]) -> Station:
     """A fresh Debian with both packages in /root, and nothing installed yet."""
-    reason = why_not()
-    if reason is not None:
-        pytest.skip(f"a machine with systemd of its own: {reason}")
-    scratch = tmp_path_factory.mktemp(request.param)
-    with serving() as (central_system, url), machine(CACHE, scratch, request.param) as new:
-        for name, package in zip(("old.deb", "new.deb"), packages[:2], strict=True):
-            shutil.copy(package, new.root / "root" / name)
-        yield Station(new, central_system, url)
+    for name, package in zip(("old.deb", "new.deb"), packages[:2], strict=True):
+        shutil.copy(package, fresh.machine.root / "root" / name)
+    return fresh
 
 
 def shown(box: Station, *words: str) -> str:
