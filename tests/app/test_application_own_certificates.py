@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import ssl
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from agent.cli.doctor import _look_at_link
 from agent.core.own_certificates import OwnCertificates, SigningRequest
 from agent.maintenance.support_bundle import unpack
 from tests.app.test_application_certificates import Station, station
@@ -317,3 +319,17 @@ async def bundle_of(at: Station) -> str:
         piece = await do({"order": "read", "offset": len(packed)})
         packed += base64.b64decode(piece["piece"])
     return "".join(part.text for part in unpack(packed))
+
+
+async def test_doctor_walks_to_the_central_system_with_the_certificate_that_was_signed(
+    tmp_path: Path,
+):
+    async with station(tmp_path, ROOT, ca=ROOT, **settings(tmp_path)) as at:
+        await to_profile_3(at)
+        findings = await asyncio.to_thread(
+            lambda: list(_look_at_link(at.application.settings, None, LATER))
+        )
+        verdicts = {finding.step: finding.verdict.value for finding in findings}
+        assert verdicts["certificate"] == verdicts["TLS"] == verdicts["websocket"] == "pass"
+        words = [finding.words for finding in findings]
+        assert "that of this box, CN=CP-1,O=Operator, ends 2049-01-01" in words
