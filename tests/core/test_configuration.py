@@ -6,13 +6,13 @@ import pytest
 
 from agent.core.configuration import (
     KEYS,
-    MEASURANDS,
     ChangeStatus,
     configuration,
     problems_together,
     start_values,
 )
 from agent.core.key_meanings import MEANINGS
+from agent.core.key_values import MEASURANDS
 
 BASE = configuration(2, {}, {})
 

@@ -351,6 +351,7 @@ def test_every_order_has_somebody_who_performs_it():
         co.Reply,
         co.TagReply,
         co.TellSecurityEvent,  # agent.app.security
+        co.MakeCertificateRequest,  # and this one
     }
     assert ordered == {*devices.performers, *elsewhere}
 
