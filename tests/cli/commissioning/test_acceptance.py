@@ -58,6 +58,7 @@ class SmallBox:
     elapsed_s: float = 0.0
     gone_for: int = 0  # so many questions stay without an answer
     is_limited: bool = False
+    limit_ended_at: str | None = "12:01"
     # What goes wrong.
     accepts_everything: bool = False
     refuses_everything: bool = False
@@ -79,7 +80,8 @@ class SmallBox:
             case {"do": "sim", "lever": "tap", "card": card}:
                 self.does("tap" if card == GOOD else "tap bad")
             case {"do": "grid-limits"}:
-                return [{"begun_at": "12:00", "ended_at": "12:01", "limit": 4200.0, "unit": "W"}]
+                times = {"begun_at": "12:00", "ended_at": self.limit_ended_at}
+                return [{**times, "limit": 4200.0, "unit": "W"}]
             case {"do": "sim", "lever": "grid-limit", "wanted": wanted}:
                 self.does("grid on" if wanted else "grid off")
             case {"do": "sim", "lever": "network", "wanted": wanted}:
@@ -309,6 +311,7 @@ def test_simulated_hardware_without_an_operator_or_a_switch_leaves_steps_out():
         ("unplug", SmallBox(ignores={"unplug"}), "the end of the session: not seen within 60 s"),
         ("grid-limit", SmallBox(ignores={"grid on"}), "the limit: not seen within 60 s"),
         ("grid-limit", SmallBox(is_deaf=True), "the limit: not seen within 60 s"),
+        ("grid-limit", SmallBox(limit_ended_at=None), "grid-limits does not tell begin and end"),
         ("grid-limit", SmallBox(ignores={"grid off"}), "the end of the limit: not seen"),
         ("power-cut", SmallBox(ignores={"power cut"}), "the power was not cut"),
         ("power-cut", SmallBox(contactor_is_stuck=True), "closed without a session"),
