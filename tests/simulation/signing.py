@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.emulators.authorities import Made, a_key
 from tests.simulation.central_system import CentralSystem
@@ -70,6 +71,7 @@ class Signing:
         self.is_healed = False
         self._authorities = _authorities(root)
         self._trusted = {0}
+        self._requests = 0
         self._issued: dict[str, Issued] = {}  # by fingerprint
         self._seen: list[Issued] = []  # that have let the box in
         self._random = random
@@ -102,14 +104,13 @@ class Signing:
         kind = self._random.choice(_KINDS)
         issuer = self._random.randrange(2)
         late_s, lives_h = self._random.choice(_LATE_S), self._random.choice(_LIVES_H)
+        self._requests += 1
         self._count(f"certificate: {kind}")
         if kind == REFUSED:
             return "Rejected"
         begin = true_time().replace(microsecond=0)
         begin += timedelta(hours={ENDED: -lives_h - 1, AHEAD: 1}.get(kind, 0))
-        issued = Issued(
-            len(self._issued), kind, csr, issuer, begin, begin + timedelta(hours=lives_h)
-        )
+        issued = Issued(self._requests, kind, csr, issuer, begin, begin + timedelta(hours=lives_h))
         self._run_log.note("central system", f"certificate {issued.number} in {late_s:g} s: {kind}")
         asyncio.get_running_loop().call_later(late_s, self._send, issued)
         return "Accepted"
@@ -174,11 +175,7 @@ def client_authorities(root: Made) -> str:
 def key_of(csr: str) -> str:
     """The name of the key pair that a request was made with, as the box names it."""
     public = x509.load_pem_x509_csr(csr.encode()).public_key()
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return hashlib.sha256(
-        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ).hexdigest()
+    return _fingerprint(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _fingerprint(der: bytes) -> str:
