@@ -237,7 +237,9 @@ class AgentBridge:
 
     async def security_log_problem(self) -> str:
         """Where the security log was changed, in words; "" when it is whole. Raises StoreError."""
-        return await self._read_fresh(self.store.security_log_problem)
+        chain = await self._read_fresh(self.store.security_chain)
+        problem: str = await self._there(self._services.threads.check(chain.problem))
+        return problem
 
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""

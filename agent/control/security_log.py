@@ -34,8 +34,8 @@ class SecurityLogActions:
                 return [line.as_data for line in lines]
             case "verify":
                 await services.runtime.journal.wait_until_written(FRESH_S)
-                problem = await services.threads.read(services.store.security_log_problem)
-                return {"problem": problem}
+                chain = await services.threads.read(services.store.security_chain)
+                return {"problem": await services.threads.check(chain.problem)}
             case "clear":
                 await services.runtime.request(
                     lambda request_id: ClearSecurityLogRequested(request_id, "a person at the box")

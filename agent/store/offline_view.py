@@ -41,7 +41,7 @@ from agent.store.reading import (
     read_operator_actions,
     read_outbox_summary,
 )
-from agent.store.security_log import read_broken_chain, read_security_log
+from agent.store.security_log import read_chain, read_security_log
 
 SQLITE_VERSION = sqlite3.sqlite_version
 DECISIONS_SHOWN = 200
@@ -244,7 +244,7 @@ def _memories(reader: sqlite3.Connection, look: Look) -> None:
 
 def _security(reader: sqlite3.Connection, look: Look) -> None:
     look.security_log = [line.as_data for line in reversed(read_security_log(reader))]
-    look.security_log_problem = read_broken_chain(reader)
+    look.security_log_problem = read_chain(reader).problem()
 
 
 def _outbox(reader: sqlite3.Connection, look: Look) -> None:

@@ -46,6 +46,11 @@ class SecurityLogLine:
     chain: str
 
     @property
+    def fields(self) -> tuple[int, str, str, str, int]:
+        """What the chain is made of, beside the line before."""
+        return (self.number, self.at, self.type, self.tech_info, self.boot)
+
+    @property
     def as_data(self) -> dict[str, object]:
         """The line for a JSON text: whoever has these fields can compute the chain."""
         return {
@@ -66,6 +71,29 @@ class _Ends:
     pruned_chain: str
     last_number: int
     last_chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityChain:
+    """All lines of the log, oldest first, with the ends that are kept beside them."""
+
+    ends: _Ends
+    lines: tuple[SecurityLogLine, ...]
+
+    def problem(self) -> str:
+        """Where the log was changed, in words; "" when it is whole. A hash for each line."""
+        number, chain = self.ends.pruned_number, self.ends.pruned_chain
+        for line in self.lines:
+            if line.number != number + 1:
+                return f"lines {number + 1} to {line.number - 1} are missing"
+            number, chain = line.number, _chained(chain, *line.fields)
+            if line.chain != chain:
+                return f"line {number} is not as it was written, or the one before it"
+        if number < self.ends.last_number:
+            return f"lines {number + 1} to {self.ends.last_number} are missing at the end"
+        if (number, chain) != (self.ends.last_number, self.ends.last_chain):
+            return f"line {number} is not the last one that was written"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,30 +228,14 @@ def read_queued_count(reader: sqlite3.Connection) -> int:
     return int(count)
 
 
-def read_broken_chain(reader: sqlite3.Connection) -> str:
-    """Where the security log was changed, in words; "" when it is whole."""
-    # In one statement: what is written meanwhile must not look like a change.
+def read_chain(reader: sqlite3.Connection) -> SecurityChain:
+    """All lines with both ends. In one statement: what is written meanwhile is no change."""
     rows = reader.execute(
         f"{_ENDS}, number, at, type, tech_info, boot, chain"
         " FROM security_log_ends LEFT JOIN security_log ORDER BY number"
     ).fetchall()
-    ends = _Ends(*rows[0][:4])
-    number, chain = ends.pruned_number, ends.pruned_chain
-    for row in rows:
-        if row[4] is None:
-            break  # there are no lines
-        line = SecurityLogLine(*row[4:])
-        if line.number != number + 1:
-            return f"lines {number + 1} to {line.number - 1} are missing"
-        chain = _chained(chain, line.number, line.at, line.type, line.tech_info, line.boot)
-        if line.chain != chain:
-            return f"line {line.number} is not as it was written, or the one before it"
-        number = line.number
-    if number < ends.last_number:
-        return f"lines {number + 1} to {ends.last_number} are missing at the end"
-    if (number, chain) != (ends.last_number, ends.last_chain):
-        return f"line {number} is not the last one that was written"
-    return ""
+    lines = tuple(SecurityLogLine(*row[4:]) for row in rows if row[4] is not None)
+    return SecurityChain(_Ends(*rows[0][:4]), lines)
 
 
 def _read_ends(connection: sqlite3.Connection) -> _Ends:

@@ -49,7 +49,7 @@ from agent.store.reading import (
 from agent.store.rows import Writing, write_row
 from agent.store.security_log import (
     SecurityQueue,
-    read_broken_chain,
+    read_chain,
     read_queued,
     read_queued_count,
     read_security_log,
@@ -240,7 +240,7 @@ class Store:
     grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits)
     parked_with = _read("Cannot read the outbox", read_parked_with)
     security_log = _read(_READING_SECURITY, read_security_log)
-    security_log_problem = _read(_READING_SECURITY, read_broken_chain)
+    security_chain = _read(_READING_SECURITY, read_chain)
     queued_security_event = _read(_READING_SECURITY, read_queued)
 
     def security_queue(self) -> SecurityQueue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.core.security_event_values import SecurityEventType
+from agent.store.security_log import SecurityChain
 from tests.api.test_security_log import see
 
 LONG = "from the central system: " + "x" * 230
@@ -18,8 +19,7 @@ def test_events_hinder_nobody_on_a_narrow_screen_by_day_and_night(
 
     see(charger, SecurityEventType.CENTRAL_SYSTEM_FAILED_TO_AUTHENTICATE, 1, LONG)
     if is_changed:
-        store = charger.application.services.store
-        monkeypatch.setattr(type(store), "security_log_problem", lambda store: "line 2 is not so")
+        monkeypatch.setattr(SecurityChain, "problem", lambda chain: "line 2 is not so")
     visit = open_page("/security")
     visit.sees("The log was changed: line 2 is not so." if is_changed else "The log is whole")
     visit.page.set_viewport_size({"width": 320, "height": 640})

@@ -18,7 +18,7 @@ from agent.core.security_event_values import (
 )
 from agent.core.values import Boot
 from agent.platform.errors import StoreError
-from agent.store.security_log import LINES_MAX, QUEUED_MAX, SecurityQueue, read_broken_chain
+from agent.store.security_log import LINES_MAX, QUEUED_MAX, SecurityQueue, read_chain
 from tests.store.builders import NOON, minutes_later
 
 TYPE = SecurityEventType
@@ -52,7 +52,7 @@ def change(path, statement: str, *parameters) -> None:
 
 def test_an_empty_log_is_whole(store):
     assert store.security_log() == []
-    assert store.security_log_problem() == ""
+    assert store.security_chain().problem() == ""
     assert store.queued_security_event() is None
 
 
@@ -86,13 +86,13 @@ def test_the_log_is_read_by_time_and_page_by_page_the_newest_first(store):
 def test_the_log_keeps_its_newest_lines_and_its_chain_stays_whole(store):
     store.commit([logged(number) for number in range(LINES_MAX + 3)], NOON)
     assert numbers(store) == list(range(4, LINES_MAX + 4))
-    assert store.security_log_problem() == ""
+    assert store.security_chain().problem() == ""
 
 
 def test_a_cleared_log_goes_on_with_its_numbers_and_its_chain_and_its_queue(store):
     store.commit([queued(1), queued(2), ClearSecurityLog(), queued(3)], NOON)
     assert numbers(store) == [3]
-    assert store.security_log_problem() == ""
+    assert store.security_chain().problem() == ""
     assert store.security_queue() == SecurityQueue(waiting_count=3, dropped_count=0)
 
 
@@ -117,14 +117,16 @@ def test_a_cleared_log_goes_on_with_its_numbers_and_its_chain_and_its_queue(stor
 def test_whatever_is_changed_in_the_log_shows(store, path, statement, problem):
     store.commit([logged(number) for number in range(4)], NOON)
     change(path, statement)
-    assert store.security_log_problem().startswith(problem)
+    assert store.security_chain().problem().startswith(problem)
 
 
 def test_a_removed_line_shows_also_where_the_numbers_were_closed_up(store, path):
     store.commit([logged(number) for number in range(3)], NOON)
     change(path, "DELETE FROM security_log WHERE number = 2")
     change(path, "UPDATE security_log SET number = 2 WHERE number = 3")
-    assert store.security_log_problem() == "line 2 is not as it was written, or the one before it"
+    assert (
+        store.security_chain().problem() == "line 2 is not as it was written, or the one before it"
+    )
 
 
 def test_a_line_that_is_written_during_the_check_is_no_change(store, path):
@@ -137,7 +139,7 @@ def test_a_line_that_is_written_during_the_check_is_no_change(store, path):
             return found
 
     reader = sqlite3.connect(path, factory=Interrupted)
-    assert read_broken_chain(reader) == ""
+    assert read_chain(reader).problem() == ""
     assert numbers(store)[-1] > LINES_MAX
     reader.close()
 
@@ -191,7 +193,7 @@ def test_what_waits_is_corrected_with_its_boot_and_the_log_keeps_what_was_record
     newest, oldest = store.security_log()
     assert (oldest.boot, newest.boot) == (4, 0)
     assert oldest.at == "2026-03-01T12:01:00.000000Z"
-    assert store.security_log_problem() == ""
+    assert store.security_chain().problem() == ""
     store.commit([RemoveSecurityEvents(1)], NOON)
     assert store.queued_security_event().event == event(2)
 

@@ -17,7 +17,7 @@ from agent.core.security_event_values import (
 )
 from agent.core.state import ChargePoint
 from agent.store import Store
-from agent.store.security_log import read_broken_chain
+from agent.store.security_log import read_chain
 from tests.simulation.account import Receipt
 from tests.simulation.central_system import SECURITY_EVENT
 from tests.simulation.clocks import true_time
@@ -161,7 +161,7 @@ class SecurityLogIsWhole(Invariant):
 
     def _compare(self, reader: sqlite3.Connection, pruned: int) -> None:
         self.look()
-        if problem := read_broken_chain(reader):
+        if problem := read_chain(reader).problem():
             self.broken(problem)
         found: dict[int, _Line] = {number: (a, b, c) for number, a, b, c in reader.execute(_LINES)}
         for number, line in self._lines.items():
