@@ -33,13 +33,17 @@ def folder_of(settings: Settings) -> Path:
 
 
 def tidied(own: OwnCertificates, folder: Path) -> OwnCertificates:
-    """Those whose key is there. Files that nothing names any more are removed."""
+    """Those whose key is there. Files that nothing names any more are removed.
+
+    A database that was begun anew names none: the one before may be put back, and needs them.
+    """
     kept = tuple(one for one in own.kept if (folder / f"{one.certificate.key}.key").is_file())
     for one in own.kept:
         if one not in kept:
             name = one.certificate.subject
             logger.error("The key of the certificate %s is gone: it is not used", name)
-    forget_all_but(folder, _names(own))
+    if names := _names(own):
+        forget_all_but(folder, names)
     return replace(own, kept=kept)
 
 

@@ -37,6 +37,12 @@ def test_files_that_no_certificate_and_no_request_needs_are_removed_at_the_start
     assert files(tmp_path) == needed
 
 
+def test_a_database_that_was_begun_anew_costs_no_key(tmp_path: Path):
+    (tmp_path / "a.key").touch()
+    assert tidied(OwnCertificates(), tmp_path) == OwnCertificates()
+    assert files(tmp_path) == {"a.key"}
+
+
 def test_a_certificate_whose_key_is_gone_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
