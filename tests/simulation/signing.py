@@ -135,6 +135,7 @@ class Signing:
     def lets_in(self, shown: bytes | None) -> bool:
         """True for who shows this certificate (DER), or none."""
         if shown is None:
+            self.shut_out = 0
             return True
         issued = self._issued[_fingerprint(shown)]
         is_let_in = self.is_healed or (
