@@ -12,7 +12,7 @@ from agent.core.configuration import (
     start_values,
 )
 from agent.core.key_meanings import MEANINGS
-from agent.core.key_values import MEASURANDS
+from agent.core.key_values import MEASURANDS, measurands
 
 BASE = configuration(2, {}, {})
 
@@ -133,9 +133,7 @@ def test_a_list_is_no_longer_than_its_length_key_says():
     assert short.change("StopTxnAlignedData", three)[1] is ChangeStatus.ACCEPTED
 
 
-@pytest.mark.parametrize(
-    "key", [key.name for key in KEYS if key.normalize.__name__ == "_measurands"]
-)
+@pytest.mark.parametrize("key", [key.name for key in KEYS if key.normalize is measurands])
 def test_every_list_of_measurands_publishes_its_length(key):
     assert BASE.integer(f"{key}MaxLength") == 10
 
