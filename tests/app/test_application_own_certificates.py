@@ -326,6 +326,7 @@ async def test_doctor_walks_to_the_central_system_with_the_certificate_that_was_
 ):
     async with station(tmp_path, ROOT, ca=ROOT, **settings(tmp_path)) as at:
         await to_profile_3(at)
+        await at.application.services.runtime.journal.wait_until_written(5.0)  # doctor reads that
         findings = await asyncio.to_thread(
             lambda: list(_look_at_link(at.application.settings, None, LATER))
         )
