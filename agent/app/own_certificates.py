@@ -37,7 +37,7 @@ def tidied(own: OwnCertificates, folder: Path) -> OwnCertificates:
 
     A database that was begun anew names none: the one before may be put back, and needs them.
     """
-    kept = tuple(one for one in own.kept if (folder / f"{one.certificate.key}.key").is_file())
+    kept = tuple(one for one in own.kept if not _is_gone(folder / f"{one.certificate.key}.key"))
     for one in own.kept:
         if one not in kept:
             name = one.certificate.subject
@@ -45,6 +45,15 @@ def tidied(own: OwnCertificates, folder: Path) -> OwnCertificates:
     if names := _names(own):
         forget_all_but(folder, names)
     return replace(own, kept=kept)
+
+
+def _is_gone(path: Path) -> bool:
+    """Where nobody may look it is not: the link says what is wrong there, and the box starts."""
+    try:
+        path.stat()
+    except OSError as problem:
+        return isinstance(problem, FileNotFoundError)
+    return False
 
 
 def _names(own: OwnCertificates) -> set[str]:

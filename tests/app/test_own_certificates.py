@@ -20,6 +20,7 @@ from agent.core.own_certificates import (
 from tests.box_config import config_text
 from tests.core.own_certificates import kept
 from tests.core.story import NOON
+from tests.rights import modes_count
 
 NEW, OLD = kept("new", key="a"), kept("old", key="b")
 
@@ -50,6 +51,16 @@ def test_a_certificate_whose_key_is_gone_is_not_used(
     with caplog.at_level(logging.ERROR):
         assert tidied(OwnCertificates((NEW, OLD)), tmp_path) == OwnCertificates((OLD,))
     assert "The key of the certificate CN=CP-0001 is gone" in caplog.text
+
+
+def test_a_folder_that_the_agent_may_not_read_takes_no_certificate_and_the_box_starts(
+    tmp_path: Path,
+):
+    folder = tmp_path / "certificates"
+    folder.mkdir(mode=0)
+    own = OwnCertificates((NEW, OLD))
+    with modes_count():
+        assert tidied(own, folder) == own
 
 
 def test_a_box_that_never_had_one_has_no_folder(tmp_path: Path):
