@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agent.core.commands import CorrectTimes, KeepSample, SaveTransaction
+from agent.core.own_certificates import SaveOwnCertificates, with_true_times
 from agent.core.replace import replace
 from agent.core.state import Connector, Session, Stopping
 from agent.core.turn import Turn
@@ -24,6 +25,7 @@ def take_over(turn: Turn) -> None:
     shift = booted_at - boot.booted_at
     for connector in turn.state.connectors:
         _correct(turn, connector, boot, shift)
+    _correct_certificates(turn, boot, shift)
     known = replace(boot, booted_at=booted_at, is_time_known=True)
     turn.state = replace(turn.state, boot=known, owes_correction=True)
 
@@ -66,6 +68,14 @@ def _correct(turn: Turn, connector: Connector, boot: Boot, shift: timedelta) -> 
     turn.put_phase(connector.connector_id, session)
     turn.emit(SaveTransaction(transaction))
     turn.emit(*(KeepSample(transaction.ref, sample) for sample in transaction.samples))
+
+
+def _correct_certificates(turn: Turn, boot: Boot, shift: timedelta) -> None:
+    before = turn.state.own_certificates
+    own = with_true_times(before, boot.booted_at, turn.now.utc - shift, shift)
+    if own != before:
+        turn.state = replace(turn.state, own_certificates=own)
+        turn.emit(SaveOwnCertificates(own))
 
 
 def _shifted(sample: MeterSample, boot: Boot, shift: timedelta) -> MeterSample:

@@ -73,7 +73,8 @@ def _made(turn: Turn, event: CertificateRequestMade) -> None:
     own = replace(turn.state.own_certificates, is_asking=False)
     if event.request is None:
         record(turn, SecurityEventType.CSR_GENERATION_FAILED, event.problem)
-        _keep(turn, replace(own, request=SigningRequest("", turn.now.utc, event.problem)))
+        waits_for = "" if own.request is None else own.request.key
+        _keep(turn, replace(own, request=SigningRequest(waits_for, turn.now.utc, event.problem)))
         return
     _keep(turn, replace(own, request=SigningRequest(event.request.key, turn.now.utc)))
     turn.emit(SendCertificateRequest(event.request))
@@ -163,8 +164,13 @@ def deadlines_s(state: ChargePoint, now: Instant) -> Iterator[float | None]:
 
 def _forget_request(turn: Turn) -> None:
     own = turn.state.own_certificates
-    request = own.request
-    if request is None or not request.key or turn.now.utc < request.asked_at + WAITS:
+    request, now = own.request, turn.now.utc
+    if request is None:
+        return
+    if now < request.asked_at:  # by a clock that ran ahead: no renewal would come for so long
+        _keep(turn, replace(own, request=replace(request, asked_at=now)))
+        return
+    if not request.key or now < request.asked_at + WAITS:
         return
     problem = request.problem or _UNANSWERED
     _keep(turn, replace(own, request=replace(request, key="", problem=problem)))

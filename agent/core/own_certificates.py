@@ -70,7 +70,7 @@ class SigningRequest:
     """The last request for a certificate.
 
     ``key``: of the pair whose certificate is waited for; empty: it has come, its time is over, or
-    no pair could be made.
+    no pair could be made. A pair that could not be made leaves the one before it waiting.
     """
 
     key: str
@@ -241,6 +241,27 @@ def has_worked(own: OwnCertificates, fingerprint: str, now: Instant) -> OwnCerti
         for one in own.kept
     )
     return replace(own, kept=kept)
+
+
+def with_true_times(
+    own: OwnCertificates, since: datetime, until: datetime, shift: timedelta
+) -> OwnCertificates:
+    """What is known when what a clock noted between these two turns out to be wrong by ``shift``.
+
+    No other clock noted anything between them: it is the time that this boot believed in.
+    """
+
+    def true(noted: datetime) -> datetime:
+        return noted + shift if since <= noted <= until else noted
+
+    kept = tuple(
+        one if one.worked_at is None else replace(one, worked_at=true(one.worked_at))
+        for one in own.kept
+    )
+    request = own.request
+    if request is not None:
+        request = replace(request, asked_at=true(request.asked_at))
+    return replace(own, kept=kept, request=request)
 
 
 def old_goes_at(own: OwnCertificates) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +35,7 @@ from agent.core.own_certificates import (
 )
 from agent.core.security_event_values import RecordSecurityEvent
 from agent.core.state import Rules
+from agent.core.values import Boot, Instant
 from tests.core.own_certificates import KEY, NAME, chain, kept, own
 from tests.core.story import NOON, Story, a_charge_point, at, of
 from tests.core.test_certificates import BELIEVED, END, A
@@ -135,6 +136,14 @@ def test_a_pair_that_cannot_be_made_is_noted_and_told():
     assert len(of(MakeCertificateRequest, story.tell(CertificateWanted()))) == 1
 
 
+def test_a_newer_pair_that_cannot_be_made_takes_nothing_from_the_request_that_waits():
+    story = a_story(request=WAITING)
+    story.tell(CertificateWanted(), CertificateRequestMade(None, "the disk is full"))
+    assert mine(story).request == SigningRequest(KEY, NOON, "the disk is full")
+    commands = story.tell(ChainSigned("r1", chain(own())))
+    assert of(Reply, commands) == [Reply("r1", "Accepted")]
+
+
 def test_a_refused_request_is_not_repeated_and_a_certificate_that_comes_all_the_same_is_taken():
     story = a_story(request=WAITING)
     commands = story.tell(CertificateRequestAnswered(KEY, "it is refused"))
@@ -176,6 +185,31 @@ def test_only_a_trusted_clock_lets_a_request_be_forgotten():
     state, _ = handle(state, ev.TimePassed(), later)
     assert state.own_certificates.request == WAITING
     assert list(deadlines_s(state, later)) == []
+
+
+def test_what_was_noted_by_a_clock_that_was_wrong_counts_from_the_true_time():
+    old = kept("old", NOON - 99 * DAY)
+    boot = Boot(2, "this boot", datetime(1970, 1, 1, tzinfo=UTC), is_time_known=False)
+    state = replace(a_story(kept("new"), old, way=SHOWING).state, boot=boot)
+    wrong = Instant(100.0, boot.booted_at + timedelta(seconds=100), is_trusted=False)
+    for event in (
+        LinkOpened(SHOWING, shown="new"),
+        CertificateWanted(),
+        CertificateRequestMade(REQUEST),
+    ):
+        state, _ = handle(state, event, wrong)
+    state, commands = handle(state, ev.TimePassed(), Instant(160.0, NOON))
+    known, then = state.own_certificates, NOON - timedelta(seconds=60)
+    assert known.kept == (kept("new", then), old)
+    assert known.request == SigningRequest(KEY, then)
+    assert of(SaveOwnCertificates, commands) == [SaveOwnCertificates(known)]
+
+
+def test_a_request_of_a_clock_that_ran_ahead_holds_no_renewal_for_years():
+    ahead = SigningRequest(KEY, NOON + 9999 * DAY)
+    story = a_story(kept(end=NOON + DAY), request=ahead)
+    assert mine(story).request == SigningRequest(KEY, NOON)
+    assert len(of(MakeCertificateRequest, story.wait(days(1)))) == 1
 
 
 # --- CertificateSigned ---------------------------------------------------------------------------
