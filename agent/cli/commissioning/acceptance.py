@@ -38,7 +38,13 @@ def add_acceptance_command(commands: Any, common: argparse.ArgumentParser) -> No
     add("--simulated", action="store_true", help="refuse to run on real hardware")
     add("--card", default="044943121F1A80", metavar="UID", help="simulated card that may charge")
     add("--refused-card", default="DEADBEEF", metavar="UID", help="simulated card that must not")
-    add("--charge-s", type=_seconds, default=10.0, metavar="S", help="how long to charge (10)")
+    add(
+        "--charge-s",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="how long to charge (10); at least until a card may end what it began",
+    )
     add(
         "--limit-s",
         type=_seconds,
@@ -121,11 +127,21 @@ def _context(
         is_automatic=is_automatic,
         card=options.card,
         refused_card=options.refused_card,
-        charge_s=options.charge_s,
+        charge_s=max(options.charge_s, _tap_guard_s(options.config)),
         limit_s=limit_s,
         boot_id=this_boot_id(),
         cut_power=None if command is None else lambda: _cut_power(command),
     )
+
+
+def _tap_guard_s(config: Path | None) -> float:
+    """Before that a second tap does not end a session."""
+    from agent.config.config_file import read_config
+    from agent.config.settings import AuthorizationSettings
+
+    config = config or paths.config_in_use()
+    rules = AuthorizationSettings() if config is None else read_config(config).authorization
+    return rules.tap_guard_s
 
 
 def _cut_power(command: str) -> None:

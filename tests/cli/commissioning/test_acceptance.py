@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent.__main__ import main
-from agent.cli.commissioning import acceptance, acceptance_report
+from agent.cli.commissioning import acceptance, acceptance_report, acceptance_run
 from agent.cli.commissioning.acceptance import TerminalPrompter
 from agent.cli.commissioning.acceptance_report import Evidence, StepRecord
 from agent.cli.commissioning.acceptance_run import AcceptanceContext, StepFailed, run_steps
@@ -480,13 +480,25 @@ def small_box(monkeypatch: Any) -> SmallBox:
     return box
 
 
-def run(tmp_path: Path, *words: str) -> int:
+def run(tmp_path: Path, *words: str, tap_guard_s: float = 0) -> int:
     config = tmp_path / "config.toml"
     config.write_text(
         '[charge_point]\nidentity = "A/1"\n[[connectors]]\nid = 1\n'
-        'contactor = { driver = "simulated" }\n'
+        f'contactor = {{ driver = "simulated" }}\n[authorization]\ntap_guard_s = {tap_guard_s}\n'
     )
     return main(["acceptance", "--config", str(config), "--charge-s", "0.1", *words])
+
+
+@pytest.mark.parametrize(("asked", "charges_for_s"), [("2", 7.5), ("10", 10)])
+def test_it_charges_until_the_same_card_may_end_the_session(
+    small_box, tmp_path, monkeypatch, asked, charges_for_s
+):
+    seen: list[AcceptanceContext] = []
+    monkeypatch.setattr(
+        acceptance_run, "run_steps", lambda steps, context, *_, **__: seen.append(context)
+    )
+    assert run(tmp_path, "--charge-s", asked, tap_guard_s=7.5) == 0
+    assert [context.charge_s for context in seen] == [charges_for_s]
 
 
 def test_the_names_of_the_files_say_which_box_and_when(small_box, tmp_path, monkeypatch, capsys):
