@@ -209,21 +209,21 @@ class AgentBridge:
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
-        return await self._read_fresh(self.store.decisions, id_tag, limit)
+        return await self._report(self.store.decisions, id_tag, limit)
 
     async def sessions(
         self, limit: int, before: int | None = None, wanted: SessionFilter = ALL_SESSIONS
     ) -> list[LoggedSession]:
         """Sessions of the charge log, newest first. Raises StoreError."""
-        return await self._read_fresh(self.store.sessions, limit, before, wanted)
+        return await self._report(self.store.sessions, limit, before, wanted)
 
     async def session_sums(self) -> list[SessionSum]:
         """What each tag has charged in each month. Raises StoreError."""
-        return await self._read_fresh(self.store.session_sums)
+        return await self._report(self.store.session_sums)
 
     async def grid_limits(self, limit: int, before: int | None = None) -> list[GridLimit]:
         """When the grid operator limited the box, newest first. Raises StoreError."""
-        return await self._read_fresh(self.store.grid_limits, limit, before)
+        return await self._report(self.store.grid_limits, limit, before)
 
     async def security_log(
         self,
@@ -233,11 +233,11 @@ class AgentBridge:
         until: datetime | None = None,
     ) -> list[SecurityLogLine]:
         """Lines of the security log, newest first. Raises StoreError."""
-        return await self._read_fresh(self.store.security_log, since, until, limit, before)
+        return await self._report(self.store.security_log, since, until, limit, before)
 
     async def security_log_problem(self) -> str:
         """Where the security log was changed, in words; "" when it is whole. Raises StoreError."""
-        chain = await self._read_fresh(self.store.security_chain)
+        chain = await self._report(self.store.security_chain)
         problem: str = await self._there(self._services.threads.check(chain.problem))
         return problem
 
@@ -282,10 +282,11 @@ class AgentBridge:
         found: T = await self._there(self._services.threads.read(function, *arguments))
         return found
 
-    async def _read_fresh(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Read what the journal was given so far, too."""
+    async def _report(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a report of the store, with what the journal was given so far, too."""
         await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
-        return await self.read(function, *arguments)
+        found: T = await self._there(self._services.threads.report(function, *arguments))
+        return found
 
     async def _call(self, function: Callable[..., T], *arguments: Any) -> T:
         async def call() -> T:

@@ -102,7 +102,7 @@ class Maintenance:
     ) -> list[dict[str, Any]]:
         await self._settle()
         services = self._services
-        lines = await services.threads.read(services.store.security_log, begin, end)
+        lines = await services.threads.report(services.store.security_log, begin, end)
         return [line.as_data for line in reversed(lines)]
 
     def _configuration(self) -> Configuration:

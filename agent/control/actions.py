@@ -83,14 +83,14 @@ class ControlActions:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
         await self._runtime.journal.wait_until_written(FRESH_S)
         services = self._services
-        records = await services.threads.read(services.store.decisions, id_tag, limit)
+        records = await services.threads.report(services.store.decisions, id_tag, limit)
         return [decision_as_data(record, services.taps.steps_to(record)) for record in records]
 
     async def _grid_limits(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         limit, before = number_in(request, "limit", PAGE_MAX), number_in(request, "before")
         await self._runtime.journal.wait_until_written(FRESH_S)
         services = self._services
-        found = await services.threads.read(services.store.grid_limits, limit or PAGE_MAX, before)
+        found = await services.threads.report(services.store.grid_limits, limit or PAGE_MAX, before)
         return [as_plain_data(asdict(one)) for one in found]
 
     async def _skip_delay(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class ChargeLogActions:
     async def _sessions(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         services = self._services
         await services.runtime.journal.wait_until_written(FRESH_S)
-        found: list[dict[str, Any]] = await services.threads.read(answer, services.store, request)
+        found: list[dict[str, Any]] = await services.threads.report(answer, services.store, request)
         return found
 
 

@@ -30,11 +30,11 @@ class SecurityLogActions:
                 since, limit = instant_in(request, "since"), number_in(request, "limit", PAGE_MAX)
                 wanted = (since, None, limit or PAGE_MAX, number_in(request, "before"))
                 await services.runtime.journal.wait_until_written(FRESH_S)
-                lines = await services.threads.read(services.store.security_log, *wanted)
+                lines = await services.threads.report(services.store.security_log, *wanted)
                 return [line.as_data for line in lines]
             case "verify":
                 await services.runtime.journal.wait_until_written(FRESH_S)
-                chain = await services.threads.read(services.store.security_chain)
+                chain = await services.threads.report(services.store.security_chain)
                 return {"problem": await services.threads.check(chain.problem)}
             case "clear":
                 await services.runtime.request(

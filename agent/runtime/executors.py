@@ -30,13 +30,18 @@ class Threads:
         self.journal = make("journal")
         self.meters = make("meters")
         self._reader = make("store-reader")
+        self._reporter = make("reports")
         self._checker = make("checks")
         self._supporter = make("support")
         self._loop = asyncio.get_running_loop()
 
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a reader method of the store."""
+        """Call a reader method of the store: cards wait for it."""
         return await self._loop.run_in_executor(self._reader, function, *arguments)
+
+    async def report(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a report of the store: it may read for long, no card waits for it."""
+        return await self._loop.run_in_executor(self._reporter, function, *arguments)
 
     async def write(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a writer method of the store; commits of the journal go through the same thread."""
@@ -50,6 +55,7 @@ class Threads:
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self.read(_nothing)
+                await self.report(_nothing)
                 await self.write(close)
         except TimeoutError:
             logger.warning("The database was not closed within %g s: the disk hangs", CLOSE_S)

@@ -26,6 +26,7 @@ CORRUPT_KEPT_MAX = 3
 BUSY_TIMEOUT_S = 0.25  # the runtime tries a commit again: it need not wait long here
 PAGE_BYTES = 1024  # measured: a message costs about half as many bytes written as with 4096
 READER_CACHE_KIB = 8000  # the upper levels of a list of 100,000 tags, and many of its leaves
+REPORTER_CACHE_KIB = 500  # it reads from one end to the other
 WAL_PAGES_MAX = 1000
 WAL_BYTES_KEPT = 8_000_000  # after a large list update the log is cut back to this
 
@@ -35,10 +36,11 @@ _FILE_MODE = 0o600  # idTags are private
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFile:
-    """The open database: two connections, one thread each at a time, and the lock."""
+    """The open database: three connections, one thread each at a time, and the lock."""
 
     writer: sqlite3.Connection
     reader: sqlite3.Connection
+    reporter: sqlite3.Connection  # reads what takes long
     lock_descriptor: int
     quarantined: str  # a sentence, when a damaged file was moved aside, else ""
 
@@ -58,9 +60,10 @@ def open_database(path: Path, now: datetime) -> DatabaseFile:
         writer = undo.enter_context(closing(_open_writer(path)))
         bring_up_to_date(writer)
         _make_durable(writer)
-        reader = _open_reader(path)
+        reader = undo.enter_context(closing(_open_reader(path, READER_CACHE_KIB)))
+        reporter = _open_reader(path, REPORTER_CACHE_KIB)
         undo.pop_all()
-    return DatabaseFile(writer, reader, lock_descriptor, quarantined)
+    return DatabaseFile(writer, reader, reporter, lock_descriptor, quarantined)
 
 
 def close_database(database: DatabaseFile) -> None:
@@ -69,6 +72,7 @@ def close_database(database: DatabaseFile) -> None:
         last.callback(os.close, database.lock_descriptor)
         last.callback(database.writer.close)
         database.reader.close()
+        database.reporter.close()
         with as_store_errors("Cannot write the log of the database back; it is kept"):
             database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -237,9 +241,9 @@ def _open_writer(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def _open_reader(path: Path) -> sqlite3.Connection:
+def _open_reader(path: Path, cache_kib: int) -> sqlite3.Connection:
     with _closed_on_failure(_connect(path, "?mode=ro")) as connection:
-        connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         connection.execute("SELECT version FROM local_list_version").fetchone()
         return connection
 

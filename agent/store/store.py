@@ -1,13 +1,15 @@
 """The store: what must survive a power cut, in one SQLite file.
 
-One writer, one reader, each used by one thread at a time:
+One writer, two readers, each used by one thread at a time:
 
 * ``commit``, ``begin_list``, ``stage_list``, ``name_tag`` and ``tidying`` (each step of
   it) belong to the writer's thread;
-* ``facts``, ``head``, ``load``, ``decisions``, ``outbox_summary``, ``local_list``, ``list_page``
-  belong to the reader's thread, see what was committed before they were called, and never wait for
-  the writer;
-* ``close`` is called when both are done.
+* what is read under "reports" belongs to the thread of reports: it may take long, and a card must
+  not wait for it;
+* everything else that is read belongs to the reader's thread;
+* ``close`` is called when all are done.
+
+What is read is what was committed before, and never waits for the writer.
 """
 
 from __future__ import annotations
@@ -64,14 +66,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-# A method of the store: ``read`` on the connection of the reader.
+# A method of the store: ``read`` on the connection of the reader, or of reports.
 def _read(
-    doing: str, read: Callable[Concatenate[sqlite3.Connection, P], T]
+    doing: str, read: Callable[Concatenate[sqlite3.Connection, P], T], *, is_report: bool = False
 ) -> Callable[Concatenate[Store, P], T]:
     @wraps(read)
     def method(self: Store, /, *arguments: P.args, **named: P.kwargs) -> T:
+        database = self._database
         with as_store_errors(doing):
-            return read(self._database.reader, *arguments, **named)
+            return read(database.reporter if is_report else database.reader, *arguments, **named)
 
     return method
 
@@ -228,20 +231,25 @@ class Store:
     facts = _read("Cannot look up an idTag", read_facts)
     head = _read("Cannot read the outbox", read_head)
     load = _read("Cannot read the journal", read_durable)
-    decisions = _read("Cannot read the decisions", read_decisions)
     cache_count = _read("Cannot read the authorization cache", read_cache_count)
     cache_page = _read("Cannot read the authorization cache", read_cache_page)
     operator_actions = _read("Cannot read what operators did", read_operator_actions)
-    sessions = _read("Cannot read the charge log", read_sessions)
-    session_sums = _read("Cannot read the charge log", read_session_sums)
     tag_names = _read("Cannot read the names of tags", read_names)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
-    grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits)
     parked_with = _read("Cannot read the outbox", read_parked_with)
-    security_log = _read(_READING_SECURITY, read_security_log)
-    security_chain = _read(_READING_SECURITY, read_chain)
     queued_security_event = _read(_READING_SECURITY, read_queued)
+
+    # --- reports: each raises StoreError ---
+
+    decisions = _read("Cannot read the decisions", read_decisions, is_report=True)
+    sessions = _read("Cannot read the charge log", read_sessions, is_report=True)
+    session_sums = _read("Cannot read the charge log", read_session_sums, is_report=True)
+    grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits, is_report=True)
+    security_log = _read(_READING_SECURITY, read_security_log, is_report=True)
+    security_chain = _read(_READING_SECURITY, read_chain, is_report=True)
+
+    # --- and figures ---
 
     def security_queue(self) -> SecurityQueue:
         """Return how many security events wait, and how many had to go."""

@@ -213,7 +213,7 @@ def test_a_wrong_token_is_a_failed_login_in_the_security_log_and_is_not_shown(ch
 
     async def recorded() -> list[str]:
         await services.runtime.journal.wait_until_written(5.0)
-        lines = await services.threads.read(services.store.security_log)
+        lines = await services.threads.report(services.store.security_log)
         return [one.tech_info for one in lines if one.type == "MaintenanceLoginFailed"]
 
     assert charger.run(recorded())[-1] == "page or control API: an unknown token from 127.0.0.1"

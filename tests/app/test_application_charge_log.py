@@ -35,6 +35,27 @@ async def test_a_session_stands_in_the_log_as_the_meter_and_the_central_system_h
         assert found.delivery is Delivery.DELIVERED
 
 
+@pytest.mark.parametrize(
+    ("asked", "more"),
+    [
+        ("sessions", {"sums": True}),
+        ("why", {}),
+        ("grid-limits", {}),
+        ("security-log", {"order": "show"}),
+        ("security-log", {"order": "verify"}),
+    ],
+    ids=str,
+)
+async def test_a_card_does_not_wait_for_what_is_only_read_for_a_person(tmp_path, asked, more):
+    async with running_box(tmp_path) as box:
+        box.executors["reports"].is_stuck = True
+        report = asyncio.ensure_future(box.do(asked, **more))
+        await box.charge()
+        assert not report.done()
+        box.executors["reports"].release()
+        await report
+
+
 async def commits_of_a_session(box: Box, monkeypatch: pytest.MonkeyPatch) -> int:
     store = box.application.services.store
     commits: list[int] = []

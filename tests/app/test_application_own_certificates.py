@@ -286,7 +286,7 @@ async def security_log(at: Station) -> AsyncIterator[str]:
     services = at.application.services
     assert services is not None
     await services.runtime.journal.wait_until_written(5.0)
-    for line in await services.threads.read(services.store.security_log):
+    for line in await services.threads.report(services.store.security_log):
         yield line.type
 
 

@@ -129,7 +129,7 @@ async def test_a_central_system_that_knows_no_such_message_is_asked_once(tmp_pat
     assert len(system.of(ACTION)) == 1
     assert await queued(box) == 0
     store = box.application.services.store
-    lines = await box.application.services.threads.read(store.security_log)
+    lines = await box.application.services.threads.report(store.security_log)
     assert "TamperDetectionActivated" in [line.type for line in lines]
     await box.die()
 

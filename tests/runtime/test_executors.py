@@ -29,19 +29,20 @@ class Rig:
 async def test_the_store_is_closed_after_what_is_being_read_and_written():
     async with AsyncExitStack() as stack:
         rig = Rig(stack)
-        for name in ("journal", "store-reader"):
+        for name in ("journal", "store-reader", "reports"):
             rig.made[name].is_stuck = True
         work = [
             asyncio.ensure_future(rig.threads.write(rig.done.append, "written")),
             asyncio.ensure_future(rig.threads.read(rig.done.append, "read")),
+            asyncio.ensure_future(rig.threads.report(rig.done.append, "reported")),
         ]
         await asyncio.sleep(0)
         end = asyncio.ensure_future(rig.threads.close_store(rig.close))
-        for name in ("journal", "store-reader"):
+        for name in ("journal", "store-reader", "reports"):
             await asyncio.sleep(0.1)
             rig.made[name].release()
         await asyncio.gather(*work, end)
-        assert rig.done == ["written", "read", "closed"]
+        assert rig.done == ["written", "read", "reported", "closed"]
 
 
 async def test_a_thread_that_hangs_is_not_waited_for_and_nothing_is_closed_behind_its_back(caplog):
