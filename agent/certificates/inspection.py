@@ -96,11 +96,12 @@ def _root(certificate: Loaded, issuer: Loaded) -> RootCertificate:
     """``issuer``: itself where that is unknown."""
     issuer_name, _own_key = _fields(certificate)
     _its_own_issuer, issuer_key = _fields(issuer)
+    not_before, not_after = reading.begin_and_end(certificate)
     return RootCertificate(
         fingerprint=reading.fingerprint(certificate),
         subject=reading.subject(certificate),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
+        not_before=not_before,
+        not_after=not_after,
         pem=ssl.DER_cert_to_PEM_cert(reading.der_of(certificate)),
         serial=f"{certificate.serial_number:x}",
         issuer_name=issuer_name,

@@ -7,6 +7,7 @@ import hashlib
 import re
 import ssl
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from agent.core.visible import visible
@@ -45,7 +46,7 @@ def loaded(der: bytes) -> Loaded:
 
     try:
         certificate = x509.load_der_x509_certificate(der)
-        for read in (key_of, signature_hash, says_no_authority, subject):
+        for read in (key_of, signature_hash, says_no_authority, subject, begin_and_end):
             read(certificate)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
     except _problems() as problem:
@@ -112,6 +113,11 @@ def fingerprint(certificate: Loaded) -> str:
 def subject(certificate: Loaded) -> str:
     """Its subject for a person to read."""
     return visible(certificate.subject.rfc4514_string() or "(no name)")[:_SUBJECT_MAX]
+
+
+def begin_and_end(certificate: Loaded) -> tuple[datetime, datetime]:
+    """The time in which it is valid."""
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def key_of(certificate: Loaded) -> tuple[str, int]:

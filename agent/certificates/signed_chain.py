@@ -50,13 +50,14 @@ def _inspected(
     from cryptography.x509 import NameOID
 
     own = chain[0]
+    not_before, not_after = reading.begin_and_end(own)
     authorities = reading.readable("".join(root.pem for root in roots)) | reading.of_file(ca_file)
     return InspectedChain(
         certificate=OwnCertificate(
             fingerprint=reading.fingerprint(own),
             subject=reading.subject(own),
-            not_before=own.not_valid_before_utc,
-            not_after=own.not_valid_after_utc,
+            not_before=not_before,
+            not_after=not_after,
             pem="".join(ssl.DER_cert_to_PEM_cert(reading.der_of(each)) for each in chain),
             key=reading.key_name(own.public_key()),
             common_name=_named(own, NameOID.COMMON_NAME),

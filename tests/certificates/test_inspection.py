@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ def signed_with(number: bytes) -> Made:
 def with_a_name_of_no_kind(it: Made) -> str:
     """Its names are of a type that DER has not for them, instead of text."""
     return ssl.DER_cert_to_PEM_cert(it.der.replace(b"\x0c\x08CPO Root", b"\x0d\x08CPO Root"))
+
+
+def valid_from_the_year_0() -> str:
+    """As a text: the library reads all of it but its begin."""
+    later = made(
+        "Root", begin=datetime(2060, 1, 1, tzinfo=UTC), end=datetime(2070, 1, 1, tzinfo=UTC)
+    )
+    return ssl.DER_cert_to_PEM_cert(later.der.replace(b"20600101", b"00000101"))
 
 
 of_every_kind = pytest.mark.parametrize(
@@ -172,6 +181,7 @@ def test_a_text_on_one_line_is_read():
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "cannot be read"),
         (ROOT.pem[:200] + "A" + ROOT.pem[200:], "certificate"),
         (with_a_name_of_no_kind(ROOT), "cannot be read"),
+        (valid_from_the_year_0(), "cannot be read"),
         (ROOT.pem + MIDDLE.pem, "2 certificates"),
         (ROOT.pem.replace("M", "A" * 100_000 + "M", 1), "cannot be read"),
     ],
