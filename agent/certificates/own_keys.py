@@ -7,6 +7,7 @@ RSA key takes seconds, and every file waits for the medium.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Collection
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 _NAME_BYTES_MAX = 64  # RFC 5280, ub-organization-name and ub-common-name
+_OURS = re.compile(r"\.?[0-9a-f]{64}\.(key|pem)(\.[0-9]+)?")  # the number: half-written
 _RSA_BITS = 3072
 _RSA_TIMEOUT_S = 300.0  # a small board needs up to a minute
 
@@ -67,13 +69,15 @@ def file_names(folder: Path, certificate: OwnCertificate) -> tuple[str, str]:
 def forget_all_but(folder: Path, names: Collection[str]) -> None:
     """Remove the files of all other keys and certificates than these, half-written ones too.
 
-    ``names``: keys and fingerprints. What cannot be removed stays until the next time.
+    ``names``: keys and fingerprints. What cannot be removed stays until the next time; what is not
+    called as files are here is somebody else's.
     """
     kept = {f"{name}{suffix}" for name in names for suffix in (".key", ".pem")}
     with suppress(OSError):
-        for path in [path for path in folder.iterdir() if path.name not in kept]:
-            with suppress(OSError):
-                path.unlink()
+        for path in list(folder.iterdir()):
+            if _OURS.fullmatch(path.name) and path.name not in kept:
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _checked(what: str, name: str) -> str:

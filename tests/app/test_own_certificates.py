@@ -23,6 +23,7 @@ from tests.core.story import NOON
 from tests.rights import modes_count
 
 NEW, OLD = kept("new", key="a"), kept("old", key="b")
+OTHER = "d" * 64
 
 
 def files(folder: Path) -> set[str]:
@@ -31,7 +32,7 @@ def files(folder: Path) -> set[str]:
 
 def test_files_that_no_certificate_and_no_request_needs_are_removed_at_the_start(tmp_path: Path):
     needed = {"a.key", "b.key", "new.pem", "old.pem", "c.key"}
-    for name in needed | {"d.key", "other.pem", ".e.key.77"}:
+    for name in needed | {f"{OTHER}.key", f"{OTHER}.pem", f".{OTHER}.key.77"}:
         (tmp_path / name).touch()
     own = OwnCertificates((NEW, OLD), SigningRequest("c", NOON))
     assert tidied(own, tmp_path) == own
@@ -97,7 +98,7 @@ async def test_a_pair_that_is_ordered_is_made_and_kept_in_the_place_of_what_noth
 ):
     folder = tmp_path / "certificates"
     folder.mkdir()
-    for name in ("b.key", "old.pem", "of-an-old-request.key"):
+    for name in ("b.key", "old.pem", f"{OTHER}.key"):
         (folder / name).touch()
     event = await made(tmp_path, MakeCertificateRequest("Operator", "CP-1"))
     assert event.request is not None

@@ -160,6 +160,14 @@ def test_files_of_no_row_are_removed_half_written_ones_too(folder):
     assert names == {f"{one.key}.key", f"{certificate.fingerprint}.pem", "lost+found"}
 
 
+@pytest.mark.parametrize("name", ["box.key", "box.pem", "ca.pem", f"{'a' * 64}.key.old"])
+def test_a_file_that_somebody_else_has_put_there_stays(folder, name):
+    folder.mkdir()
+    (folder / name).touch()
+    forget_all_but(folder, [])
+    assert (folder / name).exists()
+
+
 def test_where_there_is_no_folder_nothing_is_to_be_removed(folder):
     forget_all_but(folder, [])
     assert not folder.exists()
