@@ -1,7 +1,7 @@
 """Answers of the page as gzip, for browsers that take it: half of a phone's wait is the radio.
 
-Nothing on a page is secret beside what a stranger may choose (BREACH): no password is shown, and
-the cookie of a login is not sent for a stranger's request (SameSite=Strict).
+A stranger cannot guess at what is shown by the length of the answer (BREACH): the cookie of a login
+is not sent for his requests (SameSite=Strict), and no password or token of a form is in an answer.
 """
 
 from __future__ import annotations
