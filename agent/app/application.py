@@ -278,16 +278,17 @@ class Application:
         )
 
     def _make_services(
-        self,
-        board: Board,
-        store: Store,
-        runtime: Runtime,
-        threads: Threads,
-        stack: AsyncExitStack,
+        self, board: Board, store: Store, runtime: Runtime, threads: Threads, stack: AsyncExitStack
     ) -> Services:
         environment, state = self._environment, runtime.current_state
         lists = ListUpdates(
-            store, runtime, state, write=threads.write, read=threads.read, check=threads.check
+            store,
+            runtime,
+            state,
+            write=threads.write,
+            read=threads.read,
+            report=threads.report,
+            check=threads.check,
         )
         stack.push_async_callback(lists.close)
         connect = environment.connect or connect_websocket
@@ -375,11 +376,7 @@ class Application:
         await devices.poll_meters(poll_s, is_busy)
 
     def _observe(
-        self,
-        before: ChargePoint,
-        event: Event,
-        after: ChargePoint,
-        commands: Sequence[Command],
+        self, before: ChargePoint, event: Event, after: ChargePoint, commands: Sequence[Command]
     ) -> None:
         for line in event_log.sentences(before, event, after, commands):
             is_warning = isinstance(line, event_log.WarningLine)

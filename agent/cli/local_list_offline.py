@@ -44,7 +44,9 @@ def open_alone(settings: Settings) -> Iterator[Do]:
             store = Store.open(path, now=clock.now().utc, make_id=lambda: str(uuid.uuid4()))
             last.callback(close)
             core = _OfflineCore(_state(settings, store), store, clock)
-        lists = ListUpdates(store, core, lambda: core.state, write=_here, read=_here, check=_here)
+        lists = ListUpdates(
+            store, core, lambda: core.state, write=_here, read=_here, report=_here, check=_here
+        )
         actions = ListActions(lists, lambda: core.state, settings)
 
         async def do(request: Mapping[str, Any]) -> Any:

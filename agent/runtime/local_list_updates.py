@@ -92,16 +92,18 @@ class ListUpdates:
         *,
         write: Run,
         read: Run,
+        report: Run,
         check: Run,
     ) -> None:
-        """``write``, ``read`` and ``check`` run a function where it belongs: on the thread that
-        writes to the store, on the one that reads from it, and on any that is not the loop's.
+        """``write``, ``read``, ``report`` and ``check`` run a function where it belongs: on the
+        thread of the store that writes, reads, or makes reports, and on any that is not the loop's.
         """
         self._store = store
         self._inbox = inbox
         self._state = state
         self._write = write
         self._read = read
+        self._report = report
         self._check = check
         self._one_at_a_time = asyncio.Lock()
         self._step: asyncio.Future[Any] | None = None  # what is being written
@@ -160,7 +162,7 @@ class ListUpdates:
 
     async def page(self, offset: int, limit: int, after: str = "") -> list[tuple[str, IdTagInfo]]:
         """Entries in the order of their idTags, from the ``offset``-th behind ``after`` on."""
-        found: list[tuple[str, IdTagInfo]] = await self._read(
+        found: list[tuple[str, IdTagInfo]] = await self._report(
             self._store.list_page, after, offset, limit
         )
         return found

@@ -227,7 +227,6 @@ class Store:
     # --- reading: each raises StoreError ---
 
     local_list = _read("Cannot read the local list", lists.read_local_list)
-    list_page = _read("Cannot read the local list", lists.read_list_page)
     facts = _read("Cannot look up an idTag", read_facts)
     head = _read("Cannot read the outbox", read_head)
     load = _read("Cannot read the journal", read_durable)
@@ -242,6 +241,7 @@ class Store:
 
     # --- reports: each raises StoreError ---
 
+    list_page = _read("Cannot read the local list", lists.read_list_page, is_report=True)
     decisions = _read("Cannot read the decisions", read_decisions, is_report=True)
     sessions = _read("Cannot read the charge log", read_sessions, is_report=True)
     session_sums = _read("Cannot read the charge log", read_session_sums, is_report=True)

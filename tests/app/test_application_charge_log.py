@@ -40,6 +40,7 @@ async def test_a_session_stands_in_the_log_as_the_meter_and_the_central_system_h
     [
         ("sessions", {"sums": True}),
         ("why", {}),
+        ("list", {"what": "show"}),
         ("grid-limits", {}),
         ("security-log", {"order": "show"}),
         ("security-log", {"order": "verify"}),

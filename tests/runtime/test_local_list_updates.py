@@ -82,6 +82,7 @@ class Bench:
             lambda: self.core.state,
             write=self._write,
             read=self._here,
+            report=self._here,
             check=self._here,
         )
 
