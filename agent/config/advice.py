@@ -80,7 +80,10 @@ def _central_system(settings: Settings) -> Iterator[str]:
         yield f"central_system.authorization_key_file is not used: security_profile is {profile}"
     if central.url and central.certificate_file and central.security_profile != 3:
         profile = central.security_profile
-        yield f"central_system.certificate_file is not used: security_profile is {profile}"
+        yield (
+            "central_system.certificate_file is used in security profile 3 only: security_profile"
+            f" is {profile}, until the central system raises it"
+        )
     is_tls = central.url.lower().startswith("wss://")
     if central.ca_file and not is_tls:
         yield "central_system.ca_file is not used: the url does not begin with wss://"
