@@ -258,8 +258,9 @@ class AgentBridge:
 
     async def outbox(self) -> OutboxSummary:
         """The outbox at a glance. Raises StoreError."""
-        summary = await self.read(self._services.store.outbox_summary)
-        return outbox_now(summary, self._services.runtime.state)
+        services = self._services
+        summary = await self._there(services.threads.report(services.store.outbox_summary))
+        return outbox_now(summary, services.runtime.state)
 
     async def list_do(self, work: Callable[[ListUpdates], Coroutine[Any, Any, T]]) -> T:
         """Do something with the local list, on the agent's loop."""

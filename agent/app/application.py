@@ -326,7 +326,7 @@ class Application:
             link=link,
             network=network,
             frame_log=frame_log,
-            parked=ParkedMessages(runtime, store, threads.read),
+            parked=ParkedMessages(runtime, store, threads.report),
             taps=self._taps,
             observers=self._observers,
         )

@@ -70,7 +70,7 @@ class ControlActions:
             status["grid_limit"] = grid_limit_as_data(self._runtime.state)
         status.update({name: report() for name, report in self._more_status.items()})
         try:
-            summary = await services.threads.read(services.store.outbox_summary)
+            summary = await services.threads.report(services.store.outbox_summary)
             status["outbox"] = outbox_as_data(summary, self._runtime.state)
         except StoreError as problem:
             status["outbox"] = {"problem": str(problem)}

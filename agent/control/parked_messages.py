@@ -17,7 +17,7 @@ from agent.runtime.journal import FRESH_S
 from agent.runtime.runtime import Runtime
 from agent.store import Store
 
-Read = Callable[..., Awaitable[Any]]
+Report = Callable[..., Awaitable[Any]]
 
 ACTIONS_SHOWN_MAX = 20
 _HERE = "the command line"
@@ -30,10 +30,10 @@ class NotParked(ControlError):
 class ParkedMessages:
     """The one way to do something about them. On the agent's loop."""
 
-    def __init__(self, runtime: Runtime, store: Store, read: Read) -> None:
+    def __init__(self, runtime: Runtime, store: Store, report: Report) -> None:
         self._runtime = runtime
         self._store = store
-        self._read = read
+        self._report = report
 
     def by_name(self) -> Mapping[str, Action]:
         """What the control socket can ask for."""
@@ -55,15 +55,15 @@ class ParkedMessages:
 
     async def _with(self, ref: int) -> list[int]:
         await self._runtime.journal.wait_until_written(FRESH_S)
-        found: list[int] = await self._read(self._store.parked_with, ref)
+        found: list[int] = await self._report(self._store.parked_with, ref)
         if not found:
             raise NotParked(f"no message {ref} is parked")
         return found
 
     async def _show(self) -> dict[str, Any]:
         await self._runtime.journal.wait_until_written(FRESH_S)
-        summary = await self._read(self._store.outbox_summary)
-        actions = await self._read(self._store.operator_actions, ACTIONS_SHOWN_MAX)
+        summary = await self._report(self._store.outbox_summary)
+        actions = await self._report(self._store.operator_actions, ACTIONS_SHOWN_MAX)
         return {
             "outbox": outbox_as_data(summary, self._runtime.state),
             "deeds": [{"done_at": _seconds(done_at), "deed": what} for done_at, what in actions],

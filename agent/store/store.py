@@ -232,11 +232,9 @@ class Store:
     load = _read("Cannot read the journal", read_durable)
     cache_count = _read("Cannot read the authorization cache", read_cache_count)
     cache_page = _read("Cannot read the authorization cache", read_cache_page)
-    operator_actions = _read("Cannot read what operators did", read_operator_actions)
     tag_names = _read("Cannot read the names of tags", read_names)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
-    parked_with = _read("Cannot read the outbox", read_parked_with)
     queued_security_event = _read(_READING_SECURITY, read_queued)
 
     # --- reports: each raises StoreError ---
@@ -248,20 +246,24 @@ class Store:
     grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits, is_report=True)
     security_log = _read(_READING_SECURITY, read_security_log, is_report=True)
     security_chain = _read(_READING_SECURITY, read_chain, is_report=True)
+    parked_with = _read("Cannot read the outbox", read_parked_with, is_report=True)
+    operator_actions = _read(
+        "Cannot read what operators did", read_operator_actions, is_report=True
+    )
 
-    # --- and figures ---
+    def outbox_summary(self) -> OutboxSummary:
+        """Return how much waits, since when, and what is parked and why."""
+        with as_store_errors("Cannot read the outbox"):
+            summary = read_outbox_summary(self._database.reporter)
+        return replace(summary, thinned_count=self._quota.thinned_in_all)
+
+    # --- figures ---
 
     def security_queue(self) -> SecurityQueue:
         """Return how many security events wait, and how many had to go."""
         with as_store_errors(_READING_SECURITY):
             waiting = read_queued_count(self._database.reader)
         return SecurityQueue(waiting, self._dropped_security_events)
-
-    def outbox_summary(self) -> OutboxSummary:
-        """Return how much waits, since when, and what is parked and why."""
-        with as_store_errors("Cannot read the outbox"):
-            summary = read_outbox_summary(self._database.reader)
-        return replace(summary, thinned_count=self._quota.thinned_in_all)
 
     def take_thinned(self) -> int:
         """Return how many samples were dropped for want of space since the last call."""

@@ -41,6 +41,8 @@ async def test_a_session_stands_in_the_log_as_the_meter_and_the_central_system_h
         ("sessions", {"sums": True}),
         ("why", {}),
         ("list", {"what": "show"}),
+        ("queue", {"order": "show"}),
+        ("status", {}),
         ("grid-limits", {}),
         ("security-log", {"order": "show"}),
         ("security-log", {"order": "verify"}),

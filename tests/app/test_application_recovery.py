@@ -232,7 +232,8 @@ async def test_a_database_that_another_program_locks_is_waited_for(tmp_path):
 
 async def test_a_card_that_cannot_be_looked_up_is_refused_and_the_box_goes_on(tmp_path, caplog):
     async with running_box(tmp_path) as box:
-        box.executors["store-reader"].problem = StoreError("disk I/O error")
+        for name in ("store-reader", "reports"):
+            box.executors[name].problem = StoreError("disk I/O error")
         await box.plug()
         refused = await box.tap()
         assert (refused["rule"], refused["detail"]) == ("LOOK_UP_FAILED", "disk I/O error")
