@@ -52,11 +52,14 @@ def update(turn: Turn) -> bool:
     if turn.state.charging_profiles:
         charging_profiles_installed.forget_ended(turn)
     running = [c for c in turn.state.connectors if _may_draw(c)]
+    for connector in turn.state.connectors:
+        if connector not in running:
+            random_delay.end(turn, connector.connector_id)
     limits: dict[int, float] = {}
     changes_s = math.inf
     if running and _has_limits(turn.state):
         limits, changes_s = _limits(turn, running)
-    _note_next_change(turn, running, changes_s)
+    _note_next_change(turn, changes_s)
     has_changed = False
     for connector in turn.state.connectors:
         limit_a = limits.get(connector.connector_id)
@@ -160,10 +163,10 @@ def _within_supply(
     return [replace(demand, most_a=shares[demand.connector_id]) for demand in demands]
 
 
-def _note_next_change(turn: Turn, running: Sequence[Connector], changes_s: float) -> None:
+def _note_next_change(turn: Turn, changes_s: float) -> None:
     """When to look again, by the clock that does not jump; None: nothing limits a session."""
     ends_s = [limit.until_s for limit in turn.state.external_limits]
-    phases = [turn.connector(connector.connector_id).phase for connector in running]
+    phases = [connector.phase for connector in turn.state.connectors]
     delays = [phase.delay for phase in phases if isinstance(phase, Charging)]
     due_s = min([math.inf, *ends_s, *(delay.until_s for delay in delays if delay is not None)])
     is_limited = any(c.transaction is not None for c in turn.state.connectors)

@@ -48,10 +48,15 @@ def felt_a(turn: Turn, connector: Connector, profile_a: float) -> float:
 
 def skipped(turn: Turn, event: RandomDelaySkipped) -> None:
     """A person does not want to wait."""
-    charging = turn.connector(event.connector_id).phase
-    if isinstance(charging, Charging):
-        turn.put_phase(event.connector_id, replace(charging, delay=None))
+    end(turn, event.connector_id)
     replies.agree(turn, event.request_id, "applied")
+
+
+def end(turn: Turn, connector_id: int) -> None:
+    """Nothing waits at this connector any more: a person asks for it, or it may draw nothing."""
+    charging = turn.connector(connector_id).phase
+    if isinstance(charging, Charging) and charging.delay is not None:
+        turn.put_phase(connector_id, replace(charging, delay=None))
 
 
 def skip_start(turn: Turn, connector: Connector) -> bool:
@@ -59,7 +64,7 @@ def skip_start(turn: Turn, connector: Connector) -> bool:
     charging = connector.phase
     if not isinstance(charging, Charging) or charging.delay is None or not charging.delay.is_start:
         return False
-    turn.put_phase(connector.connector_id, replace(charging, delay=None))
+    end(turn, connector.connector_id)
     return True
 
 

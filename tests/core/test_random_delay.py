@@ -179,11 +179,20 @@ def test_pulling_the_plug_during_the_delay_ends_the_session_as_ever(plugged):
     assert (story.connector.stop is None) is plugged
 
 
-def test_a_session_that_is_refused_during_its_delay_wakes_nobody_when_that_is_over():
+def test_a_session_that_is_refused_during_its_delay_has_none_any_more():
     story = begun(StopTransactionOnInvalidId="false")
     story.tell(ev.ContactorOpened(1))
+    wait_s = left_s(story)
     invalid = IdTagInfo(AuthorizationStatus.INVALID)
     story.tell(ev.MessageAnswered(1, 1, 77, invalid, CARD))
-    wait_s = left_s(story)
+    assert left_s(story) == 0
     story.wait(wait_s + 1)  # a deadline that stays in the past would be reported here
     assert offered(story) is None
+
+
+def test_the_card_of_a_session_that_was_refused_during_its_delay_ends_it():
+    story = begun(StopTransactionOnInvalidId="false")
+    invalid = IdTagInfo(AuthorizationStatus.INVALID)
+    story.tell(ev.MessageAnswered(1, 1, 77, invalid, CARD))
+    story.tell(ev.ContactorOpened(1))
+    assert rules_of(story.tell(tap(CARD, listed()))) == ["SAME_CARD"]
