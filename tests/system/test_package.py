@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,11 @@ def box(fresh: Station, packages: tuple[Path, ...]) -> Station:
 
 def shown(box: Station, *words: str) -> str:
     return box.machine.run(f"{SERVICE} {' '.join(words)} --json")
+
+
+def decided(box: Station) -> list[dict[str, Any]]:
+    """What was decided about cards, without the steps of the last taps: those are not stored."""
+    return [{**one, "steps": []} for one in json.loads(shown(box, "why"))]
 
 
 def charge(box: Station) -> None:
@@ -127,12 +133,12 @@ def test_an_upgrade_keeps_configuration_data_and_queue(box: Station) -> None:
         20,
         "the session ends",
     )
-    decisions, pid = shown(box, "why"), box.main_pid()
-    assert json.loads(decisions)
+    decisions, pid = decided(box), box.main_pid()
+    assert decisions
     box.machine.run(f"{APT} install ./new.deb")
     box.wait_until_up(other_than=pid)
     assert (box.machine.root / CONFIG_FILE.lstrip("/")).read_text() == away
-    assert shown(box, "why") == decisions
+    assert decided(box) == decisions
     box.machine.write(CONFIG_FILE, CONFIG.format(url=box.url))
     box.machine.run(f"systemctl restart {SERVICE}")
     wait_until(
