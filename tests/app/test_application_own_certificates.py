@@ -16,6 +16,7 @@ import pytest
 
 from agent.cli.doctor import _look_at_link
 from agent.core.own_certificates import OwnCertificates, SigningRequest
+from agent.core.state import ChargePoint
 from agent.maintenance.support_bundle import unpack
 from tests.app.test_application_certificates import Station, station
 from tests.emulators.authorities import Made, a_key, made
@@ -65,9 +66,13 @@ async def signed(at: Station, chain: str) -> str:
     return str(answer["status"])
 
 
-def own(at: Station) -> OwnCertificates:
+def state(at: Station) -> ChargePoint:
     assert at.application.runtime is not None
-    return at.application.runtime.state.own_certificates
+    return at.application.runtime.state
+
+
+def own(at: Station) -> OwnCertificates:
+    return state(at).own_certificates
 
 
 async def to_profile_3(at: Station) -> None:
@@ -241,7 +246,7 @@ async def test_while_pending_a_certificate_is_asked_for_and_taken(tmp_path: Path
         tmp_path, ROOT, ca=ROOT, keys=keys, boot_status="Pending", **settings(tmp_path)
     ) as at:
         await at.system.received("BootNotification")
-        await at.until(lambda: at.application.runtime.state.registration == "Pending")  # type: ignore[union-attr]
+        await at.until(lambda: state(at).registration == "Pending")
         assert await signed(at, OF_BOXES.answers(await asked(at))) == "Accepted"
         assert at.system.of("SecurityEventNotification") == []
 
@@ -290,6 +295,11 @@ async def security_log(at: Station) -> AsyncIterator[str]:
         yield line.type
 
 
+def files_with(text: str, folder: Path) -> list[Path]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if text.encode() in path.read_bytes()]
+
+
 async def test_the_private_key_is_in_no_log_no_answer_and_no_file_but_its_own(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
@@ -305,8 +315,7 @@ async def test_the_private_key_is_in_no_log_no_answer_and_no_file_but_its_own(
         for said in (caplog.text, repr(status), bundle, repr(own(at)), *at.system.frames):
             assert body not in said
             assert "PRIVATE KEY" not in said
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]  # noqa: ASYNC240
-    assert [path for path in files if body.encode() in path.read_bytes()] == [key_file]
+    assert files_with(body, tmp_path) == [key_file]
 
 
 async def bundle_of(at: Station) -> str:

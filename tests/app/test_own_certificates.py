@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +72,7 @@ def test_a_box_that_never_had_one_has_no_folder(tmp_path: Path):
 
 
 async def made(folder: Path, order: MakeCertificateRequest) -> CertificateRequestMade:
-    async def at_once(function, *arguments):  # type: ignore[no-untyped-def]
+    async def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
     settings = parse_config(config_text(folder))

@@ -87,10 +87,16 @@ def _alternative(name: str) -> str:
         return f"subjectAltName=DNS:{name}"
 
 
-def openssl(folder: Path, *words: str) -> str:
-    """Run the command in this folder; what it says. Skips the test where there is none."""
+def openssl_command() -> str:
+    """The path of the command. Skips the test where there is none."""
     command = shutil.which("openssl")
     if command is None:
         pytest.skip("openssl is not installed")
-    done = subprocess.run([command, *words], cwd=folder, check=True, capture_output=True, text=True)
+    return command
+
+
+def openssl(folder: Path, *words: str) -> str:
+    """Run the command in this folder; what it says. Skips the test where there is none."""
+    command = [openssl_command(), *words]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout

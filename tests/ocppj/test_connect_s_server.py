@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from agent.ocpp16.version import VERSION, connect_websocket
 from agent.ocppj.connect import CONNECT_PROBLEMS, Access, explain, prepare_access
 from agent.ocppj.security_findings import types_of
 from tests.emulators.authorities import END, Key, Made, made, revoking
+from tests.emulators.certificates import openssl_command
 
 pytestmark = pytest.mark.real_time
 
@@ -49,15 +49,13 @@ def server_of(name: str = HOST, end: datetime = END, key: Key | None = None) -> 
 @contextlib.asynccontextmanager
 async def s_server(folder: Path, shown: Made, *words: str) -> AsyncIterator[str]:
     """It demands a certificate that the authority of the boxes has signed; its address."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
     files = {"shown": shown.pem + shown.key_pem(), "boxes": BOXES.pem, "CP7": PAGE}
     for name, text in files.items():
         (folder / name).write_text(text)
     demand = ("-Verify", "5", "-verify_return_error", "-CAfile", "boxes")
+    command = openssl_command()
     process = await asyncio.create_subprocess_exec(
-        *(openssl, "s_server", "-accept", f"{HOST}:0", "-cert", "shown", "-HTTP", *demand, *words),
+        *(command, "s_server", "-accept", f"{HOST}:0", "-cert", "shown", "-HTTP", *demand, *words),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
