@@ -39,8 +39,9 @@ class Card:
 class Wallet:
     """All cards there are."""
 
-    def __init__(self, random: Random) -> None:
-        soon = START + timedelta(minutes=random.randrange(60, 1800))
+    def __init__(self, random: Random, hurry: float = 1.0) -> None:
+        """``hurry``: so many times sooner the date of one card is over; see ``draw_scenario``."""
+        soon = START + timedelta(minutes=random.randrange(60, 1800)) / hurry
         self.cards = [
             Card("04A1000000A1A1", "Ada", IdTagInfo(ACCEPTED, None, "FLEET"), True),
             Card("04A2000000A2A2", "Bert", IdTagInfo(ACCEPTED, None, "FLEET"), True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Container, Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -12,11 +13,14 @@ import pytest
 
 from hw.simulated.part import SimulatedFault
 from tests.simulation import counting, vfs
+from tests.simulation.cards import Wallet
 from tests.simulation.central_behaviour import KINDS
+from tests.simulation.clocks import START
 from tests.simulation.disk import Trouble
 from tests.simulation.figures import missing, tables
 from tests.simulation.incidents import Incidents
 from tests.simulation.invariants import ALL
+from tests.simulation.mutants.catalogue import Mutant
 from tests.simulation.network import Reach
 from tests.simulation.scenario import INCIDENTS, Scenario, draw_scenario
 from tests.simulation.tally import (
@@ -130,3 +134,9 @@ def test_the_figures_name_each_kind_with_its_number_and_each_group_with_its_sum(
     assert "       3 killed at a write\n" in text
     assert all(kind.promise in text for kind in ALL)
     assert total(tally, KILLED) == 7
+
+
+def test_where_much_happens_in_little_time_the_date_of_a_card_is_over_in_it_too() -> None:
+    end = START + timedelta(days=Mutant.days)
+    wallets = [Wallet(Random(seed), hurry=8.0) for seed in range(100)]
+    assert sum(len(wallet.good(end)) < len(wallet.good(START)) for wallet in wallets) > 50

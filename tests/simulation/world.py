@@ -88,7 +88,7 @@ class World:
         self.machine = Machine(self)
         self.disk = Disk(folder, watch, self.machine.step, self.count)
         self.settings = self._settings()
-        self.wallet = Wallet(self.chance("cards"))
+        self.wallet = Wallet(self.chance("cards"), hurry)
         self.central = CentralSystem(
             self.chance("central system"), self.wallet, self.run_log, self.count
         )

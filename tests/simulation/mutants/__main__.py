@@ -2,7 +2,7 @@
 
     python -m tests.simulation.mutants
 
-Ends with 1 when a mutant survives ``MUTANT_RUNS`` worlds (default 150), or is found by a promise
+Ends with 1 when a mutant survives ``MUTANT_RUNS`` worlds (default 400), or is found by a promise
 that it does not break. ``MUTANT=word`` tries only those whose name has this word.
 """
 
@@ -107,7 +107,7 @@ def _simulate(root: Path, runs: int, days: float) -> str:
 
 def main() -> int:
     """Try them all; print a table."""
-    runs = int(os.environ.get("MUTANT_RUNS", "150"))
+    runs = int(os.environ.get("MUTANT_RUNS", "400"))
     word = os.environ.get("MUTANT", "")
     survivors = 0
     begun_s = time.monotonic()
