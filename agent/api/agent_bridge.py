@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.control.actions import present_card
+from agent.control.security_log import chain_problem
 from agent.control.services import Services
 from agent.control.snapshot import outbox_now
 from agent.core.commands import Command, ParkMessage, QueueMessage, RecordDecision, Reply
@@ -35,7 +36,6 @@ from agent.ocpp16.link import LinkSnapshot
 from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocppj.frames import Payload
 from agent.platform.errors import AgentError
-from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates
 from agent.store import OutboxSummary
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
@@ -237,9 +237,7 @@ class AgentBridge:
 
     async def security_log_problem(self) -> str:
         """Where the security log was changed, in words; "" when it is whole. Raises StoreError."""
-        chain = await self._report(self.store.security_chain)
-        problem: str = await self._there(self._services.threads.check(chain.problem))
-        return problem
+        return await self._there(chain_problem(self._services))
 
     async def cut_network(self, is_cut: bool) -> None:
         """Cut the simulated network, or mend it. Raises ValueError when it is a real one."""
@@ -285,8 +283,7 @@ class AgentBridge:
 
     async def _report(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a report of the store, with what the journal was given so far, too."""
-        await self._there(self._services.runtime.journal.wait_until_written(FRESH_S))
-        found: T = await self._there(self._services.threads.report(function, *arguments))
+        found: T = await self._there(self._services.report(function, *arguments))
         return found
 
     async def _call(self, function: Callable[..., T], *arguments: Any) -> T:

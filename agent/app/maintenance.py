@@ -22,7 +22,6 @@ from agent.maintenance.transfer.file_transfer import NetworkTransfers
 from agent.maintenance.transfer.network import Network
 from agent.ocpp16.handlers.firmware_management import firmware_management_handlers
 from agent.ocpp16.retried_notifications import Notices
-from agent.runtime.journal import FRESH_S
 
 
 class Maintenance:
@@ -54,7 +53,7 @@ class Maintenance:
             log=log,
             frames=services.frame_log,
             work=services.threads.support,
-            settle=self._settle,
+            settle=services.settle,
         )
         stack.callback(bundles.close)
         identity = settings.charge_point.identity
@@ -94,15 +93,11 @@ class Maintenance:
             tasks.create_task(self._notices.run())
             tasks.create_task(self._security.run())
 
-    async def _settle(self) -> None:
-        await self._services.runtime.journal.wait_until_written(FRESH_S)
-
     async def _security_lines(
         self, begin: datetime | None, end: datetime | None
     ) -> list[dict[str, Any]]:
-        await self._settle()
         services = self._services
-        lines = await services.threads.report(services.store.security_log, begin, end)
+        lines = await services.report(services.store.security_log, begin, end)
         return [line.as_data for line in reversed(lines)]
 
     def _configuration(self) -> Configuration:

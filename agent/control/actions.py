@@ -22,7 +22,6 @@ from agent.core.events import RandomDelaySkipped
 from agent.core.id_tag import mask
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
-from agent.runtime.journal import FRESH_S
 
 if TYPE_CHECKING:
     from hw.ports import SimulationControls
@@ -81,16 +80,14 @@ class ControlActions:
         limit = request.get("limit", 10)
         if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
-        await self._runtime.journal.wait_until_written(FRESH_S)
         services = self._services
-        records = await services.threads.report(services.store.decisions, id_tag, limit)
+        records = await services.report(services.store.decisions, id_tag, limit)
         return [decision_as_data(record, services.taps.steps_to(record)) for record in records]
 
     async def _grid_limits(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         limit, before = number_in(request, "limit", PAGE_MAX), number_in(request, "before")
-        await self._runtime.journal.wait_until_written(FRESH_S)
         services = self._services
-        found = await services.threads.report(services.store.grid_limits, limit or PAGE_MAX, before)
+        found = await services.report(services.store.grid_limits, limit or PAGE_MAX, before)
         return [as_plain_data(asdict(one)) for one in found]
 
     async def _skip_delay(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from agent.control.services import Services
 from agent.core.authorization_reasons import Rule
 from agent.core.id_tag import mask
 from agent.platform.errors import ControlError, StoreError
-from agent.runtime.journal import FRESH_S
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
 
 
@@ -40,8 +39,7 @@ class ChargeLogActions:
 
     async def _sessions(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         services = self._services
-        await services.runtime.journal.wait_until_written(FRESH_S)
-        found: list[dict[str, Any]] = await services.threads.report(answer, services.store, request)
+        found: list[dict[str, Any]] = await services.report(answer, services.store, request)
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agent.config.settings import Settings
 from agent.control.parked_messages import ParkedMessages
@@ -15,6 +16,7 @@ from agent.ocpp16.link import CentralSystemLink
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.simulated_network import NetworkSwitch
 from agent.runtime.executors import Threads
+from agent.runtime.journal import FRESH_S
 from agent.runtime.local_list_updates import ListUpdates
 from agent.runtime.runtime import Runtime
 from agent.store import Store
@@ -41,3 +43,12 @@ class Services:
     parked: ParkedMessages
     taps: Taps
     observers: list[Observer]  # called after every turn
+
+    async def settle(self) -> None:
+        """Let the journal write what it was given so far, if that takes no longer than FRESH_S."""
+        await self.runtime.journal.wait_until_written(FRESH_S)
+
+    async def report(self, read: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a report of the store once that is written."""
+        await self.settle()
+        return await self.threads.report(read, *arguments)
