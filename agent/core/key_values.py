@@ -38,19 +38,17 @@ def integer(low: int, high: int) -> Callable[[str], str]:
 
     def normalize(value: str) -> str:
         text = value.strip()
-        if not (text.isascii() and text.isdigit()) or len(text) > 10:
+        is_number = text.isascii() and text.isdigit() and len(text) <= 10
+        if not is_number or not low <= int(text) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
-        number = int(text)
-        if not low <= number <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return str(number)
+        return str(int(text))
 
     return normalize
 
 
 def measurands(value: str) -> str:
     """A list of measurands; of some also those of one phase (``Voltage.L1``)."""
-    names = [name.strip() for name in value.split(",") if name.strip()]
+    names = _words(value)
     if len(names) > MEASURANDS_MAX:
         raise ValueError(f"must name at most {MEASURANDS_MAX} measurands")
     return ",".join(_measurand(name) for name in names)
@@ -67,7 +65,7 @@ def some_of(*known: str, always: str = "") -> Callable[[str], str]:
     """A list of these words, each once, ``always`` among them if it is given."""
 
     def normalize(value: str) -> str:
-        names = [name.strip() for name in value.split(",") if name.strip()]
+        names = _words(value)
         unknown = [name for name in names if name not in known]
         if unknown or not names:
             name = unknown[0] if unknown else "nothing"
@@ -85,7 +83,7 @@ def rotation(value: str) -> str:
     if value.strip().lower() in _ROTATIONS_OF_ALL:
         return spelled[value.strip().lower()]
     kept: dict[int, str] = {}
-    for part in (part.strip() for part in value.split(",") if part.strip()):
+    for part in _words(value):
         number, _, word = part.partition(".")
         order = spelled.get(word.strip().lower())
         is_number = number.isascii() and number.isdigit() and len(number) <= 2
@@ -102,11 +100,11 @@ def rotation(value: str) -> str:
 
 def file_protocols(value: str) -> str:
     """A list of ways to bring and fetch files; it may be empty."""
-    names = [name.strip().upper() for name in value.split(",") if name.strip()]
+    names = set(_words(value.upper()))
     known = ("FTP", "FTPS", "HTTP", "HTTPS")
-    if not set(names) <= set(known):
+    if not names <= set(known):
         raise ValueError(f"must be a list of {', '.join(known)}")
-    return ",".join(sorted(set(names)))
+    return ",".join(sorted(names))
 
 
 def subject_name(value: str) -> str:
@@ -115,3 +113,7 @@ def subject_name(value: str) -> str:
     if not 1 <= len(text.encode()) <= _NAME_MAX or not text.isprintable():
         raise ValueError(f"must be a name of 1 to {_NAME_MAX} bytes")
     return text
+
+
+def _words(value: str) -> list[str]:
+    return [word.strip() for word in value.split(",") if word.strip()]
