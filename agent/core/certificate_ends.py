@@ -39,7 +39,7 @@ def next_warning_s(state: ChargePoint, now: Instant) -> float | None:
     if not now.is_trusted:
         return None
     ahead = [c.warned_of_from for _, c in watched(state) if c.warned_of_from > now.utc]
-    return now.monotonic_s + (min(ahead) - now.utc).total_seconds() if ahead else None
+    return now.monotonic_s_at(min(ahead)) if ahead else None
 
 
 def _own(state: ChargePoint) -> Certificate | None:

@@ -8,7 +8,6 @@ whatever ends the process, the next one goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from agent.core import security_events
@@ -73,17 +72,13 @@ def deadline_s(state: ChargePoint, now: Instant) -> float | None:
         case FirmwareStep.SCHEDULED | FirmwareStep.RETRYING | FirmwareStep.DOWNLOADING:
             return update.not_before_s
         case FirmwareStep.DOWNLOAD_SCHEDULED if update.not_before_s is not None:
-            return max(update.not_before_s, _monotonic_s(update.retrieve_at, now))
+            return max(update.not_before_s, now.monotonic_s_at(update.retrieve_at))
         case FirmwareStep.SIGNATURE_VERIFIED | FirmwareStep.INSTALL_SCHEDULED:
-            return None if update.install_at is None else _monotonic_s(update.install_at, now)
+            return None if update.install_at is None else now.monotonic_s_at(update.install_at)
         case FirmwareStep.INSTALLING | FirmwareStep.RESTARTING:
             return update.give_up_s
         case _:
             return None
-
-
-def _monotonic_s(time: datetime, now: Instant) -> float:
-    return now.monotonic_s + (time - now.utc).total_seconds()
 
 
 # --- what happens --------------------------------------------------------------------------------

@@ -27,7 +27,6 @@ from agent.core import (
     outbox,
     own_certificate_requests,
     reservation_requests,
-    reservations,
     security_events,
     signals,
     status_notification,
@@ -153,7 +152,7 @@ def _firmware_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
 
 def _reservation_deadlines(state: ChargePoint, now: Instant) -> Deadlines:
     if state.is_begun:
-        yield from (reservations.ends_s(reservation, now) for reservation in state.reservations)
+        yield from (now.monotonic_s_at(kept.expires_at) for kept in state.reservations)
 
 
 def _notice_room(turn: Turn) -> None:

@@ -159,7 +159,7 @@ def deadlines_s(state: ChargePoint, now: Instant) -> Iterator[float | None]:
         moments.append(own.request.asked_at + WAITS)
     for moment in moments:
         if moment is not None and moment > now.utc:
-            yield now.monotonic_s + (moment - now.utc).total_seconds()
+            yield now.monotonic_s_at(moment)
 
 
 def _forget_request(turn: Turn) -> None:

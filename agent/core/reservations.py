@@ -13,7 +13,7 @@ from agent.core.id_tag import same_tag
 from agent.core.replace import replace
 from agent.core.state import ChargePoint
 from agent.core.turn import Turn
-from agent.core.values import Instant, Reservation
+from agent.core.values import Reservation
 
 ANY_CONNECTOR = 0  # connectorId of a reservation that keeps one connector free, whichever it is
 
@@ -92,8 +92,3 @@ def keep(turn: Turn, kept: Iterable[Reservation]) -> None:
     if reservations != turn.state.reservations:
         turn.state = replace(turn.state, reservations=reservations)
         turn.emit(SaveReservations(reservations))
-
-
-def ends_s(reservation: Reservation, now: Instant) -> float:
-    """Monotonic time of its end, as far as is known now."""
-    return now.monotonic_s + (reservation.expires_at - now.utc).total_seconds()

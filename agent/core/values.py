@@ -20,6 +20,10 @@ class Instant:
     utc: datetime
     is_trusted: bool = True
 
+    def monotonic_s_at(self, utc: datetime) -> float:
+        """``monotonic_s`` when it will be, or was, this time, as far as is known now."""
+        return self.monotonic_s + (utc - self.utc).total_seconds()
+
 
 class TokenKind(KeyEnum):
     """What a presented token says about itself."""
