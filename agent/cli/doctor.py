@@ -215,21 +215,19 @@ def _way(
     from agent.platform.errors import StoreError
     from agent.store.offline_view import stored_way
 
+    profiles, certificates, own, problem = None, Certificates(), NO_OWN_CERTIFICATES, ""
     of_file = approach_of_file(settings.central_system)
-    only_installed = settings.central_system.only_installed_roots
-    if not settings.central_system.url or not settings.storage_path.exists():
-        return None, trusted_roots(Certificates(), only_installed), NO_OWN_CERTIFICATES, ""
-    try:
-        stored, certificates, own = stored_way(settings.storage_path)
-    except StoreError as problem:
-        roots = trusted_roots(Certificates(), only_installed)
-        return None, roots, NO_OWN_CERTIFICATES, str(problem)
-    profiles = at_start(stored, of_file, has_password_file=bool(of_file.password))
-    return profiles, trusted_roots(certificates, only_installed), own, ""
+    if settings.central_system.url and settings.storage_path.exists():
+        try:
+            stored, certificates, own = stored_way(settings.storage_path)
+            profiles = at_start(stored, of_file, has_password_file=bool(of_file.password))
+        except StoreError as found:
+            problem = str(found)
+    roots = trusted_roots(certificates, settings.central_system.only_installed_roots)
+    return profiles, roots, own, problem
 
 
 def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:
-
     try:
         status = ask(do="status")
     except NoAgent as problem:
@@ -254,7 +252,6 @@ def _about_grid_limit(status: Any) -> Iterator[Finding]:
 
 
 def _faults(status: Any) -> Iterator[Finding]:
-
     if status is None:
         return
     for words in status["faults"]:
