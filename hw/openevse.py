@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 ANSWER_S = 0.5
 QUIET_S = 1.0
 """After a failure of a controller that does not number its answers: no late one can come then."""
-GREET_EVERY_S = 1.0
 SETTINGS_EVERY_S = 1.0
 HEARTBEAT_EVERY_S = 5.0
 HEARTBEAT = "SY 20 6"

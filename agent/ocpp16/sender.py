@@ -6,7 +6,6 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 from agent.core.commands import Authorize, DeliverNext, NotifyStatus
@@ -273,8 +272,8 @@ class Sender:
         if waiting.action == "Heartbeat":
             await self._send_heartbeat()
             return
-        call = self._call(waiting.action, dict(waiting.payload))
-        await self._perform(replace(call, subject=waiting.subject))
+        call = self._call(waiting.action, dict(waiting.payload), subject=waiting.subject)
+        await self._perform(call)
 
     async def _send_operator_call(self, waiting: WaitingOperatorCall) -> None:
         try:
@@ -383,9 +382,11 @@ class Sender:
     def _message_timeout_s(self) -> float:
         return float(self._integer("MessageTimeout"))
 
-    def _call(self, action: str, payload: Payload, unique_id: str = "") -> OutgoingCall:
+    def _call(
+        self, action: str, payload: Payload, unique_id: str = "", subject: object = None
+    ) -> OutgoingCall:
         unique_id = unique_id or self._new_id()
-        return OutgoingCall(unique_id, action, payload, self._message_timeout_s())
+        return OutgoingCall(unique_id, action, payload, self._message_timeout_s(), subject)
 
     def _new_id(self) -> str:
         return str(uuid.UUID(int=self._context.random.getrandbits(128), version=4))
