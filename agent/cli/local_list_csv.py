@@ -38,12 +38,12 @@ _STATUSES = {status.value.lower(): status for status in AuthorizationStatus}
 
 
 def list_as_csv(entries: Iterable[ListEntry], form: str = "hex") -> str:
-    """Write a list so that ``read_list_csv`` reads the same one.
+    """Write a list so that ``read_list_csv`` reads the same one; its lines end as in RFC 4180.
 
     ``form``: the reader.uid_format of the box.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for entry in entries:
         data = entry_as_data(entry)

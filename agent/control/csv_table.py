@@ -1,4 +1,4 @@
-"""Tables as CSV, for a spreadsheet.
+"""Tables as CSV, for a spreadsheet: RFC 4180, whose lines end with CR and LF, also in a pipe.
 
 With a semicolon between the cells the decimal sign is a comma, as spreadsheets in Germany and most
 of Europe expect it. A text that a spreadsheet would run as a formula stands behind an apostrophe.
@@ -18,7 +18,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def csv_table(columns: Sequence[str], rows: Iterable[Sequence[str]], separator: str) -> str:
     """Write the rows with one line of names above. ``separator`` is one of SEPARATORS."""
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=SEPARATORS[separator], lineterminator="\n")
+    writer = csv.writer(text, delimiter=SEPARATORS[separator])
     writer.writerow(columns)
     for row in rows:
         writer.writerow([_guarded(cell) for cell in row])

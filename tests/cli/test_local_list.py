@@ -141,7 +141,7 @@ def test_a_file_is_imported_and_exported_and_imported_again(config, tmp_path, ca
     assert run(config, "import", str(tmp_path / "out.csv"), "--replace", "--json") == 0
     assert json.loads(capsys.readouterr().out)["entries"] == 1235
     assert run(config, "export", "-") == 0
-    assert capsys.readouterr().out == (tmp_path / "out.csv").read_text()
+    assert capsys.readouterr().out.encode() == (tmp_path / "out.csv").read_bytes()
 
 
 def test_a_file_with_wrong_lines_changes_nothing(config, tmp_path, capsys):
