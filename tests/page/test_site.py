@@ -10,7 +10,7 @@ import pytest
 
 from agent.api.page.site import SECURITY_HEADERS
 from agent.api.tokens import TokenFile
-from tests.api.harness import SECRET, Charger
+from tests.api.harness import PATIENCE_S, SECRET, Charger
 from tests.emulators.central_system import Answer
 from tests.page.browser import Browser
 
@@ -162,6 +162,29 @@ def test_a_page_comes_compressed_to_those_who_take_it_so(browser):
         assert zipped.headers["vary"] == "Accept-Encoding"
         assert zipped.text.endswith("</html>")
         assert zipped.num_bytes_downloaded < plain.num_bytes_downloaded / 2
+
+
+@pytest.mark.parametrize(
+    ("says", "is_zipped"),
+    [
+        ("br, GZIP ;q=0.5", True),
+        ("deflate,gzip;q=1.0,*;q=0", True),
+        ("gzip;q=0", False),
+        ("br, gzip; q=0.000", False),
+        ("x-gzip-not", False),
+        ("*", False),
+    ],
+)
+def test_a_browser_that_refuses_compression_gets_none(browser, says, is_zipped):
+    for path in ("/keys", "/page/static/page.css"):
+        answer = browser.client.get(path, headers={"Accept-Encoding": says})
+        assert (answer.headers.get("content-encoding") == "gzip") is is_zipped, path
+
+
+def test_an_answer_with_the_headers_of_the_news_alone_ends_and_frees_its_line(browser):
+    answer = browser.client.head("/page/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert browser.client.get("/keys", timeout=PATIENCE_S).status_code == 200  # on the same line
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

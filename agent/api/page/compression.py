@@ -7,6 +7,7 @@ is not sent for his requests (SameSite=Strict), and no password or token of a fo
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator
 
@@ -17,11 +18,16 @@ WORTH_IT = 500  # bytes
 # Of the events: 64 KiB for each open page. Its parts repeat within the last 8 KiB.
 _WINDOW_BITS, _MEMORY_LEVEL = 13, 6
 _AS_GZIP = 16
+_WEIGHT_0 = re.compile(r"q=0(\.0*)?")
 
 
 def takes_gzip(request: Request) -> bool:
-    """Whether the browser says so."""
-    return "gzip" in request.headers.get("accept-encoding", "")
+    """Whether the browser says so: a weight of 0 says no (RFC 9110, 12.4.2)."""
+    for offer in request.headers.get("accept-encoding", "").lower().split(","):
+        coding, _, weight = offer.partition(";")
+        if coding.strip() == "gzip":
+            return not _WEIGHT_0.fullmatch(weight.strip())
+    return False
 
 
 def compressed(request: Request, answer: Response) -> Response:

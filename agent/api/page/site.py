@@ -236,7 +236,8 @@ class Site:
             token.digest,
             lambda: self._logins.find(cookies) is not None,
         )
-        return StreamingResponse(stream, media_type="text/event-stream")
+        is_read = request.method == "GET"  # of an answer to HEAD only the headers are sent
+        return StreamingResponse(stream if is_read else (), media_type="text/event-stream")
 
     def _shown(
         self, template: str, title: str, login: Login, token: ApiToken, **context: Any
