@@ -241,7 +241,11 @@ def _ask_the_agent(ask: Ask) -> tuple[Any, Finding]:
 
 
 def _about_grid_limit(status: Any) -> Iterator[Finding]:
-    if (known := (status or {}).get("grid_limit")) is None:
+    if status is None:
+        yield skipped("grid limit", "only the running agent sees its contact")
+        return
+    if (known := status.get("grid_limit")) is None:
+        yield noted("grid limit", "the agent began without its contact", "restart the agent")
         return
     limit = f"{known['limit']:g} {known['unit']}"
     if known["is_limited"]:

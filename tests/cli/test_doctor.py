@@ -12,7 +12,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.app.application import Application
-from agent.cli import paths
+from agent.cli import doctor, paths
 from agent.config.config_file import read_config
 from agent.config.demo_settings import demo_settings
 from agent.core.connection_profile import (
@@ -47,6 +47,20 @@ def test_a_box_without_agent_and_central_system_is_healthy(tmp_path, capsys):
     assert told["configuration"].startswith("NOTE")
     assert told["agent"].startswith("NOTE  agent          no agent is running")
     assert told["link"].startswith("SKIP")
+
+
+def test_a_grid_operators_contact_that_no_agent_watches_is_told(tmp_path, capsys):
+    config = write_config(tmp_path)
+    with config.open("a") as file:
+        file.write("[inputs.grid_limit]\ndriver = 'simulated'\n")
+    assert main(["doctor", "--config", str(config)]) == 0
+    line = steps(capsys.readouterr().out)["grid limit"]
+    assert line == "SKIP  grid limit     only the running agent sees its contact"
+    (edited,) = doctor._about_grid_limit({"faults": []})  # of an agent that began before
+    assert (edited.words, edited.then) == (
+        "the agent began without its contact",
+        "restart the agent",
+    )
 
 
 def test_of_a_configuration_with_mistakes_every_one_is_told_and_the_walk_goes_on(tmp_path, capsys):
