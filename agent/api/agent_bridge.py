@@ -150,6 +150,11 @@ class AgentBridge:
         return () if simulation is None else simulation.fault_names
 
     @property
+    def has_grid_contact(self) -> bool:
+        """Whether the grid operator can limit this box by a contact."""
+        return self._services.board.grid_contact is not None
+
+    @property
     def is_grid_limited(self) -> bool | None:
         """True while the grid operator limits the box; None: its contact is not simulated."""
         simulation = self._services.board.simulation

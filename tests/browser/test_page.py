@@ -11,7 +11,7 @@ from tests.api.harness import SECRET
 from tests.browser.conftest import PATIENCE_MS
 from tests.page.test_site import token_for
 
-PAGES = ("/", "/cards", "/sessions", "/keys", "/frames", "/security")
+PAGES = ("/", "/cards", "/sessions", "/keys", "/frames", "/grid-limits", "/security")
 
 
 def test_the_whole_story_from_plug_to_unplug_on_the_front_panel(open_page):

@@ -15,7 +15,7 @@ from tests.emulators.central_system import Answer
 from tests.page.browser import Browser
 
 CARD = "044943121F1A80"
-PAGES = ("/", "/cards", "/sessions", "/keys", "/frames", "/security")
+PAGES = ("/", "/cards", "/sessions", "/keys", "/frames", "/grid-limits", "/security")
 
 
 def token_for(charger: Charger, *scopes: str) -> str:
@@ -299,7 +299,7 @@ def test_the_panel_has_the_grid_operators_contact_only_where_it_is_simulated(
     charger, browser, monkeypatch
 ):
     monkeypatch.setattr(charger.board.simulation, "_grid_contact", None)
-    assert "Grid operator" not in browser.get("/").text
+    assert "Grid operator</h3>" not in browser.get("/").text
     assert "is not simulated" in browser.do("grid-limit", wanted="on")
 
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
 import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,13 +21,14 @@ from agent.api.errors import Refused
 from agent.api.limits import Receive, RequestLimits, read_body
 from agent.api.middleware import AccessMiddleware, App, Send, client_address
 from agent.api.page.actions import PageActions
-from agent.api.page.compression import compressed, takes_gzip
+from agent.api.page.compression import compressed
 from agent.api.page.event_stream import EventStream, Watched
 from agent.api.page.host_names import OwnNames, came_over_https
 from agent.api.page.logins import COOKIE, Login, Logins
 from agent.api.page.power import PowerHistory
 from agent.api.page.rendering import render
 from agent.api.page.sessions import SessionsPage
+from agent.api.page.static_files import static_files
 from agent.api.page.views import Views
 from agent.api.service import ControlService
 from agent.api.tokens import ApiToken, Authenticator, KnownTokens
@@ -40,18 +37,21 @@ from agent.platform.errors import AgentError
 logger = logging.getLogger(__name__)
 
 EVENTS = "/page/events"
-PLACES = ("/", "/login", "/logout", "/cards", "/sessions", "/keys", "/frames", "/security")
+PLACES = (
+    "/",
+    "/login",
+    "/logout",
+    "/cards",
+    "/sessions",
+    "/keys",
+    "/frames",
+    "/grid-limits",
+    "/security",
+)
 FORM_MAX = 16 * 1024
 FIELDS_MAX = 20
 PAGES_MAX = 100_000
 FILTER_MAX = 40
-_TYPES = {
-    "page.css": "text/css",
-    "sessions.css": "text/css",
-    "page.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
-
 SECURITY_HEADERS: Mapping[str, str] = {
     # Nothing but our own files; no inline script or style, no frame around it.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -95,7 +95,7 @@ class Site:
         self._stream = stream
         self._actions = actions
         self._limits = limits
-        self._files = _static_files()
+        self._files = static_files()
         self._app = self._routes()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -120,6 +120,7 @@ class Site:
                 Route("/page/sessions.csv", seen(self._sessions_csv)),
                 Route("/keys", seen(self._keys)),
                 Route("/frames", seen(self._frames)),
+                Route("/grid-limits", seen(self._grid_limits)),
                 Route("/security", seen(self._security)),
                 Route(EVENTS, seen(self._events)),
                 Route("/page/do", seen(self._do), methods=["POST"]),
@@ -220,10 +221,12 @@ class Site:
         parts = [self._views.frames(wanted)]
         return self._shown("frames.html", "Messages", login, token, parts=parts, filter=wanted)
 
+    async def _grid_limits(self, request: Request, login: Login, token: ApiToken) -> Response:
+        limits = await self._views.grid_limits(_before(request))
+        return self._shown("grid_limits.html", "Grid operator", login, token, **limits)
+
     async def _security(self, request: Request, login: Login, token: ApiToken) -> Response:
-        number = request.query_params.get("before", "")
-        before = int(number) if number.isdecimal() and len(number) < 16 else None
-        log = await self._views.security_log(before)
+        log = await self._views.security_log(_before(request))
         return self._shown("security.html", "Security log", login, token, **log)
 
     async def _events(self, request: Request, login: Login, token: ApiToken) -> Response:
@@ -273,42 +276,10 @@ class Site:
         return dict(pairs)
 
     async def _static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        found = self._files.get(name)
+        found = self._files.get(request.path_params["name"])
         if found is None:
             return _secured(Response("no such file\n", 404, media_type="text/plain"))
-        headers = {
-            **SECURITY_HEADERS,
-            "Cache-Control": "no-cache",
-            "ETag": found.tag,
-            "Vary": "Accept-Encoding",
-        }
-        if request.headers.get("if-none-match") == found.tag:
-            return Response(status_code=304, headers=headers)
-        if takes_gzip(request):
-            headers["Content-Encoding"] = "gzip"
-            return Response(found.zipped, media_type=_TYPES[name], headers=headers)
-        return Response(found.content, media_type=_TYPES[name], headers=headers)
-
-
-@dataclass(frozen=True, slots=True)
-class _StaticFile:
-    content: bytes
-    zipped: bytes
-    tag: str
-
-
-def _static_files() -> Mapping[str, _StaticFile]:
-    folder = files("agent.api.page") / "static"
-    contents = {name: (folder / name).read_bytes() for name in _TYPES}
-    return {
-        name: _StaticFile(
-            content,
-            gzip.compress(content, mtime=0),
-            f'"{hashlib.sha256(content).hexdigest()[:16]}"',
-        )
-        for name, content in contents.items()
-    }
+        return _secured(found.answer(request))
 
 
 def _page(template: str, status: int = 200, **context: Any) -> Response:
@@ -317,6 +288,12 @@ def _page(template: str, status: int = 200, **context: Any) -> Response:
 
 def _login_page(status: int = 200, problem: str = "", who: str = "") -> Response:
     return _secured(_page("login.html", status, title="Log in", problem=problem, who=who))
+
+
+def _before(request: Request) -> int | None:
+    """The number of the entry behind which a page begins; None: with the newest."""
+    number = request.query_params.get("before", "")
+    return int(number) if number.isdecimal() and len(number) < 16 else None
 
 
 def _cookies(request: Request) -> str:

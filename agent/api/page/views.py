@@ -78,6 +78,7 @@ class Views:
             "title": title,
             "identity": settings.charge_point.identity,
             "is_simulated": self._agent.is_all_simulated,
+            "has_grid_contact": self._agent.has_grid_contact,
             "may_operate": "operate" in scopes,
             "may_configure": "configure" in scopes,
         }
@@ -301,6 +302,16 @@ class Views:
             "is_newest": before is None,
             "next_before": shown[-1].number if len(found) > ROWS_A_PAGE else None,
             "problem": await self._agent.security_log_problem(),
+        }
+
+    async def grid_limits(self, before: int | None) -> dict[str, Any]:
+        """When the grid operator's contact limited the box: the newest times, or before one."""
+        found = await self._agent.grid_limits(ROWS_A_PAGE + 1, before)
+        shown = found[:ROWS_A_PAGE]
+        return {
+            "limits": shown,
+            "is_newest": before is None,
+            "next_before": shown[-1].number if len(found) > ROWS_A_PAGE else None,
         }
 
     def frames(self, action: str) -> PagePart:
