@@ -1,4 +1,4 @@
-"""The page of the grid operator's contact: when it limited the box, for whoever asks for the proof."""
+"""The page of the grid operator's contact: when it limited the box, as its proof."""
 
 from __future__ import annotations
 
