@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,23 +57,14 @@ class IncomingCalls:
 
     def take(self, call: Call | BadCall) -> None:
         """Begin to answer the call. Never raises, returns at once."""
-        if not self._may_answer():
-            logger.info("A call came before this charge point was accepted; it is not answered")
+        if len(self._tasks) >= _TASKS_MAX:
+            logger.warning("The central system sends calls faster than they go; one is dropped")
             return
-        if isinstance(call, BadCall):
-            self._start(self._reply(error_text(call.unique_id, call.code, call.description)))
-            return
-        known = self._answers.get(call.unique_id)
-        if call.unique_id in self._in_work:
-            self._refuse(call, "a call with this id is still in work")
-        elif known is not None and known[0] == _fingerprint(call):
-            self._repeated(one_line(call.action, _ACTION_MAX))
-            self._start(self._reply(known[1]))
-        elif self._has_enough(call):
-            self._refuse(call, "too many calls at once")
-        else:
-            self._in_work[call.unique_id] = call.is_large
-            self._start(self._serve(call))
+        # A task begins after what came before the call has been acted on: the acceptance of this
+        # charge point may have come in the same packet.
+        task = asyncio.create_task(self._handle(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def finish(self, within_s: float) -> None:
         """Let answers that are nearly ready go out, then give up the others."""
@@ -83,24 +74,34 @@ class IncomingCalls:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _handle(self, call: Call | BadCall) -> None:
+        if not self._may_answer():
+            logger.info("A call came before this charge point was accepted; it is not answered")
+            return
+        if isinstance(call, BadCall):
+            await self._reply(error_text(call.unique_id, call.code, call.description))
+            return
+        known = self._answers.get(call.unique_id)
+        if call.unique_id in self._in_work:
+            await self._refuse(call, "a call with this id is still in work")
+        elif known is not None and known[0] == _fingerprint(call):
+            self._repeated(one_line(call.action, _ACTION_MAX))
+            await self._reply(known[1])
+        elif self._has_enough(call):
+            await self._refuse(call, "too many calls at once")
+        else:
+            await self._serve(call)
+
     def _has_enough(self, call: Call) -> bool:
         if call.is_large and sum(self._in_work.values()) >= LARGE_AT_ONCE_MAX:
             return True
         return len(self._in_work) >= AT_ONCE_MAX
 
-    def _refuse(self, call: Call, description: str) -> None:
-        self._start(self._reply(error_text(call.unique_id, "GenericError", description)))
-
-    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
-        if len(self._tasks) >= _TASKS_MAX:
-            work.close()
-            logger.warning("The central system sends calls faster than they go; one is dropped")
-            return
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _refuse(self, call: Call, description: str) -> None:
+        await self._reply(error_text(call.unique_id, "GenericError", description))
 
     async def _serve(self, call: Call) -> None:
+        self._in_work[call.unique_id] = call.is_large
         try:
             text, then = await self._answer(call)
             self._answers[call.unique_id] = (_fingerprint(call), text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
@@ -18,7 +20,7 @@ from agent.ocpp16.version import VERSION, connect_websocket
 from agent.ocppj.connect import CONNECT_PROBLEMS, explain, tls_context
 from agent.ocppj.websocket import WebSocket, _why_closed
 from agent.platform.errors import LinkError
-from tests.emulators.central_system import FakeCentralSystem
+from tests.emulators.central_system import NOW, OCPP16, FakeCentralSystem
 from tests.emulators.certificates import certificate_for
 from tests.emulators.virtual_clock import NOON
 from tests.free_port import free_port
@@ -65,6 +67,22 @@ async def test_the_whole_way_works_over_a_real_websocket(tmp_path: Path):
         assert headers["authorization"] == "Basic Q1A3OgABAgMEBQYHCAkKCwwNDg8="
         assert headers["sec-websocket-protocol"] == "ocpp1.6"
         assert "sec-websocket-extensions" not in headers  # no compression
+
+
+async def test_a_call_that_comes_together_with_the_acceptance_is_answered():
+    answered: asyncio.Future[list[object]] = asyncio.get_running_loop().create_future()
+
+    async def converse(connection: ServerConnection) -> None:
+        boot = json.loads(await connection.recv())
+        accepted = {"status": "Accepted", "currentTime": NOW, "interval": 300}
+        await connection.send(json.dumps([3, boot[1], accepted]))
+        await connection.send('[2,"behind it","GetConfiguration",{}]')
+        answered.set_result(json.loads(await connection.recv()))
+
+    async with serve(converse, "127.0.0.1", 0, subprotocols=[OCPP16]) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with running(real_rig(FakeCentralSystem(), url)), asyncio.timeout(20):
+            assert (await answered)[:2] == [3, "behind it"]
 
 
 @pytest.mark.parametrize(
