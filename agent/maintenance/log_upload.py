@@ -22,10 +22,6 @@ from agent.platform.errors import AgentError, TransferError, TransferProblem
 
 DIAGNOSTICS_ACTION = "DiagnosticsStatusNotification"
 LOG_ACTION = "LogStatusNotification"
-RETRIES = 3  # the central system did not say how often
-RETRIES_MAX = 100
-INTERVAL_S = 60.0
-INTERVAL_MAX_S = 86_400.0
 ATTEMPT_S = 900.0
 
 logger = logging.getLogger(__name__)
@@ -135,10 +131,7 @@ class LogUploads:
     async def _try(self, content: bytes, upload: _Upload) -> None:
         """Raises TransferError when the last attempt has failed too."""
         asked = upload.asked
-        retries = RETRIES if asked.retries is None else asked.retries
-        left = max(0, min(retries, RETRIES_MAX))  # errata 3.50: after the first attempt
-        given_s = asked.retry_interval_s
-        wait_s = INTERVAL_S if given_s is None else max(0.0, min(given_s, INTERVAL_MAX_S))
+        left = asked.retries
         while True:
             try:
                 await self._transfers.upload(upload.location, upload.name, content, ATTEMPT_S)
@@ -147,16 +140,16 @@ class LogUploads:
                 if left == 0:
                     raise
                 logger.warning(
-                    "The %s could not be sent to %s: %s; next try in %.0f s (%d left)",
+                    "The %s could not be sent to %s: %s; next try in %d s (%d left)",
                     asked.log_type,
                     upload.location,
                     problem,
-                    wait_s,
+                    asked.retry_interval_s,
                     left,
                 )
                 self._tell_attempt(upload, self._failed(problem))
             left -= 1
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(asked.retry_interval_s)
             self._tell_attempt(upload, "Uploading")
 
     def _failed(self, problem: AgentError) -> str:

@@ -12,14 +12,11 @@ SECURITY_LOG = "SecurityLog"
 
 @dataclass(frozen=True, slots=True)
 class UploadAsked:
-    """GetDiagnostics.req (without ``request_id``) or GetLog.req.
-
-    The numbers are from 0 on; None: the central system did not say.
-    """
+    """GetDiagnostics.req (without ``request_id``) or GetLog.req."""
 
     location: str
-    retries: int | None = None
-    retry_interval_s: float | None = None
+    retries: int  # after the first attempt (errata 3.50)
+    retry_interval_s: int
     begin: datetime | None = None
     end: datetime | None = None
     request_id: int | None = None

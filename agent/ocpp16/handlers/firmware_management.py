@@ -68,8 +68,7 @@ class _FirmwareManagement:
     async def get_diagnostics(self, payload: Payload) -> Payload | AnswerFirst:
         asked = UploadAsked(
             payload["location"],
-            _count(payload, "retries"),
-            _count(payload, "retryInterval"),
+            *_attempts(payload),
             _time(payload, "startTime"),
             _time(payload, "stopTime"),
         )
@@ -82,8 +81,7 @@ class _FirmwareManagement:
         log = payload["log"]
         asked = UploadAsked(
             log["remoteLocation"],
-            _count(payload, "retries"),
-            _count(payload, "retryInterval"),
+            *_attempts(payload),
             _time(log, "oldestTimestamp"),
             _time(log, "latestTimestamp"),
             payload["requestId"],
@@ -139,7 +137,7 @@ class _FirmwareManagement:
 
 
 def _attempts(payload: Payload) -> tuple[int, int]:
-    """How often a download is tried again, and after how many seconds."""
+    """How often a transfer is tried again, and after how many seconds."""
     retries = _at_most(_count(payload, "retries"), RETRIES, RETRIES_MAX)
     return retries, _at_most(_count(payload, "retryInterval"), INTERVAL_S, INTERVAL_MAX_S)
 
