@@ -21,8 +21,8 @@ from agent.core.own_certificates import (
 from agent.core.ports import Clock
 from agent.core.replace import replace
 from agent.core.state import ChargePoint
-from agent.ocppj.websocket import OffLoop
 from agent.platform.errors import OwnCertificateError
+from agent.runtime.executors import OffLoop
 
 logger = logging.getLogger(__name__)
 

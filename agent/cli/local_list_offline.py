@@ -18,6 +18,7 @@ from agent.core.ports import Clock
 from agent.core.state import ChargePoint, Rules
 from agent.platform.ownership import rights_of_owner
 from agent.runtime.clock import SystemClock
+from agent.runtime.executors import at_once
 from agent.runtime.local_list_updates import ListUpdates, owner_of
 from agent.store import Store
 
@@ -45,7 +46,13 @@ def open_alone(settings: Settings) -> Iterator[Do]:
             last.callback(close)
             core = _OfflineCore(_state(settings, store), store, clock)
         lists = ListUpdates(
-            store, core, lambda: core.state, write=_here, read=_here, report=_here, check=_here
+            store,
+            core,
+            lambda: core.state,
+            write=at_once,
+            read=at_once,
+            report=at_once,
+            check=at_once,
         )
         actions = ListActions(lists, lambda: core.state, settings)
 
@@ -88,7 +95,3 @@ def _state(settings: Settings, store: Store) -> ChargePoint:
         connectors=(),
         local_list=durable.local_list,
     )
-
-
-async def _here(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)

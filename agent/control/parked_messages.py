@@ -5,7 +5,7 @@ The reference of a message is its sequence in the outbox, as ``status`` shows it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,10 @@ from agent.control.server import Action
 from agent.control.snapshot import outbox_as_data
 from agent.core.events import DiscardRequested, RetryRequested
 from agent.platform.errors import ControlError
+from agent.runtime.executors import OffLoop
 from agent.runtime.journal import FRESH_S
 from agent.runtime.runtime import Runtime
 from agent.store import Store
-
-Report = Callable[..., Awaitable[Any]]
 
 ACTIONS_SHOWN_MAX = 20
 _HERE = "the command line"
@@ -30,7 +29,7 @@ class NotParked(ControlError):
 class ParkedMessages:
     """The one way to do something about them. On the agent's loop."""
 
-    def __init__(self, runtime: Runtime, store: Store, report: Report) -> None:
+    def __init__(self, runtime: Runtime, store: Store, report: OffLoop) -> None:
         self._runtime = runtime
         self._store = store
         self._report = report

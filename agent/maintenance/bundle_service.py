@@ -16,12 +16,12 @@ from agent.maintenance.machine import LogRing, journal_excerpt
 from agent.maintenance.support_bundle import ALWAYS, LiveSources, Sources, Window, collect, pack
 from agent.ocppj.frame_log import FrameLog
 from agent.platform.errors import ControlError
+from agent.runtime.executors import OffLoop
 
 MADE_WITHIN_S = 120.0  # then what is still being read is left out
 PIECE_BYTES = 96 * 1024
 _LOOK_AGAIN_S = 0.3
 
-Work = Callable[..., Awaitable[Any]]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class BundleService:
         configuration: Callable[[], Configuration],
         log: LogRing,
         frames: FrameLog,
-        work: Work,
+        work: OffLoop,
         settle: Callable[[], Awaitable[None]],
     ) -> None:
         """``work`` runs a slow function elsewhere; ``settle`` writes the journal up to now."""

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +39,7 @@ from agent.ocpp16.requests import firmware_status
 from agent.ocpp16.retried_notifications import Notices
 from agent.platform.errors import AgentError, TransferError
 from agent.platform.redaction import one_line
+from agent.runtime.executors import OffLoop
 
 ACTION = "FirmwareStatusNotification"
 SIGNED_ACTION = "SignedFirmwareStatusNotification"
@@ -52,7 +53,6 @@ _ENVIRONMENT = ("PATH", "LANG", "TZ", "HOME", "USER")
 logger = logging.getLogger(__name__)
 
 Post = Callable[[Event], None]
-Work = Callable[..., Awaitable[Any]]
 
 
 class NotSigned(AgentError):
@@ -78,7 +78,7 @@ class FirmwareWorker:
         transfers: Transfers,
         notices: Notices,
         post: Post,
-        work: Work,
+        work: OffLoop,
         protocols: Callable[[], frozenset[str]],
         run_command: RunCommand | None = None,
     ) -> None:

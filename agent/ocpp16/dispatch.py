@@ -15,8 +15,8 @@ from agent.ocpp16.schemas import (
 )
 from agent.ocppj.frames import Call, CallRefused, Payload
 from agent.ocppj.incoming_calls import AnswerFirst
-from agent.ocppj.websocket import OffLoop
 from agent.platform.redaction import one_line
+from agent.runtime.executors import OffLoop
 
 Handler = Callable[[Payload], Awaitable[Payload | AnswerFirst]]
 

@@ -12,7 +12,7 @@ from agent.core.ports import Clock, Inbox
 from agent.core.values import QueuedMessage
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.pending_call import SentCalls
-from agent.ocppj.websocket import OffLoop, at_once
+from agent.runtime.executors import OffLoop, at_once
 
 NextMessage = Callable[[Collection[int]], Awaitable[QueuedMessage | None]]
 

@@ -12,8 +12,9 @@ from agent.core.ports import Clock
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.frames import LARGE_FRAME, BadCall, BadFrame, Frame, log_frame
 from agent.ocppj.send_queue import wait_at_most
-from agent.ocppj.websocket import OffLoop, WebSocket
+from agent.ocppj.websocket import WebSocket
 from agent.platform.errors import LinkError
+from agent.runtime.executors import OffLoop
 
 _DAY_S = 86_400.0
 _SEND_TIMEOUT_S = 10.0

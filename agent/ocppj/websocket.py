@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl as ssl_module
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -173,11 +173,3 @@ def _complaint(sent: Close) -> str:
 def _code(frame: Close) -> str:
     reason = f": {one_line(frame.reason, 123)}" if frame.reason else ""
     return f" (code {frame.code}{reason})"
-
-
-OffLoop = Callable[..., Awaitable[Any]]
-
-
-async def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run the function here and now, on the loop."""
-    return function(*arguments)

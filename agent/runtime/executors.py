@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from agent.platform.errors import StoreError
 
 CLOSE_S = 0.5  # at the end everything has a limit
+
+OffLoop = Callable[..., Awaitable[Any]]  # calls a function, with its arguments, on another thread
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,11 @@ class Threads:
     async def check(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call something pure that takes long."""
         return await self._loop.run_in_executor(self._checker, function, *arguments)
+
+
+async def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the function here and now, on the loop."""
+    return function(*arguments)
 
 
 def _nothing() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,14 +31,13 @@ from agent.core.values import (
     TagRecord,
 )
 from agent.platform.errors import StoreError
+from agent.runtime.executors import OffLoop
 from agent.store.local_list import AT_ONCE_MAX, ListStaging
 
 logger = logging.getLogger(__name__)
 
 WAITING_MAX = 4
 CLOSE_S = 2.0  # a piece that is being written is waited for at most this long
-
-Run = Callable[..., Awaitable[Any]]
 
 
 class ListStore(Protocol):
@@ -90,10 +89,10 @@ class ListUpdates:
         inbox: Inbox,
         state: Callable[[], ChargePoint],
         *,
-        write: Run,
-        read: Run,
-        report: Run,
-        check: Run,
+        write: OffLoop,
+        read: OffLoop,
+        report: OffLoop,
+        check: OffLoop,
     ) -> None:
         """``write``, ``read``, ``report`` and ``check`` run a function where it belongs: on the
         thread of the store that writes, reads, or makes reports, and on any that is not the loop's.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +17,7 @@ from agent.core.own_certificates import (
     OwnCertificates,
     SigningRequest,
 )
+from agent.runtime.executors import at_once
 from tests.box_config import config_text
 from tests.core.own_certificates import kept
 from tests.core.story import NOON
@@ -72,9 +71,6 @@ def test_a_box_that_never_had_one_has_no_folder(tmp_path: Path):
 
 
 async def made(folder: Path, order: MakeCertificateRequest) -> CertificateRequestMade:
-    async def at_once(function: Callable[..., Any], *arguments: Any) -> Any:
-        return function(*arguments)
-
     settings = parse_config(config_text(folder))
     assert settings.central_system.certificate_key_kind == KeyKind.EC_P256.value
     posted: list[Event] = []

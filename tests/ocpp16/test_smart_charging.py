@@ -24,7 +24,7 @@ from agent.core.state import ChargePoint
 from agent.core.values import Instant
 from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
 from agent.ocpp16.schemas import check_call
-from agent.ocppj.websocket import at_once
+from agent.runtime.executors import at_once
 from tests.core.charging import NOON_S, installed
 from tests.core.story import NOON, a_charge_point
 from tests.emulators.central_system import FakeCentralSystem

@@ -26,6 +26,7 @@ from agent.core.values import (
     ListUpdateKind,
 )
 from agent.platform.errors import StoreError, StoreFull
+from agent.runtime.executors import at_once
 from agent.runtime.local_list_updates import WAITING_MAX, ListUpdates, Outcome, owner_of
 from agent.store import Store
 from hw.settings import ReaderSettings
@@ -81,17 +82,14 @@ class Bench:
             self.core,
             lambda: self.core.state,
             write=self._write,
-            read=self._here,
-            report=self._here,
-            check=self._here,
+            read=at_once,
+            report=at_once,
+            check=at_once,
         )
 
     async def _write(self, function: Any, *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.writer, function, *arguments)
-
-    async def _here(self, function: Any, *arguments: Any) -> Any:
-        return function(*arguments)
 
     async def tags(self) -> list[str]:
         return [tag for tag, _ in await self.lists.page(0, 1000)]

@@ -15,7 +15,7 @@ from agent.core.state import ChargePoint
 from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.schemas import check_call
 from agent.ocppj.frames import Payload
-from agent.ocppj.websocket import OffLoop
+from agent.runtime.executors import OffLoop
 
 CHAIN_MAX = "CertificateSignedMaxChainSize"
 

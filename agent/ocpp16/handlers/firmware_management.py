@@ -20,7 +20,7 @@ from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.log_requests import PrepareUpload, UploadAsked
 from agent.ocppj.frames import CallRefused, Payload
 from agent.ocppj.incoming_calls import AnswerFirst
-from agent.ocppj.websocket import OffLoop
+from agent.runtime.executors import OffLoop
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ absent, as some central systems write them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from agent.core.values import (
 from agent.ocpp16.confirmations import read_end_time
 from agent.ocpp16.dispatch import Handler
 from agent.ocppj.frames import CallRefused, Payload
+from agent.runtime.executors import OffLoop
 from agent.runtime.local_list_updates import ListUpdates
 
 _KINDS = {kind.value: kind for kind in (ListUpdateKind.FULL, ListUpdateKind.DIFFERENTIAL)}
@@ -37,7 +38,7 @@ _NOT_SUPPORTED = -1  # OCPP 1.6, 5.10
 def local_auth_handlers(
     lists: ListUpdates,
     state: Callable[[], ChargePoint],
-    off_loop: Callable[..., Awaitable[Any]],
+    off_loop: OffLoop,
 ) -> Mapping[str, Handler]:
     """The handlers of this profile by action; ``off_loop`` runs a function on another thread."""
     local_auth = _LocalAuth(lists, state, off_loop)
@@ -52,7 +53,7 @@ class _LocalAuth:
         self,
         lists: ListUpdates,
         state: Callable[[], ChargePoint],
-        off_loop: Callable[..., Awaitable[Any]],
+        off_loop: OffLoop,
     ) -> None:
         self._lists = lists
         self._state = state

@@ -19,7 +19,7 @@ from agent.core.values import Instant
 from agent.ocpp16.dispatch import Handler
 from agent.ocpp16.profiles import read_profile, schedule_as_json, second_of
 from agent.ocppj.frames import CallRefused, Payload
-from agent.ocppj.websocket import OffLoop
+from agent.runtime.executors import OffLoop
 
 
 def smart_charging_handlers(
