@@ -37,7 +37,7 @@ class SecurityEventType(KeyEnum):
     INVALID_TLS_CIPHER_SUITE = "InvalidTLSCipherSuite"
     # Not of OCPP 1.6. EVerest has this name for a request for a certificate that cannot be made.
     CSR_GENERATION_FAILED = "CSRGenerationFailed"
-    # Not of OCPP 1.6: the name that OCPP 2.1 has for it. Page, control API and station bus.
+    # Not of OCPP 1.6: the name that OCPP 2.1 has for it. Page, control API, both MQTT brokers.
     MAINTENANCE_LOGIN_FAILED = "MaintenanceLoginFailed"
 
     @property
