@@ -6,7 +6,7 @@ import importlib.util
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -53,6 +53,19 @@ class Visit:
 
     def go(self, path: str) -> None:
         self.page.goto(self.charger.url + path)
+
+    def hinders_nobody(self, *schemes: Literal["light", "dark"]) -> None:
+        """No rule of accessibility is broken in these colours."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        for scheme in schemes:
+            self.page.emulate_media(color_scheme=scheme)
+            found = Axe().run(self.page)
+            assert found.violations_count == 0, found.generate_report()
+
+    def fits(self, width: int) -> None:
+        """Nothing needs scrolling sideways."""
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.fixture(scope="module")  # while it lives, no other event loop can run in this thread

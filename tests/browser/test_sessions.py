@@ -24,16 +24,11 @@ def visit(open_page, charger):
 
 @pytest.mark.parametrize("path", ["/cards", "/sessions"])
 def test_names_and_sums_hinder_nobody_on_a_narrow_screen_by_day_and_night(visit, path):
-    from axe_playwright_python.sync_playwright import Axe
-
     visit.page.set_viewport_size({"width": 320, "height": 640})
     visit.go(path)
     visit.sees(LONG)
-    for scheme in ("light", "dark"):
-        visit.page.emulate_media(color_scheme=scheme)
-        found = Axe().run(visit.page)
-        assert found.violations_count == 0, found.generate_report()
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+    visit.hinders_nobody("light", "dark")
+    visit.fits(320)
     ends = "[...document.querySelectorAll('.card')].every(e => e.scrollWidth <= e.clientWidth)"
     assert visit.page.evaluate(ends)
 
@@ -43,7 +38,7 @@ def test_a_month_is_as_wide_as_a_sheet_of_paper(visit):
     visit.sees(LONG)
     visit.page.emulate_media(media="print", color_scheme="dark")
     visit.page.set_viewport_size({"width": 960, "height": 720})  # Letter, its margins off
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 960
+    visit.fits(960)
     assert not visit.page.get_by_role("navigation").is_visible()
     assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == (
         "rgb(255, 255, 255)"
