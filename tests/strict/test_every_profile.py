@@ -17,6 +17,7 @@ pytestmark = pytest.mark.real_time
 
 ENTRY = {"idTag": OTHER_CARD, "idTagInfo": {"status": "Accepted", "parentIdTag": "GROUP"}}
 WHERE = "https://files.example.com/in"
+TRIGGERED = ("Heartbeat", "MeterValues", "StatusNotification")
 EVENT = "SecurityEventNotification"
 PERIODS = {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.1, "numberPhases": 3}]}
 PROFILE = {
@@ -38,9 +39,11 @@ async def test_every_message_of_every_profile_is_as_the_schemas_want_it(tmp_path
         await _lists_and_reservations(pair)
         await _smart_charging(pair)
         await _diagnostics(pair)
-        await _triggers(pair)
+        of_diagnostics = ("DiagnosticsStatusNotification", "FirmwareStatusNotification")
+        await _triggers(pair, "TriggerMessage", *TRIGGERED, *of_diagnostics)
         await _logs_that_fail(pair)
-        await _extended_triggers(pair)
+        await _triggers(pair, "ExtendedTriggerMessage", *TRIGGERED, "LogStatusNotification")
+        assert system.of("LogStatusNotification")[-1] == {"status": "Idle"}
         await _security_events(pair)
         await _own_certificate(pair)
         await _signed_firmware(pair)
@@ -172,19 +175,12 @@ async def _diagnostics(pair: Pair) -> None:
     assert told == ["Uploading", "Uploaded"] * 2
 
 
-async def _triggers(pair: Pair) -> None:
-    for message, status in [
-        ("BootNotification", "Rejected"),
-        ("DiagnosticsStatusNotification", "Accepted"),
-        ("FirmwareStatusNotification", "Accepted"),
-        ("Heartbeat", "Accepted"),
-        ("MeterValues", "Accepted"),
-        ("StatusNotification", "Accepted"),
-    ]:
+async def _triggers(pair: Pair, action: str, *messages: str) -> None:
+    assert await pair.system.ask(action, requestedMessage="BootNotification") == "Rejected"
+    for message in messages:
         before = len(pair.system.of(message))
-        assert await pair.system.ask("TriggerMessage", requestedMessage=message) == status
-        if status == "Accepted":
-            await pair.system.received(message, before + 1)
+        assert await pair.system.ask(action, requestedMessage=message) == "Accepted"
+        await pair.system.received(message, before + 1)
 
 
 async def _logs_that_fail(pair: Pair) -> None:
@@ -204,21 +200,6 @@ async def _logs_that_fail(pair: Pair) -> None:
     assert last == {"status": "Uploaded", "requestId": 9}
     refused = {"remoteLocation": "gopher://files.example.com"}
     assert await ask("GetLog", **{**asked, "log": refused}) == "Rejected"
-
-
-async def _extended_triggers(pair: Pair) -> None:
-    for message, status in [
-        ("BootNotification", "Rejected"),
-        ("LogStatusNotification", "Accepted"),
-        ("Heartbeat", "Accepted"),
-        ("MeterValues", "Accepted"),
-        ("StatusNotification", "Accepted"),
-    ]:
-        before = len(pair.system.of(message))
-        assert await pair.system.ask("ExtendedTriggerMessage", requestedMessage=message) == status
-        if status == "Accepted":
-            await pair.system.received(message, before + 1)
-    assert pair.system.of("LogStatusNotification")[-1] == {"status": "Idle"}
 
 
 async def _security_events(pair: Pair) -> None:
