@@ -16,7 +16,10 @@ def instant_text(instant: datetime) -> str:
 
 def instant_of(text: str) -> datetime:
     """Read an instant back. Raises ValueError when it is none."""
-    return datetime.fromisoformat(text)
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone: it is no instant")
+    return instant
 
 
 def optional_instant_text(instant: datetime | None) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,11 +16,12 @@ from agent.core.own_certificates import (
     SaveOwnCertificates,
     SigningRequest,
 )
-from agent.store.instants import instant_of, instant_text
+from agent.store.instants import instant_of, instant_text, optional_instant_of
 
 logger = logging.getLogger(__name__)
 
-_INSTANTS = ("not_before", "not_after", "worked_at", "asked_at")
+_INSTANTS = ("not_before", "not_after", "asked_at")
+_KEPT_MAX = 2
 
 
 def write(connection: sqlite3.Connection, row: SaveOwnCertificates) -> None:
@@ -41,17 +41,21 @@ def read_own_certificates(reader: sqlite3.Connection) -> OwnCertificates:
     if found is None:
         return OwnCertificates()
     try:
-        state = json.loads(found[0], object_hook=_with_instants)
+        state = json.loads(found[0])
         kept = tuple(_kept(**one) for one in state["kept"])
+        if len(kept) > _KEPT_MAX:
+            raise ValueError(f"there are {len(kept)} of them")
         request = state["request"]
-        return OwnCertificates(kept, None if request is None else SigningRequest(**request))
+        return OwnCertificates(
+            kept, None if request is None else SigningRequest(**_checked(**request))
+        )
     except (ValueError, KeyError, TypeError) as problem:
         logger.error("The certificates of this box are unreadable, none is used: %s", problem)
         return OwnCertificates()
 
 
-def _kept(worked_at: datetime | None, **fields: Any) -> KeptCertificate:
-    return KeptCertificate(OwnCertificate(**fields), worked_at)
+def _kept(worked_at: str | None, **fields: Any) -> KeptCertificate:
+    return KeptCertificate(OwnCertificate(**_checked(**fields)), optional_instant_of(worked_at))
 
 
 def _text(value: Any) -> str:
@@ -59,8 +63,11 @@ def _text(value: Any) -> str:
     return instant_text(value)
 
 
-def _with_instants(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(**fields: Any) -> dict[str, Any]:
+    """Texts, and the instants among them. What is missing is missed by who takes them."""
+    for name, value in fields.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is {value!r}")
     return {
-        name: instant_of(value) if name in _INSTANTS and value is not None else value
-        for name, value in fields.items()
+        name: instant_of(value) if name in _INSTANTS else value for name, value in fields.items()
     }
