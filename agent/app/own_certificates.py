@@ -37,20 +37,23 @@ def tidied(own: OwnCertificates, folder: Path) -> OwnCertificates:
 
     A database that was begun anew names none: the one before may be put back, and needs them.
     """
-    kept = tuple(one for one in own.kept if not _is_gone(folder / f"{one.certificate.key}.key"))
+    kept = tuple(one for one in own.kept if not _is_gone(folder, one.certificate.key))
     for one in own.kept:
         if one not in kept:
             name = one.certificate.subject
             logger.error("The key of the certificate %s is gone: it is not used", name)
     if names := _names(own):
         forget_all_but(folder, names)
-    return replace(own, kept=kept)
+    request = own.request
+    if request is not None and request.key and _is_gone(folder, request.key):
+        request = replace(request, key="", problem="the key that it was asked for with is gone")
+    return replace(own, kept=kept, request=request)
 
 
-def _is_gone(path: Path) -> bool:
+def _is_gone(folder: Path, key: str) -> bool:
     """Where nobody may look it is not: the link says what is wrong there, and the box starts."""
     try:
-        path.stat()
+        (folder / f"{key}.key").stat()
     except OSError as problem:
         return isinstance(problem, FileNotFoundError)
     return False
@@ -61,7 +64,7 @@ def _names(own: OwnCertificates) -> set[str]:
     names = {
         name for one in own.kept for name in (one.certificate.key, one.certificate.fingerprint)
     }
-    return names if own.request is None else names | {own.request.key}
+    return names if own.request is None or not own.request.key else names | {own.request.key}
 
 
 class OwnFilesOfBox:
@@ -113,7 +116,7 @@ class KeyMaker:
             self._post(await self._made(await self._orders.get()))
 
     async def _made(self, order: MakeCertificateRequest) -> CertificateRequestMade:
-        names = order.organization, order.common_name
+        names = order.organization, order.common_name, order.key
         # A central system may ask as often as it wishes: of each time a key would stay.
         await self._off_loop(forget_all_but, self._folder, _names(self._own()))
         try:

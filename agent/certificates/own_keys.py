@@ -34,18 +34,21 @@ _RSA_TIMEOUT_S = 300.0  # a small board needs up to a minute
 
 
 def make_request(
-    folder: Path, kind: KeyKind, organization: str, common_name: str
+    folder: Path, kind: KeyKind, organization: str, common_name: str, key: str = ""
 ) -> CertificateRequest:
-    """A new key pair, kept in the folder, and the request to sign it. Raises OwnCertificateError.
+    """A key pair, kept in the folder, and the request to sign it. Raises OwnCertificateError.
 
-    ``organization`` and ``common_name``: O and CN of the subject, 1 to 64 bytes each.
+    ``organization`` and ``common_name``: O and CN of the subject, 1 to 64 bytes each. ``key`` names
+    the pair; a new one is made where none is named, and where it is gone or of another kind.
     """
     if problem := reading.library_problem():
         raise OwnCertificateError(problem)
     names = (_checked("the organization", organization), _checked("the common name", common_name))
-    key = _new_rsa() if kind is KeyKind.RSA_3072 else _new_ec()
-    request = CertificateRequest(reading.key_name(key.public_key()), _signed_request(key, *names))
-    _keep(folder / f"{request.key}.key", _form(key))
+    pair = _pair_of(folder / f"{key}.key", kind) if key else None
+    if pair is None:
+        pair = _new_rsa() if kind is KeyKind.RSA_3072 else _new_ec()
+    request = CertificateRequest(reading.key_name(pair.public_key()), _signed_request(pair, *names))
+    _keep(folder / f"{request.key}.key", _form(pair))
     return request
 
 
@@ -54,9 +57,7 @@ def keep_chain(folder: Path, certificate: OwnCertificate) -> tuple[str, str]:
 
     It is written if it is not there yet. Raises OwnCertificateError.
     """
-    path, content = folder / f"{certificate.fingerprint}.pem", certificate.pem.encode()
-    if not _holds(path, content):
-        _keep(path, content)
+    _keep(folder / f"{certificate.fingerprint}.pem", certificate.pem.encode())
     return file_names(folder, certificate)
 
 
@@ -100,6 +101,8 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _keep(path: Path, content: bytes) -> None:
+    if _holds(path, content):
+        return
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(path, content)
@@ -108,6 +111,20 @@ def _keep(path: Path, content: bytes) -> None:
 
 
 # --- keys and requests ---------------------------------------------------------------------------
+
+
+def _pair_of(path: Path, kind: KeyKind) -> PrivateKey | None:
+    """What a file holds, if that is of this kind."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        pair = load_pem_private_key(path.read_bytes(), None, unsafe_skip_rsa_key_validation=True)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    wanted = rsa.RSAPrivateKey if kind is KeyKind.RSA_3072 else ec.EllipticCurvePrivateKey
+    return pair if isinstance(pair, wanted) else None
 
 
 def _new_ec() -> ec.EllipticCurvePrivateKey:

@@ -15,7 +15,6 @@ from agent.core.connection_profile import PROFILE, LinkOpened
 from agent.core.events import Event
 from agent.core.faults import Fault
 from agent.core.own_certificates import (
-    WAITS,
     CertificateRequestAnswered,
     CertificateRequestMade,
     CertificateWanted,
@@ -28,6 +27,7 @@ from agent.core.own_certificates import (
     SigningRequest,
     SigningTriggered,
     has_worked,
+    key_to_ask_with,
     old_goes_at,
     renewal_at,
     to_show,
@@ -43,7 +43,6 @@ from agent.core.values import Instant
 
 ORGANIZATION = "CpoName"
 _NO_NAME = f"{ORGANIZATION} is not set: it is the organization in a request for a certificate"
-_UNANSWERED = "the central system has sent no certificate within a day"
 
 
 # --- asking --------------------------------------------------------------------------------------
@@ -58,15 +57,16 @@ def _triggered(turn: Turn, event: SigningTriggered) -> None:
 
 
 def _wanted(turn: Turn, event: CertificateWanted) -> None:
-    _ask(turn)
+    """A02: with a new pair each time."""
+    _ask(turn, "")
 
 
-def _ask(turn: Turn) -> None:
+def _ask(turn: Turn, key: str) -> None:
     own = turn.state.own_certificates
     if not own.is_asking:  # the pair that is being made is as new as another would be
         _put(turn, replace(own, is_asking=True))
         name = turn.state.rules.common_name
-        turn.emit(MakeCertificateRequest(_organization(turn.state), name))
+        turn.emit(MakeCertificateRequest(_organization(turn.state), name, key))
 
 
 def _made(turn: Turn, event: CertificateRequestMade) -> None:
@@ -138,12 +138,12 @@ def shown(turn: Turn, event: LinkOpened) -> None:
 
 
 def update(turn: Turn) -> None:
-    """Let requests and old certificates end, renew, and have the link show the right one."""
+    """Let old certificates go, renew, and have the link show the right one."""
     own = turn.state.own_certificates
     if own.request is None and not own.kept:
         return
     if turn.now.is_trusted:
-        _forget_request(turn)
+        _correct_request(turn)
         _forget_old(turn)
         _renew(turn)
     _show_best(turn)
@@ -155,25 +155,17 @@ def deadlines_s(state: ChargePoint, now: Instant) -> Iterator[float | None]:
     if not now.is_trusted:
         return
     moments = [*(one.certificate.not_before for one in own.kept), old_goes_at(own), renewal_at(own)]
-    if own.request is not None and own.request.key:
-        moments.append(own.request.asked_at + WAITS)
     for moment in moments:
         if moment is not None and moment > now.utc:
             yield now.monotonic_s_at(moment)
 
 
-def _forget_request(turn: Turn) -> None:
+def _correct_request(turn: Turn) -> None:
+    """A clock that ran ahead has noted it: no renewal would come for so long."""
     own = turn.state.own_certificates
     request, now = own.request, turn.now.utc
-    if request is None:
-        return
-    if now < request.asked_at:  # by a clock that ran ahead: no renewal would come for so long
+    if request is not None and now < request.asked_at:
         _keep(turn, replace(own, request=replace(request, asked_at=now)))
-        return
-    if not request.key or now < request.asked_at + WAITS:
-        return
-    problem = request.problem or _UNANSWERED
-    _keep(turn, replace(own, request=replace(request, key="", problem=problem)))
 
 
 def _forget_old(turn: Turn) -> None:
@@ -185,9 +177,10 @@ def _forget_old(turn: Turn) -> None:
 
 def _renew(turn: Turn) -> None:
     """A03. Only over a link: what cannot be sent would be a day's request for nothing."""
-    due = renewal_at(turn.state.own_certificates)
+    own = turn.state.own_certificates
+    due = renewal_at(own)
     if due is not None and due <= turn.now.utc and turn.state.online and _organization(turn.state):
-        _ask(turn)
+        _ask(turn, key_to_ask_with(own))
 
 
 def _show_best(turn: Turn) -> None:

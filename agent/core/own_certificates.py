@@ -14,7 +14,7 @@ from agent.core.key_enum import KeyEnum
 from agent.core.replace import replace
 from agent.core.values import Instant
 
-WAITS = timedelta(days=1)  # for the certificate that was asked for; then a renewal asks anew
+_ASKS_AGAIN = timedelta(days=1)  # after the last request a renewal asks once more
 _FALLBACK = timedelta(days=30)  # so long the one before is kept once its successor has worked
 
 
@@ -69,8 +69,9 @@ class KeptCertificate:
 class SigningRequest:
     """The last request for a certificate.
 
-    ``key``: of the pair whose certificate is waited for; empty: it has come, its time is over, or
-    no pair could be made. A pair that could not be made leaves the one before it waiting.
+    ``key``: of the pair whose certificate is waited for, however long its authority takes; empty:
+    it has come, or no pair could be made. A pair that could not be made leaves the one before it
+    waiting.
     """
 
     key: str
@@ -155,10 +156,14 @@ class SaveOwnCertificates:
 
 @dataclass(frozen=True, slots=True)
 class MakeCertificateRequest:
-    """Make a key pair and a request with this subject; CertificateRequestMade follows."""
+    """Make a key pair and a request with this subject; CertificateRequestMade follows.
+
+    ``key``: of the pair to ask with once more, if it is there and of the right kind.
+    """
 
     organization: str
     common_name: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +278,15 @@ def old_goes_at(own: OwnCertificates) -> datetime | None:
     return ends_at if newest.worked_at is None else min(ends_at, newest.worked_at + _FALLBACK)
 
 
+def key_to_ask_with(own: OwnCertificates) -> str:
+    """Of the pair that still waits for its certificate, and was not refused; empty: of none.
+
+    An authority may take days: it has the first of the requests before it, and not the last.
+    """
+    request = own.request
+    return "" if request is None or request.problem else request.key
+
+
 def renewal_at(own: OwnCertificates) -> datetime | None:
     """When a new one is to be asked for (A03), at most once a day; None: never.
 
@@ -281,4 +295,4 @@ def renewal_at(own: OwnCertificates) -> datetime | None:
     if own.file is not None or not own.kept:
         return None
     due = own.kept[0].certificate.warned_of_from
-    return due if own.request is None else max(due, own.request.asked_at + WAITS)
+    return due if own.request is None else max(due, own.request.asked_at + _ASKS_AGAIN)

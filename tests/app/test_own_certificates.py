@@ -41,9 +41,10 @@ def test_files_that_no_certificate_and_no_request_needs_are_removed_at_the_start
 
 
 def test_a_database_that_was_begun_anew_costs_no_key(tmp_path: Path):
-    (tmp_path / "a.key").touch()
-    assert tidied(OwnCertificates(), tmp_path) == OwnCertificates()
-    assert files(tmp_path) == {"a.key"}
+    (tmp_path / f"{OTHER}.key").touch()
+    for own in (OwnCertificates(), OwnCertificates((), SigningRequest("", NOON, "a full disk"))):
+        assert tidied(own, tmp_path) == own
+        assert files(tmp_path) == {f"{OTHER}.key"}
 
 
 def test_a_certificate_whose_key_is_gone_is_not_used(
@@ -53,6 +54,15 @@ def test_a_certificate_whose_key_is_gone_is_not_used(
     with caplog.at_level(logging.ERROR):
         assert tidied(OwnCertificates((NEW, OLD)), tmp_path) == OwnCertificates((OLD,))
     assert "The key of the certificate CN=CP-0001 is gone" in caplog.text
+
+
+def test_a_request_whose_key_is_gone_waits_for_no_certificate(tmp_path: Path):
+    asked = SigningRequest("c", NOON)
+    words = "the key that it was asked for with is gone"
+    found = tidied(OwnCertificates((), asked), tmp_path)
+    assert found.request == SigningRequest("", NOON, words)
+    (tmp_path / "c.key").touch()
+    assert tidied(OwnCertificates((), asked), tmp_path).request == asked
 
 
 def test_a_folder_that_the_agent_may_not_read_takes_no_certificate_and_the_box_starts(

@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from agent.certificates.own_keys import forget_all_but, keep_chain, make_request
 from agent.certificates.signed_chain import inspected_chain
@@ -49,6 +55,12 @@ def folder(tmp_path: Path) -> Path:
 
 def a_request(folder: Path, kind: KeyKind = KeyKind.EC_P256) -> CertificateRequest:
     return make_request(folder, kind, "Strom & Söhne", "CP-0001")
+
+
+def ed25519() -> bytes:
+    """Another kind of private key."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def key_files(folder: Path) -> list[Path]:
@@ -93,6 +105,28 @@ def test_the_key_in_the_file_is_that_of_the_request(kept, tmp_path):
 def test_each_request_has_a_key_of_its_own(folder):
     assert a_request(folder).key != a_request(folder).key
     assert len(key_files(folder)) == 2
+
+
+def test_a_pair_that_is_named_is_asked_with_once_more_and_not_written_again(kept, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: pytest.fail("it is written again"))
+    again = make_request(kept.folder, kept.kind, "Another", "CP-0001", kept.request.key)
+    assert again.key == kept.request.key
+    text = openssl_on(
+        kept.folder.parent, "req -verify -subject -noout -nameopt sep_comma_plus", again.csr
+    )
+    assert "O=Another,CN=CP-0001" in text
+    assert key_files(kept.folder) == [kept.folder / f"{kept.request.key}.key"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense", ed25519()])
+def test_for_a_pair_that_is_gone_damaged_or_of_another_kind_a_new_one_is_made(folder, content):
+    folder.mkdir()
+    file = folder / f"{'a' * 64}.key"
+    if content is not None:
+        file.write_bytes(content)
+    request = make_request(folder, KeyKind.EC_P256, "Operator", "CP-0001", file.stem)
+    assert folder / f"{request.key}.key" in key_files(folder)
+    assert request.key != file.stem
 
 
 def test_only_the_owner_can_read_what_is_kept_whatever_the_umask_is(folder):

@@ -166,25 +166,20 @@ def test_the_answer_to_an_older_request_says_nothing_about_this_one(key: str):
     assert mine(none).request is None
 
 
-def test_a_request_is_forgotten_after_a_day_and_its_certificate_is_rejected_then():
+def test_a_certificate_is_taken_however_long_its_authority_takes():
     story = a_story(request=SigningRequest(KEY, NOON))
-    story.wait(days(1) - 1)
-    assert mine(story).request == SigningRequest(KEY, NOON)
-    story.wait(1)
-    words = "the central system has sent no certificate within a day"
-    assert mine(story).request == SigningRequest("", NOON, words)
-    (reply,) = of(Reply, story.tell(ChainSigned("r1", chain(own()))))
-    assert reply.status == "Rejected"
+    story.wait(days(99))
+    assert of(Reply, story.tell(ChainSigned("r1", chain(own())))) == [Reply("r1", "Accepted")]
+    assert mine(story).request == SigningRequest("", NOON)
 
 
-def test_only_a_trusted_clock_lets_a_request_be_forgotten():
-    story = a_story(request=SigningRequest(KEY, NOON - 2 * DAY, "it was not answered"))
-    assert mine(story).request == SigningRequest("", NOON - 2 * DAY, "it was not answered")
-    state = replace(story.state, own_certificates=OwnCertificates(request=WAITING))
-    later = replace(BELIEVED, utc=NOON + 9 * DAY)
-    state, _ = handle(state, ev.TimePassed(), later)
-    assert state.own_certificates.request == WAITING
-    assert list(deadlines_s(state, later)) == []
+def test_a_clock_that_nobody_trusts_lets_nothing_go_and_asks_for_nothing():
+    state = a_story(kept(), kept("old"), request=WAITING).state
+    later = replace(BELIEVED, utc=END + 9 * DAY)
+    after, commands = handle(state, ev.TimePassed(), later)
+    assert after.own_certificates.kept == (kept(), kept("old"))
+    assert of(MakeCertificateRequest, commands) == []
+    assert list(deadlines_s(after, later)) == []
 
 
 def test_what_was_noted_by_a_clock_that_was_wrong_counts_from_the_true_time():
@@ -403,6 +398,27 @@ def test_a_month_before_its_end_a_new_one_is_asked_for_by_itself_once_a_day():
     story.tell(CertificateRequestAnswered(KEY, "it is refused"))
     assert of(MakeCertificateRequest, story.wait(days(1) - 1)) == []
     assert len(of(MakeCertificateRequest, story.wait(1))) == 1
+
+
+def test_a_renewal_that_waits_for_its_certificate_asks_once_more_with_the_same_key_pair():
+    """A person who signs by hand after a weekend signs the first request."""
+    story = a_story(kept(end=NOON + 5 * DAY, key="old"))
+    for _ in range(2):
+        story.tell(CertificateRequestMade(REQUEST), CertificateRequestAnswered(KEY))
+        story.wait(days(1))
+    orders = of(MakeCertificateRequest, story.commands)
+    assert [order.key for order in orders] == ["", KEY, KEY]
+    assert of(Reply, story.tell(ChainSigned("r1", chain(own("new"))))) == [Reply("r1", "Accepted")]
+
+
+def test_a_renewal_that_was_refused_and_a_trigger_ask_with_a_new_key_pair():
+    story = a_story(kept(end=NOON + 5 * DAY, key="old"))
+    story.tell(CertificateRequestMade(REQUEST), CertificateRequestAnswered(KEY, "it is refused"))
+    (order,) = of(MakeCertificateRequest, story.wait(days(1)))
+    assert order.key == ""
+    story.tell(CertificateRequestMade(REQUEST))
+    (order,) = of(MakeCertificateRequest, story.tell(CertificateWanted()))
+    assert order.key == ""
 
 
 @pytest.mark.parametrize(
