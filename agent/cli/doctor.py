@@ -166,8 +166,10 @@ def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Fi
 def _about_own_certificate(own: OwnCertificates, now: datetime) -> Iterator[Finding]:
     """The one that was signed for this box over OCPP, and what is asked for."""
     from agent.control.own_certificate import own_certificate_sentences
+    from agent.core.own_certificates import next_to_end
 
-    for certificate in [one.certificate for one in own.kept][:1]:
+    certificate = next_to_end(own)
+    if certificate is not None:
         words = f"that of this box, {certificate.subject}, ends {certificate.not_after.date()}"
         if certificate.warned_of_from <= now:
             then = "it renews itself, if CpoName is set and the central system signs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.core.certificates import Certificate
+from agent.core.own_certificates import next_to_end
 from agent.core.state import ChargePoint
 from agent.core.values import Instant
 
@@ -45,6 +46,5 @@ def next_warning_s(state: ChargePoint, now: Instant) -> float | None:
 def _own(state: ChargePoint) -> Certificate | None:
     """What is shown in profile 3; before that one that was signed for it, and not the file's."""
     own = state.own_certificates
-    if own.file is not None:
-        return own.file if state.approaches.wanted.profile == 3 else None
-    return own.kept[0].certificate if own.kept else None
+    is_unused = own.file is not None and state.approaches.wanted.profile != 3
+    return None if is_unused else next_to_end(own)

@@ -16,6 +16,7 @@ from agent.core.values import Instant
 
 _ASKS_AGAIN = timedelta(days=1)  # after the last request a renewal asks once more
 _FALLBACK = timedelta(days=30)  # so long the one before is kept once its successor has worked
+_TICK = timedelta(seconds=1)  # of the times in a certificate: within its last one it is still valid
 
 
 class KeyKind(KeyEnum):
@@ -81,9 +82,9 @@ class SigningRequest:
 
 @dataclass(frozen=True, slots=True)
 class OwnCertificates:
-    """Those of this box, the newest first, and what is asked for."""
+    """Those of this box, the last that was taken first, and what is asked for."""
 
-    kept: tuple[KeptCertificate, ...] = ()  # at most two: the newest, and one that has worked
+    kept: tuple[KeptCertificate, ...] = ()  # at most two: the last, and one that has worked
     request: SigningRequest | None = None
     # Of this process only:
     file: Certificate | None = None  # named in the configuration file: it is shown, and no other
@@ -187,7 +188,8 @@ def to_show(own: OwnCertificates, now: Instant) -> tuple[OwnCertificate, ...]:
     """
     if own.file is not None:
         return ()
-    certificates = tuple(one.certificate for one in own.kept)
+    taken = (one.certificate for one in own.kept)
+    certificates = tuple(sorted(taken, key=lambda c: c.not_before, reverse=True))
     return tuple(c for c in certificates if is_in_time(c, now)) or certificates
 
 
@@ -233,7 +235,6 @@ def with_certificate(own: OwnCertificates, certificate: OwnCertificate) -> OwnCe
         return own
     worked = [one for one in own.kept if one.worked_at is not None]
     kept = [KeptCertificate(certificate), *worked[:1]]
-    kept.sort(key=lambda one: one.certificate.not_before, reverse=True)
     return replace(own, kept=tuple(kept))
 
 
@@ -273,9 +274,20 @@ def old_goes_at(own: OwnCertificates) -> datetime | None:
     """When the one before has ended, or its successor has worked for a month; None: not yet."""
     if len(own.kept) < 2:
         return None
-    newest, before = own.kept
+    last, before = own.kept
     ends_at = before.certificate.not_after
-    return ends_at if newest.worked_at is None else min(ends_at, newest.worked_at + _FALLBACK)
+    return ends_at if last.worked_at is None else min(ends_at, last.worked_at + _FALLBACK)
+
+
+def next_to_end(own: OwnCertificates) -> Certificate | None:
+    """The one at whose end a new one must be there; None: there is none.
+
+    It is the last that was taken, or the one before where that ends before the last begins.
+    """
+    if own.file is not None or not own.kept:
+        return own.file
+    last, *before = (one.certificate for one in own.kept)
+    return next((c for c in before if last.not_before - c.not_after > _TICK), last)
 
 
 def key_to_ask_with(own: OwnCertificates) -> str:
@@ -292,7 +304,8 @@ def renewal_at(own: OwnCertificates) -> datetime | None:
 
     Not while the one of the configuration file is shown: that is the installer's.
     """
-    if own.file is not None or not own.kept:
+    certificate = next_to_end(own)
+    if own.file is not None or certificate is None:
         return None
-    due = own.kept[0].certificate.warned_of_from
+    due = certificate.warned_of_from
     return due if own.request is None else max(due, own.request.asked_at + _ASKS_AGAIN)

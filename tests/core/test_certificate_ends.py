@@ -67,8 +67,15 @@ def test_each_certificate_is_watched_once_and_named():
     ]
 
 
-def test_one_that_was_signed_over_ocpp_is_watched_in_every_profile_the_newest_only():
+def test_one_that_was_signed_over_ocpp_is_watched_in_every_profile_the_last_only():
     assert own_one(2, kept=(kept("new"), kept("old"))) == ["new"]
+
+
+def test_one_that_ends_before_the_next_begins_is_watched_until_then():
+    end = NOON + timedelta(days=9)
+    ahead = kept("ahead", begin=end + timedelta(hours=1))
+    assert own_one(3, kept=(ahead, kept("present", end=end))) == ["present"]
+    assert own_one(3, kept=(ahead,)) == ["ahead"]
 
 
 @pytest.mark.parametrize(("profile", "found"), [(2, []), (3, ["own"])])

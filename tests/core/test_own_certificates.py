@@ -38,7 +38,7 @@ from agent.core.state import Rules
 from agent.core.values import Boot, Instant
 from tests.core.own_certificates import KEY, NAME, chain, kept, own
 from tests.core.story import NOON, Story, a_charge_point, at, of
-from tests.core.test_certificates import BELIEVED, END, A
+from tests.core.test_certificates import BEGIN, BELIEVED, END, A
 
 DAY = timedelta(days=1)
 ORGANIZATION = "Operator"
@@ -300,6 +300,26 @@ def test_beside_the_new_one_only_one_that_has_worked_is_kept():
     assert fingerprints(story) == ["new", "old"]
 
 
+def test_one_that_begins_before_the_present_one_is_kept_shown_after_it_and_renewed():
+    """An authority that backdates: what the central system has given last is what it wants."""
+    present = kept("present", NOON - 99 * DAY, end=NOON + DAY)
+    story = a_story(present, request=WAITING, way=SHOWING)
+    showing(story, "present")
+    given = own("given", begin=BEGIN - DAY, end=NOON + 90 * DAY)
+    commands = story.tell(ChainSigned("r1", chain(given)), ev.TimePassed())
+    assert of(Reply, commands) == [Reply("r1", "Accepted")]
+    assert fingerprints(story) == ["given", "present"]
+    assert [c.fingerprint for c in to_show(mine(story), at(0))] == ["present", "given"]
+    assert of(ApplyConfiguration, commands) == of(MakeCertificateRequest, commands) == []
+    commands = story.wait(days(1) + 1)
+    assert fingerprints(story) == ["given"]
+    assert of(ApplyConfiguration, commands) == [ApplyConfiguration("SecurityProfile", "")]
+    assert of(MakeCertificateRequest, commands) == []
+    showing(story, "given")
+    story.tell(ChainSigned("r2", chain(own("next", key=KEY, begin=NOON, end=END))))
+    assert fingerprints(story) == ["next", "given"]
+
+
 # --- which one is shown --------------------------------------------------------------------------
 
 
@@ -419,6 +439,26 @@ def test_a_renewal_that_was_refused_and_a_trigger_ask_with_a_new_key_pair():
     story.tell(CertificateRequestMade(REQUEST))
     (order,) = of(MakeCertificateRequest, story.tell(CertificateWanted()))
     assert order.key == ""
+
+
+def test_where_the_next_one_begins_after_the_end_of_the_present_a_renewal_goes_on():
+    present = kept("present", NOON - DAY, end=NOON + 5 * DAY)
+    ahead = kept("ahead", begin=NOON + 5 * DAY + timedelta(seconds=2), key="other")
+    story = a_story(ahead, present)
+    assert len(of(MakeCertificateRequest, story.commands)) == 1
+    story.tell(CertificateRequestMade(REQUEST), ChainSigned("r1", chain(own("given"))))
+    assert fingerprints(story) == ["given", "present"]
+
+
+@pytest.mark.parametrize("ticks", [0, 1])
+def test_where_the_next_one_begins_at_the_end_of_the_present_nothing_is_asked_for(ticks: int):
+    """The last second of a certificate belongs to it; one without an end has that of all times."""
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    ahead = kept("ahead", begin=NOON + 5 * DAY + timedelta(seconds=ticks), end=end)
+    story = a_story(ahead, kept("present", NOON - DAY, end=NOON + 5 * DAY))
+    assert of(MakeCertificateRequest, story.commands) == []
+    endless = a_story(kept("again", end=end), kept("endless", NOON - DAY, end=end))
+    assert of(MakeCertificateRequest, endless.commands) == []
 
 
 @pytest.mark.parametrize(
