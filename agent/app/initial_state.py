@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from agent.app.own_certificates import folder_of, tidied
-from agent.certificates.inspection import first_certificate
+from agent.app.own_certificates import folder_of, tidied, with_file
 from agent.config.settings import Settings
-from agent.core.certificates import Certificate, Certificates
+from agent.core.certificates import Certificates
 from agent.core.charging_profiles import RateUnit
 from agent.core.configuration import LIST, SMART, configuration
 from agent.core.connection_profile import at_start
@@ -13,7 +12,6 @@ from agent.core.connection_profile_change import shown
 from agent.core.faults import Fault
 from agent.core.firmware_values import Firmware
 from agent.core.ports import Clock
-from agent.core.replace import replace
 from agent.core.security_event_values import SecurityEvents
 from agent.core.state import GRID_LIMIT_W, ChargePoint, Connector, Outbox, Rules, Traits
 from agent.core.values import Boot, ListOwner, QueuedMessage
@@ -64,9 +62,9 @@ def initial_state(
         approaches=approaches,
         security=SecurityEvents(queued=1),  # an earlier process may have left some
         certificates=Certificates(durable.certificates),
-        own_certificates=replace(
+        own_certificates=with_file(
             tidied(durable.own_certificates, folder_of(settings)),
-            file=_certificate_of_file(settings),
+            settings.central_system.certificate_file,
         ),
         next_transaction_ref=durable.next_transaction_ref,
         boot=boot,
@@ -126,12 +124,6 @@ def _grid_limit(settings: Settings) -> tuple[float, RateUnit]:
     if contact.current_a is not None:
         return contact.current_a, RateUnit.AMPERE
     return contact.power_w, RateUnit.WATT
-
-
-def _certificate_of_file(settings: Settings) -> Certificate | None:
-    """The one that the installer has named; None where there is none, or it cannot be read."""
-    file = settings.central_system.certificate_file
-    return first_certificate(file) if file else None
 
 
 def _firmware(settings: Settings, durable: Durable) -> Firmware:

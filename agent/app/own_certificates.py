@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agent.certificates.inspection import first_certificate
 from agent.certificates.own_keys import forget_all_but, keep_chain, make_request
 from agent.config.settings import Settings
 from agent.core.commands import MakeCertificateRequest
@@ -30,6 +31,11 @@ logger = logging.getLogger(__name__)
 def folder_of(settings: Settings) -> Path:
     """Where private keys and certificates lie, beside the database."""
     return settings.storage_path.parent / "certificates"
+
+
+def with_file(own: OwnCertificates, path: str) -> OwnCertificates:
+    """What is known when the installer has named this one; an empty ``path``: none."""
+    return replace(own, has_file=bool(path), file=first_certificate(path) if path else None)
 
 
 def tidied(own: OwnCertificates, folder: Path) -> OwnCertificates:

@@ -146,11 +146,13 @@ def _look_at_devices(settings: Settings, user: User, status: Any) -> Iterator[Fi
 
 
 def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Finding]:
+    from agent.app.own_certificates import with_file
     from agent.maintenance.check_link import look_at_link
 
     profiles, roots, own, problem = _way(settings)
     if problem:
         yield noted("address", f"{problem}: the walk follows the file", "run this as root")
+    own = with_file(own, settings.central_system.certificate_file)
     yield from _about_own_certificate(own, now)
     yield from look_at_link(
         settings.central_system,
@@ -164,7 +166,7 @@ def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Fi
 
 
 def _about_own_certificate(own: OwnCertificates, now: datetime) -> Iterator[Finding]:
-    """The one that was signed for this box over OCPP, and what is asked for."""
+    """The one that counts, and what is asked for."""
     from agent.control.own_certificate import own_certificate_sentences
     from agent.core.own_certificates import next_to_end
 
@@ -173,7 +175,8 @@ def _about_own_certificate(own: OwnCertificates, now: datetime) -> Iterator[Find
         words = f"that of this box, {certificate.subject}, ends {certificate.not_after.date()}"
         if certificate.warned_of_from <= now:
             then = "it renews itself, if CpoName is set and the central system signs"
-            yield noted("certificate", words, then)
+            by_hand = "whoever made it makes the next one: central_system.certificate_file names it"
+            yield noted("certificate", words, by_hand if own.has_file else then)
         else:
             yield passed("certificate", words)
     for words in own_certificate_sentences(own):
@@ -190,7 +193,7 @@ def _files_to_show(
     from agent.core.values import Instant
 
     certificates = to_show(own, Instant(0.0, now))
-    if not certificates or settings.central_system.certificate_file:
+    if not certificates:
         return None
     return file_names(folder_of(settings), certificates[0])
 

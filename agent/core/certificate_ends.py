@@ -46,5 +46,5 @@ def next_warning_s(state: ChargePoint, now: Instant) -> float | None:
 def _own(state: ChargePoint) -> Certificate | None:
     """What is shown in profile 3; before that one that was signed for it, and not the file's."""
     own = state.own_certificates
-    is_unused = own.file is not None and state.approaches.wanted.profile != 3
+    is_unused = own.has_file and state.approaches.wanted.profile != 3
     return None if is_unused else next_to_end(own)

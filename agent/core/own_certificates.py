@@ -87,7 +87,8 @@ class OwnCertificates:
     kept: tuple[KeptCertificate, ...] = ()  # at most two: the last, and one that has worked
     request: SigningRequest | None = None
     # Of this process only:
-    file: Certificate | None = None  # named in the configuration file: it is shown, and no other
+    has_file: bool = False  # the configuration file names one: it is shown, and no other
+    file: Certificate | None = None  # that one; None: there is none, or it could not be read
     best: str = ""  # fingerprint of the one to show first, when that was looked at last
     is_asking: bool = False  # a key pair is being made
     refusal: str = ""  # why the central system did not accept the newest one, in words
@@ -186,7 +187,7 @@ def to_show(own: OwnCertificates, now: Instant) -> tuple[OwnCertificate, ...]:
     White paper A02.FR.09: the newest by its begin. Only a trusted clock says that one is not in its
     time; where none is, the central system shall decide. None beside that of the file.
     """
-    if own.file is not None:
+    if own.has_file:
         return ()
     taken = (one.certificate for one in own.kept)
     certificates = tuple(sorted(taken, key=lambda c: c.not_before, reverse=True))
@@ -200,8 +201,8 @@ def is_in_time(certificate: Certificate, now: Instant) -> bool:
 
 def may_show(own: OwnCertificates, common_name: str, now: Instant) -> bool:
     """True with a certificate that a central system may be shown. The file's has any name."""
-    if own.file is not None:
-        return is_in_time(own.file, now)
+    if own.has_file:
+        return own.file is not None and is_in_time(own.file, now)
     return any(
         one.certificate.common_name == common_name and is_in_time(one.certificate, now)
         for one in own.kept
@@ -280,11 +281,11 @@ def old_goes_at(own: OwnCertificates) -> datetime | None:
 
 
 def next_to_end(own: OwnCertificates) -> Certificate | None:
-    """The one at whose end a new one must be there; None: there is none.
+    """The one at whose end a new one must be there; None: none, or that of the file is unreadable.
 
     It is the last that was taken, or the one before where that ends before the last begins.
     """
-    if own.file is not None or not own.kept:
+    if own.has_file or not own.kept:
         return own.file
     last, *before = (one.certificate for one in own.kept)
     return next((c for c in before if last.not_before - c.not_after > _TICK), last)
@@ -305,7 +306,7 @@ def renewal_at(own: OwnCertificates) -> datetime | None:
     Not while the one of the configuration file is shown: that is the installer's.
     """
     certificate = next_to_end(own)
-    if own.file is not None or certificate is None:
+    if own.has_file or certificate is None:
         return None
     due = certificate.warned_of_from
     return due if own.request is None else max(due, own.request.asked_at + _ASKS_AGAIN)

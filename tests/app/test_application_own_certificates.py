@@ -330,6 +330,26 @@ async def bundle_of(at: Station) -> str:
     return "".join(part.text for part in unpack(packed))
 
 
+async def test_while_its_file_is_gone_no_other_is_shown_and_agent_and_doctor_say_so(tmp_path: Path):
+    async with station(tmp_path, ROOT, ca=ROOT, **settings(tmp_path)) as at:
+        await to_profile_3(at)
+    file, key, by_hand = tmp_path / "own.pem", tmp_path / "own.key", OF_BOXES.signs("By hand")
+    key.write_text(by_hand.key_pem())
+    of_file = {"security_profile": 3, "certificate_file": str(file)}
+    of_file |= {"certificate_key_file": str(key)}
+    async with station(tmp_path, ROOT, ca=ROOT, demands_from=OF_BOXES, **of_file) as at:
+        problem = await at.why_not()
+        assert "the certificate of this box cannot be used" in problem
+        assert str(file) in problem
+        findings = await asyncio.to_thread(
+            lambda: list(_look_at_link(at.application.settings, None, LATER))
+        )
+        assert [f.words for f in findings if f.verdict.value == "fail"] == [problem]
+        assert own(at).kept != ()
+        file.write_text(by_hand.pem)
+        await at.begun()
+
+
 async def test_doctor_walks_to_the_central_system_with_the_certificate_that_was_signed(
     tmp_path: Path,
 ):

@@ -82,4 +82,5 @@ def test_one_that_ends_before_the_next_begins_is_watched_until_then():
 def test_that_of_the_file_is_watched_where_it_is_shown_and_takes_the_place_of_others(
     profile: int, found: list[str]
 ):
-    assert own_one(profile, kept=(kept("new"),), file=OF_FILE) == found
+    assert own_one(profile, kept=(kept("new"),), has_file=True, file=OF_FILE) == found
+    assert own_one(profile, kept=(kept("new"),), has_file=True) == []  # it cannot be read

@@ -65,7 +65,7 @@ def a_story(
             state,
             approaches=ConnectionProfiles(way, has_password_file=True),
             certificates=Certificates(roots),
-            own_certificates=OwnCertificates(certificates, request, file),
+            own_certificates=OwnCertificates(certificates, request, file is not None, file),
         )
     )
     story.tell(ev.TimePassed(), LinkOpened(way))
@@ -520,7 +520,11 @@ def test_that_of_the_file_counts_for_profile_3_too():
     assert to_profile_3(a_story(file=OF_FILE)) == "Accepted"
     ended = replace(OF_FILE, not_after=NOON - timedelta(seconds=1))
     assert to_profile_3(a_story(file=ended)) == "Rejected"
-    # It is shown, and no other.
+    # It is shown, and no other, also where it cannot be read.
+    story = a_story(kept())
+    story.state = replace(story.state, own_certificates=replace(mine(story), has_file=True))
+    assert to_profile_3(story) == "Rejected"
+    assert to_show(mine(story), at(0)) == ()
     assert to_profile_3(a_story(kept(), file=ended)) == "Rejected"
 
 

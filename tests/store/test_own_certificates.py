@@ -44,7 +44,7 @@ def test_everything_is_read_back_as_it_was_in_the_place_of_what_was_before(
 
 
 def test_what_is_of_this_process_only_is_not_kept(store: Store):
-    own = OwnCertificates((NEW,), None, NEW.certificate, "new", is_asking=True, refusal="no")
+    own = OwnCertificates((NEW,), None, True, NEW.certificate, "new", True, "no")
     store.commit([SaveOwnCertificates(own)], NOON)
     assert store.load().own_certificates == OwnCertificates((NEW,))
 
