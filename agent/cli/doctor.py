@@ -60,9 +60,10 @@ def _walk(config: Path | None) -> Iterator[Finding]:
     from agent.runtime.clock import SystemClock, is_kernel_clock_synchronized
 
     now = SystemClock().now().utc
-    yield from look_at_clock(now, is_kernel_clock_synchronized())
     path = config or paths.config_in_use()
     settings, mistakes = _settings(path)
+    has_central_system = settings is None or bool(settings.central_system.url)
+    yield from look_at_clock(now, is_kernel_clock_synchronized(), has_central_system)
     for mistake in mistakes:
         yield failed("configuration", mistake, f"sudo nano {path}")
     try:

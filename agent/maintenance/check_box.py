@@ -100,7 +100,9 @@ def look_at_disk(storage: Path, user: User) -> Iterator[Finding]:
         folder = next(above for above in folder.parents if above.exists())
     elif not user.may_write(folder):
         words = f"the user {user.name} may not write to {folder}"
-        yield failed("disk", words, f"chown {user.name} {folder}")
+        is_owner = folder.stat().st_uid == user.uid
+        then = f"chmod u+w {folder}" if is_owner else f"chown {user.name} {folder}"
+        yield failed("disk", words, then)
     usage = shutil.disk_usage(folder)
     kind = file_system_of(folder)
     if kind in _FORGETFUL:
@@ -202,7 +204,9 @@ def _parts(settings: Any, name: str) -> Iterator[tuple[str, Any]]:
 # --- time ----------------------------------------------------------------------------------------
 
 
-def look_at_clock(now: datetime, is_synchronized: bool) -> Iterator[Finding]:
+def look_at_clock(
+    now: datetime, is_synchronized: bool, has_central_system: bool = True
+) -> Iterator[Finding]:
     """Does this box know what time it is?"""
     text = now.isoformat(timespec="seconds")
     if is_synchronized:
@@ -211,5 +215,7 @@ def look_at_clock(now: datetime, is_synchronized: bool) -> Iterator[Finding]:
         words = f"{text} cannot be: certificates count as not valid yet"
         yield failed("clock", words, "timedatectl set-ntp true, or fit a clock with a battery")
     else:
-        words = f"{text}, kept by no time service: the agent asks the central system"
+        asked = "the agent asks the central system"
+        nobody = "and no central system to ask: the times of sessions are marked as assumed"
+        words = f"{text}, kept by no time service: {asked if has_central_system else nobody}"
         yield noted("clock", words, "timedatectl set-ntp true")

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
+_OF_GROUP = {"r": stat.S_IRGRP, "w": stat.S_IWGRP, "x": stat.S_IXGRP}
 _REASONS = {
     errno.EROFS: "it is on a disk that cannot be written",
     errno.ENOSPC: "no room on the disk",
@@ -65,16 +66,22 @@ def _who_may(path: Path) -> str:
             found = place.stat()
         except OSError:
             continue
-        is_open_to_group = found.st_mode & _missing_right(place, is_on_the_way=place != path)
-        if is_open_to_group and found.st_gid not in (0, os.getegid(), *os.getgroups()):
+        missing = _missing_right(place, is_on_the_way=place != path)
+        if found.st_uid == os.geteuid():
+            return f"chmod u+{missing} {place}"
+        if found.st_mode & _OF_GROUP[missing] and found.st_gid not in (
+            0,
+            os.getegid(),
+            *os.getgroups(),
+        ):
             return f"run this as root, or join the group {_name_of_group(found.st_gid)}"
         break
     return "run this as root"
 
 
-def _missing_right(place: Path, *, is_on_the_way: bool) -> int:
-    first, bit = (os.X_OK, stat.S_IXGRP) if is_on_the_way else (os.R_OK, stat.S_IRGRP)
-    return stat.S_IWGRP if os.access(place, first, effective_ids=True) else bit
+def _missing_right(place: Path, *, is_on_the_way: bool) -> str:
+    first, right = (os.X_OK, "x") if is_on_the_way else (os.R_OK, "r")
+    return "w" if os.access(place, first, effective_ids=True) else right
 
 
 def _name_of_user(uid: int) -> str:

@@ -195,6 +195,19 @@ def test_a_place_where_the_agent_may_not_write_is_told(tmp_path: Path, monkeypat
     assert findings[0].then.startswith("chown chargepoint")
 
 
+def test_the_owner_of_a_place_without_the_right_to_write_gives_it_to_itself(
+    tmp_path: Path, monkeypatch
+):
+    a_disk(monkeypatch, "ext4", 5000)
+    owner = ME
+    if ME.uid == 0:  # may always write
+        owner = STRANGER
+        os.chown(tmp_path, owner.uid, -1)
+    tmp_path.chmod(0o555)
+    findings = list(check_box.look_at_disk(tmp_path / "agent.db", owner))
+    assert findings[0].then == f"chmod u+w {tmp_path}"
+
+
 def test_a_place_that_is_not_there_is_told(tmp_path: Path):
     finding = only(check_box.look_at_disk(tmp_path / "missing" / "agent.db", ME))
     assert finding.verdict is FindingVerdict.FAIL
@@ -280,3 +293,9 @@ def test_a_box_that_is_simulated_has_no_device(tmp_path: Path):
 def test_the_clock_is_judged_by_who_keeps_it(year: int, is_synchronized: bool, verdict: Any):
     now = datetime(year, 3, 1, tzinfo=UTC)
     assert only(check_box.look_at_clock(now, is_synchronized)).verdict is verdict
+
+
+def test_without_a_central_system_nobody_is_said_to_tell_the_time():
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    words = only(check_box.look_at_clock(now, False, has_central_system=False)).words
+    assert "no central system to ask" in words
