@@ -257,6 +257,10 @@ def _explained(problem: Exception, settings: BrokerSettings, heard: _Heard) -> B
             return BrokerError(explain_tls(cause, where, f"{settings.SECTION}.ca_file"))
         if isinstance(cause, ConnectionResetError) and settings.ca_file:
             return BrokerError(cut_off(where))
+        if isinstance(cause, socket.gaierror):
+            return BrokerError(f"the name {settings.host} cannot be resolved (DNS)")
+        if isinstance(cause, ConnectionRefusedError):
+            return BrokerError(f"{where} refuses the connection: nothing listens on that port")
     text = heard.why(str(problem) or type(problem).__name__)
     if "Not authorized" in text or "user name or password" in text.lower():
         keys = f"{settings.SECTION}.username and {settings.SECTION}.password_file"

@@ -339,7 +339,13 @@ async def test_a_wrong_password_is_named_and_not_shown(broker, tmp_path):
 
 async def test_nobody_listening_is_named(tmp_path):
     port = free_port()
-    assert f"127.0.0.1:{port}" in await problem_with(MqttSettings(enabled=True, port=port))
+    words = await problem_with(MqttSettings(enabled=True, port=port))
+    assert words == f"127.0.0.1:{port} refuses the connection: nothing listens on that port"
+
+
+async def test_a_name_that_is_not_known_is_named():
+    words = await problem_with(MqttSettings(enabled=True, host="broker.invalid"))
+    assert words == "the name broker.invalid cannot be resolved (DNS)"
 
 
 @pytest.mark.parametrize("content", [None, "", "\n"])
