@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from agent.core.visible import visible
 from agent.platform.errors import AgentError
 
+WRONG_USAGE = 2  # exit status
 COLUMNS = 80
 COLUMNS_MIN = 40
 LABEL_MAX = 13  # "connector 1  " of ``status``: what follows is folded below itself

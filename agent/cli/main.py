@@ -13,7 +13,15 @@ from agent.cli import paths, status_view
 from agent.cli.api_token import add_token_command
 from agent.cli.commissioning.acceptance import add_acceptance_command
 from agent.cli.commissioning.init import add_init_command
-from agent.cli.console import GREEN, Console, StyledLine, add_command, as_json, note
+from agent.cli.console import (
+    GREEN,
+    WRONG_USAGE,
+    Console,
+    StyledLine,
+    add_command,
+    as_json,
+    note,
+)
 from agent.cli.doctor import add_doctor_command
 from agent.cli.grid_limits import add_grid_limits_command
 from agent.cli.local_list import add_list_command
@@ -25,8 +33,6 @@ from agent.cli.sessions import add_sessions_command
 from agent.cli.support_bundle import add_support_command
 from agent.platform.errors import ConfigError, ControlError
 from hw.ports import FAULT_NAMES
-
-WRONG_USAGE = 2
 
 
 def run_command(arguments: list[str]) -> int:
@@ -209,7 +215,7 @@ def _why(options: argparse.Namespace) -> int:
 def _queue(options: argparse.Namespace) -> int:
     if (options.ref is None) != (options.order == "show"):
         print("retry and discard need the NUMBER of a message, show needs none", file=sys.stderr)
-        return 2
+        return WRONG_USAGE
     answer = paths.asker(options.config)(do="queue", order=options.order, ref=options.ref)
     if options.json:
         print(as_json(answer))
@@ -224,7 +230,8 @@ def _queue(options: argparse.Namespace) -> int:
 
 def _skip(options: argparse.Namespace) -> int:
     answer = paths.asker(options.config)(do="skip-delay", connector=options.connector)
-    print(as_json(answer) if options.json else "nothing waits there for the random delay")
+    words = f"connector {options.connector}: no random delay any more"
+    print(as_json(answer) if options.json else words)
     return 0
 
 

@@ -42,7 +42,8 @@ def _security_log(options: argparse.Namespace) -> int:
     if options.json:
         print(as_json(lines))
     elif not lines:
-        print("nothing has been recorded")
+        since = "" if options.since is None else " since then"
+        print(f"nothing has been recorded{since}")
     else:
         Console(sys.stdout).tell(_line(one) for one in lines)
     return 0

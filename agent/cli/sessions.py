@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from agent.cli import paths
-from agent.cli.console import Console, add_command, as_json, note
+from agent.cli.console import WRONG_USAGE, Console, add_command, as_json, note
 from agent.cli.pages import Ask, add_csv_option, count, first_moment, last_moment, newest
 from agent.platform.errors import NoAgent
 
@@ -38,6 +38,9 @@ def add_sessions_command(commands: Any, common: argparse.ArgumentParser) -> None
 
 
 def _sessions(options: argparse.Namespace) -> int:
+    if _is_empty(options.since, options.until):
+        print("--from is later than --to: no session can be between", file=sys.stderr)
+        return WRONG_USAGE
     limit = options.limit or (None if options.csv or options.json else _SHOWN)
     wanted = {"since": options.since, "until": options.until, "id_tag": options.tag}
     with _access(options) as ask:
@@ -53,6 +56,12 @@ def _sessions(options: argparse.Namespace) -> int:
     else:
         Console(sys.stdout).tell(_lines(sessions, sums))
     return 0
+
+
+def _is_empty(since: str | None, until: str | None) -> bool:
+    if since is None or until is None:
+        return False
+    return datetime.fromisoformat(since) >= datetime.fromisoformat(until)
 
 
 # --- for a person --------------------------------------------------------------------------------

@@ -156,7 +156,9 @@ def _outbox_lines(outbox: Mapping[str, Any], shown_max: int = 3) -> Iterator[str
         return
     if outbox["queued_count"]:
         since = local_time(outbox["oldest_queued_at"])
-        yield f"queue        {outbox['queued_count']} messages wait, the oldest since {since}"
+        waiting = outbox["queued_count"]
+        words = "1 message waits," if waiting == 1 else f"{waiting} messages wait, the oldest"
+        yield f"queue        {words} since {since}"
     else:
         yield "queue        empty"
     if outbox.get("thinned_count"):

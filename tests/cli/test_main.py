@@ -255,6 +255,12 @@ def test_every_command_and_every_lever_has_its_help(capsys):
         assert "usage:" in capsys.readouterr().out
 
 
+def test_a_delay_that_was_skipped_is_not_said_to_have_been_none(monkeypatch, capsys):
+    monkeypatch.setattr(places_module, "asker", lambda config: lambda **request: {})
+    assert main(["skip-delay", "--connector", "2"]) == 0
+    assert capsys.readouterr().out == "connector 2: no random delay any more\n"
+
+
 def test_the_connector_is_named_after_the_lever():
     options = command_line.parser().parse_args(["sim", "plug", "--connector", "2", "--json"])
     assert (options.lever, options.connector, options.json) == ("plug", 2, True)

@@ -65,6 +65,8 @@ def test_an_empty_log_says_so(asked, capsys):
     answer["lines"] = []
     assert run_command(["security-log"]) == 0
     assert capsys.readouterr().out == "nothing has been recorded\n"
+    assert run_command(["security-log", "--since", "2026-12-01"]) == 0
+    assert capsys.readouterr().out == "nothing has been recorded since then\n"
 
 
 @pytest.mark.parametrize("extra", [[], ["--json"]])

@@ -123,6 +123,13 @@ def test_what_cannot_be_meant_is_named(capsys, config, arguments):
     assert f"argument {arguments[0]}" in capsys.readouterr().err
 
 
+def test_a_begin_after_the_end_is_named_and_a_day_is_no_such_thing(capsys, config):
+    command = ["sessions", "--config", config]
+    assert main([*command, "--from", "2026-12-01", "--to", "2026-11-30"]) == 2
+    assert "--from is later than --to" in capsys.readouterr().err
+    assert main([*command, "--from", "2026-12-01", "--to", "2026-12-01"]) == 0
+
+
 def test_json_has_sessions_and_sums_with_times_in_utc(capsys, config):
     answer = json.loads(told(capsys, config, "--json", "--to", "2026-11-30"))
     assert answer == {

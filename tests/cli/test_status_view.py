@@ -152,6 +152,10 @@ def test_a_link_says_where_it_stands(link, expected):
             f"queue        4 messages wait, the oldest since {local_time(SINCE)}",
         ),
         (
+            {"outbox": {**OUTBOX, "queued_count": 1, "oldest_queued_at": SINCE}},
+            f"queue        1 message waits, since {local_time(SINCE)}",
+        ),
+        (
             {"connectors": [{**CONNECTOR, "error_code": "GroundFailure", "info": "it tripped"}]},
             "             GroundFailure: it tripped",
         ),
