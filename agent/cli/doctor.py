@@ -154,7 +154,9 @@ def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Fi
     if problem:
         yield noted("address", f"{problem}: the walk follows the file", "run this as root")
     own = with_file(own, settings.central_system.certificate_file)
-    yield from _about_own_certificate(own, now)
+    profile = settings.central_system.security_profile
+    profile = profile if profiles is None else profiles.wanted.profile
+    yield from _about_own_certificate(own, now, is_needed=profile == 3)
     yield from look_at_link(
         settings.central_system,
         settings.charge_point,
@@ -166,18 +168,23 @@ def _look_at_link(settings: Settings, status: Any, now: datetime) -> Iterator[Fi
     )
 
 
-def _about_own_certificate(own: OwnCertificates, now: datetime) -> Iterator[Finding]:
+def _about_own_certificate(
+    own: OwnCertificates, now: datetime, *, is_needed: bool
+) -> Iterator[Finding]:
     """The one that counts, and what is asked for."""
     from agent.control.own_certificate import own_certificate_sentences
     from agent.core.own_certificates import next_to_end
 
     certificate = next_to_end(own)
     if certificate is not None:
-        words = f"that of this box, {certificate.subject}, ends {certificate.not_after.date()}"
+        has_ended = certificate.not_after <= now
+        ends = f"{'has ended' if has_ended else 'ends'} {certificate.not_after.date()}"
+        words = f"that of this box, {certificate.subject}, {ends}"
         if certificate.warned_of_from <= now:
             then = "it renews itself, if CpoName is set and the central system signs"
             by_hand = "whoever made it makes the next one: central_system.certificate_file names it"
-            yield noted("certificate", words, by_hand if own.has_file else then)
+            finding = failed if has_ended and is_needed else noted
+            yield finding("certificate", words, by_hand if own.has_file else then)
         else:
             yield passed("certificate", words)
     for words in own_certificate_sentences(own):

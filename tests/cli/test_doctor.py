@@ -6,6 +6,7 @@ import asyncio
 import json
 import socketserver
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,11 @@ from agent.core.connection_profile import (
     SaveConnectionProfiles,
 )
 from agent.maintenance import check_box
+from agent.runtime.clock import SystemClock
 from agent.store import Store
 from tests.agent_process import LIMIT_S
 from tests.box_config import WITH_EVERY_PART, config_text, write_config
+from tests.emulators.authorities import made
 from tests.emulators.central_system import FakeCentralSystem
 from tests.emulators.virtual_clock import NOON
 from tests.free_port import free_port
@@ -61,6 +64,32 @@ def test_a_grid_operators_contact_that_no_agent_watches_is_told(tmp_path, capsys
         "the agent began without its contact",
         "restart the agent",
     )
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict", "ends"),
+    [(-1, "FAIL", "has ended"), (5, "NOTE", "ends"), (400, "PASS", "ends")],
+)
+def test_the_end_of_the_certificate_in_the_file_is_told(tmp_path, capsys, days, verdict, ends):
+    end = SystemClock().now().utc + timedelta(days=days)
+    own = made("Root").signs("CP-1", end=end)
+    central_system = {
+        "url": f"wss://127.0.0.1:{free_port()}",
+        "security_profile": 3,
+        "certificate_file": str(tmp_path / "own.pem"),
+        "certificate_key_file": str(tmp_path / "own.key"),
+    }
+    (tmp_path / "own.pem").write_text(own.pem)
+    (tmp_path / "own.key").write_text(own.key_pem())
+    (tmp_path / "own.key").chmod(0o600)
+    config = tmp_path / "config.toml"
+    config.write_text(config_text(tmp_path, central_system=central_system))
+    assert main(["doctor", "--config", str(config)]) == 1  # nobody listens there
+    told = steps(capsys.readouterr().out)
+    next_one = "whoever made it makes the next one: central_system.certificate_file names it"
+    then = "" if verdict == "PASS" else f"; next: {next_one}"
+    words = f"that of this box, CN=CP-1, {ends} {end.date()}{then}"
+    assert told["certificate"] == f"{verdict}  certificate    {words}"
 
 
 def test_of_a_configuration_with_mistakes_every_one_is_told_and_the_walk_goes_on(tmp_path, capsys):

@@ -40,9 +40,16 @@ class Made:
     def der(self) -> bytes:
         return self.certificate.public_bytes(Encoding.DER)
 
-    def signs(self, name: str, *, serial: int = 1, is_authority: bool | None = True) -> Made:
+    def signs(
+        self,
+        name: str,
+        *,
+        serial: int = 1,
+        is_authority: bool | None = True,
+        end: datetime = END,
+    ) -> Made:
         """Another one, for this name: see ``made``."""
-        return made(name, signer=self, serial=serial, is_authority=is_authority)
+        return made(name, signer=self, serial=serial, is_authority=is_authority, end=end)
 
     def answers(
         self,
