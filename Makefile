@@ -11,7 +11,8 @@ PYTEST ?= -n 4 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 # What is installed, here and on a charge point, is what the lock files name, by their hashes, and wheels
-# only. They are whole: pip looks for nothing else. Then the project itself, built by the setuptools of the lock.
+# only. They are whole: pip looks for nothing else. Then the project itself, built by the setuptools of the lock,
+# which warns of every editable installation.
 LOCK = packaging/lock
 PIP_OPTIONS = --disable-pip-version-check --no-deps
 LOCKED = $(PIP_OPTIONS) --require-hashes --only-binary :all:
@@ -114,7 +115,7 @@ clean:
 $(VENV)/.ready-to-run: pyproject.toml $(LOCK)/run.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) $(LOCKED) --requirement $(LOCK)/run.txt
-	$(PIP_INSTALL) $(PIP_OPTIONS) --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(PIP_INSTALL) $(PIP_OPTIONS) --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.ready-to-test: $(VENV)/.ready-to-run $(LOCK)/dev.txt

@@ -31,7 +31,7 @@ In a second terminal, in this directory, try:
     {command} sim unplug
 
 Other cards: DEADBEEF is blocked, everything else is unknown. Then: {command} why
-Something breaks: {command} sim fault welded; mended again: {command} sim clear
+Something breaks: {command} sim fault emergency_stop; mended again: {command} sim clear
 In a browser, with a panel to play everything:
 
     {page}

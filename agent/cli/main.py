@@ -255,7 +255,8 @@ def _sim(options: argparse.Namespace) -> int:
             raise ControlError("nothing was decided about the card; see chargepoint-agent status")
         Console(sys.stdout).tell([status_view.decision_line(decision)])
     else:
-        print("done; see: chargepoint-agent status")
+        when = " (some faults show when their part moves next)" if options.lever == "fault" else ""
+        print(f"done{when}; see: chargepoint-agent status")
     return 0
 
 
