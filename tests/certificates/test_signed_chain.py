@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import ssl
 import subprocess
 from collections.abc import Sequence
@@ -12,10 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from agent.certificates.inspection import inspect
+from agent.certificates.own_keys import make_request
 from agent.certificates.signed_chain import inspected_chain
-from agent.core.own_certificates import InspectedChain
+from agent.core.certificates import unfit
+from agent.core.own_certificates import InspectedChain, KeyKind
+from agent.core.values import Instant
 from tests.emulators.authorities import BEGIN, END, Key, Made, made
 from tests.emulators.certificates import openssl
+from tests.test_docs import code_blocks
 
 ROOT = made("CPO Root")
 V1_ROOT = made("Old Root").version_1()
@@ -24,6 +29,33 @@ ED_ROOT = made("Ed Root", key=ed25519.Ed25519PrivateKey.generate())
 FOREIGN = made("CPO Root")  # the same name, another key
 MIDDLE = ROOT.signs("Sub-CA")
 ROOTS = (ROOT, V1_ROOT, RSA_ROOT, ED_ROOT)
+
+
+@pytest.fixture(scope="module")
+def by_the_document(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the lines of docs/security.md were typed, for the request of a box."""
+    folder = tmp_path_factory.mktemp("authority")
+    (folder / "box.csr").write_text(
+        make_request(folder, KeyKind.EC_P256, "Operator", "CP-0001").csr
+    )
+    text = (Path(__file__).parents[2] / "docs/security.md").read_text()
+    (block,) = (each for each in code_blocks(text, "sh") if each.startswith("openssl "))
+    for line in block.replace("\\\n", " ").splitlines():
+        openssl(folder, *shlex.split(line)[1:])
+    return folder
+
+
+def test_the_lines_of_the_document_make_what_is_taken(by_the_document: Path):
+    read = {name: (by_the_document / f"{name}.pem").read_text() for name in ("root", "box")}
+    root = inspect(read["root"])
+    now = Instant(0.0, root.certificate.not_before)
+    assert unfit(root, now) == ""
+    inspected, why = inspected_chain(read["box"], [root.certificate], "")
+    assert inspected is not None, why
+    assert inspected.ends_in == {root.certificate.fingerprint}
+    assert not inspected.weak
+    words = ("-verify_hostname", "ocpp.example.com", "-CAfile", "root.pem", "server.pem")
+    assert openssl(by_the_document, "verify", *words) == "server.pem: OK\n"
 
 
 def leaf_of(signer: Made, key: Key | None = None) -> Made:
