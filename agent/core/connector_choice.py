@@ -142,7 +142,7 @@ def refusal_reason(state: ChargePoint, served: Sequence[Connector], id_tag: str)
     if served and not any(availability.lets_begin(state, connector) for connector in served):
         return Rule.UPDATING if state.firmware.holds_connectors else Rule.OUT_OF_SERVICE
     usable = [c.connector_id for c in served if connectors.may_follow(state, c)]
-    if any(not is_open_to(state, connector_id, id_tag, None) for connector_id in usable):
+    if any(not _is_open_to(state, connector_id, id_tag) for connector_id in usable):
         return Rule.RESERVED
     # ONE_AT_A_TIME: only until the tag that is being checked is decided on; soon one may be free.
     return Rule.NO_CONNECTOR if _taken(state).isdisjoint(usable) else Rule.ONE_AT_A_TIME
@@ -204,20 +204,10 @@ def open_of(
     return targets if leaves_room(state, targets, id_tag, parent_id_tag) else ()
 
 
-def is_open_to(
-    state: ChargePoint,
-    connector_id: int,
-    id_tag: str,
-    parent_id_tag: str | None,
-    hoping: bool = False,
-) -> bool:
-    """True if no reservation keeps this tag from beginning here.
-
-    ``hoping``: the group of the tag is not known yet, and may turn out to be the right one.
-    """
-    return reservations.lets_in(state, connector_id, id_tag, parent_id_tag, hoping) and leaves_room(
-        state, (connector_id,), id_tag, parent_id_tag, hoping
-    )
+def _is_open_to(state: ChargePoint, connector_id: int, id_tag: str) -> bool:
+    """True if no reservation keeps this tag, whose group is not known, from beginning here."""
+    is_let_in = reservations.lets_in(state, connector_id, id_tag, None)
+    return is_let_in and leaves_room(state, (connector_id,), id_tag, None)
 
 
 def leaves_room(

@@ -173,7 +173,6 @@ def order_stop(
     reason: StopReason,
     id_tag: str | None = None,
     at_once: bool = False,
-    ended_at: datetime | None = None,
 ) -> None:
     """Begin to end the transaction of this connector; a second order changes nothing.
 
@@ -190,7 +189,6 @@ def order_stop(
         id_tag=id_tag,
         open_by_s=open_by_s,
         give_up_s=open_by_s + rules.contactor_s + rules.meter_s,
-        ended_at=ended_at,
     )
     turn.put_phase(
         connector_id,

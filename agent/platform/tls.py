@@ -175,7 +175,7 @@ def is_about_our_certificate(problem: ssl.SSLError) -> bool:
     return _ABOUT_OUR_CERTIFICATE.search(reason_of(problem)) is not None
 
 
-def wants_client_certificate(host: str, shows_certificate: bool = False) -> str:
+def wants_client_certificate(host: str, shows_certificate: bool) -> str:
     """What is said of a server that lets in only who shows a certificate, another than this box."""
     then = "is it in its time, and of an authority that is trusted there?"
     help_text = then if shows_certificate else "switch that off there"
