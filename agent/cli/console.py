@@ -117,7 +117,7 @@ class Console:
     def columns(self) -> int:
         """How wide the terminal is; 80 where that cannot be found out."""
         given = self._environment.get("COLUMNS", "")
-        if given.isdigit() and int(given) > 0:
+        if given.isdecimal() and len(given) < 5 and int(given) > 0:
             return max(COLUMNS_MIN, int(given))
         try:
             size = os.get_terminal_size(self._stream.fileno())

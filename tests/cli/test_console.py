@@ -74,7 +74,9 @@ def test_the_width_is_that_of_the_terminal(narrow):
 
 
 @pytest.mark.parametrize(
-    ("told", "columns"), [("100", 100), ("10", 40), ("wide", 80), ("0", 80), ("", 80)]
+    ("told", "columns"),
+    [("100", 100), ("10", 40), ("wide", 80), ("0", 80), ("", 80), ("²", 80), ("9" * 5000, 80)],
+    ids=["100", "10", "a word", "0", "nothing", "no decimal digit", "5000 digits"],
 )
 def test_the_width_may_be_told_and_is_80_where_nobody_knows(told, columns):
     assert Console(Screen(), {"COLUMNS": told}).columns == columns
