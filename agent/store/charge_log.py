@@ -151,10 +151,14 @@ def _forget_beyond_age(connection: sqlite3.Connection, months: int) -> None:
     ).fetchone()
     if now is None:
         return
+    try:
+        first = _months_before(instant_of(now), months)
+    except ValueError:  # damaged: once it is not among the last, they agree again
+        return
     connection.execute(
         "DELETE FROM charge_log WHERE ref IN (SELECT ref FROM charge_log"
         " WHERE ended_boot = 0 AND ended_at < ? ORDER BY ref LIMIT ?)",
-        (instant_text(_months_before(instant_of(now), months)), _REMOVED_AT_ONCE_MAX),
+        (instant_text(first), _REMOVED_AT_ONCE_MAX),
     )
 
 

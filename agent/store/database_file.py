@@ -288,6 +288,19 @@ def as_store_errors(doing: str) -> Iterator[None]:
         raise store_error(problem, doing) from problem
 
 
+@contextmanager
+def as_read_errors(doing: str) -> Iterator[None]:
+    """The same for what reads: a stored value that is none counts too.
+
+    Storage may change single letters of a text: SQLite sees nothing wrong with it.
+    """
+    with as_store_errors(doing):
+        try:
+            yield
+        except ValueError as problem:
+            raise StoreError(f"{doing}: it holds a damaged value ({problem})") from problem
+
+
 def store_error(problem: Exception, doing: str) -> StoreError:
     """Say what a caller can do about it: wait (StoreBusy), make room (StoreFull), or neither."""
     code = getattr(problem, "sqlite_errorcode", 0)

@@ -31,7 +31,7 @@ from agent.store.charge_log import (
     read_session_sums,
     read_sessions,
 )
-from agent.store.database_file import as_store_errors, store_error
+from agent.store.database_file import as_read_errors, as_store_errors, store_error
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
 from agent.store.own_certificates import read_own_certificates
@@ -131,18 +131,15 @@ def stored_way(
 
     Raises StoreError.
     """
-    with _opened(path, Look()) as reader:
-        try:
-            roots, own = Certificates(read_roots(reader)), read_own_certificates(reader)
-            return read_connection_profiles(reader), roots, own
-        except sqlite3.Error as problem:
-            raise store_error(problem, f"Cannot read the database {path}") from problem
+    with _opened(path, Look()) as reader, as_read_errors(f"Cannot read the database {path}"):
+        roots, own = Certificates(read_roots(reader)), read_own_certificates(reader)
+        return read_connection_profiles(reader), roots, own
 
 
 @contextmanager
 def charge_log_of(path: Path) -> Iterator[ChargeLog]:
     """The charge log of this database. Raises StoreError, also while it is read."""
-    with _opened(path, Look()) as reader, as_store_errors(f"Cannot read the database {path}"):
+    with _opened(path, Look()) as reader, as_read_errors(f"Cannot read the database {path}"):
         yield ChargeLog(reader)
 
 

@@ -32,7 +32,13 @@ from agent.platform.errors import StoreError
 from agent.store import local_list as lists
 from agent.store.boots import read_ending, read_this_boot
 from agent.store.charge_log import USUAL_LIMITS, LogLimits, read_session_sums, read_sessions
-from agent.store.database_file import DatabaseFile, as_store_errors, close_database, open_database
+from agent.store.database_file import (
+    DatabaseFile,
+    as_read_errors,
+    as_store_errors,
+    close_database,
+    open_database,
+)
 from agent.store.grid_limits import read_grid_limits
 from agent.store.local_list import ListHead, ListStaging
 from agent.store.quota import QUEUE_BYTES_MAX, Quota, bytes_used, thin, thinned
@@ -73,7 +79,7 @@ def _read(
     @wraps(read)
     def method(self: Store, /, *arguments: P.args, **named: P.kwargs) -> T:
         database = self._database
-        with as_store_errors(doing):
+        with as_read_errors(doing):
             return read(database.reporter if is_report else database.reader, *arguments, **named)
 
     return method
@@ -253,7 +259,7 @@ class Store:
 
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""
-        with as_store_errors("Cannot read the outbox"):
+        with as_read_errors("Cannot read the outbox"):
             summary = read_outbox_summary(self._database.reporter)
         return replace(summary, thinned_count=self._quota.thinned_in_all)
 

@@ -270,6 +270,15 @@ def test_a_clock_that_is_wrong_for_a_session_forgets_nothing(limited, year):
     assert set(refs(store)) >= set(range(1, 13))
 
 
+def test_a_time_that_storage_has_damaged_keeps_no_session_from_its_end(limited):
+    store = limited(100, months=1)
+    store.commit([session(1), session(2)], NOON)
+    store._database.writer.execute("UPDATE charge_log SET ended_at = '2026-\x11' WHERE ref = 2")
+    store.commit([session(3)], NOON)
+    (kept,) = store._database.writer.execute("SELECT count(*) FROM charge_log").fetchone()
+    assert kept == 3
+
+
 def test_a_clock_that_stays_wrong_forgets_a_few_at_a_time(limited):
     store = limited(1000, months=12)
     store.commit([session(ref) for ref in range(1, 501)], NOON)

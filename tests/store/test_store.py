@@ -182,6 +182,23 @@ def test_a_row_of_the_outbox_that_nobody_can_read_is_named(store):
         store.head()
 
 
+@pytest.mark.parametrize(
+    ("damage", "read"),
+    [
+        ("authorization_cache SET heard_at", lambda store: store.facts(TAG)),
+        ("authorization_cache SET status", lambda store: store.cache_page(1)),
+        ("decisions SET verdict", lambda store: store.decisions(None, 1)),
+        ("outbox SET queued_at", lambda store: store.outbox_summary()),
+    ],
+)
+def test_a_value_that_storage_has_damaged_is_no_mistake_of_ours(store, damage, read):
+    store.commit([CacheTag(TAG, ACCEPTED), RecordDecision(decision(1))], NOON)
+    store.commit([QueueMessage(1, 1, START)], NOON)
+    store._database.writer.execute(f"UPDATE {damage} = '2026-\x11'")
+    with pytest.raises(StoreError, match="it holds a damaged value"):
+        read(store)
+
+
 # --- looking up ----------------------------------------------------------------------------------
 
 
