@@ -17,7 +17,7 @@ from agent.control.snapshot import (
     grid_limit_as_data,
     outbox_as_data,
 )
-from agent.core.authorization_reasons import Rule
+from agent.core.authorization_reasons import next_step_of, reason_of
 from agent.core.events import RandomDelaySkipped
 from agent.core.id_tag import mask
 from agent.core.values import DecisionRecord
@@ -177,13 +177,12 @@ def decision_as_data(
 
     ``steps``: of the tap that led to it (``Taps.steps_to``).
     """
-    rule = Rule[record.rule]
     return {
         **as_plain_data(asdict(record)),
         "id_tag": mask(record.id_tag),
         "verdict": record.verdict.value,
-        "reason": rule.says,
-        "next": rule.then,
+        "reason": reason_of(record.rule),
+        "next": next_step_of(record.rule),
         "line": decision_line(record),
         "steps": list(steps),
     }

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from agent.control.requests import PAGE_MAX, instant_in, number_in, text_in
 from agent.control.server import Action
 from agent.control.services import Services
-from agent.core.authorization_reasons import Rule
+from agent.core.authorization_reasons import reason_of
 from agent.core.id_tag import mask
 from agent.platform.errors import ControlError, StoreError
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
@@ -75,7 +75,7 @@ def session_as_data(session: LoggedSession) -> dict[str, Any]:
         "longest_pause_s": session.longest_pause_s,
         "reason": session.reason,
         "accepted_by": session.source,
-        "accepted_because": Rule[session.rule].says if session.rule else "",
+        "accepted_because": reason_of(session.rule),
         "transaction_id": session.transaction_id,
         "central_system": session.delivery.value,
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.core import contactors, faults
 from agent.core import events as ev
-from agent.core.authorization_reasons import Rule
+from agent.core.authorization_reasons import next_step_of, reason_of
 from agent.core.certificates import InstalledRoot, RemoveRoot, SaveRoot
 from agent.core.commands import (
     Authorize,
@@ -64,7 +64,6 @@ def sentences(
 
 def decision_line(record: DecisionRecord) -> str:
     """One readable line about one decision, with the reason and what can be done next."""
-    rule = Rule[record.rule]
     place = "" if record.connector_id is None else f" at connector {record.connector_id}"
     facts = [f"by the {record.source}"]
     if record.status is not None:
@@ -76,11 +75,11 @@ def decision_line(record: DecisionRecord) -> str:
     if record.detail:
         facts.append(record.detail)
     who = f"card {mask(record.id_tag)}" if record.id_tag else "a request"
-    line = (
-        f"{who} {record.verdict.value}{place} ({record.purpose}): {rule.says} ({', '.join(facts)})"
-    )
-    if record.verdict is Verdict.REFUSED and rule.then:
-        line += f"; next: {rule.then}"
+    reason = f"{reason_of(record.rule)} ({', '.join(facts)})"
+    line = f"{who} {record.verdict.value}{place} ({record.purpose}): {reason}"
+    next_step = next_step_of(record.rule)
+    if record.verdict is Verdict.REFUSED and next_step:
+        line += f"; next: {next_step}"
     return line
 
 

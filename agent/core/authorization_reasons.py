@@ -96,6 +96,16 @@ class Rule(KeyEnum):
         return _THEN.get(self, "")
 
 
+def reason_of(stored: str) -> str:
+    """The reason of a stored rule in words; of a rule of another version its name."""
+    return Rule[stored].says if stored in Rule.__members__ else stored
+
+
+def next_step_of(stored: str) -> str:
+    """What a technician can do after a refusal by a stored rule; empty: nothing, or not known."""
+    return Rule[stored].then if stored in Rule.__members__ else ""
+
+
 # Those by which a token is refused before it reaches the core.
 STATION_RULES = (
     Rule.BAD_TOKEN,

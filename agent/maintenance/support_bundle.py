@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.settings import Settings
-from agent.core.authorization_reasons import Rule
+from agent.core.authorization_reasons import reason_of
 from agent.core.id_tag import mask
 from agent.maintenance.machine import Line, own_version, system_facts, versions
 from agent.maintenance.scrub import Scrubber, scrubber_for
@@ -179,7 +179,7 @@ def _decisions(look: Look, window: Window) -> list[dict[str, Any]]:
             "decided_at": record.decided_at.isoformat(timespec="seconds"),
             "id_tag": mask(record.id_tag),
             "verdict": record.verdict.value,
-            "reason": Rule[record.rule].says if record.rule in Rule.__members__ else "",
+            "reason": reason_of(record.rule),
         }
         for record in look.decisions
         if window.has(record.decided_at)

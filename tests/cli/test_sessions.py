@@ -6,8 +6,10 @@ import asyncio
 import csv
 import io
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -202,6 +204,15 @@ def test_thousands_of_sessions_come_page_by_page(capsys, tmp_path, config):
     store.close()
     text = told(capsys, config, "--csv")
     assert len(text.splitlines()) == 1 + 1204
+
+
+def test_a_log_that_is_damaged_or_of_another_version_ends_in_no_traceback(capsys, tmp_path, config):
+    with closing(sqlite3.connect(tmp_path / "agent.db", isolation_level=None)) as database:
+        database.execute("UPDATE charge_log SET rule = 'OF_TOMORROW' WHERE ref = 1")
+        assert "OF_TOMORROW" in told(capsys, config, "--csv")
+        database.execute("UPDATE charge_log SET ended_at = '2026-\x11' WHERE ref = 1")
+    assert main(["sessions", "--config", config]) == 1
+    assert "agent.db: it holds a damaged value" in capsys.readouterr().err
 
 
 def test_an_empty_log_is_said_in_words(capsys, config):

@@ -9,7 +9,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.authorization_outcome import CHECKS_MAX
-from agent.core.authorization_reasons import STATION_RULES, Rule
+from agent.core.authorization_reasons import STATION_RULES, Rule, next_step_of, reason_of
 from agent.core.commands import Command
 from agent.core.contract import Contract
 from agent.core.events import Event
@@ -336,3 +336,11 @@ def test_a_record_carries_everything_that_was_known():
     assert (record.purpose, record.connector_id, record.id_tag) == ("start", 1, CARD)
     assert (record.source, record.status, record.list_version) == ("local list", "Blocked", 42)
     assert (record.cache_age_s, record.detail) == (None, "offline")
+
+
+def test_a_stored_rule_of_another_version_is_told_by_its_name():
+    assert reason_of("FAULTED") == Rule.FAULTED.says
+    assert next_step_of("FAULTED") == Rule.FAULTED.then
+    assert reason_of("OF_TOMORROW") == "OF_TOMORROW"
+    assert next_step_of("OF_TOMORROW") == ""
+    assert reason_of("") == ""  # a session of which none was kept

@@ -16,7 +16,7 @@ from agent.control.own_certificate import own_certificate_sentences
 from agent.control.snapshot import charge_point_snapshot
 from agent.control.taps import tap_as_data
 from agent.core import faults
-from agent.core.authorization_reasons import Rule
+from agent.core.authorization_reasons import Rule, next_step_of, reason_of
 from agent.core.certificate_ends import OWN, watched
 from agent.core.configuration import CORE, LIST, RESERVATION, SMART
 from agent.core.contactors import LOCKS_OUT
@@ -191,8 +191,8 @@ class Views:
                 "id_tag": mask(record.id_tag) or record.purpose,
                 "is_accepted": record.verdict is Verdict.ACCEPTED,
                 "line": decision_line(record),
-                "reason": Rule[record.rule].says,
-                "next": Rule[record.rule].then if record.verdict is Verdict.REFUSED else "",
+                "reason": reason_of(record.rule),
+                "next": next_step_of(record.rule) if record.verdict is Verdict.REFUSED else "",
                 "at": record.decided_at,
                 "may_be_added": may_add and is_unknown(record),
                 "mark": mark_of(record),
