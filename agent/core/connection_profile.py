@@ -21,6 +21,18 @@ PROFILE_MAX = 3
 TRIES = 3  # of the trial in a row, before the settled way is tried as well
 PATIENCE = 15  # failures in a row of the settled way, before a trial that is held goes on: an hour
 
+_NEEDS = {
+    PASSWORD: "needs 32 to 40 hex digits, or text of 16 to 20 characters",
+    PROFILE: (
+        f"goes upwards only, to {PROFILE_MAX} at most; 1 and 2 need a password, 3 needs a"
+        " certificate of this box, in its time and with its name"
+    ),
+    URL: (
+        "needs an address with ws:// or wss:// that fits the security profile, and never goes"
+        " from wss:// to ws://"
+    ),
+}
+
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 # As central_system.url in the configuration file: host, port and path, and nothing else.
 _URL = re.compile(
@@ -158,6 +170,12 @@ def after_change(
     if not now.has_password and key == PASSWORD:  # white paper A01: stored, and used only later
         return replace(known, settled=wanted)
     return replace(known, trial=wanted, is_doubted=False)
+
+
+def what_is_needed(known: ConnectionProfiles, key: str) -> str:
+    """What a change of this key needs, in words, for whom one was Rejected. No value is in it."""
+    other = "; another change is on trial, and one is made at a time" if known.trial else ""
+    return f"{key} {_NEEDS[key]}{other}"
 
 
 def after_success(

@@ -17,6 +17,7 @@ from agent.core.connection_profile import (
     SaveConnectionProfiles,
     after_change,
     after_success,
+    what_is_needed,
 )
 from agent.core.events import ConfigurationChangeRequested
 from agent.core.own_certificates import may_show
@@ -39,7 +40,8 @@ def change_requested(turn: Turn, event: ConfigurationChangeRequested) -> None:
     has_certificate = may_show(turn.state.own_certificates, turn.state.rules.common_name, turn.now)
     after = after_change(known, name, event.value, has_certificate)
     if after is None:
-        turn.emit(Reply(event.request_id, ChangeStatus.REJECTED.value))
+        needs = what_is_needed(known, name)
+        turn.emit(Reply(event.request_id, ChangeStatus.REJECTED.value, needs))
         return
     if after != known:
         _keep(turn, after)

@@ -17,6 +17,7 @@ from agent.core.connection_profile import (
     ConnectionProfiles,
     LinkOpened,
     SaveConnectionProfiles,
+    what_is_needed,
 )
 from agent.core.events import MessageAnswered
 from agent.core.values import PilotState
@@ -32,6 +33,11 @@ def a_story(known: ConnectionProfiles = KNOWN) -> Story:
     story = Story(replace(a_charge_point(), approaches=known))
     story.tell(ev.TimePassed())  # the statuses are told
     return story
+
+
+def rejected(key: str) -> Reply:
+    """The answer, and for the log what such a change needs."""
+    return Reply("r1", "Rejected", what_is_needed(KNOWN, key))
 
 
 def change(story: Story, key: str, value: str) -> list[object]:
@@ -62,13 +68,24 @@ def test_a_change_is_kept_before_it_is_answered_and_the_link_follows_then():
 )
 def test_what_cannot_be_is_rejected_and_changes_nothing(key, value):
     story = a_story()
-    assert change(story, key, value) == [Reply("r1", "Rejected")]
+    assert change(story, key, value) == [rejected(key)]
     assert story.state.approaches == KNOWN
+
+
+def test_what_was_rejected_says_what_it_needs_and_no_value():
+    story = a_story()
+    (reply,) = of(Reply, change(story, PASSWORD, "my secret"))
+    assert reply.detail.startswith("AuthorizationKey needs 32 to 40 hex digits")
+    assert "my secret" not in reply.detail
+    change(story, URL, NEW.url)
+    (reply,) = of(Reply, change(story, PROFILE, "2"))
+    assert "2 need a password" in reply.detail
+    assert reply.detail.endswith("another change is on trial, and one is made at a time")
 
 
 def test_without_a_central_system_there_is_no_way_to_change():
     story = a_story(ConnectionProfiles())
-    assert change(story, URL, NEW.url) == [Reply("r1", "Rejected")]
+    assert change(story, URL, NEW.url) == [rejected(URL)]
 
 
 def test_what_is_in_force_already_is_accepted_and_leaves_the_link_alone():
@@ -119,9 +136,9 @@ def test_a_password_without_a_use_is_kept_and_leaves_the_link_alone(profile):
 @pytest.mark.parametrize("value", ["0", "1", "2", "3"])
 def test_profile_3_comes_and_goes_by_the_file_only(value):
     story = a_story(ConnectionProfiles(ConnectionProfile("wss://old.example/ocpp", 3)))
-    assert change(story, PROFILE, value) == [Reply("r1", "Rejected")]
+    assert change(story, PROFILE, value) == [rejected(PROFILE)]
     lower = a_story(ConnectionProfiles(ConnectionProfile("wss://a.example", 2, HEX)))
-    assert change(lower, PROFILE, "3") == [Reply("r1", "Rejected")]
+    assert change(lower, PROFILE, "3") == [rejected(PROFILE)]
 
 
 def test_another_central_system_has_to_accept_the_box_first():
