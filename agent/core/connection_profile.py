@@ -25,7 +25,7 @@ _NEEDS = {
     PASSWORD: "needs 32 to 40 hex digits, or text of 16 to 20 characters",
     PROFILE: (
         f"goes upwards only, to {PROFILE_MAX} at most; 1 and 2 need a password, 3 needs a"
-        " certificate of this box, in its time and with its name"
+        " certificate of this box in its time; one that was signed over OCPP with its name, too"
     ),
     URL: (
         "needs an address with ws:// or wss:// that fits the security profile, and never goes"
