@@ -23,17 +23,22 @@ _OF_CONTACTOR = LOCKS_OUT | {Fault.CONTACTOR_DROPPED}
 def mended(turn: Turn, event: ContactorMended) -> None:
     """A person says that it is in order again; not believed while its contacts are closed."""
     connector = turn.connector(event.connector_id)
-    is_stuck = Fault.CONTACTOR_WELDED in connector.faults and connector.contactor_closed
-    left = connector.faults if is_stuck else connector.faults - _OF_CONTACTOR
-    if not is_stuck:
+    has_welded = is_stuck(connector)
+    left = connector.faults if has_welded else connector.faults - _OF_CONTACTOR
+    if not has_welded:
         turn.put(replace(connector, faults=left))
     if event.request_id is None:
         return
-    if is_stuck:
+    if has_welded:
         turn.emit(Reply(event.request_id, "Rejected", "its contacts are still closed"))
     else:
         detail = _what_it_means(left != connector.faults, left | turn.state.faults)
         turn.emit(Reply(event.request_id, "Accepted", detail))
+
+
+def is_stuck(connector: Connector) -> bool:
+    """True while its contactor is welded, and its contacts are closed: its plug may be live."""
+    return Fault.CONTACTOR_WELDED in connector.faults and connector.contactor_closed
 
 
 def _what_it_means(was_needed: bool, left: frozenset[Fault]) -> str:

@@ -87,6 +87,49 @@ def test_each_state_says_one_sentence_and_stands_in_nobodys_way(open_page, state
         visit.fits(width)
 
 
+BROKEN_WORDS = """() => {
+  const broken = [];
+  for (const place of document.querySelectorAll(".stations dt, .stations dd")) {
+    for (const word of place.textContent.matchAll(/\\S+/g)) {
+      const range = document.createRange();
+      range.setStart(place.firstChild, word.index);
+      range.setEnd(place.firstChild, word.index + word[0].length);
+      if (range.getClientRects().length > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+
+
+@pytest.mark.parametrize("state", [waiting_for_the_bolt, charging, paused, faulted])
+def test_no_word_below_the_drawing_is_broken_on_a_narrow_screen(open_page, state):
+    visit = open_page()
+    visit.page.set_viewport_size({"width": 320, "height": 844})
+    state(visit)
+    assert visit.page.evaluate(BROKEN_WORDS) == []
+
+
+def test_a_cable_behind_a_welded_contactor_is_not_offered_for_unlocking(open_page, charger):
+    visit = open_page()
+    charging(visit)
+    visit.page.get_by_text("Unlock the cable").wait_for()
+    charger.board.simulation.fault(1, "welded")
+    visit.press("The usual card")
+    visit.page.locator("#part-faults").get_by_text("welded").wait_for()
+    visit.page.locator(".stations").get_by_text("in, locked").wait_for()
+    visit.page.get_by_text("Unlock the cable").wait_for(state="detached")
+
+
+def test_the_answer_to_a_button_at_the_end_of_the_page_is_seen_there(open_page):
+    visit = open_page()
+    visit.page.evaluate("scrollTo(0, 700)")
+    visit.press("Car is full")
+    visit.told("The car does not ask for energy.")
+    place = visit.page.locator("#told p").bounding_box()
+    assert visit.page.evaluate("scrollY") > 300
+    assert 0 <= place["y"] < PHONE["height"]
+
+
 def test_a_fault_stands_above_everything_else_and_one_button_says_that_it_is_mended(open_page):
     visit = open_page()
     faulted(visit)

@@ -33,6 +33,13 @@ def test_names_and_sums_hinder_nobody_on_a_narrow_screen_by_day_and_night(visit,
     assert visit.page.evaluate(ends)
 
 
+def test_the_energy_of_each_session_is_seen_on_a_phone_without_moving_the_table(visit):
+    visit.page.set_viewport_size({"width": 320, "height": 640})
+    visit.go("/sessions")
+    place = visit.page.locator(".wide .energy").first.bounding_box()
+    assert 0 <= place["x"] < place["x"] + place["width"] <= 320
+
+
 def test_a_month_is_as_wide_as_a_sheet_of_paper(visit):
     visit.go("/sessions")
     visit.sees(LONG)

@@ -38,7 +38,7 @@ def svg(shown: Picture) -> ElementTree.Element:
 def test_a_connector_in_use_is_drawn_closed_locked_and_flowing():
     shown = drawn(IN_USE, card="04..80")
     words = (shown.card, shown.contactor, shown.plug, shown.car)
-    assert words == ("04..80", "closed", "in, locked", "asks for energy (C)")
+    assert words == ("04..80", "closed", "in, locked", "asks for energy")
     assert shown.is_flowing
     assert "16 A" in [text.text for text in svg(shown).iter("text")]
 
@@ -57,7 +57,7 @@ def test_the_picture_has_the_size_that_the_marks_are_reckoned_in():
 def test_a_free_connector_has_no_card_no_plug_no_car_and_no_mark():
     shown = drawn(FREE)
     assert (shown.card, shown.contactor, shown.plug) == ("none", "open", "out")
-    assert (shown.car, shown.has_car, shown.is_flowing) == ("no car (A)", False, False)
+    assert (shown.car, shown.has_car, shown.is_flowing) == ("no car", False, False)
     assert svg(shown).find("circle[@class='mark']") is None
 
 

@@ -17,6 +17,9 @@ TEMPLATES = Path(rendering.__file__).with_name("templates")
 
 def test_an_instant_is_said_in_utc_and_given_to_the_script_that_makes_it_local():
     assert clock(NOON) == '<time datetime="2026-03-01T12:00:00Z">2026-03-01 12:00:00 UTC</time>'
+    assert (
+        clock(NOON, "minutes") == '<time datetime="2026-03-01T12:00Z">2026-03-01 12:00 UTC</time>'
+    )
     assert clock(None) == NOTHING
 
 

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from agent.api.page.sessions import ENDED
+from agent.core.values import StopReason
 from tests.api.harness import Charger
 from tests.page.browser import Browser
 
@@ -72,6 +74,12 @@ def test_the_sums_have_what_is_just_being_written(
     )
     browser.get("/sessions")
     assert order[:2] == ["wait", "read"]
+
+
+def test_every_reason_of_an_end_has_words_for_people(charger: Charger, browser: Browser):
+    assert set(ENDED) == {reason.value for reason in StopReason}
+    a_session(charger)
+    assert '<td data-name="ended">at the box</td>' in browser.get("/sessions").text
 
 
 def test_a_month_that_is_none_shows_the_newest(charger: Charger, browser: Browser):

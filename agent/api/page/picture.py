@@ -68,7 +68,7 @@ def picture(
         card=card or "none",
         contactor="closed" if connector.contactor_closed else "open",
         plug=_plug_in_words(connector),
-        car=pilot_in_words(connector.pilot) if has_pilot else "not known",
+        car=_PILOT[connector.pilot] if has_pilot else "not known",
         is_closed=connector.contactor_closed,
         is_plugged=connector.is_plugged,
         is_locked=connector.lock is LockState.LOCKED,

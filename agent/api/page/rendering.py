@@ -82,9 +82,12 @@ def minutes(count: float) -> str:
     return f"{count / 60:g} h" if count < 2880 else f"{count / 1440:g} d"
 
 
-def clock(at: datetime | None) -> str:
-    """An instant in UTC; the page's script writes it in the reader's zone."""
-    return NOTHING if at is None else _TIME.format(at=_iso(at), title="", words=_utc(at))
+def clock(at: datetime | None, timespec: str = "seconds") -> str:
+    """An instant in UTC, to seconds or minutes; the page's script tells it in the reader's zone."""
+    if at is None:
+        return NOTHING
+    text = at.replace(tzinfo=None).isoformat(timespec=timespec)
+    return _TIME.format(at=f"{text}Z", title="", words=f"{text.replace('T', ' ')} UTC")
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -16,10 +16,24 @@ from agent.api.agent_bridge import AgentBridge
 from agent.control.charge_log import session_as_data, sum_as_data
 from agent.control.charge_log_csv import sessions_as_csv
 from agent.control.csv_table import SEPARATORS
+from agent.core.values import StopReason
 from agent.store.charge_log import LoggedSession, SessionFilter
 
 SHOWN_MAX = 1000  # sessions of a month on the page; as CSV all
 _EVERY = 100_000  # as many as the log can hold
+ENDED: Mapping[str, str] = {  # OCPP 1.6, 7.36
+    StopReason.DE_AUTHORIZED.value: "card no longer accepted",
+    StopReason.EMERGENCY_STOP.value: "emergency stop",
+    StopReason.EV_DISCONNECTED.value: "unplugged",
+    StopReason.HARD_RESET.value: "reset",
+    StopReason.LOCAL.value: "at the box",
+    StopReason.OTHER.value: "a fault",
+    StopReason.POWER_LOSS.value: "power cut",
+    StopReason.REBOOT.value: "restart",
+    StopReason.REMOTE.value: "by the central system",
+    StopReason.SOFT_RESET.value: "reset",
+    StopReason.UNLOCK_COMMAND.value: "cable unlocked",
+}
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
 
@@ -101,6 +115,7 @@ def _bounds(month: str) -> tuple[datetime, datetime] | None:
 def _shown(session: LoggedSession) -> dict[str, Any]:
     return {
         **session_as_data(session),
+        "ended": ENDED[session.reason],
         "begin": _local(session.begun_at),
         "end": _local(session.ended_at),
         "begin_utc": f"{session.begun_at:%Y-%m-%d %H:%M}",

@@ -19,7 +19,7 @@ from agent.core import faults
 from agent.core.authorization_reasons import Rule, next_step_of, reason_of
 from agent.core.certificate_ends import OWN, watched
 from agent.core.configuration import CORE, LIST, RESERVATION, SMART
-from agent.core.contactors import LOCKS_OUT
+from agent.core.contactors import LOCKS_OUT, is_stuck
 from agent.core.id_tag import mask
 from agent.core.key_meanings import MEANINGS
 from agent.core.limit_sources import LimitSource
@@ -144,7 +144,9 @@ class Views:
             connector_id=number,
             ref=None if session is None else session["ref"],
             is_delayed=shown["limit"]["source"] == LimitSource.RANDOM_DELAY.value,
-            is_locked=connector.lock is LockState.LOCKED and connector.traits.has_lock,
+            is_locked=connector.lock is LockState.LOCKED
+            and connector.traits.has_lock
+            and not is_stuck(connector),  # never unlocked while energy may flow
             may_operate="operate" in scopes,
         )
         pilot = pilot_in_words(connector.pilot) if connector.traits.has_pilot else ""

@@ -4,8 +4,15 @@
 
 const told = document.getElementById("told");
 
+// The answer is seen from wherever the button stands; then it stays at the top alone.
+const FRESH_MS = 8000;
+let freshUntil;
+
 function tell(sentence) {
   if (!told) return;
+  clearTimeout(freshUntil);
+  freshUntil = setTimeout(() => told.classList.remove("fresh"), FRESH_MS);
+  told.classList.add("fresh");
   const line = document.createElement("p");
   line.className = "told";
   line.textContent = sentence;
@@ -14,6 +21,7 @@ function tell(sentence) {
 
 // Every <time> that gives an instant in UTC says it in the reader's zone, the UTC beside it.
 const asTime = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const asMinute = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const asDate = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 function showLocalTimes(place) {
@@ -21,12 +29,13 @@ function showLocalTimes(place) {
     const at = new Date(one.dateTime);
     const utc = one.title || one.textContent;
     const isToday = asDate.format(at) === asDate.format(new Date());
-    const local = (isToday ? "" : asDate.format(at) + ", ") + asTime.format(at);
+    const asClock = one.dateTime.length > 17 ? asTime : asMinute;
+    const local = (isToday ? "" : asDate.format(at) + ", ") + asClock.format(at);
     if (one.title) {
       one.title = `${local} (${utc})`; // its words say how long ago
     } else {
       const beside = document.createElement("small");
-      beside.textContent = `(${one.dateTime.slice(isToday ? 11 : 5, 19).replace("T", " ")} UTC)`;
+      beside.textContent = `(${one.dateTime.slice(at.getDate() === at.getUTCDate() ? 11 : 5, -1).replace("T", " ")} UTC)`;
       one.replaceChildren(local, " ", beside);
     }
   }
