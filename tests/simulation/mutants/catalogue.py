@@ -634,8 +634,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 "agent/certificates/own_keys.py",
-                "_signed_request(key, *names))\n",
-                "_signed_request(key, *names) + _form(key).decode())\n",
+                "_signed_request(pair, *names))\n",
+                "_signed_request(pair, *names) + _form(pair).decode())\n",
             ),
         ),
     ),
