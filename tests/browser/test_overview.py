@@ -118,10 +118,6 @@ def test_a_cable_behind_a_welded_contactor_is_not_offered_for_unlocking(open_pag
     visit.page.locator("#part-faults").get_by_text("welded").wait_for()
     visit.page.locator(".stations").get_by_text("in, locked").wait_for()
     visit.page.get_by_text("Unlock the cable").wait_for(state="detached")
-    visit.press("Mend everything")
-    charger.until(lambda: not charger.state.connectors[0].contactor_closed)
-    visit.press("Contactor 1 is mended")
-    visit.told("may close again")
 
 
 def test_the_answer_to_a_button_at_the_end_of_the_page_is_seen_there(open_page):
