@@ -123,8 +123,8 @@ def test_a_cable_behind_a_welded_contactor_is_not_offered_for_unlocking(open_pag
 def test_the_answer_to_a_button_at_the_end_of_the_page_is_seen_there(open_page):
     visit = open_page()
     visit.page.evaluate("scrollTo(0, 700)")
-    visit.press("Car is full")
-    visit.told("The car does not ask for energy.")
+    visit.press("Plug the car in")
+    visit.told("The car is plugged in.")
     place = visit.page.locator("#told p").bounding_box()
     assert visit.page.evaluate("scrollY") > 300
     assert 0 <= place["y"] < PHONE["height"]
