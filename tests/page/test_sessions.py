@@ -6,7 +6,9 @@ import csv
 import html
 import io
 import re
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -80,6 +82,16 @@ def test_every_reason_of_an_end_has_words_for_people(charger: Charger, browser: 
     assert set(ENDED) == {reason.value for reason in StopReason}
     a_session(charger)
     assert '<td data-name="ended">at the box</td>' in browser.get("/sessions").text
+
+
+def test_a_reason_that_only_another_version_knows_is_told_by_its_name(
+    charger: Charger, browser: Browser
+):
+    a_session(charger)
+    with closing(sqlite3.connect(charger.settings.storage_path, isolation_level=None)) as database:
+        database.execute("UPDATE charge_log SET reason = 'OfTomorrow'")
+        assert '<td data-name="ended">OfTomorrow</td>' in browser.get("/sessions").text
+        database.execute("UPDATE charge_log SET reason = 'Local'")
 
 
 def test_a_month_that_is_none_shows_the_newest(charger: Charger, browser: Browser):

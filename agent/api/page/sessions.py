@@ -115,7 +115,7 @@ def _bounds(month: str) -> tuple[datetime, datetime] | None:
 def _shown(session: LoggedSession) -> dict[str, Any]:
     return {
         **session_as_data(session),
-        "ended": ENDED[session.reason],
+        "ended": ENDED.get(session.reason, session.reason),  # another version's stays
         "begin": _local(session.begun_at),
         "end": _local(session.ended_at),
         "begin_utc": f"{session.begun_at:%Y-%m-%d %H:%M}",
