@@ -37,7 +37,7 @@ from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocppj.frames import Payload
 from agent.platform.errors import AgentError
 from agent.runtime.local_list_updates import ListUpdates
-from agent.store import OutboxSummary
+from agent.store import CachedTag, OutboxSummary
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
 from agent.store.grid_limits import GridLimit
 from agent.store.security_log import SecurityLogLine
@@ -215,6 +215,14 @@ class AgentBridge:
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
         return await self._report(self.store.decisions, id_tag, limit)
+
+    async def cached_tags(self, limit: int) -> list[CachedTag]:
+        """The tags of the authorization cache that were heard last. Raises StoreError."""
+        return await self._report(self.store.cache_page, limit)
+
+    async def cache_count(self) -> int:
+        """How many tags the authorization cache has. Raises StoreError."""
+        return await self._report(self.store.cache_count)
 
     async def sessions(
         self, limit: int, before: int | None = None, wanted: SessionFilter = ALL_SESSIONS

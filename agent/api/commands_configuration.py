@@ -73,7 +73,7 @@ class ConfigurationCommands:
 
     async def reset_cache(self, event: EmptyEvent) -> CacheResetResponse:
         """As ClearCache, also while the cache is switched off; the local list stays."""
-        count = await self._agent.read(self._agent.store.cache_count)
+        count = await self._agent.cache_count()
         await self._agent.ask(partial(CacheClearRequested, by_operator=True))
         return CacheResetResponse(msg="Authorization cache cleared", cleared_entries=count)
 

@@ -256,7 +256,7 @@ def _about_command(before: ChargePoint, after: ChargePoint, command: Command) ->
         case RemoveChargingProfile(profile_id):
             yield f"charging profile {profile_id} is removed"
         case Reply(_, "Rejected" | "Failed", detail) if detail:
-            yield WarningLine(f"a request of the central system is rejected: {detail}")
+            yield WarningLine(f"a request is rejected: {detail}")
         case SaveRoot(root) if root not in before.certificates.installed:
             yield WarningLine(f"root certificate kept: {_root(root)}")
         case RemoveRoot(root):

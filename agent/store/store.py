@@ -67,6 +67,7 @@ from agent.store.tag_names import read_names, write_names
 logger = logging.getLogger(__name__)
 
 _WRITING_LIST = "Cannot write the local list"
+_READING_CACHE = "Cannot read the authorization cache"
 _READING_SECURITY = "Cannot read the security log"
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -236,8 +237,6 @@ class Store:
     facts = _read("Cannot look up an idTag", read_facts)
     head = _read("Cannot read the outbox", read_head)
     load = _read("Cannot read the journal", read_durable)
-    cache_count = _read("Cannot read the authorization cache", read_cache_count)
-    cache_page = _read("Cannot read the authorization cache", read_cache_page)
     tag_names = _read("Cannot read the names of tags", read_names)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
@@ -245,6 +244,8 @@ class Store:
 
     # --- reports: each raises StoreError ---
 
+    cache_count = _read(_READING_CACHE, read_cache_count, is_report=True)
+    cache_page = _read(_READING_CACHE, read_cache_page, is_report=True)
     list_page = _read("Cannot read the local list", lists.read_list_page, is_report=True)
     decisions = _read("Cannot read the decisions", read_decisions, is_report=True)
     sessions = _read("Cannot read the charge log", read_sessions, is_report=True)

@@ -17,7 +17,7 @@ from agent.core.commands import ParkMessage, QueueMessage
 from agent.core.connection_profile import ConnectionProfile, ConnectionProfiles
 from agent.core.events import Event
 from agent.core.external_limits import ExternalSource
-from agent.core.faults import RULES, SAFETY_INPUTS
+from agent.core.faults import RULES, SAFETY_INPUTS, Fault
 from agent.core.state import ChargePoint, Outbox, Rules
 from agent.core.values import (
     Boot,
@@ -455,6 +455,18 @@ def test_a_charging_profile_that_is_rejected_is_a_concern_with_its_reason():
         "(by the charge point, a limit is below 0); next: correct what the detail names in the "
         "central system"
     )
+    assert isinstance(line, WarningLine)
+
+
+def test_a_request_that_is_rejected_is_a_concern_whoever_made_it():
+    state = free()
+    stuck = replace(
+        state.connectors[0],
+        contactor_closed=True,
+        faults=frozenset({Fault.CONTACTOR_WELDED}),
+    )
+    (line,) = told(replace(state, connectors=(stuck,)), ev.ContactorMended(1, "at the page"))
+    assert line == "a request is rejected: its contacts are still closed"
     assert isinstance(line, WarningLine)
 
 

@@ -260,7 +260,7 @@ class Views:
         agent = self._agent
         after = (page - 1) * ROWS_A_PAGE
         entries = await agent.list_do(lambda lists: lists.page(after, ROWS_A_PAGE + 1))
-        cached = await agent.read(agent.store.cache_page, ROWS_A_PAGE)
+        cached = await agent.cached_tags(ROWS_A_PAGE)
         shown = [id_tag for id_tag, _ in entries] + [one.id_tag for one in cached]
         return {
             "entries": entries[:ROWS_A_PAGE],
@@ -273,7 +273,7 @@ class Views:
             "names": await agent.list_do(lambda lists: lists.names(shown)),
             "may_name": "configure" in scopes,  # whoever the list belongs to
             "cached": cached,
-            "cache_count": await agent.read(agent.store.cache_count),
+            "cache_count": await agent.cache_count(),
             "now": agent.now().utc,
         }
 
