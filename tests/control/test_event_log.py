@@ -50,7 +50,7 @@ from tests.core.story import (
 
 
 def told(state: ChargePoint, event: Event | ev.LookedUp, seconds: float = 59.0) -> list[str]:
-    """What the diary says about one turn."""
+    """What the log says about one turn."""
     after, commands = charge_point.handle(state, ready(event), at(seconds))
     posted = event.event if isinstance(event, ev.LookedUp) else event
     return sentences(state, posted, after, commands)
