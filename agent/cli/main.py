@@ -255,7 +255,7 @@ def _sim(options: argparse.Namespace) -> int:
             raise ControlError("nothing was decided about the card; see chargepoint-agent status")
         Console(sys.stdout).tell([status_view.decision_line(decision)])
     else:
-        when = " (some faults show when their part moves next)" if options.lever == "fault" else ""
+        when = " (some faults show at the next move)" if options.lever == "fault" else ""
         print(f"done{when}; see: chargepoint-agent status")
     return 0
 
