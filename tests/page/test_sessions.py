@@ -63,18 +63,21 @@ def test_a_month_has_local_times_and_the_utc_below_where_that_is_another(
     assert ("UTC</small>" in text) is (zone != "UTC")
 
 
-def test_the_sums_have_what_is_just_being_written(
-    charger: Charger, browser: Browser, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("page", "report"), [("/sessions", "session_sums"), ("/cards", "cache_page")]
+)
+def test_a_report_has_what_is_just_being_written(
+    charger: Charger, browser: Browser, monkeypatch: pytest.MonkeyPatch, page: str, report: str
 ):
     assert charger.application is not None
     services, order = charger.application.services, list[str]()
     store, journal = services.store, services.runtime.journal
-    read, wait = store.session_sums, journal.wait_until_written
-    monkeypatch.setattr(store, "session_sums", lambda: order.append("read") or read())
+    read, wait = getattr(store, report), journal.wait_until_written
+    monkeypatch.setattr(store, report, lambda *asked: order.append("read") or read(*asked))
     monkeypatch.setattr(
         journal, "wait_until_written", lambda at_most_s: order.append("wait") or wait(at_most_s)
     )
-    browser.get("/sessions")
+    browser.get(page)
     assert order[:2] == ["wait", "read"]
 
 
