@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.harness import Charger, api_settings, running_charger
+from tests.emulators.central_system import ReceivedCall
 
 TAG = "TAG-RFID-001"
 
@@ -32,6 +33,17 @@ def story(charger: Charger) -> list[str]:
 
 def last(charger: Charger, action: str) -> Any:
     return charger.central_system.of(action)[-1].payload
+
+
+def test_a_charger_is_handed_to_a_test_when_all_of_its_start_is_told(tmp_path):
+    charger = Charger(api_settings(tmp_path))
+    start = ["BootNotification", *["StatusNotification"] * 2, *["SecurityEventNotification"] * 2]
+    for action in start:
+        assert not charger.has_told_its_start()
+        charger.central_system.calls.append(ReceivedCall(action, {}, "", 0.0))
+    assert charger.has_told_its_start()
+    with running_charger(charger.settings) as running:
+        assert sorted(call.action for call in running.central_system.calls) == sorted(start)
 
 
 def test_a_by_hand(fresh: Charger):
