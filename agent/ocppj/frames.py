@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from agent.platform.bounded_json import NotJson, TooMuch, is_light, read_elements
+from agent.platform.bounded_json import (
+    NotJson,
+    NoValue,
+    TooMuch,
+    first_elements,
+    is_light,
+    read_elements,
+)
 from agent.platform.errors import AgentError
 from agent.platform.redaction import redact_frame
 
@@ -99,13 +106,11 @@ def parse(data: str | bytes, long_action: str = "") -> Frame:
         for element in read_elements(text):
             content.append(element)
             if not (may_be_anything or _may_be_long(content, long_action)):
-                return _refused(content, f"it is too long: only {long_action} may be so long")
+                raise TooMuch(f"it is too long: only {long_action} may be so long")
     except UnicodeDecodeError:
         return BadFrame("it is not UTF-8")
-    except TooMuch as problem:
-        return _refused(content, str(problem))
     except NotJson as problem:
-        return BadFrame(str(problem))
+        return _refused(content or first_elements(text, 2), problem)
     match content:
         case []:
             return BadFrame("it is not a JSON array with something in it")
@@ -132,15 +137,26 @@ def _may_be_long(content: list[Any], long_action: str) -> bool:
             return False
 
 
-def _refused(content: list[Any], problem: str) -> Frame:
+def _refused(content: list[Any], problem: NotJson) -> Frame:
     """What to think of a message that is not read to its end, by its first elements."""
     match content:
         case [2, str(unique_id), *_] if 1 <= len(unique_id) <= _ID_KEPT_MAX:
-            return BadCall(unique_id, "GenericError", problem)
-        case [3 | 4, str(unique_id), *_]:
-            return CallError(unique_id, "GenericError", problem)
+            return BadCall(unique_id, _code(problem), str(problem))
+        case [3 | 4, str(unique_id), *_] if isinstance(problem, TooMuch):
+            return CallError(unique_id, "GenericError", str(problem))
         case _:
-            return BadFrame(problem)
+            return BadFrame(str(problem))
+
+
+def _code(problem: NotJson) -> str:
+    """OCPP-J 1.6, 4.2.3."""
+    match problem:
+        case TooMuch():
+            return "GenericError"
+        case NoValue():
+            return "PropertyConstraintViolation"
+        case _:
+            return "FormationViolation"
 
 
 def _parse_call(content: list[Any]) -> Frame:

@@ -14,6 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 AT_ONCE_MAX = 64 * 1024  # characters that the decoder gets in one call
@@ -42,6 +43,10 @@ class NotJson(ValueError):
 
 class TooMuch(NotJson):
     """The text holds more than is read here."""
+
+
+class NoValue(NotJson):
+    """The text is JSON, but a number or a string in it is none that can be kept."""
 
 
 def is_light(text: str) -> bool:
@@ -73,6 +78,18 @@ def read_elements(text: str) -> Iterator[Any]:
     reader = _Reader(text)
     yield from reader.elements()
     reader.end()
+
+
+def first_elements(text: str, count: int) -> list[Any]:
+    """What an array begins with, though the rest of it is no JSON.
+
+    At most ``count``, and those that end within PIECE_MAX characters.
+    """
+    found: list[Any] = []
+    with contextlib.suppress(NotJson):
+        for element in islice(_Reader(text[:PIECE_MAX]).elements(), count):
+            found.append(element)
+    return found
 
 
 def _at_once(text: str) -> Any:
@@ -187,7 +204,7 @@ def _check(content: Any, text: str, depth_left: int) -> None:
     if _containers_in(text) > depth_left and _is_deeper(content, depth_left):
         raise NotJson(_TOO_DEEP)
     if _HALF.search(text) and _LONE_HALF.search(json.dumps(content, ensure_ascii=False)):
-        raise NotJson("it holds characters that do not exist")
+        raise NoValue("it holds characters that do not exist")
 
 
 def _is_deeper(content: Any, depth: int) -> bool:
@@ -219,7 +236,7 @@ def _finite(digits: str) -> float:
         raise TooMuch(f"it holds a number of more than {NUMBER_MAX} digits")
     number = float(digits)
     if not math.isfinite(number):
-        raise NotJson("it holds a number that is out of range")
+        raise NoValue("it holds a number that is out of range")
     return number
 
 

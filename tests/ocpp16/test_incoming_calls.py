@@ -146,6 +146,8 @@ async def test_an_unknown_action_is_not_implemented(action: str):
         ('[2,"x","Reset",{"type":"Odd"}]', "PropertyConstraintViolation"),
         ('[2,"x","Reset",{"type":[]}]', "TypeConstraintViolation"),
         ('[2,"x","RemoteStartTransaction",{"idTag":"\\u0000"}]', "PropertyConstraintViolation"),
+        ('[2,"x","RemoteStartTransaction",{"idTag":"\\ud800"}]', "PropertyConstraintViolation"),
+        ('[2,"x","Reset",{"type":"Hard"}', "FormationViolation"),
     ],
 )
 async def test_a_bad_call_is_answered_with_the_code_of_1_6_and_changes_nothing(
@@ -291,6 +293,20 @@ async def test_calls_that_come_before_the_acceptance_are_not_told_one_by_one(
     lines = [record for record in caplog.records if "is not answered" in record.message]
     assert len(lines) == 22
     assert written(lines) == AT_ONCE_OTHERS
+
+
+async def test_a_text_that_cannot_be_kept_is_answered_and_the_log_says_why_once(
+    caplog: pytest.LogCaptureFixture,
+):
+    async with accepted() as rig:
+        for action in ("ChangeConfiguration", "DataTransfer", "SendLocalList", "GetDiagnostics"):
+            answer = await rig.system.answer_to("x", f'[2,"x","{action}",{{"key":"\\ud800"}}]')
+            assert answer[2:4] == [
+                "PropertyConstraintViolation",
+                "it holds characters that do not exist",
+            ]
+        assert rig.inbox.requests == []
+    assert caplog.text.count("characters that do not exist") == 1
 
 
 # --- nonsense ------------------------------------------------------------------------------------

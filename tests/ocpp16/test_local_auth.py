@@ -170,6 +170,7 @@ def test_no_other_action_escapes_its_schema():
 # --- large frames --------------------------------------------------------------------------------
 
 CALL = '[2,"id","SendLocalList",'
+NO_VALUE = "PropertyConstraintViolation"
 
 
 def test_a_large_frame_is_read_as_a_small_one_is():
@@ -187,10 +188,10 @@ def test_a_large_frame_is_read_as_a_small_one_is():
     ("text", "frame"),
     [
         ("[2", BadFrame("it is not JSON: Expecting ',' delimiter")),
-        (CALL + "NaN]", BadFrame("it is not JSON: NaN is no number")),
-        (CALL + "1e999]", BadFrame("it holds a number that is out of range")),
+        (CALL + "NaN]", BadCall("id", "FormationViolation", "it is not JSON: NaN is no number")),
+        (CALL + "1e999]", BadCall("id", NO_VALUE, "it holds a number that is out of range")),
         ('[2,"id"]', BadCall("id", "FormationViolation", "a call has 4 elements, this has 2")),
-        (CALL + '"\\ud800"]', BadFrame("it holds characters that do not exist")),
+        (CALL + '"\\ud800"]', BadCall("id", NO_VALUE, "it holds characters that do not exist")),
     ],
 )
 def test_a_large_frame_that_is_wrong_is_refused_as_a_small_one_is(text, frame):

@@ -56,6 +56,28 @@ def test_a_call_with_the_wrong_number_of_elements_is_answered(data: str, count: 
     assert str(count) in frame.description
 
 
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        ('"ChangeConfiguration",{"key":"\\ud800","value":"1"}]', "PropertyConstraintViolation"),
+        ('"Reset",{"type":"x\\udfff"}]', "PropertyConstraintViolation"),
+        ('"\\ud800",{}]', "PropertyConstraintViolation"),
+        ('"Reset",{"x":1e999}]', "PropertyConstraintViolation"),
+        ('"Reset",{"x":NaN}]', "FormationViolation"),
+        ('"Reset",{"x":1]', "FormationViolation"),
+        ('"Reset",{}', "FormationViolation"),
+        ('"Reset",' + "[" * 30 + "]" * 31, "FormationViolation"),
+        ('"Reset",{"x":' + "9" * 5000 + "}]", "GenericError"),
+    ],
+)
+def test_a_call_whose_id_was_read_is_answered_whatever_is_wrong_with_the_rest(rest: str, code: str):
+    for begin in ('[2,"a",', '[2,"\\u0061",'):
+        frame = parse(begin + rest)
+        assert isinstance(frame, BadCall)
+        assert (frame.unique_id, frame.code) == ("a", code)
+        assert 0 < len(frame.description) < 100
+
+
 def test_a_call_whose_action_is_no_string_is_answered():
     assert isinstance(parse('[2,"a",5,{}]'), BadCall)
 
@@ -78,10 +100,10 @@ def test_a_call_whose_action_is_no_string_is_answered():
         '[2,"' + "a" * 300 + '","Reset",{}]',
         "[3]",
         "[3,null,{}]",
-        '[2,"a","Reset",{"x":NaN}]',
-        '[2,"a","Reset",{"x":1e999}]',
-        '[2,"a","Reset",{"x":' + "9" * 5000 + "}]",
-        '[2,"a","Reset",{"x":"\\ud800"}]',
+        '[2,"\\ud800","Reset",{}]',
+        '[2,"' + "a" * 3000 + '","Reset",{]',
+        '[3,"a",{"x":"\\ud800"}]',
+        '[3,"a"',
         "[" * 100_000,
         b"\xff\xfe",
     ],
