@@ -10,6 +10,7 @@ from agent.platform.errors import TransferError
 
 PORTS = {"ftp": 21, "ftps": 21, "http": 80, "https": 443}
 LOCATION_MAX = 2000
+_INVISIBLE = "the address has invisible characters in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,11 @@ def location_of(text: str) -> Location:
     """Read an address. Raises TransferError with a sentence that repeats no secret."""
     if len(text) > LOCATION_MAX:
         raise TransferError(f"the address has more than {LOCATION_MAX} characters")
+    text = text.strip()
+    if not text.isprintable():  # urlsplit leaves some of them out without a word
+        raise TransferError(_INVISIBLE)
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(text)
         port = parts.port
     except ValueError:
         raise TransferError("the address cannot be read: host or port is malformed") from None
@@ -96,8 +100,11 @@ def _check(found: Location) -> None:
     everything = (found.host, found.target, found.user, found.password, unquote(found.path))
     # A line break would begin a command of its own (FTP) or a header (HTTP).
     if not all(text.isprintable() for text in everything):
-        raise TransferError("the address has invisible characters in it")
+        raise TransferError(_INVISIBLE)
     if not (found.target.isascii() and found.host.isascii()):
         raise TransferError("the address must be percent-encoded: it has letters beyond ASCII")
+    # FTP names a path as it is; HTTP takes no space in its request line.
+    if " " in found.host or (" " in found.target and found.scheme in ("http", "https")):
+        raise TransferError("the address must be percent-encoded: it has a space in it")
     if ".." in (*found.folders, found.name):
         raise TransferError('the address must not have ".." in its path')

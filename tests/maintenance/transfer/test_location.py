@@ -37,8 +37,9 @@ def test_a_file_is_put_into_the_folder_that_the_address_names():
 
 
 def test_folders_and_name_are_decoded():
-    found = location_of("ftp://a.example/one%20two//three/image.bin")
-    assert (found.folders, found.name) == (["one two", "three"], "image.bin")
+    for space in ("%20", " "):
+        found = location_of(f"ftp://a.example/one{space}two//three/image.bin")
+        assert (found.folders, found.name) == (["one two", "three"], "image.bin")
     assert location_of("ftp://a.example/in/").name == ""
 
 
@@ -61,6 +62,12 @@ def test_a_port_and_an_ipv6_address_stand_in_the_host_header():
         ("ftp://a.example/x%0d%0aDELE%20y", "invisible characters"),
         ("ftp://u%0ax:p@a.example/x", "invisible characters"),
         ("ftp://u:p%00@a.example/x", "invisible characters"),
+        *((f"http://a.example/x{odd}y", "invisible characters") for odd in "\t\r\n\0\x7f\u202e"),
+        ("ftp://a.exa\nmple/x", "invisible characters"),
+        ("\x01http://a.example/x", "invisible characters"),
+        ("http://a.example/one two", "a space"),
+        ("https://a.example/x?sig=a b", "a space"),
+        ("ftp://a example/x", "a space"),
         ("http://a.example/ä", "percent-encoded"),
         ("http://ä.example/", "percent-encoded"),
         ("ftp://a.example/in/%2e%2e/x", 'must not have ".."'),
