@@ -15,6 +15,7 @@ from agent.core.replace import replace
 from agent.core.values import Instant
 
 _ASKS_AGAIN = timedelta(days=1)  # after the last request a renewal asks once more
+_AHEAD_MAX = timedelta(days=366)  # a certificate that begins later is a mistake, and no plan
 _FALLBACK = timedelta(days=30)  # so long the one before is kept once its successor has worked
 _TICK = timedelta(seconds=1)  # of the times in a certificate: within its last one it is still valid
 
@@ -210,7 +211,10 @@ def may_show(own: OwnCertificates, common_name: str, now: Instant) -> bool:
 
 
 def unfit(found: InspectedChain, own: OwnCertificates, common_name: str, now: Instant) -> str:
-    """Why a chain is not that of this box, in words; empty: it is. Its begin may lie ahead."""
+    """Why a chain is not that of this box, in words; empty: it is.
+
+    Its begin may lie a year ahead: it is shown from then on (white paper, A02.FR.08).
+    """
     certificate = found.certificate
     keys = {one.certificate.key for one in own.kept}
     if own.request is not None:
@@ -221,6 +225,8 @@ def unfit(found: InspectedChain, own: OwnCertificates, common_name: str, now: In
         return "each certificate must be signed by the next one: these are not"
     if now.is_trusted and now.utc > certificate.not_after:
         return f"it has expired on {certificate.not_after.date()}"
+    if now.is_trusted and certificate.not_before - now.utc > _AHEAD_MAX:
+        return f"it is not valid before {certificate.not_before.date()}"
     if certificate.common_name != common_name:
         name = certificate.common_name or "(none)"
         return f"its name (CN) is {name}, and not {common_name}"

@@ -41,6 +41,7 @@ from tests.core.story import NOON, Story, a_charge_point, at, of
 from tests.core.test_certificates import BEGIN, BELIEVED, END, A
 
 DAY = timedelta(days=1)
+FAR_AHEAD = datetime(9998, 1, 1, tzinfo=UTC)
 ORGANIZATION = "Operator"
 REQUEST = CertificateRequest(KEY, "the request")
 WAITING = SigningRequest(KEY, NOON - timedelta(hours=1))
@@ -226,6 +227,8 @@ def test_a_certificate_is_kept_in_the_commit_of_its_answer():
         (chain(own(key="foreign")), "another key"),
         (chain(own(), is_consistent=False), "signed by the next one"),
         (chain(own(end=NOON - timedelta(seconds=1))), "has expired on 2026-03-01"),
+        (chain(own(begin=FAR_AHEAD, end=FAR_AHEAD + DAY)), "is not valid before 9998-01-01"),
+        (chain(own(begin=NOON + 367 * DAY, end=NOON + 999 * DAY)), "not valid before 2027-03-03"),
         (chain(own(name="CP-2")), "its name (CN) is CP-2, and not CP-0001"),
         (chain(own(name="")), "its name (CN) is (none)"),
         (chain(own(), weak="its key of 1024 bits is too weak (RSA)"), "1024 bits"),
@@ -261,9 +264,19 @@ def test_a_certificate_for_the_present_key_leaves_the_request_open():
     assert mine(story).request == other
 
 
-def test_a_clock_that_nobody_trusts_lets_an_expired_one_be_taken():
-    expired = ChainSigned("r1", chain(own(end=NOON - DAY)))
-    _, commands = handle(a_story(request=WAITING).state, expired, BELIEVED)
+@pytest.mark.parametrize("begin", [BEGIN - 9999 * DAY, NOON + timedelta(hours=1), NOON + 366 * DAY])
+def test_one_that_was_backdated_or_begins_within_a_year_is_taken(begin: datetime):
+    signed = ChainSigned("r1", chain(own(begin=begin, end=NOON + 999 * DAY)))
+    assert of(Reply, a_story(request=WAITING).tell(signed)) == [Reply("r1", "Accepted")]
+
+
+@pytest.mark.parametrize("times", [(BEGIN, NOON - DAY), (FAR_AHEAD, FAR_AHEAD + DAY)])
+def test_a_clock_that_nobody_trusts_says_nothing_of_the_times_of_one(
+    times: tuple[datetime, datetime],
+):
+    begin, end = times
+    signed = ChainSigned("r1", chain(own(begin=begin, end=end)))
+    _, commands = handle(a_story(request=WAITING).state, signed, BELIEVED)
     assert of(Reply, commands) == [Reply("r1", "Accepted")]
 
 
