@@ -53,7 +53,7 @@ def delete_requested(turn: Turn, event: DeleteRootRequested) -> None:
     else:
         for root in found:
             _remove(turn, root)
-            record_reconfiguration(turn, root.use.value)
+            record_reconfiguration(turn, root.use.value, "was deleted")
         _let_fallback_be_present(turn)
         _answer(turn, event.request_id, "Accepted")
 
@@ -153,7 +153,7 @@ def _install(turn: Turn, root: InstalledRoot, found: InspectedRoot) -> None:
             elif other.certificate.fingerprint in found.signed_by:
                 _put(turn, replace(other, is_fallback=True))
     _put(turn, root)
-    record_reconfiguration(turn, root.use.value)
+    record_reconfiguration(turn, root.use.value, "was installed")
 
 
 def _is_installed(turn: Turn, use: RootUse, certificate: Certificate) -> bool:

@@ -99,7 +99,8 @@ def _signed(turn: Turn, event: ChainSigned) -> None:
         _answer(turn, event.request_id, "Rejected", f"CertificateSigned: {problem}")
         return
     _keep(turn, with_certificate(turn.state.own_certificates, event.found.certificate))
-    record_reconfiguration(turn, f"the certificate of this box{_noted(turn, event.found)}")
+    what = f"a certificate for this box{_noted(turn, event.found)}"
+    record_reconfiguration(turn, what, "was taken")
     _answer(turn, event.request_id, "Accepted")
 
 

@@ -57,9 +57,9 @@ def record(
         _write(turn, kind, tech_info, must_be_told)
 
 
-def record_reconfiguration(turn: Turn, what: str) -> None:
-    """Write down that a security parameter has changed; ``what`` is its name, never its value."""
-    record(turn, SecurityEventType.RECONFIGURATION, f"{what} was changed")
+def record_reconfiguration(turn: Turn, what: str, happened: str = "was changed") -> None:
+    """Write down what happened to a security parameter; ``what`` is its name, never its value."""
+    record(turn, SecurityEventType.RECONFIGURATION, f"{what} {happened}")
 
 
 def _write(turn: Turn, kind: SecurityEventType, tech_info: str, must_be_told: bool) -> None:

@@ -121,11 +121,14 @@ def test_a_rejected_root_of_the_central_system_is_told_as_a_security_event(use, 
     assert all(row.is_queued and "it is junk" in row.event.tech_info for row in events)
 
 
-def test_what_is_installed_and_deleted_is_noted_once():
+@pytest.mark.parametrize("use", [CENTRAL, MANUFACTURER])
+def test_what_is_installed_and_deleted_is_noted_once_and_in_these_words(use):
     story, found = a_story(), InspectedRoot(A.certificate, "EC", 256, "sha256")
-    wish = ev.InstallRootRequested("r1", CENTRAL, found)
+    wish = ev.InstallRootRequested("r1", use, found)
     rows = of(RecordSecurityEvent, story.tell(wish, wish, ev.DeleteRootRequested("r2", "a")))
     assert [row.event.type.value for row in rows] == ["ReconfigurationOfSecurityParameters"] * 2
+    words = [f"{use.value} was installed", f"{use.value} was deleted"]
+    assert [row.event.tech_info for row in rows] == words
 
 
 def test_what_can_be_no_root_is_rejected_and_changes_nothing():

@@ -286,8 +286,8 @@ def test_where_no_root_is_installed_a_consistent_chain_is_taken_and_noted():
     assert of(Reply, commands) == [Reply("r1", "Accepted")]
     (row,) = of(RecordSecurityEvent, commands)
     assert row.event.tech_info == (
-        "the certificate of this box (no authority that this box knows has signed it, "
-        "its organization (O) is (none)) was changed"
+        "a certificate for this box (no authority that this box knows has signed it, "
+        "its organization (O) is (none)) was taken"
     )
 
 
