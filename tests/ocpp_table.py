@@ -138,7 +138,7 @@ def evidence_of_key(name: str) -> str:
 @cache
 def answered_actions() -> frozenset[str]:
     """What a central system may call: the keys of the handlers that are put in."""
-    places = ("agent/app/application.py", "agent/app/maintenance.py", "agent/ocpp16/link.py")
+    places = ("agent/app/central_system.py", "agent/app/maintenance.py", "agent/ocpp16/link.py")
     wiring = "".join((ROOT / place).read_text() for place in places)
     found: set[str] = set()
     for path in (ROOT / "agent/ocpp16/handlers").glob("*.py"):

@@ -11,15 +11,13 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from agent.app.central_system import make_handlers, make_link, make_messages
 from agent.app.environment import Environment
 from agent.app.initial_state import agree_on_boot, initial_state, resume_registers
 from agent.app.interfaces import make_broker_clients, open_control_socket, serve_api
 from agent.app.maintenance import Maintenance
-from agent.app.own_certificates import OwnFilesOfBox, folder_of
 from agent.config.settings import Settings
 from agent.control import event_log
 from agent.control.actions import ControlActions
@@ -31,22 +29,11 @@ from agent.control.services import Observer, Services
 from agent.control.taps import Taps, Turned
 from agent.core import commands as co
 from agent.core import events as ev
-from agent.core.certificates import trusted_roots
 from agent.core.commands import Command
 from agent.core.events import Event
 from agent.core.state import ChargePoint
 from agent.core.values import TagRecord
 from agent.maintenance.self_test_actions import SelfTestActions
-from agent.ocpp16.dispatch import Handler
-from agent.ocpp16.handlers.certificates import certificate_handlers
-from agent.ocpp16.handlers.core import core_handlers
-from agent.ocpp16.handlers.local_auth import local_auth_handlers
-from agent.ocpp16.handlers.remote_trigger import remote_trigger_handlers
-from agent.ocpp16.handlers.reservation import reservation_handlers
-from agent.ocpp16.handlers.smart_charging import smart_charging_handlers
-from agent.ocpp16.link import CentralSystemLink
-from agent.ocpp16.session_context import SessionContext
-from agent.ocpp16.triggered_messages import TriggeredMessages
 from agent.ocpp16.version import connect_websocket
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.simulated_network import NetworkSwitch
@@ -55,7 +42,6 @@ from agent.runtime.devices import Devices
 from agent.runtime.event_queue import EventQueue
 from agent.runtime.executors import Threads
 from agent.runtime.local_list_updates import ListUpdates
-from agent.runtime.next_message import next_message
 from agent.runtime.runtime import Perform, Runtime
 from agent.runtime.supervision import Supervisor
 from agent.runtime.supervision_loop import Supervision, SupervisionThread, SupervisionTimer
@@ -71,14 +57,6 @@ event_logger = logging.getLogger("agent.control.event_log")
 
 GOODBYE_S = 0.5  # the journal and the link get this long at the end
 FORCED_S = 2.4  # after this the process ends even if a session could not be ended in order
-
-LINK_COMMANDS: tuple[type[Command], ...] = (
-    co.Authorize,
-    co.NotifyStatus,
-    co.DeliverNext,
-    co.ApplyConfiguration,
-    co.SendCertificateRequest,
-)
 
 
 class Application:
@@ -147,13 +125,7 @@ class Application:
         control = ControlActions(services, devices.offered_a, more_status)
         maintenance = Maintenance(services, environment, control.status, stack)
         self_test = SelfTestActions(services, supervisor, supervision)
-        messages = TriggeredMessages(
-            settings.charge_point,
-            runtime.current_state,
-            self._clock.now,
-            maintenance.diagnostics.status,
-            maintenance.log.status,
-        )
+        messages = make_messages(services, maintenance)
         self.services = services
         self.actions = {
             **control.by_name(),
@@ -165,11 +137,11 @@ class Application:
         }
         performers: dict[type[Command], Perform] = {
             **devices.performers,
-            **dict.fromkeys(LINK_COMMANDS, services.link.perform),
+            **services.link.performers,
             **maintenance.performers,
             co.Restart: self._restart,
         }
-        handlers = {**self._make_handlers(services, messages), **maintenance.handlers}
+        handlers = make_handlers(services, messages, maintenance)
 
         supervisor.first_look(self._clock.monotonic_s())
         runtime.post(ev.Started(tuple(durable.open_transactions), store.quarantined, ending))
@@ -280,11 +252,11 @@ class Application:
     def _make_services(
         self, board: Board, store: Store, runtime: Runtime, threads: Threads, stack: AsyncExitStack
     ) -> Services:
-        environment, state = self._environment, runtime.current_state
+        environment, settings = self._environment, self.settings
         lists = ListUpdates(
             store,
             runtime,
-            state,
+            runtime.current_state,
             write=threads.write,
             read=threads.read,
             report=threads.report,
@@ -293,29 +265,9 @@ class Application:
         stack.push_async_callback(lists.close)
         connect = environment.connect or connect_websocket
         network = None if board.simulation is None else NetworkSwitch(connect)
-        frame_log = FrameLog(self._utc)
-        context = SessionContext(
-            charge_point=self.settings.charge_point,
-            inbox=runtime,
-            configuration=lambda: runtime.state.configuration,
-            next_message=partial(next_message, runtime.journal, partial(threads.read, store.head)),
-            clock=self._clock,
-            random=environment.random,
-            off_loop=threads.check,
-            frame_log=frame_log,
-        )
-        link = CentralSystemLink(
-            self.settings.central_system,
-            context,
-            connect=network or connect,
-            profiles=lambda: runtime.state.approaches,
-            roots=lambda: trusted_roots(
-                runtime.state.certificates, runtime.state.rules.only_installed_roots
-            ),
-            own=OwnFilesOfBox(folder_of(self.settings), state, self._clock, threads.check),
-        )
+        frame_log = FrameLog(lambda: self._clock.now().utc)
         return Services(
-            settings=self.settings,
+            settings=settings,
             clock=self._clock,
             make_id=environment.make_id,
             board=board,
@@ -323,26 +275,15 @@ class Application:
             threads=threads,
             runtime=runtime,
             lists=lists,
-            link=link,
+            link=make_link(
+                settings, environment, store, runtime, threads, frame_log, network or connect
+            ),
             network=network,
             frame_log=frame_log,
             parked=ParkedMessages(runtime, store, threads.report),
             taps=self._taps,
             observers=self._observers,
         )
-
-    def _make_handlers(self, services: Services, messages: TriggeredMessages) -> dict[str, Handler]:
-        """Who answers which call of the central system."""
-        runtime, check = services.runtime, services.threads.check
-        state, now = runtime.current_state, self._clock.now
-        return {
-            **core_handlers(runtime, lambda: runtime.state.configuration),
-            **local_auth_handlers(services.lists, state, check),
-            **remote_trigger_handlers(services.link, messages, state, runtime),
-            **smart_charging_handlers(runtime, state, now, check),
-            **reservation_handlers(runtime, state),
-            **certificate_handlers(runtime, state, check, self.settings.central_system.ca_file),
-        }
 
     # --- while it runs ---------------------------------------------------------------------------
 
@@ -384,9 +325,6 @@ class Application:
         self._taps.turned(Turned(before, event, after, commands), self._clock.now())
         for observer in tuple(self._observers):
             observer(event, commands)
-
-    def _utc(self) -> datetime:
-        return self._clock.now().utc
 
     def _restart(self, command: co.Restart) -> None:
         self._end(command.again)

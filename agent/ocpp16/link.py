@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from agent.config.settings import CentralSystemSettings
 from agent.core.certificates import TrustedRoots
 from agent.core.commands import (
     ApplyConfiguration,
     Authorize,
+    Command,
     DeliverNext,
     NotifyStatus,
     SendCertificateRequest,
@@ -129,6 +130,11 @@ class CentralSystemLink:
             wait_s = self._wait_s(sender)
             logger.info("Next attempt to reach the central system in %.0f s", wait_s)
             await self._pause(wait_s)
+
+    @property
+    def performers(self) -> Mapping[type[Command], Callable[[Any], None]]:
+        """Who performs which order."""
+        return dict.fromkeys(get_args(LinkCommand), self.perform)
 
     def perform(self, command: LinkCommand) -> None:
         """Do what the core has ordered; called on the loop's thread, returns at once."""

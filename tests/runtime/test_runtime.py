@@ -324,8 +324,8 @@ async def test_a_mistake_in_the_program_ends_the_runtime_even_when_nothing_happe
 def test_every_order_has_somebody_who_performs_it():
     from typing import get_args
 
-    from agent.app.application import LINK_COMMANDS
     from agent.maintenance.firmware_install import FirmwareWorker
+    from agent.ocpp16.link import LinkCommand
     from agent.runtime.devices import Devices
     from agent.runtime.supervision import Supervisor
     from agent.runtime.supervision_loop import SupervisionThread
@@ -345,7 +345,7 @@ def test_every_order_has_somebody_who_performs_it():
     ordered = {*get_args(co.Immediate), *get_args(co.AfterCommit)}
     worker = FirmwareWorker(None, Path(), None, None, print, None, frozenset)  # type: ignore[arg-type]
     elsewhere = {
-        *LINK_COMMANDS,
+        *get_args(LinkCommand),
         *worker.performers(),
         co.Restart,
         co.Reply,
