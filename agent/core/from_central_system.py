@@ -16,16 +16,12 @@ from agent.core import (
     replies,
     security_events,
     transaction,
+    transaction_answer,
 )
 from agent.core import connector as connectors
 from agent.core import events as ev
 from agent.core.authorization_reasons import Rule
-from agent.core.commands import (
-    ApplyConfiguration,
-    ClearCache,
-    Reply,
-    SaveConfigurationKey,
-)
+from agent.core.commands import ApplyConfiguration, ClearCache, Reply, SaveConfigurationKey
 from agent.core.configuration import ChangeStatus
 from agent.core.events import Event
 from agent.core.faults import Fault
@@ -70,14 +66,14 @@ def _link_accepted(turn: Turn, event: ev.LinkAccepted) -> None:
 
 
 def _link_pending(turn: Turn, event: ev.LinkPending) -> None:
-    transaction.starts_stored(turn)
+    transaction_answer.starts_stored(turn)
     outbox.interrupted(turn)
     security_events.link_changed(turn)
     turn.state = replace(turn.state, online=False, registration=event.status)
 
 
 def _link_lost(turn: Turn, event: ev.LinkLost) -> None:
-    transaction.starts_stored(turn)
+    transaction_answer.starts_stored(turn)
     outbox.interrupted(turn)
     security_events.link_changed(turn)
     turn.state = replace(turn.state, online=False, registration="offline")
@@ -90,12 +86,14 @@ def message_answered(turn: Turn, event: ev.MessageAnswered, facts: TagRecord | N
         authorization_request.remember(turn, event.id_tag, event.info)
         local_list.note_conflict(turn, event.id_tag, event.info, facts)
     if event.transaction_id is not None:
-        transaction.start_answered(turn, event.transaction_ref, event.transaction_id, event.info)
+        transaction_answer.start_answered(
+            turn, event.transaction_ref, event.transaction_id, event.info
+        )
 
 
 def _message_failed(turn: Turn, event: ev.MessageFailed) -> None:
     outbox.failed(turn, event)
-    transaction.starts_given_up(turn, event.problem)
+    transaction_answer.starts_given_up(turn, event.problem)
 
 
 def _delivery_interrupted(turn: Turn, event: ev.DeliveryInterrupted) -> None:
@@ -110,7 +108,7 @@ def _delivery_held_back(turn: Turn, event: ev.DeliveryHeldBack) -> None:
 
 def _outbox_was_empty(turn: Turn, event: ev.OutboxWasEmpty) -> None:
     outbox.was_empty(turn, event)
-    transaction.starts_given_up(turn, "it is not in the outbox any more")
+    transaction_answer.starts_given_up(turn, "it is not in the outbox any more")
 
 
 def _remote_stop_requested(turn: Turn, event: ev.RemoteStopRequested) -> None:

@@ -15,9 +15,8 @@ from agent.core import (
     random_delay,
     replies,
     reservations,
+    transaction_answer,
 )
-from agent.core.authorization_reasons import Rule
-from agent.core.authorization_rules import Decision
 from agent.core.charging_profiles import InstalledProfile
 from agent.core.commands import EndTransaction, SaveTransaction
 from agent.core.configuration import UNLOCKS
@@ -27,22 +26,17 @@ from agent.core.id_tag import same_tag
 from agent.core.replace import replace
 from agent.core.state import (
     NO_LIMITS,
-    Asked,
     Charging,
     Connector,
     Finished,
     GrantedAuthorization,
-    Purpose,
     Running,
-    Session,
     StopOrder,
     Stopping,
 )
 from agent.core.turn import Turn
 from agent.core.values import (
-    AuthorizationStatus,
     ConnectorMeasured,
-    IdTagInfo,
     MeterSample,
     Reading,
     SampledValue,
@@ -50,30 +44,12 @@ from agent.core.values import (
     Transaction,
     TransactionBegan,
     TransactionEnded,
-    Verdict,
 )
-
-STORED = "stored, to be delivered later"
 
 
 def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None:
     """Open a transaction: its record and StartTransaction go into the same commit."""
-    register_wh = 0 if connector.reading is None else connector.reading.import_wh
-    transaction = Transaction(
-        ref=turn.state.next_transaction_ref,
-        connector_id=connector.connector_id,
-        id_tag=grant.id_tag,
-        begun_at=turn.now.utc,
-        begun_monotonic_s=turn.now.monotonic_s,
-        meter_start_wh=register_wh,
-        last_wh=register_wh,
-        last_at=turn.now.utc,
-        parent_id_tag=grant.parent_id_tag,
-        boot=turn.time_mark,
-        is_limited=grant.limits != NO_LIMITS,
-        figures=Figures(grant.rule, grant.source, open_since_s=turn.now.monotonic_s),
-        begun_boot=turn.time_mark,
-    )
+    transaction = _record(turn, connector, grant)
     transaction = meter_values_stop.begun(turn, transaction, connector.reading)
     start_sequence = turn.state.outbox.next_sequence
     reservation_id = reservations.use(
@@ -99,7 +75,7 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
         TransactionBegan(
             connector.connector_id,
             grant.id_tag,
-            register_wh,
+            transaction.meter_start_wh,
             transaction.begun_at,
             reservation_id,
         ),
@@ -109,7 +85,26 @@ def begin(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> None
         charging_profiles_installed.install(turn, new)
     charging_profiles_applied.update(turn)  # before anything is offered
     if not turn.state.online:
-        answer_session(turn, connector.connector_id, STORED)
+        transaction_answer.start_stored(turn, connector.connector_id)
+
+
+def _record(turn: Turn, connector: Connector, grant: GrantedAuthorization) -> Transaction:
+    register_wh = 0 if connector.reading is None else connector.reading.import_wh
+    return Transaction(
+        ref=turn.state.next_transaction_ref,
+        connector_id=connector.connector_id,
+        id_tag=grant.id_tag,
+        begun_at=turn.now.utc,
+        begun_monotonic_s=turn.now.monotonic_s,
+        meter_start_wh=register_wh,
+        last_wh=register_wh,
+        last_at=turn.now.utc,
+        parent_id_tag=grant.parent_id_tag,
+        boot=turn.time_mark,
+        is_limited=grant.limits != NO_LIMITS,
+        figures=Figures(grant.rule, grant.source, open_since_s=turn.now.monotonic_s),
+        begun_boot=turn.time_mark,
+    )
 
 
 def first_sample_s(turn: Turn, connector: Connector) -> float | None:
@@ -280,60 +275,6 @@ def queue_stop(
     outbox.queue(turn, transaction.ref, ended, boot=mark)
 
 
-def start_answered(turn: Turn, ref: int, transaction_id: int, info: IdTagInfo | None) -> None:
-    """StartTransaction.conf came: take the transactionId, the group, and the verdict.
-
-    OCPP 1.6 section 4.8 and errata 3.17: a status other than Accepted stops the transaction, or
-    only its energy, as StopTransactionOnInvalidId says; so also for sessions started offline.
-    """
-    for connector in turn.state.connectors:
-        session = connector.phase
-        if not isinstance(session, Session) or session.transaction.ref != ref:
-            continue
-        transaction = replace(session.transaction, transaction_id=transaction_id)
-        if info is not None:
-            transaction = _informed(transaction, info)
-        session = replace(session, transaction=transaction)
-        turn.put_phase(connector.connector_id, session)
-        turn.emit(SaveTransaction(transaction))
-        if transaction.deauthorized:
-            _grant_grace(turn, connector, session)
-            _refuse_session(turn, connector.connector_id, transaction, info)
-        else:
-            answer_session(turn, connector.connector_id, info=info)
-
-
-def starts_stored(turn: Turn) -> None:
-    """The link is gone: sessions go on, and their starts wait in the outbox."""
-    for connector in turn.state.connectors:
-        answer_session(turn, connector.connector_id, STORED)
-
-
-def starts_given_up(turn: Turn, problem: str) -> None:
-    """The outbox has moved on: sessions whose StartTransaction was never answered go on."""
-    for connector in turn.state.connectors:
-        session = connector.phase
-        if isinstance(session, Session) and session.start_sequence <= turn.state.outbox.done:
-            detail = f"StartTransaction was given up: {problem}"
-            answer_session(turn, connector.connector_id, detail)
-
-
-def _informed(transaction: Transaction, info: IdTagInfo) -> Transaction:
-    return replace(
-        transaction,
-        parent_id_tag=info.parent_id_tag or transaction.parent_id_tag,
-        deauthorized=info.status is not AuthorizationStatus.ACCEPTED,
-    )
-
-
-def _grant_grace(turn: Turn, connector: Connector, session: Running) -> None:
-    """MaxEnergyOnInvalidId: this much may still flow, counted from now (section 9.1.15)."""
-    most_wh = turn.state.configuration.integer("MaxEnergyOnInvalidId")
-    if most_wh > 0 and connector.reading is not None and session.grace_until_wh is None:
-        until_wh = connector.reading.import_wh + most_wh
-        turn.put_phase(connector.connector_id, replace(session, grace_until_wh=until_wh))
-
-
 def reason_to_end(turn: Turn, connector: Connector, charging: Charging) -> StopReason | None:
     """Why a session that works well ends by itself now; None: it goes on."""
     if connector.is_deauthorized and turn.state.configuration.boolean("StopTransactionOnInvalidId"):
@@ -354,34 +295,6 @@ def limit_s(charging: Charging) -> float | None:
     if charging.limits.duration_s is None:
         return None
     return charging.transaction.begun_monotonic_s + charging.limits.duration_s
-
-
-def answer_session(
-    turn: Turn, connector_id: int, detail: str = "", info: IdTagInfo | None = None
-) -> None:
-    """Tell the operator who asked for this session that it has begun, once."""
-    replies.agree(turn, _take_request(turn, connector_id), "applied", detail, info)
-
-
-def _take_request(turn: Turn, connector_id: int) -> str | None:
-    """Who waits for the acceptance of this session; it is answered once."""
-    session = turn.connector(connector_id).phase
-    if not isinstance(session, Session) or session.request_id is None:
-        return None
-    turn.put_phase(connector_id, replace(session, request_id=None))
-    return session.request_id
-
-
-def _refuse_session(
-    turn: Turn, connector_id: int, transaction: Transaction, info: IdTagInfo | None
-) -> None:
-    """The central system does not want this session: kept, and answered to who asked for it."""
-    request_id = _take_request(turn, connector_id)
-    asked = Asked(Purpose.START, transaction.id_tag, (connector_id,), request_id)
-    source = "central system"
-    replies.refuse(
-        turn, asked, Decision(Verdict.REFUSED, Rule.DEAUTHORIZED, source, info), "rejected"
-    )
 
 
 def belongs_to(transaction: Transaction, id_tag: str, parent_id_tag: str | None) -> bool:
