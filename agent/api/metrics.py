@@ -12,7 +12,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from agent.api.service import ControlService
-from agent.core import connector as connectors
 from agent.core import faults
 from agent.core.certificate_ends import watched
 from agent.core.values import Status
@@ -97,7 +96,7 @@ class _Snapshot(Collector):
         standing = {
             (str(found.connector_id), fault.value): 1.0
             for found in state.connectors
-            for fault in connectors.all_faults(state, found)
+            for fault in state.faults_of(found)
         }
         readings = {
             (str(found.connector_id),): found.reading

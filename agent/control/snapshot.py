@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from agent.control.own_certificate import own_certificate_sentences
-from agent.core import connector as connectors
 from agent.core import faults
 from agent.core.certificate_ends import OWN, ending, watched
 from agent.core.connector_situation import situation
@@ -204,5 +203,5 @@ def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
 
 
 def _look_at(state: ChargePoint, connector: Connector) -> str:
-    fault = faults.worst(connectors.all_faults(state, connector))
+    fault = faults.worst(state.faults_of(connector))
     return "" if fault is None else faults.RULES[fault].check

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from agent.core import (
     availability,
+    connector_energy,
     connector_ev_presence,
     faults,
     meter_values,
@@ -18,18 +19,7 @@ from agent.core import (
 )
 from agent.core.authorization_reasons import Rule
 from agent.core.authorization_rules import Decision
-from agent.core.charging_limits import CURRENT_MIN_A
-from agent.core.commands import (
-    CloseContactor,
-    LockConnector,
-    LowerOffer,
-    OfferCurrent,
-    OpenContactor,
-    ReadMeter,
-    RenewContactor,
-    UnlockConnector,
-    WithdrawOffer,
-)
+from agent.core.commands import LockConnector, ReadMeter, UnlockConnector
 from agent.core.faults import Fault
 from agent.core.replace import replace
 from agent.core.state import (
@@ -45,7 +35,7 @@ from agent.core.state import (
     Stopping,
 )
 from agent.core.turn import Turn
-from agent.core.values import LockState, PilotState, StopReason
+from agent.core.values import LockState, StopReason
 
 _ENDED_ON_PURPOSE = (StopReason.LOCAL, StopReason.REMOTE)
 _STEPS_MAX = 12  # steps in a row in one turn; more would be a circle
@@ -62,12 +52,7 @@ def settle(turn: Turn, connector_id: int) -> None:
             break
         steps += 1
         assert steps < _STEPS_MAX, f"connector {connector_id} does not come to rest"
-    _renew(turn, turn.connector(connector_id))
-
-
-def all_faults(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
-    """The faults that concern this connector: its own and those of the whole box."""
-    return connector.faults | state.faults
+    connector_energy.renew(turn, turn.connector(connector_id))
 
 
 def may_start(state: ChargePoint, connector: Connector) -> bool:
@@ -93,24 +78,7 @@ def _is_in_order(state: ChargePoint, connector: Connector) -> bool:
 
 def has_forbidding_fault(state: ChargePoint, connector: Connector) -> bool:
     """True while a fault stands here that lets no session begin."""
-    return any(faults.RULES[f].forbids_start for f in all_faults(state, connector))
-
-
-def energy_allowed(state: ChargePoint, connector: Connector) -> bool:
-    """True while energy may flow: an authorized open transaction, lock confirmed, nothing wrong."""
-    return connector.is_plugged and energy_granted(state, connector)
-
-
-def energy_granted(state: ChargePoint, connector: Connector) -> bool:
-    """True while only the vehicle may be missing."""
-    return (
-        isinstance(connector.phase, Charging)
-        and not connector.is_deauthorized
-        and connector.current_a >= CURRENT_MIN_A
-        and connector.is_locked
-        and connector.pilot not in (PilotState.E, PilotState.F)
-        and not _forbids_energy(state, connector)
-    )
+    return any(faults.RULES[f].forbids_start for f in state.faults_of(connector))
 
 
 # --- the phases ----------------------------------------------------------------------------------
@@ -132,7 +100,7 @@ def _step(turn: Turn, connector: Connector) -> None:
 
 def _rest(turn: Turn, connector: Connector) -> None:
     if not _take_grant(turn, connector):
-        _open_and_withdraw(turn, connector)
+        connector_energy.open_and_withdraw(turn, connector)
         _release(turn, turn.connector(connector.connector_id))
 
 
@@ -166,16 +134,16 @@ def _charging(turn: Turn, connector: Connector, charging: Charging) -> None:
         return
     if not connector.is_locked:
         _order_lock(turn, connector)
-    _drive_energy(turn, turn.connector(connector.connector_id), charging)
+    connector_energy.drive(turn, turn.connector(connector.connector_id), charging)
     _ask_for_sample(turn, connector.connector_id)
 
 
 def _stopping(turn: Turn, connector: Connector, ending: Stopping) -> None:
     stop, now_s = ending.stop, turn.now.monotonic_s
-    connector = _withdraw(turn, connector)
-    if now_s < stop.open_by_s and _may_still_draw(turn.state, connector):
+    connector = connector_energy.withdraw(turn, connector)
+    if now_s < stop.open_by_s and connector_energy.may_still_draw(turn.state, connector):
         return  # the vehicle is given time to stop drawing: no switching under load
-    connector = _open(turn, connector)
+    connector = connector_energy.open_contactor(turn, connector)
     is_welded = Fault.CONTACTOR_WELDED in connector.faults  # waiting opens no weld
     if connector.contactor_closed and not is_welded and now_s < stop.give_up_s:
         return
@@ -245,90 +213,12 @@ def _take_from_others(turn: Turn, taken: GrantedAuthorization, connector_id: int
 
 
 def _reason_to_stop(turn: Turn, connector: Connector) -> StopReason | None:
-    present = all_faults(turn.state, connector)
+    present = turn.state.faults_of(connector)
     fault = faults.worst(frozenset(f for f in present if faults.RULES[f].stop_reason))
     if fault is not None:
         return faults.rule_of(fault, connector.part_fault).stop_reason
     is_pulled = connector_ev_presence.ends_session(turn, connector)
     return StopReason.EV_DISCONNECTED if is_pulled else None
-
-
-def _may_still_draw(state: ChargePoint, connector: Connector) -> bool:
-    """True while the vehicle draws and nothing speaks against a moment more."""
-    return (
-        connector.contactor_closed
-        and connector.traits.has_pilot
-        and connector.asks_for_energy
-        and connector.is_plugged
-        and connector.is_locked
-        and not _forbids_energy(state, connector)
-    )
-
-
-def _forbids_energy(state: ChargePoint, connector: Connector) -> bool:
-    rules = [faults.RULES[fault] for fault in all_faults(state, connector)]
-    return any(rule.stop_reason or rule.pauses for rule in rules)
-
-
-def _drive_energy(turn: Turn, connector: Connector, charging: Charging) -> None:
-    """Offer and close, or open and withdraw, as the moment demands."""
-    connector_id = connector.connector_id
-    if not energy_allowed(turn.state, connector):
-        is_paused = charging.is_disconnected and energy_granted(turn.state, connector)
-        charging = _note_pause(turn, connector_id, charging, is_paused)
-        if not _lets_draw_on(turn, turn.connector(connector_id), charging):
-            _open_and_withdraw(turn, turn.connector(connector_id))
-        return
-    if connector.offered_a != connector.current_a:
-        if connector.offered_a is not None and connector.current_a < connector.offered_a:
-            turn.emit(LowerOffer(connector_id, connector.current_a))  # waits for no disk
-        turn.emit(OfferCurrent(connector_id, connector.current_a))
-        connector = turn.put(replace(connector, offered_a=connector.current_a))
-    if not connector.asks_for_energy:
-        _note_pause(turn, connector_id, charging, is_paused=True)
-        _open(turn, turn.connector(connector_id))
-    elif not connector.close_ordered and connector.has_confirmed_offer:
-        ref, lease_s = charging.transaction.ref, turn.state.rules.lease_s
-        turn.emit(CloseContactor(connector_id, ref, connector.trips_seen, lease_s))
-        turn.put(replace(connector, close_ordered=True))
-
-
-def _note_pause(turn: Turn, connector_id: int, charging: Charging, is_paused: bool) -> Charging:
-    if charging.vehicle_paused != is_paused:
-        charging = replace(charging, vehicle_paused=is_paused)
-        turn.put_phase(connector_id, charging)
-    return charging
-
-
-def _lets_draw_on(turn: Turn, connector: Connector, charging: Charging) -> bool:
-    """A limit is no emergency: the vehicle is given time to stop drawing before it is cut off."""
-    is_limited = connector.close_ordered and connector.current_a < CURRENT_MIN_A
-    is_refused = connector.is_deauthorized
-    if not is_limited or is_refused or not _may_still_draw(turn.state, connector):
-        return False
-    if connector.offered_a is not None:
-        pause_by_s = turn.now.monotonic_s + turn.state.rules.graceful_open_s
-        charging = replace(charging, pause_by_s=pause_by_s)
-        _withdraw(turn, turn.put_phase(connector.connector_id, charging))
-    return turn.now.monotonic_s < charging.pause_by_s
-
-
-def _open(turn: Turn, connector: Connector) -> Connector:
-    if not connector.close_ordered:
-        return connector
-    turn.emit(OpenContactor(connector.connector_id))
-    return turn.put(replace(connector, close_ordered=False))
-
-
-def _open_and_withdraw(turn: Turn, connector: Connector) -> None:
-    _withdraw(turn, _open(turn, connector))
-
-
-def _withdraw(turn: Turn, connector: Connector) -> Connector:
-    if connector.offered_a is None:
-        return connector
-    turn.emit(WithdrawOffer(connector.connector_id))
-    return turn.put(replace(connector, offered_a=None, confirmed_a=0.0))
 
 
 def _order_lock(turn: Turn, connector: Connector) -> None:
@@ -365,12 +255,6 @@ def _ask_for_sample(turn: Turn, connector_id: int) -> None:
     next_s = meter_values.sample_after(due_s, turn.now.monotonic_s, interval_s)
     turn.put_phase(connector_id, replace(charging, next_sample_s=next_s, sample_asked=True))
     turn.emit(ReadMeter(connector_id))
-
-
-def _renew(turn: Turn, connector: Connector) -> None:
-    """Every turn says once more that the contactor may stay closed. Renewing never closes."""
-    if connector.close_ordered:
-        turn.emit(RenewContactor(connector.connector_id, turn.state.rules.lease_s))
 
 
 def give_back(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.core import connector as connectors
 from agent.core import connector_choice, contactors, faults, reservations
 from agent.core.authorization_attempt import GrantedAuthorization, PendingAuthorization
 from agent.core.charging_limits import CURRENT_MIN_A
@@ -71,7 +70,7 @@ class Look:
         return self._worst(lambda f: f in faults.PILOT.values() or faults.RULES[f].pauses)
 
     def _worst(self, counts: Callable[[Fault], bool]) -> Fault | None:
-        present = connectors.all_faults(self.state, self.connector)
+        present = self.state.faults_of(self.connector)
         return faults.worst(frozenset(fault for fault in present if counts(fault)))
 
     @property

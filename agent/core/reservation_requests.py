@@ -70,7 +70,7 @@ def _is_over(turn: Turn, reservation: Reservation) -> bool:
 
 
 def _is_unusable(state: ChargePoint, connector: Connector) -> bool:
-    return connector.out_of_service or _is_faulted(connectors.all_faults(state, connector))
+    return connector.out_of_service or _is_faulted(state.faults_of(connector))
 
 
 def _is_faulted(present: frozenset[Fault]) -> bool:
@@ -101,7 +101,7 @@ def _why_not(turn: Turn, state: ChargePoint, wanted: Reservation) -> tuple[str, 
         places = (state.connector(wanted.connector_id),)
         is_one_of_them = wanted.connector_id in connector_choice.free_for_all(state)
         is_free = is_one_of_them and connector_choice.free_slots(state) > 0
-    if all(_is_faulted(connectors.all_faults(state, place)) for place in places):
+    if all(_is_faulted(state.faults_of(place)) for place in places):
         return "Faulted", Rule.FAULTED, ""
     if all(_is_unusable(state, place) for place in places):
         return "Unavailable", Rule.OUT_OF_SERVICE, ""

@@ -334,6 +334,10 @@ class ChargePoint:
                 return connector
         raise KeyError(connector_id)
 
+    def faults_of(self, connector: Connector) -> frozenset[Fault]:
+        """The faults that concern this connector: its own and those of the whole box."""
+        return connector.faults | self.faults
+
     def has_connector(self, connector_id: int) -> bool:
         """True if there is such a connector (0 is none)."""
         return any(connector.connector_id == connector_id for connector in self.connectors)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from agent.core import availability, connector_choice, faults
-from agent.core import connector as connectors
+from agent.core import availability, connector_choice, connector_energy, faults
 from agent.core.commands import NotifyStatus
 from agent.core.replace import replace
 from agent.core.state import ChargePoint, Charging, Connector, Finished, Shown, Starting, Stopping
@@ -131,9 +130,7 @@ def _charge_point_report(state: ChargePoint) -> StatusReport:
 def _connector_report(state: ChargePoint, connector: Connector, now: Instant) -> StatusReport:
     status = status_of(state, connector, now)
     fault = faults.worst(
-        frozenset(
-            f for f in connectors.all_faults(state, connector) if faults.RULES[f].shows_faulted
-        )
+        frozenset(f for f in state.faults_of(connector) if faults.RULES[f].shows_faulted)
     )
     if fault is not None:
         rule = faults.rule_of(fault, connector.part_fault)
@@ -153,7 +150,7 @@ def status_of(state: ChargePoint, connector: Connector, now: Instant) -> Status:
     Faulted wins, except over a session that goes on in spite of the fault.
     """
     running = isinstance(connector.phase, Charging)
-    present = [faults.RULES[f] for f in connectors.all_faults(state, connector)]
+    present = [faults.RULES[f] for f in state.faults_of(connector)]
     if any(rule.shows_faulted and not (running and not rule.stop_reason) for rule in present):
         return Status.FAULTED
     match connector.phase:
@@ -179,9 +176,9 @@ def _status_while_charging(
 ) -> Status:
     if now.monotonic_s < charging.settling_until_s:
         return Status.PREPARING  # the vehicle has just been offered current; ends with the closing
-    if charging.is_disconnected and connectors.energy_granted(state, connector):
+    if charging.is_disconnected and connector_energy.is_granted(state, connector):
         return Status.SUSPENDED_EV
-    if not connectors.energy_allowed(state, connector):
+    if not connector_energy.is_allowed(state, connector):
         return Status.SUSPENDED_EVSE  # wins over SuspendedEV (section 4.9)
     if connector.asks_for_energy and connector.contactor_closed:
         return Status.CHARGING

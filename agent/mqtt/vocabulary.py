@@ -45,7 +45,7 @@ def charging(status: Status, is_plugged: bool) -> dict[str, Any]:
 
 def faulted(state: ChargePoint, connector: Connector) -> frozenset[Fault]:
     """The faults of this connector and of the whole box that are more than warnings."""
-    every = connectors.all_faults(state, connector)
+    every = state.faults_of(connector)
     return frozenset(fault for fault in every if faults.RULES[fault].shows_faulted)
 
 
@@ -58,7 +58,7 @@ def fault_name(fault: Fault) -> str:
 
 def evse_status(state: ChargePoint, connector: Connector) -> str:
     """status_code of cs_status_and_limits."""
-    if Fault.EMERGENCY_STOP in connectors.all_faults(state, connector):
+    if Fault.EMERGENCY_STOP in state.faults_of(connector):
         return "evse_emergency_shutdown"
     if connectors.has_forbidding_fault(state, connector):
         return "evse_malfunction"
@@ -69,7 +69,7 @@ def evse_status(state: ChargePoint, connector: Connector) -> str:
 
 def has_ground_fault(state: ChargePoint, connector: Connector) -> bool:
     """rcd_error of cs_status_and_limits."""
-    every = connectors.all_faults(state, connector)
+    every = state.faults_of(connector)
     return any(faults.RULES[fault].error_code == "GroundFailure" for fault in every)
 
 

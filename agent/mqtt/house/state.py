@@ -10,7 +10,6 @@ from typing import Any
 
 from agent.control.snapshot import charge_point_snapshot
 from agent.core import charging_profiles_applied, faults
-from agent.core import connector as connectors
 from agent.core.charging_limits import rounded_down
 from agent.core.external_limits import ExternalLimit, ExternalSource
 from agent.core.state import ChargePoint, Connector
@@ -70,7 +69,7 @@ def _connector(
 ) -> Report:
     session: Mapping[str, Any] | None = snapshot["session"]
     meter: Mapping[str, Any] = snapshot["meter"] or {}
-    standing = connectors.all_faults(state, connector)
+    standing = state.faults_of(connector)
     facts = {
         "status": snapshot["status"],
         "error_code": snapshot["error_code"],
