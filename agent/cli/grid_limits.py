@@ -11,7 +11,7 @@ from typing import Any
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json
 from agent.cli.pages import add_csv_option, count, newest
-from agent.cli.status_view import local_time
+from agent.platform.local_time import local_time
 
 _COLUMNS = (
     "begin",
@@ -48,13 +48,13 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _as_csv(found: Sequence[Mapping[str, Any]], separator: str) -> str:
-    from agent.control.csv_table import csv_table, decimal_sign, local_cell, yes_or_no
+    from agent.control.csv_table import csv_table, decimal_sign, yes_or_no
 
     decimal = decimal_sign(separator)
     rows = (
         [
-            local_cell(one["begun_at"]),
-            local_cell(one["ended_at"]) if one["ended_at"] else "",
+            local_time(one["begun_at"]),
+            local_time(one["ended_at"]) if one["ended_at"] else "",
             one["begun_at"],
             one["ended_at"] or "",
             f"{one['limit']:g}".replace(".", decimal),

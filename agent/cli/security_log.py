@@ -11,7 +11,7 @@ from typing import Any
 from agent.cli import paths
 from agent.cli.console import Console, add_command, as_json
 from agent.cli.pages import first_moment, newest
-from agent.cli.status_view import local_time
+from agent.platform.local_time import local_time
 
 NOT_WHOLE = 1  # exit status of --verify
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
 from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
 from agent.maintenance.findings import Finding
+from agent.platform.local_time import local_time
 
 _STATUS_COLOURS = {
     "Available": GREEN,
@@ -19,11 +19,6 @@ _STATUS_COLOURS = {
     "Faulted": RED,
 }
 _VERDICT_COLOURS = {"PASS": GREEN, "NOTE": PLAIN, "SKIP": YELLOW, "FAIL": RED}
-
-
-def local_time(text: str) -> str:
-    """An ISO 8601 instant as this machine's local time, to the second."""
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def status_lines(status: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.control.charge_log import kwh
-from agent.control.csv_table import csv_table, decimal_sign, local_cell, yes_or_no
+from agent.control.csv_table import csv_table, decimal_sign, yes_or_no
+from agent.platform.local_time import local_time
 
 COLUMNS = (
     "session",
@@ -49,8 +50,8 @@ def _cells(session: Mapping[str, Any], decimal: str) -> list[str]:
         str(session["connector_id"]),
         session["id_tag"],
         session["name"],
-        local_cell(session["begun_at"]),
-        local_cell(session["ended_at"]),
+        local_time(session["begun_at"]),
+        local_time(session["ended_at"]),
         session["begun_at"],
         session["ended_at"],
         *(kwh(session[key], decimal) for key in ("energy_wh", "meter_start_wh", "meter_stop_wh")),

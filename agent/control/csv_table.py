@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 SEPARATORS = {"comma": ",", "semicolon": ";"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -28,11 +27,6 @@ def csv_table(columns: Sequence[str], rows: Iterable[Sequence[str]], separator: 
 def decimal_sign(separator: str) -> str:
     """What stands before the decimals beside this separator."""
     return "." if separator == "comma" else ","
-
-
-def local_cell(instant: str) -> str:
-    """An instant as local time of this machine, as a spreadsheet knows it."""
-    return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def yes_or_no(is_so: bool) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from agent.cli import grid_limits
-from agent.cli.status_view import local_time
-from agent.control.csv_table import local_cell
 from agent.control.requests import PAGE_MAX
+from agent.platform.local_time import local_time
 
 BEGUN, ENDED = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
 LIMIT: dict[str, Any] = {
@@ -50,7 +49,7 @@ def test_the_table_has_a_heading_and_a_row_each(monkeypatch, capsys):
     shown(monkeypatch, [{**LIMIT, "ended_at": None, "limit": 6.5, "unit": "A"}], csv="semicolon")
     heading, row = capsys.readouterr().out.splitlines()
     assert heading == "begin;end;begin_utc;end_utc;limit;unit;end_is_found;time_is_known"
-    assert row == f"{local_cell(BEGUN)};;{BEGUN};;6,5;A;no;yes"
+    assert row == f"{local_time(BEGUN)};;{BEGUN};;6,5;A;no;yes"
 
 
 def test_a_box_that_was_never_limited_says_so(monkeypatch, capsys):

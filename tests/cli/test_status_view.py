@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pytest
 
 from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
-from agent.cli.status_view import decision_line, finding_line, local_time, queue_lines, status_lines
+from agent.cli.status_view import decision_line, finding_line, queue_lines, status_lines
 from agent.maintenance.findings import failed, noted, passed, skipped
+from agent.platform.local_time import local_time
 
 URL = "ws://central.test/CP-1"
 SINCE = "2026-03-01T12:00:00+00:00"
@@ -234,11 +234,6 @@ def test_the_last_messages_that_were_set_aside_are_told_with_the_reason():
     assert (
         "             next: chargepoint-agent queue retry NUMBER, or queue discard NUMBER" in told
     )
-
-
-def test_a_time_is_told_in_the_time_of_the_place():
-    shown = datetime.strptime(local_time(SINCE), "%Y-%m-%d %H:%M:%S").astimezone()
-    assert shown == datetime.fromisoformat(SINCE)
 
 
 def style(line: str) -> tuple[str, str] | None:
