@@ -49,6 +49,7 @@ _BUTTONS = {
     "residual_current": "Press the test button of the residual current device, then reset it.",
     "door": "Open the cabinet door, then close it.",
 }
+_PATIENCE = f"It waits up to {PRESS_S:g} s for each."
 GRID = "grid_limit"
 _GRID_CHECK = "its wires; inputs.grid_limit: pin, normally_closed"
 
@@ -120,23 +121,28 @@ class SelfTest:
         board = self._services.board
         for name in board.safety_inputs:
             yield SelfTestStep(name=name, attempt=partial(self._input, name))
-            wants, attempt = _BUTTONS.get(name, ""), partial(self._press, name)
-            if wants:
+            if wants := _BUTTONS.get(name):
                 yield SelfTestStep(
-                    name=f"{name}-try", attempt=attempt, wants=wants, is_exclusive=True
+                    name=f"{name}-try",
+                    attempt=partial(self._press, name),
+                    wants=f"{wants} {_PATIENCE}",
+                    is_exclusive=True,
                 )
         if board.grid_contact is not None:
             yield SelfTestStep(name=GRID, attempt=partial(self._grid, board.grid_contact))
             yield SelfTestStep(
                 name=f"{GRID}-try",
                 attempt=partial(self._grid_try, board.grid_contact),
-                wants="Let the grid operator's contact limit (or open its wire), then end it.",
+                wants=(
+                    "Let the grid operator's contact limit (or open its wire), then end it."
+                    f" {_PATIENCE}"
+                ),
             )
         for parts in board.connectors:
             yield from self._steps_of(parts)
         if board.reader is not None:
             yield SelfTestStep(name="reader", attempt=self._reader)
-            wants = "Hold any card to the reader."
+            wants = f"Hold any card to the reader. It waits up to {CARD_S:g} s."
             yield SelfTestStep(name="card", attempt=self._card, wants=wants, is_exclusive=True)
         if self._services.settings.board.indicator.driver != "none" or not board.is_polled:
             yield SelfTestStep(

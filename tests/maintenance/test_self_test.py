@@ -53,6 +53,16 @@ async def test_a_box_in_order_passes_every_step_and_is_left_as_it_was(tmp_path):
         await box.charge()  # and a driver is welcome
 
 
+async def test_a_step_that_waits_for_a_person_says_how_long(tmp_path):
+    async with running_box(tmp_path) as box:
+        wants = {step["name"]: step["wants"] for step in await box.do("self_test", what="steps")}
+        asked = {name: words for name, words in wants.items() if words}
+        assert asked.pop("card").endswith("It waits up to 25 s.")
+        assert set(asked) == {f"{name}-try" for name in QUIET[:4]}
+        for words in asked.values():
+            assert words.endswith("It waits up to 14 s for each.")
+
+
 @pytest.mark.parametrize(
     ("fault", "step", "words"),
     [
