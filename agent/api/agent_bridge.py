@@ -18,6 +18,7 @@ from agent.control.services import Services
 from agent.control.snapshot import outbox_now
 from agent.core.commands import Command, ParkMessage, QueueMessage, RecordDecision, Reply
 from agent.core.events import Event, RequestNotTaken
+from agent.core.id_tag import SoughtTag
 from agent.core.security_event_values import (
     RecordSecurityEvent,
     SecurityEventSeen,
@@ -212,9 +213,9 @@ class AgentBridge:
         """Send a message to the central system. Raises CallFailed."""
         return await self._there(self._services.link.call(action, payload))
 
-    async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionRecord]:
+    async def decisions(self, tag: SoughtTag | None, limit: int) -> list[DecisionRecord]:
         """The last decisions about cards, newest first. Raises StoreError."""
-        return await self._report(self.store.decisions, id_tag, limit)
+        return await self._report(self.store.decisions, tag, limit)
 
     async def cached_tags(self, limit: int) -> list[CachedTag]:
         """The tags of the authorization cache that were heard last. Raises StoreError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ from agent.api.service import ControlService
 from agent.control.actions import decision_as_data
 from agent.control.charge_log import session_as_data
 from agent.control.snapshot import charge_point_snapshot
+from agent.core.id_tag import SoughtTag, sought_tag
 from agent.ocpp16.operator_messages import VERSION
 from agent.ocpp16.requests import package_version
 from agent.ocppj.frame_log import LoggedFrame
@@ -175,12 +176,15 @@ class ReadModels:
 
     async def decisions(self, id_tag: str | None, limit: int) -> list[DecisionResponse]:
         """The last decisions about cards, newest first."""
+        tag = self._sought(id_tag)
+        found = await self._agent.decisions(tag, limit)
+        _check_that_it_can_be(tag, found)
         return [
             DecisionResponse(
                 **decision_as_data(record, self._agent.taps.steps_to(record))
                 | {"decided_at": text_of(record.decided_at)}
             )
-            for record in await self._agent.decisions(id_tag, limit)
+            for record in found
         ]
 
     async def sessions(
@@ -192,13 +196,20 @@ class ReadModels:
         id_tag: str | None,
     ) -> SessionListResponse:
         """Sessions that are over, newest first."""
-        wanted = SessionFilter(_instant(begin, "start_date"), _instant(end, "end_date"), id_tag)
+        tag = self._sought(id_tag)
+        wanted = SessionFilter(_instant(begin, "start_date"), _instant(end, "end_date"), tag)
         found = await self._agent.sessions(limit + 1, before, wanted)
+        if before is None:
+            _check_that_it_can_be(tag, found)
         page = found[:limit]
         return SessionListResponse(
             data=[SessionResponse(**session_as_data(session)) for session in page],
             next_before=page[-1].ref if len(found) > limit else None,
         )
+
+    def _sought(self, id_tag: str | None) -> SoughtTag | None:
+        form = self._agent.settings.reader.uid_format
+        return None if id_tag is None else sought_tag(id_tag, form)
 
     async def grid_limits(self, limit: int, before: int | None) -> GridLimitListResponse:
         """When the grid operator limited the box, newest first."""
@@ -270,6 +281,12 @@ def _security_line(line: SecurityLogLine) -> SecurityLogLineResponse:
         boot=line.boot,
         chain=line.chain,
     )
+
+
+def _check_that_it_can_be(tag: SoughtTag | None, found: Sequence[object]) -> None:
+    """Raise Invalid for a tag of which there is nothing, and never can be."""
+    if tag is not None and tag.problem and not found:
+        raise Invalid(tag.problem, ("query", "id_tag"))
 
 
 def _instant(text: str | None, name: str) -> datetime | None:

@@ -12,6 +12,7 @@ from agent.api.metrics import CONTENT_TYPE, exposition
 from agent.api.read_models import ReadModels
 from agent.api.routes_commands import READ_ERRORS, bearer
 from agent.api.service import ControlService
+from agent.core.id_tag import WRITTEN_MAX
 
 PAGE_MAX = 1_000_000
 INT_MAX = 2**63 - 1  # of the database
@@ -26,7 +27,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Before = Annotated[int | None, Query(ge=1, le=INT_MAX)]
 Charger = Annotated[str | None, Query(max_length=60)]
 Date = Annotated[str | None, Query(max_length=60)]
-Id = Annotated[str, Query(min_length=1, max_length=20)]
+Id = Annotated[str, Query(min_length=1, max_length=WRITTEN_MAX)]
 
 
 class _CommandId(Convertor[str]):

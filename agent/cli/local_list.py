@@ -114,7 +114,7 @@ def _tag_of(options: argparse.Namespace, now: Mapping[str, Any]) -> str:
     try:
         return tag_as_told(options.id_tag.strip(), _reader_of(now)["form"])
     except ValueError as problem:
-        raise AgentError(f"{options.id_tag[:30]} {problem}") from None
+        raise AgentError(str(problem)) from None
 
 
 def _name(options: argparse.Namespace, ask: Ask) -> None:

@@ -200,7 +200,7 @@ def _read_as(column: str, text: str, form: str) -> str:
     except ValueError as problem:
         if column != "id_tag":  # a group need not come from a reader
             return text
-        raise ValueError(f"{column} {text[:30]} {problem}") from None
+        raise ValueError(f"{column} {problem}") from None
 
 
 def _needs_guard(cell: str, form: str, column: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from agent.cli import paths
 from agent.cli.console import WRONG_USAGE, Console, add_command, as_json, note
 from agent.cli.pages import Ask, add_csv_option, count, first_moment, last_moment, newest
-from agent.platform.errors import NoAgent
+from agent.platform.errors import ConfigError, NoAgent
 
 Data = Mapping[str, Any]
 
@@ -137,6 +137,18 @@ def _access(options: argparse.Namespace) -> Iterator[Ask]:
         path = paths.find_storage(options.config)
         with charge_log_of(path) as log:
             Console(sys.stderr).tell([note(f"no agent is running: reading the database {path}")])
-            yield lambda **request: answer(log, request)
+            form = _form_of_cards(options)
+            yield lambda **request: answer(log, form, request)
     else:
         yield ask
+
+
+def _form_of_cards(options: argparse.Namespace) -> str:
+    """How the reader of this box tells a card; where the file does not say it, as most do."""
+    from agent.config.config_file import read_config
+
+    path = options.config or paths.config_in_use()
+    try:
+        return "hex" if path is None else read_config(path).reader.uid_format
+    except ConfigError:
+        return "hex"

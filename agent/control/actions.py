@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent.control.event_log import decision_line
-from agent.control.requests import PAGE_MAX, number_in, text_in
+from agent.control.requests import PAGE_MAX, number_in, tag_in
 from agent.control.security_log import SecurityLogActions
 from agent.control.server import Action
 from agent.control.services import Services
@@ -19,7 +19,7 @@ from agent.control.snapshot import (
 )
 from agent.core.authorization_reasons import next_step_of, reason_of
 from agent.core.events import RandomDelaySkipped
-from agent.core.id_tag import mask
+from agent.core.id_tag import mask, tag_as_told
 from agent.core.values import DecisionRecord
 from agent.platform.errors import ControlError, StoreError
 
@@ -76,12 +76,14 @@ class ControlActions:
         return status
 
     async def _why(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-        id_tag = text_in(request, "id_tag")
+        services = self._services
+        tag = tag_in(request, services.settings.reader.uid_format)
         limit = request.get("limit", 10)
         if not _is_whole_number(limit) or not 1 <= limit <= DECISIONS_MAX:
             raise ControlError(f"limit must be a whole number from 1 to {DECISIONS_MAX}")
-        services = self._services
-        records = await services.report(services.store.decisions, id_tag, limit)
+        records = await services.report(services.store.decisions, tag, limit)
+        if tag is not None and tag.problem and not records:
+            raise ControlError(tag.problem)
         return [decision_as_data(record, services.taps.steps_to(record)) for record in records]
 
     async def _grid_limits(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -146,6 +148,8 @@ async def present_card(
     ``is_code`` and ``connector_id`` as for ``SimulationControls.tap``. Raises ValueError for what
     no card can be.
     """
+    if not is_code:
+        card = tag_as_told(card, "hex")  # the reader makes its own form of it
     simulation = services.board.simulation
     assert simulation is not None
 

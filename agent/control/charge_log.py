@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from agent.control.requests import PAGE_MAX, instant_in, number_in, text_in
+from agent.control.requests import PAGE_MAX, instant_in, number_in, tag_in
 from agent.control.server import Action
 from agent.control.services import Services
 from agent.core.authorization_reasons import reason_of
@@ -39,23 +39,28 @@ class ChargeLogActions:
 
     async def _sessions(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         services = self._services
-        found: list[dict[str, Any]] = await services.report(answer, services.store, request)
+        form = services.settings.reader.uid_format
+        found: list[dict[str, Any]] = await services.report(answer, services.store, form, request)
         return found
 
 
-def answer(log: ChargeLog, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Answer a request of the control socket. Raises ControlError with a sentence."""
-    wanted = SessionFilter(
-        instant_in(request, "since"), instant_in(request, "until"), text_in(request, "id_tag")
-    )
+def answer(log: ChargeLog, form: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Answer a request of the control socket; ``form``: in which the reader tells a card.
+
+    Raises ControlError with a sentence.
+    """
+    tag = tag_in(request, form)
+    wanted = SessionFilter(instant_in(request, "since"), instant_in(request, "until"), tag)
     limit, before = number_in(request, "limit", PAGE_MAX), number_in(request, "before")
     try:
         if request.get("sums") is True:
             return [sum_as_data(found) for found in log.session_sums(wanted)]
         found = log.sessions(limit or PAGE_MAX, before, wanted)
-        return [session_as_data(session) for session in found]
     except StoreError as problem:
         raise ControlError(str(problem)) from None
+    if tag is not None and tag.problem and not found and before is None:
+        raise ControlError(tag.problem)
+    return [session_as_data(session) for session in found]
 
 
 def session_as_data(session: LoggedSession) -> dict[str, Any]:

@@ -116,9 +116,9 @@ class ListActions:
         id_tag = text_in(request, "id_tag") or ""
         if not await self._lists.is_listed(id_tag):
             try:  # in the form in which "add" keeps it
-                id_tag = tag_as_told(id_tag, self._reader["form"])
+                id_tag = tag_as_told(id_tag.strip(), self._reader["form"])
             except ValueError as problem:
-                raise ControlError(f"{id_tag[:30]} {problem}") from None
+                raise ControlError(str(problem)) from None
         if not await self._lists.is_listed(id_tag):
             raise ControlError("this idTag is not on the list")
         return _result(await self._lists.remove(id_tag, _ORIGIN))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.core.date_time import read_date_time
+from agent.core.id_tag import SoughtTag, sought_tag
 from agent.platform.errors import ControlError
 
 PAGE_MAX = 500  # entries in one answer; more of them come page by page
@@ -19,6 +20,12 @@ def text_in(request: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ControlError(f"{name} must be a text")
     return value
+
+
+def tag_in(request: Mapping[str, Any], form: str) -> SoughtTag | None:
+    """The ``id_tag`` that is looked for, where the reader tells cards in this form; None: any."""
+    text = text_in(request, "id_tag")
+    return None if text is None else sought_tag(text, form)
 
 
 def number_in(request: Mapping[str, Any], name: str, highest: int = _INT_MAX) -> int | None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 ID_TAG_MAX = 20  # CiString20Type, OCPP 1.6 section 7.28
 UID_BYTES = (4, 7, 10)  # ISO/IEC 14443-3
+WRITTEN_MAX = 31  # ten bytes with 0x and separators
 
 _SEPARATED = re.compile(r"(?:0x)?([0-9a-f]{2}(?:([:. -])[0-9a-f]{2}(?:\2[0-9a-f]{2})+)?)", re.I)
 _PREFIXED = re.compile(r"0x([0-9a-f]+)", re.I)
@@ -28,20 +30,47 @@ def tag_as_told(text: str, form: str) -> str:
     """What the reader makes of a UID that a person has written with separators or ``0x``.
 
     ``04:A2:B3:C4``, ``04 A2 B3 C4``, ``0x04A2B3C4``; any other text is given back as it is. Raises
-    ValueError with a sentence for a UID that is none, or that this ``form`` does not tell.
+    ValueError with a sentence that names it for a UID that is none, or that this ``form`` does not
+    tell.
     """
     digits = _digits_of(text)
     if digits is None:
         return text
-    uid = bytes.fromhex(digits) if len(digits) % 2 == 0 else b""
+    uid, shown = bytes.fromhex(digits) if len(digits) % 2 == 0 else b"", text[:WRITTEN_MAX]
     if len(uid) not in UID_BYTES:
         known = ", ".join(str(2 * count) for count in UID_BYTES)
-        raise ValueError(f"has {len(digits)} hex digits: the UID of a card has one of {known}")
+        words = f"has {len(digits)} hex digits: the UID of a card has one of {known}"
+        raise ValueError(f"{shown} {words}")
     if form == "decimal":
-        raise ValueError("is written in hex, but reader.uid_format of this box is decimal")
+        raise ValueError(f"{shown} is written in hex, but reader.uid_format of this box is decimal")
     if form == "first4":
-        raise ValueError("is a whole UID, but reader.uid_format of this box is first4")
+        raise ValueError(f"{shown} is a whole UID, but reader.uid_format of this box is first4")
     return id_tag_from_uid(uid, form=form)
+
+
+@dataclass(frozen=True, slots=True)
+class SoughtTag:
+    """A tag that a person looks for: as it is written, and as the reader of this box tells it.
+
+    Both count: a central system may have given a tag a form that the reader never tells.
+    ``problem``: why the reader cannot tell it; empty: it can.
+    """
+
+    written: str
+    told: str
+    problem: str = ""
+
+
+def sought_tag(text: str, form: str) -> SoughtTag:
+    """What a person means who looks for this tag; see ``tag_as_told``."""
+    try:
+        told = tag_as_told(text.strip(), form)
+    except ValueError as problem:
+        return SoughtTag(text, text, str(problem))
+    if len(told) > ID_TAG_MAX:
+        words = f"{told[:WRITTEN_MAX]} is too long: a tag has {ID_TAG_MAX} characters at most"
+        return SoughtTag(text, text, words)
+    return SoughtTag(text, told)
 
 
 def about_others(id_tags: Sequence[str], driver: str, form: str) -> str:

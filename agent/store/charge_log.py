@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.core.commands import LogSession
+from agent.core.id_tag import SoughtTag
 from agent.core.key_enum import KeyEnum
 from agent.store.instants import instant_of, instant_text
 
@@ -83,7 +84,7 @@ class SessionFilter:
 
     since: datetime | None = None
     until: datetime | None = None
-    id_tag: str | None = None
+    tag: SoughtTag | None = None
 
 
 ALL_SESSIONS = SessionFilter()
@@ -175,7 +176,7 @@ def _months_before(now: datetime, months: int) -> datetime:
 
 _WANTED = """
 (:since IS NULL OR ended_at >= :since) AND (:until IS NULL OR ended_at < :until)
-AND (:id_tag IS NULL OR l.id_tag = :id_tag)
+AND (:written IS NULL OR l.id_tag IN (:written, :told))
 """
 _PAGE = f"""
 SELECT ref, connector_id, l.id_tag, coalesce(name, ''), begun_at, ended_at,
@@ -248,5 +249,6 @@ def _parameters(wanted: SessionFilter) -> dict[str, str | None]:
     return {
         "since": None if wanted.since is None else instant_text(wanted.since),
         "until": None if wanted.until is None else instant_text(wanted.until),
-        "id_tag": wanted.id_tag,
+        "written": None if wanted.tag is None else wanted.tag.written,
+        "told": None if wanted.tag is None else wanted.tag.told,
     }

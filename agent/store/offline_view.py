@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -169,15 +169,16 @@ def _try(read: _Read, what: str, reader: sqlite3.Connection, look: Look) -> None
 
 @contextmanager
 def _opened(path: Path, look: Look) -> Iterator[sqlite3.Connection]:
-    try:
-        with rights_of_owner(path.parent):
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(rights_of_owner(path.parent))
             look.bytes = _sizes(path)
-            with closing(_open(path)) as reader:
-                yield reader
-    except StoreError:
-        raise
-    except AgentError as problem:
-        raise StoreError(f"Cannot read the database {path}: {problem}") from None
+            reader = opened.enter_context(closing(_open(path)))
+        except StoreError:
+            raise
+        except AgentError as problem:
+            raise StoreError(f"Cannot read the database {path}: {problem}") from None
+        yield reader
 
 
 def _open(path: Path) -> sqlite3.Connection:

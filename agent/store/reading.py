@@ -13,6 +13,7 @@ from agent.core.charging_profiles import InstalledProfile
 from agent.core.connection_profile import ConnectionProfiles
 from agent.core.figures import Figures
 from agent.core.firmware_values import FirmwareUpdate
+from agent.core.id_tag import SoughtTag
 from agent.core.own_certificates import NO_OWN_CERTIFICATES, OwnCertificates
 from agent.core.values import (
     NO_LIST,
@@ -203,14 +204,15 @@ def _reservations(reader: sqlite3.Connection) -> tuple[Reservation, ...]:
 
 
 def read_decisions(
-    reader: sqlite3.Connection, id_tag: str | None, limit: int
+    reader: sqlite3.Connection, tag: SoughtTag | None, limit: int
 ) -> list[DecisionRecord]:
     """Read the newest decisions, of one idTag or of all; newest first."""
+    written, told = (None, None) if tag is None else (tag.written, tag.told)
     rows = reader.execute(
         "SELECT decided_at, purpose, connector_id, id_tag, verdict, rule, source, status,"
         " list_version, cache_age_s, detail FROM decisions"
-        " WHERE :id_tag IS NULL OR id_tag = :id_tag ORDER BY number DESC LIMIT :limit",
-        {"id_tag": id_tag, "limit": max(0, min(limit, DECISIONS_MAX))},
+        " WHERE :written IS NULL OR id_tag IN (:written, :told) ORDER BY number DESC LIMIT :limit",
+        {"written": written, "told": told, "limit": max(0, min(limit, DECISIONS_MAX))},
     )
     return [_decision(row) for row in rows.fetchall()]
 

@@ -72,6 +72,22 @@ def test_decisions_tell_the_reason_and_no_whole_tag(charger: Charger):
     mine = charger.get("/ocpp/decisions", id_tag=TAG.lower()).json()["data"]
     assert {found["id_tag"] for found in mine} == {"SE..34"}
     assert charger.get("/ocpp/decisions", id_tag="X" * 21).status_code == 422
+    assert charger.get("/ocpp/decisions", id_tag="X" * 32).status_code == 422
+
+
+def test_records_of_a_card_are_found_however_its_uid_is_written(charger: Charger):
+    charger.central_system.accepted_tags.add("04A2B3C4")
+    charger.applied("start-session", {"id_tag": "04A2B3C4"})
+    charger.until_status("Charging")
+    charger.applied("stop-session", {})
+    charger.at_rest()
+    for path in ("/ocpp/decisions", "/ocpp/sessions"):
+        mine = charger.get(path, id_tag="04A2B3C4").json()["data"]
+        assert {found["id_tag"] for found in mine} == {"04..C4"}
+        assert charger.get(path, id_tag="04:a2:b3:c4").json()["data"] == mine
+        refused = charger.get(path, id_tag="04:A2:B3")
+        assert refused.status_code == 422
+        assert "04:A2:B3 has 6 hex digits" in refused.text
 
 
 def test_figures_count_sessions_decisions_faults_and_commands(charger: Charger):

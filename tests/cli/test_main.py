@@ -107,6 +107,11 @@ async def test_a_session_played_from_the_command_line(tmp_path, capsys):
         decision, way = capsys.readouterr().out.splitlines()
         assert "card 04..80 accepted" in decision
         assert re.fullmatch(r"  read, looked up \+.*, decided \+.*, on disk \+.*, closed \+.*", way)
+        for written in (bytes.fromhex(CARD).hex(":"), f"0x{CARD.lower()}"):
+            assert await command("why", written, "--limit", "1") == 0
+            assert capsys.readouterr().out.splitlines()[0] == decision
+        assert await command("why", "04:A2:B3") == 1
+        assert "error: 04:A2:B3 has 6 hex digits" in capsys.readouterr().err
         assert await command("why", "NEVER") == 0
         assert capsys.readouterr().out == "never seen here\n"
 

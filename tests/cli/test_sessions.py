@@ -26,6 +26,7 @@ from tests.app.box import CARD, running_box
 from tests.store.builders import ACCEPTED, NOON
 
 HOUR = timedelta(hours=1)
+WRITTEN = bytes.fromhex(CARD).hex(":")
 OTHER = "0499887766554433"
 NOVEMBER = datetime(2026, 11, 30, 22, 30, tzinfo=UTC)  # 23:30 in Berlin
 DECEMBER = NOVEMBER + HOUR
@@ -112,7 +113,22 @@ def test_dates_are_local_and_both_ends_belong_to_what_is_wanted(capsys, config):
     assert refs("--from", "2026-11-30", "--to", "2026-12-01") == [3, 2, 1]
     assert refs("--from", "2026-11-30T23:00:00Z") == [3, 2]
     assert refs("--tag", CARD.lower()) == [2, 1]
+    assert refs("--tag", WRITTEN) == [2, 1]
     assert refs("--limit", "1") == [3]
+
+
+def test_a_card_is_looked_for_in_the_form_of_the_reader_else_as_it_is_written(capsys, config):
+    told(capsys, config, "--tag", WRITTEN)
+    assert main(["sessions", "--config", config, "--tag", "04:A2:B3"]) == 1
+    assert "error: 04:A2:B3 has 6 hex digits: the UID of a card" in capsys.readouterr().err
+    with open(config, "a") as file:
+        file.write('[charge_point]\nidentity = "CP-1"\n[reader]\nuid_format = "decimal"\n')
+        file.write('[[connectors]]\nid = 1\ncontactor = { driver = "gpio", pin = 17 }\n')
+    assert main(["sessions", "--config", config, "--tag", WRITTEN]) == 1
+    assert "is written in hex, but reader.uid_format of this box is" in capsys.readouterr().err
+    with open(config, "a") as file:
+        file.write("oops\n")
+    assert "04..80" in told(capsys, config, "--tag", WRITTEN)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +207,7 @@ def test_no_cell_is_a_formula(tmp_path, name):
     fill(store, name)
     from agent.control.charge_log import answer
 
-    text = sessions_as_csv(answer(store, {}), "semicolon")
+    text = sessions_as_csv(answer(store, "hex", {}), "semicolon")
     store.close()
     cells = [cell for row in csv.reader(io.StringIO(text), delimiter=";") for cell in row]
     assert f"'{name}" in cells

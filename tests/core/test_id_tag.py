@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.id_tag import (
+    WRITTEN_MAX,
+    SoughtTag,
     about_others,
     can_be_read,
     id_tag_from_uid,
@@ -14,6 +16,7 @@ from agent.core.id_tag import (
     is_valid_id_tag,
     mask,
     same_tag,
+    sought_tag,
     tag_as_told,
 )
 
@@ -173,5 +176,33 @@ def test_a_text_that_is_no_written_uid_stays_as_it_is(text):
 def test_a_written_uid_that_the_reader_cannot_tell_is_refused_with_a_sentence(
     written, form, problem
 ):
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(ValueError, match=f"{written} {problem}"):
         tag_as_told(written, form)
+
+
+def test_a_tag_is_looked_for_as_it_is_written_and_as_the_reader_tells_it():
+    assert sought_tag(" 04:a2:b3:c4", "hex") == SoughtTag(" 04:a2:b3:c4", "04A2B3C4")
+    assert sought_tag("04:a2:b3:c4", "hex_colons") == SoughtTag("04:a2:b3:c4", "04:A2:B3:C4")
+    assert sought_tag("family-01", "hex") == SoughtTag("family-01", "family-01")
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "problem"),
+    [
+        ("04:A2:B3", "hex", "04:A2:B3 has 6 hex digits: the UID of a card has one of 8, 14, 20"),
+        ("04:A2:B3:C4", "decimal", "04:A2:B3:C4 is written in hex, but reader.uid_format of this"),
+        ("X" * 21, "hex", f"{'X' * 21} is too long: a tag has 20 characters at most"),
+    ],
+)
+def test_what_no_reader_can_tell_is_looked_for_as_it_is_written_and_the_reason_is_kept(
+    written, form, problem
+):
+    sought = sought_tag(written, form)
+    assert (sought.written, sought.told) == (written, written)
+    assert sought.problem.startswith(problem)
+
+
+def test_the_longest_way_to_write_a_uid_fits_where_tags_are_typed():
+    longest = "0x" + ":".join(["04"] * 10)
+    assert len(longest) == WRITTEN_MAX
+    assert tag_as_told(longest, "hex") == "04" * 10

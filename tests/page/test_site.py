@@ -220,7 +220,7 @@ def test_the_overview_tells_what_each_connector_waits_for(charger, browser):
 def test_a_session_is_shown_with_energy_and_without_the_whole_card(charger, browser):
     charger.central_system.accepted_tags.add(CARD)
     browser.do("plug", connector="1")
-    assert "accepted at connector 1" in browser.do("tap", card=CARD)
+    assert "accepted at connector 1" in browser.do("tap", card=bytes.fromhex(CARD).hex(":"))
     charger.until_status("Charging")
     text = browser.get("/").text
     assert "kWh" in text

@@ -23,6 +23,7 @@ from agent.core.commands import (
     SetTransactionId,
 )
 from agent.core.figures import Figures
+from agent.core.id_tag import SoughtTag
 from agent.core.values import (
     AuthorizationStatus,
     Boot,
@@ -174,8 +175,10 @@ def test_sessions_are_chosen_by_their_end_and_by_their_tag_in_any_case(store):
     store.commit(rows, NOON)
     assert refs(store, since=NOON + 2 * HOUR) == [3, 2]
     assert refs(store, until=NOON + 2 * HOUR) == [1]
-    assert refs(store, id_tag=TAG) == [3, 1]
-    assert refs(store, id_tag=OTHER, since=NOON + 3 * HOUR) == []
+    assert refs(store, tag=SoughtTag(TAG, TAG)) == [3, 1]
+    assert refs(store, tag=SoughtTag("04:A2", TAG)) == [3, 1]
+    assert refs(store, tag=SoughtTag(TAG, OTHER)) == [3, 2, 1]
+    assert refs(store, tag=SoughtTag(OTHER, OTHER), since=NOON + 3 * HOUR) == []
 
 
 def name(store: Store, id_tag: str, name: str) -> None:
@@ -217,7 +220,7 @@ def test_sums_are_by_tag_and_by_the_local_month_in_which_the_session_ended(store
         SessionSum("2026-04", TAG, "Anna", 2, 500),
         SessionSum("2026-03", TAG, "Anna", 1, 100),
     ]
-    assert store.session_sums(SessionFilter(id_tag=OTHER)) == [
+    assert store.session_sums(SessionFilter(tag=SoughtTag(OTHER, OTHER))) == [
         SessionSum("2026-04", OTHER, "", 1, 1000)
     ]
 

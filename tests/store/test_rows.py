@@ -28,6 +28,7 @@ from agent.core.commands import (
     SaveTransaction,
     SetTransactionId,
 )
+from agent.core.id_tag import SoughtTag
 from agent.core.values import (
     AuthorizationStatus,
     CacheEntry,
@@ -442,7 +443,9 @@ def test_decisions_come_newest_first_up_to_the_limit(store):
 
 def test_decisions_can_be_asked_for_one_tag_in_whatever_case(store):
     store.commit([RecordDecision(decision(1, "04ab")), RecordDecision(decision(2, "04ac"))], NOON)
-    assert [each.detail for each in store.decisions("04AB", 10)] == ["1"]
+    assert [each.detail for each in store.decisions(SoughtTag("04AB", "04AB"), 10)] == ["1"]
+    both = store.decisions(SoughtTag("04AC", "04AB"), 10)
+    assert [each.detail for each in both] == ["2", "1"]
 
 
 def test_only_the_newest_decisions_are_kept(store):

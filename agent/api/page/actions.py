@@ -167,7 +167,7 @@ class PageActions:
         try:
             return tag_as_told(typed, self._agent.settings.reader.uid_format)
         except ValueError as problem:
-            raise Invalid(f"{typed[:30]} {problem}") from None
+            raise Invalid(str(problem)) from None
 
     async def _remove(self, token: ApiToken, fields: Fields) -> str:
         require_scope(token, "configure")
