@@ -237,7 +237,7 @@ def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
         raise NoValue("it holds a number that is out of range")
-    return number
+    return number + 0.0  # -0.0 is 0: nobody is told of "-0 A"
 
 
 _NO_ARRAY = "it is not an array"

@@ -95,6 +95,12 @@ def test_a_number_at_the_end_of_a_piece_is_not_cut():
         assert read_json(json.dumps(value) + FAR) == value
 
 
+@pytest.mark.parametrize("text", ["-0.0", "-0", "-0e5", "-1e-400"])
+def test_nothing_has_no_sign(text: str):
+    for tried in (text, FAR + text):
+        assert str(float(read_json(tried))) == "0.0"
+
+
 def test_a_member_that_comes_twice_is_its_last():
     assert read_json('{"a":1,"a":2}') == {"a": 2}
     assert read_json(FAR + '{"a":"' + "x" * PIECE_MAX + '","a":2}') == {"a": 2}

@@ -86,7 +86,7 @@ def _number(name: str, value: Any, most: float, unit: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadSetPoint(f"{name} must be a number")
     if not 0 <= value <= most:
-        raise BadSetPoint(f"{name} must be from 0 to {most:g} {unit}")
+        raise BadSetPoint(f"{name} must be from 0 to {most:.0f} {unit}")
     return float(value)
 
 
