@@ -23,7 +23,7 @@ OPEN_S = 10.0
 PUBLISH_S = 10.0
 KEEPALIVE_S = 20
 INCOMING_MAX = 2000  # messages that may wait for us, and
-INCOMING_BYTES_MAX = 4_000_000  # their bytes; more are dropped
+INCOMING_BYTES_MAX = 4_000_000  # their bytes; of more the oldest are dropped
 PACKET_MAX = 1_000_000  # bytes; MQTT allows 256 MB, and the client would take them into memory
 _REFUSED = 128  # from here on a SUBACK says no
 # The client's own time-out (asyncio.wait_for before Python 3.12) may swallow a cancellation that
@@ -136,10 +136,12 @@ class _Incoming(asyncio.Queue[aiomqtt.Message]):
         size = _size(item)
         if unwanted := self._unwanted(size, item.retain):
             self._dropped(unwanted)
-        elif self.full() or self._bytes + size > INCOMING_BYTES_MAX:
+            return
+        # The newest limit counts, and whoever has waited longest has given up first.
+        while not self.empty() and (self.full() or self._bytes + size > INCOMING_BYTES_MAX):
+            self.get_nowait()
             self._dropped("messages that come in")
-        else:
-            super().put_nowait(item)
+        super().put_nowait(item)
 
     def _put(self, item: aiomqtt.Message) -> None:
         self._bytes += _size(item)
