@@ -123,7 +123,7 @@ class Charger:
         assert application is not None
         if application.api is None or application.api.address is None:
             return False
-        return self.is_offline or self.has_told_its_start()
+        return self.is_offline or (self.has_told_its_start() and self.has_told_all())
 
     def has_told_its_start(self) -> bool:
         """It tells this by itself, after it is online: a test counts what comes later."""
@@ -131,6 +131,17 @@ class Charger:
         events = len(self.central_system.of("SecurityEventNotification"))
         # Connector 0 has a status, too. The events: its start, and the clock that the boot set.
         return statuses > len(self.settings.connectors) and events >= 2
+
+    def has_told_all(self) -> bool:
+        """Nothing is under way to the central system, and nothing waits behind it.
+
+        A card would overtake a status that waits for the answer to something else.
+        """
+        assert self.application is not None
+        assert self.application.services is not None
+        link = self.application.services.link.snapshot()
+        is_in_outbox = self.state.outbox.waiting or self.state.security.is_waiting
+        return link.in_flight is None and not link.waiting and not is_in_outbox
 
     # --- on the agent's loop ---
 
@@ -222,7 +233,7 @@ class Charger:
         return ended["result"] or {}
 
     def at_rest(self) -> None:
-        """Bring the charger back: no fault, no session, no cable, as configured."""
+        """Bring the charger back: no fault, no session, no cable, as configured, all of it told."""
         # A command that was taken may be carried out a moment later: looked at again and again.
         for _ in range(200):
             if self._tidy_up():
@@ -231,6 +242,7 @@ class Charger:
         else:
             raise AssertionError("the charger does not come to rest")
         self.run(self._forget_cards())
+        self.until(self.has_told_all)
 
     def _tidy_up(self) -> bool:
         """Mend and stop what is there; True when there was nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.harness import Charger, api_settings, running_charger
-from tests.emulators.central_system import ReceivedCall
+from tests.emulators.central_system import Late, ReceivedCall
 
 TAG = "TAG-RFID-001"
 
@@ -31,6 +31,11 @@ def story(charger: Charger) -> list[str]:
     return told[told.index("Available") + 1 :]
 
 
+def until_told(charger: Charger, news: str) -> None:
+    """Wait for it: a status that still waits for its turn gives way to a newer one."""
+    charger.until(lambda: news in story(charger)[-1:])
+
+
 def last(charger: Charger, action: str) -> Any:
     return charger.central_system.of(action)[-1].payload
 
@@ -46,21 +51,35 @@ def test_a_charger_is_handed_to_a_test_when_all_of_its_start_is_told(tmp_path):
         assert sorted(call.action for call in running.central_system.calls) == sorted(start)
 
 
+def test_a_charger_is_handed_to_a_test_when_all_of_its_start_is_answered(tmp_path):
+    charger = Charger(api_settings(tmp_path))
+    charger.central_system.always("SecurityEventNotification", Late(0.3))
+    try:
+        charger.start()
+        assert charger.has_told_all()
+    finally:
+        charger.stop()
+
+
 def test_a_by_hand(fresh: Charger):
     charger = fresh
     assert charger.applied("plug-connector") == {"pilot": "B", "status": "Preparing"}
+    until_told(charger, "Preparing")
     verdict = charger.applied("authorize-id-tag", {"id_tag": TAG})
     assert verdict == {"status": "Accepted", "expiry_date": None, "parent_id_tag": None}
     started = charger.applied("start-transaction", {"id_tag": TAG})
     assert started["transaction_id"] == 1000
     asked = charger.applied("ev-requests-energy")
     assert asked == {"pilot": "C", "status": "Charging"}
+    until_told(charger, "Charging")
     assert charger.applied("power-update", {"power_w": 3600}) == {"power_w": 3600}
     assert charger.applied("ev-stops-energy") == {"pilot": "B", "status": "SuspendedEV"}
+    until_told(charger, "SuspendedEV")
     charger.applied("stop-transaction")
     charger.until_status("Finishing")
+    until_told(charger, "StopTransaction")
     assert charger.applied("unplug-connector") == {"pilot": "A", "status": "Available"}
-    charger.until(lambda: charger.central_system.of("StopTransaction") != [])
+    until_told(charger, "Available")
     assert story(charger) == [
         "Preparing",
         "Authorize",
