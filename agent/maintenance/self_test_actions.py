@@ -14,6 +14,7 @@ from agent.control.services import Services
 from agent.core.events import ContactorMended
 from agent.maintenance.findings import FindingVerdict
 from agent.maintenance.self_test import SelfTest
+from agent.maintenance.self_test_attempts import SelfTestAttempts
 from agent.platform.errors import ControlError
 from agent.platform.file_problems import reason
 from agent.platform.whole_file import write_whole
@@ -41,7 +42,8 @@ class SelfTestActions:
 
         self._services = services
         self._work = threads.support
-        self._self_test = SelfTest(services, supervisor, supervision, read_meter)
+        attempts = SelfTestAttempts(services, supervisor, supervision, read_meter)
+        self._self_test = SelfTest(services, attempts)
         self._record = services.settings.storage_path.parent / "self-test.json"
 
     def by_name(self) -> Mapping[str, Action]:
