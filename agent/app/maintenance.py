@@ -18,7 +18,7 @@ from agent.maintenance.firmware_install import FirmwareWorker
 from agent.maintenance.log_files import LogFiles
 from agent.maintenance.log_upload import OF_DIAGNOSTICS, OF_LOG, LogUploads
 from agent.maintenance.machine import LogRing
-from agent.maintenance.transfer.file_transfer import NetworkTransfers
+from agent.maintenance.transfer.file_transfer import NetworkTransfers, Transfers
 from agent.maintenance.transfer.network import Network
 from agent.ocpp16.handlers.firmware_management import firmware_management_handlers
 from agent.ocpp16.retried_notifications import Notices
@@ -36,17 +36,46 @@ class Maintenance:
     ) -> None:
         """``status`` is part of a support bundle; ``stack`` ends what begins here."""
         self._services = services
-        settings, runtime = services.settings, services.runtime
-        log = LogRing(self._utc, services.clock.monotonic_s)
+        clock, state = services.clock, services.runtime.current_state
+        log = LogRing(self._utc, clock.monotonic_s)
         stack.enter_context(log.listening())
-        central_system = settings.central_system
-        transfers = environment.transfers or NetworkTransfers(
-            services.clock.monotonic_s, Network(central_system.file_hosts, central_system.ca_file)
-        )
-        notices = Notices(services.link.call, self._is_online)
+        transfers = environment.transfers or self._make_transfers()
+        notices = self._notices = Notices(services.link.call, lambda: state().online)
         services.observers.append(notices.observe)
-        bundles = BundleService(
-            settings,
+        bundles = self._make_bundles(status, log)
+        stack.callback(bundles.close)
+        files = LogFiles(
+            bundles, self._security_lines, clock, services.settings.charge_point.identity
+        )
+        self.diagnostics, self.log = (
+            LogUploads(telling, files, transfers, notices, self._protocols)
+            for telling in (OF_DIAGNOSTICS, OF_LOG)
+        )
+        stack.callback(self.diagnostics.close)
+        stack.callback(self.log.close)
+        worker = self._make_worker(environment, transfers, notices)
+        stack.callback(worker.close)
+        self.actions: Mapping[str, Action] = bundles.by_name()
+        self._security = Security(services, environment)
+        self.performers = {**worker.performers(), **self._security.performers}
+        self.handlers = firmware_management_handlers(
+            services.runtime,
+            self.diagnostics.prepare,
+            self.log.prepare,
+            state,
+            services.threads.check,
+        )
+
+    def _make_transfers(self) -> Transfers:
+        settings = self._services.settings.central_system
+        return NetworkTransfers(
+            self._services.clock.monotonic_s, Network(settings.file_hosts, settings.ca_file)
+        )
+
+    def _make_bundles(self, status: Action, log: LogRing) -> BundleService:
+        services = self._services
+        return BundleService(
+            services.settings,
             services.clock,
             status=status,
             configuration=self._configuration,
@@ -55,37 +84,21 @@ class Maintenance:
             work=services.threads.support,
             settle=services.settle,
         )
-        stack.callback(bundles.close)
-        identity = settings.charge_point.identity
-        files = LogFiles(bundles, self._security_lines, services.clock, identity)
-        self.diagnostics, self.log = (
-            LogUploads(telling, files, transfers, notices, self._protocols)
-            for telling in (OF_DIAGNOSTICS, OF_LOG)
-        )
-        stack.callback(self.diagnostics.close)
-        stack.callback(self.log.close)
-        worker = FirmwareWorker(
-            settings.firmware,
-            settings.storage_path.parent / "firmware",
+
+    def _make_worker(
+        self, environment: Environment, transfers: Transfers, notices: Notices
+    ) -> FirmwareWorker:
+        services = self._services
+        return FirmwareWorker(
+            services.settings.firmware,
+            services.settings.storage_path.parent / "firmware",
             transfers,
             notices,
-            runtime.post,
+            services.runtime.post,
             services.threads.support,
             self._protocols,
             environment.run_command,
         )
-        stack.callback(worker.close)
-        self.actions: Mapping[str, Action] = bundles.by_name()
-        self._security = Security(services, environment)
-        self.performers = {**worker.performers(), **self._security.performers}
-        self.handlers = firmware_management_handlers(
-            runtime,
-            self.diagnostics.prepare,
-            self.log.prepare,
-            runtime.current_state,
-            services.threads.check,
-        )
-        self._notices = notices
 
     async def run(self) -> None:
         """Tell what must arrive, and watch over the disk, for ever."""
@@ -106,9 +119,6 @@ class Maintenance:
     def _protocols(self) -> frozenset[str]:
         text = self._configuration().text("SupportedFileTransferProtocols")
         return frozenset(text.lower().split(","))
-
-    def _is_online(self) -> bool:
-        return self._services.runtime.state.online
 
     def _utc(self) -> datetime:
         return self._services.clock.now().utc
