@@ -177,7 +177,6 @@ class SerialReader:
         clock: Callable[[], float],
         *,
         read_timeout_s: float = READ_TIMEOUT_S,
-        reopen_s: float = REOPEN_S,
     ) -> None:
         """Prepare; the port is opened by the first poll, and may be missing.
 
@@ -197,7 +196,6 @@ class SerialReader:
         self._settings = settings
         self._clock = clock
         self._read_timeout_s = read_timeout_s
-        self._reopen_s = reopen_s
         self._parser = LineParser()
         self._taps = LineTaps()
         self._port: Any = None
@@ -280,7 +278,7 @@ class SerialReader:
     def _failed(self, problem: str) -> list[ReaderEvent]:
         self._drop_port()
         self._parser.forget()
-        self._open_at_s = self._clock() + self._reopen_s
+        self._open_at_s = self._clock() + REOPEN_S
         if self._is_failure_reported:
             return []
         self._is_failure_reported = True

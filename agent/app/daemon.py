@@ -49,7 +49,7 @@ class JournalFormatter(LineFormatter):
         return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
-def set_up_logging(level: int = logging.INFO) -> None:
+def set_up_logging() -> None:
     """Sentences on standard error; under systemd in the form that journald reads.
 
     The first call counts.
@@ -61,14 +61,14 @@ def set_up_logging(level: int = logging.INFO) -> None:
         handler.setFormatter(JournalFormatter())
     else:
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
-    write_to(handler, level)
+    write_to(handler)
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
 
-def write_to(handler: logging.Handler, level: int = logging.INFO) -> None:
+def write_to(handler: logging.Handler) -> None:
     """Let the log of this process go there, within bounds (``agent.platform.log_lines``)."""
     outlet = RepetitionHandler(handler, SystemClock().monotonic_s)
-    logging.basicConfig(level=level, handlers=[outlet])
+    logging.basicConfig(level=logging.INFO, handlers=[outlet])
     thread = threading.Thread(target=_tell_what_is_due, args=(outlet,), name="log", daemon=True)
     thread.start()
 

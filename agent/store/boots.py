@@ -18,7 +18,6 @@ from agent.store.instants import instant_of, instant_text
 from agent.store.messages import shifted, time_of
 
 POSSIBLE_FROM_YEAR = 2024
-_MICROSECOND = timedelta(microseconds=1)
 
 # Times besides those of the outbox: table, column, and the column of the boot that gave it.
 _TIMES = (
