@@ -62,6 +62,7 @@ class Maintenance:
             services.runtime,
             self.diagnostics.prepare,
             self.log.prepare,
+            worker.location_problem,
             state,
             services.threads.check,
         )

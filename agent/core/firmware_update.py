@@ -119,8 +119,12 @@ def _refusal(turn: Turn, event: UpdateAsked) -> tuple[str, str]:
         return "InvalidCertificate", problem
     if firmware.is_being_installed:
         return "Rejected", "another one is being installed"
-    if event.signing is not None and not firmware.can_install:  # a plain one is told it later
+    if event.signing is None:  # a plain one is told it later
+        return "", ""
+    if not firmware.can_install:
         return "Rejected", _CANNOT_INSTALL
+    if event.location_problem:
+        return "Rejected", f"the firmware cannot be fetched: {event.location_problem}"
     return "", ""
 
 

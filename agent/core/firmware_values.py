@@ -195,6 +195,7 @@ class UpdateAsked:
     signing: Signing | None = None
     signer: InspectedRoot | None = None  # its certificate; None: it cannot be read
     problem: str = ""  # and why not
+    location_problem: str = ""  # why nothing can be fetched from there, in words
 
 
 @dataclass(frozen=True, slots=True)

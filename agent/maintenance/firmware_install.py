@@ -34,7 +34,7 @@ from agent.core.firmware_values import (
     TellFirmware,
 )
 from agent.maintenance.transfer.file_transfer import Transfers
-from agent.maintenance.transfer.location import location_of
+from agent.maintenance.transfer.location import Location, location_of
 from agent.ocpp16.requests import firmware_status
 from agent.ocpp16.retried_notifications import Notices
 from agent.platform.errors import AgentError, TransferError
@@ -105,6 +105,14 @@ class FirmwareWorker:
             DropFirmware: self._drop,
         }
 
+    def location_problem(self, text: str) -> str:
+        """Why nothing can be fetched from this address, in words; "" when it may be tried."""
+        try:
+            self._location(text)
+        except TransferError as problem:
+            return str(problem)
+        return ""
+
     def close(self) -> None:
         """The process ends: what is being fetched is called off, what is installed is let go on."""
         if self._preparing is not None:
@@ -157,9 +165,7 @@ class FirmwareWorker:
         if self._removals:  # they must not meet the new file
             await asyncio.wait(self._removals)
         try:
-            location = location_of(text)
-            if location.scheme not in self._protocols():
-                raise TransferError(f"{location.scheme} is switched off here")
+            location = self._location(text)
             bytes_max = self._settings.max_mb * 1_000_000
             found = await self._transfers.download(location, self._file, bytes_max, DOWNLOAD_S)
         except AgentError as problem:
@@ -177,6 +183,12 @@ class FirmwareWorker:
             found.sha256,
         )
         self._post(FirmwareFetched(found.sha256))
+
+    def _location(self, text: str) -> Location:
+        location = location_of(text)
+        if location.scheme not in self._protocols():
+            raise TransferError(f"{location.scheme} is switched off here")
+        return location
 
     async def _do_check(self, sha256: str, signing: Signing) -> None:
         self._post(SignatureChecked(sha256, await self._file_problem(sha256, signing)))

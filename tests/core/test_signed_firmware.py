@@ -170,6 +170,17 @@ def test_without_a_command_that_installs_it_is_refused_at_once():
     assert told(story.wait(10)) == []
 
 
+def test_an_address_that_leads_nowhere_is_refused_and_cancels_nothing():
+    story = a_story(firmware=replace(HERE, takes_unsigned=True))
+    story.tell(SIGNED)
+    commands = story.tell(replace(SIGNED, request_id="r2", location_problem="it has a space"))
+    why = "the firmware cannot be fetched: it has a space"
+    assert commands == [Reply("r2", "Rejected", why)]
+    assert of(FetchFirmware, story.wait(1)) == [FetchFirmware(SIGNED.location)]
+    plain = story.tell(replace(ASKED, request_id="r3", location_problem="it has a space"))
+    assert of(Reply, plain) == [Reply("r3", "AcceptedCanceled")]  # told by DownloadFailed
+
+
 @pytest.mark.parametrize("first", [ASKED, SIGNED])
 def test_a_second_request_cancels_the_first_whatever_kind_it_is_of(first: ev.Event):
     story = a_story(firmware=replace(HERE, takes_unsigned=True))

@@ -189,6 +189,25 @@ async def test_without_an_install_command_it_is_rejected(tmp_path):
     await one.box.die()
 
 
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("https://files.example.com/new image.bin", "it has a space in it"),
+        ("https://files.example.com/image\n.bin", "invisible characters"),
+        ("sftp://files.example.com/image.bin", "not by 'sftp'"),
+    ],
+)
+async def test_an_address_that_nothing_can_be_fetched_from_is_rejected(
+    tmp_path, caplog, location: str, words: str
+):
+    one = await started(tmp_path)
+    assert await one.update(location=location) == "Rejected"
+    await asyncio.sleep(100)
+    assert one.told() == []
+    assert words in caplog.text
+    await one.box.die()
+
+
 @pytest.mark.parametrize("setting", ["auto", "refuse"])
 async def test_once_a_root_is_installed_unsigned_firmware_is_not_supported(tmp_path, setting: str):
     one = await started(tmp_path, unsigned=setting)

@@ -34,14 +34,18 @@ def firmware_management_handlers(
     inbox: Inbox,
     prepare_diagnostics: PrepareUpload,
     prepare_log: PrepareUpload,
+    location_problem: Callable[[str], str],
     state: Callable[[], ChargePoint],
     off_loop: OffLoop,
 ) -> Mapping[str, Handler]:
     """The handlers by action: of this profile, and those of the white paper, which have none.
 
-    ``off_loop`` reads certificates on another thread.
+    ``location_problem`` says why nothing can be fetched from an address; ``off_loop`` reads
+    certificates on another thread.
     """
-    firmware = _FirmwareManagement(inbox, prepare_diagnostics, prepare_log, state, off_loop)
+    firmware = _FirmwareManagement(
+        inbox, prepare_diagnostics, prepare_log, location_problem, state, off_loop
+    )
     return {
         "GetDiagnostics": firmware.get_diagnostics,
         "GetLog": firmware.get_log,
@@ -56,12 +60,14 @@ class _FirmwareManagement:
         inbox: Inbox,
         prepare_diagnostics: PrepareUpload,
         prepare_log: PrepareUpload,
+        location_problem: Callable[[str], str],
         state: Callable[[], ChargePoint],
         off_loop: OffLoop,
     ) -> None:
         self._inbox = inbox
         self._prepare_diagnostics = prepare_diagnostics
         self._prepare_log = prepare_log
+        self._location_problem = location_problem
         self._state = state
         self._off_loop = off_loop
 
@@ -131,6 +137,7 @@ class _FirmwareManagement:
                 signing,
                 signer,
                 problem,
+                self._location_problem(firmware["location"]),
             )
         )
         return {"status": status}
