@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from agent.app.own_certificates import folder_of, tidied, with_file
 from agent.config.settings import Settings
 from agent.core.certificates import Certificates
 from agent.core.charging_profiles import RateUnit
-from agent.core.configuration import LIST, SMART, configuration
+from agent.core.configuration import LIST, SMART, configuration, unfit_values
 from agent.core.connection_profile import at_start
 from agent.core.connection_profile_change import shown
 from agent.core.faults import Fault
@@ -20,6 +22,8 @@ from agent.ocppj.connect import approach_of_file
 from agent.runtime.local_list_updates import owner_of
 from agent.store import Durable, Store
 from hw.ports import Board, ConnectorParts
+
+logger = logging.getLogger(__name__)
 
 _POWER_MARGIN = 1.25  # of what the wiring can carry at the nominal voltage
 
@@ -41,6 +45,8 @@ def initial_state(
         has_lock=any(parts.lock is not None for parts in board.connectors),
         without=LIST if list_owner is ListOwner.LOCAL else "",
     )
+    for problem in unfit_values(durable.configuration):
+        logger.error("a stored configuration key is unreadable and does not count: %s", problem)
     of_file = approach_of_file(settings.central_system)
     approaches = at_start(durable.approaches, of_file, has_password_file=bool(of_file.password))
     return ChargePoint(

@@ -27,6 +27,7 @@ from agent.core.replace import replace
 STOP_SAMPLES = 60  # in one StopTransaction.req, unless the file says otherwise
 STOP_SAMPLES_MAX = 1000
 CHAIN_MAX = 10_000  # characters of CertificateSigned.req; its schema takes no more
+_SHOWN_MAX = 50  # characters of a value that is none
 RATE_UNITS = ("Current", "Power")  # errata 3.88
 CORE, LIST, RESERVATION, SMART = "Core", "LocalAuthListManagement", "Reservation", "SmartCharging"
 FEATURE_PROFILES = (CORE, "FirmwareManagement", LIST, RESERVATION, SMART, "RemoteTrigger")  # 3.2
@@ -297,7 +298,8 @@ def configuration(
 
     Without any lock nothing can be unlocked, and nobody can change that (errata 3.84). ``without``
     is a feature profile that this box does not have, whatever the file says. What was stored of a
-    profile that is switched off does not count: nobody could change it any more.
+    profile that is switched off does not count: nobody could change it any more. Neither does what
+    ``unfit_values`` names.
     """
     values = {key.name: key.default for key in KEYS if not key.is_writeonly}
     values["ConnectorPhaseRotationMaxLength"] = str(connectors + 1)  # 0 is the main meter
@@ -307,9 +309,26 @@ def configuration(
     for name, value in stored.items():
         key = _BY_NAME.get(name.lower())
         is_open = key is not None and not key.readonly and key.name not in APPROACH_KEYS
-        if key is not None and is_open and key.profile in profiles:
+        if key is not None and is_open and key.profile in profiles and not _problem(key, value):
             values[key.name] = value
     values["NumberOfConnectors"] = str(connectors)
     if has_lock:
         return Configuration(values)
     return Configuration({**values, UNLOCKS: "false"}, fixed=frozenset({UNLOCKS}))
+
+
+def unfit_values(stored: Mapping[str, str]) -> list[str]:
+    """What was stored and cannot be a value: storage has damaged it, or another version wrote it.
+
+    A sentence for each.
+    """
+    known = ((_BY_NAME[name.lower()], stored[name]) for name in stored if name.lower() in _BY_NAME)
+    return [f"{key.name} {problem}" for key, value in known if (problem := _problem(key, value))]
+
+
+def _problem(key: Key, value: str) -> str:
+    try:
+        key.normalize(value)
+    except ValueError as problem:
+        return f"{problem}, got {value[:_SHOWN_MAX]!r}"
+    return ""

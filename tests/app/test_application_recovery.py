@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agent.core.commands import SaveConfigurationKey
 from agent.platform.errors import ControlError, StoreBusy, StoreError, StoreFull
 from agent.store import Store
 from hw.simulated.contactor import SimulatedContactor
@@ -288,6 +290,19 @@ async def test_a_corrupt_database_is_set_aside_and_the_box_goes_on(tmp_path):
     assert status["faults"] == ["database was corrupt: moved aside, a new one begun"]
     assert [one.name for one in tmp_path.glob("agent.db.corrupt-*")] != []
     await box.charge()
+    await box.die()
+
+
+async def test_a_stored_key_that_nobody_can_read_does_not_count_and_the_box_goes_on(
+    tmp_path, caplog
+):
+    box = Box(box_settings(tmp_path))
+    with closing(Store.open(box.settings.storage_path, now=NOON, make_id=str)) as store:
+        store.commit([SaveConfigurationKey("MeterValueSampleInterval", "6\x11")], NOON)
+    await box.start()
+    assert "MeterValueSampleInterval must be a whole number" in caplog.text
+    await box.charge()
+    await box.central_system.received("MeterValues")
     await box.die()
 
 

@@ -10,6 +10,7 @@ from agent.core.configuration import (
     configuration,
     problems_together,
     start_values,
+    unfit_values,
 )
 from agent.core.key_meanings import MEANINGS
 from agent.core.key_values import MEASURANDS, measurands
@@ -283,6 +284,18 @@ def test_what_was_stored_of_a_profile_that_is_off_does_not_count_for_nobody_coul
     assert "LocalAuthListManagement" not in without.profiles
     assert without.change("LocalAuthListEnabled", "false")[1] is ChangeStatus.NOT_SUPPORTED
     assert not configuration(1, {}, stored).boolean("LocalAuthListEnabled")
+
+
+def test_what_was_stored_and_cannot_be_a_value_does_not_count_and_is_named():
+    stored = {"heartbeatinterval": "3\x110", "LocalPreAuthorize": "x" * 99, "OfTomorrow": "?"}
+    kept = configuration(1, {"HeartbeatInterval": "100"}, {**stored, "ConnectionTimeOut": "9"})
+    assert kept.integer("HeartbeatInterval") == 100
+    assert kept.boolean("LocalPreAuthorize")
+    assert kept.integer("ConnectionTimeOut") == 9
+    assert unfit_values(stored) == [
+        r"HeartbeatInterval must be a whole number from 0 to 604800, got '3\x110'",
+        f"LocalPreAuthorize must be true or false, got '{50 * 'x'}'",
+    ]
 
 
 def test_get_configuration_names_the_keys_it_finds_and_those_it_does_not():
