@@ -4,18 +4,23 @@ A row with such times carries the number of its boot. When it becomes known when
 rows move with it, in one commit. The clock of an earlier boot that is over will never be known: its
 rows keep their times, which begin at the last moment known before, so that they are the earliest
 possible. If they cannot be (from before this program was written, or after this boot began), they
-move as one piece to just before this boot: the latest possible.
+move as one piece to just before this boot: the latest possible. A time that storage has damaged
+stays as it is, and holds up no other.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from agent.core.commands import CorrectTimes, NoteBoot, NoteEnding
 from agent.core.values import Boot, Instant, StopReason
-from agent.store.instants import instant_of, instant_text
+from agent.store.instants import instant_of, instant_text, readable_instant
 from agent.store.messages import shifted, time_of
+
+logger = logging.getLogger(__name__)
 
 POSSIBLE_FROM_YEAR = 2024
 
@@ -55,15 +60,17 @@ def read_this_boot(reader: sqlite3.Connection, boot_id: str, now: Instant) -> Bo
     found = reader.execute(
         "SELECT number, booted_at, is_time_known FROM boots WHERE boot_id = ?", (boot_id,)
     ).fetchone()
-    if found is not None:
-        number, booted_at, is_time_known = found
-        return Boot(number, boot_id, instant_of(booted_at), bool(is_time_known))
-    (newest,) = reader.execute("SELECT coalesce(max(number), 0) FROM boots").fetchone()
+    if found is not None and (booted_at := readable_instant(found[1])) is not None:
+        return Boot(found[0], boot_id, booted_at, bool(found[2]))
     begun_at = now.utc
     if not now.is_trusted:
         (last_known,) = reader.execute(_LAST_KNOWN).fetchone()
-        begun_at = begun_at if last_known is None else max(begun_at, instant_of(last_known))
+        begun_at = max(begun_at, readable_instant(last_known) or begun_at)
     booted_at = begun_at - timedelta(seconds=now.monotonic_s)
+    if found is not None:
+        logger.error("when boot %d began is unreadable: now it counts from %s", found[0], booted_at)
+        return Boot(found[0], boot_id, booted_at, now.is_trusted)
+    (newest,) = reader.execute("SELECT coalesce(max(number), 0) FROM boots").fetchone()
     return Boot(newest + 1, boot_id, booted_at, now.is_trusted)
 
 
@@ -78,8 +85,11 @@ def read_ending(reader: sqlite3.Connection, boot_id: str) -> StopReason | None:
     if newest is None:
         return None
     last_boot_id, ending = newest
-    if ending:
-        return StopReason(ending)
+    try:
+        if ending:
+            return StopReason(ending)
+    except ValueError as problem:
+        logger.error("why the last process ended is unreadable: %s", problem)
     return StopReason.REBOOT if last_boot_id == boot_id else StopReason.POWER_LOSS
 
 
@@ -112,7 +122,7 @@ def _correct_times(connection: sqlite3.Connection, row: CorrectTimes) -> None:
     found = connection.execute(
         "SELECT booted_at FROM boots WHERE number = ?", (row.boot,)
     ).fetchone()
-    believed_at = row.booted_at if found is None else instant_of(found[0])
+    believed_at = row.booted_at if found is None else readable_instant(found[0]) or row.booted_at
     connection.execute(
         "UPDATE boots SET booted_at = ?, is_time_known = 1 WHERE number = ?",
         (instant_text(row.booted_at), row.boot),
@@ -148,27 +158,36 @@ def _span(connection: sqlite3.Connection, mark: int) -> tuple[datetime | None, d
     times = [time_of(payload) for (payload,) in rows]
     for table, time, boot in _TIMES:
         texts = connection.execute(f"SELECT {time} FROM {table} WHERE {boot} = ?", (mark,))
-        times += [instant_of(text) for (text,) in texts]
+        times += [readable_instant(text) for (text,) in texts]
     known = [at for at in times if at is not None]
     return min(known, default=None), max(known, default=None)
 
 
 def _move(connection: sqlite3.Connection, mark: int, shift: timedelta) -> None:
-    def moved_message(payload: str) -> str:
-        return shifted(payload, shift)
+    def moved_message(payload: bytes) -> str | None:
+        with suppress(UnicodeDecodeError):
+            return shifted(payload.decode(), shift)
+        return None
 
-    def moved_instant(text: str) -> str:
-        return instant_text(instant_of(text) + shift)
+    def moved_instant(text: bytes | None) -> str | None:
+        with suppress(ValueError, OverflowError):
+            return None if text is None else instant_text(instant_of(text.decode()) + shift)
+        return None
 
     connection.create_function("moved_message", 1, moved_message)
     connection.create_function("moved_instant", 1, moved_instant)
+    payload, queued_at = _moved("message", "payload"), _moved("instant", "queued_at")
     connection.execute(
-        "UPDATE outbox SET payload = moved_message(payload), queued_at = moved_instant(queued_at),"
-        " boot = 0 WHERE boot = ?",
+        f"UPDATE outbox SET payload = {payload}, queued_at = {queued_at}, boot = 0 WHERE boot = ?",
         (mark,),
     )
     for table, time, boot in _TIMES:
         connection.execute(
-            f"UPDATE {table} SET {time} = moved_instant({time}), {boot} = 0 WHERE {boot} = ?",
+            f"UPDATE {table} SET {time} = {_moved('instant', time)}, {boot} = 0 WHERE {boot} = ?",
             (mark,),
         )
+
+
+def _moved(what: str, column: str) -> str:
+    """SQL: what the function makes of a column, as bytes; the column where it makes nothing."""
+    return f"coalesce(moved_{what}(CAST({column} AS BLOB)), {column})"

@@ -249,13 +249,23 @@ def _open_reader(path: Path, cache_kib: int) -> sqlite3.Connection:
 
 
 def _connect(path: Path, query: str = "?mode=rw") -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         path.absolute().as_uri() + query,
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,  # transactions begin and end where we say so
         check_same_thread=False,  # used by one thread at a time, not always the same
     )
+    connection.text_factory = text_of
+    return connection
+
+
+def text_of(stored: bytes) -> str:
+    r"""A stored text. A byte that storage has damaged is a wrong letter in it, shown as ``\xff``.
+
+    SQLite's own reading would end at it, with all other rows: this is left to who reads the value.
+    """
+    return stored.decode("utf-8", "backslashreplace")
 
 
 @contextmanager

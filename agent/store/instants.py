@@ -22,6 +22,14 @@ def instant_of(text: str) -> datetime:
     return instant
 
 
+def readable_instant(text: str | None) -> datetime | None:
+    """Read an instant back; None where there is none, or storage has damaged it."""
+    try:
+        return optional_instant_of(text)
+    except ValueError:
+        return None
+
+
 def optional_instant_text(instant: datetime | None) -> str | None:
     """Write an instant down, if there is one."""
     return None if instant is None else instant_text(instant)

@@ -31,7 +31,7 @@ from agent.store.charge_log import (
     read_session_sums,
     read_sessions,
 )
-from agent.store.database_file import as_read_errors, as_store_errors, store_error
+from agent.store.database_file import as_read_errors, as_store_errors, store_error, text_of
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
 from agent.store.own_certificates import read_own_certificates
@@ -188,6 +188,7 @@ def _open(path: Path) -> sqlite3.Connection:
         reader = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1, isolation_level=None
         )
+        reader.text_factory = text_of
     try:
         (found,) = reader.execute("PRAGMA application_id").fetchone()
     except sqlite3.Error as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ from agent.store.own_certificates import read_own_certificates
 from agent.store.profiles import read_profiles
 from agent.store.rows import DECISIONS_MAX
 from agent.store.samples import read_samples
+
+logger = logging.getLogger(__name__)
 
 PARKED_SHOWN_MAX = 100
 
@@ -193,14 +196,20 @@ def read_durable(reader: sqlite3.Connection) -> Durable:
 
 
 def _reservations(reader: sqlite3.Connection) -> tuple[Reservation, ...]:
+    """Read all of them. An unreadable one is left out, with a warning: the box must start."""
+    found = []
     rows = reader.execute(
         "SELECT reservation_id, connector_id, id_tag, expires_at, parent_id_tag"
         " FROM reservations ORDER BY reservation_id"
     )
-    return tuple(
-        Reservation(number, connector_id, id_tag, instant_of(expires_at), parent)
-        for number, connector_id, id_tag, expires_at, parent in rows
-    )
+    for number, connector_id, id_tag, expires_at, parent in rows:
+        try:
+            expires = instant_of(expires_at)
+        except ValueError as problem:
+            logger.error("reservation %d is unreadable and holds nothing: %s", number, problem)
+        else:
+            found.append(Reservation(number, connector_id, id_tag, expires, parent))
+    return tuple(found)
 
 
 def read_decisions(

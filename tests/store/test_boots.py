@@ -6,14 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agent.core.charging_profiles import RateUnit
 from agent.core.commands import (
+    BeginGridLimit,
     CorrectTimes,
+    LogSession,
     NoteBoot,
     NoteEnding,
     ParkMessage,
     QueueMessage,
     RemoveMessage,
     SaveTransaction,
+)
+from agent.core.security_event_values import (
+    RecordSecurityEvent,
+    SecurityEvent,
+    SecurityEventType,
 )
 from agent.core.values import (
     Boot,
@@ -26,6 +34,7 @@ from agent.core.values import (
     TransactionEnded,
 )
 from agent.store import Store
+from agent.store.instants import instant_of
 from tests.store.builders import NOON, TAG, numbered_ids
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -195,6 +204,64 @@ def test_a_message_that_nobody_can_read_does_not_stop_the_correction(store):
     store.commit([CorrectTimes(boot.number, NOON)], NOON)
     store.commit([RemoveMessage(1), RemoveMessage(2)], NOON)
     assert times(store) == [NOON]
+
+
+@pytest.mark.parametrize("wrong", ["'2026-\x11'", "CAST(x'32ff' AS TEXT)"])
+@pytest.mark.parametrize(
+    "place",
+    ["charge_log.begun_at", "charge_log.ended_at", "grid_limits.begun_at", "security_queue.at"]
+    + ["outbox.queued_at", "outbox.payload", "boots.booted_at"],
+)
+def test_a_time_that_storage_has_damaged_does_not_stop_the_correction(store, place, wrong):
+    boot = begin_boot(store, "a", untrusted(0, EPOCH))
+    begun = BeginGridLimit(EPOCH, 4200.0, RateUnit.WATT, boot.number)
+    event = SecurityEvent(SecurityEventType.STARTUP_OF_THE_DEVICE, EPOCH, "", boot.number)
+    rows = [QueueMessage(n, 1, start(EPOCH), boot.number) for n in (1, 2)]
+    session = Transaction(1, 1, TAG, EPOCH, 0.0, 0, 0, EPOCH, begun_boot=boot.number)
+    store.commit([*rows, LogSession(session, stop(EPOCH), boot.number)], NOON)
+    store.commit([begun, RecordSecurityEvent(event, is_queued=True)], NOON)
+    table, _, column = place.partition(".")
+    store._database.writer.execute(
+        f"UPDATE {table} SET {column} = {wrong} WHERE rowid = (SELECT min(rowid) FROM {table})"
+    )
+    store.commit([CorrectTimes(boot.number, NOON)], NOON)
+    moved = store._database.writer.execute("SELECT queued_at FROM outbox WHERE sequence = 2")
+    assert table == "boots" or instant_of(moved.fetchone()[0]) > NOON + timedelta(days=365)
+    store.commit([RemoveMessage(1)], NOON)
+    assert times(store) == ([EPOCH] if table == "boots" else [NOON])
+    waiting = store._database.writer.execute("SELECT sum(begun_boot) FROM charge_log")
+    assert waiting.fetchone() == (0,)
+
+
+def test_a_limit_without_an_end_is_none_whatever_stands_beside_it(store):
+    boot = begin_boot(store, "a", untrusted(0, EPOCH))
+    store.commit([BeginGridLimit(EPOCH, 4200.0, RateUnit.WATT, boot.number)], NOON)
+    store._database.writer.execute("UPDATE grid_limits SET ended_boot = 7")
+    store.commit([CorrectTimes(boot.number, NOON)], NOON)
+    (limit,) = store.grid_limits(10)
+    assert (limit.begun_at, limit.ended_at) == (NOON, None)
+
+
+def test_a_boot_that_storage_has_damaged_keeps_its_number_and_counts_from_now(store, caplog):
+    first = begin_boot(store, "a", untrusted(30, EPOCH))
+    store._database.writer.execute("UPDATE boots SET booted_at = '2026-\x11'")
+    assert store.this_boot("a", Instant(30, NOON)) == Boot(1, "a", NOON - seconds(30), True)
+    assert first.number == 1
+    assert "when boot 1 began is unreadable" in caplog.text
+
+
+def test_a_last_moment_that_storage_has_damaged_is_not_believed(store):
+    store.commit([SaveTransaction(Transaction(1, 1, TAG, NOON, 0.0, 0, 0, NOON))], NOON)
+    store._database.writer.execute("UPDATE transactions SET last_at = '2026-\x11', ended_at = ''")
+    assert store.this_boot("a", untrusted(40, EPOCH)).booted_at == EPOCH - seconds(40)
+
+
+def test_an_end_of_the_last_process_that_nobody_can_read_is_as_if_it_had_said_none(store, caplog):
+    begin_boot(store, "a", Instant(30, NOON))
+    store._database.writer.execute("UPDATE boots SET ending = 'OfTomorrow'")
+    assert store.ending("a") is StopReason.REBOOT
+    assert store.ending("b") is StopReason.POWER_LOSS
+    assert "'OfTomorrow' is not a valid StopReason" in caplog.text
 
 
 def test_a_correction_without_anything_to_correct_changes_nothing(store):

@@ -24,3 +24,12 @@ def test_what_was_saved_last_is_read_back_as_it_was(store: Store):
     assert store.load().reservations == (ONE,)
     store.commit([SaveReservations(())], NOON)
     assert store.load().reservations == ()
+
+
+def test_one_whose_end_nobody_can_read_is_left_out_and_named(store: Store, caplog):
+    store.commit([SaveReservations((ONE, ANY))], NOON)
+    store._database.writer.execute(
+        "UPDATE reservations SET expires_at = '2026-\x11' WHERE reservation_id = 5"
+    )
+    assert store.load().reservations == (ANY,)
+    assert "reservation 5 is unreadable" in caplog.text
