@@ -12,7 +12,9 @@ logger = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
 _UNWRITABLE = (errno.ENOSPC, errno.EIO)
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd does not restart after it
+# EX_DATAERR and EX_CONFIG of sysexits.h: systemd does not restart after them.
+EXIT_DAMAGED = 65
+EXIT_CONFIG = 78
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     from agent.cli.console import RED, Console, StyledLine, error
     from agent.cli.main import run_command
-    from agent.platform.errors import AgentError, ConfigError, ControlError, ListFileError
+    from agent.platform.errors import (
+        AgentError,
+        ConfigError,
+        ControlError,
+        ListFileError,
+        StoreDamaged,
+    )
     from agent.platform.file_problems import in_words
     from hw.ports import HardwareError
 
@@ -50,7 +58,7 @@ def _run(arguments: list[str]) -> int:
         return EXIT_FAILED
     except (ControlError, AgentError, HardwareError) as failure:
         Console(sys.stderr).tell([error(str(failure))])
-        return EXIT_FAILED
+        return EXIT_DAMAGED if isinstance(failure, StoreDamaged) else EXIT_FAILED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe went away: nobody is left to tell
         return EXIT_FAILED

@@ -63,7 +63,7 @@ def values_of(key: str) -> list[str]:
         ("Restart", "always"),
         ("RestartSec", "2"),
         ("StartLimitIntervalSec", "0"),
-        ("RestartPreventExitStatus", "78"),
+        ("RestartPreventExitStatus", "65 78"),
         ("TimeoutStopSec", "15"),
         ("KillMode", "mixed"),
         ("User", "chargepoint"),

@@ -22,7 +22,8 @@ from agent.maintenance.scrub import secret_files
 from agent.ocppj.connect import CLOCK_TRUSTED_FROM_YEAR, read_authorization_key
 from agent.platform.errors import LinkError, StoreError
 from agent.platform.file_problems import in_words
-from agent.store.offline_view import quick_check
+from agent.store.damage import WHAT_HELPS
+from agent.store.offline_view import damage_in, quick_check
 from hw.lines import Chips
 
 FREE_MB_WANTED = 200
@@ -130,6 +131,7 @@ def look_at_database(path: Path) -> Iterator[Finding]:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     try:
         verdict = quick_check(path)
+        damage = damage_in(path) if verdict == "ok" else []
     except StoreError as problem:
         yield failed("database", str(problem), "restart the agent: it moves a damaged file aside")
         return
@@ -138,8 +140,10 @@ def look_at_database(path: Path) -> Iterator[Finding]:
         yield failed(
             "database", words, "restart the agent: it moves the file aside and creates a new one"
         )
-    else:
+    elif not damage:
         yield passed("database", f"{path} is sound ({path.stat().st_size / 1e6:.1f} MB)")
+    for where in damage:
+        yield failed("database", f"{path} holds a damaged value: {where}", WHAT_HELPS)
     for aside in sorted(path.parent.glob(f"{path.name}.corrupt-*"))[:3]:
         if not aside.name.endswith(("-wal", "-shm", "-journal")):
             words = f"a damaged database was moved aside: {aside}"

@@ -5,6 +5,7 @@ AgentError
     StoreError          the database failed
         StoreBusy       another process holds it
         StoreFull       the disk is full, or the file cannot grow
+        StoreDamaged    a stored value cannot be read (exit status 65)
     LinkError           the connection to the central system failed; the link tries again
     CallFailed          one call got no usable answer
         AnswerUnusable  it was answered in time, but not with what cannot be done without
@@ -50,6 +51,10 @@ class StoreBusy(StoreError):
 
 class StoreFull(StoreError):
     """The disk is full, or the database may not grow."""
+
+
+class StoreDamaged(StoreError):
+    """A stored value cannot be read; trying again does not help, a person must put it right."""
 
 
 class LinkError(AgentError):

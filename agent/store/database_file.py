@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.platform.errors import AgentError, StoreBusy, StoreError, StoreFull
+from agent.platform.errors import AgentError, StoreBusy, StoreDamaged, StoreError, StoreFull
 from agent.platform.file_problems import why
 from agent.platform.ownership import require_own_folder
+from agent.store.damage import ROWS_MAX, WHAT_HELPS, damaged_values
 from agent.store.migrations import bring_up_to_date
 
 CORRUPT_KEPT_MAX = 3
@@ -299,16 +300,22 @@ def as_store_errors(doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def as_read_errors(doing: str) -> Iterator[None]:
-    """The same for what reads: a stored value that is none counts too.
+def as_read_errors(
+    doing: str, reader: sqlite3.Connection, tables: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """The same for what reads: a stored value that is none becomes StoreDamaged, with its place.
 
-    Storage may change single letters of a text: SQLite sees nothing wrong with it.
+    Storage may change single letters of a text: SQLite sees nothing wrong with it. ``tables``: of
+    those that were read, or all.
     """
     with as_store_errors(doing):
         try:
             yield
         except ValueError as problem:
-            raise StoreError(f"{doing}: it holds a damaged value ({problem})") from problem
+            where = next(damaged_values(reader, tables, ROWS_MAX), str(problem))
+            *_, file = reader.execute("PRAGMA database_list").fetchone()
+            words = f"{doing}: {file} holds a damaged value: {where}; {WHAT_HELPS}"
+            raise StoreDamaged(words) from problem
 
 
 def store_error(problem: Exception, doing: str) -> StoreError:

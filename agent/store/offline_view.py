@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from agent.core.certificates import Certificates
@@ -31,6 +32,7 @@ from agent.store.charge_log import (
     read_session_sums,
     read_sessions,
 )
+from agent.store.damage import damaged_values
 from agent.store.database_file import as_read_errors, as_store_errors, store_error, text_of
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
@@ -46,6 +48,7 @@ from agent.store.security_log import read_chain, read_security_log
 SQLITE_VERSION = sqlite3.sqlite_version
 DECISIONS_SHOWN = 200
 ACTIONS_SHOWN = 100
+DAMAGE_SHOWN = 10
 TAGS_MAX = 250_000
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's own machine; some milliseconds
 
@@ -124,6 +127,12 @@ def quick_check(path: Path) -> str:
     return look.quick_check
 
 
+def damage_in(path: Path) -> list[str]:
+    """The values that cannot be read, with their places; the first of them. Raises StoreError."""
+    with _opened(path, Look()) as reader, as_store_errors(f"Cannot read the database {path}"):
+        return list(islice(damaged_values(reader), DAMAGE_SHOWN))
+
+
 def stored_way(
     path: Path,
 ) -> tuple[ConnectionProfiles | None, Certificates, OwnCertificates]:
@@ -131,7 +140,7 @@ def stored_way(
 
     Raises StoreError.
     """
-    with _opened(path, Look()) as reader, as_read_errors(f"Cannot read the database {path}"):
+    with _opened(path, Look()) as reader, as_read_errors("Cannot read the database", reader):
         roots, own = Certificates(read_roots(reader)), read_own_certificates(reader)
         return read_connection_profiles(reader), roots, own
 
@@ -139,7 +148,8 @@ def stored_way(
 @contextmanager
 def charge_log_of(path: Path) -> Iterator[ChargeLog]:
     """The charge log of this database. Raises StoreError, also while it is read."""
-    with _opened(path, Look()) as reader, as_read_errors(f"Cannot read the database {path}"):
+    doing = "Cannot read the charge log"
+    with _opened(path, Look()) as reader, as_read_errors(doing, reader, ("charge_log",)):
         yield ChargeLog(reader)
 
 

@@ -27,7 +27,6 @@ from agent.core.values import (
     Transaction,
     Verdict,
 )
-from agent.platform.errors import StoreError
 from agent.store.certificates import read_roots
 from agent.store.device_state import read_connection_profiles, read_firmware, read_registers
 from agent.store.grid_limits import has_open
@@ -141,17 +140,14 @@ def read_head(
 ) -> QueuedMessage | None:
     """Read the oldest message that waits and is not parked, but for those; None: there is none.
 
-    Raises StoreError, naming the row, when it was written by something else than we are.
+    Raises ValueError when it was written by something else than we are.
     """
     places = ",".join("?" * len(passed_over))
     row = reader.execute(HEAD.format(passed_over=places), tuple(passed_over)).fetchone()
     if row is None:
         return None
     sequence, unique_id, ref, action, payload, attempts, transaction_id = row
-    try:
-        message = decode_message(action, payload)
-    except ValueError as problem:
-        raise StoreError(f"Outbox row {sequence} is unreadable: {problem}") from problem
+    message = decode_message(action, payload)
     return QueuedMessage(sequence, unique_id, ref, message, attempts, transaction_id)
 
 

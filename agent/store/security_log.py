@@ -23,7 +23,6 @@ from agent.core.security_event_values import (
     SecurityEventType,
     SecurityRow,
 )
-from agent.platform.errors import StoreError
 from agent.store.instants import instant_of, instant_text
 
 LINES_MAX = 2000
@@ -186,7 +185,7 @@ def _drop_queued_beyond_limit(connection: sqlite3.Connection, newest: int) -> li
 
 
 def read_queued(reader: sqlite3.Connection) -> QueuedSecurityEvent | None:
-    """The oldest event that waits; None: there is none. Raises StoreError when it is not ours."""
+    """The oldest event that waits; None: there is none. Raises ValueError when it is not ours."""
     found = reader.execute(
         "SELECT number, unique_id, type, at, tech_info, boot FROM security_queue"
         " ORDER BY number LIMIT 1"
@@ -194,10 +193,7 @@ def read_queued(reader: sqlite3.Connection) -> QueuedSecurityEvent | None:
     if found is None:
         return None
     number, unique_id, kind, at, tech_info, boot = found
-    try:
-        event = SecurityEvent(SecurityEventType(kind), instant_of(at), tech_info, boot)
-    except ValueError as problem:
-        raise StoreError(f"Security event {number} is unreadable: {problem}") from problem
+    event = SecurityEvent(SecurityEventType(kind), instant_of(at), tech_info, boot)
     return QueuedSecurityEvent(number, unique_id, event)
 
 

@@ -68,20 +68,25 @@ logger = logging.getLogger(__name__)
 
 _WRITING_LIST = "Cannot write the local list"
 _READING_CACHE = "Cannot read the authorization cache"
+_READING_OUTBOX = "Cannot read the outbox"
 _READING_SECURITY = "Cannot read the security log"
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-# A method of the store: ``read`` on the connection of the reader, or of reports.
+# A method of the store: ``read`` on the connection of the reader, or of reports. ``tables``: those
+# with values that it cannot do without.
 def _read(
-    doing: str, read: Callable[Concatenate[sqlite3.Connection, P], T], *, is_report: bool = False
+    doing: str,
+    read: Callable[Concatenate[sqlite3.Connection, P], T],
+    *tables: str,
+    is_report: bool = False,
 ) -> Callable[Concatenate[Store, P], T]:
     @wraps(read)
     def method(self: Store, /, *arguments: P.args, **named: P.kwargs) -> T:
-        database = self._database
-        with as_read_errors(doing):
-            return read(database.reporter if is_report else database.reader, *arguments, **named)
+        connection = self._database.reporter if is_report else self._database.reader
+        with as_read_errors(doing, connection, tables):
+            return read(connection, *arguments, **named)
 
     return method
 
@@ -123,7 +128,7 @@ class Store:
         """
         database = open_database(path, now)
         try:
-            with as_store_errors("Cannot read the outbox"):
+            with as_store_errors(_READING_OUTBOX):
                 store = cls(database, make_id, queue_bytes_max, log_limits)
         except BaseException:
             close_database(database)
@@ -234,33 +239,37 @@ class Store:
     # --- reading: each raises StoreError ---
 
     local_list = _read("Cannot read the local list", lists.read_local_list)
-    facts = _read("Cannot look up an idTag", read_facts)
-    head = _read("Cannot read the outbox", read_head)
-    load = _read("Cannot read the journal", read_durable)
+    facts = _read("Cannot look up an idTag", read_facts, "authorization_cache", "local_list")
+    head = _read(_READING_OUTBOX, read_head, "outbox")
+    load = _read("Cannot read the journal", read_durable, "transactions")
     tag_names = _read("Cannot read the names of tags", read_names)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
-    queued_security_event = _read(_READING_SECURITY, read_queued)
+    queued_security_event = _read(_READING_SECURITY, read_queued, "security_queue")
 
     # --- reports: each raises StoreError ---
 
     cache_count = _read(_READING_CACHE, read_cache_count, is_report=True)
-    cache_page = _read(_READING_CACHE, read_cache_page, is_report=True)
-    list_page = _read("Cannot read the local list", lists.read_list_page, is_report=True)
-    decisions = _read("Cannot read the decisions", read_decisions, is_report=True)
-    sessions = _read("Cannot read the charge log", read_sessions, is_report=True)
+    cache_page = _read(_READING_CACHE, read_cache_page, "authorization_cache", is_report=True)
+    list_page = _read(
+        "Cannot read the local list", lists.read_list_page, "local_list", is_report=True
+    )
+    decisions = _read("Cannot read the decisions", read_decisions, "decisions", is_report=True)
+    sessions = _read("Cannot read the charge log", read_sessions, "charge_log", is_report=True)
     session_sums = _read("Cannot read the charge log", read_session_sums, is_report=True)
-    grid_limits = _read("Cannot read the grid operator's limits", read_grid_limits, is_report=True)
+    grid_limits = _read(
+        "Cannot read the grid operator's limits", read_grid_limits, "grid_limits", is_report=True
+    )
     security_log = _read(_READING_SECURITY, read_security_log, is_report=True)
     security_chain = _read(_READING_SECURITY, read_chain, is_report=True)
-    parked_with = _read("Cannot read the outbox", read_parked_with, is_report=True)
+    parked_with = _read(_READING_OUTBOX, read_parked_with, is_report=True)
     operator_actions = _read(
-        "Cannot read what operators did", read_operator_actions, is_report=True
+        "Cannot read what operators did", read_operator_actions, "deeds", is_report=True
     )
 
     def outbox_summary(self) -> OutboxSummary:
         """Return how much waits, since when, and what is parked and why."""
-        with as_read_errors("Cannot read the outbox"):
+        with as_read_errors(_READING_OUTBOX, self._database.reporter, ("outbox",)):
             summary = read_outbox_summary(self._database.reporter)
         return replace(summary, thinned_count=self._quota.thinned_in_all)
 

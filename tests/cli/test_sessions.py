@@ -227,8 +227,9 @@ def test_a_log_that_is_damaged_or_of_another_version_ends_in_no_traceback(capsys
         database.execute("UPDATE charge_log SET rule = 'OF_TOMORROW' WHERE ref = 1")
         assert "OF_TOMORROW" in told(capsys, config, "--csv")
         database.execute("UPDATE charge_log SET ended_at = '2026-\x11' WHERE ref = 1")
-    assert main(["sessions", "--config", config]) == 1
-    assert "agent.db: it holds a damaged value" in capsys.readouterr().err
+    assert main(["sessions", "--config", config]) == 65
+    place = r"table charge_log, row ref = 1, column ended_at: '2026-\x11' is no time"
+    assert f"agent.db holds a damaged value: {place}" in capsys.readouterr().err
 
 
 def test_an_empty_log_is_said_in_words(capsys, config):

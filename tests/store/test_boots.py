@@ -209,8 +209,15 @@ def test_a_message_that_nobody_can_read_does_not_stop_the_correction(store):
 @pytest.mark.parametrize("wrong", ["'2026-\x11'", "CAST(x'32ff' AS TEXT)"])
 @pytest.mark.parametrize(
     "place",
-    ["charge_log.begun_at", "charge_log.ended_at", "grid_limits.begun_at", "security_queue.at"]
-    + ["outbox.queued_at", "outbox.payload", "boots.booted_at"],
+    [
+        "charge_log.begun_at",
+        "charge_log.ended_at",
+        "grid_limits.begun_at",
+        "security_queue.at",
+        "outbox.queued_at",
+        "outbox.payload",
+        "boots.booted_at",
+    ],
 )
 def test_a_time_that_storage_has_damaged_does_not_stop_the_correction(store, place, wrong):
     boot = begin_boot(store, "a", untrusted(0, EPOCH))

@@ -176,7 +176,7 @@ def test_beyond_the_limit_the_oldest_goes_but_startups_before_it_and_the_log_say
 def test_a_row_of_somebody_else_is_named(store, path):
     store.commit([queued(1)], NOON)
     change(path, "UPDATE security_queue SET type = 'Made up'")
-    with pytest.raises(StoreError, match="Security event 1 is unreadable"):
+    with pytest.raises(StoreError, match="security_queue, row number = 1"):
         store.queued_security_event()
 
 

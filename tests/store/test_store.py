@@ -23,7 +23,7 @@ from agent.core.commands import (
     SetTransactionId,
 )
 from agent.core.values import TagRecord
-from agent.platform.errors import StoreBusy, StoreError, StoreFull
+from agent.platform.errors import StoreBusy, StoreDamaged, StoreError, StoreFull
 from agent.store import Durable, Store
 from agent.store.reading import HEAD, TAG_FACTS
 from tests.store.builders import (
@@ -178,7 +178,7 @@ def test_a_closed_store_says_so_instead_of_writing(store):
 def test_a_row_of_the_outbox_that_nobody_can_read_is_named(store):
     store.commit([QueueMessage(3, 1, START)], NOON)
     store._database.writer.execute("UPDATE outbox SET payload = '{}'")
-    with pytest.raises(StoreError, match="Outbox row 3 is unreadable"):
+    with pytest.raises(StoreError, match="outbox, row sequence = 3, column payload"):
         store.head()
 
 
@@ -195,7 +195,8 @@ def test_a_value_that_storage_has_damaged_is_no_mistake_of_ours(store, damage, r
     store.commit([CacheTag(TAG, ACCEPTED), RecordDecision(decision(1))], NOON)
     store.commit([QueueMessage(1, 1, START)], NOON)
     store._database.writer.execute(f"UPDATE {damage} = '2026-\x11'")
-    with pytest.raises(StoreError, match="it holds a damaged value"):
+    table, _, column = damage.split()
+    with pytest.raises(StoreDamaged, match=f"agent.db holds .* table {table}, .* column {column}"):
         read(store)
 
 

@@ -12,6 +12,7 @@ _EXIT = (
     ("0", "good"),
     ("1", "something failed, or a check did"),
     ("2", "wrong usage; also without a command, which prints them"),
+    ("65", "the database holds a damaged value: doctor names its place"),
     ("78", "the configuration has mistakes"),
 )
 _FILES = (

@@ -19,9 +19,9 @@ that has others below it prints those; the exit status is 2, for nothing was don
 
 """
 AFTER_COMMON = """
-Exit status: 0 good, 1 failed, 2 wrong usage, 78 the configuration has mistakes. Colour is for
-terminals only, and never where `NO_COLOR` is set. Lines are folded for the terminal's width; a pipe
-gets them whole.
+Exit status: 0 good, 1 failed, 2 wrong usage, 65 the database holds a damaged value, 78 the
+configuration has mistakes. Colour is for terminals only, and never where `NO_COLOR` is set. Lines
+are folded for the terminal's width; a pipe gets them whole.
 """
 
 
