@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from hw.gpio import named_part, pins_with_pwm
 from hw.light_patterns import Colour, LightFrame, Pattern, Player, parse
 from hw.ports import BoardError, Signal
-from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
+from hw.settings_indicator import IndicatorSettings, PatternSettings, SoundSettings
 
 logger = logging.getLogger(__name__)
 

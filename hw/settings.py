@@ -8,57 +8,12 @@ keys from the annotations and the ``setting`` metadata; rules that need two fiel
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
-from hw.light_patterns import DEFAULT_LIGHTS, DEFAULT_SOUNDS, parse
-from hw.ports import Signal
+from hw.setting import pin_setting, setting
+from hw.settings_indicator import IndicatorSettings
 
 _SENSOR = re.compile(r"28-[0-9a-f]{12}")
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    is_pin: bool = False,
-) -> Any:
-    """A dataclass field that carries its own documentation and limits.
-
-    ``low`` and ``high`` are inclusive. ``is_pin`` marks a pin, so that two devices on one pin are
-    found; the limits are those of a number on the header (BCM counting). ``default`` is ``...`` for
-    a setting that must be given.
-    """
-    metadata = {"help": help, "low": low, "high": high, "choices": choices, "is_pin": is_pin}
-    if default is ...:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-def _pin(default: int | None, help: str) -> Any:
-    return setting(default, help, low=0, high=53, is_pin=True)
-
-
-def _pattern(signal: Signal, help: str) -> Any:
-    return setting(DEFAULT_LIGHTS[signal], help)
-
-
-def _sound(signal: Signal, help: str) -> Any:
-    return setting(DEFAULT_SOUNDS.get(signal, ""), help)
-
-
-def _check_patterns(settings: Any) -> None:
-    problems = []
-    for known in fields(settings):
-        try:
-            parse(getattr(settings, known.name))
-        except ValueError as problem:
-            problems.append(f"{known.name} cannot be read: {problem}")
-    if problems:
-        raise ValueError("\n".join(problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +36,7 @@ class ReaderSettings:
     spi_bus: int = setting(0, "mfrc522: SPI bus", low=0, high=9)
     spi_device: int = setting(0, "mfrc522: chip select", low=0, high=9)
     spi_hz: int = setting(1_000_000, "mfrc522: SPI clock", low=100_000, high=10_000_000)
-    reset_pin: int | str = _pin(25, "mfrc522: BCM pin wired to RST")
+    reset_pin: int | str = pin_setting(25, "mfrc522: BCM pin wired to RST")
     antenna_gain_db: int = setting(33, "mfrc522: receiver gain", low=18, high=48)
     port: str = setting("", "serial: device file, for example /dev/serial/by-id/...")
     baud: int = setting(9600, "serial: bits per second", low=300, high=921_600)
@@ -92,11 +47,11 @@ class ContactorSettings:
     """The contactor (or enable relay) of one connector."""
 
     driver: str = setting(..., "gpio or simulated", choices=("gpio", "simulated"))
-    pin: int | str | None = _pin(None, "gpio: BCM pin of the coil driver, high = on")
+    pin: int | str | None = pin_setting(None, "gpio: BCM pin of the coil driver, high = on")
     active_high: bool = setting(
         True, "gpio: false for boards that switch on with a low level (glitch at start!)"
     )
-    feedback_pin: int | str | None = _pin(
+    feedback_pin: int | str | None = pin_setting(
         None, "gpio: BCM pin of the auxiliary contact; missing = no feedback"
     )
     feedback_closed_level: str = setting(
@@ -110,7 +65,7 @@ class ContactorSettings:
     open_deadline_ms: int = setting(
         250, "feedback must say open within this time, else welded", low=50, high=2000
     )
-    heartbeat_pin: int | str | None = _pin(
+    heartbeat_pin: int | str | None = pin_setting(
         None, "gpio: BCM pin of a charge pump in the supply of the coil; it changes at every look"
     )
     min_off_s: float = setting(10.0, "shortest time between opening and closing", low=0, high=300)
@@ -129,10 +84,10 @@ class LockSettings:
         "solenoid: one pin, energised = locked; motor: two pins, one pulse per direction",
         choices=("solenoid", "motor", "simulated", "none"),
     )
-    pin: int | str | None = _pin(None, "solenoid: BCM pin of its driver")
-    lock_pin: int | str | None = _pin(None, "motor: BCM pin that drives towards locked")
-    unlock_pin: int | str | None = _pin(None, "motor: BCM pin that drives towards unlocked")
-    feedback_pin: int | str | None = _pin(None, "BCM pin of the lock feedback")
+    pin: int | str | None = pin_setting(None, "solenoid: BCM pin of its driver")
+    lock_pin: int | str | None = pin_setting(None, "motor: BCM pin that drives towards locked")
+    unlock_pin: int | str | None = pin_setting(None, "motor: BCM pin that drives towards unlocked")
+    feedback_pin: int | str | None = pin_setting(None, "BCM pin of the lock feedback")
     feedback_locked_level: str = setting(
         "low", "level of the feedback pin while locked", choices=("low", "high")
     )
@@ -164,7 +119,7 @@ class PlugSettings:
         "pilot = the pilot controller sees it; none = no plug sensor: a card alone starts",
         choices=("gpio", "pilot", "simulated", "none"),
     )
-    pin: int | str | None = _pin(None, "gpio: BCM pin of the contact")
+    pin: int | str | None = pin_setting(None, "gpio: BCM pin of the contact")
     present_level: str = setting("low", "gpio: level while a plug is in", choices=("low", "high"))
 
     def __post_init__(self) -> None:
@@ -238,7 +193,7 @@ class SafetyInputSettings:
     """A normally-closed contact between pin and ground: open (or a broken wire) = tripped."""
 
     driver: str = setting("gpio", "gpio or simulated", choices=("gpio", "simulated"))
-    pin: int | str | None = _pin(None, "gpio: BCM pin of the contact")
+    pin: int | str | None = pin_setting(None, "gpio: BCM pin of the contact")
     normally_closed: bool = setting(True, "false for a contact that closes when tripped")
 
     def __post_init__(self) -> None:
@@ -289,85 +244,6 @@ class InputsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatternSettings:
-    """What the light shows for each signal; see docs/indicator.md for the language."""
-
-    free: str = _pattern(Signal.FREE, "free, no one is charging")
-    free_offline: str = _pattern(Signal.FREE_OFFLINE, "usable; no link to the central system")
-    reserved: str = _pattern(Signal.RESERVED, "reserved")
-    card_read: str = _pattern(Signal.CARD_READ, "a card was read")
-    checking: str = _pattern(Signal.CHECKING, "the central system is asked")
-    accepted: str = _pattern(Signal.ACCEPTED, "the card may")
-    refused: str = _pattern(Signal.REFUSED, "the card may not")
-    refused_unanswered: str = _pattern(
-        Signal.REFUSED_UNANSWERED, "the central system gave no answer"
-    )
-    waiting_for_plug: str = _pattern(Signal.WAITING_FOR_PLUG, "accepted: plug in")
-    charging: str = _pattern(Signal.CHARGING, "energy flows")
-    paused: str = _pattern(Signal.PAUSED, "a session without energy")
-    reader_fault: str = _pattern(Signal.READER_FAULT, "the card reader does not work")
-    not_accepted: str = _pattern(Signal.NOT_ACCEPTED, "the central system has not accepted the box")
-    unavailable: str = _pattern(Signal.UNAVAILABLE, "out of service")
-    fault: str = _pattern(Signal.FAULT, "flashes say which: docs/faults.md")
-    test: str = _pattern(Signal.TEST, "self-test")
-
-    def __post_init__(self) -> None:
-        _check_patterns(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoundSettings:
-    """What the buzzer says; empty: nothing."""
-
-    card_read: str = _sound(Signal.CARD_READ, "a card was read")
-    accepted: str = _sound(Signal.ACCEPTED, "the card may")
-    refused: str = _sound(Signal.REFUSED, "the card may not")
-    refused_unanswered: str = _sound(Signal.REFUSED_UNANSWERED, "the central system gave no answer")
-    waiting_for_plug: str = _sound(Signal.WAITING_FOR_PLUG, "accepted: plug in")
-    fault: str = _sound(Signal.FAULT, "something is wrong")
-    test: str = _sound(Signal.TEST, "self-test")
-
-    def __post_init__(self) -> None:
-        _check_patterns(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndicatorSettings:
-    """Light and buzzer. One LED (``led_pin``) or three (red, green, blue); both are optional."""
-
-    driver: str = setting(
-        "none", "what shows people what is going on", choices=("gpio", "simulated", "none")
-    )
-    led_pin: int | str | None = _pin(None, "one LED: its BCM pin")
-    red_pin: int | str | None = _pin(None, "RGB LED: BCM pin of red")
-    green_pin: int | str | None = _pin(None, "RGB LED: BCM pin of green")
-    blue_pin: int | str | None = _pin(None, "RGB LED: BCM pin of blue")
-    active_high: bool = setting(True, "false for LEDs with a common plus")
-    dimmable: bool = setting(True, "false: only on and off, without software PWM")
-    buzzer_pin: int | str | None = _pin(None, "buzzer: its BCM pin")
-    buzzer: str = setting(
-        "tonal",
-        "active: makes its own tone; tonal: makes the one it is given",
-        choices=("active", "tonal"),
-    )
-    patterns: PatternSettings = field(
-        default=PatternSettings(), metadata={"help": "what the light shows"}
-    )
-    sounds: SoundSettings = field(
-        default=SoundSettings(), metadata={"help": "what the buzzer says"}
-    )
-
-    def __post_init__(self) -> None:
-        if self.driver != "gpio":
-            return
-        colours = (self.red_pin, self.green_pin, self.blue_pin)
-        if self.led_pin is not None and colours != (None, None, None):
-            raise ValueError("led_pin is one LED; leave it out where there are red, green and blue")
-        if self.led_pin is None and self.buzzer_pin is None and colours == (None, None, None):
-            raise ValueError('led_pin is missing; driver = "gpio" needs a light or a buzzer')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedFaultSettings:
     """Something that is broken from the start."""
 
@@ -392,7 +268,7 @@ class BoardSettings:
     connectors: tuple[ConnectorSettings, ...]
     reader: ReaderSettings = ReaderSettings()
     inputs: InputsSettings = InputsSettings()
-    indicator: IndicatorSettings = IndicatorSettings()
+    indicator: IndicatorSettings = field(default=IndicatorSettings())
     simulation: SimulationSettings = SimulationSettings()
     max_current_a: float = 32.0
     phases: int = 1

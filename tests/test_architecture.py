@@ -96,6 +96,8 @@ ONLY_FOR = {
     "hw.board": ("agent.app.application", "agent.app.daemon"),
     "hw.safe_state": ("agent.app.daemon", "agent.app.last_defence"),
     "hw.settings": ("agent.config.settings", "agent.config", "agent.runtime.devices", "hw"),
+    "hw.settings_indicator": ("agent.config", "hw"),
+    "hw.setting": ("agent.config.settings", "hw"),
     "agent.app.application": ("agent.app.daemon", "agent.app.demo"),
     "agent.cli.main": ("agent.__main__",),
     "agent.__main__": (),
@@ -103,7 +105,9 @@ ONLY_FOR = {
 OPEN_TO_AGENT = (
     "hw.ports",
     "hw.ports_reader",
+    "hw.setting",
     "hw.settings",
+    "hw.settings_indicator",
     "hw.board",
     "hw.safe_state",
     "hw.lines",

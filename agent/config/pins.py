@@ -12,12 +12,12 @@ from hw.lines import Pin, parse_pin
 from hw.settings import (
     ContactorSettings,
     GridLimitSettings,
-    IndicatorSettings,
     LockSettings,
     PlugSettings,
     ReaderSettings,
     SafetyInputSettings,
 )
+from hw.settings_indicator import IndicatorSettings
 
 PINS_OF_DRIVERS: dict[type[Any], dict[str, tuple[str, ...]]] = {
     ReaderSettings: {"mfrc522": ("reset_pin",)},

@@ -1,6 +1,6 @@
 """Tables of the configuration file -> settings dataclasses, guided by their annotations.
 
-What a key may be is said once, at its field (``hw.settings.setting``). This reader knows no section
+What a key may be is said once, at its field (``hw.setting.setting``). This reader knows no section
 by name. It goes on after a mistake, with a placeholder, so that one run finds all of them; what it
 returns may be used only when no mistake was found.
 """

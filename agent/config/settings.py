@@ -1,6 +1,6 @@
 """Settings of the agent itself: frozen, typed, units in the names. ``agent.config`` fills them.
 
-Each field carries its help text and limits (``hw.settings.setting``), so that the checks, the
+Each field carries its help text and limits (``hw.setting.setting``), so that the checks, the
 example file and the documentation come from one place.
 """
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from hw.setting import setting
 from hw.settings import (
     BoardSettings,
     ConnectorSettings,
-    IndicatorSettings,
     InputsSettings,
     ReaderSettings,
     SimulationSettings,
-    setting,
 )
+from hw.settings_indicator import IndicatorSettings
 
 SCOPES = ("read", "operate", "configure", "simulate")  # what a token of the control API may allow
 

@@ -8,7 +8,8 @@ from agent.config.config_file import parse_config
 from agent.config.pins import OUTPUT_KEYS, PINS_OF_DRIVERS, pin_table
 from agent.config.reading import every_setting, kinds
 from agent.platform.errors import ConfigError
-from hw.settings import ConnectorSettings, IndicatorSettings, InputsSettings, ReaderSettings
+from hw.settings import ConnectorSettings, InputsSettings, ReaderSettings
+from hw.settings_indicator import IndicatorSettings
 
 BOX = '[charge_point]\nidentity = "CP-1"\n'
 GPIO = '[connectors.contactor]\ndriver = "gpio"\npin = {}\n'

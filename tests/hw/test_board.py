@@ -13,7 +13,6 @@ from hw.settings import (
     BoardSettings,
     ConnectorSettings,
     ContactorSettings,
-    IndicatorSettings,
     InputsSettings,
     LockSettings,
     MeterSettings,
@@ -23,6 +22,7 @@ from hw.settings import (
     SafetyInputSettings,
     TemperatureSettings,
 )
+from hw.settings_indicator import IndicatorSettings
 
 REAL = ConnectorSettings(
     id=1,

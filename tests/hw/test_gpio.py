@@ -401,7 +401,7 @@ def test_pins_with_pwm_are_those_of_lgpio_on_the_chip_of_the_header(tmp_path):
         gpiozero.pins.local.get_pi_revision = lambda: 0xA02082
         import hw.gpio, hw.lines
         from hw.indicator import GpioLamp
-        from hw.settings import IndicatorSettings
+        from hw.settings_indicator import IndicatorSettings
         from tests.emulators.gpio_chips import GpioChips
         kernel = GpioChips(Path("dev"), {"gpiochip0": "other", "gpiochip4": "pinctrl-rp1"})
         hw.lines.Chips.__init__.__defaults__ = (str(kernel.dev), kernel.ioctl)

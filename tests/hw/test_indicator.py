@@ -11,7 +11,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from hw.indicator import PlayingIndicator, open_indicator
 from hw.light_patterns import LightFrame
 from hw.ports import BoardError, Signal
-from hw.settings import IndicatorSettings, PatternSettings, SoundSettings
+from hw.settings_indicator import IndicatorSettings, PatternSettings, SoundSettings
 
 LED, RED, GREEN, BLUE, BUZZER = 12, 16, 19, 20, 21
 RGB = IndicatorSettings(driver="gpio", red_pin=RED, green_pin=GREEN, blue_pin=BLUE)

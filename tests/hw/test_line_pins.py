@@ -19,9 +19,9 @@ from hw.settings import (
     BoardSettings,
     ConnectorSettings,
     ContactorSettings,
-    IndicatorSettings,
     LockSettings,
 )
+from hw.settings_indicator import IndicatorSettings
 from tests.emulators.gpio_chips import GpioChips
 
 

@@ -12,9 +12,9 @@ from hw.settings import (
     BoardSettings,
     ConnectorSettings,
     ContactorSettings,
-    IndicatorSettings,
     LockSettings,
 )
+from hw.settings_indicator import IndicatorSettings
 from tests.emulators.gpio_chips import GpioChips
 
 MOTOR = LockSettings(driver="motor", lock_pin=5, unlock_pin=6, feedback_pin=13)
