@@ -57,7 +57,7 @@ async def start_again_when_killed(agent: Agent, arguments: list[str]) -> None:
 
 def command(config: Path, evidence: Path, *more: str) -> list[str]:
     words = ["acceptance", "--config", str(config), "--evidence", str(evidence), "--json"]
-    return [*words, "--charge-s", "1", "--limit-s", "20", *more]
+    return [*words, "--charge-s", "1", "--limit-s", f"{LIMIT_S:g}", *more]
 
 
 @pytest.mark.real_time
