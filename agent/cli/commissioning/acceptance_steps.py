@@ -128,6 +128,9 @@ def _at_the_central_system(
     run: AcceptanceRun, words: str, until: Callable[[Status], bool], expects: str
 ) -> None:
     """Nobody may sit there: with simulated hardware that is no failure of the charger."""
+    if run.context.is_automatic:
+        ending = f"After {run.context.limit_s:g} s the step is left out."
+        run.context.prompter.tell(f"    Is nobody at the central system? {ending}")
     try:
         run.do(words, None, until, expects)
     except StepFailed as problem:

@@ -289,6 +289,17 @@ def test_simulated_hardware_without_an_operator_or_a_switch_leaves_steps_out():
     assert set(others.values()) == {"passed"}, others
 
 
+def test_a_wait_for_a_central_system_where_nobody_may_sit_says_how_it_ends():
+    box = SmallBox()
+    person = Person(box)
+    person.is_handy = False
+    remote = [step for step in STEPS if step.name == "remote"]
+    run_steps(remote, context_for(box, person, is_automatic=True), Evidence({}, ""))
+    told = "    Is nobody at the central system? After 60 s the step is left out."
+    at = person.said.index(told)
+    assert person.said[at + 1].startswith("  > At the central system: start a session")
+
+
 # --- when something is wrong ---------------------------------------------------------------------
 
 
