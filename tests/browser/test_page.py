@@ -267,3 +267,36 @@ def test_all_that_can_be_shown_at_once_hinders_nobody_on_a_narrow_screen_by_day_
     visit.hinders_nobody("light", "dark")
     visit.fits(320)
     visit.press("Mend the network")  # it comes back by itself, later: this test is the last one
+
+
+BROKEN_NAMES = """() => {
+  const broken = [];
+  for (const name of document.querySelectorAll(".keys h3")) {
+    for (const part of name.childNodes) {
+      const range = document.createRange();
+      range.selectNode(part);
+      if (range.getClientRects().length > 1) broken.push(name.textContent);
+    }
+  }
+  return broken;
+}"""
+
+
+def test_the_name_of_a_key_is_folded_between_its_words_only(open_page):
+    visit = open_page("/keys")
+    visit.page.set_viewport_size({"width": 320, "height": 640})
+    assert visit.page.get_by_text("DisableSecurityEventNotifications", exact=True).count() == 1
+    assert visit.page.evaluate(BROKEN_NAMES) == []
+    visit.fits(320)
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other"),
+    [("/", "#part-cards", "#part-link"), ("/keys", ".keys > :first-child", ".keys > :last-child")],
+)
+def test_a_tablet_shows_two_columns(open_page, path, one, other):
+    visit = open_page(path)
+    visit.page.set_viewport_size({"width": 768, "height": 1024})
+    left, right = (visit.page.locator(each).first.bounding_box() for each in (one, other))
+    assert left["x"] + left["width"] <= right["x"]
+    visit.fits(768)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.api.page import rendering
-from agent.api.page.rendering import NOTHING, ago, clock
+from agent.api.page.rendering import NOTHING, ago, clock, parted
 from tests.emulators.virtual_clock import NOON
 
 TEMPLATES = Path(rendering.__file__).with_name("templates")
@@ -31,6 +31,13 @@ def test_an_age_keeps_its_instant(age_s, words):
     assert ago(NOON, NOON + timedelta(seconds=age_s)) == (
         '<time datetime="2026-03-01T12:00:00Z" title="2026-03-01 12:00:00 UTC">' + words + "</time>"
     )
+
+
+def test_a_long_name_is_folded_between_its_words_and_stays_what_it_is():
+    assert parted("StopTransactionOnEVSideDisconnect") == (
+        "Stop<wbr>Transaction<wbr>On<wbr>EVSide<wbr>Disconnect"
+    )
+    assert parted("<b>") == "&lt;b&gt;"
 
 
 def test_what_can_be_unfolded_has_a_name_by_which_it_stays_open_when_the_page_is_renewed():

@@ -317,7 +317,7 @@ def test_keys_are_shown_and_changed(charger, browser):
 
 def test_keys_say_what_they_mean_and_are_found_by_it(browser):
     found = browser.get("/keys", search="waits for an ANSWER").text
-    assert re.findall("<h3>(.*?)</h3>", found) == ["MessageTimeout"]
+    assert re.findall("<h3>(.*?)</h3>", found) == ["Message<wbr>Timeout"]
     assert "<span>s</span>" in found
     nothing = browser.get("/keys", search="<script>").text
     assert "No key has “&lt;script&gt;” in its name or meaning." in nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from datetime import datetime
 from functools import cache, lru_cache
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from agent.control.taps import after
 from agent.core.values import AuthorizationStatus
 
+_WORD_OF_NAME = re.compile("(?<=[a-z])(?=[A-Z])")
 NOTHING = "\N{EN DASH}"
 _WORDS: Mapping[AuthorizationStatus, str] = {
     AuthorizationStatus.ACCEPTED: "may charge",
@@ -42,6 +44,7 @@ def _environment() -> Environment:
         ago=ago,
         after=after,
         in_words=in_words,
+        parted=parted,
     )
     return environment
 
@@ -100,6 +103,11 @@ def ago(at: datetime, now: datetime) -> str:
 def in_words(status: AuthorizationStatus) -> str:
     """What an answer about a card means."""
     return _WORDS[status]
+
+
+def parted(name: str) -> Markup:
+    """A name of OCPP that may be folded between its words: AuthorizeRemoteTxRequests."""
+    return Markup("<wbr>").join(_WORD_OF_NAME.split(name))
 
 
 def _iso(at: datetime) -> str:
