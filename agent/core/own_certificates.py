@@ -226,7 +226,8 @@ def unfit(found: InspectedChain, own: OwnCertificates, common_name: str, now: In
     if now.is_trusted and now.utc > certificate.not_after:
         return f"it has expired on {certificate.not_after.date()}"
     if now.is_trusted and certificate.not_before - now.utc > _AHEAD_MAX:
-        return f"it is not valid before {certificate.not_before.date()}"
+        begin = certificate.not_before.date()
+        return f"it begins only on {begin}, more than {_AHEAD_MAX.days} days ahead"
     if certificate.common_name != common_name:
         name = certificate.common_name or "(none)"
         return f"its name (CN) is {name}, and not {common_name}"

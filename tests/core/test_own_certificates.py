@@ -227,8 +227,11 @@ def test_a_certificate_is_kept_in_the_commit_of_its_answer():
         (chain(own(key="foreign")), "another key"),
         (chain(own(), is_consistent=False), "signed by the next one"),
         (chain(own(end=NOON - timedelta(seconds=1))), "has expired on 2026-03-01"),
-        (chain(own(begin=FAR_AHEAD, end=FAR_AHEAD + DAY)), "is not valid before 9998-01-01"),
-        (chain(own(begin=NOON + 367 * DAY, end=NOON + 999 * DAY)), "not valid before 2027-03-03"),
+        (
+            chain(own(begin=FAR_AHEAD, end=FAR_AHEAD + DAY)),
+            "begins only on 9998-01-01, more than 366 days",
+        ),
+        (chain(own(begin=NOON + 367 * DAY, end=NOON + 999 * DAY)), "begins only on 2027-03-03"),
         (chain(own(name="CP-2")), "its name (CN) is CP-2, and not CP-0001"),
         (chain(own(name="")), "its name (CN) is (none)"),
         (chain(own(), weak="its key of 1024 bits is too weak (RSA)"), "1024 bits"),
