@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from agent.cli.console import GREEN, PLAIN, RED, YELLOW, StyledLine
+from agent.core.authorization_reasons import FREE_CHARGING
 from agent.maintenance.findings import Finding
 from agent.platform.local_time import local_time
 
@@ -128,13 +129,18 @@ def _connector_lines(connector: Mapping[str, Any]) -> Iterator[str]:
         known_as = "no number yet" if number is None else f"number {number}"
         minutes, seconds = divmod(session["duration_s"], 60)
         yield (
-            f"             session {session['ref']} ({known_as}) of card {session['id_tag']}: "
+            f"             session {session['ref']} ({known_as}) of {_whose(session)}: "
             f"{session['energy_wh']} Wh in {minutes}:{seconds:02}"
         )
     meter = connector["meter"]
     if meter is not None:
         power = "" if meter["power_w"] is None else f", {meter['power_w']:.0f} W"
         yield f"             meter {meter['import_wh']} Wh{power}"
+
+
+def _whose(session: Mapping[str, Any]) -> str:
+    id_tag: str = session["id_tag"]
+    return id_tag if id_tag == FREE_CHARGING else f"card {id_tag}"
 
 
 def queue_lines(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 from agent.control.requests import PAGE_MAX, instant_in, number_in, tag_in
 from agent.control.server import Action
 from agent.control.services import Services
-from agent.core.authorization_reasons import reason_of
-from agent.core.id_tag import mask
+from agent.core.authorization_reasons import reason_of, whose
 from agent.platform.errors import ControlError, StoreError
 from agent.store.charge_log import ALL_SESSIONS, LoggedSession, SessionFilter, SessionSum
 
@@ -68,7 +67,7 @@ def session_as_data(session: LoggedSession) -> dict[str, Any]:
     return {
         "session": session.ref,
         "connector_id": session.connector_id,
-        "id_tag": mask(session.id_tag),
+        "id_tag": whose(session.id_tag, session.rule),
         "name": session.name,
         "begun_at": _utc(session.begun_at),
         "ended_at": _utc(session.ended_at),
@@ -90,7 +89,7 @@ def sum_as_data(found: SessionSum) -> dict[str, Any]:
     """A sum as plain data, its tag masked."""
     return {
         "month": found.month,
-        "id_tag": mask(found.id_tag),
+        "id_tag": whose(found.id_tag, found.rule),
         "name": found.name,
         "sessions": found.sessions,
         "energy_wh": found.energy_wh,

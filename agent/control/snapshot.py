@@ -11,6 +11,7 @@ from typing import Any
 
 from agent.control.own_certificate import own_certificate_sentences
 from agent.core import faults
+from agent.core.authorization_reasons import whose
 from agent.core.certificate_ends import OWN, ending, watched
 from agent.core.connector_situation import situation
 from agent.core.external_limits import ExternalSource
@@ -195,7 +196,7 @@ def _session(connector: Connector, now: Instant) -> dict[str, Any] | None:
     return {
         "ref": transaction.ref,
         "transaction_id": transaction.transaction_id,
-        "id_tag": mask(transaction.id_tag),
+        "id_tag": whose(transaction.id_tag, transaction.figures.rule),
         "begun_at": transaction.begun_at.isoformat(timespec="seconds"),
         "duration_s": int(now.monotonic_s - transaction.begun_monotonic_s),
         "energy_wh": register_wh - transaction.meter_start_wh,

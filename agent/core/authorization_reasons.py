@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from agent.core.id_tag import mask
 from agent.core.key_enum import KeyEnum
+
+FREE_CHARGING = "free charging"
 
 
 class Rule(KeyEnum):
@@ -99,6 +102,14 @@ class Rule(KeyEnum):
 def reason_of(stored: str) -> str:
     """The reason of a stored rule in words; of a rule of another version its name."""
     return Rule[stored].says if stored in Rule.__members__ else stored
+
+
+def whose(id_tag: str, rule: str) -> str:
+    """Whose session it is, for people outside the store: the tag masked, or that no card was shown.
+
+    ``rule``: the stored one that accepted the tag. The tag of free charging belongs to nobody.
+    """
+    return FREE_CHARGING if rule == Rule.FREE.name else mask(id_tag)
 
 
 def next_step_of(stored: str) -> str:

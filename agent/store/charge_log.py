@@ -76,6 +76,7 @@ class SessionSum:
     name: str
     sessions: int
     energy_wh: int
+    rule: str = ""  # name of the core.reasons.Rule of them all; empty: several, or not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,8 @@ ORDER BY ref DESC LIMIT :limit
 """
 _SUMS = f"""
 SELECT strftime('%Y-%m', ended_at, 'localtime') AS month, min(l.id_tag), coalesce(name, ''),
-    count(*), sum(meter_stop_wh - meter_start_wh)
+    count(*), sum(meter_stop_wh - meter_start_wh),
+    CASE min(rule) WHEN max(rule) THEN min(rule) ELSE '' END
 FROM charge_log l LEFT JOIN tag_names n ON n.id_tag = l.id_tag
 WHERE {_WANTED}
 GROUP BY month, l.id_tag ORDER BY month DESC, 5 DESC, l.id_tag

@@ -95,6 +95,8 @@ async def test_it_sets_the_box_up_and_leads_a_session_that_begins_by_itself(tmp_
     await asyncio.sleep(30)
     assert not box.contactor.is_closed
 
+    assert (await box.status())["session"]["id_tag"] == "free charging"
+
     await lead(box, 6.5, level, profile_id, connector_id)
     await box.until(lambda: box.contactor.is_closed)
     assert box.pilot.offered_a == 6.5

@@ -98,6 +98,15 @@ def test_the_newest_stands_first_with_names_sums_and_no_whole_tag(capsys, config
     assert CARD not in out
 
 
+def test_a_session_for_which_no_card_was_needed_says_so_with_its_sum(capsys, config):
+    path = Path(config).with_name("agent.db")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE charge_log SET rule = 'FREE' WHERE id_tag = ?", (OTHER,))
+    out = told(capsys, config)
+    assert "      0.500 kWh  free charging  Local, waiting\n" in out
+    assert "2026-12       0.500 kWh      1 session   free charging\n" in out
+
+
 def test_it_says_that_it_reads_the_database_when_no_agent_runs(capsys, config):
     assert main(["sessions", "--config", config]) == 0
     assert "no agent is running: reading the database" in capsys.readouterr().err

@@ -189,6 +189,14 @@ def test_a_link_says_where_it_stands(link, expected):
             "             session 3 (no number yet) of card 04..80: 500 Wh in 62:05",
         ),
         (
+            {
+                "connectors": [
+                    {**CONNECTOR, "session": {**CONNECTOR["session"], "id_tag": "free charging"}}
+                ]
+            },
+            "             session 3 (number 77) of free charging: 500 Wh in 62:05",
+        ),
+        (
             {"connectors": [{**CONNECTOR, "meter": {"import_wh": 7, "power_w": None}}]},
             "             meter 7 Wh",
         ),

@@ -9,7 +9,7 @@ import pytest
 
 from agent.core import events as ev
 from agent.core.authorization_outcome import CHECKS_MAX
-from agent.core.authorization_reasons import STATION_RULES, Rule, next_step_of, reason_of
+from agent.core.authorization_reasons import STATION_RULES, Rule, next_step_of, reason_of, whose
 from agent.core.commands import Command
 from agent.core.contract import Contract
 from agent.core.events import Event
@@ -344,3 +344,9 @@ def test_a_stored_rule_of_another_version_is_told_by_its_name():
     assert reason_of("OF_TOMORROW") == "OF_TOMORROW"
     assert next_step_of("OF_TOMORROW") == ""
     assert reason_of("") == ""  # a session of which none was kept
+
+
+def test_a_session_is_somebodys_by_the_masked_tag_and_nobodys_where_charging_is_free():
+    assert whose("044943121F1A80", "LISTED") == "04..80"
+    assert whose("evcc", "LISTED") == whose("evcc", "") == ".."
+    assert whose("evcc", "FREE") == "free charging"

@@ -225,6 +225,15 @@ def test_sums_are_by_tag_and_by_the_local_month_in_which_the_session_ended(store
     ]
 
 
+def test_a_sum_tells_the_rule_that_accepted_all_its_sessions(store):
+    def under(rule: str, row: LogSession) -> LogSession:
+        return replace(row, transaction=replace(row.transaction, figures=Figures(rule)))
+
+    rows = [under("FREE", session(1)), under("FREE", session(2)), session(3, id_tag=OTHER)]
+    store.commit([*rows, under("LISTED", session(4, id_tag=OTHER))], NOON)
+    assert {found.id_tag: found.rule for found in store.session_sums()} == {TAG: "FREE", OTHER: ""}
+
+
 # --- what goes -----------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from agent.control.own_certificate import own_certificate_sentences
 from agent.control.snapshot import charge_point_snapshot
 from agent.control.taps import tap_as_data
 from agent.core import faults
-from agent.core.authorization_reasons import Rule, next_step_of, reason_of
+from agent.core.authorization_reasons import Rule, next_step_of, reason_of, whose
 from agent.core.certificate_ends import OWN, watched
 from agent.core.configuration import CORE, LIST, RESERVATION, SMART
 from agent.core.contactors import LOCKS_OUT, is_stuck
@@ -129,7 +129,7 @@ class Views:
         yield self._part("state", number, connector=shown)
         drawn = picture(
             connector,
-            mask(self._card(connector)),
+            self._card(connector),
             shown["missing"],
             is_faulted,
             link.is_accepted if link.url else None,
@@ -157,15 +157,16 @@ class Views:
         return PagePart(f"{name}-{number}", render_once(f"part_{name}.html", **context))
 
     def _card(self, connector: Connector) -> str:
-        """The card that may charge at a connector, or for which its cable is held."""
+        """Who may charge at a connector, or for whom its cable is held; empty: nobody."""
         waiting = (
             grant
             for grant in self._agent.state.waiting
             if connector.connector_id in grant.connectors
         )
-        holder = connector.transaction or connector.grant or connector.held_for
-        holder = holder or next(waiting, None)
-        return "" if holder is None else holder.id_tag
+        grant = connector.grant or next(waiting, None)
+        if (transaction := connector.transaction or connector.held_for) is not None:
+            return whose(transaction.id_tag, transaction.figures.rule)
+        return "" if grant is None else whose(grant.id_tag, grant.rule)
 
     def _faults(self) -> Iterable[dict[str, Any]]:
         state = self._agent.state
