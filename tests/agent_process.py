@@ -56,6 +56,12 @@ class Agent:
             while not claim(await self.status()):
                 await asyncio.sleep(0.02)
 
+    async def until_online(self) -> None:
+        """Wait until the central system has accepted it: it answers here before that."""
+        async with asyncio.timeout(LIMIT_S):
+            while not (await self.do("status"))["online"]:
+                await asyncio.sleep(0.02)
+
     async def charge(self, card: str) -> None:
         await self.do("sim", lever="plug")
         answer = await self.do("sim", lever="tap", card=card)

@@ -53,9 +53,8 @@ def config_text(
 def write_config(directory: Path, url: str = "") -> Path:
     """A box of two connectors, every part of it simulated, that samples each second."""
     path = directory / "config.toml"
-    authorization = {"tap_guard_s": 0, "authorize_timeout_s": 1}
     keys = {"MeterValueSampleInterval": 1}
-    path.write_text(config_text(directory, url, TWO_CONNECTORS, keys, authorization=authorization))
+    path.write_text(config_text(directory, url, TWO_CONNECTORS, keys))
     return path
 
 

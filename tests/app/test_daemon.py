@@ -18,7 +18,7 @@ import pytest
 from agent.app.daemon import serve
 from agent.core.values import AuthorizationStatus, IdTagInfo
 from agent.store import Store
-from tests.agent_process import LIMIT_S, Agent, running_agent
+from tests.agent_process import LIMIT_S, running_agent
 from tests.app.box import CARD, TRANSACTION_ID
 from tests.box_config import write_config
 from tests.emulators.central_system import FakeCentralSystem
@@ -210,7 +210,7 @@ def short_path() -> Iterator[Path]:
 async def test_ctrl_c_ends_the_demonstration_in_mid_session_soon(short_path):
     control = short_path / "chargepoint-agent/demo/control.sock"
     async with running_agent(control, "demo", XDG_STATE_HOME=str(short_path)) as agent:
-        await _until_online(agent)
+        await agent.until_online()
         await agent.charge(CARD)
         agent.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(ENDS_WITHIN_S):
@@ -222,9 +222,3 @@ async def test_ctrl_c_ends_the_demonstration_in_mid_session_soon(short_path):
         assert "central system: " in told
         assert "session 1 ends (Reboot)" in told
         assert not control.exists()
-
-
-async def _until_online(agent: Agent) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not (await agent.do("status"))["online"]:
-            await asyncio.sleep(0.05)

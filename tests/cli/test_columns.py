@@ -133,7 +133,7 @@ async def busy_agent(directory: Path) -> Any:
         async with running_agent(
             directory / "control.sock", "run", "--config", str(config)
         ) as agent:
-            await agent.until(lambda one: True)
+            await agent.until_online()
             await agent.charge(CARD)
             await agent.do("sim", lever="tap", card="DEADBEEF")
             async with asyncio.timeout(LIMIT_S):

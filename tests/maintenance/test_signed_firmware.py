@@ -27,6 +27,12 @@ BEGUN = ["Downloading", "Downloaded", "SignatureVerified", "Installing"]
 class SignedUpdates(Updates):
     """A box that can be updated, and a central system that asks it to."""
 
+    async def start(self) -> None:
+        """Begin, and install the root when the central system listens to answers."""
+        await self.box.start()
+        await self.box.central_system.received("StatusNotification", 2)
+        await self.install_root()
+
     async def install_root(self, root: Signer = ROOT) -> None:
         payload = {"certificateType": "ManufacturerRootCertificate", "certificate": root.pem}
         answer = await self.box.central_system.send_call("InstallCertificate", payload)
@@ -78,9 +84,7 @@ class SignedUpdates(Updates):
 async def started(directory: Path, **settings: Any) -> SignedUpdates:
     plain = updates(directory, **settings)
     one = SignedUpdates(plain.box, plain.transfers, plain.command)
-    await one.box.start()
-    await one.box.central_system.received("StatusNotification", 2)
-    await one.install_root()
+    await one.start()
     return one
 
 
@@ -417,8 +421,7 @@ async def test_a_signed_file_comes_by_http_and_ftp(tmp_path, scheme: str):
     server: Any = http_server if scheme == "http" else ftp_server
     with server(shelf) as place:
         one = over_the_network(tmp_path)
-        await one.box.start()
-        await one.install_root()
+        await one.start()
         address = place if scheme == "http" else f"ftp://127.0.0.1:{place}"
         signature = SIGNER.sign(content)
         answer = await one.update(signature=signature, location=f"{address}/image")
@@ -432,8 +435,7 @@ async def test_a_file_without_end_is_a_failed_download(tmp_path):
     shelf = Shelf(files={"/image": b"x" * 3_000_000}, has_size=False)
     with http_server(shelf) as address:
         one = over_the_network(tmp_path, max_mb=1)
-        await one.box.start()
-        await one.install_root()
+        await one.start()
         await one.update(location=f"{address}/image", retries=0)
         await one.until_told("Downloading", "DownloadFailed")
         await one.box.die()

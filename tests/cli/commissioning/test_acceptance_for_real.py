@@ -69,6 +69,7 @@ async def test_every_step_is_walked_and_leaves_its_evidence(tmp_path: Path, caps
         arguments = ["run", "--config", str(config)]
         control = tmp_path / "control.sock"
         agent = await stack.enter_async_context(running_agent(control, *arguments))
+        await agent.until_online()
         kill = f"{sys.executable} -c 'import os; os.kill({agent.process.pid}, 9)'"
         operator = asyncio.create_task(
             Operator(central_system, evidence.with_suffix(".json")).work()
