@@ -242,7 +242,8 @@ class Charger:
         else:
             raise AssertionError("the charger does not come to rest")
         self.run(self._forget_cards())
-        self.until(self.has_told_all)
+        if not self.is_offline:
+            self.until(self.has_told_all)
 
     def _tidy_up(self) -> bool:
         """Mend and stop what is there; True when there was nothing."""

@@ -200,7 +200,8 @@ def test_two_hundred_clients_at_once_are_all_answered(charger: Charger):
         assert ended["status"] in ("applied", "rejected", "failed")
 
 
-SMALL = RequestLimits(commands_per_s=0.5, commands_at_once=5, body_s=0.5, silence_s=0.5)
+# None comes free again while the test runs, however slow the machine is.
+SMALL = RequestLimits(commands_per_s=0.01, commands_at_once=5, body_s=0.5, silence_s=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -213,10 +214,10 @@ def strict(tmp_path_factory):
 
 def test_too_many_commands_are_a_429_that_says_when_to_come_again(strict: Charger):
     statuses = [strict.post("cache/reset").status_code for _ in range(8)]
-    assert statuses.count(200) <= 6
+    assert statuses == [200] * 5 + [429] * 3
     answer = strict.post("cache/reset")
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_commands")
-    assert 1 <= int(answer.headers["Retry-After"]) <= 3
+    assert 1 <= int(answer.headers["Retry-After"]) <= 101
     assert strict.get("/ocpp/commands").status_code == 200  # reading goes on
 
 
