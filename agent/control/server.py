@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 from agent.platform.bounded_json import read_json
 from agent.platform.errors import AgentError, ControlError, NoAgent
+from agent.platform.file_problems import why
 from agent.platform.ownership import rights_of_owner
 
 logger = logging.getLogger(__name__)
@@ -58,7 +60,9 @@ class ControlServer:
                 self._serve, str(self._path), limit=LINE_MAX
             )
         except OSError as error:
-            raise ControlError(f"cannot open the control socket {self._path}: {error}") from error
+            is_taken = error.errno == errno.EADDRINUSE
+            words = "it is no socket: remove it" if is_taken else why(error, self._path)
+            raise ControlError(f"cannot open the control socket {self._path}: {words}") from error
         self._path.chmod(0o660)
 
     async def close(self) -> None:

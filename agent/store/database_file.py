@@ -103,10 +103,19 @@ def _check_place(path: Path) -> None:
         )
     if path.is_dir():
         raise StoreError(f"{path} is a directory: storage.path must name a file in it")
+    require_files_beside(path)
     try:
         require_own_folder(path.parent)
     except AgentError as problem:
         raise StoreError(f"Cannot open the database {path}: {problem}") from None
+
+
+def require_files_beside(path: Path) -> None:
+    """Raise StoreError where a directory is in the place of a file that SQLite or we need."""
+    for companion in (".lock", *_COMPANIONS[1:]):
+        beside = path.with_name(path.name + companion)
+        if beside.is_dir():
+            raise StoreError(f"{beside} is a directory, in the place of a file: remove it")
 
 
 def _lock(path: Path) -> int:

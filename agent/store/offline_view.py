@@ -33,7 +33,13 @@ from agent.store.charge_log import (
     read_sessions,
 )
 from agent.store.damage import damaged_values
-from agent.store.database_file import as_read_errors, as_store_errors, store_error, text_of
+from agent.store.database_file import (
+    as_read_errors,
+    as_store_errors,
+    require_files_beside,
+    store_error,
+    text_of,
+)
 from agent.store.device_state import read_connection_profiles
 from agent.store.migrations import APPLICATION_ID
 from agent.store.own_certificates import read_own_certificates
@@ -217,6 +223,7 @@ def _check_that_it_can_be_read(path: Path) -> None:
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(None, "it is no plain file")
+    require_files_beside(path)
     if not os.access(path, os.R_OK, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 

@@ -17,6 +17,7 @@ from agent.core.commands import QueueMessage, RecordDecision
 from agent.platform.errors import StoreBusy, StoreError
 from agent.store import Store
 from agent.store.database_file import CORRUPT_KEPT_MAX, PAGE_BYTES, _make_durable
+from agent.store.offline_view import quick_check
 from tests.store.builders import NOON, START, decision, numbered_ids
 
 NOBODY = 65534
@@ -221,6 +222,22 @@ def test_a_missing_directory_is_told_with_what_to_do(tmp_path, open_store):
 def test_a_directory_in_place_of_the_file_is_told(tmp_path, open_store):
     with pytest.raises(StoreError, match="is a directory"):
         open_store(tmp_path)
+
+
+@pytest.mark.parametrize("companion", [".lock", "-wal", "-shm", "-journal"])
+def test_a_directory_in_place_of_a_file_beside_it_is_named_and_nothing_is_moved(
+    path, open_store, companion
+):
+    content = written(path).read_bytes()
+    beside = path.with_name(path.name + companion)
+    beside.unlink(missing_ok=True)
+    beside.mkdir()
+    for look in (open_store, quick_check):  # the agent, and doctor
+        with pytest.raises(StoreError, match=f"^{beside} is a directory"):
+            look(path)
+    assert path.read_bytes() == content
+    beside.rmdir()
+    assert open_store(path).head().message == START
 
 
 def test_only_the_owner_can_read_the_files(path, open_store):
