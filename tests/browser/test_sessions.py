@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 TAG = "044943121F1A80"  # the central system accepts it
@@ -22,15 +25,28 @@ def visit(open_page, charger):
     return visit
 
 
-@pytest.mark.parametrize("path", ["/cards", "/sessions"])
-def test_names_and_sums_hinder_nobody_on_a_narrow_screen_by_day_and_night(visit, path):
+def fits_the_phone(visit) -> bool:
     visit.page.set_viewport_size({"width": 320, "height": 640})
-    visit.go(path)
-    visit.sees(LONG)
-    visit.hinders_nobody("light", "dark")
     visit.fits(320)
     ends = "[...document.querySelectorAll('.card')].every(e => e.scrollWidth <= e.clientWidth)"
-    assert visit.page.evaluate(ends)
+    return bool(visit.page.evaluate(ends))
+
+
+def test_sessions_for_which_no_card_was_needed_fit_a_phone_too(visit, charger):
+    path = charger.settings.storage_path
+    with closing(sqlite3.connect(path, timeout=5)) as database, database:
+        database.execute("UPDATE charge_log SET rule = 'FREE'")
+    visit.go("/sessions")
+    visit.sees("free charging")
+    assert fits_the_phone(visit)
+
+
+@pytest.mark.parametrize("path", ["/cards", "/sessions"])
+def test_names_and_sums_hinder_nobody_on_a_narrow_screen_by_day_and_night(visit, path):
+    visit.go(path)
+    visit.sees(LONG)
+    assert fits_the_phone(visit)
+    visit.hinders_nobody("light", "dark")
 
 
 def test_the_energy_of_each_session_is_seen_on_a_phone_without_moving_the_table(visit):
