@@ -139,8 +139,9 @@ def _show_steps(options: argparse.Namespace, steps: list[Step]) -> int:
     if options.json:
         print(as_json(steps))
     else:
+        width = max((len(step["name"]) for step in steps), default=0)
         Console(sys.stdout).tell(
-            f"{step['name']:18}  {step['moves'] or step['wants']}".rstrip() for step in steps
+            f"{step['name']:{width}}  {step['moves'] or step['wants']}".rstrip() for step in steps
         )
     return 0
 
