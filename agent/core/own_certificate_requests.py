@@ -98,9 +98,11 @@ def _signed(turn: Turn, event: ChainSigned) -> None:
         record(turn, kind, f"not taken: {problem}", must_be_told=True)
         _answer(turn, event.request_id, "Rejected", f"CertificateSigned: {problem}")
         return
-    _keep(turn, with_certificate(turn.state.own_certificates, event.found.certificate))
-    what = f"a certificate for this box{_noted(turn, event.found)}"
-    record_reconfiguration(turn, what, "was taken")
+    after = with_certificate(turn.state.own_certificates, event.found.certificate)
+    if after != turn.state.own_certificates:
+        _keep(turn, after)
+        what = f"a certificate for this box{_noted(turn, event.found)}"
+        record_reconfiguration(turn, what, "was taken")
     _answer(turn, event.request_id, "Accepted")
 
 

@@ -306,7 +306,10 @@ def test_a_full_disk_rejects():
 
 def test_the_same_certificate_again_changes_nothing():
     story = a_story(kept(worked_at=NOON - DAY), request=WAITING)
-    story.tell(ChainSigned("r1", chain(own())), ChainSigned("r2", chain(own())))
+    story.tell(ChainSigned("r1", chain(own())))
+    commands = story.tell(ChainSigned("r2", chain(own())))
+    assert of(Reply, commands) == [Reply("r2", "Accepted")]
+    assert events_of(commands) == of(SaveOwnCertificates, commands) == []
     assert mine(story).kept == (kept(worked_at=NOON - DAY),)
 
 
