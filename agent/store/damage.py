@@ -94,7 +94,7 @@ def _problem(table: str, column: str, row: _Row) -> str:
 
 def _check_json(table: str, text: str, row: _Row) -> None:
     if table == "outbox":
-        decode_message((row["action"] or b"").decode(), text)
+        decode_message(_shown(row["action"]), text)
     else:
         json.loads(text)
 
@@ -109,5 +109,9 @@ def _wrong(text: str, read: Callable[[str], object], words: str) -> str:
 
 
 def _key(keys: list[str], row: _Row) -> str:
-    shown = ((name, (row[name] or b"").decode("utf-8", "backslashreplace")) for name in keys)
+    shown = ((name, _shown(row[name])) for name in keys)
     return ", ".join(f"{name} = {mask(key) if 'tag' in name else key}" for name, key in shown)
+
+
+def _shown(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "backslashreplace")

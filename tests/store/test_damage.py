@@ -96,6 +96,10 @@ def test_nothing_is_wrong_with_what_we_have_written(filled):
         ("boots SET ending = 'Tomorrow'", "column ending: 'Tomorrow' is no word that this version"),
         ("outbox SET payload = '{}' WHERE sequence = 6", "row sequence = 6, column payload: no "),
         ("outbox SET action = 'Start'", "row sequence = 5, column payload: no JSON of ours: not a"),
+        (
+            "outbox SET action = CAST(x'3132333435363738ff' AS TEXT), payload = '{}'",
+            "row sequence = 5, column action: byte 9 is 0xFF, which is no letter",
+        ),
         ("stop_samples SET payload = '{'", "row transaction_ref = 7, number = 1, column payload: "),
         ("local_list SET status = 'Accepte'", "row base = 1, id_tag = .., generation = 1, column"),
         ("authorization_cache SET status = ''", "row id_tag = 04..80, column status: '' is no "),
@@ -107,7 +111,7 @@ def test_nothing_is_wrong_with_what_we_have_written(filled):
 )
 def test_a_damaged_value_is_named_with_its_place(filled, damage, sentence):
     filled._database.writer.execute(f"UPDATE {damage}")
-    first, *_ = found(filled)
+    first, *_ = found(filled)  # all of them can be told
     assert first.startswith(f"table {damage.split()[0]}, row ")
     assert sentence in first
     assert TAG not in first
