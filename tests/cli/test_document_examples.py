@@ -39,7 +39,7 @@ async def test_every_line_of_the_documents_can_be_run_as_it_stands(tmp_path, mon
     needed_files(tmp_path)
     config = write_config(tmp_path)
     lines = [line for line in examples() if line[0] not in TOO_LONG]
-    assert {line[0] for line in lines} == {"list", "init", "status", "why", "token"}
+    assert {line[0] for line in lines} == {"list", "init", "status", "why", "token", "doctor"}
     arguments = ("run", "--simulate", "--config", str(config))
     async with running_agent(tmp_path / "control.sock", *arguments):
         for line in lines:
