@@ -260,7 +260,7 @@ async def test_a_path_that_is_too_long_is_named(tmp_path):
 
 
 async def test_a_directory_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(ControlError, match="there is no folder .*nowhere"):
+    with pytest.raises(ControlError, match=r"there is no folder .*nowhere"):
         await ControlServer(tmp_path / "nowhere" / "control.sock", ACTIONS).start()
 
 
