@@ -68,10 +68,10 @@ class Agent:
         assert answer["decision"]["verdict"] == "accepted"
         await self.until(lambda one: one["contactor"] == "closed")
 
-    async def ends(self, number: int, within_s: float = LIMIT_S) -> tuple[int | None, str]:
+    async def ends(self, number: int) -> tuple[int | None, str]:
         """Send the signal; returns the exit status and what stood on standard error."""
         self.process.send_signal(number)
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(LIMIT_S):
             _, errors = await self.process.communicate()
         return self.process.returncode, (errors or b"").decode()
 
