@@ -152,6 +152,7 @@ def test_the_frame_log_is_live_and_filtered(open_page, charger):
     visit = open_page("/frames")
     visit.page.get_by_label("Only of the action").fill("statusn")
     visit.press("Show")
+    visit.page.wait_for_url("**statusn**")  # the page before shows that word, too
     visit.sees("StatusNotification")
     before = visit.page.locator(".frames li").count()
     charger.board.simulation.plug(1)
