@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -54,10 +56,19 @@ def terminal(snapshot: dict[str, Any]) -> list[str]:
     return [line for line in status_lines(status) if line.startswith("certificate")]
 
 
-def test_its_end_is_told_long_before_it_comes():
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_its_end_is_told_long_before_it_comes_in_the_time_of_the_box(in_berlin: None):
     state = replace(a_charge_point(), own_certificates=OwnCertificates((kept("own"),)))
     (line,) = terminal(charge_point_snapshot(state, at(0)))
-    assert line == "certificate  this box's own ends 2036-01-01 00:00:00: CN=CP-0001"
+    assert line == "certificate  this box's own ends 2036-01-01 01:00:00: CN=CP-0001"
 
 
 ONE, OTHER = kept("one"), kept("other", end=NOON + timedelta(days=9))
