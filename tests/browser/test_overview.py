@@ -147,6 +147,8 @@ def test_a_fault_stands_above_everything_else_and_one_button_says_that_it_is_men
 
 
 def test_the_overview_with_a_fault_fits_two_screens_of_a_phone(open_page, chromium, charger):
+    for tag in ("UNKNOWN-1", "UNKNOWN-2"):  # cards before, with the longest reasons
+        charger.do("authorize-id-tag", {"id_tag": tag})
     faulted(open_page())
     context = chromium.new_context(viewport=PHONE)
     page = context.new_page()
