@@ -308,8 +308,9 @@ def configuration(
     values["SupportedFeatureProfiles"] = ",".join(profiles)
     for name, value in stored.items():
         key = _BY_NAME.get(name.lower())
-        is_open = key is not None and not key.readonly and key.name not in APPROACH_KEYS
-        if key is not None and is_open and key.profile in profiles and not _problem(key, value):
+        if key is None or not _is_kept_here(key) or key.profile not in profiles:
+            continue
+        if not _problem(key, value):
             values[key.name] = value
     values["NumberOfConnectors"] = str(connectors)
     if has_lock:
@@ -323,7 +324,13 @@ def unfit_values(stored: Mapping[str, str]) -> list[str]:
     A sentence for each.
     """
     known = ((_BY_NAME[name.lower()], stored[name]) for name in stored if name.lower() in _BY_NAME)
-    return [f"{key.name} {problem}" for key, value in known if (problem := _problem(key, value))]
+    kept = ((key, value) for key, value in known if _is_kept_here(key))
+    return [f"{key.name} {problem}" for key, value in kept if (problem := _problem(key, value))]
+
+
+def _is_kept_here(key: Key) -> bool:
+    """The way to the central system, and with it the password, is kept elsewhere."""
+    return not key.readonly and key.name not in APPROACH_KEYS
 
 
 def _problem(key: Key, value: str) -> str:

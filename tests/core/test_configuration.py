@@ -296,6 +296,7 @@ def test_what_was_stored_and_cannot_be_a_value_does_not_count_and_is_named():
         r"HeartbeatInterval must be a whole number from 0 to 604800, got '3\x110'",
         f"LocalPreAuthorize must be true or false, got '{50 * 'x'}'",
     ]
+    assert unfit_values({"AuthorizationKey": "a secret", "NumberOfConnectors": "x"}) == []
 
 
 def test_get_configuration_names_the_keys_it_finds_and_those_it_does_not():
