@@ -141,7 +141,7 @@ async def test_a_bundle_of_a_running_box_holds_everything_but_secrets_and_whole_
     assert "this should never have been logged: 04..80" in parts["log.txt"]
     assert "this should never have been logged: ***" in parts["log.txt"]
     status = json.loads(parts["status.json"])
-    assert status["connectors"][0]["session"]["id_tag"] == "FR..LL"
+    assert status["connectors"][0]["session"]["id_tag"] == "free charging"
     decisions = json.loads(parts["decisions.json"])
     assert {decision["id_tag"] for decision in decisions} >= {"04..80", "04..C4"}
     assert all(decision["reason"] for decision in decisions)
