@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import signal
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,6 +33,25 @@ def pytest_configure(config: pytest.Config) -> None:
     # of the terminal. Every child inherits that: a test that sends the signal would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture
+def time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Set the time zone of this machine, until the end of the test."""
+
+    def set_to(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield set_to
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def in_berlin(time_zone: Callable[[str], None]) -> None:
+    """The machine's clock shows German time."""
+    time_zone("Europe/Berlin")
 
 
 # Files that take longest, first: who comes last with one of them keeps all others waiting.

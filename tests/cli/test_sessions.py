@@ -7,8 +7,6 @@ import csv
 import io
 import json
 import sqlite3
-import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,21 +23,13 @@ from agent.store import Store
 from tests.app.box import CARD, running_box
 from tests.store.builders import ACCEPTED, NOON
 
+pytestmark = pytest.mark.usefixtures("in_berlin")
+
 HOUR = timedelta(hours=1)
 WRITTEN = bytes.fromhex(CARD).hex(":")
 OTHER = "0499887766554433"
 NOVEMBER = datetime(2026, 11, 30, 22, 30, tzinfo=UTC)  # 23:30 in Berlin
 DECEMBER = NOVEMBER + HOUR
-
-
-@pytest.fixture(autouse=True)
-def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's clock shows German time."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def session(ref: int, ended_at: datetime, wh: int, id_tag: str = CARD) -> LogSession:

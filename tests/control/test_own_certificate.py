@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -54,15 +52,6 @@ def test_what_is_asked_for_and_what_failed_is_told(own: dict[str, Any], told: li
 def terminal(snapshot: dict[str, Any]) -> list[str]:
     status = {**snapshot, "link": {"url": ""}, "outbox": {"problem": "-"}, "simulated": False}
     return [line for line in status_lines(status) if line.startswith("certificate")]
-
-
-@pytest.fixture
-def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def test_its_end_is_told_long_before_it_comes_in_the_time_of_the_box(in_berlin: None):

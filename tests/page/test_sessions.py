@@ -7,7 +7,7 @@ import html
 import io
 import re
 import sqlite3
-import time
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -49,16 +49,15 @@ def test_a_month_is_shown_with_its_sums_readings_and_station(charger: Charger, b
     ("zone", "says"), [("UTC", "Times are UTC."), ("<+05>-5", "station (+05); UTC stands below.")]
 )
 def test_a_month_has_local_times_and_the_utc_below_where_that_is_another(
-    charger: Charger, browser: Browser, monkeypatch: pytest.MonkeyPatch, zone: str, says: str
+    charger: Charger,
+    browser: Browser,
+    time_zone: Callable[[str], None],
+    zone: str,
+    says: str,
 ):
     a_session(charger)
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        text = html.unescape(browser.get("/sessions").text)
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+    time_zone(zone)
+    text = html.unescape(browser.get("/sessions").text)
     assert f"{says} Issued 20" in text
     assert ("UTC</small>" in text) is (zone != "UTC")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -190,16 +189,6 @@ def test_a_session_shows_the_name_that_its_tag_has_now(store):
     store.commit([session(1), session(2, id_tag=OTHER)], NOON)
     name(store, TAG.lower(), "Anna")
     assert [found.name for found in store.sessions(10)] == ["", "Anna"]
-
-
-@pytest.fixture
-def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's clock shows German time."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.usefixtures("in_berlin")
