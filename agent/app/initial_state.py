@@ -13,10 +13,11 @@ from agent.core.connection_profile import at_start
 from agent.core.connection_profile_change import shown
 from agent.core.faults import Fault
 from agent.core.firmware_values import Firmware
+from agent.core.outbox_row import OutboxRow
 from agent.core.ports import Clock
 from agent.core.security_event_values import SecurityEvents
 from agent.core.state import GRID_LIMIT_W, ChargePoint, Connector, Outbox, Rules, Traits
-from agent.core.values import Boot, ListOwner, QueuedMessage
+from agent.core.values import Boot, ListOwner
 from agent.ocpp16.requests import package_version
 from agent.ocppj.connect import approach_of_file
 from agent.runtime.local_list_updates import owner_of
@@ -32,7 +33,7 @@ def initial_state(
     settings: Settings,
     board: Board,
     durable: Durable,
-    oldest: QueuedMessage | None,
+    oldest: OutboxRow | None,
     boot: Boot | None = None,
     random_seed: int = 0,
 ) -> ChargePoint:

@@ -110,7 +110,7 @@ def _about_event(event: Event) -> Iterator[str]:
         case ev.LinkPending(status):
             yield f"the central system answered the boot with {status}: waiting"
         case ev.MessageFailed(sequence, problem):
-            yield WarningLine(f"message {sequence} not accepted by the central system: {problem}")
+            yield WarningLine(f"message {sequence} not delivered: {problem}")
         case ev.ShutdownRequested():
             yield "asked to shut down: sessions end, all outputs open"
         case ev.Started(open_transactions):

@@ -351,21 +351,6 @@ class Transaction:
     begun_boot: int = 0  # whose untrusted clock gave ``begun_at``; 0: it is true
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedMessage:
-    """A row of the outbox. ``transaction_id`` is filled in from the transaction when known.
-
-    ``transaction_ref`` NO_TRANSACTION: clock-aligned values of a connector without a session.
-    """
-
-    sequence: int
-    unique_id: str
-    transaction_ref: int
-    message: TransactionMessage
-    attempts: int
-    transaction_id: int | None
-
-
 class Verdict(KeyEnum):
     """The outcome of a card decision."""
 

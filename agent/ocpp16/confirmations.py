@@ -24,12 +24,12 @@ from agent.core.events import (
     MessageFailed,
 )
 from agent.core.id_tag import is_valid_id_tag, mask
+from agent.core.outbox_row import QueuedMessage
 from agent.core.own_certificates import CertificateRequestAnswered
 from agent.core.values import (
     AuthorizationStatus,
     ConnectorMeasured,
     IdTagInfo,
-    QueuedMessage,
     TransactionBegan,
     TransactionEnded,
 )

@@ -15,6 +15,7 @@ from typing import Any
 from agent.config.settings import ChargePointSettings
 from agent.core.firmware_values import FirmwareNotice
 from agent.core.id_tag import ID_TAG_MAX, is_valid_id_tag
+from agent.core.outbox_row import QueuedMessage
 from agent.core.own_certificates import CertificateRequest
 from agent.core.security_event_values import TECH_INFO_MAX, SecurityEvent
 from agent.core.values import (
@@ -22,7 +23,6 @@ from agent.core.values import (
     NO_TRANSACTION,
     ConnectorMeasured,
     MeterSample,
-    QueuedMessage,
     SampledValue,
     StatusReport,
     TransactionBegan,

@@ -19,6 +19,7 @@ from agent.core.events import (
     MessageFailed,
     OutboxWasEmpty,
 )
+from agent.core.outbox_row import UnreadableMessage
 from agent.core.tag_sources import Source
 from agent.core.values import ConnectorMeasured
 from agent.ocpp16 import confirmations, plug_and_charge, requests
@@ -303,6 +304,10 @@ class Sender:
             return
         if row is None:
             self._post(OutboxWasEmpty(order.up_to))
+            return
+        if isinstance(row, UnreadableMessage):
+            sentence = f"storage has damaged it: {row.problem}"
+            self._post(MessageFailed(row.sequence, sentence, row.attempts))
             return
         if order.passed_over and not isinstance(row.message, ConnectorMeasured):
             self._post(DeliveryHeldBack())

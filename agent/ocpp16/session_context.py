@@ -8,13 +8,13 @@ from random import Random
 
 from agent.config.settings import ChargePointSettings
 from agent.core.configuration import Configuration
+from agent.core.outbox_row import OutboxRow
 from agent.core.ports import Clock, Inbox
-from agent.core.values import QueuedMessage
 from agent.ocppj.frame_log import FrameLog
 from agent.ocppj.pending_call import SentCalls
 from agent.runtime.executors import OffLoop, at_once
 
-NextMessage = Callable[[Collection[int]], Awaitable[QueuedMessage | None]]
+NextMessage = Callable[[Collection[int]], Awaitable[OutboxRow | None]]
 
 
 @dataclass(frozen=True, slots=True)

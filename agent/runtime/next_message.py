@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
-from agent.core.values import QueuedMessage
+from agent.core.outbox_row import OutboxRow
 from agent.platform.errors import StoreError
 from agent.runtime.journal import Journal
 
@@ -13,9 +13,9 @@ WRITTEN_WITHIN_S = 5.0
 
 async def next_message(
     journal: Journal,
-    head: Callable[[Collection[int]], Awaitable[QueuedMessage | None]],
+    head: Callable[[Collection[int]], Awaitable[OutboxRow | None]],
     passed_over: Collection[int],
-) -> QueuedMessage | None:
+) -> OutboxRow | None:
     """Read it when all that was decided is written: the number of its session is sent along.
 
     Raises StoreError when the journal is not written in time.

@@ -15,13 +15,13 @@ from agent.core.connection_profile import ConnectionProfiles
 from agent.core.figures import Figures
 from agent.core.firmware_values import FirmwareUpdate
 from agent.core.id_tag import SoughtTag
+from agent.core.outbox_row import OutboxRow, QueuedMessage, UnreadableMessage
 from agent.core.own_certificates import NO_OWN_CERTIFICATES, OwnCertificates
 from agent.core.values import (
     NO_LIST,
     CacheEntry,
     DecisionRecord,
     LocalList,
-    QueuedMessage,
     Reservation,
     TagRecord,
     Transaction,
@@ -135,19 +135,20 @@ def read_facts(reader: sqlite3.Connection, id_tag: str) -> TagRecord:
     )
 
 
-def read_head(
-    reader: sqlite3.Connection, passed_over: Collection[int] = ()
-) -> QueuedMessage | None:
+def read_head(reader: sqlite3.Connection, passed_over: Collection[int] = ()) -> OutboxRow | None:
     """Read the oldest message that waits and is not parked, but for those; None: there is none.
 
-    Raises ValueError when it was written by something else than we are.
+    One that nobody can read must not hold up those behind it: it is told as such.
     """
     places = ",".join("?" * len(passed_over))
     row = reader.execute(HEAD.format(passed_over=places), tuple(passed_over)).fetchone()
     if row is None:
         return None
     sequence, unique_id, ref, action, payload, attempts, transaction_id = row
-    message = decode_message(action, payload)
+    try:
+        message = decode_message(action, payload)
+    except ValueError as problem:
+        return UnreadableMessage(sequence, attempts, str(problem))
     return QueuedMessage(sequence, unique_id, ref, message, attempts, transaction_id)
 
 

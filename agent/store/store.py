@@ -240,7 +240,7 @@ class Store:
 
     local_list = _read("Cannot read the local list", lists.read_local_list)
     facts = _read("Cannot look up an idTag", read_facts, "authorization_cache", "local_list")
-    head = _read(_READING_OUTBOX, read_head, "outbox")
+    head = _read(_READING_OUTBOX, read_head)
     load = _read("Cannot read the journal", read_durable, "transactions")
     tag_names = _read("Cannot read the names of tags", read_names)
     this_boot = _read("Cannot read the boots", read_this_boot)

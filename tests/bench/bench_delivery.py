@@ -16,9 +16,9 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from agent.core.commands import EndTransaction, QueueMessage, Row, SaveTransaction
+from agent.core.outbox_row import QueuedMessage
 from agent.core.values import (
     ConnectorMeasured,
-    QueuedMessage,
     SampledValue,
     StopReason,
     Transaction,

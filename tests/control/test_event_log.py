@@ -255,7 +255,7 @@ def test_a_message_that_is_set_aside_is_told():
     state = a_charge_point()
     lines = sentences(state, ev.MessageFailed(7, "InternalError"), state, [ParkMessage(7, "it")])
     assert lines == [
-        "message 7 not accepted by the central system: InternalError",
+        "message 7 not delivered: InternalError",
         "message 7 is parked after its last attempt: it",
     ]
 

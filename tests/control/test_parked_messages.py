@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,29 @@ async def test_it_is_sent_once_more_as_the_same_message_when_a_person_says_so(tm
         assert again.unique_id == first
         await asyncio.sleep(1)
         assert await parked(box) == []
+
+
+async def test_a_message_that_storage_has_damaged_is_parked_and_holds_up_no_other(tmp_path):
+    async with running_box(tmp_path, TransactionMessageAttempts="1") as box:
+        await box.charge()
+        await asyncio.sleep(30)
+        box.central_system.refuse_always = OSError("nobody is there")
+        await box.central_system.drop()
+        await box.finish()
+        await box.die()
+        with closing(sqlite3.connect(tmp_path / "agent.db")) as connection, connection:
+            connection.execute("UPDATE outbox SET payload = '{' WHERE action = 'StopTransaction'")
+        box.central_system.refuse_always = None
+        await box.start()
+        await box.charge()
+        await box.central_system.received("StartTransaction", 2)
+        (one,) = await parked(box)
+        assert (one["action"], one["transaction_ref"]) == ("StopTransaction", 1)
+        assert one["problem"].startswith("storage has damaged it: ")
+        await box.do("queue", order="retry", ref=one["sequence"])
+        await asyncio.sleep(1)
+        assert await parked(box) == [one]
+        assert box.central_system.of("StopTransaction") == []
 
 
 async def test_a_stop_that_was_set_aside_carries_the_number_of_its_own_session(tmp_path):

@@ -16,9 +16,9 @@ from agent.core.commands import ApplyConfiguration, DeliverNext
 from agent.core.configuration import Configuration, configuration
 from agent.core.connection_profile import ConnectionProfiles, LinkOpened
 from agent.core.events import Event, LinkAccepted
+from agent.core.outbox_row import QueuedMessage
 from agent.core.values import (
     ConnectorMeasured,
-    QueuedMessage,
     SampledValue,
     StopReason,
     TransactionBegan,

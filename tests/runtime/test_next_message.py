@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.commands import QueueMessage, RemoveMessage, SaveTransaction, SetTransactionId
-from agent.core.values import QueuedMessage
+from agent.core.outbox_row import QueuedMessage
 from agent.platform.errors import StoreError, StoreFull
 from agent.runtime.journal import Journal
 from agent.runtime.next_message import next_message

@@ -29,12 +29,12 @@ from agent.core.commands import (
     SetTransactionId,
 )
 from agent.core.id_tag import SoughtTag
+from agent.core.outbox_row import QueuedMessage
 from agent.core.values import (
     AuthorizationStatus,
     CacheEntry,
     DecisionRecord,
     IdTagInfo,
-    QueuedMessage,
     TagRecord,
     Verdict,
 )

@@ -22,6 +22,7 @@ from agent.core.commands import (
     SaveTransaction,
     SetTransactionId,
 )
+from agent.core.outbox_row import UnreadableMessage
 from agent.core.values import TagRecord
 from agent.platform.errors import StoreBusy, StoreDamaged, StoreError, StoreFull
 from agent.store import Durable, Store
@@ -175,11 +176,12 @@ def test_a_closed_store_says_so_instead_of_writing(store):
         store.facts(TAG)
 
 
-def test_a_row_of_the_outbox_that_nobody_can_read_is_named(store):
-    store.commit([QueueMessage(3, 1, START)], NOON)
+def test_a_row_of_the_outbox_that_nobody_can_read_is_told_as_that(store):
+    store.commit([QueueMessage(3, 1, START), RecordAttempt(3, 2)], NOON)
     store._database.writer.execute("UPDATE outbox SET payload = '{}'")
-    with pytest.raises(StoreError, match="outbox, row sequence = 3, column payload"):
-        store.head()
+    assert store.head() == UnreadableMessage(
+        3, 2, "not a readable StartTransaction message: KeyError('connector_id')"
+    )
 
 
 @pytest.mark.parametrize(
