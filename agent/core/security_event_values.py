@@ -75,7 +75,7 @@ class QueuedSecurityEvent:
 
     number: int
     unique_id: str
-    event: SecurityEvent
+    event: SecurityEvent | None  # None: storage has damaged it
 
 
 # --- what happens --------------------------------------------------------------------------------

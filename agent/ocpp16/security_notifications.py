@@ -66,6 +66,9 @@ class SecurityNotifications:
             queued = await self._oldest()
             if queued is None:
                 return SecurityQueueWasEmpty(order.order, order.up_to)
+            if queued.event is None:  # it must not hold up those behind it
+                logger.error("Storage has damaged security event %d: it is not sent", queued.number)
+                return SecurityEventTold(queued.number, order.order)
             # The id stays: sent twice, it is the same message to the central system.
             payload = security_event_notification(queued.event)
             await self._link.call(ACTION, payload, queued.unique_id)

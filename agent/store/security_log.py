@@ -11,6 +11,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -185,7 +186,7 @@ def _drop_queued_beyond_limit(connection: sqlite3.Connection, newest: int) -> li
 
 
 def read_queued(reader: sqlite3.Connection) -> QueuedSecurityEvent | None:
-    """The oldest event that waits; None: there is none. Raises ValueError when it is not ours."""
+    """The oldest event that waits; None: there is none."""
     found = reader.execute(
         "SELECT number, unique_id, type, at, tech_info, boot FROM security_queue"
         " ORDER BY number LIMIT 1"
@@ -193,7 +194,9 @@ def read_queued(reader: sqlite3.Connection) -> QueuedSecurityEvent | None:
     if found is None:
         return None
     number, unique_id, kind, at, tech_info, boot = found
-    event = SecurityEvent(SecurityEventType(kind), instant_of(at), tech_info, boot)
+    event = None
+    with suppress(ValueError):
+        event = SecurityEvent(SecurityEventType(kind), instant_of(at), tech_info, boot)
     return QueuedSecurityEvent(number, unique_id, event)
 
 

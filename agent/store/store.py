@@ -245,7 +245,7 @@ class Store:
     tag_names = _read("Cannot read the names of tags", read_names)
     this_boot = _read("Cannot read the boots", read_this_boot)
     ending = _read("Cannot read the boots", read_ending)
-    queued_security_event = _read(_READING_SECURITY, read_queued, "security_queue")
+    queued_security_event = _read(_READING_SECURITY, read_queued)
 
     # --- reports: each raises StoreError ---
 

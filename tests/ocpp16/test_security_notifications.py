@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from ocpp.messages import MessageType, get_validator
@@ -79,6 +80,13 @@ async def test_the_oldest_event_goes_out_under_its_own_id():
             "techInfo": "Reset, Soft",
         }
         assert rig.calls == [("SecurityEventNotification", payload, "id-7")]
+
+
+async def test_an_event_that_storage_has_damaged_leaves_the_queue_and_the_log_says_so(caplog):
+    async with a_rig() as rig:
+        assert await rig.order(replace(QUEUED, event=None)) == [SecurityEventTold(7, 3)]
+        assert rig.calls == []
+        assert "Storage has damaged security event 7: it is not sent" in caplog.text
 
 
 async def test_an_empty_queue_says_up_to_where():
