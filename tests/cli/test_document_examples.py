@@ -16,6 +16,8 @@ from tests.test_docs import ROOT, calls_of, code_blocks
 DOCUMENTS = ("local-list", "commissioning", "troubleshooting", "control-api", "page")
 # Minutes with a person at the box; tests/cli/commissioning/test_acceptance_for_real.py walks it.
 TOO_LONG = {"acceptance"}
+# Its status judges the machine that it runs on: a /tmp in memory is a fault of a box.
+JUDGES = {"doctor"}
 
 
 def examples() -> Iterator[list[str]]:
@@ -46,7 +48,8 @@ async def test_every_line_of_the_documents_can_be_run_as_it_stands(tmp_path, mon
             place = tmp_path / "new.toml" if line[0] == "init" else config
             status = await asyncio.to_thread(main, [*line, "--config", str(place)])
             told = capfd.readouterr()
-            assert (status, told.err) == (0, ""), (line, told)
+            assert told.err == "", (line, told)
+            assert status == 0 or (status == 1 and line[0] in JUDGES and "FAIL" in told.out), told
     exported = (tmp_path / "cards.csv").read_text()
     assert "04A2B3C4D5E6F7,2027-12-31" in exported
     assert "DEADBEEF" in exported
